@@ -1,0 +1,191 @@
+"""The nouns of the data: events, series, cohort, task. Shapes and units are stated once, here.
+
+Axes: `n` records (one stay, clip or recording each), `length` bins of the regular grid, `channels` of one modality,
+`draws` of an imputer, `rows` of time-stamped events. Times are hours since the record's own origin (for an ICU stay: its
+admission). Values are float32; NaN means not observed. Arrays may be memory-mapped and read-only: copy before writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What is predicted. Light enough to be declared beside a dataset's registration, before anything is loaded.
+
+    `outputs` is the width of a prediction: 1 for binary (probability of class 1) and regression (the value), the number of
+    classes for multiclass (probabilities that sum to 1), the number of labels for multilabel (a probability each).
+    `metrics` are names of `bench.stages.score.METRICS`; the first is the primary one, by which leaderboards are sorted
+    and models selected on the validation part.
+    """
+
+    name: str
+    kind: TaskKind
+    metrics: tuple[str, ...]
+    outputs: int = 1
+    summary: str = ""
+
+    @property
+    def primary(self) -> str:
+        return self.metrics[0]
+
+
+@dataclass(frozen=True)
+class Events:
+    """One modality as recorded: time-stamped rows, stored one record after the other (ragged, no padding).
+
+    offsets: int64 [n + 1]; record i owns rows offsets[i]:offsets[i + 1].
+    times:   float32 [rows]; hours, not decreasing within a record.
+    values:  float32 [rows, channels]; NaN where a channel was not observed at that time.
+    """
+
+    offsets: np.ndarray
+    times: np.ndarray
+    values: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Rows of each record, int64 [n]."""
+        return np.diff(self.offsets)
+
+    def records(self) -> np.ndarray:
+        """The record each row belongs to, int64 [rows]."""
+        return np.repeat(np.arange(len(self.offsets) - 1), self.counts)
+
+    def take(self, index: np.ndarray) -> Events:
+        """The events of the records in `index` (int [k]), in that order."""
+        counts = self.counts[index]
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][index] - offsets[:-1], counts)
+        return Events(offsets, self.times[rows], self.values[rows])
+
+    def padded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same as rectangles: times [n, most], values [n, most, channels], observed (bool, as values).
+
+        `most` is the largest number of rows of a record. Padding has time 0, value NaN and observed False.
+        """
+        counts = self.counts
+        most = int(counts.max(initial=0))
+        times = np.zeros((len(counts), most), np.float32)
+        values = np.full((len(counts), most, self.values.shape[1]), np.nan, np.float32)
+        records = self.records()
+        places = np.arange(len(records)) - np.repeat(self.offsets[:-1], counts)
+        times[records, places] = self.times
+        values[records, places] = self.values
+        return times, values, ~np.isnan(values)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One modality of a cohort, in both forms.
+
+    channels: names, one per channel; units: the unit of each, as recorded (the harness standardises values, not names).
+    grid:      float32 [n, length, channels]. Before imputation NaN exactly where `observed` is False; what a fuser receives
+               is the completed grid (the median of the draws), with no NaN unless the imputer is the control `none`.
+    observed:  bool [n, length, channels]; True where a value was recorded and is visible. Imputation never changes it.
+    times:     float32 [length]; hours, left edge of each bin.
+    events:    the time-stamped form, hidden entries removed.
+    available: bool [n]; the record has at least one visible entry in this modality.
+    filled:    bool [n]; the modality was absent and an imputer generated it. Never True where `available` is.
+    draws:     float32 [draws, n, length, channels], memory-mapped, for fusers tagged `uses_draws`; otherwise None.
+    """
+
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    grid: np.ndarray
+    observed: np.ndarray
+    times: np.ndarray
+    events: Events
+    available: np.ndarray
+    filled: np.ndarray
+    draws: np.ndarray | None = None
+
+    def take(self, index: np.ndarray) -> Series:
+        """The series of the records in `index` (int [k]), in that order."""
+        return replace(
+            self,
+            grid=self.grid[index],
+            observed=self.observed[index],
+            events=self.events.take(index),
+            available=self.available[index],
+            filled=self.filled[index],
+            draws=None if self.draws is None else self.draws[:, index],
+        )
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Records with their modalities, statics, targets and groups.
+
+    ids:          unique record ids, str [n].
+    groups:       group (patient) ids, str [n]; records of one group never stand in two parts of a split.
+    modalities:   name -> Series, all with the same n, length and times.
+    statics:      float32 [n, statics]; NaN where unknown.
+    targets:      task name -> float32 [n] (or [n, labels] for multilabel); NaN where the task does not apply or the outcome
+                  is unknown. Multiclass targets are class indices. Empty in the cohort handed to `predict`.
+    bin_hours:    width of a bin of the grid, hours.
+    counts:       what preparing the data met and left out, by a short English name; shown by `bench data verify`.
+    """
+
+    ids: np.ndarray
+    groups: np.ndarray
+    modalities: Mapping[str, Series]
+    statics: np.ndarray
+    static_names: tuple[str, ...]
+    targets: Mapping[str, np.ndarray]
+    bin_hours: float = 1.0
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def length(self) -> int:
+        """Bins of the regular grid."""
+        return int(next(iter(self.modalities.values())).grid.shape[1])
+
+    def take(self, index: np.ndarray) -> Cohort:
+        """The records in `index` (int [k]), in that order."""
+        return replace(
+            self,
+            ids=self.ids[index],
+            groups=self.groups[index],
+            modalities={name: series.take(index) for name, series in self.modalities.items()},
+            statics=self.statics[index],
+            targets={name: target[index] for name, target in self.targets.items()},
+        )
+
+    def with_modalities(self, modalities: Mapping[str, Series]) -> Cohort:
+        """The same records with other series."""
+        return replace(self, modalities=dict(modalities))
+
+    def without_targets(self) -> Cohort:
+        """The same records with no targets, as `predict` and `impute` receive them."""
+        return replace(self, targets={})
+
+
+def bin_events(events: Events, length: int, bin_hours: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The regular grid of events: the last observation in [h, h + 1) bins, channel by channel.
+
+    Returns grid float32 [n, length, channels] (NaN where a bin holds no observation) and observed (bool, same shape). Rows
+    at or after `length` bins, or before time 0, are outside the grid. A later row that lacks a channel never
+    overwrites a value observed earlier in the same bin (mimic48 protocol, section 6, our decision).
+    """
+    channels = events.values.shape[1]
+    n = len(events.offsets) - 1
+    grid = np.full((n, length, channels), np.nan, np.float32)
+    records = events.records()
+    bins = np.floor(events.times / bin_hours).astype(np.int64)
+    inside = (bins >= 0) & (bins < length)
+    for channel in range(channels):
+        rows = np.flatnonzero(inside & ~np.isnan(events.values[:, channel]))
+        grid[records[rows], bins[rows], channel] = events.values[rows, channel]
+    return grid, ~np.isnan(grid)

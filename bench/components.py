@@ -1,0 +1,174 @@
+"""What a plugin writes: Dataset, Scenario, Imputer, Fuser. The base classes are the contract.
+
+Order is owned by the harness: split by group, hide, fit scalers on visible training values, fit the imputer on training
+groups, impute, fit the fuser on train, select on validation, score the test part once. No component ever sees a hidden
+value or a test target. Values reach imputers and fusers standardised (mean 0, standard deviation 1 over the visible
+training entries of each channel, winsorised).
+
+A component is constructed with one argument, its typed parameters, and does nothing expensive there.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from bench import seeds
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from bench.cohort import Cohort, Task
+
+P = TypeVar("P")
+
+
+def _never() -> bool:
+    return False
+
+
+def _ignore(message: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Context:
+    """The surroundings of a call: seed, device, precision, and how to be a good guest.
+
+    seed:        the cell's seed. Use `seed_for(axis)` or `rng(axis)`, never the bare number or a global generator.
+    device:      "cpu" or "cuda" (one visible device).
+    precision:   "fp32" or "bf16" (autocast; weights stay float32).
+    scratch:     a private folder that survives an interruption of this very cell, for checkpoints; None when there is none.
+    should_stop: becomes True when the run is being stopped; a long loop checkpoints and raises `Interrupted`.
+    report:      takes a short progress line for the person who waits ("epoch 3 of 20").
+    """
+
+    seed: int = 0
+    device: str = "cpu"
+    precision: str = "fp32"
+    scratch: Path | None = None
+    should_stop: Callable[[], bool] = field(default=_never, compare=False)
+    report: Callable[[str], None] = field(default=_ignore, compare=False)
+
+    def seed_for(self, axis: str, *names: object) -> int:
+        """A seed for one axis (see `bench.seeds`)."""
+        return seeds.derive(self.seed, axis, *names)
+
+    def rng(self, axis: str, *names: object) -> np.random.Generator:
+        """A NumPy generator for one axis (see `bench.seeds`)."""
+        return seeds.generator(self.seed, axis, *names)
+
+
+class Interrupted(Exception):
+    """Raised by a long loop after `should_stop` became True and its checkpoint is written."""
+
+
+class NotFitted(RuntimeError):
+    """Raised by `impute` or `predict` before `fit`."""
+
+
+class Component(ABC, Generic[P]):
+    """Base of all components: holds the typed parameters."""
+
+    def __init__(self, params: P):
+        self.params = params
+
+
+class Dataset(Component[P]):
+    """Reads files a person has into a `Cohort`."""
+
+    @abstractmethod
+    def prepare(self, root: Path, context: Context) -> Cohort:
+        """The whole cohort, unscaled, in recorded units, nothing hidden, all tasks' targets.
+
+        Raises DataError with the file and what is wrong with it when something is missing or damaged; rows that can be
+        skipped safely are counted in `Cohort.counts`, never dropped in silence.
+        """
+
+
+class Scenario(Component[P]):
+    """Hides visible cells. Called once per record, with generators keyed by the record's id.
+
+    So what is hidden depends on nothing but (seed, scenario, parameters, record): not on the order, on other records or
+    on any method.
+    """
+
+    unit: str = "cells"
+    """What shares are counted in: "entries" (observed values) or "cells" (record x modality x bin, observed or not)."""
+
+    @abstractmethod
+    def hide(
+        self, observed: Mapping[str, np.ndarray], rng: Callable[[str], np.random.Generator]
+    ) -> dict[str, np.ndarray]:
+        """The mask of what to hide in one record.
+
+        observed: modality -> bool [length, channels], True where a value was recorded.
+        rng:      a fresh generator for a name (a modality's, or "" for the record as a whole).
+        Returns   modality -> bool [length, channels]; True = hidden. Hiding what was never observed is allowed and has no
+                  effect, and it counts where `unit` is "cells".
+        """
+
+    @abstractmethod
+    def expected(self, modalities: int, length: int) -> float:
+        """The share of units that should be hidden in the long run; asserted against the realised share."""
+
+
+class Imputer(Component[P]):
+    """Completes the grid of every modality.
+
+    Promises, checked by `bench check`: entries that are visible come back bit-identical; the result for a record does not
+    depend on the other records in the call; more draws begin with the same draws (prefixes); same seed, same result;
+    a reloaded state imputes the same.
+    """
+
+    @abstractmethod
+    def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
+        """Learn from the training groups; `valid` is for early stopping only. No targets are inside."""
+
+    @abstractmethod
+    def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
+        """modality -> float32 [draws, n, length, channels], no NaN, equal to the grid wherever observed.
+
+        A deterministic imputer returns [1, n, length, channels] whatever `draws` says. Raises NotFitted before `fit`.
+        """
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """What `fit` learnt, as named arrays (stored as safetensors)."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take what `state_dict` gave; afterwards `impute` works without `fit`."""
+        return None
+
+
+class Fuser(Component[P]):
+    """Predicts a task's target from all modalities.
+
+    Receives, per modality, the completed grid, the original mask, the raw events with their own mask, and the flags
+    `available` and `filled`; never infers absence from zeros. Predictions do not depend on batch mates.
+    """
+
+    @abstractmethod
+    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
+        """Learn from `train`, select on `valid`. Both hold the targets of `task` and of nothing else, none of them NaN."""
+
+    @abstractmethod
+    def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
+        """float32 [n, outputs]: probabilities (binary, multiclass, multilabel) or values (regression); see `Task`.
+
+        Raises NotFitted before `fit`.
+        """
+
+    def embed(self, cohort: Cohort, context: Context) -> np.ndarray | None:
+        """Optional: float32 [n, width], the representation the prediction is made from."""
+        return None
+
+    def parameters(self) -> int:
+        """How many numbers were learnt; 0 when the notion does not apply."""
+        return 0
+
+
+AnyComponent = Component[Any]

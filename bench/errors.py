@@ -1,0 +1,76 @@
+"""Every error a person can meet, and the exit code each one ends the command with.
+
+    BenchError                 1
+    ├── UsageError             2   the command line or a suite file says something that cannot be understood
+    ├── DataError              3   data are missing, incomplete or damaged
+    ├── PluginError            4   a component cannot be loaded or breaks its contract
+    └── StorageError           5   the ledger or the cache cannot be read or written (busy, full, read-only)
+
+Exit codes that are outcomes and not errors are listed beside them in `EXIT_CODES`; `docs/manual.md` prints this table and
+a test compares the two.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_CODES = {
+    0: "done; for `gate`: same",
+    1: "the run finished, but some cells failed, timed out or ran out of memory",
+    2: "the command line or a suite file cannot be understood",
+    3: "data are missing, incomplete or damaged",
+    4: "a component cannot be loaded or breaks its contract",
+    5: "the ledger or the cache cannot be used: busy, full or read-only",
+    6: "the budget ended before the grid; the same command goes on",
+    7: "`check` or an audit found a broken promise",
+    10: "`gate`: improved",
+    11: "`gate`: worse",
+    12: "`gate`: inconclusive",
+    13: "`gate`: not comparable",
+    130: "stopped by Ctrl-C; the same command goes on",
+    143: "stopped by SIGTERM; the same command goes on",
+}
+
+
+class BenchError(Exception):
+    """Base of all errors that are printed as one clear line, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(BenchError):
+    """A key, a name or a value on the command line or in a suite file is not accepted."""
+
+    exit_code = 2
+
+
+class DataError(BenchError):
+    """Data are missing, incomplete or damaged. The message names the file and says how to obtain it."""
+
+    exit_code = 3
+
+
+class PluginError(BenchError):
+    """A plugin cannot be loaded, was written for another contract, or a component breaks its promises."""
+
+    exit_code = 4
+
+
+class StorageError(BenchError):
+    """The ledger or the cache cannot be used. Nothing that was finished is lost."""
+
+    exit_code = 5
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean "x"? ` for the known name closest to `name`, or an empty string when none is close."""
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f'did you mean "{match[0]}"? ' if match else ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], origin: str, hint: str = "") -> UsageError:
+    """The error for a name that is not known: what was written, where, the nearest name, and what to type next."""
+    known = sorted(known)
+    accepted = hint or ("accepted: " + ", ".join(known))
+    return UsageError(f'{kind} "{name}" is not known (from {origin}); {nearest(name, known)}{accepted}')

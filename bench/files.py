@@ -1,0 +1,94 @@
+"""Files that appear whole or not at all: written beside their place, synced, then renamed.
+
+Trade-offs: the folder itself is synced once per file, so a crash of the machine keeps either the old or the new file;
+a leftover `.tmp-*` of a killed process is harmless and is removed by `sweep`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.errors import StorageError
+
+
+@contextlib.contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Turn what the operating system says of `path` into one clear StorageError."""
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.ENOSPC: "the disk is full; free some space",
+            errno.EDQUOT: "the disk quota is used up; free some space",
+            errno.EFBIG: "the file-size limit is reached; raise it (ulimit -f)",
+            errno.EROFS: "the file system is read-only; choose another folder",
+            errno.EACCES: "permission denied; choose another folder",
+            errno.EPERM: "permission denied; choose another folder",
+            errno.ENOTDIR: "part of the path is a file, not a folder",
+        }
+        reason = reasons.get(error.errno or 0, error.strerror or str(error))
+        raise StorageError(
+            f"cannot write {path}: {reason} and run the same command again (folders: out=DIR, cache=DIR); "
+            "what was finished is kept"
+        ) from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path to write to; on success it is synced and renamed to `path`, on failure it is removed.
+
+    Works for a file and for a folder (a folder is renamed only if `path` does not exist yet; if another process was
+    faster, its folder stays, since equal keys hold equal content). Raises StorageError.
+    """
+    with storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+        temporary = folder / path.name
+        try:
+            yield temporary
+            if temporary.is_dir():
+                for item in temporary.rglob("*"):
+                    if item.is_file():
+                        _sync(item)
+                with contextlib.suppress(OSError) if path.exists() else contextlib.nullcontext():
+                    os.replace(temporary, path)
+            else:
+                _sync(temporary)
+                os.replace(temporary, path)
+            _sync(path.parent)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a UTF-8 text file whole or not at all."""
+    write_bytes(path, content.encode())
+
+
+def sweep(folder: Path, older_than: float = 3600.0) -> None:
+    """Remove what killed processes left behind in `folder`, once it is older than some seconds."""
+    for leftover in folder.rglob(".tmp-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > older_than:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

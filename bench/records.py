@@ -1,0 +1,163 @@
+"""What a cell left behind (`Record`) and what may be committed of it (`Export`). Schema-versioned, plain data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+SCHEMA = 1
+
+Status = Literal["ok", "failed", "skipped", "timeout", "oom", "not-run"]
+STATUSES: tuple[Status, ...] = ("ok", "failed", "skipped", "timeout", "oom", "not-run")
+
+
+class Coordinates(msgspec.Struct, frozen=True, order=True):
+    """Where a cell stands in the grid; what a gate compares by, since edited source rightly changes the key.
+
+    scenario, imputer and fuser are labels: the name, and in brackets whatever parameters the command line or a sweep set,
+    e.g. `mcar(rate=0.1)`. modalities is the name of a modality set of the suite. audit is "" for a cell that is scored, else
+    "permuted-labels" or "repeat".
+    """
+
+    suite: str
+    task: str
+    modalities: str
+    scenario: str
+    imputer: str
+    fuser: str
+    seed: int
+    audit: str = ""
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """The outcome of one audit: passed is None where it does not apply, and detail says why or what was measured."""
+
+    passed: bool | None
+    detail: str = ""
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """One cell's result. Every planned cell has one once it was tried.
+
+    scores:     test metrics by name; validation: the same on the validation part.
+    imputation: modality (and "all") -> mae, rmse, crps (standardised scale) and hidden (how many entries were scored).
+    hidden:     unit-share expected and realised of the scenario: {"expected", "realised", "standard_error"}.
+    audits:     by name; see docs/results.md.
+    costs:      seconds (impute, fit, predict), seconds_per_sample, parameters, peak_memory_bytes.
+    counts:     train, valid, test records of the task, positives, left out (ineligible or unknown outcome).
+    provenance: versions, revision, device, precision, manifest digest, split, command (data.root redacted on export).
+    predictions: SHA-256 of the array file beside the fragment; "" when there is none.
+    """
+
+    schema: int = SCHEMA
+    key: str
+    coordinates: Coordinates
+    status: Status
+    reason: str = ""
+    scores: dict[str, float] = {}
+    validation: dict[str, float] = {}
+    imputation: dict[str, dict[str, float]] = {}
+    hidden: dict[str, float] = {}
+    audits: dict[str, Audit] = {}
+    costs: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    provenance: dict[str, str] = {}
+    predictions: str = ""
+
+
+class Method(msgspec.Struct, frozen=True, order=True):
+    """A row of a table: everything of the coordinates but the seed."""
+
+    task: str
+    modalities: str
+    scenario: str
+    imputer: str
+    fuser: str
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """A paired bootstrap of two methods on the same test groups and seeds.
+
+    difference: mean over seeds of primary(a) - primary(b), in the metric's own direction; low, high: percentile interval;
+    standard_error: of the difference; p: two-sided bootstrap p-value; p_holm: after Holm's correction within the table
+    (one task, modality set and scenario).
+    """
+
+    a: Method
+    b: Method
+    metric: str
+    difference: float
+    low: float
+    high: float
+    standard_error: float
+    p: float
+    p_holm: float
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A method's own bootstrap over groups x seeds of the primary metric."""
+
+    method: Method
+    metric: str
+    low: float
+    high: float
+    standard_error: float
+
+
+class Statistics(msgspec.Struct, kw_only=True):
+    """What is computed from predictions and stored, so that tables can be regenerated without them."""
+
+    resamples: int
+    alpha: float
+    seed: int
+    intervals: list[Interval] = []
+    comparisons: list[Comparison] = []
+
+
+class TaskSummary(msgspec.Struct, frozen=True):
+    """What a table must know of a task: metrics (the first is primary)."""
+
+    name: str
+    kind: str
+    metrics: tuple[str, ...]
+    summary: str = ""
+
+
+class Published(msgspec.Struct, frozen=True):
+    """A published value: stands in a column of its own, never among ours."""
+
+    task: str
+    method: str
+    metric: str
+    value: float
+    std: float | None = None
+    source: str = ""
+
+
+class Export(msgspec.Struct, kw_only=True):
+    """All a leaderboard is made of: the suite, every planned cell, the records without predictions, the comparisons.
+
+    `planned` holds the coordinates and the key of each cell of the plan, in order; a planned cell without a record is
+    shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls.
+    """
+
+    schema: int = SCHEMA
+    suite: str
+    title: str
+    dataset: str
+    synthetic: bool
+    command: str
+    tasks: list[TaskSummary]
+    planned: list[tuple[Coordinates, str]]
+    records: list[Record]
+    statistics: Statistics | None = None
+    control_imputers: list[str] = []
+    control_fusers: list[str] = []
+    published: list[Published] = []
+
+
+def method_of(coordinates: Coordinates) -> Method:
+    """The row a cell belongs to."""
+    c = coordinates
+    return Method(c.task, c.modalities, c.scenario, c.imputer, c.fuser)

@@ -1,0 +1,226 @@
+"""Components by name: guarded discovery, typed parameters, lazy loading, nearest-name answers.
+
+Nothing here imports a component's code: a component is known by its name, a lazy `module:attribute` path and a
+parameter struct, all declared in the plugin's light module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+import pluggy
+
+import bench
+from bench.errors import PluginError, unknown
+from bench.hooks import Hooks
+
+Kind = Literal["dataset", "scenario", "imputer", "fuser"]
+KINDS: tuple[Kind, ...] = ("dataset", "scenario", "imputer", "fuser")
+
+Randomness = Literal["deterministic", "seeded", "stochastic"]
+"""deterministic: the seed changes nothing; seeded: same seed, same bits on the CPU; stochastic: not reproducible."""
+
+TAGS: Mapping[str, str] = {
+    "torch": "runs on torch; takes the device and the precision of the run",
+    "uses_events": "reads the time-stamped events, not only the grid",
+    "draws": "imputer: can return several draws",
+    "uses_draws": "fuser: reads all draws of the imputer",
+    "nan_aware": "fuser: accepts a grid with NaN, so the control `none` makes sense",
+    "leaves_nan": "imputer: a control that returns NaN where nothing was observed",
+    "hides_values": "imputer: a control whose fuser sees masks and times but no value",
+    "synthetic": "dataset: generated; every table made on it says so",
+}
+
+
+class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A component without parameters."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One component as its plugin declared it."""
+
+    kind: Kind
+    name: str
+    path: str
+    params: type[msgspec.Struct] = NoParams
+    version: str = "1"
+    summary: str = ""
+    paper: str = ""
+    tags: frozenset[str] = frozenset()
+    randomness: Randomness = "deterministic"
+    seconds: float = 1.0
+    """Order of magnitude of one fit-and-apply on 1,000 records with one CPU core; used until a ledger knows better."""
+    expected_failures: Mapping[str, str] = field(default_factory=dict)
+    """Conformance checks known to fail, each with its reason. One that passes after all is reported (strict)."""
+    tasks: Mapping[str, Any] = field(default_factory=dict)
+    """dataset: name -> bench.cohort.Task"""
+    modalities: tuple[str, ...] = ()
+    """dataset: the names of its modalities, in their order"""
+    files: str = ""
+    """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that decide its content"""
+    fetch: str = ""
+    """dataset: lazy path of a function `(root, params, report) -> None` that downloads the files"""
+    plugin: str = ""
+    """the distribution and module that declared it"""
+
+    def load(self, attribute: str | None = None) -> Any:
+        """Import what a lazy path names (the component itself when no other path is given).
+
+        Raises PluginError, with the plugin and the reason, when it cannot be imported.
+        """
+        path = attribute or self.path
+        module, _, name = path.partition(":")
+        try:
+            return getattr(importlib.import_module(module), name)
+        except Exception as error:
+            raise PluginError(
+                f'{self.kind} "{self.name}" (from {self.plugin}) cannot be loaded from {path}: '
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def build(self, params: msgspec.Struct | Mapping[str, Any] | None = None) -> Any:
+        """The component, constructed with its parameters (a struct, a mapping of its fields, or the defaults)."""
+        if not isinstance(params, msgspec.Struct):
+            params = self.parameters(params or {})
+        return self.load()(params)
+
+    def parameters(self, values: Mapping[str, Any], origin: str = "the caller") -> msgspec.Struct:
+        """The typed parameters with `values` over the defaults; UsageError for an unknown name or a bad value."""
+        from bench.typed import convert
+
+        return convert(values, self.params, f"{self.kind}.{self.name}", origin)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin that could not be used, and why."""
+
+    plugin: str
+    reason: str
+
+
+class Registry:
+    """All components of this process. Filled by `discover`; a plugin's hook receives it."""
+
+    def __init__(self) -> None:
+        self._specs: dict[tuple[str, str], Spec] = {}
+        self.broken: list[Broken] = []
+        self._plugin = "bench"
+
+    def _add(self, kind: Kind, name: str, path: str, **declared: Any) -> None:
+        origin = self._plugin
+        if (kind, name) in self._specs:
+            other = self._specs[kind, name].plugin
+            raise PluginError(f'{kind} "{name}" is declared by {origin} and already by {other}')
+        module, colon, attribute = path.partition(":")
+        if not (module and colon and attribute):
+            raise PluginError(f'{kind} "{name}" of {origin}: the path must read module:attribute, got "{path}"')
+        tags = frozenset(declared.pop("tags", ()))
+        for tag in sorted(tags - TAGS.keys()):
+            error = unknown("tag", tag, TAGS, f"{kind} {name} of {origin}")
+            raise PluginError(str(error))
+        try:
+            spec = Spec(kind=kind, name=name, path=path, tags=tags, plugin=origin, **declared)
+        except TypeError as error:
+            raise PluginError(f'{kind} "{name}" of {origin}: {error}') from error
+        if spec.randomness not in ("deterministic", "seeded", "stochastic"):
+            raise PluginError(f'{kind} "{name}" of {origin}: randomness "{spec.randomness}" is not known')
+        self._specs[kind, name] = spec
+
+    def dataset(self, name: str, path: str, *, tasks: Iterable[Any], modalities: Iterable[str], **declared: Any) -> None:
+        """Declare a dataset, its tasks (`bench.cohort.Task`) and the names of its modalities."""
+        tasks = {task.name: task for task in tasks}
+        self._add("dataset", name, path, tasks=tasks, modalities=tuple(modalities), **declared)
+
+    def scenario(self, name: str, path: str, **declared: Any) -> None:
+        """Declare a scenario: a subclass of `bench.components.Scenario`."""
+        self._add("scenario", name, path, **declared)
+
+    def imputer(self, name: str, path: str, **declared: Any) -> None:
+        """Declare an imputer: a subclass of `bench.components.Imputer`."""
+        self._add("imputer", name, path, **declared)
+
+    def fuser(self, name: str, path: str, **declared: Any) -> None:
+        """Declare a fuser: a subclass of `bench.components.Fuser`."""
+        self._add("fuser", name, path, **declared)
+
+    def names(self, kind: str) -> list[str]:
+        """The names known of one kind, sorted."""
+        return sorted(name for known, name in self._specs if known == kind)
+
+    def specs(self, kind: str) -> list[Spec]:
+        """The components of one kind, sorted by name."""
+        return [self._specs[kind, name] for name in self.names(kind)]
+
+    def get(self, kind: str, name: str, origin: str = "the caller") -> Spec:
+        """The component of that kind and name; UsageError with the nearest name when there is none."""
+        try:
+            return self._specs[kind, name]
+        except KeyError:
+            error = unknown(kind, name, self.names(kind), origin, f"see all with: bench list {kind}s")
+        if self.broken:
+            reasons = "; ".join(f"{b.plugin}: {b.reason}" for b in self.broken)
+            raise type(error)(f"{error} (plugins that could not be loaded: {reasons})")
+        raise error
+
+    def find(self, name: str, origin: str = "the caller") -> list[Spec]:
+        """The components of any kind with that name; UsageError with the nearest when there is none."""
+        found = [self._specs[kind, name] for kind in KINDS if (kind, name) in self._specs]
+        if not found:
+            raise unknown("name", name, {known for _, known in self._specs}, origin, "see: bench list imputers")
+        return found
+
+    def register_plugin(self, label: str, module: Any) -> None:
+        """Take one plugin module: check the contract it was written for, then call its hook.
+
+        Never raises for what the plugin does: a plugin that is broken is put into `broken` with its reason, and what it
+        declared before it broke is taken back.
+        """
+        before = dict(self._specs)
+        self._plugin = label
+        try:
+            contract = getattr(module, "bench_contract", None)
+            if contract != bench.CONTRACT:
+                said = "states no bench_contract" if contract is None else f"was written for contract {contract}"
+                raise PluginError(f"{said}; this bench ({bench.__version__}) speaks contract {bench.CONTRACT}")
+            manager = pluggy.PluginManager("bench")
+            manager.add_hookspecs(Hooks)
+            manager.register(module, name=label)
+            manager.check_pending()
+            manager.hook.bench_register(registry=self)
+        except Exception as error:
+            self._specs = before
+            known = isinstance(error, PluginError)
+            self.broken.append(Broken(label, str(error) if known else f"{type(error).__name__}: {error}"))
+        finally:
+            self._plugin = "bench"
+
+
+def discover(load: Callable[[importlib.metadata.EntryPoint], Any] | None = None) -> Registry:
+    """A registry filled from every installed plugin (entry-point group `bench`), each inside its own guard.
+
+    BENCH_PLUGINS, where set, is a comma-separated list of entry-point names to load; others are left out.
+    """
+    registry = Registry()
+    only = os.environ.get("BENCH_PLUGINS")
+    allowed = None if only is None else {name.strip() for name in only.split(",")}
+    seen: set[tuple[str, str]] = set()
+    for entry in sorted(importlib.metadata.entry_points(group="bench"), key=lambda e: (e.name, e.value)):
+        if (entry.name, entry.value) in seen or (allowed is not None and entry.name not in allowed):
+            continue
+        seen.add((entry.name, entry.value))
+        label = f"{entry.dist.name if entry.dist else 'unknown'}:{entry.name}"
+        try:
+            module = (load or (lambda e: e.load()))(entry)
+        except Exception as error:
+            registry.broken.append(Broken(label, f"{type(error).__name__}: {error}"))
+            continue
+        registry.register_plugin(label, module)
+    return registry

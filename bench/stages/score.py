@@ -1,0 +1,95 @@
+"""Scores of predictions: metrics from scikit-learn, each test id exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.cohort import Task
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of predictions.
+
+    function: (truth, outputs) -> float; truth [n] or [n, labels], outputs float32 [n, outputs] as `Fuser.predict` gives.
+    higher:   larger is better. chance: what an uninformed prediction scores, None where it depends on the data.
+    """
+
+    function: Callable[[np.ndarray, np.ndarray], float]
+    higher: bool = True
+    chance: float | None = None
+    summary: str = ""
+
+
+def _auroc(truth: np.ndarray, outputs: np.ndarray) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    if outputs.shape[1] == 1:
+        return float(roc_auc_score(truth, outputs[:, 0]))
+    if truth.ndim == 2:
+        return float(roc_auc_score(truth, outputs, average="macro"))
+    return float(roc_auc_score(truth, outputs, multi_class="ovr", average="macro"))
+
+
+def _auprc(truth: np.ndarray, outputs: np.ndarray) -> float:
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(truth, outputs[:, 0] if outputs.shape[1] == 1 else outputs))
+
+
+def _hard(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] >= 0.5).astype(int)
+    return (outputs >= 0.5).astype(int) if truth.ndim == 2 else outputs.argmax(1)
+
+
+def _f1(truth: np.ndarray, outputs: np.ndarray) -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(truth, _hard(truth, outputs), average="binary" if outputs.shape[1] == 1 else "macro", zero_division=0))
+
+
+def _accuracy(truth: np.ndarray, outputs: np.ndarray) -> float:
+    from sklearn.metrics import accuracy_score
+
+    return float(accuracy_score(truth, _hard(truth, outputs)))
+
+
+def _brier(truth: np.ndarray, outputs: np.ndarray) -> float:
+    return float(np.mean((outputs.squeeze(-1) - truth) ** 2))
+
+
+def _mae(truth: np.ndarray, outputs: np.ndarray) -> float:
+    return float(np.mean(np.abs(outputs[:, 0] - truth)))
+
+
+def _rmse(truth: np.ndarray, outputs: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((outputs[:, 0] - truth) ** 2)))
+
+
+METRICS: dict[str, Metric] = {
+    "auroc": Metric(_auroc, chance=0.5, summary="area under the ROC curve; macro over labels, one-vs-rest for classes"),
+    "auprc": Metric(_auprc, summary="average precision; macro over labels"),
+    "f1": Metric(_f1, summary="F1 of class 1 at threshold 0.5; macro for several classes or labels"),
+    "accuracy": Metric(_accuracy, summary="share of correct decisions at threshold 0.5 or by the largest probability"),
+    "brier": Metric(_brier, higher=False, summary="mean squared error of the probability"),
+    "mae": Metric(_mae, higher=False, summary="mean absolute error"),
+    "rmse": Metric(_rmse, higher=False, summary="root mean squared error"),
+}
+
+
+def score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
+    """All of the task's metrics, by name.
+
+    truth: float32 [n] or [n, labels], no NaN; outputs: float32 [n, outputs]. Raises ValueError when shapes differ from the
+    task's or an output is not finite: such a cell fails, since a score over the rest would be a different test set.
+    """
+    if outputs.shape != (len(truth), task.outputs):
+        raise ValueError(f"predictions have shape {outputs.shape}, the task {task.name} needs {(len(truth), task.outputs)}")
+    if not np.isfinite(outputs).all():
+        bad = int((~np.isfinite(outputs).all(axis=1)).sum())
+        raise ValueError(f"{bad} of {len(outputs)} predictions are not finite numbers")
+    return {name: METRICS[name].function(truth, outputs) for name in task.metrics}
