@@ -97,7 +97,8 @@ class Scenario(Component[P]):
     """
 
     unit: str = "cells"
-    """What shares are counted in: "entries" (observed values) or "cells" (record x modality x bin, observed or not)."""
+    """What shares are counted in: "entries" (observed values) or "cells" (record x modality x bin). A modality of a record
+    that holds no observation has nothing to hide and no cells."""
 
     @abstractmethod
     def hide(
@@ -105,15 +106,24 @@ class Scenario(Component[P]):
     ) -> dict[str, np.ndarray]:
         """The mask of what to hide in one record.
 
-        observed: modality -> bool [length, channels], True where a value was recorded.
+        observed: modality -> bool [length, channels], True where a value was recorded. Read-only.
         rng:      a fresh generator for a name (a modality's, or "" for the record as a whole).
-        Returns   modality -> bool [length, channels]; True = hidden. Hiding what was never observed is allowed and has no
-                  effect, and it counts where `unit` is "cells".
+        Returns   modality -> bool [length, channels]; True = hidden; a modality left out hides nothing. Hiding what was never
+                  observed is allowed and has no effect, and it counts where `unit` is "cells".
         """
 
     @abstractmethod
-    def expected(self, modalities: int, length: int) -> float:
-        """The share of units that should be hidden in the long run; asserted against the realised share."""
+    def expected(self, observed: Mapping[str, np.ndarray]) -> float:
+        """The mean, over the draws, of the share of this record's units that are hidden: exact, 0 to 1."""
+
+    def spread(self, observed: Mapping[str, np.ndarray]) -> float:
+        """The standard deviation of that share, or an upper bound of it.
+
+        The default is the largest a share with that mean can have (Bhatia and Davis 2000); a tighter one makes the
+        assertion on the realised share stricter.
+        """
+        mean = self.expected(observed)
+        return float(max(mean * (1 - mean), 0.0) ** 0.5)
 
 
 class Imputer(Component[P]):

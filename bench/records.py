@@ -105,14 +105,36 @@ class Interval(msgspec.Struct, frozen=True):
     standard_error: float
 
 
+class TableStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """How the statistics of one table (task, modality set, scenario) and metric were made, or why there are none.
+
+    seeds: the cells' seeds that every compared method has; groups: of the test part; resamples: how many were drawn, of
+    which left_out lacked a class and were not used; reason: why no method, or which method, is not compared ("" = all are).
+    """
+
+    task: str
+    modalities: str
+    scenario: str
+    metric: str
+    seeds: tuple[int, ...] = ()
+    groups: int = 0
+    resamples: int = 0
+    left_out: int = 0
+    reason: str = ""
+
+
 class Statistics(msgspec.Struct, kw_only=True):
-    """What is computed from predictions and stored, so that tables can be regenerated without them."""
+    """What is computed from predictions and stored, so that tables can be regenerated without them.
+
+    resamples: the least number of resamples per table; a table with many pairs draws more (see `bench.stats`).
+    """
 
     resamples: int
     alpha: float
     seed: int
     intervals: list[Interval] = []
     comparisons: list[Comparison] = []
+    tables: list[TableStatistics] = []
 
 
 class TaskSummary(msgspec.Struct, frozen=True):
@@ -147,6 +169,7 @@ class Export(msgspec.Struct, kw_only=True):
     title: str
     dataset: str
     synthetic: bool
+    profile: str = "demo"
     command: str
     tasks: list[TaskSummary]
     planned: list[tuple[Coordinates, str]]

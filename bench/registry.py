@@ -59,6 +59,8 @@ class Spec:
     """Order of magnitude of one fit-and-apply on 1,000 records with one CPU core; used until a ledger knows better."""
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     """Conformance checks known to fail, each with its reason. One that passes after all is reported (strict)."""
+    test_params: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters the conformance kit uses in place of the defaults, so that a slow method can be checked in seconds."""
     tasks: Mapping[str, Any] = field(default_factory=dict)
     """dataset: name -> bench.cohort.Task"""
     modalities: tuple[str, ...] = ()
@@ -134,7 +136,9 @@ class Registry:
             raise PluginError(f'{kind} "{name}" of {origin}: randomness "{spec.randomness}" is not known')
         self._specs[kind, name] = spec
 
-    def dataset(self, name: str, path: str, *, tasks: Iterable[Any], modalities: Iterable[str], **declared: Any) -> None:
+    def dataset(
+        self, name: str, path: str, *, tasks: Iterable[Any], modalities: Iterable[str], **declared: Any
+    ) -> None:
         """Declare a dataset, its tasks (`bench.cohort.Task`) and the names of its modalities."""
         tasks = {task.name: task for task in tasks}
         self._add("dataset", name, path, tasks=tasks, modalities=tuple(modalities), **declared)

@@ -10,7 +10,7 @@ import msgspec
 
 from bench.errors import UsageError, unknown
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: str) -> T:

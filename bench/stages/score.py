@@ -49,7 +49,9 @@ def _hard(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
 def _f1(truth: np.ndarray, outputs: np.ndarray) -> float:
     from sklearn.metrics import f1_score
 
-    return float(f1_score(truth, _hard(truth, outputs), average="binary" if outputs.shape[1] == 1 else "macro", zero_division=0))
+    return float(
+        f1_score(truth, _hard(truth, outputs), average="binary" if outputs.shape[1] == 1 else "macro", zero_division=0)
+    )
 
 
 def _accuracy(truth: np.ndarray, outputs: np.ndarray) -> float:
@@ -88,7 +90,9 @@ def score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float
     task's or an output is not finite: such a cell fails, since a score over the rest would be a different test set.
     """
     if outputs.shape != (len(truth), task.outputs):
-        raise ValueError(f"predictions have shape {outputs.shape}, the task {task.name} needs {(len(truth), task.outputs)}")
+        raise ValueError(
+            f"predictions have shape {outputs.shape}, the task {task.name} needs {(len(truth), task.outputs)}"
+        )
     if not np.isfinite(outputs).all():
         bad = int((~np.isfinite(outputs).all(axis=1)).sum())
         raise ValueError(f"{bad} of {len(outputs)} predictions are not finite numbers")

@@ -1,0 +1,172 @@
+"""`bench data`: list, fetch, verify."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli import LazyGroup, answer, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.registry import Registry, Spec
+
+WORDS = click.argument("words", nargs=-1, metavar="[data.root=DIR] [data.KEY=VALUE]... [cache=DIR]")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+
+
+@click.group(cls=LazyGroup)
+def data() -> None:
+    """List, fetch or verify data."""
+
+
+data.lazy = {
+    "list": ("bench.cli.data:list_", "List datasets and whether their files are here."),
+    "fetch": ("bench.cli.data:fetch", "Download a dataset that needs no credentials; goes on where it stopped."),
+    "verify": ("bench.cli.data:verify", "Read a dataset and say what is in it, and what was left out or repaired."),
+}
+
+
+def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[Spec, Any, str, Path]:
+    """The dataset, its typed parameters, the data.root that was said, and the cache."""
+    import msgspec
+
+    from bench.errors import unknown
+    from bench.overrides import ORIGIN, parse
+    from bench.request import Settings, is_many
+
+    spec = registry.get("dataset", name, ORIGIN)
+    types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
+    values: dict[str, Any] = {}
+    root, cache = "", ""
+    for word in parse(words):
+        key = word.key.removeprefix("data.")
+        if word.key == "data.root":
+            root = str(word.values[0])
+        elif word.key == "cache":
+            cache = str(word.values[0])
+        elif word.key.startswith("data.") and key in types_of:
+            values[key] = list(word.values) if is_many(types_of[key]) else word.values[0]
+        else:
+            raise unknown("key", word.key, ["data.root", "cache", *(f"data.{k}" for k in types_of)], ORIGIN)
+    return spec, spec.parameters(values, ORIGIN), root, Settings(cache=cache).cache_folder()
+
+
+@click.command("list")
+@JSON
+def list_(as_json: bool) -> None:
+    """List datasets and whether their files are here."""
+    from bench.data_root import locate
+    from bench.errors import BenchError
+    from bench.registry import discover
+    from bench.request import Settings
+
+    registry = discover()
+    rows = []
+    for spec in registry.specs("dataset"):
+        row = {
+            "name": spec.name,
+            "title": spec.summary,
+            "fetchable": bool(spec.fetch),
+            "root": "",
+            "files": 0,
+            "reason": "",
+        }
+        try:
+            root, files = locate(spec, spec.parameters({}), "", Settings().cache_folder())
+            row |= {"root": str(root), "files": len(files)}
+        except BenchError as error:
+            row["reason"] = str(error)
+        rows.append(row)
+    if as_json:
+        answer(rows)
+        return
+    for row in rows:
+        here = f"{row['files']} files in {row['root']}" if row["root"] else f"not here: {row['reason']}"
+        print(f"{row['name']}  {row['title']}\n  {here}")
+
+
+@click.command()
+@click.argument("name")
+@WORDS
+def fetch(name: str, words: tuple[str, ...]) -> None:
+    """Download a dataset that needs no credentials into data.root (default: the cache). Goes on where it stopped."""
+    from pathlib import Path
+
+    from bench.data_root import fetched
+    from bench.errors import DataError
+    from bench.registry import discover
+
+    spec, params, root, cache = _understand(name, words, discover())
+    if not spec.fetch:
+        raise DataError(f"{name} cannot be downloaded by a program; see: bench show {name}")
+    folder = Path(root).expanduser().absolute() if root else fetched(cache)
+    spec.load(spec.fetch)(folder, params, say)
+    print(folder)
+
+
+@click.command()
+@click.argument("name")
+@WORDS
+@JSON
+def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
+    """Read a dataset and say what is in it, and what was left out or repaired."""
+    import time
+
+    from bench.components import Context
+    from bench.data_root import locate
+    from bench.manifest import manifest
+    from bench.registry import discover
+    from bench.stages.cohort import validate
+
+    spec, params, root, cache = _understand(name, words, discover())
+    folder, files = locate(spec, params, root, cache)
+    digest = manifest(files, cache) if files else spec.version
+    started = time.perf_counter()
+    cohort = spec.build(params).prepare(folder, Context(report=say))
+    seconds = time.perf_counter() - started
+    validate(cohort, spec)
+    import numpy as np
+
+    summary: dict[str, Any] = {
+        "dataset": name,
+        "root": str(folder),
+        "manifest": digest,
+        "files": {
+            str(f.relative_to(folder)) if f.is_relative_to(folder) else f.name: f.stat().st_size for f in files[:50]
+        },
+        "records": len(cohort),
+        "groups": len(np.unique(cohort.groups)),
+        "modalities": {
+            m: {
+                "channels": list(s.channels),
+                "observed share": round(float(s.observed.mean()), 4),
+                "records with any": int(s.available.sum()),
+                "events": len(s.events.times),
+            }
+            for m, s in cohort.modalities.items()
+        },
+        "tasks": {
+            t: {"known": int((~np.isnan(v)).reshape(len(v), -1).all(1).sum()), "positives": int(np.nansum(v))}
+            for t, v in cohort.targets.items()
+        },
+        "counts": dict(cohort.counts),
+        "seconds": round(seconds, 2),
+    }
+    if as_json:
+        answer(summary)
+        return
+    print(
+        f"{name} in {folder}\n  manifest {digest}\n  {len(files)} files, {len(cohort)} records, read in {seconds:.1f} s"
+    )
+    for m, about in summary["modalities"].items():
+        print(
+            f"  {m}: {len(about['channels'])} channels, {about['observed share']:.1%} of hours observed, {about['records with any']} records"
+        )
+    for t, about in summary["tasks"].items():
+        print(f"  task {t}: {about['known']} records with a known outcome, {about['positives']} positive")
+    print("  left out or repaired:" if cohort.counts else "  nothing was left out or repaired")
+    for what, count in cohort.counts.items():
+        print(f"    {count:>8}  {what}")

@@ -1,0 +1,189 @@
+"""`bench plan` and `bench run`."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli import answer, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.execute.pool import Watch
+    from bench.run import Outcome, Prepared
+    from bench.stages.job import Job
+
+WORDS = click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+
+
+@click.command()
+@WORDS
+@JSON
+@click.option("--cells", is_flag=True, help="List every cell.")
+def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
+    """Show the cells of a suite, what is cached and what the rest will cost. Runs nothing."""
+    from bench.execute.progress import clock
+    from bench.registry import discover
+    from bench.request import request
+    from bench.run import jobs_of, prepare
+
+    registry = discover()
+    prepared = prepare(request(words, registry), registry)
+    todo = prepared.todo()
+    jobs = jobs_of(prepared, todo)
+    status = Counter(prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.plan.cells)
+    seconds = sum(job.estimate for job in jobs)
+    workers = _workers(prepared)
+    if as_json:
+        answer(
+            {
+                "suite": prepared.request.suite.name,
+                "profile": prepared.request.settings.profile,
+                "device": prepared.plan.device,
+                "data": {"root": str(prepared.root), "manifest": prepared.plan.manifest},
+                "cells": len(prepared.plan.cells),
+                "status": dict(status),
+                "jobs": dict(Counter(job.kind for job in jobs)),
+                "estimated_seconds": seconds / workers,
+                "plan": [
+                    {"key": c.key, "coordinates": c.coordinates, "skip": c.skip, "cached": c.key in prepared.done}
+                    for c in prepared.plan.cells
+                ],
+            }
+        )
+        return
+    suite = prepared.request.suite
+    print(f"{suite.name} ({prepared.request.settings.profile}): {suite.title}")
+    print(
+        f"data: {suite.dataset} in {prepared.root}, manifest {prepared.plan.manifest[:12]}; device: {prepared.plan.device}"
+    )
+    for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):
+        values = dict.fromkeys(str(getattr(c.coordinates, axis)) for c in prepared.plan.cells)
+        print(f"  {axis:<11}{', '.join(values)}")
+    audits = sum(bool(c.coordinates.audit) for c in prepared.plan.cells)
+    print(
+        f"cells: {len(prepared.plan.cells)} ({audits} of them audits); "
+        + ", ".join(f"{n} {s}" for s, n in sorted(status.items()))
+    )
+    kinds = Counter(job.kind for job in jobs)
+    print(
+        f"to do: {kinds['cohort']} cohort, {kinds['impute']} imputations, {kinds['fuse']} fusions; "
+        f"about {clock(seconds / workers)} with {workers} worker{'s' * (workers > 1)}"
+    )
+    if cells:
+        for cell in prepared.plan.cells:
+            record = prepared.done.get(cell.key)
+            print(
+                f"  {cell.key[:12]}  {record.status if record else 'not-run':<8} {_label(cell)}  {cell.skip}".rstrip()
+            )
+
+
+@click.command()
+@WORDS
+@JSON
+def run(words: tuple[str, ...], as_json: bool) -> None:
+    """Run a suite: every cell that the ledger lacks. The same command goes on after any interruption."""
+    from bench.execute.pool import Watch
+    from bench.execute.progress import Progress, clock
+    from bench.registry import discover
+    from bench.request import request
+    from bench.run import execute, prepare
+
+    registry = discover()
+    prepared = prepare(request(words, registry), registry, fetch=say)
+    progress = Progress(_workers(prepared))
+
+    def newest(job: Job) -> float:
+        if job.cell is None:
+            return job.estimate
+        return (prepared.estimates.impute if job.kind == "impute" else prepared.estimates.fuse)(job.cell)
+
+    watch = Watch(finished=progress.finished, changed=progress.changed(newest))
+
+    def started(jobs: list[Job]) -> None:
+        progress.started(jobs)
+        cached = len(prepared.plan.cells) - sum(job.kind == "fuse" for job in jobs)
+        say(
+            f"{prepared.request.suite.name}: {len(prepared.plan.cells)} cells, {cached} done before, about {clock(progress.eta())} to go"
+        )
+
+    with progress, _stopping(watch):
+        outcome = execute(prepared, watch, started)
+    _conclude(outcome, as_json)
+
+
+def _workers(prepared: Prepared) -> int:
+    from bench.execute.pool import cores
+
+    return prepared.request.settings.workers or cores()
+
+
+def _label(cell: Any) -> str:
+    from bench.run import label
+
+    return label(cell)
+
+
+@contextmanager
+def _stopping(watch: Watch) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run cleanly; a second Ctrl-C ends it at once."""
+
+    def ask(number: int, frame: object) -> None:
+        if watch.stop:
+            raise KeyboardInterrupt
+        watch.stop = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+        say(f"{watch.stop}: finishing cleanly; nothing done is lost (again to stop at once)")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _conclude(outcome: Outcome, as_json: bool) -> None:
+    prepared, counts = outcome.prepared, outcome.counts
+    request = prepared.request
+    if as_json:
+        answer(
+            {
+                "suite": request.suite.name,
+                "cells": sum(counts.values()),
+                "status": dict(counts),
+                "cached": outcome.cached,
+                "stopped": outcome.stopped,
+                "ledger": str(prepared.ledger.folder),
+            }
+        )
+    else:
+        shown = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
+        print(f"{request.suite.name}: {sum(counts.values())} cells: {shown}")
+    for name in outcome.warnings[:5]:
+        say(f"warning: {name} in the ledger is damaged; it was ignored and its cell run again")
+    broken = [
+        f"{record.coordinates.fuser}: {name} ({audit.detail})"
+        for record in prepared.done.values()
+        for name, audit in record.audits.items()
+        if audit.passed is False
+    ]
+    for line in dict.fromkeys(broken):
+        say(f"audit failed: {line}")
+    out = "" if request.settings.out == "results" else f" out={request.settings.out}"
+    if outcome.unfinished:
+        say(f"{outcome.unfinished} cells are left ({outcome.stopped}); go on with: {request.command()}")
+    say(f"table: bench report suite={request.settings.suite}{out}")
+    code = 0
+    if outcome.bad:
+        code = 1
+    elif broken:
+        code = 7
+    if outcome.unfinished:
+        code = {"Ctrl-C": 130, "SIGTERM": 143}.get(outcome.stopped, 6)
+    raise SystemExit(code)

@@ -1,0 +1,240 @@
+"""`bench list`, `bench show` and `bench doctor`: what there is, what it takes, and what is broken."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli import answer, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.registry import Registry, Spec
+
+KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+
+
+@click.command("list")
+@click.argument("kind", metavar="|".join(KINDS))
+@JSON
+def list_(kind: str, as_json: bool) -> None:
+    """List suites, imputers, fusers, datasets or scenarios."""
+    from bench.errors import unknown
+    from bench.registry import discover
+    from bench.suite import find_suites, read
+
+    kind = kind if kind.endswith("s") else kind + "s"
+    if kind not in KINDS:
+        raise unknown("kind", kind, KINDS, "the command line")
+    if kind == "suites":
+        rows = [
+            {"name": name, "title": read(name)[0].get("title", ""), "file": str(path)}
+            for name, path in find_suites().items()
+        ]
+    else:
+        registry = discover()
+        _warn(registry)
+        rows = [
+            {"name": s.name, "title": s.summary, "tags": sorted(s.tags), "version": s.version, "plugin": s.plugin}
+            for s in registry.specs(kind[:-1])
+        ]
+    if as_json:
+        answer(rows)
+        return
+    width = max((len(str(row["name"])) for row in rows), default=0)
+    for row in rows:
+        print(f"{row['name']:<{width}}  {row['title']}")
+
+
+def _warn(registry: Registry) -> None:
+    for broken in registry.broken:
+        say(f"warning: plugin {broken.plugin} was left out: {broken.reason}")
+
+
+@click.command()
+@click.argument("name")
+@JSON
+def show(name: str, as_json: bool) -> None:
+    """Show a method, dataset, scenario or suite: parameters with defaults, paper, tags."""
+    from bench.registry import discover
+    from bench.suite import find_suites
+
+    suites = find_suites()
+    if name in suites:
+        _show_suite(name, suites[name], as_json)
+        return
+    registry = discover()
+    _warn(registry)
+    found = registry.find(name, "the command line")
+    described = [_describe(spec) for spec in found]
+    if as_json:
+        answer(described)
+        return
+    for number, spec in enumerate(found):
+        print(("\n" if number else "") + _text(spec))
+
+
+def _show_suite(name: str, path: Path, as_json: bool) -> None:
+    from bench.suite import read, resolve
+
+    tree, _ = read(name)
+    profiles = ["demo", *(p for p in tree.get("profiles", {}) if p != "demo")]
+    resolved = {profile: resolve(tree, path, profile, {}) for profile in profiles}
+    if as_json:
+        answer(resolved)
+        return
+    print(
+        f"suite {name}: {tree.get('title', '')}\n  {tree.get('summary', '')}\n  file: {path}\n  dataset: {tree.get('dataset', '')}"
+    )
+    for profile, suite in resolved.items():
+        print(f"  profile {profile}:")
+        for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):
+            print(f"    {axis:<11}{', '.join(map(str, getattr(suite.grid, axis)))}")
+        print(
+            f"    {'controls':<11}{', '.join([*suite.controls.imputer, *(f'fuser {f}' for f in suite.controls.fuser)])}"
+        )
+    print(f"  run it: bench run suite={name}")
+
+
+def _describe(spec: Spec) -> dict[str, Any]:
+    return {
+        "kind": spec.kind,
+        "name": spec.name,
+        "version": spec.version,
+        "summary": spec.summary,
+        "paper": spec.paper,
+        "tags": sorted(spec.tags),
+        "randomness": spec.randomness,
+        "plugin": spec.plugin,
+        "path": spec.path,
+        "parameters": parameters(spec),
+        "tasks": {name: task.summary for name, task in spec.tasks.items()},
+        "modalities": list(spec.modalities),
+        "expected_failures": dict(spec.expected_failures),
+    }
+
+
+def parameters(spec: Spec) -> list[dict[str, Any]]:
+    """Name, type, default and description of each parameter of a component, from its struct."""
+    import msgspec
+
+    schema = msgspec.json.schema(spec.params)
+    properties = next((d["properties"] for d in schema.get("$defs", {}).values() if "properties" in d), {})
+    rows = []
+    for field in msgspec.structs.fields(spec.params):
+        described = properties.get(field.encode_name, {})
+        bounds = [
+            f"{sign} {described[key]}"
+            for key, sign in (
+                ("minimum", ">="),
+                ("exclusiveMinimum", ">"),
+                ("maximum", "<="),
+                ("exclusiveMaximum", "<"),
+            )
+            if key in described
+        ]
+        default = field.default if field.default is not msgspec.NODEFAULT else "required"
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        kind = described.get("type") or " | ".join(map(str, described.get("enum", []))) or _arms(described)
+        rows.append(
+            {
+                "name": field.name,
+                "type": kind,
+                "default": default,
+                "accepted": ", ".join(bounds),
+                "description": described.get("description", ""),
+            }
+        )
+    return rows
+
+
+def _arms(described: dict[str, Any]) -> str:
+    return " | ".join(arm.get("type", "") for arm in described.get("anyOf", []))
+
+
+def _text(spec: Spec) -> str:
+    from bench.registry import TAGS
+
+    lines = [f"{spec.kind} {spec.name} (version {spec.version}, from {spec.plugin})", f"  {spec.summary}"]
+    if spec.paper:
+        lines.append(f"  paper: {spec.paper}")
+    lines.append(f"  randomness: {spec.randomness}")
+    lines += [f"  tag {tag}: {TAGS[tag]}" for tag in sorted(spec.tags)]
+    if spec.modalities:
+        lines.append(f"  modalities: {', '.join(spec.modalities)}")
+    lines += [
+        f"  task {task.name} ({task.kind}; {', '.join(task.metrics)}): {task.summary}" for task in spec.tasks.values()
+    ]
+    rows = parameters(spec)
+    lines.append("  parameters:" if rows else "  no parameters")
+    prefix = "data" if spec.kind == "dataset" else f"{spec.kind}.{spec.name}"
+    for row in rows:
+        default = ",".join(map(str, row["default"])) if isinstance(row["default"], list | tuple) else row["default"]
+        accepted = f" ({row['accepted']})" if row["accepted"] else ""
+        lines.append(f"    {prefix}.{row['name']}={default}  {row['type']}{accepted}  {row['description']}".rstrip())
+    lines += [f"  expected to fail {check}: {reason}" for check, reason in spec.expected_failures.items()]
+    return "\n".join(lines)
+
+
+@click.command()
+@JSON
+def doctor(as_json: bool) -> None:
+    """Say what this installation has, and which plugins are broken. Exit code 4 when one is."""
+    import os
+    import shutil
+    from pathlib import Path
+
+    from bench import device, provenance
+    from bench.data_root import locate
+    from bench.errors import BenchError
+    from bench.execute.pool import cores
+    from bench.registry import KINDS as COMPONENTS
+    from bench.registry import discover
+    from bench.request import Settings
+    from bench.suite import find_suites
+
+    registry = discover()
+    settings = Settings()
+    kind = device.resolve("auto")
+    found: dict[str, Any] = {
+        **provenance.surroundings(kind),
+        "cores": cores(),
+        "gpus": list(device.gpus()),
+        "torch built for": f"CUDA {device.torch_cuda()}" if device.torch_cuda() else "CPU",
+        "cache": str(settings.cache_folder()),
+        "suites": sorted(find_suites()),
+        **{f"{name}s": registry.names(name) for name in COMPONENTS},
+    }
+    for folder in (settings.cache_folder(), Path.cwd()):
+        existing = next(p for p in [folder, *folder.parents] if p.exists())
+        writable = "writable" if os.access(existing, os.W_OK) else "NOT writable"
+        found[f"space at {folder}"] = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB free, {writable}"
+    for spec in registry.specs("dataset"):
+        try:
+            root, files = locate(spec, spec.parameters({}), "", settings.cache_folder())
+            found[f"data {spec.name}"] = f"{len(files)} files in {root}" if files else "generated"
+        except BenchError as error:
+            found[f"data {spec.name}"] = f"not found: {error}"
+    unloadable = []
+    for name in COMPONENTS:
+        for spec in registry.specs(name):
+            try:
+                spec.load()
+            except BenchError as error:
+                unloadable.append(str(error))
+    broken = [f"{b.plugin}: {b.reason}" for b in registry.broken]
+    if as_json:
+        answer({**found, "broken": broken, "unloadable": unloadable})
+    else:
+        for key, value in found.items():
+            print(f"{key:<22} {', '.join(value) if isinstance(value, list) else value}")
+        for line in broken:
+            print(f"BROKEN PLUGIN          {line}")
+        for line in unloadable:
+            print(f"CANNOT BE LOADED       {line}")
+    sys.exit(4 if broken or unloadable else 0)

@@ -1,0 +1,88 @@
+"""`bench report`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli import say
+
+if TYPE_CHECKING:
+    from bench.records import Export
+
+SIMPLE = {"suite", "out", "to", "from"}
+"""Words that ask for the last run of a suite; any other word makes a plan of its own."""
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="suite=NAME [out=DIR] [to=DIR] [KEY=VALUE]... | from=FILE [to=DIR]")
+@click.option("--print", "show", is_flag=True, help="Print the Markdown table as well.")
+@click.option("--json", "as_json", is_flag=True, help="Print the tables as JSON.")
+@click.option("--no-costs", is_flag=True, help="Leave out timings and memory, so that equal runs give equal bytes.")
+def report(words: tuple[str, ...], show: bool, as_json: bool, no_costs: bool) -> None:
+    """Write the leaderboard of a suite: Markdown, CSV, JSON, and the records it is made of.
+
+    Shows the last run of the suite, or the cells that further words select. from=FILE makes the same tables from a
+    records file alone. to=DIR is where they go (default: OUT/leaderboards).
+    """
+    from bench.leaderboard import redact, render, save_export, write
+    from bench.report import records_path, stem
+
+    export, folder = _export(words)
+    rendered = render(export, wall_costs=not no_costs)
+    paths = write(folder, stem(export), rendered)
+    save_export(records_path(folder, export), redact(export))
+    if as_json:
+        sys.stdout.write(rendered["json"].decode())
+        return
+    if show:
+        print(rendered["md"].decode())
+    for path in [*paths, records_path(folder, export)]:
+        print(path)
+
+
+def _export(words: tuple[str, ...]) -> tuple[Export, Path]:
+    """The export the words ask for and the folder its tables go to."""
+    from bench.errors import UsageError
+    from bench.leaderboard import load_export
+    from bench.ledger import Ledger
+    from bench.overrides import parse
+    from bench.report import collect, last_plan
+
+    said = {word.key: word for word in parse(words)}
+    text = {key: word.text.partition("=")[2] for key, word in said.items()}
+    if "from" in said:
+        if extra := said.keys() - {"from", "to"}:
+            raise UsageError(f"from=FILE takes no other words than to=DIR, got: {', '.join(sorted(extra))}")
+        source = Path(text["from"])
+        return load_export(source), Path(text.get("to") or source.parent)
+    out = Path(text.get("out") or "results").expanduser()
+    folder = Path(text["to"]) if text.get("to") else out / "leaderboards"
+    rest = tuple(word.text for key, word in said.items() if key not in ("to", "from"))
+    if said.keys() <= SIMPLE:
+        if "suite" not in said:
+            raise UsageError("no suite is named; write for example: bench report suite=physionet48")
+        ledger = Ledger(out)
+        planned = last_plan(ledger, _suite_name(text["suite"]))
+    else:
+        from bench.registry import discover
+        from bench.request import request
+        from bench.run import planned_export, prepare
+
+        registry = discover()
+        prepared = prepare(request(rest, registry), registry)
+        ledger, planned = prepared.ledger, planned_export(prepared)
+    export = collect(planned, ledger, say)
+    for name in ledger.damaged[:5]:
+        say(f"warning: {name} in the ledger is damaged and was left out; run the suite again")
+    return export, folder
+
+
+def _suite_name(suite: str) -> str:
+    """The name of a suite given by name or by file."""
+    from bench.suite import read
+
+    return str(read(suite)[0].get("name", suite))

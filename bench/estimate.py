@@ -1,0 +1,52 @@
+"""How long a job will probably take: what the ledger has seen of the same method, else what its plugin declares."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from statistics import median
+
+from bench.plan import Cell
+from bench.records import Record
+from bench.registry import Registry
+
+IMPUTE = ("impute_fit_seconds", "impute_seconds")
+FUSE = ("fit_seconds", "predict_seconds")
+OVERHEAD = 1.5
+"""A job takes longer than its method: loading, audits, scoring. Estimates are multiplied by this."""
+
+
+class Estimates:
+    """Seconds per job. Learns from `see` while a run goes on."""
+
+    def __init__(self, registry: Registry, records: int):
+        self.registry, self.records = registry, records
+        self.seen: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+
+    def learn(self, suite: str, past: Iterable[Record]) -> None:
+        """Take the costs of finished cells of a suite."""
+        for record in past:
+            at = record.coordinates
+            if record.status == "ok" and at.suite == suite:
+                self.see("impute", at.scenario, at.imputer, sum(record.costs.get(name, 0.0) for name in IMPUTE))
+                self.see("fuse", at.task, at.fuser, sum(record.costs.get(name, 0.0) for name in FUSE))
+
+    def see(self, stage: str, where: str, method: str, seconds: float) -> None:
+        """Note what one job of a method took."""
+        self.seen[stage, where, method].append(seconds)
+        self.seen[stage, "", method].append(seconds)
+
+    def impute(self, cell: Cell) -> float:
+        """Expected seconds of a cell's imputation."""
+        return self._of("impute", cell.coordinates.scenario, cell.coordinates.imputer, cell.imputer.name)
+
+    def fuse(self, cell: Cell) -> float:
+        """Expected seconds of a cell's fit, prediction and audits."""
+        return self._of("fuse", cell.coordinates.task, cell.coordinates.fuser, cell.fuser.name)
+
+    def _of(self, stage: str, where: str, label: str, name: str) -> float:
+        for key in ((stage, where, label), (stage, "", label)):
+            if self.seen.get(key):
+                return OVERHEAD * median(self.seen[key])
+        kind = "imputer" if stage == "impute" else "fuser"
+        return OVERHEAD * self.registry.get(kind, name).seconds * self.records / 1000

@@ -1,0 +1,306 @@
+"""Local worker processes: spawned, warm, limited in time and memory, one GPU each where there are any.
+
+The parent never computes: it hands out jobs whose needs are met, watches the clock and the memory, and passes on what
+comes back. A worker that is killed (limit, crash, the system's out-of-memory killer) costs its job and is replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import psutil
+
+from bench.execute.worker import Answer, main
+from bench.stages.job import Job, Setup
+
+Outcome = Literal["ok", "failed", "skipped", "timeout", "oom", "not-run"]
+
+GRACE = 15.0
+"""Seconds a worker has for its checkpoint once it was asked to stop."""
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """How a job ended. status "not-run" with a reason when it was never started or stopped before its end."""
+
+    job: Job
+    status: Outcome
+    reason: str = ""
+    log: str = ""
+    seconds: float = 0.0
+    answer: Answer | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """time: seconds of one job; memory: bytes one worker may hold for itself; deadline: `time.monotonic()` of the budget."""
+
+    time: float
+    memory: int
+    deadline: float | None = None
+
+
+@dataclass
+class Worker:
+    """One process and the job it has."""
+
+    number: int
+    gpu: str | None
+    process: SpawnProcess
+    connection: Connection
+    ready: bool = False
+    job: Job | None = None
+    started: float = 0.0
+    asked_to_stop: float | None = None
+    note: str = ""
+
+
+class Aborted(Exception):
+    """The run cannot go on: data or storage cannot be used. Carries the answer that said so."""
+
+    def __init__(self, answer: Answer):
+        super().__init__(answer.reason)
+        self.answer = answer
+
+
+@dataclass
+class Watch:
+    """What the outside may know and say while jobs run.
+
+    stop: set to a reason ("Ctrl-C") to end cleanly: nothing new is started, running jobs checkpoint. finished is called
+    with every result, in order of completion; changed after every turn of the loop.
+    """
+
+    finished: Callable[[Result], None]
+    changed: Callable[[Pool], None] = lambda pool: None
+    stop: str = ""
+
+
+@dataclass
+class Pool:
+    """Runs jobs in the order given, as far as their needs allow."""
+
+    setup: Setup
+    workers: int
+    gpus: int
+    limits: Limits
+    logs: Path
+    watch: Watch
+    running: list[Worker] = field(default_factory=list)
+    waiting: list[Job] = field(default_factory=list)
+    ended: dict[str, Result] = field(default_factory=dict)
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Do all jobs; every one of them ends with a Result given to `watch.finished`. Raises Aborted."""
+        self.waiting = list(jobs)
+        if not jobs:
+            return
+        try:
+            for number in range(min(self.workers, len(jobs))):
+                self.running.append(self._spawn(number))
+            while self.waiting or any(worker.job for worker in self.running):
+                self._hand_out()
+                if not any(worker.job for worker in self.running):
+                    if self.waiting and not self._startable():
+                        self._give_up()
+                        break
+                self._listen()
+                self._enforce()
+                self.watch.changed(self)
+        finally:
+            self._close()
+
+    def _spawn(self, number: int) -> Worker:
+        context = get_context("spawn")
+        here, there = context.Pipe()
+        gpu = str(number) if number < self.gpus else None
+        log = str(self.logs / f"worker-{number}.log")
+        process = context.Process(target=main, args=(there, self.setup, log, gpu), daemon=True)
+        process.start()
+        there.close()
+        return Worker(number, gpu, process, here)
+
+    def _met(self, job: Job) -> bool:
+        return all(need not in self._unfinished for need in job.needs)
+
+    @property
+    def _unfinished(self) -> set[str]:
+        return {job.id for job in self.waiting} | {worker.job.id for worker in self.running if worker.job}
+
+    def _fits(self, job: Job) -> bool:
+        deadline = self.limits.deadline
+        return deadline is None or time.monotonic() + job.estimate <= deadline
+
+    def _startable(self) -> list[Job]:
+        if self.watch.stop:
+            return []
+        unfinished = self._unfinished
+        return [job for job in self.waiting if not unfinished.intersection(job.needs) and self._fits(job)]
+
+    def _hand_out(self) -> None:
+        self._fail_dependents()
+        idle = [worker for worker in self.running if worker.job is None and worker.ready]
+        if not idle:
+            return
+        startable = self._startable()
+        for worker in sorted(idle, key=lambda w: w.gpu is not None):
+            wanted = [j for j in startable if j.device == "cuda"] if worker.gpu is not None else []
+            allowed = wanted or [j for j in startable if j.device == "cpu"]
+            if not allowed:
+                continue
+            job = allowed[0]
+            startable.remove(job)
+            self.waiting.remove(job)
+            worker.job, worker.started, worker.asked_to_stop, worker.note = job, time.monotonic(), None, ""
+            with contextlib.suppress(OSError):
+                worker.connection.send(job)
+
+    def _fail_dependents(self) -> None:
+        """A job whose need did not end well ends the same way, with the reason."""
+        for job in list(self.waiting):
+            bad = next((self.ended[n] for n in job.needs if n in self.ended and self.ended[n].status != "ok"), None)
+            if bad is not None:
+                self.waiting.remove(job)
+                reason = f"{bad.job.label}: {bad.reason}" if bad.status != "not-run" else bad.reason
+                self._end(Result(job=job, status=bad.status, reason=reason))
+
+    def _listen(self) -> None:
+        handles: list[Connection | int] = []
+        for worker in self.running:
+            handles += [worker.connection, worker.process.sentinel]
+        wait(handles, timeout=0.1)
+        for worker in list(self.running):
+            try:
+                while worker.connection.poll():
+                    self._hear(worker, worker.connection.recv())
+            except (EOFError, OSError):
+                self._died(worker)
+                continue
+            if not worker.process.is_alive() and not worker.connection.poll():
+                self._died(worker)
+
+    def _hear(self, worker: Worker, message: tuple) -> None:
+        kind = message[0]
+        if kind == "ready":
+            worker.ready = True
+        elif kind == "progress":
+            worker.note = message[2]
+        elif kind == "done":
+            answer: Answer = message[1]
+            job, worker.job = worker.job, None
+            assert job is not None
+            if answer.status == "abort":
+                raise Aborted(answer)
+            status: Outcome = "not-run" if answer.status == "interrupted" else answer.status
+            reason = self._why_stopped() if answer.status == "interrupted" else answer.reason
+            self._end(
+                Result(job=job, status=status, reason=reason, log=answer.log, seconds=answer.seconds, answer=answer)
+            )
+
+    def _why_stopped(self) -> str:
+        return self.watch.stop or "the budget ended"
+
+    def _died(self, worker: Worker) -> None:
+        worker.process.join(5)
+        code = worker.process.exitcode
+        job = worker.job
+        log = f"{self.logs}/worker-{worker.number}.log"
+        if not worker.ready:
+            reason = f"a worker process cannot start (exit status {code}); its last words are in {log}"
+            raise Aborted(Answer(job="", status="abort", reason=reason))
+        self._replace(worker)
+        if job is not None:
+            killed = code == -9
+            reason = (
+                "its process was killed by the system, most likely for want of memory"
+                if killed
+                else f"its process ended unexpectedly with exit status {code}; see {log}"
+            )
+            self._end(Result(job=job, status="oom" if killed else "failed", reason=reason))
+
+    def _kill(self, worker: Worker) -> None:
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(worker.process.pid).children(recursive=True):
+                child.kill()
+        worker.process.kill()
+        worker.process.join(5)
+
+    def _replace(self, worker: Worker) -> None:
+        worker.connection.close()
+        place = self.running.index(worker)
+        if self.watch.stop or not (self.waiting or any(w.job for w in self.running if w is not worker)):
+            self.running.pop(place)
+        else:
+            self.running[place] = self._spawn(worker.number)
+
+    def _enforce(self) -> None:
+        now = time.monotonic()
+        deadline = self.limits.deadline
+        over = deadline is not None and now >= deadline
+        for worker in list(self.running):
+            job = worker.job
+            if job is None:
+                continue
+            seconds = now - worker.started
+            if (self.watch.stop or over) and worker.asked_to_stop is None:
+                worker.asked_to_stop = now
+                with contextlib.suppress(OSError):
+                    worker.connection.send("stop")
+            if worker.asked_to_stop is not None and now - worker.asked_to_stop > GRACE:
+                self._end_by_force(
+                    worker, Result(job=job, status="not-run", reason=self._why_stopped(), seconds=seconds)
+                )
+            elif seconds > self.limits.time:
+                reason = f"it ran longer than limits.time = {self.limits.time:g} s"
+                self._end_by_force(worker, Result(job=job, status="timeout", reason=reason, seconds=seconds))
+            elif own_memory(worker.process.pid) > self.limits.memory:
+                reason = f"it held more than limits.memory = {self.limits.memory / 2**30:.2f} GiB"
+                self._end_by_force(worker, Result(job=job, status="oom", reason=reason, seconds=seconds))
+
+    def _end_by_force(self, worker: Worker, result: Result) -> None:
+        self._kill(worker)
+        worker.job = None
+        self._replace(worker)
+        self._end(result)
+
+    def _end(self, result: Result) -> None:
+        self.ended[result.job.id] = result
+        self.watch.finished(result)
+
+    def _give_up(self) -> None:
+        """Nothing runs and nothing can be started: the budget or a stop ended the run."""
+        for job in list(self.waiting):
+            self.waiting.remove(job)
+            self._end(Result(job=job, status="not-run", reason=self._why_stopped()))
+
+    def _close(self) -> None:
+        for worker in self.running:
+            if worker.job is not None:
+                self._kill(worker)
+            worker.connection.close()
+        for worker in self.running:
+            worker.process.join(2)
+            if worker.process.is_alive():
+                self._kill(worker)
+        self.running.clear()
+
+
+def own_memory(pid: int | None) -> int:
+    """Bytes a process holds for itself: resident minus shared and file-backed pages where the system tells them."""
+    with contextlib.suppress(psutil.Error):
+        info = psutil.Process(pid).memory_info()
+        return int(info.rss - getattr(info, "shared", 0))
+    return 0
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,171 @@
+"""A worker process: takes one job at a time, warm from the first on. Writes to the cache, never to the ledger.
+
+This module stays light: threads are limited through the environment before NumPy or torch is imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from bench.registry import Registry
+    from bench.stages.job import Job, Setup
+
+
+class Answer(msgspec.Struct, kw_only=True):
+    """What a worker says of a job.
+
+    status: as in a record, "interrupted" when it was asked to stop, or "abort" when the whole run must end (data or
+    storage cannot be used). result: (Record, Predictions) of a fuse job. log: the traceback of a failure.
+    """
+
+    job: str
+    status: Literal["ok", "failed", "oom", "interrupted", "abort"]
+    reason: str = ""
+    log: str = ""
+    seconds: float = 0.0
+    peak_memory: int = 0
+    exit_code: int = 1
+    result: Any = None
+
+
+def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> None:
+    """The body of a worker process. Ends when the parent closes the connection or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        os.environ[name] = str(setup.threads)
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu if gpu is not None else ""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    _redirect(log)
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    from bench.registry import discover
+
+    registry = discover()
+    connection.send(("ready", os.getpid()))
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            message = connection.recv()
+            if message == "stop":
+                continue
+            connection.send(("done", work(message, setup, registry, connection)))
+            gc.collect()
+
+
+def work(job: Job, setup: Setup, registry: Registry, connection: Connection | None = None) -> Answer:
+    """Do one job and say how it went. Nothing a component does escapes as an exception."""
+    from bench.components import Interrupted
+    from bench.errors import BenchError, DataError, StorageError
+
+    _reset_peak()
+    started = time.perf_counter()
+    answer = Answer(job=job.id, status="ok")
+    try:
+        answer.result = _do(job, setup, registry, connection)
+    except Interrupted:
+        answer.status, answer.reason = "interrupted", "stopped before its end"
+    except (DataError, StorageError) as error:
+        answer.status, answer.reason, answer.exit_code = "abort", str(error), error.exit_code
+    except BenchError as error:
+        answer.status, answer.reason, answer.log = "failed", str(error), traceback.format_exc()
+    except Exception as error:
+        answer.status = "oom" if _is_memory(error) else "failed"
+        answer.reason, answer.log = (
+            f"{type(error).__name__}: {_first_line(error)}{_place(error)}",
+            traceback.format_exc(),
+        )
+    answer.seconds = time.perf_counter() - started
+    answer.peak_memory = peak_memory()
+    if answer.status == "ok":
+        shutil.rmtree(setup.folder("scratch", job.id), ignore_errors=True)
+        if answer.result is not None:
+            answer.result[0].costs["peak_memory_bytes"] = float(answer.peak_memory)
+    return answer
+
+
+def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | None) -> Any:
+    from bench.components import Context
+
+    guest: dict[str, Any] = {}
+    if connection is not None:
+        guest = {"should_stop": connection.poll, "report": lambda text: connection.send(("progress", job.id, text))}
+    if job.kind == "cohort":
+        from bench.stages.cohort import prepare
+
+        spec = registry.get("dataset", setup.dataset)
+        prepare(spec, setup.data, Path(setup.root), Path(setup.cache), setup.cohort_key, Context(**guest))
+        return None
+    context = job.context(setup, **guest)
+    if job.kind == "impute":
+        from bench.stages.impute import impute
+
+        return impute(job, setup, registry, context)
+    from bench.stages.fuse import fuse
+
+    return fuse(job, setup, registry, context)
+
+
+def _redirect(log: str) -> None:
+    """Whatever libraries print goes to the worker's log: stdout is for the answer of the command alone."""
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - lives as long as the process
+
+
+def _follow(parent: int) -> None:
+    """End with the parent, even when it was killed and could say nothing."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _reset_peak() -> None:
+    """Start a new peak-memory measurement (Linux; elsewhere the peak is that of the process)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory() -> int:
+    """Peak resident memory of this process since the job began, plus the GPU's peak where torch used one; bytes."""
+    peak = 0
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                peak = int(line.split()[1]) * 1024
+    except OSError:
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        peak += torch.cuda.max_memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+    return peak
+
+
+def _is_memory(error: BaseException) -> bool:
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0][:500]
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

@@ -1,0 +1,131 @@
+"""Identities: keys of stages, hashes of sources, versions of libraries. Nothing is imported to compute them."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench import NUMERICS
+from bench.records import SCHEMA
+from bench.registry import Spec
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
+"""Distributions whose name differs from the package they install."""
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical JSON of plain data (sorted keys, no spaces)."""
+    return hashlib.sha256(_encoder.encode(value)).hexdigest()
+
+
+def component(spec: Spec) -> dict[str, Any]:
+    """What identifies a component's code: name, version, hash of its sources, versions of the libraries it imports."""
+    hashes, libraries = sources(spec.path.partition(":")[0])
+    return {"name": spec.name, "version": spec.version, "source": hashes, "libraries": libraries}
+
+
+def stage(name: str, spec: Spec, params: Any, before: str, **more: Any) -> str:
+    """The key of a stage: everything that can change its result, and nothing else."""
+    return digest(
+        {
+            "stage": name,
+            "component": component(spec),
+            "params": params,
+            "before": before,
+            "numerics": NUMERICS,
+            "schema": SCHEMA,
+            **more,
+        }
+    )
+
+
+@cache
+def sources(module: str) -> tuple[str, dict[str, str]]:
+    """The hash of a module with all it imports from its own top-level package, and the versions of other libraries.
+
+    Found by reading import statements. Imports from `bench` count through `NUMERICS`; the standard library
+    through the Python version. A module that cannot be found hashes to "missing": asking for the component then fails its
+    cells with the reason.
+    """
+    top = module.partition(".")[0]
+    todo = [module]
+    seen: dict[str, str] = {}
+    libraries: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        path = _file(name)
+        if path is None:
+            seen[name] = "missing"
+            continue
+        content = path.read_bytes()
+        seen[name] = hashlib.sha256(content).hexdigest()
+        for imported in _imports(content, name, path.name == "__init__.py"):
+            head = imported.partition(".")[0]
+            if head == top:
+                todo.extend(candidate for candidate in (imported, imported.rpartition(".")[0]) if _file(candidate))
+            elif head not in sys.stdlib_module_names and head != "bench":
+                libraries.add(head)
+    versions = {name: version for name in sorted(libraries) if (version := library_version(name))}
+    versions["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return digest(seen), versions
+
+
+@cache
+def library_version(package: str) -> str:
+    """The installed version of the distribution behind an import name; empty when there is none."""
+    try:
+        return importlib.metadata.version(DISTRIBUTIONS.get(package, package))
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _imports(content: bytes, module: str, package: bool) -> set[str]:
+    try:
+        tree = ast.parse(content)
+    except SyntaxError:
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".")
+                parts = parts[: len(parts) - node.level + (1 if package else 0)]
+                base = ".".join([*parts, *([base] if base else [])])
+            found.add(base)
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+    return found
+
+
+@cache
+def _file(module: str) -> Path | None:
+    """The source file of a module, without importing it or its parents."""
+    top, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    if not rest:
+        return Path(spec.origin) if spec.origin and Path(spec.origin).is_file() else None
+    for folder in spec.submodule_search_locations or []:
+        base = Path(folder).joinpath(*rest)
+        for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+            if candidate.is_file():
+                return candidate
+    return None

@@ -1,0 +1,110 @@
+"""The grammar of the command line: `key=value`, comma = several values, `0..4` = a range, dotted keys.
+
+imputer=mean,locf            several values of an axis of the grid
+seed=0..4                    0, 1, 2, 3, 4
+imputer.csdi.steps=10,50     a parameter of a method; several values make several rows
+data.root=../data            a folder (never split at commas)
+fuser.gru.note="a, b"        quotes keep commas
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from bench.errors import UsageError
+
+ORIGIN = "the command line"
+WHOLE = {"data.root", "out", "cache", "suite"}
+"""Keys whose value is taken as one piece of text: folders and file names may hold commas."""
+
+
+class Word(msgspec.Struct, frozen=True):
+    """One `key=value` of the command line. values: what stood behind the sign, split and typed."""
+
+    key: str
+    values: tuple[Any, ...]
+    text: str
+
+
+def parse(words: Iterable[str]) -> list[Word]:
+    """The words of a command line, in order. UsageError for a word that is not `key=value` or a key said twice."""
+    parsed: dict[str, Word] = {}
+    for text in words:
+        key, sign, value = text.partition("=")
+        if not sign or not re.fullmatch(r"[A-Za-z_][\w\-]*(\.[\w\-]+)*", key):
+            raise UsageError(
+                f'"{text}" (from {ORIGIN}) is not of the form key=value; for example: suite=physionet48 seed=42,52'
+            )
+        if key in parsed:
+            raise UsageError(f'"{key}" is said twice (from {ORIGIN}): "{parsed[key].text}" and "{text}"; keep one')
+        values = (value,) if key in WHOLE else tuple(_values(value, text))
+        parsed[key] = Word(key, values, text)
+    return list(parsed.values())
+
+
+def _values(value: str, text: str) -> Iterable[Any]:
+    if value == "":
+        return
+    for item in re.findall(r"""(?:"[^"]*"|'[^']*'|[^,"'])+|(?<=,)(?=,|$)|^(?=,)""", value):
+        item = item.strip()
+        span = re.fullmatch(r"(-?\d+)\.\.(-?\d+)", item)
+        if item == "":
+            raise UsageError(f'"{text}" (from {ORIGIN}) has an empty value between commas')
+        if span:
+            first, last = int(span[1]), int(span[2])
+            if last < first:
+                raise UsageError(f'"{item}" (from {ORIGIN}) runs backwards; write {last}..{first}')
+            if last - first >= 100_000:
+                raise UsageError(f'"{item}" (from {ORIGIN}) has {last - first + 1} values; at most 100000 are accepted')
+            yield from range(first, last + 1)
+        else:
+            yield scalar(item)
+
+
+def scalar(item: str) -> Any:
+    """A typed value: true, false, an integer, a float, or text (quotes removed)."""
+    if item.lower() in ("true", "false"):
+        return item.lower() == "true"
+    if len(item) >= 2 and item[0] == item[-1] and item[0] in "\"'":
+        return item[1:-1]
+    for kind in (int, float):
+        try:
+            return kind(item)
+        except ValueError:
+            continue
+    return item
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` laid on top: tables are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return merged
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def duration(text: str | float, key: str, origin: str = ORIGIN) -> float:
+    """Seconds of `90`, `90s`, `9m`, `1h30m`, `2d`. UsageError otherwise."""
+    written = str(text).strip()
+    if re.fullmatch(r"\d+(\.\d+)?", written):
+        return float(written)
+    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", written):
+        raise UsageError(f'"{key}" = "{written}" (from {origin}) is not a duration; accepted: 90s, 9m, 1h30m')
+    return sum(float(n) * _UNITS[unit] for n, _, unit in re.findall(r"(\d+(\.\d+)?)([smhd])", written))
+
+
+def size(text: str | int, key: str, origin: str = ORIGIN) -> int:
+    """Bytes of `8GiB`, `500MB`, `1024`. UsageError otherwise. Units are powers of 1024."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(text).strip(), re.IGNORECASE)
+    if not match:
+        raise UsageError(f'"{key}" = "{text}" (from {origin}) is not a size; accepted: 8GiB, 500MiB')
+    return int(float(match[1]) * _SIZES[match[2].upper()])

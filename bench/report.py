@@ -1,0 +1,83 @@
+"""From the ledger to an export: planned cells, their records, and statistics computed once and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from bench.errors import StorageError
+from bench.identity import digest
+from bench.ledger import Ledger
+from bench.records import Export, Method, Statistics, method_of
+
+STATISTICS_VERSION = 1
+"""Raised by hand when the statistics of the same predictions would come out differently."""
+
+
+def _silent(message: str) -> None:
+    return None
+
+
+def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = _silent) -> Export:
+    """The export of a plan: what the ledger holds of it, with comparisons. planned: an export without records.
+
+    planned.statistics holds the settings of the bootstrap. A record is shown where the plan puts its key, so a cell
+    that two suites share is computed once.
+    """
+    found = ledger.load({key for _, key in planned.planned})
+    records = [msgspec.structs.replace(found[key], coordinates=at) for at, key in planned.planned if key in found]
+    export = msgspec.structs.replace(planned, records=records)
+    settings = planned.statistics or Statistics(resamples=1000, alpha=0.05, seed=0)
+    return msgspec.structs.replace(export, statistics=_statistics(export, settings, ledger, say))
+
+
+def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Callable[[str], None]) -> Statistics:
+    """Statistics of the scored cells: those stored for the same predictions and settings, else computed and stored."""
+    scored = [r for r in export.records if r.status == "ok" and not r.coordinates.audit and r.predictions]
+    key = digest(
+        {
+            "cells": sorted((msgspec.to_builtins(r.coordinates), r.predictions) for r in scored),
+            "settings": (settings.resamples, settings.alpha, settings.seed),
+            "tasks": [(t.name, t.metrics) for t in export.tasks],
+            "version": STATISTICS_VERSION,
+        }
+    )
+    path = ledger.folder / "statistics" / f"{key}.json"
+    if path.is_file():
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Statistics)
+        except msgspec.MsgspecError:
+            say(f"{path.name} is damaged; the statistics are computed again")
+    from bench.files import write_bytes
+    from bench.stats import Predictions, compute
+
+    cells: dict[Method, dict[int, Predictions]] = {}
+    for record in scored:
+        cells.setdefault(method_of(record.coordinates), {})[record.coordinates.seed] = ledger.predictions(record)
+    if cells:
+        say(f"comparing {len(cells)} methods by paired bootstrap")
+    made = compute(cells, export.tasks, resamples=settings.resamples, alpha=settings.alpha, seed=settings.seed)
+    write_bytes(path, msgspec.json.encode(made))
+    return made
+
+
+def last_plan(ledger: Ledger, suite: str) -> Export:
+    """The plan of the last run of a suite. StorageError, with the command that helps, when there was none."""
+    planned = ledger.last(suite)
+    if planned is None:
+        plans = sorted(path.stem for path in (ledger.folder / "plans").glob("*.json"))
+        has = f" (it has: {', '.join(plans)})" if plans else ""
+        raise StorageError(f"{ledger.folder} holds no run of suite {suite}{has}; first: bench run suite={suite}")
+    return planned
+
+
+def stem(export: Export) -> str:
+    """File name of a suite's leaderboard, without suffix."""
+    return export.suite if export.profile == "demo" else f"{export.suite}-{export.profile}"
+
+
+def records_path(folder: Path, export: Export) -> Path:
+    """Where the export beside a leaderboard lies."""
+    return folder / f"{stem(export)}.records.json"

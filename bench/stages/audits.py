@@ -1,0 +1,112 @@
+"""Audits made inside every cell: promises are tested on the very model whose score enters the table."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from statistics import NormalDist
+
+import numpy as np
+
+from bench.cohort import Cohort, Task
+from bench.components import Context, Fuser
+from bench.errors import PluginError
+from bench.records import Audit
+
+PROBE = 64
+"""Test records whose imputed values are shifted."""
+
+SHIFT = 5.0
+"""How far, in standard deviations of the channel."""
+
+REACHED = 0.9
+"""The share of probed records whose prediction must move. Not all: a tree ensemble may put both values in one leaf."""
+
+BATCH = 8
+"""Test records that are predicted alone and together."""
+
+FALSE_ALARM = 1e-4
+"""How often an honest pipeline may fail the audit of permuted labels."""
+
+TOLERANCE = {"fp32": 1e-5, "bf16": 2e-2}
+"""How far two predictions of one record may be apart by rounding alone, by precision."""
+
+
+def scored_once(ids: np.ndarray, planned: np.ndarray, outputs: np.ndarray) -> Audit:
+    """Each test id of the task is scored exactly once. Raises PluginError, so that the cell fails, when it is not."""
+    if len(outputs) != len(ids) or len(np.unique(ids)) != len(ids) or set(ids.tolist()) != set(planned.tolist()):
+        raise PluginError(
+            f"{len(planned)} test records are planned, {len(np.unique(ids))} ids and {len(outputs)} predictions came"
+        )
+    return Audit(True, f"{len(ids)} test records")
+
+
+def imputed_reaches(
+    fuser: Fuser, test: Cohort, outputs: np.ndarray, imputer_tags: Collection[str], context: Context
+) -> Audit:
+    """Shifting a record's imputed values by 5 SD changes its prediction, for at least 90 % of the probed records."""
+    if {"leaves_nan", "hides_values"} & set(imputer_tags):
+        return Audit(None, "nothing is imputed")
+    any_imputed = np.zeros(len(test), bool)
+    for series in test.modalities.values():
+        any_imputed |= (~series.observed).any(axis=(1, 2))
+    index = np.flatnonzero(any_imputed)[:PROBE]
+    if not len(index):
+        return Audit(None, "no test record has an imputed value")
+    probe = test.take(index)
+    shifted = probe.with_modalities(
+        {
+            name: replace(
+                series,
+                grid=np.where(series.observed, series.grid, series.grid + np.float32(SHIFT)),
+                draws=None
+                if series.draws is None
+                else np.where(series.observed, series.draws, series.draws + np.float32(SHIFT)),
+            )
+            for name, series in probe.modalities.items()
+        }
+    )
+    before, after = fuser.predict(probe, context), fuser.predict(shifted, context)
+    moved = float((np.abs(after - before).max(axis=1) > 0).mean())
+    return Audit(moved >= REACHED, f"{moved:.0%} of {len(index)} predictions moved")
+
+
+def batch_independent(fuser: Fuser, test: Cohort, outputs: np.ndarray, context: Context) -> Audit:
+    """A record predicted alone gets what it got among all test records, up to rounding."""
+    index = np.unique(np.linspace(0, len(test) - 1, BATCH).astype(int))
+    alone = np.concatenate([fuser.predict(test.take(np.array([i])), context) for i in index])
+    worst = float(np.abs(alone - outputs[index]).max())
+    return Audit(worst <= TOLERANCE[context.precision], f"largest difference {worst:.1e} over {len(index)} records")
+
+
+def at_chance(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Audit:
+    """With labels permuted within each part before anything was fitted, the test score is chance.
+
+    Test labels are then independent of everything the fuser saw, so the AUROC has mean 1/2 and the standard error of
+    the Mann-Whitney statistic, and Spearman's correlation that of independence: a leak of test targets is the
+    only way to exceed the bound (false alarm: `FALSE_ALARM`, shared by Bonferroni among several labels or classes).
+    """
+    tests = 1
+    if task.kind == "regression":
+        from scipy.stats import spearmanr
+
+        value, centre, error = float(spearmanr(truth, outputs[:, 0]).statistic), 0.0, 1 / np.sqrt(len(truth) - 1)
+        name, worst = "Spearman", abs(value - centre) / error
+    else:
+        from sklearn.metrics import roc_auc_score
+
+        columns = truth if truth.ndim == 2 else truth[:, None]
+        if task.kind == "multiclass":
+            columns = truth[:, None] == np.arange(task.outputs)
+        name, worst, value = "AUROC", 0.0, 0.5
+        for k in range(columns.shape[1]):
+            positives = int(columns[:, k].sum())
+            negatives = len(columns) - positives
+            if positives and negatives:
+                error = np.sqrt((positives + negatives + 1) / (12 * positives * negatives))
+                auroc = float(roc_auc_score(columns[:, k], outputs[:, k]))
+                if abs(auroc - 0.5) / error >= worst:
+                    worst, value = abs(auroc - 0.5) / error, auroc
+        tests = columns.shape[1]
+    bound = NormalDist().inv_cdf(1 - FALSE_ALARM / (2 * tests))
+    return Audit(bool(worst <= bound), f"{name} {value:.3f}, {worst:.1f} standard errors from chance")

@@ -1,0 +1,110 @@
+"""The first stage: a dataset's files become a prepared cohort, cached and memory-mapped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from bench import arrays
+from bench.cohort import Cohort, Events, Series
+from bench.components import Context
+from bench.errors import PluginError
+from bench.registry import Spec
+
+
+def path_of(cache: Path, key: str) -> Path:
+    """Where the prepared cohort of that key lies."""
+    return cache / "cohorts" / f"{key}.safetensors"
+
+
+def prepare(spec: Spec, params: dict[str, object], root: Path, cache: Path, key: str, context: Context) -> Cohort:
+    """The cohort of that key: from the cache, else read by the dataset and put there.
+
+    Raises DataError from the dataset, PluginError when what it returns breaks the contract of `Cohort`.
+    """
+    path = path_of(cache, key)
+    if not path.is_file():
+        cohort = spec.build(params).prepare(root, context)
+        validate(cohort, spec)
+        save(path, cohort)
+    return load(path)
+
+
+def save(path: Path, cohort: Cohort) -> None:
+    """Write a cohort to one safetensors file, whole or not at all."""
+    tensors: dict[str, np.ndarray] = {"statics": cohort.statics}
+    described = {}
+    for name, series in cohort.modalities.items():
+        tensors |= {
+            f"{name}/grid": series.grid,
+            f"{name}/observed": series.observed,
+            f"{name}/times": series.times,
+            f"{name}/available": series.available,
+            f"{name}/filled": series.filled,
+            f"{name}/events/offsets": series.events.offsets,
+            f"{name}/events/times": series.events.times,
+            f"{name}/events/values": series.events.values,
+        }
+        described[name] = {"channels": series.channels, "units": series.units}
+    tensors |= {f"targets/{name}": target for name, target in cohort.targets.items()}
+    about = {
+        "ids": cohort.ids.tolist(),
+        "groups": cohort.groups.tolist(),
+        "modalities": described,
+        "static_names": cohort.static_names,
+        "targets": list(cohort.targets),
+        "bin_hours": cohort.bin_hours,
+        "counts": dict(cohort.counts),
+    }
+    arrays.write(path, tensors, {"cohort": json.dumps(about)})
+
+
+def load(path: Path) -> Cohort:
+    """A cohort from its file; arrays stay on disk until they are used. Raises StorageError when the file is damaged."""
+    tensors, metadata = arrays.read(path)
+    about = json.loads(metadata["cohort"])
+    modalities = {
+        name: Series(
+            channels=tuple(described["channels"]),
+            units=tuple(described["units"]),
+            events=Events(*(tensors[f"{name}/events/{part}"] for part in ("offsets", "times", "values"))),
+            **{part: tensors[f"{name}/{part}"] for part in ("grid", "observed", "times", "available", "filled")},
+        )
+        for name, described in about["modalities"].items()
+    }
+    return Cohort(
+        ids=np.array(about["ids"]),
+        groups=np.array(about["groups"]),
+        modalities=modalities,
+        statics=tensors["statics"],
+        static_names=tuple(about["static_names"]),
+        targets={name: tensors[f"targets/{name}"] for name in about["targets"]},
+        bin_hours=about["bin_hours"],
+        counts=about["counts"],
+    )
+
+
+def validate(cohort: Cohort, spec: Spec) -> None:
+    """Raise PluginError for the first promise of `Cohort` that is broken."""
+    n = len(cohort.ids)
+    problems = []
+    if len(set(cohort.ids.tolist())) != n:
+        problems.append("record ids are not unique")
+    if list(cohort.modalities) != list(spec.modalities):
+        problems.append(f"modalities are {list(cohort.modalities)}, declared {list(spec.modalities)}")
+    if set(cohort.targets) != set(spec.tasks):
+        problems.append(f"targets are {sorted(cohort.targets)}, declared {sorted(spec.tasks)}")
+    for name, series in cohort.modalities.items():
+        shape = (n, cohort.length, len(series.channels))
+        if series.grid.shape != shape or series.observed.shape != shape:
+            problems.append(f"{name}: grid {series.grid.shape}, observed {series.observed.shape}, expected {shape}")
+        elif series.grid.dtype != np.float32 or not np.array_equal(series.observed, ~np.isnan(series.grid)):
+            problems.append(f"{name}: the grid must be float32 and NaN exactly where nothing was observed")
+        if len(series.units) != len(series.channels):
+            problems.append(f"{name}: {len(series.channels)} channels but {len(series.units)} units")
+        if len(series.events.offsets) != n + 1 or series.events.offsets[-1] != len(series.events.times):
+            problems.append(f"{name}: the offsets of the events do not fit")
+    if problems:
+        raise PluginError(f'dataset "{spec.name}" (from {spec.plugin}) breaks its contract: {problems[0]}')

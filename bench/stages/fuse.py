@@ -1,0 +1,120 @@
+"""The fuse stage: fit on train, select on valid, predict test once, score, audit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from bench import seeds
+from bench.cohort import Cohort, Task
+from bench.components import Context
+from bench.errors import PluginError
+from bench.plan import Cell
+from bench.records import Record
+from bench.registry import Registry
+from bench.splits import PARTS
+from bench.stages import audits
+from bench.stages.impute import completed_cohort
+from bench.stages.job import Job, Setup
+from bench.stages.score import score
+from bench.stats import Predictions
+
+
+def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[Record, Predictions]:
+    """Do the job: the record of the cell and its test predictions. Raises whatever makes the cell fail."""
+    assert job.cell is not None
+    cell = job.cell
+    at = cell.coordinates
+    cohort, seen, imputation = completed_cohort(cell, setup, registry)
+    task: Task = registry.get("dataset", setup.dataset).tasks[at.task]
+    parts, left_out = _parts(cohort, seen.parts, task, at.seed if at.audit == "permuted-labels" else None)
+    for name in PARTS:
+        if not len(parts[name]):
+            raise PluginError(f"the {name} part of task {task.name} holds no record")
+    fuser = registry.get("fuser", cell.fuser.name).build(cell.fuser.params)
+    started = time.perf_counter()
+    fuser.fit(parts["train"], parts["valid"], task, context)
+    _synchronise(context.device)
+    fitted = time.perf_counter()
+    test = parts["test"].without_targets()
+    outputs = fuser.predict(test, context)
+    _synchronise(context.device)
+    predicted = time.perf_counter()
+    truth = parts["test"].targets[task.name]
+    valid_outputs = fuser.predict(parts["valid"].without_targets(), context)
+    imputer_tags = registry.get("imputer", cell.imputer.name).tags
+    found = {
+        "scored-once": audits.scored_once(
+            parts["test"].ids, cohort.ids[(seen.parts == 2) & _eligible(cohort, task)], outputs
+        ),
+        **imputation.audits,
+        "imputed-reaches-fuser": audits.imputed_reaches(fuser, test, outputs, imputer_tags, context),
+        "batch-independent": audits.batch_independent(fuser, test, outputs, context),
+    }
+    scores = score(task, truth, outputs)
+    if at.audit == "permuted-labels":
+        found = {"permuted-labels": audits.at_chance(task, truth, outputs)}
+    record = Record(
+        key=cell.key,
+        coordinates=at,
+        status="ok",
+        scores=scores,
+        validation=score(task, parts["valid"].targets[task.name], valid_outputs),
+        imputation=imputation.scores,
+        hidden=seen.shares,
+        audits=found,
+        costs={
+            **imputation.costs,
+            "fit_seconds": fitted - started,
+            "predict_seconds": predicted - fitted,
+            "seconds_per_sample": (predicted - fitted) / len(outputs),
+            "parameters": float(fuser.parameters()),
+        },
+        counts={
+            **{name: len(part) for name, part in parts.items()},
+            **({"positives": int(truth.sum())} if task.kind == "binary" else {}),
+            "left_out": left_out,
+        },
+    )
+    return record, Predictions(
+        ids=parts["test"].ids,
+        groups=parts["test"].groups,
+        truth=np.asarray(truth),
+        outputs=np.asarray(outputs, np.float32),
+    )
+
+
+def _eligible(cohort: Cohort, task: Task) -> np.ndarray:
+    target = cohort.targets[task.name]
+    return ~np.isnan(target.reshape(len(target), -1)).any(axis=1)
+
+
+def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -> tuple[dict[str, Cohort], int]:
+    """Train, valid and test of a task: eligible records, no other task's targets; labels permuted within parts on demand."""
+    eligible = _eligible(cohort, task)
+    made = {}
+    for number, name in enumerate(PARTS):
+        index = np.flatnonzero((parts == number) & eligible)
+        part = cohort.take(index)
+        target = np.array(part.targets[task.name])
+        if permute is not None:
+            target = target[seeds.generator(permute, "audit", "permuted-labels", name).permutation(len(target))]
+        made[name] = replace(part, targets={task.name: target})
+    return made, int((~eligible).sum())
+
+
+def _synchronise(device: str) -> None:
+    """Wait for the GPU, so that a wall time holds all the work it is said to hold."""
+    if device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def describe(cell: Cell) -> str:
+    """A cell in a few words, for a person who watches."""
+    c = cell.coordinates
+    extra = f" [{c.audit}]" if c.audit else ""
+    return f"{c.task} {c.scenario} {c.imputer} x {c.fuser} seed {c.seed}{extra}"

@@ -1,0 +1,181 @@
+"""The impute stage: fit on training groups, complete every record, score hidden test entries, check what came back.
+
+<cache>/imputations/<key>/completed.safetensors   modality -> float32 [n, length, channels], lower median of the draws
+<cache>/imputations/<key>/draws.safetensors       modality -> float32 [draws, n, length, channels], where draws > 1
+<cache>/imputations/<key>/state.safetensors       what the imputer learnt
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench import arrays
+from bench.cohort import Cohort, Series
+from bench.components import Context, Imputer
+from bench.errors import PluginError
+from bench.files import replacing
+from bench.plan import Cell
+from bench.records import Audit
+from bench.registry import Registry, Spec
+from bench.stages.imputation_scores import imputation_scores, lower_median
+from bench.stages.job import Job, Setup
+from bench.stages.view import View, view
+
+CHUNK = 1024
+"""Records handed to an imputer at a time; results do not depend on it (that is a promise of the contract)."""
+
+
+@dataclass(frozen=True)
+class Imputation:
+    """What the impute stage left: see the module. scores, audits and costs as in `bench.records.Record`."""
+
+    completed: dict[str, np.ndarray]
+    draws: dict[str, np.ndarray] | None
+    scores: dict[str, dict[str, float]]
+    audits: dict[str, Audit]
+    costs: dict[str, float]
+
+
+def folder_of(cache: Path, key: str) -> Path:
+    """Where the imputation of that key lies."""
+    return cache / "imputations" / key
+
+
+def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None:
+    """Do the job and leave the imputation in the cache. Raises PluginError when the imputer breaks its contract."""
+    assert job.cell is not None
+    cell = job.cell
+    spec = registry.get("imputer", cell.imputer.name)
+    seen = view(cell, setup, registry).select(cell.modalities)
+    if "hides_values" in spec.tags:
+        seen = replace(seen, cohort=blank(seen.cohort))
+    cohort = seen.cohort.without_targets()
+    imputer = spec.build(cell.imputer.params)
+    started = time.perf_counter()
+    imputer.fit(cohort.take(np.flatnonzero(seen.parts == 0)), cohort.take(np.flatnonzero(seen.parts == 1)), context)
+    fitted = time.perf_counter()
+    draws = setup.draws if "draws" in spec.tags else 1
+    completed, all_draws, scores = _apply(imputer, spec, seen, cohort, draws, context)
+    ended = time.perf_counter()
+    about = {
+        "scores": scores,
+        "observed_untouched": "hides_values" not in spec.tags,
+        "costs": {"impute_fit_seconds": fitted - started, "impute_seconds": ended - fitted},
+    }
+    with replacing(folder_of(Path(setup.cache), cell.impute_key)) as folder:
+        folder.mkdir()
+        arrays.write(folder / "completed.safetensors", completed, {"about": json.dumps(about)})
+        if all_draws is not None:
+            arrays.write(folder / "draws.safetensors", all_draws)
+        state = imputer.state_dict()
+        if state:
+            arrays.write(folder / "state.safetensors", state)
+
+
+def _apply(
+    imputer: Imputer, spec: Spec, seen: View, cohort: Cohort, draws: int, context: Context
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, dict[str, dict[str, float]]]:
+    n = len(cohort)
+    completed = {name: np.empty(series.grid.shape, np.float32) for name, series in cohort.modalities.items()}
+    kept: dict[str, np.ndarray] | None = None
+    truths: dict[str, list[np.ndarray]] = {name: [] for name in seen.truth}
+    guesses: dict[str, list[np.ndarray]] = {name: [] for name in seen.truth}
+    for start in range(0, n, CHUNK):
+        index = np.arange(start, min(start + CHUNK, n))
+        part = cohort.take(index)
+        made = imputer.impute(part, draws, context)
+        _check(spec, part, made)
+        tests = np.flatnonzero(seen.parts[index] == 2)
+        for name, values in made.items():
+            completed[name][index] = lower_median(values)
+            if name in truths:
+                where = seen.hidden[name][index][tests]
+                truths[name].append(seen.truth[name][index][tests][where])
+                guesses[name].append(values[:, tests][:, where])
+        if draws > 1:
+            if kept is None:
+                kept = {
+                    name: np.empty((len(values), *completed[name].shape), np.float32) for name, values in made.items()
+                }
+            for name, values in made.items():
+                kept[name][:, index] = values
+        context.report(f"imputed {index[-1] + 1} of {n} records")
+    scored = {name: np.concatenate(parts) for name, parts in truths.items() if name in completed}
+    if "leaves_nan" in spec.tags or "hides_values" in spec.tags:
+        return completed, kept, {}
+    scores = imputation_scores(scored, {name: np.concatenate(guesses[name], axis=1) for name in scored})
+    return completed, kept, scores
+
+
+def _check(spec: Spec, part: Cohort, made: dict[str, np.ndarray]) -> None:
+    who = f'imputer "{spec.name}" (from {spec.plugin}) breaks its contract: '
+    if set(made) != set(part.modalities):
+        raise PluginError(f"{who}it returned {sorted(made)}, asked for {sorted(part.modalities)}")
+    for name, values in made.items():
+        series = part.modalities[name]
+        if values.dtype != np.float32 or values.ndim != 4 or values.shape[1:] != series.grid.shape:
+            raise PluginError(
+                f"{who}{name} is {values.dtype} {values.shape}, expected float32 [draws, *{series.grid.shape}]"
+            )
+        if "leaves_nan" not in spec.tags and not np.isfinite(values).all():
+            raise PluginError(f"{who}{name} holds {int((~np.isfinite(values)).sum())} values that are not finite")
+        if "hides_values" not in spec.tags and not (values == series.grid)[:, series.observed].all():
+            raise PluginError(f"{who}it changed observed entries of {name}")
+
+
+def blank(cohort: Cohort) -> Cohort:
+    """The cohort with every observed value, event value and static set to 0: only masks and times are left to see."""
+
+    def zero(values: np.ndarray) -> np.ndarray:
+        return np.where(np.isnan(values), np.float32(np.nan), np.float32(0))
+
+    def blanked(series: Series) -> Series:
+        return replace(series, grid=zero(series.grid), events=replace(series.events, values=zero(series.events.values)))
+
+    modalities = {name: blanked(series) for name, series in cohort.modalities.items()}
+    return replace(cohort.with_modalities(modalities), statics=zero(cohort.statics))
+
+
+def load(cache: Path, key: str) -> Imputation:
+    """The imputation of that key, memory-mapped."""
+    folder = folder_of(cache, key)
+    completed, metadata = arrays.read(folder / "completed.safetensors")
+    about = json.loads(metadata["about"])
+    draws = folder / "draws.safetensors"
+    untouched = (
+        Audit(True, "every observed entry came back bit-identical")
+        if about["observed_untouched"]
+        else Audit(None, "a control that hides all values")
+    )
+    return Imputation(
+        completed=completed,
+        draws=arrays.read(draws)[0] if draws.is_file() else None,
+        scores=about["scores"],
+        audits={"observed-untouched": untouched},
+        costs=about["costs"],
+    )
+
+
+def completed_cohort(cell: Cell, setup: Setup, registry: Registry) -> tuple[Cohort, View, Imputation]:
+    """What a fuser may see of a cell: the completed grid, the original masks, the events, both flags, all targets."""
+    spec = registry.get("imputer", cell.imputer.name)
+    seen = view(cell, setup, registry).select(cell.modalities)
+    imputation = load(Path(setup.cache), cell.impute_key)
+    cohort = blank(seen.cohort) if "hides_values" in spec.tags else seen.cohort
+    generates = not ({"leaves_nan", "hides_values"} & spec.tags)
+    uses_draws = "uses_draws" in registry.get("fuser", cell.fuser.name).tags
+    modalities = {
+        name: replace(
+            series,
+            grid=imputation.completed[name],
+            filled=~series.available & generates,
+            draws=imputation.draws[name] if uses_draws and imputation.draws else None,
+        )
+        for name, series in cohort.modalities.items()
+    }
+    return cohort.with_modalities(modalities), seen, imputation

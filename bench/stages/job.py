@@ -1,0 +1,56 @@
+"""A job: one stage to be done by a worker, with all it needs, as plain data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from bench.components import Context
+from bench.plan import Cell
+from bench.suite import Scaling, Split
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """What all jobs of a run share."""
+
+    dataset: str
+    data: dict[str, Any]
+    root: str
+    cache: str
+    cohort_key: str
+    split: Split
+    scaling: Scaling
+    draws: int
+    precision: str
+    threads: int
+
+    def folder(self, *parts: str) -> Path:
+        return Path(self.cache).joinpath(*parts)
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage: `cohort` needs no cell, `impute` and `fuse` do.
+
+    id: the stage's key. needs: ids of jobs that come first. estimate: seconds it will probably take.
+    """
+
+    id: str
+    kind: Literal["cohort", "impute", "fuse"]
+    label: str
+    needs: tuple[str, ...] = ()
+    cell: Cell | None = None
+    device: str = "cpu"
+    estimate: float = 1.0
+
+    def context(self, setup: Setup, **guest: Any) -> Context:
+        """The surroundings of this job's component, with a scratch folder of its own that survives interruption."""
+        assert self.cell is not None
+        return Context(
+            seed=self.cell.coordinates.seed,
+            device=self.device,
+            precision=setup.precision,
+            scratch=setup.folder("scratch", self.id),
+            **guest,
+        )

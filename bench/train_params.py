@@ -1,0 +1,47 @@
+"""Parameters of the training loop (`bench.training`), light enough to be imported where a plugin declares itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+AboveZero = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every torch method can set of its training. A method extends it with its own fields and defaults.
+
+    epochs:             passes over the training records, at most.
+    steps:              where set, a fixed budget: so many optimiser steps, whatever `epochs` and `patience` say.
+    batch_size:         records per step; the last batch of an epoch holds what is left.
+    learning_rate:      of the optimiser; constant, or falling along half a cosine to 0 at the last step (`schedule`).
+    weight_decay:       L2 penalty (adam) or decoupled decay (adamw).
+    clip:               largest global norm of the gradient; 0 = no clipping.
+    patience:           epochs without a better validation score before training stops; 0 = never. The best weights are
+                        kept in either case.
+    checkpoint_seconds: how often the state is written to the scratch folder, where there is one. Changes no number.
+    """
+
+    epochs: Positive = 20
+    steps: Positive | None = None
+    batch_size: Positive = 64
+    learning_rate: AboveZero = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: NotNegative = 0.0
+    clip: NotNegative = 1.0
+    patience: Annotated[int, msgspec.Meta(ge=0)] = 5
+    checkpoint_seconds: NotNegative = 30.0
+
+
+class TorchFuserParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every `TorchFuser` can set: the training loop, and how classes weigh in the loss.
+
+    balance: classes weigh in inverse proportion to their frequency in the training part. Metrics that rank (AUROC,
+             average precision) change little; the outputs are then no calibrated probabilities.
+    """
+
+    balance: bool = False

@@ -1,0 +1,238 @@
+"""The training loop every torch method gets, fusers and imputers alike; `docs/fusers.md` describes it.
+
+Nothing here draws from the global random state it finds: the order of an epoch, the noise of a step (dropout,
+diffusion) and the noise of a validation are each seeded anew from the context. So a checkpoint needs no random state,
+and a training that was interrupted anywhere ends, on the CPU, with the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from torch import nn
+
+from bench.checkpoint import Epoch, State, load, save
+from bench.components import Context, Interrupted
+from bench.errors import BenchError
+from bench.train_params import TrainParams
+
+
+class TrainingError(BenchError):
+    """A training that cannot go on: the loss, the gradient or the validation score is not a finite number."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a training went. The module itself holds the chosen weights.
+
+    steps:        optimiser steps done, resumed ones included. resumed_from: the step of the checkpoint, or 0.
+    best_step:    the step the chosen weights come from; best: their validation score, None where nothing was validated.
+    """
+
+    steps: int
+    best_step: int
+    best: float | None
+    history: tuple[Epoch, ...]
+    resumed_from: int = 0
+
+
+@contextlib.contextmanager
+def seeded(context: Context, axis: str, *names: object) -> Iterator[None]:
+    """Torch's random numbers inside the block follow `context.seed_for(axis, *names)`; outside, nothing has changed."""
+    with torch.random.fork_rng(devices=_cuda_devices(context)):
+        torch.manual_seed(context.seed_for(axis, *names))
+        yield
+
+
+def autocast(context: Context) -> torch.autocast:
+    """The precision of the run: bfloat16 where the context says "bf16" (weights stay float32), else float32."""
+    return torch.autocast(context.device, dtype=torch.bfloat16, enabled=context.precision == "bf16")
+
+
+def train(
+    module: nn.Module,
+    size: int,
+    loss: Callable[[np.ndarray], torch.Tensor],
+    params: TrainParams,
+    context: Context,
+    *,
+    validate: Callable[[], float] | None = None,
+    higher: bool = False,
+    name: str = "training",
+) -> TrainResult:
+    """Train `module` (already on `context.device`) in place; it comes back in eval mode with the best weights.
+
+    size:     how many training items there are; at least 1.
+    loss:     items (int64 [b], indices below `size`) -> mean loss over them, a scalar tensor; called in training mode,
+              under the precision of the run.
+    validate: -> score of the module as it is; called in eval mode, without gradients, after every epoch and at the end.
+              None: nothing is selected, the last weights stay. higher: larger scores are better.
+    name:     of this training within the component, where it has several (each has its own checkpoint file).
+
+    Deterministic: `context.seed_for("order", name, epoch)` shuffles, `("noise", name, step)` seeds each step. With a
+    scratch folder the state is written every `checkpoint_seconds`, and a training found there goes on where it was.
+    Raises TrainingError, naming the step, when a loss, a gradient or a score is not finite; Interrupted, after the
+    checkpoint is written, when the run is being stopped.
+    """
+    if size < 1:
+        raise TrainingError(f"{name}: there is no training record to learn from")
+    loop = _Loop(module, size, loss, params, context, validate, higher, name)
+    with torch.random.fork_rng(devices=_cuda_devices(context)):
+        return loop.run()
+
+
+def _cuda_devices(context: Context) -> list[int]:
+    return [torch.cuda.current_device()] if context.device == "cuda" else []
+
+
+@dataclass
+class _Loop:
+    module: nn.Module
+    size: int
+    loss: Callable[[np.ndarray], torch.Tensor]
+    params: TrainParams
+    context: Context
+    validate: Callable[[], float] | None
+    higher: bool
+    name: str
+
+    def __post_init__(self) -> None:
+        self.per_epoch = math.ceil(self.size / self.params.batch_size)
+        self.total = self.params.steps or self.params.epochs * self.per_epoch
+        self.weights = [p for p in self.module.parameters() if p.requires_grad]
+        rule = torch.optim.AdamW if self.params.optimizer == "adamw" else torch.optim.Adam
+        self.optimizer = rule(self.weights, lr=self.params.learning_rate, weight_decay=self.params.weight_decay)
+        self.state = State()
+        self.scratch = self.context.scratch
+        self.path = self.scratch / f"{self.name}.safetensors" if self.scratch else None
+
+    def run(self) -> TrainResult:
+        self._resume()
+        resumed_from = self.state.step
+        saved = time.monotonic()
+        while self.state.step < self.total and not self._patience_ended():
+            if self.context.should_stop():
+                self._save()
+                raise Interrupted(f"{self.name}: stopped at step {self.state.step} of {self.total}")
+            self._step()
+            if self.state.step % self.per_epoch == 0 or self.state.step == self.total:
+                self._end_epoch()
+            if time.monotonic() - saved >= self.params.checkpoint_seconds:
+                self._save()
+                saved = time.monotonic()
+        if self.state.best_weights:
+            self.module.load_state_dict(self.state.best_weights)
+        self.module.eval()
+        return self._result(resumed_from)
+
+    def _step(self) -> None:
+        step = self.state.step
+        epoch, place = divmod(step, self.per_epoch)
+        if place == 0 or self.state.order is None:
+            self.state.order = self.context.rng("order", self.name, epoch).permutation(self.size)
+        batch = self.state.order[place * self.params.batch_size : (place + 1) * self.params.batch_size]
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.params, step, self.total)
+        self.module.train()
+        torch.manual_seed(self.context.seed_for("noise", self.name, step))
+        self.optimizer.zero_grad(set_to_none=True)
+        with autocast(self.context):
+            loss = self.loss(batch)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise self._not_finite("loss", value)
+        loss.backward()
+        norm = float(nn.utils.clip_grad_norm_(self.weights, self.params.clip or math.inf))
+        if not math.isfinite(norm):
+            raise self._not_finite("norm of the gradient", norm)
+        self.optimizer.step()
+        self.state.step += 1
+        self.state.loss_sum += value * len(batch)
+        self.state.loss_items += len(batch)
+
+    def _end_epoch(self) -> None:
+        state = self.state
+        score = self._validate() if self.validate else None
+        done = Epoch(state.step, state.loss_sum / state.loss_items, score)
+        state.history.append(done)
+        state.loss_sum, state.loss_items = 0.0, 0
+        if score is not None and (state.best is None or (score > state.best if self.higher else score < state.best)):
+            state.best, state.best_step = score, state.step
+            state.best_weights = {key: tensor.detach().clone() for key, tensor in self.module.state_dict().items()}
+        shown = "" if score is None else f", validation {score:.4f}"
+        progress = (
+            f"step {state.step} of {self.total}"
+            if self.params.steps
+            else f"epoch {len(state.history)} of {self.params.epochs}"
+        )
+        self.context.report(f"{self.name}: {progress}: loss {done.loss:.4f}{shown}")
+
+    def _validate(self) -> float:
+        assert self.validate is not None
+        self.module.eval()
+        torch.manual_seed(self.context.seed_for("noise", self.name, "validation"))
+        with torch.no_grad(), autocast(self.context):
+            score = float(self.validate())
+        if not math.isfinite(score):
+            raise self._not_finite("validation score", score)
+        return score
+
+    def _patience_ended(self) -> bool:
+        if self.params.steps or not self.params.patience or not self.state.best_weights:
+            return False
+        return self.state.step - self.state.best_step >= self.params.patience * self.per_epoch
+
+    def _not_finite(self, what: str, value: float) -> TrainingError:
+        place = f"step {self.state.step + 1} of {self.total}"
+        return TrainingError(
+            f"{self.name}: the {what} became {value} at {place}; lower learning_rate "
+            f"(now {self.params.learning_rate:g}) or clip (now {self.params.clip:g}), or use precision=fp32"
+        )
+
+    def _result(self, resumed_from: int) -> TrainResult:
+        state = self.state
+        best_step = state.best_step if state.best is not None else state.step
+        return TrainResult(state.step, best_step, state.best, tuple(state.history), resumed_from)
+
+    def _identity(self) -> dict[str, Any]:
+        """What must agree for a checkpoint to be the beginning of this very training."""
+        params = msgspec.to_builtins(self.params)
+        params.pop("checkpoint_seconds", None)
+        shapes = {key: [str(value.dtype), *value.shape] for key, value in self.module.state_dict().items()}
+        c = self.context
+        return {
+            "params": params,
+            "shapes": shapes,
+            "size": self.size,
+            "seed": c.seed,
+            "device": c.device,
+            "precision": c.precision,
+        }
+
+    def _save(self) -> None:
+        if self.path:
+            save(self.path, self.state, self.module, self.optimizer, self._identity())
+
+    def _resume(self) -> None:
+        if not self.path or not self.path.exists():
+            return
+        problem = load(self.path, self.state, self.module, self.optimizer, self._identity())
+        if problem:
+            self.context.report(f"{self.name}: checkpoint ignored, training starts anew: {problem}")
+        else:
+            self.context.report(f"{self.name}: goes on at step {self.state.step} of {self.total}")
+
+
+def learning_rate(params: TrainParams, step: int, total: int) -> float:
+    """The rate of step `step` (from 0) of `total`: a function of nothing else, so that resuming needs no more state."""
+    if params.schedule == "constant":
+        return params.learning_rate
+    return params.learning_rate * 0.5 * (1 + math.cos(math.pi * step / total))

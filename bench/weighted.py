@@ -1,0 +1,166 @@
+"""The metrics of `bench.stages.score` with record weights, for many weightings at once.
+
+A resample of the test part is a weighting of its records, so a bootstrap is one evaluation of [records, resamples]
+weights. Whatever does not depend on the weights (sorting, ties) is done once per prediction. Equal to scikit-learn's
+functions with `sample_weight`, except that a weighting without a class gives NaN where scikit-learn warns or raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+Evaluator = Callable[[np.ndarray], np.ndarray]
+"""weights float [n, resamples] (not negative) -> float64 [resamples]; NaN where a weighting lacks a class."""
+
+Built = Callable[[np.ndarray, np.ndarray], Evaluator]
+
+
+def evaluator(metric: str, truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
+    """A metric of one prediction, ready to be evaluated for many weightings.
+
+    truth: float32 [n] (0 and 1, class indices, or values) or [n, labels]; outputs: float32 [n, outputs]. Several
+    labels or classes (one against the rest) are averaged with equal weight, as `bench.stages.score` does. Raises
+    KeyError for a metric that has no weighted form.
+    """
+    build = WEIGHTED[metric]
+    if outputs.shape[1] == 1 and truth.ndim == 2:
+        truth = truth[:, 0]
+    return build(truth, outputs)
+
+
+def _columns(truth: np.ndarray, outputs: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The binary problems inside: (truth bool [n], score [n]) of the one output, of each label, or of each class."""
+    if outputs.shape[1] == 1:
+        return [(truth > 0.5, outputs[:, 0])]
+    if truth.ndim == 2:
+        return [(truth[:, k] > 0.5, outputs[:, k]) for k in range(outputs.shape[1])]
+    return [(truth == k, outputs[:, k]) for k in range(outputs.shape[1])]
+
+
+def _macro(build: Callable[[np.ndarray, np.ndarray], Evaluator]) -> Built:
+    """The mean of a binary metric over labels or classes."""
+
+    def built(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
+        parts = [build(positive, score) for positive, score in _columns(truth, outputs)]
+        return parts[0] if len(parts) == 1 else lambda weights: np.mean([part(weights) for part in parts], axis=0)
+
+    return built
+
+
+def _cumulated(weights: np.ndarray) -> np.ndarray:
+    """Running sums over records from none to all: [n + 1, resamples]."""
+    sums = np.zeros((len(weights) + 1, weights.shape[1]), weights.dtype)
+    np.cumsum(weights, axis=0, out=sums[1:])
+    return sums
+
+
+def _auroc(positive: np.ndarray, score: np.ndarray) -> Evaluator:
+    """The share of weighted (positive, negative) pairs in the right order; a tie counts half (Mann & Whitney 1947)."""
+    if positive.sum() > len(positive) / 2:  # the same area seen from the other class: fewer rows to look up
+        positive, score = ~positive, -score
+    rows = np.flatnonzero(positive)
+    negatives = np.flatnonzero(~positive)
+    negatives = negatives[np.argsort(score[negatives], kind="stable")]
+    below = np.searchsorted(score[negatives], score[rows], "left")
+    up_to = np.searchsorted(score[negatives], score[rows], "right")
+    tied = bool((below != up_to).any())
+
+    def evaluate(weights: np.ndarray) -> np.ndarray:
+        sums = _cumulated(weights[negatives])
+        own = weights[rows].astype(np.float64)
+        won = np.einsum("nr,nr->r", own, sums[below])
+        if tied:
+            won = (won + np.einsum("nr,nr->r", own, sums[up_to])) / 2
+        with np.errstate(invalid="ignore"):
+            return won / (own.sum(axis=0) * sums[-1].astype(np.float64))
+
+    return evaluate
+
+
+def _average_precision(positive: np.ndarray, score: np.ndarray) -> Evaluator:
+    """The sum over thresholds of (step in recall) x precision, tied scores as one threshold."""
+    rows = np.flatnonzero(positive)
+    rows = rows[np.argsort(-score[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(score[rows], prepend=np.inf))
+    negatives = np.flatnonzero(~positive)
+    negatives = negatives[np.argsort(-score[negatives], kind="stable")]
+    above = np.searchsorted(-score[negatives], -score[rows[starts]], "right")
+
+    def evaluate(weights: np.ndarray) -> np.ndarray:
+        if not len(rows):
+            return np.full(weights.shape[1], np.nan)
+        false = _cumulated(weights[negatives])[above].astype(np.float64)
+        step = np.add.reduceat(weights[rows].astype(np.float64), starts, axis=0)
+        true = np.cumsum(step, axis=0)
+        with np.errstate(invalid="ignore"):
+            precision = np.where(true > 0, true / (true + false), 0.0)
+            return (step * precision).sum(axis=0) / true[-1]
+
+    return evaluate
+
+
+def _total(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sums of weight x row; not a BLAS product, whose rounding depends on the number of threads."""
+    return np.einsum("n,nr->r", rows.astype(np.float64), weights)
+
+
+def _mean(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Built:
+    """The weighted mean of a loss per record."""
+
+    def built(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
+        losses = loss(truth, outputs)
+        return lambda weights: _total(losses, weights) / weights.sum(axis=0, dtype=np.float64)
+
+    return built
+
+
+def _rmse(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
+    mean_square = _mean(_squares)(truth, outputs)
+    return lambda weights: np.sqrt(mean_square(weights))
+
+
+def _squares(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    return (outputs[:, 0] - truth) ** 2
+
+
+def _decisions(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Labels decided at 0.5, or the class of the largest output, as `bench.stages.score` decides."""
+    if outputs.shape[1] == 1:
+        return (outputs[:, 0] >= 0.5).astype(int)
+    return (outputs >= 0.5).astype(int) if truth.ndim == 2 else outputs.argmax(1)
+
+
+def _right(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    same = _decisions(truth, outputs) == truth
+    return same.all(axis=1) if same.ndim == 2 else same
+
+
+def _f1(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
+    """F1 of the positive class, or the mean over labels or the classes that occur; 0 where nothing is positive."""
+    decided = _decisions(truth, outputs)
+    if outputs.shape[1] == 1:
+        pairs = [(truth > 0.5, decided > 0)]
+    elif truth.ndim == 2:
+        pairs = [(truth[:, k] > 0.5, decided[:, k] > 0) for k in range(outputs.shape[1])]
+    else:
+        pairs = [(truth == k, decided == k) for k in np.union1d(np.unique(truth), np.unique(decided))]
+
+    def one(actual: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        both = 2 * _total(actual & predicted, weights)
+        either = _total(actual, weights) + _total(predicted, weights)
+        return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+
+    return lambda weights: np.mean([one(actual, predicted, weights) for actual, predicted in pairs], axis=0)
+
+
+WEIGHTED: dict[str, Built] = {
+    "auroc": _macro(_auroc),
+    "auprc": _macro(_average_precision),
+    "f1": _f1,
+    "accuracy": _mean(_right),
+    "brier": _mean(_squares),
+    "mae": _mean(lambda truth, outputs: np.abs(outputs[:, 0] - truth)),
+    "rmse": _rmse,
+}
