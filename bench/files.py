@@ -58,10 +58,10 @@ def replacing(path: Path) -> Iterator[Path]:
                     if item.is_file():
                         _sync(item)
                 with contextlib.suppress(OSError) if path.exists() else contextlib.nullcontext():
-                    os.replace(temporary, path)
+                    temporary.replace(path)
             else:
                 _sync(temporary)
-                os.replace(temporary, path)
+                temporary.replace(path)
             _sync(path.parent)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

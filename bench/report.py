@@ -38,7 +38,7 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
     scored = [r for r in export.records if r.status == "ok" and not r.coordinates.audit and r.predictions]
     key = digest(
         {
-            "cells": sorted((msgspec.to_builtins(r.coordinates), r.predictions) for r in scored),
+            "cells": sorted((msgspec.structs.astuple(r.coordinates), r.predictions) for r in scored),
             "settings": (settings.resamples, settings.alpha, settings.seed),
             "tasks": [(t.name, t.metrics) for t in export.tasks],
             "version": STATISTICS_VERSION,

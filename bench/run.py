@@ -17,7 +17,7 @@ from bench.data_root import locate, locate_or_fetch
 from bench.errors import BenchError, StorageError
 from bench.estimate import Estimates
 from bench.execute.pool import Aborted, Limits, Pool, Result, Watch, cores
-from bench.files import write_text
+from bench.files import storage, write_text
 from bench.ledger import Ledger
 from bench.manifest import manifest
 from bench.plan import Cell, Plan, plan
@@ -141,11 +141,16 @@ def jobs_of(prepared: Prepared, todo: list[Cell]) -> list[Job]:
         at = cell.coordinates
         if cell.impute_key not in imputations and not (cache / "imputations" / cell.impute_key).is_dir():
             imputations[cell.impute_key] = Job(
-                id=cell.impute_key, kind="impute", label=f"impute {at.scenario} {at.imputer} seed {at.seed}", cell=cell,
-                needs=first, device=device_of("imputer", cell.imputer.name), estimate=estimates.impute(cell),
-            )  # fmt: skip
+                id=cell.impute_key,
+                kind="impute",
+                label=f"impute {at.scenario} {at.imputer} seed {at.seed}",
+                cell=cell,
+                needs=first,
+                device=device_of("imputer", cell.imputer.name),
+                estimate=estimates.impute(cell),
+            )
     fusions = []
-    bases = {msgspec.structs.replace(cell.coordinates, audit=""): cell.key for cell in plan.cells}
+    bases = {cell.coordinates: cell.key for cell in plan.cells if not cell.coordinates.audit}
     fresh = {cell.key for cell in runnable}
     for cell in runnable:
         needs = (*first, *((cell.impute_key,) if cell.impute_key in imputations else ()))
@@ -161,7 +166,7 @@ def jobs_of(prepared: Prepared, todo: list[Cell]) -> list[Job]:
                 needs=needs,
                 device=device_of("fuser", cell.fuser.name),
                 estimate=estimates.fuse(cell),
-            )  # fmt: skip
+            )
         )
     work = [*imputations.values(), *fusions]
     shuffle = prepared.request.settings.shuffle
@@ -239,11 +244,12 @@ def execute(prepared: Prepared, watch: Watch, started: Callable[[list[Job]], Non
 
 def _check_space(*folders: Path) -> None:
     for folder in folders:
-        existing = next(parent for parent in [folder, *folder.parents] if parent.exists())
-        free = shutil.disk_usage(existing).free
+        with storage(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
         if free < SMALLEST_FREE:
             raise StorageError(
-                f"only {free / 2**20:.0f} MiB are free at {existing}; a run needs at least {SMALLEST_FREE / 2**20:.0f} MiB: "
+                f"only {free / 2**20:.0f} MiB are free at {folder}; a run needs at least {SMALLEST_FREE / 2**20:.0f} MiB: "
                 "free some space, or say another out=DIR cache=DIR"
             )
 

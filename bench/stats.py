@@ -19,7 +19,7 @@ often it was drawn, which is the same as repeating them.
   resamples are needed before Holm can reject anything: `resamples_for` says how many a table draws.
 
 A resample that lacks a class has no AUROC or AUPRC: it is left out for every method alike and counted. If that happens
-to more than half of them, the table has no statistics.
+to more than a tenth of them (as with fewer than three patients of a class), the table has no statistics.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _compute_table(
     scores, drawn, groups = _resample(cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, *table))
     usable = np.isfinite(drawn).all(axis=1)
     about = replace(about, groups=groups, resamples=resamples, left_out=int((~usable).sum()))
-    if usable.sum() < max(resamples / 2, 2) or not np.isfinite(scores).all():
+    if about.left_out > resamples / 10 or not np.isfinite(scores).all():
         lacking = f"{about.left_out} of {resamples} resamples lack a class: there are too few records of it"
         statistics.tables.append(replace(about, reason=lacking))
         return

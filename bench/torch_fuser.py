@@ -19,7 +19,7 @@ from bench import training
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context, Fuser, NotFitted
 from bench.errors import PluginError
-from bench.fusing import require_complete, selection
+from bench.fusing import moments, require_complete, selection
 from bench.train_params import TorchFuserParams
 
 P = TypeVar("P", bound=TorchFuserParams)
@@ -123,9 +123,9 @@ class TorchFuser(Fuser[P]):
         self._check(valid)
         self.result = None
         self._task = task
-        self._statics = _moments(train.statics)
+        self._statics = moments(train.statics)
         truth = np.asarray(train.targets[task.name], np.float32)
-        self._target = _moments(truth) if task.kind == "regression" else (np.float32(0), np.float32(1))
+        self._target = moments(truth) if task.kind == "regression" else (np.float32(0), np.float32(1))
         with training.seeded(context, "init"):
             self.module = self.build(self._inputs(train), task).to(context.device)
         loss = _loss(task, truth, self.params.balance, context.device)
@@ -225,16 +225,6 @@ def _tensor(array: np.ndarray, device: str) -> torch.Tensor:
 
 def _index(items: np.ndarray, device: str) -> torch.Tensor:
     return torch.from_numpy(items).to(device)
-
-
-def _moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation along the first axis, without NaN; 0 and 1 where nothing is known or varies."""
-    known = ~np.isnan(columns)
-    count = np.maximum(known.sum(axis=0), 1)
-    center = np.where(known, columns, 0.0).sum(axis=0, dtype=np.float64) / count
-    scale = np.sqrt((np.where(known, columns - center, 0.0) ** 2).sum(axis=0) / count)
-    varies = scale > 1e-6 * np.abs(center)
-    return center.astype(np.float32), np.where(varies, scale, 1.0).astype(np.float32)
 
 
 def _loss(

@@ -30,7 +30,7 @@ def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: str
         key = _join(prefix, match[1]) if match else prefix
         message = re.sub(r" - at `.*`$", "", message)
         written = _lookup(values, match[1]) if match else values
-        raise UsageError(f'"{key}" = {written!r} is not accepted (from {origin}): {message[0].lower()}{message[1:]}')
+        raise UsageError(f'"{key}" = {written!r} is not accepted (from {origin}): {message[0].lower()}{message[1:]}') from None
 
 
 def _join(prefix: str, key: str) -> str:

@@ -162,9 +162,8 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
         f"{name} in {folder}\n  manifest {digest}\n  {len(files)} files, {len(cohort)} records, read in {seconds:.1f} s"
     )
     for m, about in summary["modalities"].items():
-        print(
-            f"  {m}: {len(about['channels'])} channels, {about['observed share']:.1%} of hours observed, {about['records with any']} records"
-        )
+        share, records = about["observed share"], about["records with any"]
+        print(f"  {m}: {len(about['channels'])} channels, {share:.1%} of hours observed, {records} records")
     for t, about in summary["tasks"].items():
         print(f"  task {t}: {about['known']} records with a known outcome, {about['positives']} positive")
     print("  left out or repaired:" if cohort.counts else "  nothing was left out or repaired")

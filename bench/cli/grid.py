@@ -104,14 +104,13 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
             return job.estimate
         return (prepared.estimates.impute if job.kind == "impute" else prepared.estimates.fuse)(job.cell)
 
-    watch = Watch(finished=progress.finished, changed=progress.changed(newest))
+    watch = Watch(finished=progress.finished, warned=progress.warned, changed=progress.changed(newest))
 
     def started(jobs: list[Job]) -> None:
         progress.started(jobs)
         cached = len(prepared.plan.cells) - sum(job.kind == "fuse" for job in jobs)
-        say(
-            f"{prepared.request.suite.name}: {len(prepared.plan.cells)} cells, {cached} done before, about {clock(progress.eta())} to go"
-        )
+        total = len(prepared.plan.cells)
+        say(f"{prepared.request.suite.name}: {total} cells, {cached} done before, about {clock(progress.eta())} to go")
 
     with progress, _stopping(watch):
         outcome = execute(prepared, watch, started)

@@ -87,9 +87,8 @@ def _show_suite(name: str, path: Path, as_json: bool) -> None:
     if as_json:
         answer(resolved)
         return
-    print(
-        f"suite {name}: {tree.get('title', '')}\n  {tree.get('summary', '')}\n  file: {path}\n  dataset: {tree.get('dataset', '')}"
-    )
+    print(f"suite {name}: {tree.get('title', '')}\n  {tree.get('summary', '')}")
+    print(f"  file: {path}\n  dataset: {tree.get('dataset', '')}")
     for profile, suite in resolved.items():
         print(f"  profile {profile}:")
         for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):
@@ -123,7 +122,9 @@ def parameters(spec: Spec) -> list[dict[str, Any]]:
     import msgspec
 
     schema = msgspec.json.schema(spec.params)
-    properties = next((d["properties"] for d in schema.get("$defs", {}).values() if "properties" in d), {})
+    properties: dict[str, Any] = next(
+        (d["properties"] for d in schema.get("$defs", {}).values() if "properties" in d), {}
+    )
     rows = []
     for field in msgspec.structs.fields(spec.params):
         described = properties.get(field.encode_name, {})

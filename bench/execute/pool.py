@@ -76,10 +76,12 @@ class Watch:
     """What the outside may know and say while jobs run.
 
     stop: set to a reason ("Ctrl-C") to end cleanly: nothing new is started, running jobs checkpoint. finished is called
-    with every result, in order of completion; changed after every turn of the loop.
+    with every result, in order of completion; warned with what components log as a warning; changed after every turn of
+    the loop.
     """
 
     finished: Callable[[Result], None]
+    warned: Callable[[str], None] = lambda text: None
     changed: Callable[[Pool], None] = lambda pool: None
     stop: str = ""
 
@@ -108,10 +110,9 @@ class Pool:
                 self.running.append(self._spawn(number))
             while self.waiting or any(worker.job for worker in self.running):
                 self._hand_out()
-                if not any(worker.job for worker in self.running):
-                    if self.waiting and not self._startable():
-                        self._give_up()
-                        break
+                if self.waiting and not any(worker.job for worker in self.running) and not self._startable():
+                    self._give_up()
+                    break
                 self._listen()
                 self._enforce()
                 self.watch.changed(self)
@@ -193,6 +194,8 @@ class Pool:
             worker.ready = True
         elif kind == "progress":
             worker.note = message[2]
+        elif kind == "warning":
+            self.watch.warned(message[1])
         elif kind == "done":
             answer: Answer = message[1]
             job, worker.job = worker.job, None

@@ -86,6 +86,10 @@ class Progress:
 
         return draw
 
+    def warned(self, text: str) -> None:
+        """A warning of a component."""
+        self._print(f"warning: {text}")
+
     def _print(self, line: str) -> None:
         if self.live is not None:
             self.live.console.print(line, markup=False, highlight=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 import shutil
 import signal
@@ -54,6 +55,7 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
     from bench.registry import discover
 
     registry = discover()
+    _warn_through(connection)
     connection.send(("ready", os.getpid()))
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
@@ -123,7 +125,18 @@ def _redirect(log: str) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - lives as long as the process
+    sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - lives as long as the process
+
+
+def _warn_through(connection: Connection) -> None:
+    """What components log as a warning is said to the person who waits, not only written to the worker's log."""
+
+    class Through(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            with contextlib.suppress(OSError):
+                connection.send(("warning", record.getMessage()))
+
+    logging.getLogger().addHandler(Through(logging.WARNING))
 
 
 def _follow(parent: int) -> None:

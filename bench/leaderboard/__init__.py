@@ -1,0 +1,48 @@
+"""The leaderboard: a pure function of an export, in Markdown for people, CSV and JSON for programs.
+
+render(export) -> {"md": ..., "csv": ..., "json": ...}     write(folder, stem, rendered)
+save_export, load_export, redact                           exports as files that may be shared
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from bench.files import write_bytes
+from bench.leaderboard.aggregate import aggregate, join
+from bench.leaderboard.flat import to_csv
+from bench.leaderboard.markdown import to_markdown
+from bench.leaderboard.redact import redact
+from bench.leaderboard.storage import load_export, save_export
+from bench.records import Export
+
+__all__ = ["load_export", "redact", "render", "save_export", "write"]
+
+
+def render(export: Export, wall_costs: bool = True) -> dict[str, bytes]:
+    """The leaderboard as "md", "csv" and "json": the same bytes for the same plan and records, in whatever order.
+
+    wall_costs=False leaves out everything that differs when the same cells are run again: the section on costs, and in
+    CSV and JSON all costs but the number of parameters. What is above the section on costs never depends on it.
+    """
+    cells, notes = join(export)
+    board = aggregate(export, cells, notes, wall_costs)
+    controls = set(export.control_imputers), set(export.control_fusers)
+    return {
+        "md": to_markdown(board).encode(),
+        "csv": to_csv(cells, controls, wall_costs).encode(),
+        "json": msgspec.json.format(msgspec.json.encode(board, order="deterministic"), indent=1) + b"\n",
+    }
+
+
+def write(folder: Path, stem: str, rendered: Mapping[str, bytes]) -> list[Path]:
+    """Write `folder/stem.md`, `.csv` and `.json`, each whole or not at all. Raises StorageError. Returns the paths."""
+    paths = []
+    for suffix, content in rendered.items():
+        path = folder / f"{stem}.{suffix}"
+        write_bytes(path, content)
+        paths.append(path)
+    return paths

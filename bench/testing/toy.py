@@ -9,6 +9,14 @@ from bench.cohort import Cohort, Events, Series, Task, bin_events
 
 TOY_TASK = Task("toy", "binary", ("auroc", "auprc", "f1"), summary="latent severity above its median")
 
+TOY_TASKS = {
+    "binary": TOY_TASK,
+    "multiclass": Task("toy_class", "multiclass", ("accuracy",), outputs=3, summary="low, middle or high severity"),
+    "multilabel": Task("toy_labels", "multilabel", ("auroc",), outputs=2, summary="severity above 0, severity above 1"),
+    "regression": Task("toy_value", "regression", ("mae", "rmse"), summary="latent severity, in standard deviations"),
+}
+"""A task of every kind; `toy_targets` has their targets."""
+
 
 def toy_cohort(
     n: int = 48,
@@ -20,9 +28,10 @@ def toy_cohort(
 ) -> Cohort:
     """A standardised cohort driven by one latent severity per record.
 
-    n records (two per group), `length` hourly bins, `modalities` name -> number of channels (default: vitals 3, labs 2).
-    Every channel is severity + a slow wave + noise, recorded at irregular times: `rate` events per bin and channel on
-    average. Each record lacks a whole modality with probability `absent`. The task `toy` is whether severity exceeds 0.
+    n records (two per group), `length` hourly bins, `modalities` name -> number of channels (default: vitals 3, labs
+    2). Every channel is severity + a slow wave + noise, recorded at irregular times: `rate` events per bin and channel
+    on average. Each record lacks a whole modality with probability `absent`. The task `toy` is whether severity
+    exceeds 0.
     One record (the last) has no observation at all.
     """
     rng = seeds.generator(seed, "data", "toy")
@@ -46,7 +55,7 @@ def toy_cohort(
         events = Events(offsets, np.concatenate(times), np.concatenate(values))
         grid, observed = bin_events(events, length)
         labels = tuple(f"{name}_{k}" for k in range(channels))
-        available = observed.any(axis=(1, 2))
+        available = np.any(observed, axis=(1, 2))
         series[name] = Series(
             channels=labels,
             units=("SD",) * channels,
@@ -67,3 +76,14 @@ def toy_cohort(
         static_names=("age", "gender"),
         targets={"toy": (severity > 0).astype(np.float32)},
     )
+
+
+def toy_targets(n: int = 48, seed: int = 0) -> dict[str, np.ndarray]:
+    """The targets of all `TOY_TASKS` for the records of `toy_cohort(n, seed=seed)`, by task name."""
+    severity = seeds.generator(seed, "data", "toy").normal(size=n).astype(np.float32)
+    return {
+        "toy": (severity > 0).astype(np.float32),
+        "toy_class": (1 + (severity > 0.5) - (severity < -0.5).astype(int)).astype(np.float32),
+        "toy_labels": np.stack([severity > 0, severity > 1], axis=1).astype(np.float32),
+        "toy_value": severity,
+    }

@@ -1,0 +1,53 @@
+# Two commands do all on a fresh machine with Python >= 3.11: `make demo` and `make test`.
+#   TORCH_INDEX=URL   where torch's wheels come from, e.g. https://download.pytorch.org/whl/cpu or .../whl/cu126
+#   PYTHON=python3.12 which Python makes the environment
+#   ARGS="..."        more words for the demo's run, e.g. ARGS="seed=42 data.root=DIR"
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUITE := physionet48
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
+
+.PHONY: demo test test-fast lint install numbers clean
+
+demo: $(VENV)/installed
+	$(BIN)/bench run suite=$(SUITE) $(ARGS)
+	$(BIN)/bench report suite=$(SUITE)
+
+test: $(VENV)/installed-dev lint
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/installed-dev lint
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy bench plugins
+
+numbers: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/numbers.py
+
+install: $(VENV)/installed
+
+$(VENV)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/torch: $(VENV)/python constraints.txt
+	$(PIP) $(TORCH) torch
+	@touch $@
+
+$(VENV)/installed: $(VENV)/torch pyproject.toml
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) --editable ".[dev]" setuptools wheel
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

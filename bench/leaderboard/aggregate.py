@@ -1,0 +1,272 @@
+"""From an export to a board: every planned cell in its row, means only over complete rows, ranks, ties and notes."""
+
+from __future__ import annotations
+
+import statistics as plain
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from bench.leaderboard.audits import audit_results
+from bench.leaderboard.board import Board, Cost, PublishedScore, Row, Score, Table
+from bench.leaderboard.imputation import imputation_tables
+from bench.leaderboard.redact import PRIVATE, redact_command, redact_text
+from bench.leaderboard.storage import finite
+from bench.records import STATUSES, Coordinates, Export, Method, Record, Statistics, TaskSummary, method_of
+from bench.stages.score import METRICS
+from bench.stats import Table as TableKey
+from bench.stats import resolution_floor, table_of, tie_groups
+
+Cells = dict[Coordinates, Record | None]
+"""Every planned cell in the order of the plan, with its record, or None where it was not run."""
+
+
+def higher_is_better(metric: str) -> bool:
+    """The direction of a metric; metrics this version does not know count as larger is better."""
+    return METRICS[metric].higher if metric in METRICS else True
+
+
+def join(export: Export) -> tuple[Cells, list[str]]:
+    """The planned cells with their records, and notes on records that are not shown.
+
+    A record belongs to a planned cell when coordinates and key agree; one that was made from other sources, parameters
+    or data has another key and is not a result of this plan. Two records of one key are the same result twice.
+    """
+    found: dict[tuple[Coordinates, str], Record] = {}
+    for record in export.records:
+        at = record.coordinates, record.key
+        if at not in found or _preference(record) < _preference(found[at]):
+            found[at] = record
+    cells: Cells = {at: found.pop((at, key), None) for at, key in export.planned}
+    cells = {at: finite(record) if record else None for at, record in cells.items()}
+    others = f"{len(found)} record{'s are' if len(found) > 1 else ' is'} of another plan or of edited sources"
+    return cells, [f"{others}: not shown."] if found else []
+
+
+def _preference(record: Record) -> tuple[bool, bytes]:
+    return record.status != "ok", msgspec.json.encode(record, order="deterministic")
+
+
+def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_costs: bool = True) -> Board:
+    """The board of an export and of what `join` made of it. Pure; the order of `export.records` changes nothing.
+
+    wall_costs=False leaves out all that differs from run to run of the same cells: seconds and memory.
+    """
+    tasks = {task.name: task for task in export.tasks}
+    tables: dict[TableKey, dict[Method, Cells]] = {}
+    audit_cells: dict[Method, Cells] = {}
+    for at, record in cells.items():
+        method = method_of(at)
+        if at.audit:
+            audit_cells.setdefault(method, {})[at] = record
+        else:
+            tables.setdefault(table_of(method), {}).setdefault(method, {})[at] = record
+    made = []
+    for key, methods in tables.items():
+        task = tasks.get(key[0]) or TaskSummary(key[0], "unknown", _metrics(methods))
+        made.append(_table(export, key, task, methods, audit_cells))
+    scored = {at: record for at, record in cells.items() if not at.audit}
+    return Board(
+        schema=export.schema,
+        suite=export.suite,
+        title=export.title,
+        dataset=export.dataset,
+        synthetic=export.synthetic,
+        command=redact_command(export.command),
+        statuses=_statuses(scored),
+        tables=made,
+        imputation=imputation_tables(scored, set(export.control_imputers)),
+        provenance=_provenance(cells),
+        notes=list(notes),
+        costs=_costs(tables) if wall_costs else None,
+    )
+
+
+def _metrics(methods: Mapping[Method, Cells]) -> tuple[str, ...]:
+    names = {name for cells in methods.values() for record in cells.values() if record for name in record.scores}
+    return tuple(sorted(names)) or ("score",)
+
+
+def _statuses(cells: Cells) -> dict[str, int]:
+    counted = Counter(record.status if record else "not-run" for record in cells.values())
+    return {status: counted[status] for status in STATUSES if counted[status]}
+
+
+def _table(
+    export: Export,
+    key: TableKey,
+    task: TaskSummary,
+    methods: Mapping[Method, Cells],
+    audit_cells: Mapping[Method, Cells],
+) -> Table:
+    primary = task.metrics[0]
+    rows = {}
+    for method, cells in methods.items():
+        row = rows[method] = _row(export, method, cells, task)
+        row.audits = audit_results(cells, audit_cells.get(method, {}))
+    sign = -1 if higher_is_better(primary) else 1
+    ranked = sorted((m for m in rows if rows[m].complete), key=lambda m: (sign * rows[m].scores[primary].mean, m))
+    for place, method in enumerate(ranked):
+        before = rows[ranked[place - 1]] if place else None
+        tied = before is not None and before.scores[primary].mean == rows[method].scores[primary].mean
+        rows[method].rank = before.rank if tied and before else place + 1
+    rest = sorted((m for m in rows if not rows[m].complete), key=lambda m: (not rows[m].seeds_ok, m))
+    counts, notes = _counts(methods)
+    table = Table(
+        task=task.name,
+        summary=task.summary,
+        modalities=key[1],
+        scenario=key[2],
+        primary=primary,
+        metrics=list(task.metrics),
+        higher={metric: higher_is_better(metric) for metric in task.metrics},
+        seeds=sorted({seed for row in rows.values() for seed in row.seeds_planned}),
+        counts=counts,
+        rows=[rows[method] for method in [*ranked, *rest]],
+        notes=notes,
+    )
+    _compare(table, key, ranked, rows, export.statistics)
+    _place_published(table, key, export)
+    return table
+
+
+def _row(export: Export, method: Method, cells: Cells, task: TaskSummary) -> Row:
+    """A row without rank. It is complete when every planned seed is ok and has all metrics of the task."""
+    scored = {at.seed: record for at, record in cells.items() if record and record.status == "ok"}
+    short = sorted(seed for seed, record in scored.items() if not set(task.metrics) <= record.scores.keys())
+    reasons = {
+        f"{record.status}: {redact_text(record.reason)}"
+        for record in cells.values()
+        if record and record.status != "ok"
+    }
+    if short:
+        reasons.add("ok, but not every metric is a number")
+    row = Row(
+        imputer=method.imputer,
+        fuser=method.fuser,
+        control_imputer=method.imputer in export.control_imputers,
+        control_fuser=method.fuser in export.control_fusers,
+        seeds_planned=sorted(at.seed for at in cells),
+        seeds_ok=sorted(set(scored) - set(short)),
+        statuses=_statuses(cells),
+        reasons=sorted(reasons),
+    )
+    if row.seeds_ok == row.seeds_planned:
+        records = [scored[seed] for seed in row.seeds_ok]
+        row.scores = {name: Score.over([record.scores[name] for record in records]) for name in task.metrics}
+        everywhere = [name for name in task.metrics if all(name in record.validation for record in records)]
+        row.validation = {name: Score.over([record.validation[name] for record in records]) for name in everywhere}
+    return row
+
+
+def _counts(methods: Mapping[Method, Cells]) -> tuple[dict[str, int], list[str]]:
+    """How many records the task has; a note when the cells of a table do not agree: then they cannot be compared."""
+    seen = {
+        tuple(sorted(record.counts.items()))
+        for cells in methods.values()
+        for record in cells.values()
+        if record and record.status == "ok" and record.counts
+    }
+    notes = (
+        ["**The cells of this table were not scored on the same records**; see the CSV file."] if len(seen) > 1 else []
+    )
+    return dict(min(seen, default=())), notes
+
+
+def _compare(
+    table: Table, key: TableKey, ranked: list[Method], rows: Mapping[Method, Row], statistics: Statistics | None
+) -> None:
+    """Intervals, tie groups, the resolution floor, and what must be said about controls."""
+    if not ranked:
+        table.notes.append("No method has all of its seeds: nothing is ranked.")
+        return
+    about = [t for t in (statistics.tables if statistics else []) if (t.task, t.modalities, t.scenario) == key]
+    stored = next((t for t in about if t.metric == table.primary), None)
+    intervals = {i.method: i for i in (statistics.intervals if statistics else []) if i.metric == table.primary}
+    if statistics is None or stored is None:
+        table.notes.append(
+            "No comparisons are stored: ties, and whether a control ties with the winner, are not known."
+        )
+        return
+    if list(stored.seeds) != table.seeds or not set(ranked) <= intervals.keys():
+        table.notes.append(
+            "The stored comparisons are of other cells than this table"
+            + (f" ({stored.reason})" if stored.reason else "")
+            + ": ties, and whether a control ties with the winner, are not known."
+        )
+        return
+    if stored.reason:
+        table.notes.append(stored.reason[0].upper() + stored.reason[1:] + ".")
+    among = set(ranked)
+    comparisons = [c for c in statistics.comparisons if c.metric == table.primary and {c.a, c.b} <= among]
+    for method, group in zip(ranked, tie_groups(ranked, comparisons, statistics.alpha), strict=True):
+        rows[method].tie_group = group
+        rows[method].interval = intervals[method].low, intervals[method].high
+    table.alpha, table.resamples = statistics.alpha, stored.resamples
+    table.comparisons = sum(table_of(c.a) == key for c in statistics.comparisons if c.metric == table.primary)
+    one_metric = msgspec.structs.replace(
+        statistics, comparisons=[c for c in statistics.comparisons if c.metric == table.primary]
+    )
+    table.floor = resolution_floor(one_metric, key)
+    table.floor_corrected = resolution_floor(one_metric, key, corrected=True)
+    table.notes.append(_control_note([rows[method] for method in ranked]))
+
+
+def _control_note(ranked: list[Row]) -> str:
+    """What the controls say about the winner; ranked rows, best first."""
+    winner = ranked[0]
+    tied = [row.name for row in ranked[1:] if row.control and row.tie_group == 1]
+    more = f" and {len(tied) - 5} more" if len(tied) > 6 else ""
+    named = ", ".join(tied if not more else tied[:5]) + more
+    if winner.control:
+        return f"**The winner is a control**: {winner.name}."
+    if tied:
+        verb = "control ties" if len(tied) == 1 else "controls tie"
+        return f"**{len(tied)} {verb} with the winner** ({winner.name}): {named}."
+    if any(row.control for row in ranked):
+        return f"No control ties with the winner ({winner.name})."
+    return "**No control has a rank in this table**, so it does not show what the winner gains over one."
+
+
+def _place_published(table: Table, key: TableKey, export: Export) -> None:
+    """Put each published value into the row it names (`imputer + fuser`, or a name only one row bears), else below."""
+    for entry in export.published:
+        if entry.task != table.task:
+            continue
+        value = PublishedScore(entry.method, entry.metric, entry.value, entry.std, entry.source)
+        wanted = "".join(entry.method.split())
+        rows = [row for row in table.rows if f"{row.imputer}+{row.fuser}".replace(" ", "") == wanted]
+        rows = rows or [row for row in table.rows if wanted in (row.imputer, row.fuser)]
+        (rows[0].published if len(rows) == 1 else table.published).append(value)
+
+
+def _provenance(cells: Cells) -> dict[str, dict[str, int]]:
+    """Name -> value -> how many records say so, both sorted; nothing that names a machine or an hour."""
+    counted = Counter(entry for record in cells.values() if record for entry in record.provenance.items())
+    found: dict[str, dict[str, int]] = {}
+    for (name, value), count in sorted(counted.items()):
+        if name.lower() not in PRIVATE and name != "command":
+            found.setdefault(name, {})[value] = count
+    return found
+
+
+def _costs(tables: Mapping[TableKey, Mapping[Method, Cells]]) -> list[Cost]:
+    """Mean costs of the ok cells of each method, in the order of the plan."""
+    made = []
+    for methods in tables.values():
+        for method, cells in methods.items():
+            records = [record for record in cells.values() if record and record.status == "ok" and record.costs]
+            if not records:
+                continue
+            names = sorted({name for record in records for name in record.costs})
+            devices = sorted({record.provenance.get("device", "") for record in records} - {""})
+            made.append(
+                Cost(
+                    **msgspec.structs.asdict(method),
+                    cells=len(records),
+                    device=", ".join(devices),
+                    values={n: plain.fmean(r.costs[n] for r in records if n in r.costs) for n in names},
+                )
+            )
+    return made

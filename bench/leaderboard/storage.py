@@ -1,0 +1,79 @@
+"""Exports as files: one JSON document with a line per record, the same bytes whatever order the records came in."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.errors import StorageError
+from bench.files import write_bytes
+from bench.records import SCHEMA, Export, Record
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(Export)
+
+
+class _Schema(msgspec.Struct):
+    schema: int
+
+
+def save_export(path: Path, export: Export) -> None:
+    """Write an export whole or not at all. Raises StorageError. See `encode_export`."""
+    write_bytes(path, encode_export(export))
+
+
+def encode_export(export: Export) -> bytes:
+    """An export as JSON: records sorted by coordinates, each on a line of its own, names in dictionaries sorted.
+
+    Numbers that are not finite have no form in JSON and are left out: a score that is not a number is no score.
+    """
+    records = sorted((finite(record) for record in export.records), key=lambda record: (record.coordinates, record.key))
+    lines = []
+    for field in msgspec.structs.fields(Export):
+        value: Any = records if field.name == "records" else getattr(export, field.name)
+        if isinstance(value, list) and value:
+            body = "[\n" + ",\n".join(_encoder.encode(item).decode() for item in value) + "\n]"
+        else:
+            body = _encoder.encode(value).decode()
+        lines.append(f'"{field.name}": {body}')
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def finite(record: Record) -> Record:
+    """The record without scores that are not finite; the same object when there are none."""
+    groups = ("scores", "validation", "hidden", "costs")
+    numbers = [*(getattr(record, name) for name in groups), *record.imputation.values()]
+    if math.isfinite(sum(sum(group.values()) for group in numbers)):
+        return record
+    kept: dict[str, Any] = {name: _finite(getattr(record, name)) for name in groups}
+    kept["imputation"] = {modality: _finite(scores) for modality, scores in record.imputation.items()}
+    return msgspec.structs.replace(record, **kept)
+
+
+def _finite(scores: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in scores.items() if math.isfinite(value)}
+
+
+def load_export(path: Path) -> Export:
+    """Read an export. Raises StorageError when it is not there, damaged, or of a schema this version does not know."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise StorageError(f"there is no export at {path}; make one with: bench run, then bench report") from None
+    except OSError as error:
+        raise StorageError(
+            f"cannot read {path}: {error.strerror or error}; check the path and its permissions"
+        ) from error
+    try:
+        schema = msgspec.json.decode(content, type=_Schema).schema
+        if schema == SCHEMA:
+            return _decoder.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StorageError(
+            f"{path} is not a complete export ({error}); restore it, or make it again: bench report"
+        ) from error
+    remedy = "upgrade gapbench" if schema > SCHEMA else "run bench report with this version to make it again"
+    raise StorageError(f"{path} has schema {schema}, this bench reads schema {SCHEMA}; {remedy}")

@@ -1,0 +1,286 @@
+"""Promises of fusers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from bench.cohort import Cohort, Series, Task
+from bench.components import Context
+from bench.errors import BenchError
+from bench.stages.audits import REACHED, SHIFT
+from bench.stages.score import METRICS
+from bench.testing import common  # noqa: F401  the shared promises come first
+from bench.testing.checks import promise, require, require_same, skip
+from bench.testing.common import needs_form, works_on
+from bench.testing.subject import Parts, Subject, each, with_target
+from bench.testing.toy import TOY_TASKS
+
+LEARNT = 0.7
+"""AUROC on held-out toy records that counts as having learnt; chance is 0.5, standard error 0.06 on 100 records."""
+
+
+def require_form(subject: Subject, cohort: Cohort, result: dict[str, Any], task: Task | None = None) -> None:
+    """Require the shape, dtype and range that `predict` promises for the task."""
+    task, array = task or subject.task, result["predictions"]
+    require(isinstance(array, np.ndarray), f"predict returned {type(array).__name__}, not a NumPy array")
+    wanted = (len(cohort), task.outputs)
+    require(array.shape == wanted, f"predictions have shape {array.shape}; [n, outputs] is {wanted}")
+    require(array.dtype == np.float32, f"predictions are {array.dtype}, not float32")
+    bad = int((~np.isfinite(array)).sum())
+    require(bad == 0, f"{bad} of {array.size} predictions are not finite numbers")
+    if task.kind != "regression":
+        require(array.min() >= 0 and array.max() <= 1, f"probabilities from {array.min():.3g} to {array.max():.3g}")
+    if task.kind == "multiclass":
+        worst = float(np.abs(array.sum(axis=1) - 1).max())
+        require(worst < 1e-4, f"the probabilities of a record sum to 1 only up to {worst:.3g}")
+
+
+@promise("fuser")
+def output_form(subject: Subject) -> None:
+    """`predict` gives float32 [n, outputs], finite; probabilities lie in [0, 1] and those of classes sum to 1."""
+    require_form(subject, subject.data.test, subject.returned())
+
+
+@promise("fuser")
+def learns(subject: Subject) -> None:
+    """It learns an easy task: AUROC of at least 0.7 on held-out toy records, with its parameters for tests."""
+    outputs = subject.result()["predictions"].astype(np.float64)
+    if subject.task.kind == "multiclass":
+        outputs = outputs @ np.arange(outputs.shape[1])[:, None]
+    auroc = METRICS["auroc"].function(subject.data.test.targets["toy"], outputs[:, :1])
+    require(auroc >= LEARNT, f"AUROC {auroc:.3f} on held-out toy records; {LEARNT} is easy")
+
+
+@promise("fuser")
+def targets_unseen(subject: Subject) -> None:
+    """Targets that stand in the cohort by mistake have no effect on `predict`."""
+    subject.require_reproducible()
+    whole, test = subject.result()["predictions"], with_target(subject.data.test, subject.task)
+    again = subject.fitted().predict(test, Context())
+    require_same(whole, again, "predictions with targets in the cohort")
+
+
+@promise("fuser")
+def imputed_values_reach(subject: Subject) -> None:
+    """Shifting a record's imputed values by 5 standard deviations changes its prediction, for 90 % of the records."""
+    subject.require_reproducible()
+    _reaches(subject)
+
+
+@promise("fuser")
+def every_modality_reaches(subject: Subject) -> None:
+    """Imputed values of each modality reach some prediction."""
+    subject.require_reproducible()
+    _reaches(subject)
+    for name in subject.data.test.modalities:
+        moved, _ = _moved(subject, name)
+        require(bool(moved.any()), f"no prediction changes when the imputed values of {name} shift by 5 SD")
+
+
+def _reaches(subject: Subject) -> None:
+    def run() -> None:
+        moved, shiftable = _moved(subject, None)
+        still, total = int((shiftable & ~moved).sum()), int(shiftable.sum())
+        told = f"{still} of {total} predictions do not change when imputed values shift by 5 SD, up or down"
+        require(still <= (1 - REACHED) * total, told)
+
+    subject.returned()
+    subject.once("imputed_values_reach", run)
+
+
+def _moved(subject: Subject, only: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Which predictions change under a shift of imputed values up or down, and which records have any to shift."""
+    whole, test = subject.result()["predictions"], subject.data.test
+    shiftable = np.zeros(len(test), bool)
+    for name, series in test.modalities.items():
+        if only in (None, name):
+            shiftable |= (_imputed(series)).any(axis=(1, 2))
+
+    def shift(series: Series, by: float) -> Series:
+        grid = series.grid + np.where(_imputed(series), np.float32(by), np.float32(0))
+        draws = (
+            None if series.draws is None else series.draws + np.where(_imputed(series), np.float32(by), np.float32(0))
+        )
+        return replace(series, grid=grid, draws=draws)
+
+    moved = np.zeros(len(test), bool)
+    for by in (SHIFT, -SHIFT):
+        changed = subject.apply(subject.fitted(), each(test, partial(shift, by=by), only))["predictions"]
+        moved |= (changed != whole).any(axis=1)
+    return moved, shiftable
+
+
+def _imputed(series: Series) -> np.ndarray:
+    """What an imputer put there: bool as the grid."""
+    return ~series.observed & (series.available | series.filled)[:, None, None]
+
+
+@promise("fuser")
+def absent_modality_ignored(subject: Subject) -> None:
+    """Where a modality is neither available nor filled, what its grid holds has no effect."""
+    subject.require_reproducible()
+    whole, test = subject.result()["predictions"], subject.data.test
+
+    def fill(series: Series) -> Series:
+        absent = (~series.available & ~series.filled)[:, None, None]
+        draws = None if series.draws is None else np.where(absent, np.float32(3), series.draws)
+        return replace(series, grid=np.where(absent, np.float32(3), series.grid), draws=draws)
+
+    changed = subject.apply(subject.fitted(), each(test, fill))["predictions"]
+    require_same(whole, changed, "predictions after the grid of absent, unfilled modalities changed")
+
+
+@promise("fuser")
+def events_as_declared(subject: Subject) -> None:
+    """Values of the time-stamped events change predictions if it is tagged uses_events, and only then."""
+    subject.require_reproducible()
+    whole, test = subject.result()["predictions"], subject.data.test
+
+    def shift(series: Series) -> Series:
+        return replace(series, events=replace(series.events, values=5 - 3 * series.events.values))
+
+    changed = subject.apply(subject.fitted(), each(test, shift))["predictions"]
+    if subject.has("uses_events"):
+        require(bool((changed != whole).any()), "tagged uses_events, but no prediction changes with the events")
+    else:
+        require_same(whole, changed, "not tagged uses_events, but predictions after the events changed")
+
+
+@promise("fuser")
+def draws_reach(subject: Subject) -> None:
+    """A fuser tagged uses_draws reads them: other draws, the same median, other predictions."""
+    if not subject.has("uses_draws"):
+        skip("not tagged uses_draws")
+    subject.require_reproducible()
+    whole, test = subject.result()["predictions"], subject.data.test
+
+    def shift(series: Series) -> Series:
+        moved = (
+            None if series.draws is None else series.draws + np.where(_imputed(series), np.float32(5), np.float32(0))
+        )
+        return replace(series, draws=moved)
+
+    changed = subject.apply(subject.fitted(), each(test, shift))["predictions"]
+    require(bool((changed != whole).any()), "tagged uses_draws, but no prediction changes with the draws")
+
+
+@promise("fuser")
+def nan_grid(subject: Subject) -> None:
+    """A grid with NaN is accepted if it is tagged nan_aware; otherwise it is refused by an error that speaks of NaN."""
+
+    def open_gaps(series: Series) -> Series:
+        grid = np.where(series.observed, series.grid, np.float32(np.nan))
+        return replace(series, grid=grid, filled=np.zeros_like(series.filled))
+
+    subject.fitted()
+    gaps = subject.small.map(lambda cohort: each(cohort, open_gaps))
+    if subject.has("nan_aware"):
+        require_form(subject, gaps.test, subject.raw(subject.fit(gaps), gaps.test))
+        return
+    try:
+        subject.fit(gaps)
+    except (BenchError, ValueError) as error:
+        require("nan" in str(error).lower(), f"NaN in the grid is refused by an error that does not say so: {error}")
+        return
+    require(False, "not tagged nan_aware, but fits a grid with NaN without a word")
+
+
+@promise("fuser")
+def one_class_in_validation(subject: Subject) -> None:
+    """It fits when the validation part holds records of one class only."""
+    if subject.task.kind == "regression":
+        skip("takes regression tasks only")
+    small = subject.small
+    target = small.valid.targets[subject.task.name].reshape(len(small.valid), -1)[:, 0]
+    valid = small.valid.take(np.flatnonzero(target == target.min()))
+    works_on(subject, replace(small, valid=valid), require_form)
+
+
+@promise("fuser")
+def one_record_left_over(subject: Subject) -> None:
+    """It fits and predicts when the last batch holds a single record."""
+    batch = getattr(subject.build().params, "batch_size", 64)
+    batch = batch if isinstance(batch, int) and 1 < batch <= 128 else 64
+    data = subject.completed_parts(batch + 2, 16, batch + 2, length=4)
+    index = np.arange(batch + 1)
+    works_on(subject, Parts(data.train.take(index), data.valid, data.test.take(index)), require_form)
+
+
+@promise("fuser")
+def one_modality(subject: Subject) -> None:
+    """It works on one modality with one channel."""
+    works_on(subject, subject.completed_parts(48, 16, 16, length=6, modalities={"only": 1}), require_form)
+
+
+@promise("fuser")
+def one_bin(subject: Subject) -> None:
+    """It works on series of one bin."""
+    works_on(subject, subject.completed_parts(48, 16, 16, length=1, rate=0.9), require_form)
+
+
+@promise("fuser")
+def no_statics(subject: Subject) -> None:
+    """It works on a cohort without static covariates."""
+
+    def strip(cohort: Cohort) -> Cohort:
+        return replace(cohort, statics=cohort.statics[:, :0], static_names=())
+
+    works_on(subject, subject.small.map(strip), require_form)
+
+
+def _takes(subject: Subject, kind: str) -> None:
+    task = TOY_TASKS[kind]
+    needs_form(subject, require_form)
+    try:
+        fitted = subject.fit(subject.small, task)
+    except BenchError as refusal:
+        skip(f"refuses {kind} tasks: {refusal}")
+    require_form(subject, subject.small.test, subject.raw(fitted, subject.small.test), task)
+
+
+@promise("fuser")
+def takes_binary(subject: Subject) -> None:
+    """It predicts the probability of class 1 of a binary task, or refuses such tasks clearly."""
+    _takes(subject, "binary")
+
+
+@promise("fuser")
+def takes_multiclass(subject: Subject) -> None:
+    """It predicts the probabilities of a multiclass task, or refuses such tasks clearly."""
+    _takes(subject, "multiclass")
+
+
+@promise("fuser")
+def takes_multilabel(subject: Subject) -> None:
+    """It predicts the probabilities of a multilabel task, or refuses such tasks clearly."""
+    _takes(subject, "multilabel")
+
+
+@promise("fuser")
+def takes_regression(subject: Subject) -> None:
+    """It predicts the value of a regression task, or refuses such tasks clearly."""
+    _takes(subject, "regression")
+
+
+@promise("fuser")
+def embeds(subject: Subject) -> None:
+    """`embed`, where offered, gives float32 [n, width] of finite numbers."""
+    test = subject.data.test
+    embedded = subject.fitted().embed(test.without_targets(), Context())
+    if embedded is None:
+        skip("offers no embedding")
+    right = isinstance(embedded, np.ndarray) and embedded.ndim == 2 and len(embedded) == len(test)
+    require(right, f"embed gives {getattr(embedded, 'shape', type(embedded).__name__)} for {len(test)} records")
+    require(embedded.dtype == np.float32, f"embeddings are {embedded.dtype}, not float32")
+    require(bool(np.isfinite(embedded).all()), "embeddings are not all finite")
+
+
+@promise("fuser")
+def counts_parameters(subject: Subject) -> None:
+    """After `fit`, `parameters` gives a whole number, 0 where the notion does not apply."""
+    count = subject.fitted().parameters()
+    require(isinstance(count, int) and count >= 0, f"parameters() gives {count!r}")

@@ -1,0 +1,148 @@
+"""Run the conformance checks of a component: as a function, and as a pytest parametrisation."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError, PluginError, UsageError, unknown
+from bench.registry import KINDS, Registry, Spec, discover
+from bench.testing.checks import Check, NotReached, Skip, Violation, checks_of
+from bench.testing.report import Outcome, Report, Status
+from bench.testing.subject import Subject
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def check(
+    component: Spec | str,
+    registry: Registry | None = None,
+    only: Iterable[str] | None = None,
+    data_root: Path | None = None,
+    kind: str | None = None,
+) -> Report:
+    """Check that a component keeps its contract.
+
+    component: a spec, or a name looked up in `registry` (default: every installed plugin).
+    only:      names of checks; those they build on (constructing, fitting) run as well.
+    data_root: the folder with a dataset's files; without it, checks of a dataset that needs files are skipped.
+    kind:      needed when components of several kinds share the name.
+
+    Raises UsageError for an unknown component or check, PluginError when `expected_failures` names an unknown check.
+    """
+    spec = _spec(component, registry, kind)
+    checks = _checks(spec)
+    if only is not None:
+        wanted = list(only)
+        for name in wanted:
+            if name not in checks:
+                raise unknown("check", name, checks, f"checks of a {spec.kind}")
+        checks = {name: c for name, c in checks.items() if c.first or name in wanted}
+    subject = Subject(spec, data_root)
+    outcomes = tuple(run_check(c, subject) for c in checks.values())
+    return Report(spec.kind, spec.name, spec.plugin, outcomes)
+
+
+def run_check(check: Check, subject: Subject) -> Outcome:
+    """One check on one component; nothing the component does is raised."""
+    began = time.perf_counter()
+    status: Status = "passed"
+    detail = ""
+    try:
+        check.run(subject)
+    except Skip as skipped:
+        status, detail = "skipped", str(skipped)
+    except Violation as broken:
+        status, detail = "failed", str(broken)
+    except Exception as error:
+        status, detail = "failed", _told(error)
+    reason = subject.spec.expected_failures.get(check.name)
+    if reason is not None and status == "failed":
+        status, detail = "expected", reason
+    elif reason is not None and status == "passed":
+        status = "failed"
+        detail = f'passes unexpectedly: take it out of expected_failures (the reason given there was "{reason}")'
+    return Outcome(check.name, status, check.promise, detail, time.perf_counter() - began)
+
+
+def parametrize(
+    *names: str, registry: Registry | None = None, data_root: Path | None = None
+) -> Callable[[Callable[..., Any]], pytest.MarkDecorator]:
+    """A pytest decorator: one test per component and check.
+
+        @bench.testing.parametrize("mymean", "mycentroid")
+        def test_contract(check):
+            check()
+
+    The test is skipped with the reason where a check does not apply, and an expected failure is reported as such. A
+    check that cannot start because the component fails earlier fails too: it may be the only one selected.
+    """
+    import pytest
+
+    registry = registry or discover()
+    cases = []
+    for name in names:
+        for spec in registry.find(name, "bench.testing.parametrize"):
+            subject = Subject(spec, data_root)
+            for declared in _checks(spec).values():
+                cases.append(pytest.param(_Case(declared, subject), id=f"{spec.kind}-{spec.name}-{declared.name}"))
+    return pytest.mark.parametrize("check", cases)
+
+
+class _Case:
+    """A check bound to its component; calling it runs it inside a pytest test."""
+
+    def __init__(self, check: Check, subject: Subject):
+        self.check, self.subject = check, subject
+
+    def __call__(self) -> None:
+        import pytest
+
+        outcome = run_check(self.check, self.subject)
+        if outcome.status == "failed":
+            pytest.fail(f"{outcome.detail}\npromised: {outcome.promise}", pytrace=False)
+        if outcome.status == "expected":
+            pytest.xfail(outcome.detail)
+        if outcome.status == "skipped" and outcome.detail.startswith(NotReached.prefix):
+            pytest.fail(outcome.detail, pytrace=False)
+        if outcome.status == "skipped":
+            pytest.skip(outcome.detail)
+
+
+def _spec(component: Spec | str, registry: Registry | None, kind: str | None) -> Spec:
+    if isinstance(component, Spec):
+        return component
+    registry = registry or discover()
+    if kind is not None:
+        if kind not in KINDS:
+            raise unknown("kind", kind, KINDS, "check")
+        return registry.get(kind, component, "check")
+    found = registry.find(component, "check")
+    if len(found) > 1:
+        kinds = " and ".join(f"{spec.kind}s" for spec in found)
+        raise UsageError(f'"{component}" is the name of {kinds}; say which: kind="{found[0].kind}"')
+    return found[0]
+
+
+def _checks(spec: Spec) -> dict[str, Check]:
+    checks = checks_of(spec.kind)
+    for name in spec.expected_failures:
+        if name not in checks:
+            error = unknown("check", name, checks, f"expected_failures of {spec.kind} {spec.name}, {spec.plugin}")
+            raise PluginError(str(error))
+    return checks
+
+
+def _told(error: Exception) -> str:
+    """An error in one line: the innermost place outside the harness's kit and what was said there."""
+    if isinstance(error, BenchError):
+        return f"{type(error).__name__}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    kit = str(Path(__file__).parent)
+    places = [frame for frame in frames if not frame.filename.startswith(kit)]
+    where = f" ({Path(places[-1].filename).name}, line {places[-1].lineno}, in {places[-1].name})" if places else ""
+    return f"{type(error).__name__}: {error}{where}"

@@ -1,0 +1,76 @@
+"""Imputers that know one number per channel, and the base of all imputers of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bench.cohort import Cohort
+from bench.components import Context, Imputer, NotFitted
+from bench.registry import NoParams
+
+
+class Filling(Imputer[NoParams]):
+    """Learns one fill value per channel from the visible training entries, and completes record by record from it.
+
+    Deterministic: returns a single draw whatever is asked for. State: modality -> float32 [channels].
+    """
+
+    def __init__(self, params: NoParams):
+        super().__init__(params)
+        self._fill: dict[str, np.ndarray] | None = None
+
+    def statistic(self, values: np.ndarray) -> float:
+        """The fill value of a channel from its visible training entries (float64 [k], k >= 1)."""
+        return float(values.mean())
+
+    def unseen(self) -> float:
+        """The fill value of a channel that has no visible training entry: 0, the centre of the standardised scale."""
+        return 0.0
+
+    def complete(self, grid: np.ndarray, observed: np.ndarray, fill: np.ndarray) -> np.ndarray:
+        """The grid (float32 [n, length, channels]) completed; `observed` is bool, same shape; `fill` [channels]."""
+        return np.where(observed, grid, fill)
+
+    def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
+        self._fill = {}
+        for name, series in train.modalities.items():
+            channels = range(series.grid.shape[2])
+            columns = [series.grid[..., k][series.observed[..., k]].astype(np.float64) for k in channels]
+            fill = [self.statistic(column) if len(column) else self.unseen() for column in columns]
+            self._fill[name] = np.array(fill, np.float32)
+
+    def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
+        if self._fill is None:
+            raise NotFitted(f"{type(self).__name__} must be fitted, or given a state, before it imputes")
+        if missing := cohort.modalities.keys() - self._fill.keys():
+            raise ValueError(f"modalities {sorted(missing)} were not in the training cohort: {sorted(self._fill)}")
+        return {
+            name: self.complete(np.asarray(series.grid), np.asarray(series.observed), self._fill[name])[None]
+            for name, series in cohort.modalities.items()
+        }
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        return dict(self._fill or {})
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        self._fill = dict(state)
+
+
+class Zero(Filling):
+    """0 everywhere."""
+
+    def statistic(self, values: np.ndarray) -> float:
+        return 0.0
+
+
+class Mean(Filling):
+    """The channel's mean. Not exactly 0 on the standardised scale, since values are winsorised after standardising."""
+
+
+class Median(Filling):
+    """The channel's median (of an even number, the mean of the two middle values)."""
+
+    def statistic(self, values: np.ndarray) -> float:
+        return float(np.median(values))

@@ -1,0 +1,1 @@
+"""A plugin for tests: a tiny generated dataset, and methods that misbehave on purpose."""

@@ -1,0 +1,44 @@
+"""Registered through the same door as any plugin; the light module."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bench.hooks import hookimpl
+from bench.testing.toy import TOY_TASK
+
+bench_contract = 1
+
+
+class ToyParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """n: records."""
+
+    n: int = 200
+
+
+class WaitParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """seconds: how long fit takes; beacon: a file that is created when fit begins."""
+
+    seconds: float = 0.0
+    beacon: str = ""
+    stubborn: bool = False
+    megabytes: int = 0
+    fail: str = ""
+
+
+@hookimpl
+def bench_register(registry):
+    registry.dataset(
+        "toy", "bench_toy.parts:Toy", tasks=[TOY_TASK], modalities=("vitals", "labs"), params=ToyParams,
+        tags=("synthetic",), summary="a generated toy cohort", seconds=0.1,
+    )  # fmt: skip
+    registry.fuser(
+        "waits", "bench_toy.parts:Waits", params=WaitParams, randomness="seeded", seconds=0.01,
+        summary="waits, grows, fails or dies as told, then predicts from the mean",
+    )  # fmt: skip
+    registry.fuser("peeks", "bench_toy.parts:Peeks", seconds=0.01, summary="depends on batch mates")
+    registry.fuser("blind", "bench_toy.parts:Blind", seconds=0.01, summary="ignores imputed values")
+    registry.fuser("restless", "bench_toy.parts:Restless", seconds=0.01, summary="not reproducible")
+    registry.fuser("holes", "bench_toy.parts:Holes", seconds=0.01, summary="predicts NaN for some records")
+    registry.imputer("touches", "bench_toy.parts:Touches", summary="changes observed values")
+    registry.imputer("absent", "bench_toy.nowhere:Absent", summary="its module does not exist")

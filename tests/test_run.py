@@ -1,0 +1,245 @@
+"""`bench run`: the grid is finished, whatever happens on the way, and every cell has a status."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections import Counter
+
+import pytest
+from conftest import Project, interrupt
+
+ONE = ("imputer=mean", "seed=1")
+
+
+def statuses(project: Project) -> Counter[str]:
+    return Counter(record["status"] for record in project.records())
+
+
+def test_every_planned_cell_has_a_record_and_a_second_run_does_no_work(project):
+    first = project.bench("run", project.suite)
+    assert "4 cells: 4 ok" in first.stdout
+    assert statuses(project) == {"ok": 4}
+    again = project.bench("run", project.suite)
+    assert "4 done before" in again.stderr
+    assert "impute" not in again.stderr.replace("imputer", "")
+
+
+def test_an_imputation_is_shared_by_fusers_and_by_seeds_when_nothing_is_random(project):
+    run = project.bench("run", project.suite, "fuser=waits,linear")
+    assert run.stderr.count("ok  impute natural mean") == 1
+
+
+def test_a_mask_is_the_same_for_every_method_and_differs_between_seeds(project):
+    project.bench("run", project.suite, "scenario=mcar", "scenario.mcar.rate=0.3")
+    masks = list((project.folder.parent / "cache" / "masks").glob("*"))
+    assert len(masks) == 2
+    shares = {record["coordinates"]["seed"]: record["hidden"]["realised"] for record in project.records()}
+    for record in project.records():
+        assert record["hidden"]["realised"] == shares[record["coordinates"]["seed"]]
+        assert record["hidden"]["realised"] == pytest.approx(0.3, abs=0.02)
+        assert record["imputation"]["all"]["mae"] > 0
+
+
+def test_a_failing_cell_is_shown_with_its_reason_and_the_others_go_on(project):
+    run = project.bench("run", project.suite, *ONE, "fuser=waits,linear", "fuser.waits.fail=raise", code=1)
+    assert "ValueError: told to fail" in run.stderr
+    assert statuses(project) == {"ok": 1, "failed": 1}
+    assert "told to fail" in project.leaderboard().decode()
+    logs = list((project.folder / "results/ledger/logs").glob("*.log"))
+    assert any("Traceback" in log.read_text() for log in logs)
+
+
+def test_a_worker_that_dies_costs_its_own_cell_only(project):
+    project.bench("run", project.suite, "imputer=mean", "fuser=waits,linear", "fuser.waits.fail=die", code=1)
+    assert statuses(project) == {"ok": 2, "failed": 2}
+
+
+def test_a_cell_over_its_time_limit_is_a_timeout(project):
+    run = project.bench("run", project.suite, *ONE, "fuser.waits.seconds=60", "limits.time=1s", code=1)
+    assert "longer than limits.time = 1 s" in run.stderr
+    assert statuses(project) == {"timeout": 1}
+
+
+def test_a_cell_over_its_memory_limit_is_out_of_memory(project):
+    words = ("fuser.waits.megabytes=900", "fuser.waits.seconds=30", "limits.memory=600MiB")
+    project.bench("run", project.suite, *ONE, *words, code=1)
+    assert statuses(project) == {"oom": 1}
+
+
+def test_a_memory_error_is_out_of_memory_and_not_a_failure(project):
+    project.bench("run", project.suite, *ONE, "fuser.waits.fail=memory", code=1)
+    assert statuses(project) == {"oom": 1}
+
+
+def test_what_failed_is_tried_again_by_the_next_run_unless_retry_is_off(project):
+    failing = ("run", project.suite, *ONE, "fuser.waits.fail=raise")
+    project.bench(*failing, code=1)
+    assert "1 done before" in project.bench(*failing, "retry=false", code=1).stderr
+    assert "0 done before" in project.bench(*failing, code=1).stderr
+
+
+def test_a_combination_that_makes_no_sense_is_skipped_with_its_reason(project):
+    project.bench("run", project.suite, "seed=1", "imputer=none,mean", "fuser=linear,gbm")
+    skipped = [record for record in project.records() if record["status"] == "skipped"]
+    assert [(r["coordinates"]["imputer"], r["coordinates"]["fuser"]) for r in skipped] == [("none", "linear")]
+    assert "not nan_aware" in skipped[0]["reason"]
+
+
+def test_a_component_that_cannot_be_loaded_fails_its_cells_and_is_never_replaced(project):
+    run = project.bench("run", project.suite, "seed=1", "imputer=absent,mean", code=1)
+    assert "ModuleNotFoundError" in run.stderr
+    assert statuses(project) == {"ok": 1, "failed": 1}
+
+
+def test_a_budget_stops_what_no_longer_fits_and_says_how_to_go_on(project):
+    words = ("run", project.suite, "seed=0..5", "imputer=mean", "fuser.waits.seconds=1.5", "workers=1")
+    run = project.bench(*words, "budget=8s", code=6)
+    assert "go on with: bench run" in run.stderr
+    done = statuses(project)["ok"]
+    assert 1 <= done < 6
+    assert "not-run" in project.leaderboard().decode()
+    project.bench(*words)
+    assert statuses(project) == {"ok": 6}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_cleanly_and_the_same_command_goes_on(project, number, code):
+    beacon = project.folder / "begun"
+    words = ("run", project.suite, *ONE, f"fuser.waits.beacon={beacon}")
+    process = project.start(*words, "fuser.waits.seconds=60")
+    project.wait_for(beacon)
+    _, err = interrupt(process, number)
+    assert process.returncode == code
+    assert "go on with" in err
+    assert "Traceback" not in err
+    assert statuses(project) == {}
+    project.bench(*words)
+    assert statuses(project) == {"ok": 1}
+
+
+def test_kill_9_in_the_middle_loses_at_most_the_running_cells_and_the_table_is_the_same(project, tmp_path):
+    beacon = project.folder / "begun"
+    words = ("run", project.suite, "fuser=linear,waits", f"fuser.waits.beacon={beacon}", "workers=1")
+    process = project.start(*words, "fuser.waits.seconds=0.4")
+    project.wait_for(beacon)
+    process.kill()
+    process.wait()
+    before = len(project.records())
+    assert 0 < before < 8
+    project.bench(*words, "fuser.waits.seconds=0.4")
+    resumed = project.leaderboard()
+    other = Project(tmp_path / "other", {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")})
+    other.folder.mkdir()
+    other.bench(*words[:-1], "fuser.waits.seconds=0.4", "workers=2", "shuffle=3")
+    assert other.leaderboard() == resumed
+
+
+def test_two_runs_on_one_ledger_do_not_meet(project):
+    beacon = project.folder / "begun"
+    words = ("run", project.suite, *ONE, f"fuser.waits.beacon={beacon}", "fuser.waits.seconds=60")
+    process = project.start(*words)
+    project.wait_for(beacon)
+    second = project.bench(*words, code=5)
+    assert "another bench run" in second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+    interrupt(process)
+
+
+def test_what_a_library_prints_never_reaches_the_answer(project):
+    assert "chatter" not in project.bench("run", project.suite, *ONE, "fuser.waits.fail=print", "--json").stdout
+
+
+def test_an_imputer_that_touches_observed_values_fails_its_cells(project):
+    run = project.bench("run", project.suite, "imputer=touches", "seed=1", code=1)
+    assert "it changed observed entries" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("fuser", "audit"),
+    [("peeks", "batch-independent"), ("blind", "imputed-reaches-fuser"), ("restless", "repeat-identical")],
+)
+def test_a_broken_promise_is_found_by_its_audit_and_shown(project, fuser, audit):
+    run = project.bench("run", project.suite, *ONE, f"fuser={fuser}", "audits.cells=repeat", code=7)
+    assert f"audit failed: {fuser}: {audit}" in run.stderr
+    table = project.leaderboard().decode()
+    assert audit in table
+    assert "FAIL" in table.upper()
+
+
+def test_a_prediction_that_is_not_a_number_fails_the_cell_instead_of_shrinking_the_test_set(project):
+    run = project.bench("run", project.suite, *ONE, "fuser=holes", code=1)
+    assert "predictions are not finite numbers" in run.stderr
+
+
+def test_permuted_labels_score_at_chance(project):
+    project.bench("run", project.suite, "seed=1", "imputer=mean", "fuser=linear,gbm", "audits.cells=permuted-labels")
+    audits = [r["audits"]["permuted-labels"] for r in project.records() if r["coordinates"]["audit"]]
+    assert len(audits) == 2
+    assert all(audit["passed"] for audit in audits)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 260 MiB of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=260m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_in_the_middle_is_one_clear_line_and_what_was_finished_stays(project, small_disk):
+    beacon = project.folder / "begun"
+    out = f"out={small_disk / 'out'}"
+    words = ("run", project.suite, "imputer=mean", "seed=1", "fuser=linear,waits", "workers=1", out)
+    process = project.start(*words, f"fuser.waits.beacon={beacon}", "fuser.waits.seconds=3")
+    project.wait_for(beacon)
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb") as filler:
+        while True:
+            filler.write(b"x" * 2**16)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert "the disk is full" in err.strip().splitlines()[-1]
+    assert "Traceback" not in err
+    (small_disk / "filler").unlink()
+    again = project.bench(*words, f"fuser.waits.beacon={beacon}", "fuser.waits.seconds=3")
+    assert "2 cells, 1 done before" in again.stderr
+
+
+def test_a_disk_with_no_room_is_refused_before_anything_runs(project, small_disk):
+    (small_disk / "filler").write_bytes(bytes(100 * 2**20))
+    run = project.bench("run", project.suite, f"out={small_disk / 'out'}", code=5)
+    assert "MiB are free" in run.stderr.strip().splitlines()[-1]
+    assert project.records() == []
+
+
+@pytest.mark.parametrize("key", ["out", "cache"])
+def test_a_folder_that_cannot_be_written_is_one_clear_line(project, key):
+    run = project.bench("run", project.suite, f"{key}=/proc/nowhere", code=5)
+    lines = run.stderr.strip().splitlines()
+    assert "/proc/nowhere" in lines[-1]
+    assert "cannot write" in lines[-1]
+
+
+def test_a_damaged_fragment_is_ignored_said_and_made_again(project):
+    project.bench("run", project.suite, *ONE)
+    path = next(project.folder.glob("results/ledger/cells/*/*.json"))
+    path.write_bytes(path.read_bytes().replace(b'"status":"ok"', b'"status":"xx"'))
+    assert "damaged" in project.bench("run", project.suite, *ONE).stderr
+    assert statuses(project) == {"ok": 1}
+
+
+def test_the_index_is_only_a_copy(project):
+    project.bench("run", project.suite)
+    table = project.leaderboard()
+    (project.folder / "results/ledger/index.sqlite").write_bytes(b"not a database")
+    assert project.leaderboard() == table
+    (project.folder / "results/ledger/index.sqlite").unlink()
+    assert project.leaderboard() == table
+
+

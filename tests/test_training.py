@@ -1,0 +1,314 @@
+"""The training loop: deterministic, resumable to the bit, selecting on validation, and clear when a number breaks."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bench.components import Context, Interrupted
+from bench.train_params import TrainParams
+from bench.training import TrainingError, TrainResult, learning_rate, seeded, train
+
+ITEMS = 23  # in batches of 5: the last batch of an epoch holds 3
+STEPS_PER_EPOCH = 5
+
+
+class Problem:
+    """A small regression with dropout, so that the noise of every step matters."""
+
+    def __init__(self, context: Context | None = None, scores: list[float] | None = None) -> None:
+        self.context = context or Context(seed=7)
+        with seeded(self.context, "init"):
+            self.module = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Dropout(0.4), nn.Linear(8, 1))
+        rng = np.random.default_rng(0)
+        self.rows = torch.from_numpy(rng.normal(size=(ITEMS, 3)).astype(np.float32))
+        self.truth = self.rows.sum(dim=1, keepdim=True)
+        self.scores = scores
+        self.seen: list[np.ndarray] = []
+
+    def loss(self, items: np.ndarray) -> torch.Tensor:
+        self.seen.append(items)
+        index = torch.from_numpy(items)
+        return nn.functional.mse_loss(self.module(self.rows[index]), self.truth[index])
+
+    def validate(self) -> float:
+        if self.scores:
+            return self.scores.pop(0)
+        with torch.no_grad():
+            return float(nn.functional.mse_loss(self.module(self.rows), self.truth))
+
+    def train(self, loss: Callable[[np.ndarray], torch.Tensor] | None = None, **params: Any) -> TrainResult:
+        settings = TrainParams(**{"epochs": 4, "batch_size": 5, "learning_rate": 0.01, **params})
+        return train(self.module, ITEMS, loss or self.loss, settings, self.context, validate=self.validate)
+
+    def weights(self) -> list[bytes]:
+        return [value.numpy().tobytes() for value in self.module.state_dict().values()]
+
+
+def stopping_after(steps: int, scratch: Path, notes: list[str] | None = None) -> Context:
+    """A context whose run is being stopped once so many steps are done."""
+    asked = itertools.count()
+    report = (lambda note: notes.append(note)) if notes is not None else (lambda note: None)
+    return Context(seed=7, scratch=scratch, should_stop=lambda: next(asked) >= steps, report=report)
+
+
+def test_training_learns_and_says_how_it_went() -> None:
+    problem = Problem()
+    before = problem.validate()
+    result = problem.train(epochs=60, patience=0)
+    assert problem.validate() == result.best == min(e.score for e in result.history if e.score is not None)
+    assert result.best < before / 2
+    assert result.steps == 60 * STEPS_PER_EPOCH
+
+
+def test_an_epoch_sees_every_item_once_in_an_order_of_its_own() -> None:
+    problem = Problem()
+    problem.train(epochs=2)
+    assert [len(items) for items in problem.seen] == [5, 5, 5, 5, 3] * 2
+    first, second = np.concatenate(problem.seen[:5]), np.concatenate(problem.seen[5:])
+    assert sorted(first) == sorted(second) == list(range(ITEMS))
+    assert list(first) != list(second)
+
+
+def test_same_seed_gives_the_same_bits_whatever_the_global_generator_holds() -> None:
+    torch.manual_seed(1)
+    one = Problem()
+    one.train()
+    torch.manual_seed(2)
+    two = Problem()
+    two.train()
+    other = Problem(Context(seed=8))
+    other.train()
+    assert one.weights() == two.weights() != other.weights()
+
+
+def test_the_global_generator_is_left_as_it_was() -> None:
+    before = torch.get_rng_state()
+    Problem().train()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("stop", [0, 1, 3, 5, 7, 12, 19])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_a_training_interrupted_anywhere_resumes_to_the_same_bits(tmp_path: Path, stop: int, optimizer: str) -> None:
+    whole = Problem()
+    expected = whole.train(optimizer=optimizer, schedule="cosine")
+    with pytest.raises(Interrupted, match=f"step {stop} of 20"):
+        Problem(stopping_after(stop, tmp_path)).train(optimizer=optimizer, schedule="cosine")
+    resumed = Problem(Context(seed=7, scratch=tmp_path))
+    result = resumed.train(optimizer=optimizer, schedule="cosine")
+    assert result.resumed_from == stop
+    assert resumed.weights() == whole.weights()
+    assert (result.history, result.best, result.best_step) == (expected.history, expected.best, expected.best_step)
+
+
+def test_a_training_interrupted_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:
+    whole = Problem()
+    whole.train()
+    for _ in range(10):
+        resumed = Problem(stopping_after(3, tmp_path))
+        try:
+            result = resumed.train()
+        except Interrupted:
+            continue
+        assert result.resumed_from == 18
+        assert resumed.weights() == whole.weights()
+        return
+    pytest.fail("three steps at a time never reached the end")
+
+
+def test_a_killed_training_resumes_from_its_last_periodic_checkpoint(tmp_path: Path) -> None:
+    whole = Problem()
+    whole.train()
+    killed = Problem(Context(seed=7, scratch=tmp_path))
+
+    def dying_loss(items: np.ndarray) -> torch.Tensor:
+        if len(killed.seen) == 8:
+            raise KeyboardInterrupt
+        return killed.loss(items)
+
+    with pytest.raises(KeyboardInterrupt):
+        killed.train(dying_loss, checkpoint_seconds=0)
+    resumed = Problem(Context(seed=7, scratch=tmp_path))
+    assert resumed.train().resumed_from == 8
+    assert resumed.weights() == whole.weights()
+
+
+def _cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def _flip(content: bytes) -> bytes:
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
+def _change_step(content: bytes) -> bytes:
+    return content.replace(b'\\"step\\": 7', b'\\"step\\": 9')
+
+
+@pytest.mark.parametrize("damage", [_cut, _flip, _change_step, lambda content: b"", lambda content: b"no tensors here"])
+def test_a_damaged_checkpoint_is_ignored_with_a_note(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(Interrupted):
+        Problem(stopping_after(7, tmp_path)).train()
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    assert damage(content) != content
+    file.write_bytes(damage(content))
+    notes: list[str] = []
+    anew = Problem(Context(seed=7, scratch=tmp_path, report=notes.append))
+    whole = Problem()
+    whole.train()
+    assert anew.train().resumed_from == 0
+    assert anew.weights() == whole.weights()
+    assert "checkpoint ignored" in notes[0]
+    assert "damaged" in notes[0]
+
+
+def test_the_checkpoint_of_another_training_is_ignored_with_a_note(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        Problem(stopping_after(7, tmp_path)).train(learning_rate=0.02)
+    notes: list[str] = []
+    result = Problem(Context(seed=7, scratch=tmp_path, report=notes.append)).train(learning_rate=0.01)
+    assert result.resumed_from == 0
+    assert "belongs to another training" in notes[0]
+
+
+def test_how_often_a_checkpoint_is_written_does_not_make_it_another_training(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        Problem(stopping_after(7, tmp_path)).train(checkpoint_seconds=1)
+    assert Problem(Context(seed=7, scratch=tmp_path)).train(checkpoint_seconds=2).resumed_from == 7
+
+
+def test_two_trainings_of_one_component_keep_checkpoints_of_their_own(tmp_path: Path) -> None:
+    problem = Problem(stopping_after(2, tmp_path))
+    for name in ("encoder", "head"):
+        with pytest.raises(Interrupted):
+            train(problem.module, ITEMS, problem.loss, TrainParams(), problem.context, name=name)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["encoder.safetensors", "head.safetensors"]
+
+
+def test_training_stops_when_patience_ends_and_keeps_the_best_weights() -> None:
+    stopped = Problem(scores=[3.0, 2.0, 2.5, 2.0, 1.0])
+    result = stopped.train(epochs=20, patience=2)
+    assert (result.steps, result.best_step, result.best) == (4 * STEPS_PER_EPOCH, 2 * STEPS_PER_EPOCH, 2.0)
+    ended_there = Problem(scores=[3.0, 2.0])
+    ended_there.train(epochs=2)
+    assert stopped.weights() == ended_there.weights()
+
+
+def test_larger_scores_are_better_where_said() -> None:
+    problem, scores = Problem(), [0.5, 0.9, 0.6]
+    result = train(
+        problem.module,
+        ITEMS,
+        problem.loss,
+        TrainParams(epochs=3, batch_size=5),
+        problem.context,
+        validate=lambda: scores.pop(0),
+        higher=True,
+    )
+    assert (result.best, result.best_step) == (0.9, 2 * STEPS_PER_EPOCH)
+
+
+def test_without_validation_the_last_weights_stay() -> None:
+    problem = Problem()
+    result = train(problem.module, ITEMS, problem.loss, TrainParams(epochs=2, patience=1), problem.context)
+    assert (result.best, result.best_step) == (None, result.steps)
+
+
+def test_a_fixed_budget_is_spent_whole_and_still_selects_the_best_weights() -> None:
+    problem = Problem(scores=[1.0, 2.0, 3.0])
+    result = problem.train(steps=12, epochs=1, patience=1)
+    assert (result.steps, result.best_step) == (12, STEPS_PER_EPOCH)
+    assert [epoch.step for epoch in result.history] == [5, 10, 12]
+    assert len(problem.seen) == 12
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (lambda loss: loss * float("nan"), "loss became nan at step 4 of 20"),
+        (lambda loss: loss / 0, "loss became inf at step 4 of 20"),
+        (lambda loss: (loss * 0).sqrt(), "norm of the gradient became (nan|inf) at step 4 of 20"),
+    ],
+)
+def test_a_number_that_is_not_finite_names_its_step(
+    broken: Callable[[torch.Tensor], torch.Tensor], message: str
+) -> None:
+    problem = Problem()
+
+    def loss(items: np.ndarray) -> torch.Tensor:
+        value = problem.loss(items)
+        return broken(value) if len(problem.seen) == 4 else value
+
+    with pytest.raises(TrainingError, match=message):
+        problem.train(loss)
+
+
+def test_a_validation_score_that_is_not_finite_is_an_error() -> None:
+    with pytest.raises(TrainingError, match="validation score became nan"):
+        Problem(scores=[float("nan")]).train()
+
+
+def test_nothing_to_learn_from_is_an_error() -> None:
+    problem = Problem()
+    with pytest.raises(TrainingError, match="no training record"):
+        train(problem.module, 0, problem.loss, TrainParams(), problem.context)
+
+
+@pytest.mark.parametrize(("clip", "clipped"), [(0.01, True), (0.0, False)])
+def test_the_gradient_is_clipped_by_its_global_norm(clip: float, clipped: bool) -> None:
+    problem = Problem()
+    train(problem.module, ITEMS, problem.loss, TrainParams(steps=1, batch_size=5, clip=clip), problem.context)
+    norm = float(torch.stack([p.grad.norm() for p in problem.module.parameters() if p.grad is not None]).norm())
+    assert (norm <= 0.0101) == clipped
+
+
+def test_bf16_computes_in_bfloat16_and_keeps_float32_weights() -> None:
+    problem = Problem(Context(seed=7, precision="bf16"))
+    kinds = set()
+
+    def loss(items: np.ndarray) -> torch.Tensor:
+        kinds.add(problem.module(problem.rows).dtype)
+        return problem.loss(items)
+
+    result = problem.train(loss, epochs=30)
+    assert kinds == {torch.bfloat16}
+    assert {p.dtype for p in problem.module.parameters()} == {torch.float32}
+    assert result.best is not None
+    assert result.best < Problem().validate() / 2
+
+
+def test_the_cosine_schedule_falls_from_the_full_rate_to_zero() -> None:
+    params = TrainParams(learning_rate=0.2, schedule="cosine")
+    rates = [learning_rate(params, step, 4) for step in range(5)]
+    assert rates == pytest.approx([0.2, 0.1 + 0.1 * 2**-0.5, 0.1, 0.1 - 0.1 * 2**-0.5, 0.0])
+    assert {learning_rate(TrainParams(learning_rate=0.2), step, 4) for step in range(5)} == {0.2}
+
+
+def test_tied_weights_survive_a_checkpoint(tmp_path: Path) -> None:
+    def tied() -> nn.Module:
+        torch.manual_seed(0)
+        first = nn.Linear(3, 3)
+        second = nn.Linear(3, 3)
+        second.weight = first.weight
+        return nn.Sequential(first, second)
+
+    def run(context: Context) -> dict[str, torch.Tensor]:
+        module, rows = tied(), torch.ones(ITEMS, 3)
+        train(module, ITEMS, lambda items: (module(rows[items]) - 2).square().mean(), TrainParams(epochs=3), context)
+        return copy.deepcopy(module.state_dict())
+
+    expected = run(Context())
+    with pytest.raises(Interrupted):
+        run(Context(scratch=tmp_path, should_stop=stopping_after(2, tmp_path).should_stop))
+    resumed = run(Context(scratch=tmp_path))
+    assert all(torch.equal(resumed[key], expected[key]) for key in expected)

@@ -1,0 +1,156 @@
+"""The conformance kit: honest components pass every check, and each liar is caught by the check it lies to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.registry import Registry
+from bench.testing import Report, check
+from bench.testing.toy import TOY_TASK
+
+
+def _check(kind: str, name: str, **declared: Any) -> Report:
+    registry = Registry()
+    if kind == "imputer":
+        declared = {"tags": ("draws",), "randomness": "seeded", **declared}
+    if kind == "dataset":
+        declared = {"tasks": (TOY_TASK,), "modalities": ("vitals", "labs"), "tags": ("synthetic",), **declared}
+    getattr(registry, kind)(name, f"bad_plugins:{name}", **declared)
+    return check(name, registry)
+
+
+def _failed(report: Report) -> set[str]:
+    return {outcome.name for outcome in report.of("failed")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "declared"),
+    [
+        ("imputer", "Honest", {}),
+        ("fuser", "HonestFuser", {}),
+        ("scenario", "HonestScenario", {"randomness": "seeded"}),
+        ("dataset", "HonestDataset", {}),
+    ],
+)
+def test_an_honest_component_keeps_every_promise(kind: str, name: str, declared: dict[str, Any]) -> None:
+    report = _check(kind, name, **declared)
+    assert report.ok, report.to_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "caught_by"),
+    [
+        ("LeaksAcrossPatients", {"other_records_have_no_effect", "same_alone_or_together"}),
+        ("DependsOnPlace", {"order_has_no_effect", "same_alone_or_together"}),
+        ("DependsOnBatchSize", {"same_alone_or_together"}),
+        ("IgnoresDraws", {"draws_honoured"}),
+        ("ReturnsOneDraw", {"draws_honoured", "output_form"}),
+        ("DrawsNotNested", {"draws_nested"}),
+        ("TouchesObserved", {"observed_untouched"}),
+        ("UsesGlobalGenerator", {"reproducible"}),
+        ("UsesHash", {"same_in_another_process"}),
+        ("ForgetsState", {"saves_and_loads"}),
+        ("WritesToInputs", {"inputs_untouched", "read_only_inputs"}),
+        ("LeavesNaN", {"output_form"}),
+        ("DoublePrecision", {"output_form"}),
+        ("NeverRefuses", {"refuses_before_fit"}),
+        ("NeedsTwoBins", {"one_bin"}),
+        ("NeedsTargets", {"fits"}),
+        ("NeedsVariance", {"constant_channel"}),
+        ("CrashesWhenBuilt", {"constructs"}),
+    ],
+)
+def test_a_bad_imputer_fails_exactly_the_checks_it_lies_to(name: str, caught_by: set[str]) -> None:
+    report = _check("imputer", name)
+    assert _failed(report) == caught_by, report.to_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "caught_by"),
+    [
+        ("IgnoresImputed", {"imputed_values_reach"}),
+        ("IgnoresOneModality", {"every_modality_reaches"}),
+        ("StandardisesBatch", {"other_records_have_no_effect", "same_alone_or_together"}),
+        ("InfersAbsence", {"absent_modality_ignored"}),
+        ("PeeksAtTargets", {"targets_unseen"}),
+        ("LearnsNothing", {"learns"}),
+        ("ReturnsLogits", {"output_form"}),
+        ("SwallowsNaN", {"nan_grid"}),
+        ("ReadsEvents", {"events_as_declared"}),
+        ("InitialisesGlobally", {"reproducible"}),
+        ("NeedsBothClasses", {"one_class_in_validation"}),
+        ("NeedsFullBatches", {"one_record_left_over"}),
+        ("NeedsStatics", {"no_statics"}),
+    ],
+)
+def test_a_bad_fuser_fails_exactly_the_checks_it_lies_to(name: str, caught_by: set[str]) -> None:
+    report = _check("fuser", name)
+    assert _failed(report) == caught_by, report.to_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "caught_by"),
+    [
+        ("Remembers", {"decided_by_record"}),
+        ("HidesTooMuch", {"share_as_promised"}),
+        ("CountsInsteadOfMasks", {"mask_form"}),
+        ("HidesInPlace", {"hides"}),
+    ],
+)
+def test_a_bad_scenario_fails_exactly_the_checks_it_lies_to(name: str, caught_by: set[str]) -> None:
+    report = _check("scenario", name, randomness="seeded")
+    assert _failed(report) == caught_by, report.to_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "caught_by"),
+    [
+        ("RepeatsIds", {"ids_and_groups"}),
+        ("FillsZeros", {"grid_from_events", "missing_is_nan"}),
+        ("ForgetsATask", {"as_declared", "targets_form"}),
+        ("AnotherOrder", {"reproducible"}),
+    ],
+)
+def test_a_bad_dataset_fails_exactly_the_checks_it_lies_to(name: str, caught_by: set[str]) -> None:
+    report = _check("dataset", name)
+    assert _failed(report) == caught_by, report.to_text()
+
+
+def test_sampling_from_a_global_generator_is_caught() -> None:
+    assert "reproducible" in _failed(_check("imputer", "SamplesFromGlobalGenerator"))
+
+
+def test_a_seeded_component_that_says_it_is_deterministic_is_caught() -> None:
+    assert _failed(_check("imputer", "Honest", randomness="deterministic")) == {"randomness_is_declared"}
+
+
+def test_a_stochastic_component_is_excused_from_comparisons_and_from_nothing_else() -> None:
+    report = _check("imputer", "SamplesFromGlobalGenerator", randomness="stochastic")
+    assert report.ok, report.to_text()
+    assert "reproducible" in {outcome.name for outcome in report.of("skipped")}
+    assert _failed(_check("imputer", "TouchesObserved", randomness="stochastic")) == {"observed_untouched"}
+
+
+def test_a_control_that_shows_values_is_caught() -> None:
+    assert _failed(_check("imputer", "Honest", tags=("draws", "hides_values"))) == {"values_hidden"}
+
+
+def test_a_fuser_that_says_it_reads_events_or_draws_and_does_not_is_caught() -> None:
+    assert _failed(_check("fuser", "HonestFuser", tags=("uses_events",))) == {"events_as_declared"}
+    assert _failed(_check("fuser", "HonestFuser", tags=("uses_draws",))) == {"draws_reach"}
+
+
+def test_a_fuser_that_says_it_takes_nan_and_does_not_is_caught() -> None:
+    assert _failed(_check("fuser", "HonestFuser", tags=("nan_aware",))) == {"nan_grid"}
+
+
+def test_a_component_that_cannot_be_imported_fails_one_check_and_the_rest_say_why_they_did_not_run() -> None:
+    registry = Registry()
+    registry.imputer("lost", "crashes_on_import:Lost")
+    report = check("lost", registry)
+    assert _failed(report) == {"constructs"}
+    assert "libgap.so.1" in report.of("failed")[0].detail
+    assert {outcome.detail for outcome in report.of("skipped")} >= {"not reached: constructs failed"}
+    assert not report.of("passed")

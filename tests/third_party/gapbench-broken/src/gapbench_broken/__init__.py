@@ -1,0 +1,1 @@
+"""A third-party package whose plugin module fails to import."""

@@ -1,0 +1,3 @@
+"""Fails to import, as a plugin does whose native library is missing."""
+
+raise ImportError("libgap.so.1: cannot open shared object file")

@@ -1,0 +1,42 @@
+"""What this package brings, declared by name; the methods themselves are imported when they are first used."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from bench.hooks import hookimpl
+from bench.registry import Registry
+
+bench_contract = 1
+
+
+class DecayParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """half_life: hours after which a carried value has come half of the way to the channel's mean."""
+
+    half_life: Annotated[float, msgspec.Meta(gt=0)] = 12.0
+
+
+class CentroidParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """sharpness: how strongly a difference in distance moves the probability."""
+
+    sharpness: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+
+
+@hookimpl
+def bench_register(registry: Registry) -> None:
+    registry.imputer(
+        "decay",
+        "gapbench_example.decay:Decay",
+        params=DecayParams,
+        summary="the last value, falling back to the training mean with a half-life",
+        seconds=0.1,
+    )
+    registry.fuser(
+        "centroid",
+        "gapbench_example.centroid:Centroid",
+        params=CentroidParams,
+        summary="nearest class centroid on channel means and statics",
+        seconds=0.1,
+    )

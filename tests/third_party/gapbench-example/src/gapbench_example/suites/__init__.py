@@ -1,0 +1,1 @@
+"""Suites of this package, found through the entry-point group `bench.suites`."""

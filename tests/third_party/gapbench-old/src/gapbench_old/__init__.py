@@ -1,0 +1,1 @@
+"""A third-party package written for contract 0."""
