@@ -32,12 +32,12 @@ numbers: $(VENV)/installed-dev
 
 install: $(VENV)/installed
 
-$(VENV)/python:
+$(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/torch: $(VENV)/python constraints.txt
+$(VENV)/torch: $(VENV)/made constraints.txt
 	$(PIP) $(TORCH) torch
 	@touch $@
 

@@ -13,7 +13,8 @@ often it was drawn, which is the same as repeating them.
   et al., Accounting for variance in machine learning benchmarks, MLSys 2021). Of K seeds, K - 1 are drawn, not K:
   with so few units K draws understate the variance of a mean by (K - 1) / K, and K - 1 draws give it without bias
   (Rao & Wu, Resampling inference with complex survey data, JASA 1988). With one seed the statistics speak of
-  patients alone.
+  patients alone. Two crossed levels never understate a variance, but count what patients and seeds do together up to
+  three times (Owen 2007, theorem 4.1): with several seeds p-values and intervals are on the safe side.
 - Many comparisons: Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statistics 1979, over all
   pairs of the table. A counted p-value is never below 2 / (resamples + 1), so with m pairs at least 2 m / alpha
   resamples are needed before Holm can reject anything: `resamples_for` says how many a table draws.
