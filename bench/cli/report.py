@@ -31,7 +31,7 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, no_costs: bool) ->
     from bench.leaderboard import redact, render, save_export, write
     from bench.report import records_path, stem
 
-    export, folder = _export(words)
+    export, folder = export_of(words)
     rendered = render(export, wall_costs=not no_costs)
     paths = write(folder, stem(export), rendered)
     save_export(records_path(folder, export), redact(export))
@@ -44,7 +44,7 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, no_costs: bool) ->
         print(path)
 
 
-def _export(words: tuple[str, ...]) -> tuple[Export, Path]:
+def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     """The export the words ask for and the folder its tables go to."""
     from bench.errors import UsageError
     from bench.leaderboard import load_export

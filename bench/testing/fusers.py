@@ -152,7 +152,7 @@ def events_as_declared(subject: Subject) -> None:
 
 @promise("fuser")
 def draws_reach(subject: Subject) -> None:
-    """A fuser tagged uses_draws reads them: other draws, the same median, other predictions."""
+    """A fuser tagged uses_draws reads them: other draws beside the same grid give other predictions."""
     if not subject.has("uses_draws"):
         skip("not tagged uses_draws")
     subject.require_reproducible()

@@ -1,0 +1,114 @@
+"""docs/plugins.md cannot fall behind: its headings are the live signatures, its lists are complete, its examples run."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import sys
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import bench
+from bench.components import Dataset, Fuser, Imputer, Scenario
+from bench.hooks import Hooks
+from bench.registry import KINDS, TAGS, Registry, Spec
+from bench.testing import check, checks_of
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+HEADINGS = set(re.findall(r"^### (.*)$", MANUAL, re.MULTILINE))
+
+
+def _signature(prefix: str, function: object) -> str:
+    """How a method is called, as the manual writes it: without `self`, annotations as in the source."""
+    signature = inspect.signature(function)  # type: ignore[arg-type]
+    parameters = [p for p in signature.parameters.values() if p.name != "self"]
+    told = str(signature.replace(parameters=parameters))
+    return prefix + re.sub(r"(: |-> )'([^']*)'", r"\1\2", told).replace("= 'the caller'", '= "the caller"')
+
+
+def _public(owner: type) -> list[str]:
+    return [name for name, member in vars(owner).items() if inspect.isfunction(member) and not name.startswith("_")]
+
+
+@pytest.mark.parametrize("hook", _public(Hooks))
+def test_every_hook_has_a_heading_that_is_its_signature(hook: str) -> None:
+    assert _signature(hook, getattr(Hooks, hook)) in HEADINGS
+
+
+@pytest.mark.parametrize("method", _public(Registry))
+def test_every_registry_method_has_a_heading_that_is_its_signature(method: str) -> None:
+    assert _signature(f"registry.{method}", getattr(Registry, method)) in HEADINGS
+
+
+@pytest.mark.parametrize(
+    ("owner", "method"), [(owner, name) for owner in (Dataset, Scenario, Imputer, Fuser) for name in _public(owner)]
+)
+def test_every_method_of_a_component_has_a_heading_that_is_its_signature(owner: type, method: str) -> None:
+    assert _signature(f"{owner.__name__}.{method}", getattr(owner, method)) in HEADINGS
+
+
+def test_every_tag_stands_in_the_manual_with_its_meaning() -> None:
+    assert [
+        f"| `{tag}` | {meaning} |" for tag, meaning in TAGS.items() if f"| `{tag}` | {meaning} |" not in MANUAL
+    ] == []
+
+
+def test_everything_that_can_be_declared_stands_in_the_manual() -> None:
+    given = {"kind", "name", "path", "plugin", "tasks", "modalities"}
+    assert [f.name for f in fields(Spec) if f.name not in given and f"`{f.name}`" not in MANUAL] == []
+
+
+def test_the_contract_version_is_the_one_in_force() -> None:
+    assert f"it is {bench.CONTRACT}. A plugin for another version" in MANUAL
+    assert set(re.findall(r"^bench_contract = (\d+)$", MANUAL, re.MULTILINE)) == {str(bench.CONTRACT)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_check_stands_in_the_manual_with_its_promise(kind: str) -> None:
+    section = MANUAL.partition(f"### Checks of {kind}s\n")[2].partition("\n### ")[0]
+    stated = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", section, re.MULTILINE))
+    assert stated == {name: declared.promise for name, declared in checks_of(kind).items()}  # type: ignore[arg-type]
+
+
+def _files(language: str) -> dict[str, str]:
+    """The fenced examples of a language that begin with the name of a file."""
+    blocks = re.findall(rf"^```{language}\n# (\S+\.\w+)\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
+    return dict(blocks)
+
+
+def test_the_complete_example_registers_and_keeps_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, code in _files("python").items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(code)
+    (tmp_path / "midpoint" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entry = tomllib.loads(_files("toml")["pyproject.toml"])["project"]["entry-points"]["bench"]["midpoint"]
+    registry = Registry()
+    try:
+        registry.register_plugin("midpoint", importlib.import_module(entry))
+        assert not registry.broken
+        report = check("midpoint", registry)
+        assert report.ok, report.to_text()
+        assert registry.get("imputer", "midpoint").build({"pull": 1}).params.pull == 1.0
+    finally:
+        for module in [m for m in sys.modules if m.partition(".")[0] == "midpoint"]:
+            del sys.modules[module]
+
+
+def test_the_three_line_test_of_the_manual_is_the_one_that_the_example_package_uses() -> None:
+    package = Path(__file__).parents[1] / "third_party" / "gapbench-example" / "tests" / "test_contract.py"
+    told = _files("python")["tests/test_contract.py"].replace('"midpoint"', '"decay", "centroid"')
+    assert ast.dump(ast.parse(told)) == ast.dump(ast.parse(package.read_text()))
+
+
+def test_the_example_of_an_expected_failure_is_accepted() -> None:
+    snippet = re.search(r"^```python\n(registry\.imputer.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
+    assert snippet
+    registry = Registry()
+    exec(snippet[1], {"registry": registry})
+    assert set(registry.get("imputer", "trend").expected_failures) <= set(checks_of("imputer"))
