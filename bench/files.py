@@ -57,8 +57,11 @@ def replacing(path: Path) -> Iterator[Path]:
                 for item in temporary.rglob("*"):
                     if item.is_file():
                         _sync(item)
-                with contextlib.suppress(OSError) if path.exists() else contextlib.nullcontext():
+                try:
                     temporary.replace(path)
+                except OSError:
+                    if not path.is_dir():
+                        raise
             else:
                 _sync(temporary)
                 temporary.replace(path)

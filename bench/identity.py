@@ -53,11 +53,12 @@ def stage(name: str, spec: Spec, params: Any, before: str, **more: Any) -> str:
 def sources(module: str) -> tuple[str, dict[str, str]]:
     """The hash of a module with all it imports from its own top-level package, and the versions of other libraries.
 
-    Found by reading import statements. Imports from `bench` count through `NUMERICS`; the standard library
-    through the Python version. A module that cannot be found hashes to "missing": asking for the component then fails its
-    cells with the reason.
+    Found by reading import statements. Imports from `bench` count through `NUMERICS`, also those of the components that
+    lie inside it, whose own package is `bench.scenarios`; the standard library counts through the Python version. A
+    module that cannot be found hashes to "missing": asking for the component then fails its cells with the reason.
     """
     top = module.partition(".")[0]
+    home = module.rpartition(".")[0] if top == "bench" else top
     todo = [module]
     seen: dict[str, str] = {}
     libraries: set[str] = set()
@@ -73,7 +74,7 @@ def sources(module: str) -> tuple[str, dict[str, str]]:
         seen[name] = hashlib.sha256(content).hexdigest()
         for imported in _imports(content, name, path.name == "__init__.py"):
             head = imported.partition(".")[0]
-            if head == top:
+            if imported == home or imported.startswith(f"{home}."):
                 todo.extend(candidate for candidate in (imported, imported.rpartition(".")[0]) if _file(candidate))
             elif head not in sys.stdlib_module_names and head != "bench":
                 libraries.add(head)

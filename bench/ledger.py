@@ -187,7 +187,7 @@ def pack(predictions: Predictions) -> bytes:
 
 
 def unpack(content: bytes) -> Predictions:
-    """The reverse of `pack`. Never unpickles."""
+    """The reverse of `pack`. Never unpickles: ValueError for content that would have to be."""
     import numpy as np
 
     from bench.stats import Predictions

@@ -10,7 +10,7 @@ fuser.gru.note="a, b"        quotes keep commas
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -23,10 +23,15 @@ WHOLE = {"data.root", "out", "cache", "suite"}
 
 
 class Word(msgspec.Struct, frozen=True):
-    """One `key=value` of the command line. values: what stood behind the sign, split and typed."""
+    """One `key=value` of the command line.
+
+    values: what stood behind the sign, split and typed. texts: the same as plain text, for fields that hold text, so that
+    budget=90 is "90" there and 90 elsewhere. text: the whole word.
+    """
 
     key: str
     values: tuple[Any, ...]
+    texts: tuple[str, ...]
     text: str
 
 
@@ -41,15 +46,26 @@ def parse(words: Iterable[str]) -> list[Word]:
             )
         if key in parsed:
             raise UsageError(f'"{key}" is said twice (from {ORIGIN}): "{parsed[key].text}" and "{text}"; keep one')
-        values = (value,) if key in WHOLE else tuple(_values(value, text))
-        parsed[key] = Word(key, values, text)
+        texts = (value,) if key in WHOLE else tuple(_pieces(value, text))
+        values = texts if key in WHOLE else tuple(scalar(piece) for piece in texts)
+        parsed[key] = Word(key, values, tuple(_unquoted(piece) for piece in texts) if key not in WHOLE else texts, text)
     return list(parsed.values())
 
 
-def _values(value: str, text: str) -> Iterable[Any]:
+_PIECE = r"""\s*(?:"[^"]*"|'[^']*')\s*|[^,"']*"""
+_QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
+
+
+def _pieces(value: str, text: str) -> Iterator[str]:
+    """What stands between commas, ranges written out, quotes kept."""
     if value == "":
         return
-    for item in re.findall(r"""(?:"[^"]*"|'[^']*'|[^,"'])+|(?<=,)(?=,|$)|^(?=,)""", value):
+    if not re.fullmatch(rf"(?:{_PIECE})(?:,(?:{_PIECE}))*", value):
+        raise UsageError(
+            f"{text} (from {ORIGIN}) has a quote that is not closed or stands in the middle of a value; put the whole value "
+            """in quotes, the other kind if it holds one: key='"a, b","it is"'"""
+        )
+    for item in re.findall(rf"(?:^|,)({_PIECE})", value):
         item = item.strip()
         span = re.fullmatch(r"(-?\d+)\.\.(-?\d+)", item)
         if item == "":
@@ -57,20 +73,26 @@ def _values(value: str, text: str) -> Iterable[Any]:
         if span:
             first, last = int(span[1]), int(span[2])
             if last < first:
-                raise UsageError(f'"{item}" (from {ORIGIN}) runs backwards; write {last}..{first}')
+                raise UsageError(f'"{item}" in "{text}" (from {ORIGIN}) runs backwards; write {last}..{first}')
             if last - first >= 100_000:
-                raise UsageError(f'"{item}" (from {ORIGIN}) has {last - first + 1} values; at most 100000 are accepted')
-            yield from range(first, last + 1)
+                raise UsageError(
+                    f'"{item}" in "{text}" (from {ORIGIN}) has {last - first + 1} values; at most 100000 are accepted'
+                )
+            yield from map(str, range(first, last + 1))
         else:
-            yield scalar(item)
+            yield item
+
+
+def _unquoted(item: str) -> str:
+    return item[1:-1] if _QUOTED.fullmatch(item) else item
 
 
 def scalar(item: str) -> Any:
     """A typed value: true, false, an integer, a float, or text (quotes removed)."""
+    if _QUOTED.fullmatch(item):
+        return item[1:-1]
     if item.lower() in ("true", "false"):
         return item.lower() == "true"
-    if len(item) >= 2 and item[0] == item[-1] and item[0] in "\"'":
-        return item[1:-1]
     for kind in (int, float):
         try:
             return kind(item)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -12,18 +12,8 @@ import msgspec
 from bench.identity import digest, stage
 from bench.records import Coordinates
 from bench.registry import Registry, Spec
-from bench.request import Request, is_many
-from bench.typed import convert
-
-
-class Variant(msgspec.Struct, frozen=True):
-    """One method with one set of parameters. label: its name, and in brackets what the command line or a sweep set."""
-
-    kind: str
-    name: str
-    label: str
-    params: dict[str, Any]
-    control: bool = False
+from bench.request import Request
+from bench.variants import Variant, variants
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,40 +41,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     cohort_key: str
     cells: tuple[Cell, ...]
-
-
-def variants(
-    kind: str, names: tuple[str, ...], controls: tuple[str, ...], request: Request, registry: Registry
-) -> list[Variant]:
-    """The variants of one axis: chosen names first, then the controls not chosen; parameter lists are sweeps."""
-    made = []
-    for name in [*names, *(c for c in controls if c not in names)]:
-        spec = registry.get(kind, name)
-        written: Mapping[str, Any] = getattr(request.suite, kind).get(name, {})
-        types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
-        axes = {
-            key: value if isinstance(value, list) and not is_many(types_of.get(key)) else [value]
-            for key, value in written.items()
-        }
-        shown = [key for key in axes if len(axes[key]) > 1 or key in request.said.get(f"{kind}.{name}", {})]
-        for values in itertools.product(*axes.values()):
-            params = dict(zip(axes, values, strict=True))
-            origin = f"suite {request.suite.name} or the command line"
-            typed = convert(params, spec.params, f"{kind}.{name}", origin)
-            inside = ", ".join(f"{key}={_short(params[key])}" for key in sorted(shown))
-            label = f"{name}({inside})" if inside else name
-            made.append(Variant(kind, name, label, msgspec.to_builtins(typed), control=name in controls))
-    return made
-
-
-def _short(value: Any) -> str:
-    return (
-        f"{value:g}"
-        if isinstance(value, float)
-        else "+".join(map(str, value))
-        if isinstance(value, list)
-        else str(value)
-    )
 
 
 def plan(request: Request, registry: Registry, manifest: str, device: str) -> Plan:
@@ -152,6 +108,7 @@ class _Keys:
         self.hide = lru_cache(maxsize=None)(self._hide)
         self.impute = lru_cache(maxsize=None)(self._impute)
         self.fuse_stage = lru_cache(maxsize=None)(self._fuse_stage)
+        self.task = lru_cache(maxsize=None)(self._task)
         self.known: dict[int, Variant] = {}
 
     def cell(
@@ -161,11 +118,15 @@ class _Keys:
             self.known[id(variant)] = variant
         hide = self.hide(id(scenario), at.seed)
         impute = self.impute(hide, id(imputer), members, at.seed)
-        key = digest([self.fuse_stage(id(fuser)), impute, at.task, at.seed, at.audit])
+        key = digest([self.fuse_stage(id(fuser)), impute, self.task(at.task), at.seed, at.audit])
         return Cell(
             coordinates=at, modalities=members, scenario=scenario, imputer=imputer, fuser=fuser,
             hide_key=hide, impute_key=impute, key=key, skip=skip,
         )  # fmt: skip
+
+    def _task(self, name: str) -> dict[str, Any]:
+        task = self.registry.get("dataset", self.request.suite.dataset).tasks[name]
+        return {"name": name, "kind": task.kind, "outputs": task.outputs, "metrics": task.metrics}
 
     def _hide(self, variant: int, seed: int) -> str:
         scenario, spec = self._get(variant)

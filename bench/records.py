@@ -147,7 +147,11 @@ class TaskSummary(msgspec.Struct, frozen=True):
 
 
 class Published(msgspec.Struct, frozen=True):
-    """A published value: stands in a column of its own, never among ours."""
+    """A published value: stands in a column of its own, never among ours.
+
+    method: `imputer + fuser`, or the label of an imputer or fuser that only one row of a table bears, puts it beside that
+    row; any other name gets a line of its own.
+    """
 
     task: str
     method: str

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
-import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from bench.errors import UsageError, nearest, unknown
 from bench.overrides import ORIGIN, Word, duration, merge, parse, size
 from bench.registry import Registry
-from bench.suite import AXES, Suite, read, resolve
-from bench.typed import convert
+from bench.suite import AXES, FIXED, Layers, Suite, read, resolve
+from bench.typed import convert, is_many, is_text
+from bench.variants import variants
 
 INDIFFERENT = {"out", "cache", "workers", "budget", "retry", "shuffle"}
 """Settings that change where, how fast and in which order cells are run, but no result."""
@@ -37,8 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     profile: str = "demo"
     out: str = "results"
     cache: str = ""
-    workers: int = 0
-    threads: int = 1
+    workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+    threads: Annotated[int, msgspec.Meta(ge=1)] = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     budget: str = ""
@@ -66,6 +66,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     words: tuple[str, ...]
     said: Mapping[str, Mapping[str, Any]]
     """`kind.name` -> parameters set on the command line; they appear in a row's label."""
+    origins: Mapping[str, str]
+    """dotted key of every method parameter that was set -> where it was written"""
 
     def time_limit(self) -> float:
         return duration(self.suite.limits.time, "limits.time", f"suite {self.suite.name}")
@@ -82,138 +84,154 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 def request(words: Sequence[str], registry: Registry) -> Request:
     """Understand a command line. Raises UsageError for anything that is not known, with the nearest name."""
     parsed = parse(words)
-    fields = {f.name for f in msgspec.structs.fields(Settings)}
-    settings_values = {w.key: _single(w) for w in parsed if w.key in fields}
+    fields = {f.name: f.type for f in msgspec.structs.fields(Settings)}
+    for word in parsed:
+        _check_head(word, fields)
+    settings_values = {w.key: single(w, fields[w.key]) for w in parsed if w.key in fields}
     if not settings_values.get("suite"):
         raise UsageError("no suite is named; write for example suite=physionet48 (see all with: bench list suites)")
     settings = convert(settings_values, Settings, "", ORIGIN)
-    if settings.workers < 0 or settings.threads < 1:
-        raise UsageError(f"workers must be 0 or more and threads 1 or more (from {ORIGIN})")
     settings.budget_seconds()
     tree, path = read(settings.suite)
     root = ""
     overrides: dict[str, Any] = {}
     said: dict[str, dict[str, None]] = {}
+    dataset = next((w.texts[0] for w in parsed if w.key == "dataset" and w.texts), str(tree.get("dataset", "")))
     for word in parsed:
         if word.key in fields:
             continue
         if word.key == "data.root":
-            root = str(_single(word))
+            root = single(word, str)
             continue
-        branch, method = _branch(word, tree, registry)
+        branch, method = _branch(word, dataset, path, registry)
         overrides = merge(overrides, branch)
         if method:
             said[method] = {**said.get(method, {}), word.key[len(method) + 1 :]: None}
-    suite = resolve(tree, path, settings.profile, overrides)
-    _check_methods(suite, registry, path.name)
-    made = Request(settings=settings, suite=suite, root=root, words=tuple(words), said=said)
-    made.time_limit(), made.memory_limit()
+    layers = Layers(tree, path, settings.profile, overrides)
+    suite = resolve(layers)
+    _check_methods(suite, registry, layers)
+    origins = {
+        dotted: layers.where(dotted)
+        for kind in METHOD_KINDS
+        for name, written in getattr(suite, kind).items()
+        for dotted in (f"{kind}.{name}.{parameter}" for parameter in written)
+    }
+    made = Request(settings=settings, suite=suite, root=root, words=tuple(words), said=said, origins=origins)
+    for kind in METHOD_KINDS:
+        variants(kind, tuple(getattr(suite, kind)), (), made, registry)
+    duration(suite.limits.time, "limits.time", layers.where("limits.time"))
+    size(suite.limits.memory, "limits.memory", layers.where("limits.memory"))
     return made
 
 
-def _single(word: Word) -> Any:
+def single(word: Word, kind: Any) -> Any:
+    """The one value of a word, as text where its field holds nothing but text. UsageError when there are more or none."""
     if len(word.values) != 1:
         raise UsageError(f'"{word.key}" takes one value (from {ORIGIN}): "{word.text}"')
-    return word.values[0]
+    return several(word, kind)[0]
 
 
-def _branch(word: Word, tree: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Any], str]:
+def several(word: Word, kind: Any) -> list[Any]:
+    """The values of a word, as text where its field holds nothing but text."""
+    return list(word.texts if is_text(kind) else word.values)
+
+
+def _check_head(word: Word, settings: Mapping[str, Any]) -> None:
+    """Refuse a word whose first part is nothing at all, before anything is read."""
+    suite = [f.name for f in msgspec.structs.fields(Suite) if f.name not in (*FIXED, "published")]
+    known = [*settings, *AXES, *(name for name in suite if name not in AXES), "data.root"]
+    head = word.key.partition(".")[0]
+    if head not in known and word.key not in known:
+        close = nearest(word.key, known)
+        raise UsageError(f'key "{word.key}" is not known (from {ORIGIN}); {close}accepted: {", ".join(known)}')
+    if head in settings and word.key != head:
+        raise UsageError(f'key "{word.key}" is not known (from {ORIGIN}); did you mean "{head}"?')
+
+
+def _branch(word: Word, dataset: str, path: Path, registry: Registry) -> tuple[dict[str, Any], str]:
     """The plain tree one word stands for, and the method (`kind.name`) it sets a parameter of, if any."""
     head, _, rest = word.key.partition(".")
     if word.key in AXES:
-        return {"grid": {word.key: list(word.values)}}, ""
-    if head in METHOD_KINDS and rest:
+        return {"grid": {word.key: several(word, int if word.key == "seed" else str)}}, ""
+    if head in METHOD_KINDS:
         name = max((n for n in registry.names(head) if rest.startswith(n + ".")), key=len, default="")
         if not name:
             guess = rest.rpartition(".")[0] or rest
             registry.get(head, guess, ORIGIN)
             raise UsageError(f'"{word.key}" (from {ORIGIN}) names no parameter; see: bench show {guess}')
         parameter = rest[len(name) + 1 :]
-        struct = registry.get(head, name).params
-        types_of = {f.name: f.type for f in msgspec.structs.fields(struct)}
+        types_of = _types(registry.get(head, name).params)
         if parameter not in types_of:
             raise unknown("key", word.key, [f"{head}.{name}.{p}" for p in types_of], ORIGIN)
-        value = list(word.values) if len(word.values) != 1 or is_many(types_of[parameter]) else word.values[0]
+        values = several(word, types_of[parameter])
+        value = values if len(values) != 1 or is_many(types_of[parameter]) else values[0]
         return {head: {name: {parameter: value}}}, f"{head}.{name}"
-    fields = {f.name: f.type for f in msgspec.structs.fields(Suite)}
-    if head not in fields or head in ("profiles", "published", "name"):
-        settings = [f.name for f in msgspec.structs.fields(Settings)]
-        known = [
-            *settings,
-            *AXES,
-            *(f for f in fields if f not in ("profiles", "published", "name", "grid")),
-            "data.root",
-        ]
-        close = nearest(word.key, known)
-        raise UsageError(f'key "{word.key}" is not known (from {ORIGIN}); {close}accepted: {", ".join(known)}')
     if head == "data":
-        spec = registry.get("dataset", tree.get("dataset", ""), f"suite {tree.get('name', '?')}")
-        types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
+        types_of = _types(registry.get("dataset", dataset, f"suite {path.name}").params)
         if rest not in types_of:
             raise unknown("key", word.key, ["data.root", *(f"data.{p}" for p in types_of)], ORIGIN)
-        return {head: {rest: list(word.values) if is_many(types_of[rest]) else _single(word)}}, ""
-    return _suite_branch(word, fields), ""
+        kind = types_of[rest]
+        return {head: {rest: several(word, kind) if is_many(kind) else single(word, kind)}}, ""
+    return _suite_branch(word), ""
 
 
-def _suite_branch(word: Word, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _types(struct: Any) -> dict[str, Any]:
+    return {f.name: f.type for f in msgspec.structs.fields(struct)}
+
+
+def _suite_branch(word: Word) -> dict[str, Any]:
     kind: Any = Suite
-    for part in word.key.split("."):
+    steps = word.key.split(".")
+    for part in steps:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            known = {f.name: f.type for f in msgspec.structs.fields(kind)}
+            known = _types(kind)
             if part not in known:
                 prefix = word.key[: -len(part)]
                 raise unknown("key", word.key, [prefix + name for name in known], ORIGIN)
             kind = known[part]
         elif typing.get_origin(kind) is dict:
             kind = typing.get_args(kind)[1]
+        else:
+            raise UsageError(f'"{word.key}" (from {ORIGIN}): there is nothing inside "{word.key[: -len(part) - 1]}"')
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         inside = [f"{word.key}.{f.name}" for f in msgspec.structs.fields(kind)]
         raise UsageError(f'"{word.key}" (from {ORIGIN}) is a table; accepted: {", ".join(inside)}')
-    value: Any = list(word.values) if is_many(kind) else _single(word)
-    for part in reversed(word.key.split(".")):
+    value: Any = several(word, kind) if is_many(kind) else single(word, kind)
+    for part in reversed(steps):
         value = {part: value}
     return value
 
 
-def is_many(kind: Any) -> bool:
-    """Whether a field of this type takes several values (so that a comma list is one value and not a sweep)."""
-    origin = typing.get_origin(kind)
-    if origin is typing.Annotated:
-        return is_many(typing.get_args(kind)[0])
-    if origin in (types.UnionType, typing.Union):
-        return any(is_many(arm) for arm in typing.get_args(kind))
-    return (origin or kind) in (list, tuple, set, frozenset)
-
-
-def _check_methods(suite: Suite, registry: Registry, file: str) -> None:
+def _check_methods(suite: Suite, registry: Registry, layers: Layers) -> None:
     """Every method, task and modality the suite speaks of is known, before anything is planned."""
-    origin = f"suite {file} or the command line"
-    dataset = registry.get("dataset", suite.dataset, f"suite {file}")
-    for kind in METHOD_KINDS:
-        for name in getattr(suite, kind):
-            registry.get(kind, name, f"[{kind}.{name}] of suite {file}")
-        chosen: Iterable[str] = getattr(suite.grid, kind)
-        controls = getattr(suite.controls, kind, ())
-        for name in [*chosen, *controls]:
-            registry.get(kind, name, origin)
-        if not chosen:
-            raise UsageError(f'"{kind}" is empty (from {origin}); see: bench list {kind}s')
-    for task in suite.grid.task:
-        if task not in dataset.tasks:
-            raise unknown("task", task, dataset.tasks, origin)
-    for name in suite.grid.modalities:
-        if name not in suite.modalities and name != "all":
-            raise unknown("modality set", name, {*suite.modalities, "all"}, origin)
-    for name, members in suite.modalities.items():
-        for member in members:
-            if member not in dataset.modalities:
-                raise unknown("modality", member, dataset.modalities, f"modalities.{name} of {origin}")
-        if not members:
-            raise UsageError(f'modality set "{name}" is empty (from {origin})')
-    if not suite.grid.seed or not suite.grid.task or not suite.grid.modalities:
-        raise UsageError(f"the grid needs at least one task, modality set and seed (from {origin})")
+    where = layers.where
+    dataset = registry.get("dataset", suite.dataset, where("dataset"))
+    convert(suite.data, dataset.params, "data", where)
     for axis in AXES:
-        values = getattr(suite.grid, axis)
+        values, origin = getattr(suite.grid, axis), where(f"grid.{axis}")
+        if not values:
+            raise UsageError(f'"{axis}" is empty (from {origin}); give it one value or more')
         for value in values:
             if values.count(value) > 1:
                 raise UsageError(f'"{axis}" names {value} twice (from {origin}); keep one')
+    for kind in METHOD_KINDS:
+        for name in getattr(suite, kind):
+            registry.get(kind, name, where(f"{kind}.{name}"))
+        for table in ("grid", "controls"):
+            for name in getattr(getattr(suite, table), kind, ()):
+                registry.get(kind, name, where(f"{table}.{kind}"))
+    for task in suite.grid.task:
+        if task not in dataset.tasks:
+            raise unknown("task", task, dataset.tasks, where("grid.task"))
+    for name in suite.grid.modalities:
+        if name not in suite.modalities and name != "all":
+            raise unknown("modality set", name, {*suite.modalities, "all"}, where("grid.modalities"))
+    for name, members in suite.modalities.items():
+        origin = where(f"modalities.{name}")
+        for member in members:
+            if member not in dataset.modalities:
+                raise unknown("modality", member, dataset.modalities, origin)
+            if members.count(member) > 1:
+                raise UsageError(f'modality set "{name}" names {member} twice (from {origin}); keep one')
+        if not members:
+            raise UsageError(f'modality set "{name}" is empty (from {origin}); give it one modality or more')

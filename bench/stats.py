@@ -14,7 +14,7 @@ often it was drawn, which is the same as repeating them.
   with so few units K draws understate the variance of a mean by (K - 1) / K, and K - 1 draws give it without bias
   (Rao & Wu, Resampling inference with complex survey data, JASA 1988). With one seed the statistics speak of
   patients alone. Two crossed levels never understate a variance, but count what patients and seeds do together up to
-  three times (Owen 2007, theorem 4.1): with several seeds p-values and intervals are on the safe side.
+  three times (Owen 2007): with several seeds p-values and intervals are on the safe side.
 - Many comparisons: Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statistics 1979, over all
   pairs of the table. A counted p-value is never below 2 / (resamples + 1), so with m pairs at least 2 m / alpha
   resamples are needed before Holm can reject anything: `resamples_for` says how many a table draws.
@@ -39,8 +39,8 @@ from bench.cohort import Task
 from bench.records import Comparison, Interval, Method, Statistics, TableStatistics, TaskSummary
 from bench.weighted import Evaluator, evaluator
 
-_CHUNK = 1_500_000
-"""Weights held at once (records x resamples, float32): a few megabytes, near the size of a processor's cache."""
+_CHUNK = 5_000_000
+"""Weights held at once (records x resamples, float32): 20 megabytes, and rows long enough to be added quickly."""
 
 
 @dataclass(frozen=True)

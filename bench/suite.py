@@ -8,12 +8,12 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bench.errors import UsageError, nearest, unknown
-from bench.overrides import merge
+from bench.errors import UsageError, unknown
+from bench.overrides import ORIGIN, merge
 from bench.records import Published
 from bench.typed import convert
 
@@ -21,11 +21,17 @@ AXES = ("task", "modalities", "scenario", "imputer", "fuser", "seed")
 """The axes of the grid; also the words of the command line that replace `grid.*`."""
 
 
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+"""What may stand in a file name and in a table."""
+
+Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+
+
 class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How groups are parted: the suite's own seed, never a cell's."""
 
     seed: int = 0
-    fractions: tuple[float, float, float] = (0.70, 0.15, 0.15)
+    fractions: tuple[Fraction, Fraction, Fraction] = (0.70, 0.15, 0.15)
 
 
 class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,7 +55,7 @@ class Controls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Standardisation by visible training entries; values beyond `winsorise` standard deviations are set to it."""
 
-    winsorise: float = 10.0
+    winsorise: Annotated[float, msgspec.Meta(gt=0)] = 10.0
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -62,21 +68,21 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Paired bootstrap over groups x seeds."""
 
-    resamples: int = 1000
-    alpha: float = 0.05
+    resamples: Annotated[int, msgspec.Meta(ge=1)] = 1000
+    alpha: Fraction = 0.05
     seed: int = 0
 
 
 class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which audit cells are added: one of each per task and fuser, on the first scenario, imputer and seed."""
 
-    cells: tuple[str, ...] = ("permuted-labels", "repeat")
+    cells: tuple[Literal["permuted-labels", "repeat"], ...] = ("permuted-labels", "repeat")
 
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A suite, after its profile and the command line were laid over the file. See docs/suites.md."""
 
-    name: str
+    name: Name
     title: str
     dataset: str
     grid: Grid
@@ -84,7 +90,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     data: dict[str, Any] = {}
     split: Split = Split()
     modalities: dict[str, tuple[str, ...]] = {}
-    draws: int = 1
+    draws: Annotated[int, msgspec.Meta(ge=1)] = 1
     controls: Controls = Controls()
     scaling: Scaling = Scaling()
     limits: Limits = Limits()
@@ -97,88 +103,168 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     published: tuple[Published, ...] = ()
 
 
+FIXED = ("name", "profiles")
+"""Keys that neither a profile nor the command line may set: they say which suite it is."""
+
+
 def find_suites() -> dict[str, Path]:
-    """Name -> file of every installed suite: the stems of `*.toml` in the packages under `bench.suites`."""
-    packages = {entry.value for entry in importlib.metadata.entry_points(group="bench.suites")} | {"bench_suites"}
+    """Name -> file of every installed suite: the stems of `*.toml` in the packages under `bench.suites`.
+
+    The suites that come with the harness are found first: no other package can take their names.
+    """
     found: dict[str, Path] = {}
-    for package in sorted(packages, key=lambda name: (name != "bench_suites", name)):
-        try:
-            folder = importlib.resources.files(package)
-        except ModuleNotFoundError:
-            continue
-        for file in sorted(Path(str(folder)).glob("*.toml")):
+    for folder in _packages()[0]:
+        for file in sorted(folder.glob("*.toml")):
             found.setdefault(file.stem, file)
     return found
 
 
-def read(name: str, origin: str = "the command line") -> tuple[dict[str, Any], Path]:
+def broken_packages() -> list[str]:
+    """Packages of suites that cannot be imported, each with its reason."""
+    return _packages()[1]
+
+
+def _packages() -> tuple[list[Path], list[str]]:
+    names = {entry.value for entry in importlib.metadata.entry_points(group="bench.suites")} | {"bench_suites"}
+    folders, broken = [], []
+    for name in sorted(names, key=lambda name: (name != "bench_suites", name)):
+        try:
+            folders.append(Path(str(importlib.resources.files(name))))
+        except Exception as error:
+            broken.append(f"{name}: {type(error).__name__}: {error}")
+    return folders, broken
+
+
+def read(name: str, origin: str = ORIGIN) -> tuple[dict[str, Any], Path]:
     """The plain tree of a suite, by name or by path to a .toml file, and where it stands."""
     if name.endswith(".toml"):
-        path = Path(name)
+        path = Path(name).expanduser()
         if not path.is_file():
             raise UsageError(f'suite file "{name}" (from {origin}) does not exist')
     else:
         suites = find_suites()
         if name not in suites:
-            raise unknown("suite", name, suites, origin, "see all with: bench list suites")
+            broken = broken_packages()
+            note = f" (packages of suites that cannot be imported: {'; '.join(broken)})" if broken else ""
+            raise unknown("suite", name, suites, origin, f"see all with: bench list suites{note}")
         path = suites[name]
     try:
         return tomllib.loads(path.read_text(encoding="utf-8")), path
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"suite file {path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise UsageError(f"suite file {path} cannot be read: {error.strerror}") from error
 
 
-def resolve(tree: Mapping[str, Any], path: Path, profile: str, overrides: Mapping[str, Any]) -> Suite:
-    """The typed suite: file, then profile, then overrides (a plain tree of the same shape).
+class Layers:
+    """The layers a suite is made of, lowest first, and where each key of the result was written."""
+
+    def __init__(self, tree: Mapping[str, Any], path: Path, profile: str, overrides: Mapping[str, Any]):
+        self.file, self.profile = path.name, profile
+        self.text = path.read_text(encoding="utf-8")
+        profiles = tree.get("profiles", {})
+        if not isinstance(profiles, Mapping) or not all(isinstance(layer, Mapping) for layer in profiles.values()):
+            raise UsageError(f'"profiles" must hold tables, [profiles.NAME] (from {self._place("profiles")})')
+        if profile not in profiles and profile != "demo":
+            raise unknown("profile", profile, {*profiles, "demo"}, ORIGIN)
+        self.layers = [dict(tree), profiles.get(profile, {}), dict(overrides)]
+
+    def whole(self) -> dict[str, Any]:
+        """All layers merged, the last one on top."""
+        whole: dict[str, Any] = {}
+        for layer in self.layers:
+            whole = merge(whole, layer)
+        return whole
+
+    def check_keys(self) -> None:
+        """Refuse an unknown key of any layer, profiles not chosen included, with the place it was written at."""
+        for layer, origin in ((self.layers[0], ""), (self.layers[2], ORIGIN)):
+            for dotted, known in _unknown_keys(layer, Suite, ""):
+                raise unknown("key", dotted, known, origin or self._place(dotted))
+
+    def where(self, dotted: str) -> str:
+        """Where the value of a key comes from: the command line, or a file with its line."""
+        steps = re.findall(r"[^.\[\]]+", dotted)
+        if _holds(self.layers[2], steps):
+            return ORIGIN
+        if _holds(self.layers[1], steps):
+            return self._place(f"profiles.{self.profile}.{dotted}")
+        return self._place(dotted)
+
+    def _place(self, dotted: str) -> str:
+        line = line_of(self.text, dotted)
+        return f"{self.file}, line {line}" if line else self.file
+
+
+def resolve(layers: Layers) -> Suite:
+    """The typed suite: file, then profile, then the command line.
 
     Raises UsageError naming the key, the file with its line or the command line, and the nearest accepted key.
     """
-    profiles = tree.get("profiles", {})
-    if profile not in profiles and profile != "demo":
-        raise unknown("profile", profile, {*profiles, "demo"}, "the command line")
-    layers = [
-        (dict(tree), f"{path.name}"),
-        (profiles.get(profile, {}), f"profile {profile} of {path.name}"),
-        (overrides, "the command line"),
-    ]
-    text = path.read_text(encoding="utf-8")
-    for layer, origin in layers:
-        _check_keys(layer, origin, text)
-    whole: dict[str, Any] = {}
-    for layer, _ in layers:
-        whole = merge(whole, layer)
-    suite = convert(whole, Suite, "", f"suite {path.name} with profile {profile}")
-    if abs(sum(suite.split.fractions) - 1) > 1e-9 or min(suite.split.fractions) <= 0:
+    layers.check_keys()
+    suite = convert(layers.whole(), Suite, "", layers.where)
+    if abs(sum(suite.split.fractions) - 1) > 1e-9:
         raise UsageError(
-            f'"split.fractions" = {list(suite.split.fractions)} must be positive and sum to 1 ({path.name})'
+            f'"split.fractions" = {list(suite.split.fractions)} must sum to 1 (from {layers.where("split.fractions")})'
         )
     return suite
 
 
-def _check_keys(layer: Mapping[str, Any], origin: str, text: str) -> None:
-    """Refuse unknown keys of a layer with the line they stand on; types are checked once, on the whole."""
-    for dotted, known in _unknown_keys(layer, Suite, ""):
-        where = origin if origin == "the command line" else f"{origin}{_line(text, dotted)}"
-        raise UsageError(
-            f'key "{dotted}" is not known (from {where}); {nearest(dotted, known)}accepted: {", ".join(sorted(known))}'
-        )
-
-
-def _unknown_keys(layer: Mapping[str, Any], struct: type, prefix: str) -> Iterator[tuple[str, list[str]]]:
-    fields = {f.name: f.type for f in msgspec.structs.fields(struct)}
+def _unknown_keys(layer: Mapping[str, Any], struct: type, prefix: str, but: tuple[str, ...] = ()) -> Iterator[Any]:
+    fields = {f.name: f.type for f in msgspec.structs.fields(struct) if f.name not in but}
     for key, value in layer.items():
+        kind: Any = fields.get(key)
         if key not in fields:
             yield prefix + key, [prefix + name for name in fields]
-        elif isinstance(fields[key], type) and issubclass(fields[key], msgspec.Struct) and isinstance(value, Mapping):
-            yield from _unknown_keys(value, fields[key], f"{prefix}{key}.")
-        elif prefix + key == "profiles" and isinstance(value, Mapping):
+        elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, Mapping):
+            yield from _unknown_keys(value, kind, f"{prefix}{key}.")
+        elif prefix + key == "profiles":
             for name, fragment in value.items():
-                yield from _unknown_keys(fragment, Suite, f"profiles.{name}.")
+                yield from _unknown_keys(fragment, Suite, f"profiles.{name}.", FIXED)
+        elif key == "published" and isinstance(value, list):
+            for entry in value:
+                if isinstance(entry, Mapping):
+                    yield from _unknown_keys(entry, Published, f"{prefix}{key}.")
 
 
-def _line(text: str, dotted: str) -> str:
-    last = re.escape(dotted.rsplit(".", 1)[-1])
-    for number, line in enumerate(text.splitlines(), 1):
-        if re.match(rf"\s*(\[+.*\b{last}\b.*\]|[\"']?{last}[\"']?\s*=)", line):
-            return f", line {number}"
-    return ""
+def _holds(layer: Any, steps: list[str]) -> bool:
+    """Whether a layer sets the key, or a list that holds it."""
+    for step in steps:
+        if isinstance(layer, list):
+            return True
+        if not isinstance(layer, Mapping) or step not in layer:
+            return False
+        layer = layer[step]
+    return True
+
+
+_KEY = r"""(?:[\w\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w\-]+|"[^"]*"|'[^']*'))*"""
+
+
+def line_of(text: str, dotted: str) -> int:
+    """The line of a TOML text on which a dotted key is written, or the nearest table around it; 0 when there is none."""
+    wanted = re.findall(r"[^.\[\]]+", dotted)
+    table: list[str] = []
+    best, line = 0, 0
+    for number, content in enumerate(text.splitlines(), 1):
+        header = re.match(rf"\s*\[\[?\s*({_KEY})\s*\]", content)
+        entry = re.match(rf"\s*({_KEY})\s*=", content)
+        if header:
+            written = table = _parts(header[1])
+        elif entry:
+            written = table + _parts(entry[1])
+        else:
+            continue
+        if written == wanted[: len(written)] and len(written) > best:
+            best, line = len(written), number
+    return line
+
+
+def _parts(key: str) -> list[str]:
+    return [part.strip("\"'") for part in re.findall(r"""[\w\-]+|"[^"]*"|'[^']*'""", key)]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a suite file, for editors; the same as `suites/schema.json`."""
+    made = msgspec.json.schema(Suite)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A gapbench suite", **made}

@@ -154,8 +154,6 @@ class TorchFuser(Fuser[P]):
         return 0 if self.module is None else sum(p.numel() for p in self.module.parameters() if p.requires_grad)
 
     def _outputs(self, cohort: Cohort, context: Context) -> np.ndarray:
-        assert self.module is not None
-        self.module.eval()
         outputs = np.zeros((len(cohort), self._task.outputs), np.float32)
         with torch.no_grad(), training.autocast(context):
             for start in range(0, len(cohort), self.params.batch_size):

@@ -2,45 +2,130 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
-from bench.errors import UsageError, unknown
+from bench.errors import UsageError, nearest, unknown
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+Origin = str | Callable[[str], str]
+"""Where values were written: one text for all, or a function of the dotted key."""
 
-def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: str) -> T:
+
+def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: Origin) -> T:
     """`values` as a `struct`, or UsageError naming the key, the value, where it was written and what is accepted.
 
-    prefix: the dotted path of these values, for messages ("imputer.csdi"). origin: where they were written.
+    prefix: the dotted path of these values, for messages ("imputer.csdi"). Numbers must be finite: a key of the ledger
+    is made of JSON, which knows no infinity.
     """
     fields = {f.name: f for f in msgspec.structs.fields(struct)}
     for key in values:
         if key not in fields:
-            raise unknown("key", f"{prefix}.{key}" if prefix else key, [_join(prefix, f) for f in fields], origin)
+            raise unknown(
+                "key", _join(prefix, key), [_join(prefix, f) for f in fields], _where(origin, _join(prefix, key))
+            )
     try:
-        return msgspec.convert(values, struct, strict=False)
+        made = msgspec.convert(values, struct, strict=False)
     except msgspec.ValidationError as error:
         message = str(error)
         match = re.search(r" - at `\$\.?(.*?)`$", message)
-        key = _join(prefix, match[1]) if match else prefix
-        message = re.sub(r" - at `.*`$", "", message)
-        written = _lookup(values, match[1]) if match else values
-        raise UsageError(f'"{key}" = {written!r} is not accepted (from {origin}): {message[0].lower()}{message[1:]}') from None
+        path = match[1] if match else ""
+        raise _refusal(values, struct, prefix, path, re.sub(r" - at `.*`$", "", message), origin) from None
+    for path in _not_finite(msgspec.to_builtins(made), ""):
+        raise _refusal(values, struct, prefix, path, "Expected a finite number", origin)
+    return made
+
+
+def _refusal(values: Any, struct: Any, prefix: str, path: str, message: str, origin: Origin) -> UsageError:
+    key = _join(prefix, path)
+    missing = re.fullmatch(r"Object missing required field `(.*)`", message)
+    if missing:
+        key = _join(key, missing[1])
+        return UsageError(f'"{key}" is required and was not given (from {_where(origin, key)})')
+    written = _lookup(values, path)
+    accepted = _accepted(struct, path)
+    if accepted:
+        message = f"{nearest(str(written), accepted)}accepted: {', '.join(accepted)}"
+    return UsageError(
+        f'"{key}" = {_shown(written)} is not accepted (from {_where(origin, key)}): {message[0].lower()}{message[1:]}'
+    )
+
+
+def _where(origin: Origin, key: str) -> str:
+    return origin if isinstance(origin, str) else origin(key)
+
+
+def _shown(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 def _join(prefix: str, key: str) -> str:
     return ".".join(part for part in (prefix, key) if part)
 
 
+def _steps(path: str) -> list[str]:
+    return re.findall(r"[^.\[\]]+", path)
+
+
 def _lookup(values: Any, path: str) -> Any:
-    for part in re.findall(r"[^.\[\]]+", path):
+    for part in _steps(path):
         try:
             values = values[int(part)] if isinstance(values, list | tuple) else values[part]
         except (KeyError, IndexError, ValueError, TypeError):
             break
     return values
+
+
+def _accepted(kind: Any, path: str) -> list[str]:
+    """The values a choice accepts, where the type at `path` is one."""
+    for part in _steps(path):
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            kind = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}.get(part)
+        else:
+            arms = [a for a in typing.get_args(kind) if a is not Ellipsis]
+            kind = arms[-1] if arms else None
+        while typing.get_origin(kind) is typing.Annotated:
+            kind = typing.get_args(kind)[0]
+    choices = typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else (kind,)
+    return [str(value) for arm in choices if typing.get_origin(arm) is typing.Literal for value in typing.get_args(arm)]
+
+
+def is_many(kind: Any) -> bool:
+    """Whether a field of this type takes several values (so that a comma list is one value and not a sweep)."""
+    origin = typing.get_origin(kind)
+    if origin is typing.Annotated:
+        return is_many(typing.get_args(kind)[0])
+    if origin in (types.UnionType, typing.Union):
+        return any(is_many(arm) for arm in typing.get_args(kind))
+    return (origin or kind) in (list, tuple, set, frozenset)
+
+
+def is_text(kind: Any) -> bool:
+    """Whether a field of this type (or each of its values) can be nothing but text."""
+    origin = typing.get_origin(kind)
+    if origin is typing.Literal:
+        return all(isinstance(value, str) for value in typing.get_args(kind))
+    arms = [arm for arm in typing.get_args(kind) if arm is not Ellipsis and arm is not types.NoneType]
+    if origin is typing.Annotated:
+        return is_text(arms[0])
+    if origin in (types.UnionType, typing.Union, list, tuple, set, frozenset):
+        return bool(arms) and all(is_text(arm) for arm in arms)
+    return kind is str
+
+
+def _not_finite(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _not_finite(inner, _join(path, str(key)))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            yield from _not_finite(inner, f"{path}[{number}]")

@@ -49,10 +49,19 @@ def _macro(build: Callable[[np.ndarray, np.ndarray], Evaluator]) -> Built:
     return built
 
 
-def _cumulated(weights: np.ndarray) -> np.ndarray:
-    """Running sums over records from none to all: [n + 1, resamples]."""
-    sums = np.zeros((len(weights) + 1, weights.shape[1]), weights.dtype)
-    np.cumsum(weights, axis=0, out=sums[1:])
+def _cumulated(weights: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Running sums over the records `order` (int [k]), from none to all: [k + 1, resamples].
+
+    NumPy's cumsum along the first axis goes down one column at a time; adding whole rows is several times faster
+    where rows are long enough. Both add in the same order, so the sums are the same.
+    """
+    sums = np.zeros((len(order) + 1, weights.shape[1]), weights.dtype)
+    np.take(weights, order, axis=0, out=sums[1:])
+    if weights.shape[1] < 256:
+        np.cumsum(sums, axis=0, out=sums)
+    else:
+        for row in range(1, len(sums)):
+            np.add(sums[row], sums[row - 1], out=sums[row])
     return sums
 
 
@@ -68,7 +77,7 @@ def _auroc(positive: np.ndarray, score: np.ndarray) -> Evaluator:
     tied = bool((below != up_to).any())
 
     def evaluate(weights: np.ndarray) -> np.ndarray:
-        sums = _cumulated(weights[negatives])
+        sums = _cumulated(weights, negatives)
         own = weights[rows].astype(np.float64)
         won = np.einsum("nr,nr->r", own, sums[below])
         if tied:
@@ -91,7 +100,7 @@ def _average_precision(positive: np.ndarray, score: np.ndarray) -> Evaluator:
     def evaluate(weights: np.ndarray) -> np.ndarray:
         if not len(rows):
             return np.full(weights.shape[1], np.nan)
-        false = _cumulated(weights[negatives])[above].astype(np.float64)
+        false = _cumulated(weights, negatives)[above].astype(np.float64)
         step = np.add.reduceat(weights[rows].astype(np.float64), starts, axis=0)
         true = np.cumsum(step, axis=0)
         with np.errstate(invalid="ignore"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench.records import Audit, Coordinates, Export, Method, Published, Record, TaskSummary
@@ -36,9 +38,9 @@ def steady(imputer: str, fuser: str, seed: int) -> float:
     return base + 0.002 * len(imputer) + 0.001 * ((seed * 7919) % 5)
 
 
-def make_record(at: Coordinates, value: float, metrics: Iterable[str] = IHM.metrics, **changes: object) -> Record:
+def make_record(at: Coordinates, value: float, metrics: Iterable[str] = IHM.metrics, **changes: Any) -> Record:
     """An ok record whose primary score is `value`."""
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "key": key_of(at),
         "coordinates": at,
         "status": "ok",
@@ -65,7 +67,7 @@ def make_record(at: Coordinates, value: float, metrics: Iterable[str] = IHM.metr
             "vitals": {**{k: v - 0.1 for k, v in scores.items()}, "hidden": 3000.0},
         }
         fields["hidden"] = {"expected": 0.1, "realised": 0.1003, "standard_error": 0.0004}
-    return Record(**(fields | changes))  # type: ignore[arg-type]
+    return Record(**(fields | changes))
 
 
 def key_of(at: Coordinates) -> str:
@@ -83,10 +85,10 @@ def make_export(
     tasks: Iterable[TaskSummary] = (IHM,),
     quality: Quality = steady,
     audit_cells: bool = True,
-    **changes: object,
+    **changes: Any,
 ) -> Export:
     """All planned cells ok. Audit cells: one of each kind per task and fuser, on the first imputer, scenario and seed."""
-    imputers, fusers, seeds, scenarios, tasks = map(list, (imputers, fusers, seeds, scenarios, tasks))
+    imputers, fusers, seeds, scenarios, tasks = [*imputers], [*fusers], [*seeds], [*scenarios], [*tasks]
     records, audits = [], []
     for task in tasks:
         for scenario in scenarios:
@@ -99,7 +101,7 @@ def make_export(
             for kind, name in (("permuted-labels", "permuted-labels"), ("repeat", "repeat-identical")):
                 at = Coordinates("demo", task.name, "all", scenarios[0], imputers[0], fuser, seeds[0], kind)
                 audits.append(make_record(at, 0.5, task.metrics, audits={name: Audit(True, "measured")}))
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "suite": "demo",
         "title": "Demonstration",
         "dataset": "physionet2012",
@@ -111,7 +113,7 @@ def make_export(
         "control_imputers": ["mean"],
         "control_fusers": ["linear"],
     }
-    return Export(**(fields | changes))  # type: ignore[arg-type]
+    return Export(**(fields | changes))
 
 
 def simulated(
@@ -136,7 +138,7 @@ def simulated(
     return cells
 
 
-def simulated_export(noise: dict[str, float], n: int = 400, **changes: object) -> Export:
+def simulated_export(noise: dict[str, float], n: int = 400, **changes: Any) -> Export:
     """An export whose scores and stored statistics come from `simulated` predictions."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -144,20 +146,20 @@ def simulated_export(noise: dict[str, float], n: int = 400, **changes: object) -
     records = []
     for method, seeds in cells.items():
         for seed, p in seeds.items():
-            at = Coordinates("demo", *(getattr(method, f) for f in Method.__struct_fields__), seed=seed)
+            at = Coordinates("demo", **msgspec.structs.asdict(method), seed=seed)
             scores = {
                 "auroc": float(roc_auc_score(p.truth, p.outputs[:, 0])),
                 "auprc": float(average_precision_score(p.truth, p.outputs[:, 0])),
                 "f1": 0.5,
             }
             records.append(make_record(at, scores["auroc"], scores=scores))
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "planned": [(record.coordinates, record.key) for record in records],
         "records": records,
         "statistics": compute(cells, [IHM]),
         "control_fusers": [],
     }
-    return make_export(**(fields | changes))  # type: ignore[arg-type]
+    return make_export(**(fields | changes))
 
 
 PUBLISHED = [

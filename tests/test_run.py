@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -243,3 +244,39 @@ def test_the_index_is_only_a_copy(project):
     assert project.leaderboard() == table
 
 
+def test_a_training_interrupted_in_the_middle_of_a_run_ends_with_the_same_bits(project, tmp_path):
+    words = ("run", project.suite, *ONE, "fuser=gru", "fuser.gru.epochs=150", "fuser.gru.patience=0")
+    process = project.start(*words, "fuser.gru.checkpoint_seconds=0.2")
+    scratch = project.folder.parent / "cache" / "scratch"
+    project.wait_for(scratch)
+    while not list(scratch.rglob("*.safetensors")):
+        assert process.poll() is None
+    interrupt(process)
+    assert process.returncode == 130
+    assert statuses(project) == {}
+    project.bench(*words, "fuser.gru.checkpoint_seconds=0.2")
+    other = Project(tmp_path / "other", {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")})
+    other.folder.mkdir()
+    other.bench(*words, "fuser.gru.checkpoint_seconds=0.2")
+    assert project.records()[0]["predictions"] == other.records()[0]["predictions"]
+    assert not list(scratch.iterdir())
+
+
+def test_progress_on_a_terminal_shows_what_runs_and_how_long_it_will_take(project):
+    import pty
+
+    main, follower = pty.openpty()
+    words = ("run", project.suite, *ONE, "fuser.waits.seconds=2")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench", *words], cwd=project.folder, env=project.environment,
+        stdout=subprocess.PIPE, stderr=follower, stdin=follower,
+    )  # fmt: skip
+    os.close(follower)
+    seen = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(main, 4096):
+            seen += chunk
+    assert process.wait(60) == 0
+    assert b"0/1 cells" in seen
+    assert b"left" in seen
+    assert b"mean x waits" in seen

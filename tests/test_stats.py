@@ -32,7 +32,7 @@ def binary(rng: np.random.Generator, n: int, levels: int) -> tuple[np.ndarray, n
     return truth, (rng.integers(0, levels, n) / levels).astype(np.float32)[:, None]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.integers(0, 10**6), st.integers(3, 40), st.sampled_from([2, 5, 10**6]))
 def test_weighted_binary_metrics_equal_scikit_learns_with_ties_and_weights(seed: int, n: int, levels: int) -> None:
     rng = np.random.default_rng(seed)
@@ -267,6 +267,7 @@ def test_holm_by_the_book() -> None:
     assert holm([]) == []
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_never_lowers_a_p_value_and_keeps_their_order(p_values: list[float]) -> None:
     adjusted = holm(p_values)

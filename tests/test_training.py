@@ -90,6 +90,23 @@ def test_same_seed_gives_the_same_bits_whatever_the_global_generator_holds() -> 
     assert one.weights() == two.weights() != other.weights()
 
 
+def test_the_noise_of_every_step_is_its_own_and_that_of_every_validation_the_same() -> None:
+    problem, trained, validated = Problem(), [], []
+
+    def loss(items: np.ndarray) -> torch.Tensor:
+        trained.append(torch.rand(()).item())
+        return problem.loss(items)
+
+    def validate() -> float:
+        validated.append(torch.rand(()).item())
+        return 0.0
+
+    train(problem.module, ITEMS, loss, TrainParams(epochs=3, batch_size=5), problem.context, validate=validate)
+    assert len(set(trained)) == 3 * STEPS_PER_EPOCH
+    assert len(validated) == 3
+    assert len(set(validated)) == 1
+
+
 def test_the_global_generator_is_left_as_it_was() -> None:
     before = torch.get_rng_state()
     Problem().train()

@@ -35,7 +35,8 @@ def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[
 
     from bench.errors import unknown
     from bench.overrides import ORIGIN, parse
-    from bench.request import Settings, is_many
+    from bench.request import Settings, several, single
+    from bench.typed import convert, is_many
 
     spec = registry.get("dataset", name, ORIGIN)
     types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
@@ -44,14 +45,15 @@ def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[
     for word in parse(words):
         key = word.key.removeprefix("data.")
         if word.key == "data.root":
-            root = str(word.values[0])
+            root = single(word, str)
         elif word.key == "cache":
-            cache = str(word.values[0])
+            cache = single(word, str)
         elif word.key.startswith("data.") and key in types_of:
-            values[key] = list(word.values) if is_many(types_of[key]) else word.values[0]
+            values[key] = several(word, types_of[key]) if is_many(types_of[key]) else single(word, types_of[key])
         else:
             raise unknown("key", word.key, ["data.root", "cache", *(f"data.{k}" for k in types_of)], ORIGIN)
-    return spec, spec.parameters(values, ORIGIN), root, Settings(cache=cache).cache_folder()
+    params = convert(values, spec.params, "data", ORIGIN)
+    return spec, params, root, Settings(cache=cache).cache_folder()
 
 
 @click.command("list")

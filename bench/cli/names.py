@@ -10,10 +10,9 @@ import click
 from bench.cli import answer, say
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bench.registry import Registry, Spec
 
+SCHEMA = "suite-schema"
 KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
@@ -25,16 +24,17 @@ def list_(kind: str, as_json: bool) -> None:
     """List suites, imputers, fusers, datasets or scenarios."""
     from bench.errors import unknown
     from bench.registry import discover
-    from bench.suite import find_suites, read
+    from bench.suite import broken_packages, find_suites
 
     kind = kind if kind.endswith("s") else kind + "s"
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS, "the command line")
     if kind == "suites":
-        rows = [
-            {"name": name, "title": read(name)[0].get("title", ""), "file": str(path)}
-            for name, path in find_suites().items()
+        rows: list[dict[str, Any]] = [
+            {"name": name, "title": _title(name), "file": str(path)} for name, path in find_suites().items()
         ]
+        for broken in broken_packages():
+            say(f"warning: a package of suites was left out: {broken}")
     else:
         registry = discover()
         _warn(registry)
@@ -50,6 +50,16 @@ def list_(kind: str, as_json: bool) -> None:
         print(f"{row['name']:<{width}}  {row['title']}")
 
 
+def _title(suite: str) -> str:
+    from bench.errors import UsageError
+    from bench.suite import read
+
+    try:
+        return str(read(suite)[0].get("title", ""))
+    except UsageError as error:
+        return f"cannot be used: {error}"
+
+
 def _warn(registry: Registry) -> None:
     for broken in registry.broken:
         say(f"warning: plugin {broken.plugin} was left out: {broken.reason}")
@@ -59,16 +69,27 @@ def _warn(registry: Registry) -> None:
 @click.argument("name")
 @JSON
 def show(name: str, as_json: bool) -> None:
-    """Show a method, dataset, scenario or suite: parameters with defaults, paper, tags."""
-    from bench.registry import discover
-    from bench.suite import find_suites
+    """Show a method, dataset, scenario or suite: parameters with defaults, paper, tags.
 
+    NAME may also be the path of a suite file, or suite-schema: the JSON schema of suite files.
+    """
+    from bench.errors import unknown
+    from bench.registry import KINDS as COMPONENTS
+    from bench.registry import discover
+    from bench.suite import find_suites, schema
+
+    if name == SCHEMA:
+        answer(schema())
+        return
     suites = find_suites()
-    if name in suites:
-        _show_suite(name, suites[name], as_json)
+    if name in suites or name.endswith(".toml"):
+        _show_suite(name, as_json)
         return
     registry = discover()
     _warn(registry)
+    known = {component for kind in COMPONENTS for component in registry.names(kind)}
+    if name not in known:
+        raise unknown("name", name, {*known, *suites, SCHEMA}, "the command line", f"see: bench list {'|'.join(KINDS)}")
     found = registry.find(name, "the command line")
     described = [_describe(spec) for spec in found]
     if as_json:
@@ -78,12 +99,12 @@ def show(name: str, as_json: bool) -> None:
         print(("\n" if number else "") + _text(spec))
 
 
-def _show_suite(name: str, path: Path, as_json: bool) -> None:
-    from bench.suite import read, resolve
+def _show_suite(name: str, as_json: bool) -> None:
+    from bench.suite import Layers, read, resolve
 
-    tree, _ = read(name)
-    profiles = ["demo", *(p for p in tree.get("profiles", {}) if p != "demo")]
-    resolved = {profile: resolve(tree, path, profile, {}) for profile in profiles}
+    tree, path = read(name)
+    resolved = {"demo": resolve(Layers(tree, path, "demo", {}))}
+    resolved |= {p: resolve(Layers(tree, path, p, {})) for p in tree.get("profiles", {}) if p != "demo"}
     if as_json:
         answer(resolved)
         return
@@ -125,6 +146,7 @@ def parameters(spec: Spec) -> list[dict[str, Any]]:
     properties: dict[str, Any] = next(
         (d["properties"] for d in schema.get("$defs", {}).values() if "properties" in d), {}
     )
+    told = _told(spec.params)
     rows = []
     for field in msgspec.structs.fields(spec.params):
         described = properties.get(field.encode_name, {})
@@ -148,10 +170,25 @@ def parameters(spec: Spec) -> list[dict[str, Any]]:
                 "type": kind,
                 "default": default,
                 "accepted": ", ".join(bounds),
-                "description": described.get("description", ""),
+                "description": described.get("description") or told.get(field.name, ""),
             }
         )
     return rows
+
+
+def _told(struct: type) -> dict[str, str]:
+    """What the docstrings of a parameter struct and its bases say of each field, in lines `name: description`."""
+    import inspect
+    import re
+
+    told: dict[str, str] = {}
+    for base in reversed(struct.__mro__):
+        text = inspect.cleandoc(base.__doc__ or "") if base.__module__ not in ("builtins", "msgspec") else ""
+        for name, said in re.findall(
+            r"(?:^|(?<=\. ))(\w+(?:, \w+)*):\s+(.+?)(?=(?:^|(?<=\. ))\w+(?:, \w+)*:\s|\n\n|\Z)", text, re.M | re.S
+        ):
+            told |= {part: " ".join(said.split()) for part in name.split(", ")}
+    return told
 
 
 def _arms(described: dict[str, Any]) -> str:
@@ -197,7 +234,7 @@ def doctor(as_json: bool) -> None:
     from bench.registry import KINDS as COMPONENTS
     from bench.registry import discover
     from bench.request import Settings
-    from bench.suite import find_suites
+    from bench.suite import broken_packages, find_suites
 
     registry = discover()
     settings = Settings()
@@ -228,7 +265,7 @@ def doctor(as_json: bool) -> None:
                 spec.load()
             except BenchError as error:
                 unloadable.append(str(error))
-    broken = [f"{b.plugin}: {b.reason}" for b in registry.broken]
+    broken = [*(f"{b.plugin}: {b.reason}" for b in registry.broken), *broken_packages()]
     if as_json:
         answer({**found, "broken": broken, "unloadable": unloadable})
     else:

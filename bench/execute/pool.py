@@ -20,6 +20,7 @@ from typing import Literal
 import msgspec
 import psutil
 
+from bench.execute.waiting import Waiting
 from bench.execute.worker import Answer, main
 from bench.stages.job import Job, Setup
 
@@ -97,12 +98,11 @@ class Pool:
     logs: Path
     watch: Watch
     running: list[Worker] = field(default_factory=list)
-    waiting: list[Job] = field(default_factory=list)
-    ended: dict[str, Result] = field(default_factory=dict)
+    waiting: Waiting = field(default_factory=Waiting)
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Do all jobs; every one of them ends with a Result given to `watch.finished`. Raises Aborted."""
-        self.waiting = list(jobs)
+        self.waiting = Waiting(jobs)
         if not jobs:
             return
         try:
@@ -129,49 +129,25 @@ class Pool:
         there.close()
         return Worker(number, gpu, process, here)
 
-    def _met(self, job: Job) -> bool:
-        return all(need not in self._unfinished for need in job.needs)
-
-    @property
-    def _unfinished(self) -> set[str]:
-        return {job.id for job in self.waiting} | {worker.job.id for worker in self.running if worker.job}
-
     def _fits(self, job: Job) -> bool:
         deadline = self.limits.deadline
         return deadline is None or time.monotonic() + job.estimate <= deadline
 
-    def _startable(self) -> list[Job]:
-        if self.watch.stop:
-            return []
-        unfinished = self._unfinished
-        return [job for job in self.waiting if not unfinished.intersection(job.needs) and self._fits(job)]
+    def _startable(self) -> bool:
+        return self.waiting.any_ready and not self.watch.stop
 
     def _hand_out(self) -> None:
-        self._fail_dependents()
         idle = [worker for worker in self.running if worker.job is None and worker.ready]
-        if not idle:
-            return
-        startable = self._startable()
         for worker in sorted(idle, key=lambda w: w.gpu is not None):
-            wanted = [j for j in startable if j.device == "cuda"] if worker.gpu is not None else []
-            allowed = wanted or [j for j in startable if j.device == "cpu"]
-            if not allowed:
+            if self.watch.stop:
+                return
+            job = self.waiting.take("cuda", self._fits) if worker.gpu is not None else None
+            job = job or self.waiting.take("cpu", self._fits)
+            if job is None:
                 continue
-            job = allowed[0]
-            startable.remove(job)
-            self.waiting.remove(job)
             worker.job, worker.started, worker.asked_to_stop, worker.note = job, time.monotonic(), None, ""
             with contextlib.suppress(OSError):
                 worker.connection.send(job)
-
-    def _fail_dependents(self) -> None:
-        """A job whose need did not end well ends the same way, with the reason."""
-        for job in list(self.waiting):
-            bad = next((self.ended[n] for n in job.needs if n in self.ended and self.ended[n].status != "ok"), None)
-            if bad is not None:
-                self.waiting.remove(job)
-                reason = f"{bad.job.label}: {bad.reason}" if bad.status != "not-run" else bad.reason
-                self._end(Result(job=job, status=bad.status, reason=reason))
 
     def _listen(self) -> None:
         handles: list[Connection | int] = []
@@ -275,13 +251,15 @@ class Pool:
         self._end(result)
 
     def _end(self, result: Result) -> None:
-        self.ended[result.job.id] = result
+        """Pass a result on; a job whose need did not end well ends the same way, with the reason."""
         self.watch.finished(result)
+        for job in self.waiting.ended(result.job.id, well=result.status == "ok"):
+            reason = result.reason if result.status == "not-run" else f"{result.job.label}: {result.reason}"
+            self._end(Result(job=job, status=result.status, reason=reason))
 
     def _give_up(self) -> None:
         """Nothing runs and nothing can be started: the budget or a stop ended the run."""
-        for job in list(self.waiting):
-            self.waiting.remove(job)
+        for job in self.waiting.give_up():
             self._end(Result(job=job, status="not-run", reason=self._why_stopped()))
 
     def _close(self) -> None:

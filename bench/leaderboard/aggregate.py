@@ -11,7 +11,7 @@ import msgspec
 from bench.leaderboard.audits import audit_results
 from bench.leaderboard.board import Board, Cost, PublishedScore, Row, Score, Table
 from bench.leaderboard.imputation import imputation_tables
-from bench.leaderboard.redact import PRIVATE, redact_command, redact_text
+from bench.leaderboard.redact import is_public, redact_command, redact_text
 from bench.leaderboard.storage import finite
 from bench.records import STATUSES, Coordinates, Export, Method, Record, Statistics, TaskSummary, method_of
 from bench.stages.score import METRICS
@@ -246,7 +246,7 @@ def _provenance(cells: Cells) -> dict[str, dict[str, int]]:
     counted = Counter(entry for record in cells.values() if record for entry in record.provenance.items())
     found: dict[str, dict[str, int]] = {}
     for (name, value), count in sorted(counted.items()):
-        if name.lower() not in PRIVATE and name != "command":
+        if name != "command" and is_public(name, value):
             found.setdefault(name, {})[value] = count
     return found
 

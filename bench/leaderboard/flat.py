@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 
 from bench.leaderboard.aggregate import Cells
 from bench.leaderboard.redact import redact_text
-from bench.records import Coordinates, Record
+from bench.records import Audit, Coordinates, Record
 
 BLOCKS = ("test", "validation", "imputation", "hidden", "audit", "records", "cost")
 """Groups of columns, in their order; a column is called by its block and the name inside."""
@@ -16,7 +17,6 @@ COSTS_THAT_REPEAT = frozenset({"parameters"})
 """Costs that are the same whenever a cell is run again; all others are timings or measured memory."""
 
 PLACE = Coordinates.__struct_fields__
-Column = tuple[int, str]
 
 
 def to_csv(cells: Cells, controls: tuple[set[str], set[str]], wall_costs: bool = True) -> str:
@@ -26,32 +26,54 @@ def to_csv(cells: Cells, controls: tuple[set[str], set[str]], wall_costs: bool =
     audits are pass, fail or n.a. Numbers are written in full. wall_costs=False leaves out the costs that differ from
     run to run.
     """
-    values = [_values(record, wall_costs) if record else {} for record in cells.values()]
-    columns = sorted({column for line in values for column in line})
+    names = _names(record for record in cells.values() if record)
+    if not wall_costs:
+        names["cost"] = [name for name in names["cost"] if name in COSTS_THAT_REPEAT]
+    modalities = _pairs(names["imputation"])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    named = [f"{BLOCKS[block]} {name}" for block, name in columns]
-    writer.writerow([*PLACE, "control", "key", "status", "reason", *named])
-    for (at, record), line in zip(cells.items(), values, strict=True):
-        control = int(at.imputer in controls[0] or at.fuser in controls[1])
-        state = (record.key, record.status, redact_text(record.reason)) if record else ("", "not-run", "")
-        place = (getattr(at, name) for name in PLACE)
-        writer.writerow([*place, control, *state, *map(line.get, columns)])
+    named = [*PLACE, "control", "key", "status", "reason"]
+    writer.writerow([*named, *(f"{block} {name}" for block in BLOCKS for name in names[block])])
+    for at, record in cells.items():
+        line = [getattr(at, name) for name in PLACE]
+        line.append(int(at.imputer in controls[0] or at.fuser in controls[1]))
+        if record is None:
+            writer.writerow([*line, "", "not-run", "", *([None] * sum(map(len, names.values())))])
+            continue
+        line += record.key, record.status, redact_text(record.reason)
+        line += map(record.scores.get, names["test"])
+        line += map(record.validation.get, names["validation"])
+        line += [record.imputation.get(modality, {}).get(name) for modality, name in modalities]
+        line += map(record.hidden.get, names["hidden"])
+        line += [_outcome(record.audits.get(name)) for name in names["audit"]]
+        line += map(record.counts.get, names["records"])
+        line += map(record.costs.get, names["cost"])
+        writer.writerow(line)
     return text.getvalue()
 
 
-def _values(record: Record, wall_costs: bool) -> dict[Column, float | str]:
-    """(place of the block, name) -> value."""
-    values: dict[Column, float | str] = {}
-    for block, group in ((0, record.scores), (1, record.validation), (3, record.hidden), (5, record.counts)):
-        for name, value in group.items():
-            values[block, name] = value
-    for modality, scores in record.imputation.items():
-        for name, value in scores.items():
-            values[2, f"{modality} {name}"] = value
-    for name, audit in record.audits.items():
-        values[4, name] = "n.a." if audit.passed is None else "pass" if audit.passed else "fail"
-    for name, value in record.costs.items():
-        if wall_costs or name in COSTS_THAT_REPEAT:
-            values[6, name] = value
-    return values
+def _names(records: Iterable[Record]) -> dict[str, list[str]]:
+    """Block -> the names any record has in it, sorted."""
+    found: dict[str, set[str]] = {block: set() for block in BLOCKS}
+    for record in records:
+        found["test"].update(record.scores)
+        found["validation"].update(record.validation)
+        found["imputation"].update(
+            f"{modality} {name}" for modality, scores in record.imputation.items() for name in scores
+        )
+        found["hidden"].update(record.hidden)
+        found["audit"].update(record.audits)
+        found["records"].update(record.counts)
+        found["cost"].update(record.costs)
+    return {block: sorted(names) for block, names in found.items()}
+
+
+def _pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """(modality, metric) of the columns of imputation scores; metrics are single words."""
+    return [(modality, metric) for modality, _, metric in (name.rpartition(" ") for name in names)]
+
+
+def _outcome(audit: Audit | None) -> str | None:
+    if audit is None:
+        return None
+    return "n.a." if audit.passed is None else "pass" if audit.passed else "fail"

@@ -62,12 +62,11 @@ def _table(
 
 
 def _agree(one: Mapping[str, Mapping[str, float]], two: Mapping[str, Mapping[str, float]]) -> bool:
-    return (
-        one == two
-        or (one.keys() == two.keys()
+    return one == two or (
+        one.keys() == two.keys()
         and all(
             one[m].keys() == two[m].keys() and all(abs(one[m][k] - two[m][k]) <= _SAME for k in one[m]) for m in one
-        ))
+        )
     )
 
 

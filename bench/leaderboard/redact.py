@@ -54,6 +54,11 @@ def _is_path(value: str) -> bool:
     return bool(re.match(r"[/~\\]|[A-Za-z]:[/\\]", value))
 
 
+def is_public(name: str, value: str) -> bool:
+    """Whether an entry of a record's provenance may be shared: no private name, no absolute path inside."""
+    return name.lower() not in PRIVATE and not _is_path(value) and redact_text(value) == value
+
+
 def redact(export: Export) -> Export:
     """The export without names of machines, folders and hours; scores, statistics and keys stay as they are.
 
@@ -70,7 +75,7 @@ def _redact_record(record: Record) -> Record:
     for name, value in record.provenance.items():
         if name == "command":
             provenance[name] = redact_command(value)
-        elif name.lower() not in PRIVATE and not _is_path(value) and redact_text(value) == value:
+        elif is_public(name, value):
             provenance[name] = value
     return msgspec.structs.replace(
         record,

@@ -70,7 +70,7 @@ def run_check(check: Check, subject: Subject) -> Outcome:
 
 
 def parametrize(
-    *names: str, registry: Registry | None = None, data_root: Path | None = None
+    *components: Spec | str, registry: Registry | None = None, data_root: Path | None = None
 ) -> Callable[[Callable[..., Any]], pytest.MarkDecorator]:
     """A pytest decorator: one test per component and check.
 
@@ -78,15 +78,18 @@ def parametrize(
         def test_contract(check):
             check()
 
+    components: names (of any kind) or specs; names are looked up in `registry` (default: every installed plugin).
     The test is skipped with the reason where a check does not apply, and an expected failure is reported as such. A
     check that cannot start because the component fails earlier fails too: it may be the only one selected.
     """
     import pytest
 
-    registry = registry or discover()
+    if registry is None and not all(isinstance(component, Spec) for component in components):
+        registry = discover()
     cases = []
-    for name in names:
-        for spec in registry.find(name, "bench.testing.parametrize"):
+    for component in components:
+        found = [component] if isinstance(component, Spec) else (registry or Registry()).find(component, "parametrize")
+        for spec in found:
             subject = Subject(spec, data_root)
             for declared in _checks(spec).values():
                 cases.append(pytest.param(_Case(declared, subject), id=f"{spec.kind}-{spec.name}-{declared.name}"))

@@ -30,7 +30,6 @@ def apply_elsewhere(subject: Subject) -> dict[str, np.ndarray]:
     spec = subject.spec
     if "<locals>" in spec.params.__qualname__ or spec.params.__module__ == "__main__":
         skip("the parameter struct is not at the top level of an importable module")
-    torch = sys.modules.get("torch")
     job = {
         "kind": spec.kind,
         "name": spec.name,
@@ -38,12 +37,14 @@ def apply_elsewhere(subject: Subject) -> dict[str, np.ndarray]:
         "params": f"{spec.params.__module__}:{spec.params.__qualname__}",
         "test_params": msgspec.to_builtins(dict(spec.test_params)),
         "tags": sorted(spec.tags),
-        "threads": torch.get_num_threads() if torch else 0,
         "out": str(subject.folder / "elsewhere.safetensors"),
     }
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     environment["PYTHONHASHSEED"] = "1" if environment.get("PYTHONHASHSEED") != "1" else "2"
+    if "torch" in spec.tags and "torch" in sys.modules:
+        # Sums over threads depend on their number, which a program may have changed after torch was loaded.
+        environment["OMP_NUM_THREADS"] = str(sys.modules["torch"].get_num_threads())
     done = subprocess.run(
         [sys.executable, "-m", "bench.testing.worker"],
         input=json.dumps(job),
@@ -62,10 +63,6 @@ def main() -> None:
     from bench.testing.subject import Subject
 
     job = json.load(sys.stdin)
-    if job["threads"]:
-        import torch
-
-        torch.set_num_threads(job["threads"])
     module, _, name = job["params"].partition(":")
     params = getattr(importlib.import_module(module), name)
     spec = Spec(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -34,6 +36,12 @@ def fitted(name: str, task: Task, context: Context = CONTEXT) -> Fuser[Any]:
 def test_the_three_fusers_are_declared() -> None:
     assert NAMES == ["gbm", "gru", "linear"]
     assert not REGISTRY.broken
+
+
+def test_declaring_the_fusers_imports_neither_torch_nor_scikit_learn() -> None:
+    code = "import sys, bench_fusers.plugin; print(sorted({'torch', 'sklearn', 'pandas', 'scipy'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
 
 
 @every_fuser

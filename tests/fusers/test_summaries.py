@@ -21,7 +21,7 @@ def summary(values: list[float], observed: list[bool]) -> dict[str, float]:
     grid = np.array(values, np.float32)[None, :, None]
     seen = np.array(observed)[None, :, None]
     events = Events(np.zeros(2, np.int64), np.zeros(0, np.float32), np.zeros((0, 1), np.float32))
-    available = seen.any(axis=(1, 2))
+    available = np.array([any(observed)])
     series = Series(("c",), ("1",), grid, seen, np.arange(len(values), dtype=np.float32), events, available, ~available)
     one = Cohort(np.array(["r"]), np.array(["g"]), {"m": series}, np.array([[_, 2]], np.float32), ("age", "sex"), {})
     row, names = features(one)

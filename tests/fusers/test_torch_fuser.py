@@ -161,8 +161,20 @@ def test_a_fuser_interrupted_in_training_resumes_to_the_same_bits(task: Task, tm
         interrupted.predict(test, Context(seed=5))
     resumed = build("gru")
     resumed.fit(train, valid, task, Context(seed=5, scratch=tmp_path))
-    assert resumed.result.resumed_from == 6  # type: ignore[attr-defined]
+    assert isinstance(resumed, TorchFuser)
+    assert resumed.result is not None
+    assert resumed.result.resumed_from == 6
     assert np.array_equal(resumed.predict(test, Context(seed=5)), whole.predict(test, Context(seed=5)))
+
+
+def test_a_second_fit_that_is_interrupted_leaves_nothing_half_trained_to_predict_with() -> None:
+    whole, fuser = cohort(), recorder()
+    trained(fuser, whole)
+    train, valid, test = parts(whole)
+    with pytest.raises(Interrupted):
+        fuser.fit(train, valid, BINARY, Context(should_stop=lambda: True))
+    with pytest.raises(NotFitted):
+        fuser.predict(test, Context())
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)

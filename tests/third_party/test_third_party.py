@@ -146,3 +146,18 @@ def test_a_slip_in_its_name_is_answered_with_the_nearest(command: Command) -> No
     assert checked.returncode == 2
     assert 'did you mean "decay"' in checked.stderr
     assert "Traceback" not in checked.stderr
+
+
+def test_its_suite_runs_on_real_data_with_its_methods_beside_the_harness_s_own(
+    command: Command, data_root: Path
+) -> None:
+    words = ("suite=example12", f"data.root={data_root}", "out=out", "cache=cache")
+    run = command("bench", "run", *words)
+    assert run.returncode == 0, run.stdout + run.stderr
+    report = command("bench", "report", *words)
+    assert report.returncode == 0, report.stderr
+    boards = command(
+        "python", "-c", "import pathlib; print(*(p.read_text() for p in pathlib.Path().rglob('*.md')))"
+    ).stdout
+    for row in ("decay.*centroid", "mean.*linear"):
+        assert re.search(row, boards), report.stdout + boards

@@ -1,6 +1,8 @@
+from collections.abc import Callable
+
 import bench.testing
 
 
 @bench.testing.parametrize("decay", "centroid")
-def test_contract(check):
+def test_contract(check: Callable[[], None]) -> None:
     check()

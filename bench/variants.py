@@ -1,0 +1,75 @@
+"""Variants: a method with one set of parameters. Lists of values of one parameter are sweeps."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bench.errors import UsageError
+from bench.registry import Registry
+from bench.typed import convert, is_many
+
+if TYPE_CHECKING:
+    from bench.request import Request
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """One method with one set of parameters. label: its name, and in brackets what the command line or a sweep set."""
+
+    kind: str
+    name: str
+    label: str
+    params: dict[str, Any]
+    control: bool = False
+
+
+def variants(
+    kind: str, names: tuple[str, ...], controls: tuple[str, ...], request: Request, registry: Registry
+) -> list[Variant]:
+    """The variants of one axis: chosen names first, then the controls not chosen; parameter lists are sweeps.
+
+    The order of sweeps is that of the parameters' names, whatever order they were written in. Raises UsageError, saying
+    where it was written, for a parameter that is not known or not accepted, and for a value given twice.
+    """
+    made = []
+    for name in [*names, *(c for c in controls if c not in names)]:
+        spec = registry.get(kind, name)
+        prefix = f"{kind}.{name}"
+        written: Mapping[str, Any] = getattr(request.suite, kind).get(name, {})
+        types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
+        axes = {
+            key: written[key] if isinstance(written[key], list) and not is_many(types_of.get(key)) else [written[key]]
+            for key in sorted(written)
+        }
+
+        def where(dotted: str) -> str:
+            known = (origin for key, origin in request.origins.items() if dotted == key or dotted.startswith(f"{key}["))
+            return next(known, f"suite {request.suite.name}")
+
+        for key, values in axes.items():
+            dotted = f"{prefix}.{key}"
+            if not values:
+                raise UsageError(f'"{dotted}" is empty (from {where(dotted)}); give it one value or more')
+            for value in values:
+                if values.count(value) > 1:
+                    raise UsageError(f'"{dotted}" names {value} twice (from {where(dotted)}); keep one')
+        shown = [key for key in axes if len(axes[key]) > 1 or key in request.said.get(prefix, {})]
+        for combination in itertools.product(*axes.values()):
+            params = dict(zip(axes, combination, strict=True))
+            typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
+            inside = ", ".join(f"{key}={_short(params[key])}" for key in shown)
+            label = f"{name}({inside})" if inside else name
+            made.append(Variant(kind, name, label, typed, control=name in controls))
+    return made
+
+
+def _short(value: Any) -> str:
+    """A value as it stands in a label: two values that differ never look the same."""
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, list | tuple):
+        return "+".join(map(_short, value))
+    return str(value)

@@ -1,0 +1,221 @@
+"""Suite files: found, read, checked, and laid over one another."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+import tomllib
+import types
+import typing
+from pathlib import Path
+
+import msgspec
+import pytest
+from asking import SMALL, Asker
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench import suite as suites
+from bench.errors import UsageError
+from bench.records import Published
+from bench.suite import Suite, find_suites, line_of, read
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def ask(tmp_path):
+    return Asker(tmp_path)
+
+
+def test_the_suites_of_the_harness_are_found_and_can_be_run_in_every_profile():
+    for name, path in find_suites().items():
+        tree, _ = read(name)
+        assert tree["name"] == name
+        for profile in {"demo", *tree.get("profiles", {})}:
+            suites.resolve(suites.Layers(tree, path, profile, {}))
+
+
+def entry_points(monkeypatch, *packages):
+    made = [importlib.metadata.EntryPoint(name, name, "bench.suites") for name in packages]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: made if group == "bench.suites" else [])
+
+
+def test_a_strangers_suites_are_found_and_can_take_no_name_of_ours(tmp_path, monkeypatch):
+    package = tmp_path / "strangers_suites"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name in ("theirs", "physionet48"):
+        (package / f"{name}.toml").write_text(SMALL.replace("small", name))
+    monkeypatch.syspath_prepend(tmp_path)
+    entry_points(monkeypatch, "strangers_suites")
+    assert find_suites()["theirs"] == package / "theirs.toml"
+    assert find_suites()["physionet48"].parent != package
+
+
+def test_a_package_of_suites_that_cannot_be_imported_is_named_when_a_suite_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "crashing_suites.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    entry_points(monkeypatch, "crashing_suites")
+    assert "physionet48" in find_suites()
+    with pytest.raises(UsageError, match="crashing_suites: ZeroDivisionError"):
+        read("theirs")
+
+
+def test_an_unknown_suite_is_answered_with_the_nearest():
+    with pytest.raises(UsageError, match='suite "physionet84" is not known .* did you mean "physionet48"'):
+        read("physionet84")
+
+
+def test_a_suite_file_that_is_missing_is_named():
+    with pytest.raises(UsageError, match=r'suite file "nowhere.toml" \(from the command line\) does not exist'):
+        read("nowhere.toml")
+
+
+@pytest.mark.parametrize("content", [b"name = ", b"[grid\n", b"a = 1\na = 2", b"\xff\xfe"])
+def test_a_file_that_is_no_toml_is_named_with_what_is_wrong(tmp_path, content):
+    file = tmp_path / "bad.toml"
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=r"bad\.toml is not valid TOML: \S"):
+        read(str(file))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "line"),
+    [
+        ("sumary = 'x'", "summary", 6),
+        ("[controls]\nimputr = []", "controls.imputer", 7),
+        ("[splitt]\nseed = 1", "split", 6),
+        ("[split]\nseeed = 1", "split.seed", 7),
+        ("[profiles.paper]\ndrawz = 2", "profiles.paper.draws", 7),
+        ("[profiles.paper.grid]\nsed = [1]", "profiles.paper.grid.seed", 7),
+        ("stats = { resampels = 5 }", "stats.resamples", 6),
+        ("[[published]]\ntask = 'ihm'\nmetod = 'x'", "published.method", 8),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest_and_its_line(ask, wrong, right, line):
+    head, _, rest = SMALL.replace("[controls]\nimputer = []\nfuser = []\n", "").partition("\n[grid]")
+    ask.text = f"{head}\n{wrong}\n[grid]{rest}"
+    message = ask.refusal()
+    assert f"small.toml, line {line})" in message
+    assert f'did you mean "{right}"?' in message
+
+
+@pytest.mark.parametrize("key", ["name", "profiles"])
+def test_a_profile_cannot_say_which_suite_it_is(ask, key):
+    ask.text += f"\n[profiles.paper]\n{key} = 'other'\n"
+    assert f'key "profiles.paper.{key}" is not known' in ask.refusal()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('title = "A small suite"', "title = 3", "title"),
+        ("seed = [1, 2]", "seed = ['x']", "grid.seed[0]"),
+        ('task = ["ihm"]', 'task = "ihm"', "grid.task"),
+        ("[audits]", "[stats]\nalpha = 2.0\n[audits]", "stats.alpha"),
+        ("[audits]", "[split]\nfractions = [0.5, 0.5]\n[audits]", "split.fractions"),
+        ("[audits]", "[split]\nfractions = [1.0, 0.0, 0.0]\n[audits]", "split.fractions[0]"),
+        ("[audits]", "[scaling]\nwinsorise = inf\n[audits]", "scaling.winsorise"),
+        ("[audits]", "[limits]\ntime = 'soon'\n[audits]", "limits.time"),
+        ("[audits]", "[limits]\nmemory = 'much'\n[audits]", "limits.memory"),
+        ('name = "small"', 'name = "../small"', "name"),
+        ("cells = []", "cells = ['repeet']", "audits.cells[0]"),
+        ("[audits]", "[imputer]\nplain = 3\n[audits]", "imputer.plain"),
+        ("[audits]", "[profiles]\npaper = 3\n[audits]", "profiles"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_with_key_and_line(ask, old, new, key):
+    ask.text = SMALL.replace(old, new)
+    message = ask.refusal()
+    assert f'"{key}"' in message
+    assert re.search(r"small\.toml, line \d+\)", message)
+
+
+def test_a_value_of_a_profile_is_refused_at_its_own_line(ask):
+    ask.text = SMALL + "\n[profiles.paper]\ndraws = 0\n"
+    assert "small.toml, line 22)" in ask.refusal("profile=paper")
+
+
+def test_a_required_key_that_is_missing_is_named(ask):
+    ask.text = SMALL.replace('task = ["ihm"]\n', "")
+    assert '"grid.task" is required and was not given (from small.toml, line 6)' in ask.refusal()
+
+
+def test_fractions_that_do_not_sum_to_one_are_refused(ask):
+    message = ask.refusal("split.fractions=0.5,0.2,0.2")
+    assert '"split.fractions" = [0.5, 0.2, 0.2] must sum to 1 (from the command line)' in message
+
+
+@given(st.lists(st.sampled_from(["grid", "seed", "fuser", "gru"]), min_size=1, max_size=3, unique=True))
+def test_the_line_of_a_key_is_found_however_the_tables_are_written(parts):
+    *table, key = parts
+    written = f"# {'.'.join(parts)} = 0\n\n" + (f"[{'.'.join(table)}]\n" if table else "") + f"{key} = 1\n"
+    assert line_of(written, ".".join(parts)) == len(written.splitlines())
+    assert line_of(f"x = 1\n{'.'.join(parts)} = 1\n", ".".join(parts)) == 2
+    assert line_of("x = 1\n", ".".join(parts)) == 0
+
+
+def test_the_same_key_of_another_table_is_not_mistaken():
+    text = "[imputer.a]\nsteps = 1\n[fuser.b]\nsteps = 2\n"
+    assert line_of(text, "fuser.b.steps") == 4
+    assert line_of(text, "fuser.b.stepps") == 3
+
+
+def test_the_stored_schema_is_the_schema_of_the_structs():
+    stored = json.loads((ROOT / "suites" / "schema.json").read_text())
+    assert stored == json.loads(msgspec.json.encode(suites.schema())), "write it anew: bench show suite-schema > suites/schema.json"
+
+
+PAGE = (ROOT / "docs" / "suites.md").read_text()
+
+
+def structs(kind: typing.Any, prefix: str = "") -> typing.Iterator[tuple[str, str]]:
+    """(table, key) of every field of the suite, nested structs included."""
+    for field in msgspec.structs.fields(kind):
+        yield prefix, field.name
+        inner = [field.type, *typing.get_args(field.type)]
+        for arm in inner:
+            if isinstance(arm, type) and not isinstance(arm, types.GenericAlias) and issubclass(arm, msgspec.Struct):
+                yield from structs(arm, field.name)
+
+
+@pytest.mark.parametrize(("table", "key"), sorted(set(structs(Suite))))
+def test_every_key_stands_in_the_manual_of_suites(table, key):
+    section = PAGE if not table else PAGE[re.search(rf"^### `\[+{table}\]+`", PAGE, re.MULTILINE).start() :]
+    section = section.split("\n### ", 2)[1] if table else section
+    assert re.search(rf"^\| `{key}` \|", section, re.MULTILINE) or re.search(rf"^### `\[+{key}[.\]]", section, re.MULTILINE)
+
+
+def test_the_manual_lists_no_key_that_does_not_exist():
+    known = {key for _, key in structs(Suite)}
+    assert set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) <= known
+
+
+def test_the_defaults_in_the_manual_are_the_defaults():
+    for kind, table in [(Suite, ""), *((f.type, f.name) for f in msgspec.structs.fields(Suite))]:
+        if not (isinstance(kind, type) and not isinstance(kind, types.GenericAlias) and issubclass(kind, msgspec.Struct)):
+            continue
+        for field in msgspec.structs.fields(kind):
+            if field.default is msgspec.NODEFAULT or isinstance(field.default, msgspec.Struct):
+                continue
+            start = PAGE.index(f"### `[{table}]`") if table else 0
+            row = re.search(rf"^\| `{field.name}` \| [^|]+ \| ([^|]+) \|", PAGE[start:], re.MULTILINE)
+            said = row[1].strip().strip("`")
+            wanted = field.default
+            assert tomllib.loads(f"x = {said}")["x"] == (list(wanted) if isinstance(wanted, tuple) else wanted), field.name
+
+
+def test_the_example_in_the_manual_is_a_suite(tmp_path):
+    example = re.search(r"```toml\n(name = .*?)```", PAGE, re.DOTALL)[1]
+    file = tmp_path / "example.toml"
+    file.write_text(example)
+    tree, path = read(str(file))
+    from bench.registry import discover
+    from bench.request import request
+
+    for profile in ("demo", *tree["profiles"]):
+        made = request([f"suite={path}", f"profile={profile}"], discover())
+        assert made.suite.name == "example12"
+    assert made.suite.published == (Published("ihm", "Model X", "auroc", 0.86, 0.01, "Author et al. 2020, table 3"),)

@@ -1,0 +1,39 @@
+"""The harness's own components keep the contract they ask of others: the same kit, one test per check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import bench.testing
+from bench.registry import Spec, discover
+
+REGISTRY = discover()
+
+
+def _own(kind: str) -> list[Spec]:
+    return [spec for spec in REGISTRY.specs(kind) if spec.plugin.startswith("gapbench:")]
+
+
+@bench.testing.parametrize(*_own("scenario"), *_own("imputer"))
+def test_contract(check: Callable[[], None]) -> None:
+    check()
+
+
+@pytest.mark.slow
+@bench.testing.parametrize(*_own("fuser"))
+def test_contract_of_fusers(check: Callable[[], None]) -> None:
+    check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", _own("dataset"), ids=lambda spec: spec.name)
+def test_contract_of_datasets_on_real_files(spec: Spec, data_root: Path) -> None:
+    report = bench.testing.check(spec, data_root=data_root)
+    assert report.ok, report.to_text()
+
+
+def test_there_is_something_of_each_kind_to_check() -> None:
+    assert all(_own(kind) for kind in ("scenario", "imputer", "fuser", "dataset"))
