@@ -31,6 +31,7 @@ def storage(path: Path) -> Iterator[None]:
             errno.EROFS: "the file system is read-only; choose another folder",
             errno.EACCES: "permission denied; choose another folder",
             errno.EPERM: "permission denied; choose another folder",
+            errno.EEXIST: "part of the path is a file, not a folder",
             errno.ENOTDIR: "part of the path is a file, not a folder",
         }
         reason = reasons.get(error.errno or 0, error.strerror or str(error))

@@ -43,14 +43,13 @@ from bench.leaderboard.redact import redact
 from bench.leaderboard.storage import save_export
 from bench.records import Export, Method, Record, method_of
 from bench.stats import Table, table_of
-from bench.student import critical
 
 Verdict = Literal["worse", "not-comparable", "inconclusive", "improved", "same"]
 EXIT_CODE: dict[Verdict, int] = {"same": 0, "improved": 10, "worse": 11, "inconclusive": 12, "not-comparable": 13}
 GRAVITY: tuple[Verdict, ...] = ("worse", "not-comparable", "inconclusive", "improved", "same")
 """The verdict on a whole run is the first of these that any method has."""
 
-SAME_TEST = ("manifest", "split")
+SAME_TEST = ("manifest", "split", "profile", "scenario parameters")
 """Entries of `Record.provenance` that must agree for two cells to be the same test."""
 
 ROUNDING = 1e-9
@@ -249,7 +248,7 @@ def _judge(
     old = [score for seed in (common or sorted(before)) if (score := _score(before[seed], metric)) is not None]
     difference = fmean(scores.values()) - fmean(old)
     error = math.sqrt(noise.variance * (1 / len(old) + 1 / len(scores)))
-    floor = critical(alpha, noise.freedom) * error if noise.freedom else None
+    floor = _critical(alpha, noise.freedom) * error if noise.freedom else None
     verdict, reason = _verdict(difference if higher_is_better(metric) else -difference, error, floor, alpha, tolerance)
     if noise.pooled and floor is not None and abs(difference) > ROUNDING:
         reason += "; noise of the table's other methods, since its own seeds show none"
@@ -266,6 +265,13 @@ def _judge(
         pooled=noise.pooled,
         freedom=noise.freedom,
     )
+
+
+def _critical(alpha: float, freedom: int) -> float:
+    """The t with P(|T| > t) = alpha. Only the part of SciPy that holds it is imported, and only when it is needed."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 1 - alpha / 2))
 
 
 def _verdict(gain: float, error: float, floor: float | None, alpha: float, tolerance: float) -> tuple[Verdict, str]:

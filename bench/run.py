@@ -254,6 +254,10 @@ def _check_space(*folders: Path) -> None:
             )
 
 
+def _json(params: dict[str, object]) -> str:
+    return msgspec.json.encode(params, order="deterministic").decode()
+
+
 class _Writer:
     """Turns results of jobs into records of cells, one by one, as they come."""
 
@@ -303,7 +307,9 @@ class _Writer:
         fuser = self.cells[record.key].fuser.name
         torch = "torch" in self.prepared.registry.get("fuser", fuser).tags
         precision = self.prepared.request.settings.precision if torch else "fp32"
-        record.provenance = {**self.common, "device type": device, "precision": precision}
+        scenario = self.cells[record.key].scenario
+        hidden = {"scenario parameters": f"{scenario.label} {_json(scenario.params)}"} if scenario.params else {}
+        record.provenance = {**self.common, **hidden, "device type": device, "precision": precision}
         self.prepared.ledger.write(record, predictions)  # type: ignore[arg-type]
         if record.coordinates.audit == "repeat" and record.status == "ok":
             self._compare(record, device)

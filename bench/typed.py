@@ -36,7 +36,7 @@ def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: Ori
     except msgspec.ValidationError as error:
         message = str(error)
         match = re.search(r" - at `\$\.?(.*?)`$", message)
-        path = match[1] if match else ""
+        path = _spelled(values, struct, match[1] if match else "")
         raise _refusal(values, struct, prefix, path, re.sub(r" - at `.*`$", "", message), origin) from None
     for path in _not_finite(msgspec.to_builtins(made), ""):
         raise _refusal(values, struct, prefix, path, "Expected a finite number", origin)
@@ -83,14 +83,43 @@ def _lookup(values: Any, path: str) -> Any:
     return values
 
 
+def _spelled(values: Any, kind: Any, path: str) -> str:
+    """The path of an error with the keys of free tables, which msgspec leaves out as `[...]`, filled in."""
+    made = ""
+    for part in re.findall(r"\[(\.\.\.|\d+)\]|([^.\[\]]+)", path):
+        index, name = part
+        if index == "..." and isinstance(values, Mapping):
+            kind = _inside(kind, "")
+            name = next((str(key) for key, value in values.items() if not _fits(value, kind)), "...")
+        else:
+            kind = _inside(kind, name or index)
+        values = _lookup(values, name or index)
+        made = _join(made, name) if name else f"{made}[{index}]"
+    return made
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _inside(kind: Any, part: str) -> Any:
+    """The type of a field of a struct, or of the values of a list or table."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        kind = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}.get(part)
+    else:
+        arms = [arm for arm in typing.get_args(kind) if arm is not Ellipsis]
+        kind = arms[-1] if arms else None
+    return kind
+
+
 def _accepted(kind: Any, path: str) -> list[str]:
     """The values a choice accepts, where the type at `path` is one."""
     for part in _steps(path):
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            kind = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}.get(part)
-        else:
-            arms = [a for a in typing.get_args(kind) if a is not Ellipsis]
-            kind = arms[-1] if arms else None
+        kind = _inside(kind, part)
         while typing.get_origin(kind) is typing.Annotated:
             kind = typing.get_args(kind)[0]
     choices = typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else (kind,)

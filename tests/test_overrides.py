@@ -157,7 +157,10 @@ def test_durations(text, seconds):
 
 @given(st.integers(0, 9), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
 def test_a_duration_is_the_sum_of_its_parts(days, hours, minutes, seconds):
-    assert duration(f"{days}d{hours}h{minutes}m{seconds}s", "budget") == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    assert (
+        duration(f"{days}d{hours}h{minutes}m{seconds}s", "budget")
+        == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    )
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-5m", "5 m", "5min", "h", "1h 30m", "1e3", "nan"])
@@ -168,7 +171,15 @@ def test_what_is_no_duration_is_refused_with_its_key_and_what_is_accepted(text):
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("1024", 1024), ("1K", 1024), ("500MB", 500 * 2**20), ("500MiB", 500 * 2**20), ("8GiB", 2**33), ("1.5g", 3 * 2**29), (7, 7)],
+    [
+        ("1024", 1024),
+        ("1K", 1024),
+        ("500MB", 500 * 2**20),
+        ("500MiB", 500 * 2**20),
+        ("8GiB", 2**33),
+        ("1.5g", 3 * 2**29),
+        (7, 7),
+    ],
 )
 def test_sizes_are_in_powers_of_1024(text, count):
     assert size(text, "limits.memory") == count

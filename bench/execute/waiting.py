@@ -47,7 +47,7 @@ class Waiting:
         ready = self._ready.get(device, [])
         while ready:
             _, key = heapq.heappop(ready)
-            if key in self.jobs and fits(self.jobs[key]):
+            if fits(self.jobs[key]):
                 return self.jobs.pop(key)
         return None
 

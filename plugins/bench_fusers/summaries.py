@@ -20,7 +20,8 @@ def features(cohort: Cohort) -> tuple[np.ndarray, tuple[str, ...]]:
 
     Per channel, from the completed grid, so that every imputed value counts: mean, standard deviation, min, max, first,
     last, slope (per length of the grid, least squares) and the mean of each third. NaN entries are left out of them; a
-    channel without any value has NaN there (a slope needs no more than one value: it is then 0).
+    channel without any value has NaN there (a slope needs no more than one value: it is then 0), and so have all channels
+    of a modality that is neither available nor filled, whatever its grid holds.
     Per channel, from the mask: share of observed bins, bin of the first and of the last observation, as shares of the
     length; a channel never observed has first 1 and last 0, which no observed one has.
     Per modality the flags `available` and `filled`; per static its value (NaN where unknown) and whether it is known.
@@ -52,7 +53,8 @@ _NAMES = (
 def _summary(series: Series, rows: slice) -> np.ndarray:
     """The block of one modality, [n, names * channels], channels fastest."""
     grid = np.asarray(series.grid[rows], np.float64)
-    there = ~np.isnan(grid)
+    present = series.available[rows] | series.filled[rows]
+    there = ~np.isnan(grid) & present[:, None, None]
     values = np.where(there, grid, 0.0)
     none = ~there.any(axis=1)
     length = grid.shape[1]

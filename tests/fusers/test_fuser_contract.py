@@ -108,6 +108,20 @@ def test_the_seed_matters_exactly_where_declared(name: str) -> None:
 
 
 @every_fuser
+def test_a_modality_neither_available_nor_filled_does_not_leak(name: str) -> None:
+    _, _, test = parts(cohort())
+    labs = test.modalities["labs"]
+    absent = replace(labs, filled=np.zeros_like(labs.filled))
+    other = replace(absent, grid=np.where(absent.available[:, None, None], absent.grid, np.float32(9)))
+    one, two = (
+        fitted(name, BINARY).predict(test.with_modalities({**test.modalities, "labs": series}), CONTEXT)
+        for series in (absent, other)
+    )
+    assert (~absent.available).any()
+    assert np.array_equal(one, two)
+
+
+@every_fuser
 def test_predict_before_fit_says_so(name: str) -> None:
     with pytest.raises(NotFitted):
         build(name).predict(cohort(10), CONTEXT)

@@ -203,21 +203,6 @@ def test_balance_raises_the_probability_of_the_rare_class(task: Task) -> None:
     assert means[1] > means[0] + 0.03
 
 
-def test_a_modality_neither_available_nor_filled_does_not_leak() -> None:
-    train, valid, test = parts(cohort())
-    fuser = build("gru")
-    fuser.fit(train, valid, BINARY, Context(seed=3))
-    labs = test.modalities["labs"]
-    absent = replace(labs, filled=np.zeros_like(labs.filled))
-    other = replace(absent, grid=np.where(absent.available[:, None, None], absent.grid, 9).astype(np.float32))
-    one, two = (
-        fuser.predict(test.with_modalities({**test.modalities, "labs": series}), Context(seed=3))
-        for series in (absent, other)
-    )
-    assert (~absent.available).any()
-    assert np.array_equal(one, two)
-
-
 def test_parameters_are_counted() -> None:
     assert build("gru").parameters() == 0
     assert trained(recorder(), cohort()).parameters() == 3
