@@ -50,7 +50,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
             parts["test"].ids, cohort.ids[(seen.parts == 2) & _eligible(cohort, task)], outputs
         ),
         **imputation.audits,
-        "imputed-reaches-fuser": audits.imputed_reaches(fuser, test, outputs, imputer_tags, context),
+        "imputed-reaches-fuser": audits.imputed_reaches(fuser, test, imputer_tags, context),
         "batch-independent": audits.batch_independent(fuser, test, outputs, context),
     }
     scores = score(task, truth, outputs)
