@@ -28,7 +28,10 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
     from safetensors.numpy import save_file
 
     with replacing(path) as temporary:
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, temporary, metadata=dict(metadata or {}))
+        # No metadata must be None: with an empty dict and no array, the library writes a header that is no JSON.
+        save_file(
+            {k: np.asarray(v, order="C") for k, v in arrays.items()}, temporary, metadata=dict(metadata or {}) or None
+        )
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -11,7 +11,7 @@ A component is constructed with one argument, its typed parameters, and does not
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -42,6 +42,8 @@ class Context:
     device:      "cpu" or "cuda" (one visible device).
     precision:   "fp32" or "bf16" (autocast; weights stay float32).
     scratch:     a private folder that survives an interruption of this very cell, for checkpoints; None when there is none.
+    parts:       for datasets tagged `uses_split`: the part of each group (int8, an index into `bench.splits.PARTS`), so that
+                 what is learnt while preparing (a text encoder) is learnt from training groups only; None for others.
     should_stop: becomes True when the run is being stopped; a long loop checkpoints and raises `Interrupted`.
     report:      takes a short progress line for the person who waits ("epoch 3 of 20").
     """
@@ -50,6 +52,7 @@ class Context:
     device: str = "cpu"
     precision: str = "fp32"
     scratch: Path | None = None
+    parts: Callable[[Sequence[str]], np.ndarray] | None = field(default=None, compare=False)
     should_stop: Callable[[], bool] = field(default=_never, compare=False)
     report: Callable[[str], None] = field(default=_ignore, compare=False)
 

@@ -18,7 +18,7 @@ import msgspec
 from bench.errors import UsageError
 
 ORIGIN = "the command line"
-WHOLE = {"data.root", "out", "cache", "suite"}
+WHOLE = {"data.root", "out", "cache", "suite", "from", "to"}
 """Keys whose value is taken as one piece of text: folders and file names may hold commas."""
 
 

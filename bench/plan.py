@@ -52,7 +52,8 @@ def plan(request: Request, registry: Registry, manifest: str, device: str) -> Pl
     """
     suite = request.suite
     dataset = registry.get("dataset", suite.dataset)
-    cohort_key = stage("cohort", dataset, msgspec.to_builtins(dataset.parameters(suite.data)), manifest)
+    parted = {"split": msgspec.to_builtins(suite.split)} if "uses_split" in dataset.tags else {}
+    cohort_key = stage("cohort", dataset, msgspec.to_builtins(dataset.parameters(suite.data)), manifest, **parted)
     axes = {
         kind: variants(kind, *_names(kind, request), request, registry) for kind in ("scenario", "imputer", "fuser")
     }

@@ -34,6 +34,7 @@ TAGS: Mapping[str, str] = {
     "nan_aware": "fuser: accepts a grid with NaN, so the control `none` makes sense",
     "leaves_nan": "imputer: a control that returns NaN where nothing was observed",
     "hides_values": "imputer: a control whose fuser sees masks and times but no value",
+    "uses_split": "dataset: learns from training groups while preparing (`Context.parts`), so the split is in its key",
     "synthetic": "dataset: generated; every table made on it says so",
 }
 

@@ -57,6 +57,7 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
     registry = discover()
     _warn_through(connection)
     connection.send(("ready", os.getpid()))
+    modules = 0
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             message = connection.recv()
@@ -64,6 +65,10 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
                 continue
             connection.send(("done", work(message, setup, registry, connection)))
             gc.collect()
+            if len(sys.modules) > modules:
+                # Imported code is here to stay; walking through it again after every cell would take 70 ms.
+                modules = len(sys.modules)
+                gc.freeze()
 
 
 def work(job: Job, setup: Setup, registry: Registry, connection: Connection | None = None) -> Answer:
@@ -104,9 +109,12 @@ def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | Non
     if connection is not None:
         guest = {"should_stop": connection.poll, "report": lambda text: connection.send(("progress", job.id, text))}
     if job.kind == "cohort":
+        from bench.splits import split
         from bench.stages.cohort import prepare
 
         spec = registry.get("dataset", setup.dataset)
+        if "uses_split" in spec.tags:
+            guest["parts"] = lambda groups: split(groups, setup.split.seed, setup.split.fractions)
         prepare(spec, setup.data, Path(setup.root), Path(setup.cache), setup.cohort_key, Context(**guest))
         return None
     context = job.context(setup, **guest)

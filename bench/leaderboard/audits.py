@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bench.leaderboard.board import AuditResult
-from bench.leaderboard.redact import redact_text
+from bench.leaderboard.redact import redact_audit, redact_text
 from bench.records import Audit, Coordinates, Record
 
 AUDITS = (
@@ -52,7 +52,7 @@ def _order(entry: tuple[int, Audit]) -> tuple[int, str, str]:
 
 
 def _result(found: list[tuple[int, Audit]]) -> AuditResult:
-    found = [(seed, Audit(audit.passed, redact_text(audit.detail))) for seed, audit in found]
+    found = [(seed, redact_audit(audit)) for seed, audit in found]
     failed = [
         f"seed {seed}: {audit.detail}" if audit.detail else f"seed {seed}"
         for seed, audit in found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import lru_cache
 from pathlib import PurePath
 
 import msgspec
@@ -32,6 +33,7 @@ def redact_text(text: str) -> str:
     return _PATH.sub(r".../\1", text) if "/" in text or "\\" in text else text
 
 
+@lru_cache(maxsize=1024)  # thousands of records share a command
 def redact_command(command: str) -> str:
     """A command line without what names a machine: `data.root=...`, any other absolute path as value likewise."""
     try:
@@ -54,9 +56,16 @@ def _is_path(value: str) -> bool:
     return bool(re.match(r"[/~\\]|[A-Za-z]:[/\\]", value))
 
 
+@lru_cache(maxsize=1024)
 def is_public(name: str, value: str) -> bool:
     """Whether an entry of a record's provenance may be shared: no private name, no absolute path inside."""
     return name.lower() not in PRIVATE and not _is_path(value) and redact_text(value) == value
+
+
+def redact_audit(audit: Audit) -> Audit:
+    """The audit with `redact_text` of its detail; the same object where that changes nothing."""
+    detail = redact_text(audit.detail)
+    return audit if detail == audit.detail else Audit(audit.passed, detail)
 
 
 def redact(export: Export) -> Export:
@@ -80,6 +89,6 @@ def _redact_record(record: Record) -> Record:
     return msgspec.structs.replace(
         record,
         reason=redact_text(record.reason),
-        audits={name: Audit(audit.passed, redact_text(audit.detail)) for name, audit in record.audits.items()},
+        audits={name: redact_audit(audit) for name, audit in record.audits.items()},
         provenance=provenance,
     )

@@ -31,15 +31,15 @@ def encode_export(export: Export) -> bytes:
     Numbers that are not finite have no form in JSON and are left out: a score that is not a number is no score.
     """
     records = sorted((finite(record) for record in export.records), key=lambda record: (record.coordinates, record.key))
-    lines = []
+    lines: list[bytes] = []
     for field in msgspec.structs.fields(Export):
         value: Any = records if field.name == "records" else getattr(export, field.name)
         if isinstance(value, list) and value:
-            body = "[\n" + ",\n".join(_encoder.encode(item).decode() for item in value) + "\n]"
+            body = b"[\n" + b",\n".join(map(_encoder.encode, value)) + b"\n]"
         else:
-            body = _encoder.encode(value).decode()
-        lines.append(f'"{field.name}": {body}')
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+            body = _encoder.encode(value)
+        lines.append(f'"{field.name}": '.encode() + body)
+    return b"{\n" + b",\n".join(lines) + b"\n}\n"
 
 
 def finite(record: Record) -> Record:

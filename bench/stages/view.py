@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +24,34 @@ from bench.stages.scaling import Scaler
 class View:
     """One hide key's result.
 
-    cohort: visible entries only, standardised. parts: int8 [n], index into `bench.splits.PARTS`. hidden: modality -> bool
-    [n, length, channels], observed but hidden. truth: modality -> float32 of that shape, standardised, for scoring only; never
-    handed to a component. shares: realised and expected hidden share.
+    cohort: visible entries only, standardised. parts: int8 [n], index into `bench.splits.PARTS`. shares: realised and
+    expected hidden share. recorded: the cohort before hiding; with scaler it gives the truth of what is hidden, for
+    scoring only: never handed to a component.
     """
 
     cohort: Cohort
     parts: np.ndarray
-    hidden: dict[str, np.ndarray]
-    truth: dict[str, np.ndarray]
     shares: dict[str, float]
+    recorded: Cohort
+    scaler: Scaler
+
+    @cached_property
+    def hidden(self) -> dict[str, np.ndarray]:
+        """modality -> bool [n, length, channels], observed but hidden."""
+        known = self.recorded.modalities
+        return {name: known[name].observed & ~series.observed for name, series in self.cohort.modalities.items()}
+
+    @cached_property
+    def truth(self) -> dict[str, np.ndarray]:
+        """modality -> float32 [n, length, channels], standardised, where anything is hidden."""
+        known = self.recorded.modalities
+        return {name: self.scaler.grid(name, known[name].grid) for name, mask in self.hidden.items() if mask.any()}
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it holds: what is not mapped from a file."""
+        series = self.cohort.modalities.values()
+        return sum(s.grid.nbytes + s.events.times.nbytes + s.events.values.nbytes for s in series)
 
     def select(self, modalities: tuple[str, ...]) -> View:
         """The same, for a modality set."""
@@ -46,7 +64,15 @@ def _raw(cache: str, key: str) -> Cohort:
     return load(path_of(Path(cache), key))
 
 
+@lru_cache(maxsize=2)
+def _parts(cache: str, key: str, seed: int, fractions: tuple[float, float, float]) -> np.ndarray:
+    return split(_raw(cache, key).groups.tolist(), seed, fractions)
+
+
 _views: dict[str, View] = {}
+
+KEPT = 2**30
+"""Bytes of views a worker keeps for its next cells: those of all seeds of a few thousand stays; one where views are larger."""
 
 
 def view(cell: Cell, setup: Setup, registry: Registry) -> View:
@@ -54,7 +80,7 @@ def view(cell: Cell, setup: Setup, registry: Registry) -> View:
     if cell.hide_key in _views:
         return _views[cell.hide_key]
     cohort = _raw(setup.cache, setup.cohort_key)
-    parts = split(cohort.groups.tolist(), setup.split.seed, setup.split.fractions)
+    parts = _parts(setup.cache, setup.cohort_key, setup.split.seed, setup.split.fractions)
     path = setup.folder("masks", f"{cell.hide_key}.safetensors")
     if not path.is_file():
         scenario = registry.get("scenario", cell.scenario.name).build(cell.scenario.params)
@@ -63,17 +89,8 @@ def view(cell: Cell, setup: Setup, registry: Registry) -> View:
     visible, metadata = arrays.read(path)
     seen = apply(cohort, visible)
     scaler = Scaler.fit(seen.take(np.flatnonzero(parts == 0)), setup.scaling.winsorise)
-    hidden = {name: series.observed & ~visible[name] for name, series in cohort.modalities.items()}
-    made_view = View(
-        cohort=scaler.scale(seen),
-        parts=parts,
-        hidden=hidden,
-        truth={
-            name: scaler.grid(name, series.grid) for name, series in cohort.modalities.items() if hidden[name].any()
-        },
-        shares=json.loads(metadata["shares"]),
-    )
-    while len(_views) >= 2:
+    made_view = View(scaler.scale(seen), parts, json.loads(metadata["shares"]), cohort, scaler)
+    while _views and sum(kept.nbytes for kept in _views.values()) + made_view.nbytes > KEPT:
         _views.pop(next(iter(_views)))
     _views[cell.hide_key] = made_view
     return made_view
