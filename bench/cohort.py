@@ -132,6 +132,8 @@ class Cohort:
     targets:      task name -> float32 [n] (or [n, labels] for multilabel); NaN where the task does not apply or the outcome
                   is unknown. Multiclass targets are class indices. Empty in the cohort handed to `predict`.
     bin_hours:    width of a bin of the grid, hours.
+    oracle:       generated cohorts only: task -> float32 [n, outputs], the best possible prediction, known because the
+                  data were made. Used for regret; never handed to a component.
     counts:       what preparing the data met and left out, by a short English name; shown by `bench data verify`.
     """
 
@@ -143,6 +145,7 @@ class Cohort:
     targets: Mapping[str, np.ndarray]
     bin_hours: float = 1.0
     counts: Mapping[str, int] = field(default_factory=dict)
+    oracle: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -161,6 +164,7 @@ class Cohort:
             modalities={name: series.take(index) for name, series in self.modalities.items()},
             statics=self.statics[index],
             targets={name: target[index] for name, target in self.targets.items()},
+            oracle={name: outputs[index] for name, outputs in self.oracle.items()},
         )
 
     def with_modalities(self, modalities: Mapping[str, Series]) -> Cohort:
@@ -168,8 +172,8 @@ class Cohort:
         return replace(self, modalities=dict(modalities))
 
     def without_targets(self) -> Cohort:
-        """The same records with no targets, as `predict` and `impute` receive them."""
-        return replace(self, targets={})
+        """The same records with no targets and no oracle, as `predict` and `impute` receive them."""
+        return replace(self, targets={}, oracle={})
 
 
 def bin_events(events: Events, length: int, bin_hours: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -41,6 +41,7 @@ class Record(msgspec.Struct, kw_only=True):
     """One cell's result. Every planned cell has one once it was tried.
 
     scores:     test metrics by name; validation: the same on the validation part.
+    oracle:     generated data only: what the best possible prediction scores on the same test records.
     imputation: modality (and "all") -> mae, rmse, crps (standardised scale) and hidden (how many entries were scored).
     hidden:     unit-share expected and realised of the scenario: {"expected", "realised", "standard_error"}.
     audits:     by name; see docs/results.md.
@@ -57,6 +58,7 @@ class Record(msgspec.Struct, kw_only=True):
     reason: str = ""
     scores: dict[str, float] = {}
     validation: dict[str, float] = {}
+    oracle: dict[str, float] = {}
     imputation: dict[str, dict[str, float]] = {}
     hidden: dict[str, float] = {}
     audits: dict[str, Audit] = {}

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from bench.cohort import Task
-from bench.errors import UsageError
+from bench.errors import DataError, UsageError
 from bench.plan import Plan, plan
-from bench.registry import Registry
+from bench.registry import Registry, Spec
 from bench.request import Request, request
 
 SUPPORT = Path(__file__).parent / "support"
@@ -73,6 +73,16 @@ def made_registry(**changes: dict) -> Registry:
     declare("fuser", "net", "Level", tags={"torch"}, randomness="seeded")
     declare("fuser", "tree", "Level", tags={"nan_aware"})
     return registry
+
+
+def marked_files(root: Path, params: object) -> list[Path]:
+    """The files of a dataset that needs a file called `marked`."""
+    if not (root / "marked").is_file():
+        raise DataError(f"nothing is marked in {root}")
+    return [root / "marked"]
+
+
+MARKED = Spec("dataset", "marked", "bench_toy.parts:Toy", files="asking:marked_files")
 
 
 class Asker:

@@ -29,10 +29,15 @@ def test_no_suite_is_refused_with_what_to_type(ask):
         request(["seed=1"], ask.registry)
 
 
-LAYERED = (
-    SMALL
-    + "\n[stats]\nresamples = 200\nseed = 5\n[profiles.demo.stats]\nresamples = 300\n[profiles.paper.stats]\nseed = 7\n"
-)
+LAYERED = f"""{SMALL}
+[stats]
+resamples = 200
+seed = 5
+[profiles.demo.stats]
+resamples = 300
+[profiles.paper.stats]
+seed = 7
+"""
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_a_package_of_suites_that_cannot_be_imported_is_named_when_a_suite_is_mi
 
 
 def test_an_unknown_suite_is_answered_with_the_nearest():
-    with pytest.raises(UsageError, match='suite "physionet84" is not known .* did you mean "physionet48"'):
+    with pytest.raises(UsageError, match=r'suite "physionet84" is not known .* did you mean "physionet48"'):
         read("physionet84")
 
 

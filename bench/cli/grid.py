@@ -28,13 +28,15 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as
 @click.option("--cells", is_flag=True, help="List every cell.")
 def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     """Show the cells of a suite, what is cached and what the rest will cost. Runs nothing."""
-    from bench.execute.progress import clock
     from bench.registry import discover
     from bench.request import request
-    from bench.run import jobs_of, prepare
 
     registry = discover()
-    prepared = prepare(request(words, registry), registry)
+    asked = request(words, registry)  # before the other imports: a mistyped name is answered at once
+    from bench.execute.progress import clock
+    from bench.run import jobs_of, prepare
+
+    prepared = prepare(asked, registry)
     todo = prepared.todo()
     jobs = jobs_of(prepared, todo)
     status = Counter(prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.plan.cells)
@@ -89,14 +91,16 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
 @JSON
 def run(words: tuple[str, ...], as_json: bool) -> None:
     """Run a suite: every cell that the ledger lacks. The same command goes on after any interruption."""
-    from bench.execute.pool import Watch
-    from bench.execute.progress import Progress, clock
     from bench.registry import discover
     from bench.request import request
-    from bench.run import execute, prepare
 
     registry = discover()
-    prepared = prepare(request(words, registry), registry, fetch=say)
+    asked = request(words, registry)
+    from bench.execute.pool import Watch
+    from bench.execute.progress import Progress, clock
+    from bench.run import execute, prepare
+
+    prepared = prepare(asked, registry, fetch=say)
     progress = Progress(_workers(prepared))
 
     def newest(job: Job) -> float:

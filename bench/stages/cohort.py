@@ -10,8 +10,8 @@ import numpy as np
 from bench import arrays
 from bench.cohort import Cohort, Events, Series
 from bench.components import Context
-from bench.errors import PluginError
 from bench.registry import Spec
+from bench.stages.validate import validate
 
 
 def path_of(cache: Path, key: str) -> Path:
@@ -49,12 +49,14 @@ def save(path: Path, cohort: Cohort) -> None:
         }
         described[name] = {"channels": series.channels, "units": series.units}
     tensors |= {f"targets/{name}": target for name, target in cohort.targets.items()}
+    tensors |= {f"oracle/{name}": outputs for name, outputs in cohort.oracle.items()}
     about = {
         "ids": cohort.ids.tolist(),
         "groups": cohort.groups.tolist(),
         "modalities": described,
         "static_names": cohort.static_names,
         "targets": list(cohort.targets),
+        "oracle": list(cohort.oracle),
         "bin_hours": cohort.bin_hours,
         "counts": dict(cohort.counts),
     }
@@ -81,30 +83,7 @@ def load(path: Path) -> Cohort:
         statics=tensors["statics"],
         static_names=tuple(about["static_names"]),
         targets={name: tensors[f"targets/{name}"] for name in about["targets"]},
+        oracle={name: tensors[f"oracle/{name}"] for name in about["oracle"]},
         bin_hours=about["bin_hours"],
         counts=about["counts"],
     )
-
-
-def validate(cohort: Cohort, spec: Spec) -> None:
-    """Raise PluginError for the first promise of `Cohort` that is broken."""
-    n = len(cohort.ids)
-    problems = []
-    if len(set(cohort.ids.tolist())) != n:
-        problems.append("record ids are not unique")
-    if list(cohort.modalities) != list(spec.modalities):
-        problems.append(f"modalities are {list(cohort.modalities)}, declared {list(spec.modalities)}")
-    if set(cohort.targets) != set(spec.tasks):
-        problems.append(f"targets are {sorted(cohort.targets)}, declared {sorted(spec.tasks)}")
-    for name, series in cohort.modalities.items():
-        shape = (n, cohort.length, len(series.channels))
-        if series.grid.shape != shape or series.observed.shape != shape:
-            problems.append(f"{name}: grid {series.grid.shape}, observed {series.observed.shape}, expected {shape}")
-        elif series.grid.dtype != np.float32 or not np.array_equal(series.observed, ~np.isnan(series.grid)):
-            problems.append(f"{name}: the grid must be float32 and NaN exactly where nothing was observed")
-        if len(series.units) != len(series.channels):
-            problems.append(f"{name}: {len(series.channels)} channels but {len(series.units)} units")
-        if len(series.events.offsets) != n + 1 or series.events.offsets[-1] != len(series.events.times):
-            problems.append(f"{name}: the offsets of the events do not fit")
-    if problems:
-        raise PluginError(f'dataset "{spec.name}" (from {spec.plugin}) breaks its contract: {problems[0]}')

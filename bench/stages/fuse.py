@@ -62,6 +62,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         status="ok",
         scores=scores,
         validation=score(task, parts["valid"].targets[task.name], valid_outputs),
+        oracle=_oracle(cohort, task, parts["test"].ids, truth),
         imputation=imputation.scores,
         hidden=seen.shares,
         audits=found,
@@ -101,8 +102,17 @@ def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -
         target = np.array(part.targets[task.name])
         if permute is not None:
             target = target[seeds.generator(permute, "audit", "permuted-labels", name).permutation(len(target))]
-        made[name] = replace(part, targets={task.name: target})
+        made[name] = replace(part, targets={task.name: target}, oracle={})
     return made, int((~eligible).sum())
+
+
+def _oracle(cohort: Cohort, task: Task, ids: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """What the best possible prediction scores on the test records, where the data were made and it is known."""
+    if task.name not in cohort.oracle:
+        return {}
+    place = {record: i for i, record in enumerate(cohort.ids.tolist())}
+    index = np.array([place[record] for record in ids.tolist()])
+    return score(task, truth, np.asarray(cohort.oracle[task.name][index]))
 
 
 def _synchronise(device: str) -> None:

@@ -1,0 +1,133 @@
+"""What a cell costs beside its methods: cells whose fuser does nothing, in a worker that is warm."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from benchmarks.measuring import IDLE, CannotMeasure, Row, Taken, Workplace, median, timed
+
+GOAL = 0.05
+NO_EXTRAS = ("audits.cells=", "controls.imputer=", "controls.fuser=")
+WARM_UP = 10
+"""Cells not counted: the first ones import scikit-learn and load the cohort and the masks."""
+
+
+def per_cell(place: Workplace) -> Iterator[Row]:
+    """Generated and real cohorts, one mask for all cells and a mask for every seed."""
+    cells = place.pick(60, WARM_UP + 2)
+    toy = (IDLE, "imputer=mean", f"seed=0..{cells - 1}")
+    yield from _rows(place, "200 generated records", toy, "toy")
+    if place.quick or place.data is None:
+        why = "--quick leaves it out" if place.quick else "no real data found; set BENCH_DATA_ROOT"
+        yield Row("overhead per cell in a warm worker: 8,000 real stays", GOAL, note=why)
+        return
+    real = ("suite=physionet48", f"data.root={place.data}", "imputer=locf", "fuser=idle", *NO_EXTRAS)
+    yield from _rows(place, "8,000 real stays", (*real, f"seed=0..{cells - 1}"), "real")
+    masks = ("scenario=mcar", "scenario.mcar.rate=0.3", "seed=0..4", f"fuser.idle.k=0..{cells // 5 - 1}")
+    yield from _rows(place, "8,000 real stays, five masks in turn", (*real, *masks), "masks")
+
+
+def _rows(place: Workplace, cohort: str, words: tuple[str, ...], name: str) -> Iterator[Row]:
+    prepared = _prepare((*words, f"out={place.folder / name}", "workers=1"))
+    inside, between = _run(prepared)
+    yield median(
+        f"overhead per cell in a warm worker: {cohort}", GOAL, inside,
+        "`work` of the worker: load, select, split, score, all audits",
+    )  # fmt: skip
+    yield median(
+        f"  of which audits: {cohort}", None, _audits(prepared),
+        "scored-once, imputed-reaches-fuser, batch-independent",
+    )  # fmt: skip
+    yield median(
+        f"  from one result to the next: {cohort}", None, between,
+        "the same, and sending, collecting garbage, writing the record and its predictions, synced to disk",
+    )  # fmt: skip
+
+
+def _prepare(words: tuple[str, ...]) -> Any:
+    from bench.registry import discover
+    from bench.request import request
+    from bench.run import prepare
+
+    registry = discover()
+    return prepare(request(words, registry), registry)
+
+
+def _run(prepared: Any) -> tuple[list[Taken], list[Taken]]:
+    """Run the grid with one worker process: seconds inside it per cell, and from one result to the next."""
+    from bench.execute.pool import Result, Watch
+    from bench.run import execute
+
+    ends: list[tuple[float, float]] = []
+    inside: list[Taken] = []
+
+    def finished(result: Result) -> None:
+        if result.status != "ok" or result.answer is None:
+            raise CannotMeasure(f"{result.job.label}: {result.status} {result.reason}")
+        if result.job.kind == "fuse":
+            ends.append((time.perf_counter(), time.process_time()))
+            inside.append(Taken(result.answer.seconds))
+
+    execute(prepared, Watch(finished=finished))
+    pairs = list(itertools.pairwise(ends))[WARM_UP:]
+    between = [Taken(after[0] - before[0], after[1] - before[1]) for before, after in pairs]
+    return inside[WARM_UP:], between
+
+
+def _audits(prepared: Any) -> list[Taken]:
+    """The share of the audits, by timing them in this process on some of the same cells."""
+    from bench.execute.worker import work
+    from bench.run import jobs_of, setup_of
+    from bench.stages import audits
+
+    spent: list[Taken] = []
+
+    def watched(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            begun = time.perf_counter(), time.process_time()
+            try:
+                return function(*arguments)
+            finally:
+                spent.append(Taken(time.perf_counter() - begun[0], time.process_time() - begun[1]))
+
+        return call
+
+    names = ("scored_once", "imputed_reaches", "batch_independent")
+    originals = {name: getattr(audits, name) for name in names}
+    jobs = [job for job in jobs_of(prepared, list(prepared.plan.cells)) if job.kind == "fuse"][:12]
+    try:
+        for name, function in originals.items():
+            setattr(audits, name, watched(function))
+        for job in jobs:
+            work(job, setup_of(prepared), prepared.registry)
+    finally:
+        for name, function in originals.items():
+            setattr(audits, name, function)
+    cells = [spent[start : start + len(names)] for start in range(0, len(spent), len(names))]
+    return [Taken(sum(t.wall for t in cell), sum(t.cpu for t in cell)) for cell in cells][2:]
+
+
+def loop(place: Workplace) -> Iterator[Row]:
+    """Many trivial cells: the run loop must not slow down with their number."""
+    for cells in (place.pick(200, 4), place.pick(2000, 8)):
+        words = ("run", IDLE, "imputer=mean", f"seed=0..{cells - 1}", f"out=loop{cells}", "workers=2")
+        taken = place.command(*words)
+        each = Taken(taken.wall / cells, taken.cpu / cells)
+        yield median(f"run of {cells:,} trivial cells, per cell", None, [each], "whole `bench run`, two workers")
+
+    from bench.execute.waiting import Waiting
+    from bench.stages.job import Job
+
+    number = place.pick(10_000, 100)
+    jobs = [Job(id="a", kind="impute", label="")]
+    jobs += [Job(id=str(k), kind="fuse", label="", needs=("a",)) for k in range(number - 1)]
+
+    def hand_out() -> None:
+        waiting = Waiting(jobs)
+        while job := waiting.take("cpu", lambda job: True):
+            waiting.ended(job.id, well=True)
+
+    yield median(f"handing out {number:,} jobs", None, timed(hand_out, place.pick(5, 1)), "queue of the pool alone")

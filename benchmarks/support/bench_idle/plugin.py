@@ -1,0 +1,35 @@
+"""Registered through the same door as any plugin; the light module."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bench.hooks import hookimpl
+from bench.registry import Registry
+from bench.testing.toy import TOY_TASK
+
+bench_contract = 1
+
+
+class CohortParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """n: records."""
+
+    n: int = 200
+
+
+class IdleParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """k: changes nothing but the key of a cell."""
+
+    k: int = 0
+
+
+@hookimpl
+def bench_register(registry: Registry) -> None:
+    registry.dataset(
+        "idle", "bench_idle.parts:Generated", tasks=[TOY_TASK], modalities=("vitals", "labs"), params=CohortParams,
+        tags=("synthetic",), summary="a generated toy cohort", seconds=0.1,
+    )  # fmt: skip
+    registry.fuser(
+        "idle", "bench_idle.parts:Idle", params=IdleParams, randomness="seeded", seconds=0.0001,
+        summary="learns nothing and looks at four bins",
+    )  # fmt: skip

@@ -1,0 +1,92 @@
+"""The leaderboard of many records, without the bootstrap."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measuring import IDLE, CannotMeasure, Row, Workplace, median, timed
+
+if TYPE_CHECKING:
+    from bench.records import Export
+
+
+def leaderboard(place: Workplace) -> Iterator[Row]:
+    """Five scenarios x 40 imputers x 10 fusers x 5 seeds."""
+    from bench.leaderboard import redact, render
+    from bench.leaderboard.storage import encode_export
+    from bench.ledger import Ledger
+    from bench.report import collect, last_plan
+
+    out = place.folder / "many"
+    shape = (5, place.pick(40, 2), place.pick(10, 2), 5)
+    number = _fill(place, out, shape)
+    repetitions = place.pick(5, 1)
+
+    def build() -> Export:
+        ledger = Ledger(out)
+        export = collect(last_plan(ledger, "idle"), ledger)
+        if len(export.records) != number:
+            raise CannotMeasure(f"{len(export.records)} of {number} records were found: {ledger.damaged[:3]}")
+        render(export)
+        return export
+
+    export = build()
+    taken = timed(build, repetitions)
+    yield median(
+        f"leaderboard of {number:,} records", 1.0, taken,
+        "read the ledger through its index, aggregate, Markdown, CSV and JSON; no bootstrap",
+    )  # fmt: skip
+    words = ("report", IDLE, f"out={out}")
+    taken = place.commands(repetitions, *words, says="idle.md")
+    size = sum(path.stat().st_size for path in (out / "leaderboards").iterdir()) / 1e6
+    yield median(
+        f"`bench report` of {number:,} records", 1.0, taken,
+        f"whole command: start-up, the leaderboard, the export of all records, {size:.0f} MB written and synced",
+    )  # fmt: skip
+    cold = []
+    for _ in range(min(repetitions, 3)):
+        (out / "ledger" / "index.sqlite").unlink()
+        cold.append(place.command(*words))
+    yield median("  the same with its index deleted", None, cold, "every fragment is read and its checksum verified")
+    taken = timed(lambda: encode_export(redact(export)), repetitions)
+    yield median("  of which the export of all records", None, taken, "redacted and encoded, not written")
+
+
+def _fill(place: Workplace, out: Path, shape: tuple[int, int, int, int]) -> int:
+    """A ledger of that many records, made after one that a real run left. Returns how many there are."""
+    import msgspec
+
+    from bench.ledger import Ledger
+    from bench.records import Coordinates
+
+    place.command("run", IDLE, "imputer=mean", "seed=1", "scenario=mcar", "scenario.mcar.rate=0.3", f"out={out}")
+    ledger = Ledger(out)
+    planned = ledger.last("idle")
+    (model,) = ledger.load().values()
+    assert planned is not None
+    encoder = msgspec.json.Encoder(order="deterministic")
+    cells = []
+    scenarios, imputers, fusers, seeds = map(range, shape)
+    for s, i, f, seed in itertools.product(scenarios, imputers, fusers, seeds):
+        at = Coordinates("idle", "toy", "all", f"scenario{s}", f"imputer{i}", f"fuser{f}", seed)
+        made = hashlib.sha256(str(at).encode()).hexdigest()
+        shift = int(made[:6], 16) / 16**7
+        record = msgspec.structs.replace(
+            model,
+            key=made,
+            coordinates=at,
+            scores={name: score + shift for name, score in model.scores.items()},
+            validation={name: score + shift for name, score in model.validation.items()},
+            predictions="",  # without predictions there is nothing to compare by bootstrap
+        )
+        body = encoder.encode(record)
+        path = out / "ledger" / "cells" / made[:2] / f"{made}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b'{"sha256":"' + hashlib.sha256(body).hexdigest().encode() + b'","record":' + body + b"}\n")
+        cells.append((at, made))
+    ledger.remember(msgspec.structs.replace(planned, planned=cells, control_imputers=["imputer0"]))
+    return len(cells)

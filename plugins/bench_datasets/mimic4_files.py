@@ -1,0 +1,185 @@
+"""Where the files of MIMIC-IV are. Light: looks at names and at the first line of nothing; opens no table.
+
+Accepted as data.root: the folder that holds `hosp/` and `icu/`, or one above it that holds exactly one such folder in a
+usual place (`mimic4/`, `mimiciv/3.1/`, `physionet.org/files/mimiciv/3.1/`, `mimic-iv-3.1/`). Where a table is there as
+`.csv.gz` and as `.csv`, the first is read: that is what was published.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.errors import DataError
+from bench_datasets.plugin import Mimic4Params
+
+TABLES = (
+    "hosp/patients",
+    "hosp/admissions",
+    "hosp/diagnoses_icd",
+    "icu/icustays",
+    "icu/d_items",
+    "icu/chartevents",
+)
+"""The tables without which there is no cohort."""
+
+CCS = ("hcup_ccs_2015_definitions.yaml", "CCS-SingleDiagnosisGrouper.txt")
+GEM = ("icd10cmtoicd9gem.csv",)
+
+ACCESS = (
+    "MIMIC-IV is credentialed: become a credentialed user of PhysioNet, complete the CITI course, sign the data use agreement at "
+    "https://physionet.org/content/mimiciv/ and download it with wget as that page says"
+)
+
+_PLACES = (
+    "mimic4",
+    "mimiciv",
+    "mimiciv/*",
+    "mimic-iv*",
+    "mimic-iv*/*",
+    "physionet.org/files/mimiciv/*",
+    "files/mimiciv/*",
+)
+_NOTES = (
+    "note/radiology",
+    "../note/radiology",
+    "mimic-iv-note*/note/radiology",
+    "../mimic-iv-note*/note/radiology",
+    "../mimic-iv-note*/*/note/radiology",
+    "../../mimic-iv-note/*/note/radiology",
+)
+
+
+@dataclass(frozen=True)
+class Mimic4Files:
+    """What is there. base: the folder of hosp/ and icu/; tables: name -> file; the others None where absent.
+
+    model: the files of a local text encoder, part of what decides the content.
+    """
+
+    base: Path
+    tables: dict[str, Path]
+    notes: Path | None = None
+    cxr: Path | None = None
+    ecg: Path | None = None
+    ccs: Path | None = None
+    gem: Path | None = None
+    model: list[Path] = field(default_factory=list)
+
+
+def files(root: Path, params: Mimic4Params) -> list[Path]:
+    """The files that decide the cohort's content, in a fixed order. Raises DataError as `find` does."""
+    found = find(root, params)
+    optional = (found.notes, found.cxr, found.ecg, found.ccs, found.gem)
+    return [*found.tables.values(), *(path for path in optional if path), *found.model]
+
+
+def find(root: Path, params: Mimic4Params) -> Mimic4Files:
+    """The files under `root`.
+
+    Raises DataError, with how to obtain them, when there is no MIMIC-IV at all, when a table is missing, when the
+    layout is another one (`hosp/` itself, MIMIC-IV 1.0 with `core/`, MIMIC-III), or when a file named in a parameter
+    is not there.
+    """
+    base = _base(root)
+    tables = {name: path for name in TABLES if (path := table(base, name))}
+    if missing := [name for name in TABLES if name not in tables]:
+        raise DataError(
+            f"{base} lacks {', '.join(f'{name}.csv.gz' for name in missing)} (needed: {', '.join(TABLES)}, each as "
+            f".csv.gz or .csv); {ACCESS}"
+        )
+    return Mimic4Files(
+        base=base,
+        tables=tables,
+        notes=_named(root, params.notes, "notes") or _notes(base),
+        cxr=_named(root, params.cxr, "cxr") or _beside(base, ("cxr_embeddings.parquet",)),
+        ecg=_named(root, params.ecg, "ecg") or _beside(base, ("ecg_embeddings.parquet",)),
+        ccs=_named(root, params.ccs, "ccs") or _beside(base, CCS),
+        gem=_named(root, params.gem, "gem") or _beside(base, GEM),
+        model=_model(root, params.note_encoder),
+    )
+
+
+def table(base: Path, name: str) -> Path | None:
+    """The file of a table such as "hosp/patients", or None."""
+    for suffix in (".csv.gz", ".csv"):
+        path = base / f"{name}{suffix}"
+        if path.is_file():
+            return path
+    return None
+
+
+def model_folder(root: Path, encoder: str) -> Path:
+    """The folder that `note_encoder` names, relative to the root where it is not absolute."""
+    return (root / Path(encoder).expanduser()).absolute()
+
+
+def _base(root: Path) -> Path:
+    bases = [root] if _holds(root) else sorted({place for glob in _PLACES for place in root.glob(glob) if _holds(place)})
+    if len(bases) == 1:
+        return bases[0]
+    if bases:
+        raise DataError(
+            f"several copies of MIMIC-IV lie under {root}: {', '.join(str(b.relative_to(root)) for b in bases)}; "
+            f"say which one: data.root={bases[-1]}"
+        )
+    for name, inside in (("hosp", "patients"), ("icu", "icustays")):
+        if table(root, inside):
+            raise DataError(f"{root} is the folder {name}/ of MIMIC-IV; name the one above it: data.root={root.parent}")
+        if (root / name).is_dir():
+            other = "icu" if name == "hosp" else "hosp"
+            if (root / "core").is_dir():
+                break
+            raise DataError(f"{root} holds {name}/ but no {other}/; both modules of MIMIC-IV are needed; {ACCESS}")
+    if (root / "core").is_dir():
+        raise DataError(
+            f"{root} has a folder core/, as MIMIC-IV 1.0 has it (admissions and patients moved to hosp/ in 2.0); "
+            f"this dataset reads 2.2 and 3.1; {ACCESS}"
+        )
+    if table(root, "ADMISSIONS"):
+        raise DataError(f"{root} holds MIMIC-III (ADMISSIONS in capitals); this dataset reads MIMIC-IV; {ACCESS}")
+    if zips := sorted(path.name for path in root.glob("mimic*.zip")):
+        raise DataError(f"{root} holds {zips[0]}, not unpacked; unpack it and name the folder with hosp/ and icu/")
+    raise DataError(f"no MIMIC-IV under data.root={root}: looked for folders hosp/ and icu/; {ACCESS}")
+
+
+def _holds(folder: Path) -> bool:
+    return (folder / "hosp").is_dir() and (folder / "icu").is_dir()
+
+
+def _named(root: Path, said: str, key: str) -> Path | None:
+    if not said:
+        return None
+    path = root / Path(said).expanduser()
+    if not path.is_file():
+        raise DataError(f'data.{key} = "{said}" is not a file ({path}); a path is absolute or relative to data.root')
+    return path
+
+
+def _beside(base: Path, names: tuple[str, ...]) -> Path | None:
+    return next((base / name for name in names if (base / name).is_file()), None)
+
+
+def _notes(base: Path) -> Path | None:
+    for place in _NOTES:
+        for suffix in (".csv.gz", ".csv"):
+            folder, name = place.rsplit("/", 1)
+            above = folder.count("../")
+            start = Path(os.path.normpath(base.joinpath(*[".."] * above)))
+            for path in sorted(start.glob(f"{folder.replace('../', '')}/{name}{suffix}"), reverse=True):
+                if path.is_file():
+                    return path
+    return None
+
+
+def _model(root: Path, encoder: str) -> list[Path]:
+    if encoder == "tfidf":
+        return []
+    folder = model_folder(root, encoder)
+    if not (folder / "config.json").is_file():
+        raise DataError(
+            f'data.note_encoder = "{encoder}" is neither "tfidf" nor a folder with a transformer (no config.json in '
+            f"{folder}); download one first, for example: hf download MODEL --local-dir {folder}"
+        )
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))

@@ -1,0 +1,132 @@
+"""The rules of the house, read from the sources."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.registry import discover
+from bench.suite import Controls
+
+ROOT = Path(__file__).parents[1]
+HARNESS = sorted((ROOT / "bench").rglob("*.py"))
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+PACKAGES = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()}
+
+PUBLIC = {
+    "arrays", "checkpoint", "cohort", "components", "errors", "files", "fusing", "hooks", "registry", "seeds", "testing",
+    "torch_fuser", "train_params", "training",
+}  # fmt: skip
+"""Modules of `bench` that a plugin may import."""
+
+LIGHT = {
+    "__future__",
+    "bench.cohort",
+    "bench.hooks",
+    "bench.registry",
+    "bench.train_params",
+    "collections",
+    "msgspec",
+    "typing",
+}
+"""All that a module with a hook in it may import."""
+
+
+def imports(path: Path) -> list[tuple[str, str]]:
+    """(module, name) of every import statement of a file, wherever it stands; the name is empty for `import module`."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            found += [(node.module or "", alias.name) for alias in node.names]
+    return found
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_there_is_something_to_read():
+    assert len(HARNESS) > 50
+    assert {"bench_datasets", "bench_imputers", "bench_fusers"} <= PACKAGES
+
+
+@pytest.mark.parametrize("path", HARNESS, ids=name)
+def test_the_harness_never_imports_a_plugin(path):
+    assert not [module for module, _ in imports(path) if module.partition(".")[0] in PACKAGES]
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=name)
+def test_a_plugin_imports_only_public_names_of_the_harness_and_nothing_of_other_plugins(path):
+    own = path.relative_to(ROOT / "plugins").parts[0]
+    for module, attribute in imports(path):
+        top, _, rest = module.partition(".")
+        assert top not in PACKAGES - {own}, f"imports {module}"
+        if top == "bench":
+            assert rest.partition(".")[0] in PUBLIC, f"imports {module}, which is not public"
+            assert not attribute.startswith("_"), f"imports {module}.{attribute}"
+            assert not any(part.startswith("_") for part in rest.split(".")), f"imports {module}"
+
+
+@pytest.mark.parametrize("path", [p for p in [*HARNESS, *PLUGINS] if p.name == "plugin.py"], ids=name)
+def test_a_module_with_a_hook_in_it_is_light(path):
+    assert {
+        module.partition(".")[0] if module.startswith("collections") else module for module, _ in imports(path)
+    } <= LIGHT
+
+
+@pytest.mark.parametrize("path", [*HARNESS, *PLUGINS], ids=name)
+def test_nothing_imports_the_command_line_but_itself(path):
+    if path.is_relative_to(ROOT / "bench" / "cli") or path == ROOT / "bench" / "__main__.py":
+        return
+    assert not [module for module, _ in imports(path) if module == "bench.cli" or module.startswith("bench.cli.")]
+    assert ("bench", "cli") not in imports(path)
+
+
+ALLOWED = (
+    {
+        ("bench/suite.py", value)
+        for field in msgspec.structs.fields(Controls)
+        for value in field.default  # the one place where the harness has methods by name: controls of a suite that names none
+    }
+    | {
+        ("bench/gate.py", "none"),  # the word for an absent value in a sentence, not the imputer
+    }
+)
+
+
+@pytest.mark.parametrize("path", HARNESS, ids=name)
+def test_the_harness_knows_no_method_by_name(path):
+    registry = discover()
+    methods = {spec.name for kind in ("imputer", "fuser", "dataset") for spec in registry.specs(kind)}
+    assert {"locf", "gru", "physionet2012"} <= methods
+    constants = [
+        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Constant)
+    ]
+    named = {(name(path), node.value) for node in constants if isinstance(node.value, str) and node.value in methods}
+    assert named <= ALLOWED
+
+
+@pytest.mark.parametrize("path", [*HARNESS, *PLUGINS, *sorted((ROOT / "tests").rglob("*.py"))], ids=name)
+def test_no_room_is_too_large(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 450
+
+
+@pytest.mark.parametrize("path", [*HARNESS, *PLUGINS], ids=name)
+def test_every_room_says_what_it_is_for(path):
+    if path.read_text(encoding="utf-8").strip():
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_every_component_we_declare_lies_in_a_room_for_its_kind():
+    registry = discover()
+    for kind in ("dataset", "scenario", "imputer", "fuser"):
+        room = "bench.scenarios" if kind == "scenario" else f"bench_{kind}s"
+        ours = [spec for spec in registry.specs(kind) if spec.plugin.startswith("gapbench:")]
+        assert ours
+        assert {spec.path.partition(":")[0].rpartition(".")[0] for spec in ours} == {room}

@@ -1,0 +1,172 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bench import files
+from bench.errors import StorageError
+from bench.files import replacing, storage, sweep, write_bytes, write_text
+
+
+def everything(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def interrupted(path, error, folder=False):
+    """Write half of a file (or of a folder), and be stopped by an error."""
+    with replacing(path) as temporary:
+        if folder:
+            temporary.mkdir()
+        (temporary / "file" if folder else temporary).write_bytes(b"half")
+        raise error
+
+
+def test_what_is_written_is_there_with_its_folders_and_nothing_else(tmp_path):
+    write_bytes(tmp_path / "a" / "b" / "file", b"content")
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"content"
+    assert everything(tmp_path) == ["a", "a/b", "a/b/file"]
+
+
+def test_text_is_utf_8_on_every_system(tmp_path):
+    write_text(tmp_path / "file", "café\n")
+    assert (tmp_path / "file").read_bytes() == b"caf\xc3\xa9\n"
+
+
+def test_a_failure_in_the_middle_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+    with pytest.raises(ZeroDivisionError):
+        interrupted(path, ZeroDivisionError())
+    assert path.read_bytes() == b"old"
+    assert everything(tmp_path) == ["file"]
+
+
+def test_a_failure_in_the_middle_of_a_new_file_leaves_none(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "file", KeyboardInterrupt())
+    assert everything(tmp_path) == []
+
+
+def test_a_process_that_is_killed_in_the_middle_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+    code = f"""
+import os
+from pathlib import Path
+from bench.files import replacing
+with replacing(Path({str(path)!r})) as temporary:
+    temporary.write_bytes(b"half")
+    os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    assert path.read_bytes() == b"old"
+    sweep(tmp_path, older_than=0)
+    assert everything(tmp_path) == ["file"]
+
+
+def test_the_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
+    happened = []
+    monkeypatch.setattr(files, "_sync", lambda path: happened.append(("sync", path.name)))
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda self, to: (happened.append(("name", to.name)), replace(self, to))[1])
+    write_bytes(tmp_path / "file", b"content")
+    assert happened == [("sync", "file"), ("name", "file"), ("sync", tmp_path.name)]
+
+
+def test_a_folder_appears_with_all_its_files(tmp_path):
+    with replacing(tmp_path / "folder") as temporary:
+        (temporary / "inner").mkdir(parents=True)
+        (temporary / "inner" / "file").write_bytes(b"content")
+        assert not (tmp_path / "folder").exists()
+    assert everything(tmp_path) == ["folder", "folder/inner", "folder/inner/file"]
+
+
+def test_a_folder_that_fails_in_the_middle_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        interrupted(tmp_path / "folder", ZeroDivisionError(), folder=True)
+    assert everything(tmp_path) == []
+
+
+def test_a_folder_that_another_process_made_first_stays(tmp_path):
+    with replacing(tmp_path / "folder") as temporary:
+        temporary.mkdir()
+        (temporary / "late").touch()
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder" / "early").touch()
+    assert everything(tmp_path) == ["folder", "folder/early"]
+
+
+def test_many_writers_at_once_leave_one_whole_file(tmp_path):
+    contents = [bytes([65 + number]) * 100_000 for number in range(8)]
+    threads = [threading.Thread(target=write_bytes, args=(tmp_path / "file", content)) for content in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "file").read_bytes() in contents
+    assert everything(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT, "the disk quota is used up"),
+        (errno.EFBIG, "the file-size limit is reached"),
+        (errno.EROFS, "the file system is read-only"),
+        (errno.EACCES, "permission denied"),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_what_the_system_refuses_is_one_clear_line_that_names_the_path_and_what_to_do(tmp_path, number, said):
+    with pytest.raises(StorageError) as caught, storage(tmp_path / "file"):
+        raise OSError(number, os.strerror(number))
+    message = str(caught.value)
+    assert message.startswith(f"cannot write {tmp_path / 'file'}: {said}")
+    assert "run the same command again" in message
+    assert "\n" not in message
+
+
+def test_a_disk_that_fills_up_in_the_middle_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+    with pytest.raises(StorageError, match="the disk is full"):
+        interrupted(path, OSError(errno.ENOSPC, "No space left on device"))
+    assert path.read_bytes() == b"old"
+    assert everything(tmp_path) == ["file"]
+
+
+def test_a_path_through_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="file"):
+        write_bytes(tmp_path / "file" / "inner", b"")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a file system that refuses files")
+def test_a_place_that_takes_no_files_is_refused():
+    with pytest.raises(StorageError, match="cannot write /proc/nowhere/file"):
+        write_bytes(Path("/proc/nowhere/file"), b"")
+
+
+def test_sweeping_takes_old_leftovers_and_nothing_else(tmp_path):
+    for name in ("old", "young"):
+        (tmp_path / "deep" / f".tmp-{name}" / "inner").mkdir(parents=True)
+    (tmp_path / "deep" / "file").touch()
+    long_ago = time.time() - 7200
+    os.utime(tmp_path / "deep" / ".tmp-old", (long_ago, long_ago))
+    sweep(tmp_path)
+    assert everything(tmp_path) == ["deep", "deep/.tmp-young", "deep/.tmp-young/inner", "deep/file"]
+
+
+def test_sweeping_what_is_not_there_does_nothing(tmp_path):
+    sweep(tmp_path / "nowhere")
+    assert everything(tmp_path) == []

@@ -1,0 +1,57 @@
+"""The split: by group, by hash, by nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.splits import PARTS, split
+
+GROUPS = [f"patient {number}" for number in range(4000)]
+NAMES = st.lists(st.text(max_size=6), max_size=40)
+
+
+@given(NAMES, st.integers())
+def test_all_records_of_a_group_stand_in_one_part(groups, seed):
+    parts = split(groups * 2, seed)
+    assert parts.dtype == np.int8
+    assert all(0 <= part < len(PARTS) for part in parts)
+    assert len({(group, part) for group, part in zip(groups * 2, parts, strict=True)}) == len(set(groups))
+
+
+@given(NAMES, NAMES, st.integers())
+def test_adding_groups_or_changing_their_order_moves_nobody(groups, more, seed):
+    alone = dict(zip(groups, split(groups, seed), strict=True))
+    together = [*more, *reversed(groups)]
+    assert alone.items() <= dict(zip(together, split(together, seed), strict=True)).items()
+
+
+@pytest.mark.parametrize("fractions", [(0.7, 0.15, 0.15), (0.5, 0.25, 0.25), (0.98, 0.01, 0.01), (0.1, 0.1, 0.8)])
+def test_the_parts_have_about_the_shares_that_were_asked_for(fractions):
+    shares = np.bincount(split(GROUPS, 0, fractions), minlength=3) / len(GROUPS)
+    error = np.sqrt(np.array(fractions) * (1 - np.array(fractions)) / len(GROUPS))
+    assert (abs(shares - fractions) < 4 * error).all()
+
+
+def test_another_seed_gives_another_split():
+    agreement = np.mean(split(GROUPS, 1) == split(GROUPS, 2))
+    assert agreement == pytest.approx(0.7**2 + 2 * 0.15**2, abs=0.04)
+
+
+def test_a_larger_train_part_keeps_who_was_in_the_smaller_one():
+    small, large = split(GROUPS, 0, (0.5, 0.25, 0.25)), split(GROUPS, 0, (0.7, 0.15, 0.15))
+    assert (large[small == 0] == 0).all()
+
+
+def test_the_derivation_is_fixed_for_all_time():
+    assert split([f"p{number}" for number in range(24)], 2012).tolist() == [
+        2, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 2, 2, 2, 0, 0, 0, 2, 0, 0, 0, 0, 0,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("fractions", [(0.5, 0.5, 0.5), (1.0, 0.0, 0.0), (0.7, 0.4, -0.1)])
+def test_fractions_must_be_positive_and_sum_to_one(fractions):
+    with pytest.raises(ValueError, match="must be positive and sum to 1"):
+        split(GROUPS, 0, fractions)
