@@ -72,6 +72,7 @@ def sources(module: str) -> tuple[str, dict[str, str]]:
             continue
         content = path.read_bytes()
         seen[name] = hashlib.sha256(content).hexdigest()
+        todo.extend(parent for parent in _parents(name) if parent == home or parent.startswith(f"{home}."))
         for imported in _imports(content, name, path.name == "__init__.py"):
             head = imported.partition(".")[0]
             if imported == home or imported.startswith(f"{home}."):
@@ -90,6 +91,12 @@ def library_version(package: str) -> str:
         return importlib.metadata.version(DISTRIBUTIONS.get(package, package))
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def _parents(module: str) -> list[str]:
+    """The packages around a module: importing it runs them too."""
+    parts = module.split(".")
+    return [".".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def _imports(content: bytes, module: str, package: bool) -> set[str]:

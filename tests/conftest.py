@@ -57,7 +57,9 @@ class Project:
     def leaderboard(self, *words: str) -> bytes:
         """The Markdown, CSV and JSON of the last run without timings, joined."""
         self.bench("report", self.suite, "--no-costs", *words)
-        return b"".join((self.folder / "results" / "leaderboards" / f"toy.{kind}").read_bytes() for kind in ("md", "csv", "json"))
+        return b"".join(
+            (self.folder / "results" / "leaderboards" / f"toy.{kind}").read_bytes() for kind in ("md", "csv", "json")
+        )
 
     def wait_for(self, path: Path, seconds: float = 60) -> None:
         """Until a file appears."""

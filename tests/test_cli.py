@@ -381,8 +381,8 @@ def test_the_console_script_and_the_module_are_the_same_command(project):
     assert done.stdout.startswith(module.stdout[:20])
 
 
-def test_a_reader_that_stops_listening_is_told_nothing(project):
+def test_a_reader_that_stops_listening_is_no_error(project):
     process = project.start("show", "gru")
     process.stdout.close()
     assert process.stderr.read() == ""
-    process.wait(timeout=60)
+    assert process.wait(timeout=60) == 0

@@ -79,7 +79,11 @@ cli.lazy = COMMANDS
 def main() -> None:
     """The console script. Prints expected errors as one line on stderr; the exit codes are those of `bench.errors`."""
     try:
-        code = cli.main(standalone_mode=False)
+        # Not cli.main: it answers a closed pipe with exit code 1, which here means that cells failed.
+        with cli.make_context("bench", sys.argv[1:]) as context:
+            code = cli.invoke(context)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
     except BenchError as error:
         fail(str(error), error.exit_code)
     except click.exceptions.Abort:
