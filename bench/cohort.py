@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-import numpy as np
+
+if TYPE_CHECKING:
+    # At run time NumPy is imported where it is used: every plugin's light module imports `Task` from here, and a command
+    # that only speaks of names should not wait for it.
+    import numpy as np
 
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 
@@ -54,14 +58,20 @@ class Events:
     @property
     def counts(self) -> np.ndarray:
         """Rows of each record, int64 [n]."""
+        import numpy as np
+
         return np.diff(self.offsets)
 
     def records(self) -> np.ndarray:
         """The record each row belongs to, int64 [rows]."""
+        import numpy as np
+
         return np.repeat(np.arange(len(self.offsets) - 1), self.counts)
 
     def take(self, index: np.ndarray) -> Events:
         """The events of the records in `index` (int [k]), in that order."""
+        import numpy as np
+
         counts = self.counts[index]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         rows = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][index] - offsets[:-1], counts)
@@ -72,6 +82,8 @@ class Events:
 
         `most` is the largest number of rows of a record. Padding has time 0, value NaN and observed False.
         """
+        import numpy as np
+
         counts = self.counts
         most = int(counts.max(initial=0))
         times = np.zeros((len(counts), most), np.float32)
@@ -183,6 +195,8 @@ def bin_events(events: Events, length: int, bin_hours: float = 1.0) -> tuple[np.
     at or after `length` bins, or before time 0, are outside the grid. A later row that lacks a channel never
     overwrites a value observed earlier in the same bin (mimic48 protocol, section 6, our decision).
     """
+    import numpy as np
+
     channels = events.values.shape[1]
     n = len(events.offsets) - 1
     grid = np.full((n, length, channels), np.nan, np.float32)

@@ -1,44 +1,66 @@
-"""Where the data are: `data.root`, else BENCH_DATA_ROOT, else ../shared/data, else what was fetched before, else fetched."""
+"""Where the data are: `data.root`, else BENCH_DATA_ROOT, else ../shared/data, else what was fetched before, else fetched or made.
+
+A dataset that can generate a cohort (raw files of the same layout, known to be synthetic) is asked for it by
+`data.root=synthetic`; without any data it is the last resort, announced, and every table made on it says so.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from bench.errors import DataError
+from bench.files import replacing
 from bench.registry import Spec
 
 NEIGHBOUR = Path("..") / "shared" / "data"
 """A folder of data beside the one the command runs in, so that several checkouts can share it."""
 
+SYNTHETIC = "synthetic"
+"""The `data.root` that asks for a generated cohort."""
 
-def locate(spec: Spec, params: Any, said: str, cache: Path) -> tuple[Path, list[Path]]:
-    """The root of a dataset and the files that decide its content. Raises DataError saying how to obtain them.
+
+class Located(NamedTuple):
+    """A dataset's root, the files that decide its content, and whether they were generated."""
+
+    root: Path
+    files: list[Path]
+    synthetic: bool
+
+
+def locate(spec: Spec, params: Any, said: str, cache: Path, report: Callable[[str], None] | None = None) -> Located:
+    """Where a dataset's data are. Raises DataError saying how to obtain them.
 
     said: the `data.root` of the command line, or empty. A root that was said (or BENCH_DATA_ROOT) is the only place
-    looked at: data found elsewhere would be a surprise.
+    looked at: data found elsewhere would be a surprise. report: where given, data that are nowhere are downloaded into
+    the cache when that needs no credentials, or generated; without it only what is there counts.
     """
     if not spec.files:
-        return Path(said or "."), []
-    files = spec.load(spec.files)
+        return Located(Path(said or "."), [], "synthetic" in spec.tags)
     named = said or os.environ.get("BENCH_DATA_ROOT", "")
+    if said == SYNTHETIC:
+        return _generated(spec, params, cache, report)
     if named:
-        root = Path(named).expanduser()
-        origin = "data.root" if said else "BENCH_DATA_ROOT"
-        if not root.is_dir():
-            raise DataError(
-                f'{origin} = "{named}" is not a folder; get the data with: bench data fetch {spec.name} data.root=DIR'
-            )
-        return root.absolute(), files(root.absolute(), params)
+        return _named(spec, params, named, "data.root" if said else "BENCH_DATA_ROOT")
     reasons = []
     for root in (NEIGHBOUR, fetched(cache)):
         if root.is_dir():
             try:
-                return root.absolute(), files(root.absolute(), params)
+                return _at(spec, params, root)
             except DataError as error:
                 reasons.append(str(error))
+    if spec.fetch and report:
+        report(f"{spec.name} is not on this machine; downloading it into {fetched(cache)}")
+        spec.load(spec.fetch)(fetched(cache), params, report)
+        return _at(spec, params, fetched(cache))
+    if spec.generate:
+        if report:
+            report(f"{spec.name} is not on this machine; using a generated cohort (as data.root={SYNTHETIC} does)")
+        return _generated(spec, params, cache, report)
     hint = f"; {reasons[0]}" if reasons else ""
     raise DataError(
         f"no data for {spec.name}: say data.root=DIR, set BENCH_DATA_ROOT, or type: bench data fetch {spec.name}{hint}"
@@ -50,15 +72,33 @@ def fetched(cache: Path) -> Path:
     return cache / "data"
 
 
-def locate_or_fetch(
-    spec: Spec, params: Any, said: str, cache: Path, report: Callable[[str], None]
-) -> tuple[Path, list[Path]]:
-    """As `locate`; data that are nowhere, and can be had without credentials, are downloaded into the cache."""
-    try:
-        return locate(spec, params, said, cache)
-    except DataError:
-        if said or os.environ.get("BENCH_DATA_ROOT") or not spec.fetch:
-            raise
-    report(f"{spec.name} is not on this machine; downloading it into {fetched(cache)}")
-    spec.load(spec.fetch)(fetched(cache), params, report)
-    return locate(spec, params, said, cache)
+def _at(spec: Spec, params: Any, root: Path) -> Located:
+    root = root.absolute()
+    return Located(root, spec.load(spec.files)(root, params), "synthetic" in spec.tags)
+
+
+def _named(spec: Spec, params: Any, named: str, origin: str) -> Located:
+    root = Path(named).expanduser()
+    if not root.is_dir():
+        how = f"bench data fetch {spec.name} data.root=DIR" if spec.fetch else f"bench show {spec.name}"
+        made = f", or use a generated cohort: data.root={SYNTHETIC}" if spec.generate else ""
+        raise DataError(f'{origin} = "{named}" is not a folder; how to get the data: {how}{made}')
+    return _at(spec, params, root)
+
+
+def _generated(spec: Spec, params: Any, cache: Path, report: Callable[[str], None] | None) -> Located:
+    """The generated cohort of these parameters and this version of the generator; made where it is not there yet."""
+    if not spec.generate:
+        raise DataError(f"{spec.name} has no generated cohort; say data.root=DIR (see: bench show {spec.name})")
+    from bench.identity import digest, sources
+
+    key = digest([sources(spec.generate.partition(":")[0])[0], msgspec.to_builtins(params)])
+    root = cache / SYNTHETIC / f"{spec.name}-{key[:16]}"
+    if not root.is_dir():
+        if report is None:
+            raise DataError(f"the generated cohort of {spec.name} is not made yet; bench run makes it")
+        report(f"generating a synthetic cohort of {spec.name} in {root}")
+        with replacing(root) as temporary:
+            temporary.mkdir()
+            spec.load(spec.generate)(temporary, params, report)
+    return Located(root, spec.load(spec.files)(root, params), True)

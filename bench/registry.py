@@ -70,6 +70,8 @@ class Spec:
     """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that decide its content"""
     fetch: str = ""
     """dataset: lazy path of a function `(root, params, report) -> None` that downloads the files"""
+    generate: str = ""
+    """dataset: lazy path of a function `(folder, params, report) -> None` that writes files of the same layout, made up"""
     plugin: str = ""
     """the distribution and module that declared it"""
 

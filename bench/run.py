@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from bench import device, provenance
-from bench.data_root import locate, locate_or_fetch
+from bench.data_root import locate
 from bench.errors import BenchError, StorageError
 from bench.estimate import Estimates
 from bench.execute.pool import Aborted, Limits, Pool, Result, Watch, cores
@@ -42,6 +42,7 @@ class Prepared:
     registry: Registry
     plan: Plan
     root: Path
+    synthetic: bool
     ledger: Ledger
     done: dict[str, Record]
     estimates: Estimates
@@ -78,10 +79,7 @@ def prepare(request: Request, registry: Registry, fetch: Callable[[str], None] |
     dataset = registry.get("dataset", request.suite.dataset)
     params = dataset.parameters(request.suite.data, f"suite {request.suite.name}")
     kind = device.resolve(request.settings.device)
-    if fetch:
-        root, files = locate_or_fetch(dataset, params, request.root, cache, fetch)
-    else:
-        root, files = locate(dataset, params, request.root, cache)
+    root, files, synthetic = locate(dataset, params, request.root, cache, fetch)
     planned = plan(request, registry, manifest(files, cache) if files else dataset.version, kind)
     ledger = Ledger(request.settings.out_folder())
     everything = ledger.load()
@@ -93,6 +91,7 @@ def prepare(request: Request, registry: Registry, fetch: Callable[[str], None] |
         registry=registry,
         plan=planned,
         root=root,
+        synthetic=synthetic,
         ledger=ledger,
         done={key: record for key, record in everything.items() if key in keys},
         estimates=estimates,
@@ -341,7 +340,7 @@ def planned_export(prepared: Prepared) -> Export:
         suite=request.suite.name,
         title=request.suite.title,
         dataset=dataset.name,
-        synthetic="synthetic" in dataset.tags,
+        synthetic=prepared.synthetic,
         command=request.command(exact=False),
         tasks=[
             TaskSummary(t.name, t.kind, t.metrics, t.summary)

@@ -77,7 +77,7 @@ def list_(as_json: bool) -> None:
             "reason": "",
         }
         try:
-            root, files = locate(spec, spec.parameters({}), "", Settings().cache_folder())
+            root, files, _ = locate(spec, spec.parameters({}), "", Settings().cache_folder())
             row |= {"root": str(root), "files": len(files)}
         except BenchError as error:
             row["reason"] = str(error)
@@ -126,7 +126,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     from bench.stages.cohort import validate
 
     spec, params, root, cache = _understand(name, words, discover())
-    folder, files = locate(spec, params, root, cache)
+    folder, files, _ = locate(spec, params, root, cache, say)
     digest = manifest(files, cache) if files else spec.version
     started = time.perf_counter()
     everything_trains = "uses_split" in spec.tags

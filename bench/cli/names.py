@@ -254,7 +254,7 @@ def doctor(as_json: bool) -> None:
         found[f"space at {folder}"] = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB free, {writable}"
     for spec in registry.specs("dataset"):
         try:
-            root, files = locate(spec, spec.parameters({}), "", settings.cache_folder())
+            root, files, _ = locate(spec, spec.parameters({}), "", settings.cache_folder())
             found[f"data {spec.name}"] = f"{len(files)} files in {root}" if files else "generated"
         except BenchError as error:
             found[f"data {spec.name}"] = f"not found: {error}"

@@ -50,7 +50,7 @@ def _root(spec: object) -> Path | None:
 
     assert isinstance(spec, Spec)
     try:
-        return locate(spec, spec.parameters({}), "", Settings().cache_folder())[0]
+        return locate(spec, spec.parameters({}), "", Settings().cache_folder()).root
     except DataError:
         return None
 

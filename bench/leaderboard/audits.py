@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bench.leaderboard.board import AuditResult
-from bench.leaderboard.redact import redact_audit, redact_text
+from bench.leaderboard.redact import redact_text
 from bench.records import Audit, Coordinates, Record
 
 AUDITS = (
@@ -52,9 +52,8 @@ def _order(entry: tuple[int, Audit]) -> tuple[int, str, str]:
 
 
 def _result(found: list[tuple[int, Audit]]) -> AuditResult:
-    found = [(seed, redact_audit(audit)) for seed, audit in found]
     failed = [
-        f"seed {seed}: {audit.detail}" if audit.detail else f"seed {seed}"
+        f"seed {seed}: {redact_text(audit.detail)}" if audit.detail else f"seed {seed}"
         for seed, audit in found
         if audit.passed is False
     ]
@@ -62,4 +61,4 @@ def _result(found: list[tuple[int, Audit]]) -> AuditResult:
         return AuditResult("failed", "; ".join(dict.fromkeys(failed)))
     if any(audit.passed for _, audit in found):
         return AuditResult("passed")
-    return AuditResult("not applicable", next((audit.detail for _, audit in found if audit.detail), ""))
+    return AuditResult("not applicable", redact_text(next((audit.detail for _, audit in found if audit.detail), "")))

@@ -62,7 +62,7 @@ def is_public(name: str, value: str) -> bool:
     return name.lower() not in PRIVATE and not _is_path(value) and redact_text(value) == value
 
 
-def redact_audit(audit: Audit) -> Audit:
+def _redact_audit(audit: Audit) -> Audit:
     """The audit with `redact_text` of its detail; the same object where that changes nothing."""
     detail = redact_text(audit.detail)
     return audit if detail == audit.detail else Audit(audit.passed, detail)
@@ -89,6 +89,6 @@ def _redact_record(record: Record) -> Record:
     return msgspec.structs.replace(
         record,
         reason=redact_text(record.reason),
-        audits={name: redact_audit(audit) for name, audit in record.audits.items()},
+        audits={name: _redact_audit(audit) for name, audit in record.audits.items()},
         provenance=provenance,
     )
