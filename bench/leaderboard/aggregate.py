@@ -123,6 +123,7 @@ def _table(
         higher={metric: higher_is_better(metric) for metric in task.metrics},
         seeds=sorted({seed for row in rows.values() for seed in row.seeds_planned}),
         counts=counts,
+        oracle=_oracle(methods),
         rows=[rows[method] for method in [*ranked, *rest]],
         notes=notes,
     )
@@ -172,6 +173,17 @@ def _counts(methods: Mapping[Method, Cells]) -> tuple[dict[str, int], list[str]]
         ["**The cells of this table were not scored on the same records**; see the CSV file."] if len(seen) > 1 else []
     )
     return dict(min(seen, default=())), notes
+
+
+def _oracle(methods: Mapping[Method, Cells]) -> dict[str, float]:
+    """What the oracle scores on the table's test records; the same for every cell, or nothing."""
+    seen = {
+        tuple(sorted(record.oracle.items()))
+        for cells in methods.values()
+        for record in cells.values()
+        if record and record.status == "ok"
+    }
+    return dict(seen.pop()) if len(seen) == 1 else {}
 
 
 def _compare(

@@ -86,6 +86,7 @@ class Table(msgspec.Struct, kw_only=True):
     higher: metric -> larger is better. counts: of the task's records, the same for every cell, or it says so in
     `notes`.
     notes: sentences a reader must not miss: controls that tie, why there is no comparison.
+    oracle: metric -> what the best possible prediction scores, where the data were generated and it is known.
     floor, floor_corrected: the resolution floor, for one comparison and after Holm's correction.
     """
 
@@ -98,6 +99,7 @@ class Table(msgspec.Struct, kw_only=True):
     higher: dict[str, bool]
     seeds: list[int]
     counts: dict[str, int]
+    oracle: dict[str, float] = {}
     rows: list[Row]
     notes: list[str]
     published: list[PublishedScore] = []

@@ -85,6 +85,7 @@ def _rows(table: Table) -> tuple[list[str], list[list[str]]]:
     published += [m for m in table.metrics if m not in published and any(v.metric == m for v in table.published)]
     validated = any(table.primary in row.validation for row in table.rows)
     header = ["rank", "tie group", "imputer", "fuser", _metric(table.primary, table.higher)]
+    header += ["regret"] if table.oracle else []
     header += [f"{percent} interval"] if percent else []
     header += [_metric(name, table.higher) for name in table.metrics[1:]]
     header += [f"{_name(table.primary)} (validation)"] if validated else []
@@ -93,11 +94,12 @@ def _rows(table: Table) -> tuple[list[str], list[list[str]]]:
     marked = {
         name: best_two([row.scores.get(name) for row in table.rows], table.higher[name]) for name in table.metrics
     }
-    body = []
+    body = [_oracle(table, header)] if table.oracle else []
     for index, row in enumerate(table.rows):
         line = [_or_nothing(row.rank), _or_nothing(row.tie_group), _label(row.imputer, row.control_imputer)]
         line.append(_label(row.fuser, row.control_fuser))
         line.append(marked[table.primary][index] if row.complete else _holes(row))
+        line += [_regret(row, table)] if table.oracle else []
         line += [f"{row.interval[0]:.4f}–{row.interval[1]:.4f}" if row.interval else NOTHING] if percent else []
         line += [marked[name][index] for name in table.metrics[1:]]
         line += [_score(row.validation.get(table.primary))] if validated else []
@@ -108,6 +110,20 @@ def _rows(table: Table) -> tuple[list[str], list[list[str]]]:
         line = ["", "", _safe(method), ""] + [""] * (len(header) - 6 - len(published))
         body.append([*line, *(_published(values, name) for name in published), "", "published"])
     return header, body
+
+
+def _oracle(table: Table, header: Sequence[str]) -> list[str]:
+    """The row of the best possible prediction, known because the data were generated; above all others, without rank."""
+    shown = {_metric(name, table.higher): f"{value:.4f}" for name, value in table.oracle.items()}
+    known = {"imputer": "oracle", "fuser": "oracle", "regret": "0", "cells": "best possible"}
+    return [{**shown, **known}.get(name, "") for name in header]
+
+
+def _regret(row: Row, table: Table) -> str:
+    """How far a row is from the oracle in the primary metric."""
+    if not row.complete or table.primary not in table.oracle:
+        return NOTHING
+    return f"{abs(table.oracle[table.primary] - row.scores[table.primary].mean):.4f}"
 
 
 def _name(metric: str) -> str:

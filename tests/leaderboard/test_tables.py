@@ -308,3 +308,21 @@ def test_rendering_and_gating_import_nothing_heavy() -> None:
         "print([m for m in ('torch', 'scipy', 'sklearn', 'pandas') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_oracle_of_generated_data_tops_the_table_without_a_rank_and_rows_show_their_regret() -> None:
+    export = make_export(["mean"], ["gbm"])
+    for record in export.records:
+        record.oracle = {name: 0.95 for name in record.scores}
+    table = [line for line in markdown(export).splitlines() if line.startswith("|")]
+    header, first, second = (
+        [cell.strip() for cell in line.strip("|").split("|")] for line in (table[0], table[2], table[3])
+    )
+    assert first[header.index("imputer")] == "oracle"
+    assert first[header.index("rank")] == ""
+    mean = row_of(export, "mean", "gbm")["scores"]["auroc"]["mean"]
+    assert float(second[header.index("regret")]) == pytest.approx(0.95 - mean, abs=6e-5)
+
+
+def test_real_data_have_no_oracle_and_no_regret() -> None:
+    assert "oracle" not in markdown(make_export(["mean"], ["gbm"])).split("## How")[0]
