@@ -152,7 +152,8 @@ class Published(msgspec.Struct, frozen=True):
     """A published value: stands in a column of its own, never among ours.
 
     method: `imputer + fuser`, or the label of an imputer or fuser that only one row of a table bears, puts it beside that
-    row; any other name gets a line of its own.
+    row; any other name gets a line of its own. modalities: the modality set it was published for; empty: every table of
+    the task.
     """
 
     task: str
@@ -160,6 +161,7 @@ class Published(msgspec.Struct, frozen=True):
     metric: str
     value: float
     std: float | None = None
+    modalities: str = ""
     source: str = ""
 
 

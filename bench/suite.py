@@ -101,6 +101,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     fuser: dict[str, dict[str, Any]] = {}
     profiles: dict[str, dict[str, Any]] = {}
     published: tuple[Published, ...] = ()
+    published_file: str = ""
 
 
 FIXED = ("name", "profiles")
@@ -160,7 +161,7 @@ class Layers:
     """The layers a suite is made of, lowest first, and where each key of the result was written."""
 
     def __init__(self, tree: Mapping[str, Any], path: Path, profile: str, overrides: Mapping[str, Any]):
-        self.file, self.profile = path.name, profile
+        self.path, self.file, self.profile = path, path.name, profile
         self.text = path.read_text(encoding="utf-8")
         profiles = tree.get("profiles", {})
         if not isinstance(profiles, Mapping) or not all(isinstance(layer, Mapping) for layer in profiles.values()):
@@ -207,7 +208,22 @@ def resolve(layers: Layers) -> Suite:
         raise UsageError(
             f'"split.fractions" = {list(suite.split.fractions)} must sum to 1 (from {layers.where("split.fractions")})'
         )
+    if suite.published_file:
+        kept = (*suite.published, *_read_published(layers.path.parent / suite.published_file))
+        return msgspec.structs.replace(suite, published=kept)
     return suite
+
+
+class _PublishedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    published: tuple[Published, ...]
+
+
+def _read_published(path: Path) -> tuple[Published, ...]:
+    """The entries of a reference file: a TOML file of `[[published]]` tables and nothing else."""
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=_PublishedFile).published
+    except (OSError, msgspec.MsgspecError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"the published values {path} cannot be read: {error}") from error
 
 
 def _unknown_keys(layer: Mapping[str, Any], struct: type, prefix: str, but: tuple[str, ...] = ()) -> Iterator[Any]:

@@ -244,7 +244,7 @@ def _control_note(ranked: list[Row]) -> str:
 def _place_published(table: Table, key: TableKey, export: Export) -> None:
     """Put each published value into the row it names (`imputer + fuser`, or a name only one row bears), else below."""
     for entry in export.published:
-        if entry.task != table.task:
+        if entry.task != table.task or entry.modalities not in ("", table.modalities):
             continue
         value = PublishedScore(entry.method, entry.metric, entry.value, entry.std, entry.source)
         wanted = "".join(entry.method.split())
