@@ -161,8 +161,8 @@ class Published(msgspec.Struct, frozen=True):
     metric: str
     value: float
     std: float | None = None
-    modalities: str = ""
     source: str = ""
+    modalities: str = ""
 
 
 class Export(msgspec.Struct, kw_only=True):
