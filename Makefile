@@ -16,11 +16,14 @@ demo: $(VENV)/installed
 	$(BIN)/bench run suite=$(SUITE) $(ARGS)
 	$(BIN)/bench report suite=$(SUITE)
 
+# One process per core, one thread each; a file's tests stay together, since they share what they set up.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
+
 test: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
