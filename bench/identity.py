@@ -31,7 +31,13 @@ def digest(value: Any) -> str:
 def component(spec: Spec) -> dict[str, Any]:
     """What identifies a component's code: name, version, hash of its sources, versions of the libraries it imports."""
     hashes, libraries = sources(spec.path.partition(":")[0])
-    return {"name": spec.name, "version": spec.version, "source": hashes, "libraries": libraries}
+    return {
+        "name": spec.name,
+        "version": spec.version,
+        "tags": sorted(spec.tags),
+        "source": hashes,
+        "libraries": libraries,
+    }
 
 
 def stage(name: str, spec: Spec, params: Any, before: str, **more: Any) -> str:

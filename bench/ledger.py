@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
+TABLE = f"records_of_schema_{SCHEMA}"
+"""Of the index: bodies of another schema are never taken for ours."""
+
+
 class _Fragment(msgspec.Struct):
     sha256: str
     record: msgspec.Raw
@@ -86,7 +90,10 @@ class Ledger:
         write_bytes(path, b'{"sha256":"' + hashlib.sha256(body).hexdigest().encode() + b'","record":' + body + b"}\n")
 
     def predictions(self, record: Record) -> Predictions:
-        """The predictions of a record. Raises StorageError when they are missing or not those the record was made from."""
+        """The predictions of a record. Raises StorageError when they are missing or not those the record was made from.
+
+        What does not match is removed, so that the next run makes the cell again.
+        """
         path = self._path(record.key).with_suffix(".npz")
         try:
             content = path.read_bytes()
@@ -95,15 +102,26 @@ class Ledger:
                 f"the predictions {path} cannot be read ({error.strerror}); run the cell again"
             ) from error
         if hashlib.sha256(content).hexdigest() != record.predictions:
-            raise StorageError(f"the predictions {path} do not match their record; delete both and run again")
+            path.unlink(missing_ok=True)
+            raise StorageError(f"the predictions {path} did not match their record and were removed; run the suite again")
         return unpack(content)
+
+    def has_predictions(self, record: Record) -> bool:
+        """Whether the predictions a record speaks of are there; True where it speaks of none."""
+        return not record.predictions or self._path(record.key).with_suffix(".npz").is_file()
 
     def load(self, keys: Iterable[str] | None = None) -> dict[str, Record]:
         """Records by key: those asked for, or all. Damaged fragments are left out and named in `damaged`."""
         bodies = self._bodies()
         wanted = bodies if keys is None else [key for key in keys if key in bodies]
         decoder = msgspec.json.Decoder(Record)
-        return {key: decoder.decode(bodies[key]) for key in wanted}
+        records = {}
+        for key in wanted:
+            try:
+                records[key] = decoder.decode(bodies[key])
+            except msgspec.MsgspecError:
+                self.damaged.append(f"{key}.json")
+        return records
 
     def _bodies(self) -> dict[str, bytes]:
         """The JSON of every valid record, through the index; the index is brought up to date or done without."""
@@ -120,16 +138,18 @@ class Ledger:
         try:
             with contextlib.closing(self._connect()) as index:
                 return self._through(index, found)
-        except sqlite3.Error:
+        except sqlite3.DatabaseError:
+            with contextlib.suppress(OSError):  # it is only a copy: the next reading makes it anew
+                (self.folder / "index.sqlite").unlink()
             return {key: body for key, (path, _, _) in found.items() if (body := self._read(Path(path)))}
 
     def _connect(self) -> sqlite3.Connection:
         index = sqlite3.connect(self.folder / "index.sqlite", timeout=5)
-        index.execute("CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, mtime INTEGER, size INTEGER, body BLOB)")
+        index.execute(f"CREATE TABLE IF NOT EXISTS {TABLE} (key TEXT PRIMARY KEY, mtime INTEGER, size INTEGER, body BLOB)")
         return index
 
     def _through(self, index: sqlite3.Connection, found: dict[str, tuple[str, int, int]]) -> dict[str, bytes]:
-        known = {key: (mtime, size, body) for key, mtime, size, body in index.execute("SELECT * FROM cells")}
+        known = {key: (mtime, size, body) for key, mtime, size, body in index.execute(f"SELECT * FROM {TABLE}")}
         bodies, changed = {}, []
         for key, (path, mtime, size) in found.items():
             if key in known and known[key][:2] == (mtime, size):
@@ -140,8 +160,8 @@ class Ledger:
         gone = [(key,) for key in known.keys() - found.keys()]
         if changed or gone:
             with index:
-                index.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?)", changed)
-                index.executemany("DELETE FROM cells WHERE key = ?", gone)
+                index.executemany(f"INSERT OR REPLACE INTO {TABLE} VALUES (?, ?, ?, ?)", changed)
+                index.executemany(f"DELETE FROM {TABLE} WHERE key = ?", gone)
         return bodies
 
     def _read(self, path: Path) -> bytes:

@@ -54,12 +54,20 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
     from bench.stats import Predictions, compute
 
     cells: dict[Method, dict[int, Predictions]] = {}
+    whole = True
     for record in scored:
-        cells.setdefault(method_of(record.coordinates), {})[record.coordinates.seed] = ledger.predictions(record)
+        try:
+            found = ledger.predictions(record)
+        except StorageError as error:
+            say(f"warning: {error}")
+            whole = False
+            continue
+        cells.setdefault(method_of(record.coordinates), {})[record.coordinates.seed] = found
     if cells:
         say(f"comparing {len(cells)} methods by paired bootstrap")
     made = compute(cells, export.tasks, resamples=settings.resamples, alpha=settings.alpha, seed=settings.seed)
-    write_bytes(path, msgspec.json.encode(made))
+    if whole:
+        write_bytes(path, msgspec.json.encode(made))
     return made
 
 

@@ -24,7 +24,8 @@ from bench.plan import Cell, Plan, plan
 from bench.records import Audit, Export, Record, Statistics, TaskSummary
 from bench.registry import Registry
 from bench.request import Request
-from bench.stages.cohort import path_of
+from bench.stages.cohort import path_of, size_of
+from bench.stages.imputation import is_made
 from bench.stages.job import Job, Setup
 
 RECORDS = 10_000
@@ -51,22 +52,26 @@ class Prepared:
         """Cells that still need a result, in the order of the plan."""
         again = ("failed", "timeout", "oom") if self.request.settings.retry else ()
         missing = {"not-run", *again}
-        return [c for c in self.plan.cells if c.key not in self.done or self.done[c.key].status in missing]
+        done = {
+            key
+            for key, record in self.done.items()
+            if record.status not in missing and self.ledger.has_predictions(record)
+        }
+        return [cell for cell in self.plan.cells if cell.key not in done]
 
 
 @dataclass
 class Outcome:
-    """How a run ended. counts: cells of the plan by status; stopped: why it ended early, or empty."""
+    """How a run ended. counts: cells of the plan by status; stopped: why it ended early, or empty; unfinished:
+    cells whose turn did not come or that were stopped, those tried again after a failure included.
+    """
 
     prepared: Prepared
     counts: Counter[str]
     stopped: str = ""
+    unfinished: int = 0
     cached: int = 0
     warnings: list[str] = field(default_factory=list)
-
-    @property
-    def unfinished(self) -> int:
-        return self.counts["not-run"]
 
     @property
     def bad(self) -> int:
@@ -84,7 +89,7 @@ def prepare(request: Request, registry: Registry, fetch: Callable[[str], None] |
     ledger = Ledger(request.settings.out_folder())
     everything = ledger.load()
     keys = {cell.key for cell in planned.cells}
-    estimates = Estimates(registry, RECORDS)
+    estimates = Estimates(registry, size_of(cache, planned.cohort_key) or RECORDS)
     estimates.learn(request.suite.name, everything.values())
     return Prepared(
         request=request,
@@ -132,13 +137,13 @@ def jobs_of(prepared: Prepared, todo: list[Cell]) -> list[Job]:
             id=plan.cohort_key,
             kind="cohort",
             label=f"prepare {dataset.name}",
-            estimate=dataset.seconds * RECORDS / 1000,
+            estimate=dataset.seconds * estimates.records / 1000,
         )
         first = (plan.cohort_key,)
     imputations = {}
     for cell in runnable:
         at = cell.coordinates
-        if cell.impute_key not in imputations and not (cache / "imputations" / cell.impute_key).is_dir():
+        if cell.impute_key not in imputations and not is_made(cache, cell.impute_key):
             imputations[cell.impute_key] = Job(
                 id=cell.impute_key,
                 kind="impute",
@@ -237,8 +242,8 @@ def execute(prepared: Prepared, watch: Watch, started: Callable[[list[Job]], Non
     counts: Counter[str] = Counter(
         prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.plan.cells
     )
-    stopped = watch.stop or ("the budget ended" if counts["not-run"] else "")
-    return Outcome(prepared, counts, stopped, cached=len(prepared.plan.cells) - len(todo), warnings=ledger.damaged)
+    stopped = watch.stop or ("the budget ended" if writer.left else "")
+    return Outcome(prepared, counts, stopped, unfinished=writer.left, cached=len(prepared.plan.cells) - len(todo), warnings=ledger.damaged)
 
 
 def _check_space(*folders: Path) -> None:
@@ -263,6 +268,7 @@ class _Writer:
     def __init__(self, prepared: Prepared):
         self.prepared = prepared
         plan, request = prepared.plan, prepared.request
+        self.left = 0
         self.cells = {c.key: c for c in plan.cells}
         self.bases = {c.coordinates: c.key for c in plan.cells if not c.coordinates.audit}
         self.common = {
@@ -285,6 +291,7 @@ class _Writer:
         cell = result.job.cell
         assert cell is not None
         if result.status == "not-run":
+            self.left += 1
             return
         if result.status == "ok":
             assert result.answer is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.measuring import IDLE, Row, Workplace, median, timed
+from benchmarks.measuring import IDLE, CannotMeasure, Row, Workplace, median, timed
 
 
 def help_(place: Workplace) -> Iterator[Row]:
@@ -38,7 +38,13 @@ def plan(place: Workplace) -> Iterator[Row]:
     from bench.request import request
 
     registry = discover()
-    taken = timed(lambda: make(request(words, registry), registry, "", "cpu"), place.pick(5, 1))
+
+    def planned() -> None:
+        found = len(make(request(words, registry), registry, "", "cpu").cells)
+        if found != cells:
+            raise CannotMeasure(f"{found} cells were planned, not {cells}")
+
+    taken = timed(planned, place.pick(5, 1))
     yield median(f"the same {cells:,} cells in a process that runs already", None, taken, "request and plan only")
 
 

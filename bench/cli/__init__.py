@@ -112,7 +112,8 @@ def fail(message: str, code: int) -> None:
 
 def say(message: str) -> None:
     """A line for the person who waits: stderr, so that stdout holds nothing but the answer."""
-    print(message, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        print(message, file=sys.stderr, flush=True)
 
 
 def answer(value: Any) -> None:

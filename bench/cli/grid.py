@@ -108,7 +108,7 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
             return job.estimate
         return (prepared.estimates.impute if job.kind == "impute" else prepared.estimates.fuse)(job.cell)
 
-    watch = Watch(finished=progress.finished, warned=progress.warned, changed=progress.changed(newest))
+    watch = Watch(finished=progress.finished, warned=progress.warned, estimate=newest, changed=progress.changed(newest))
 
     def started(jobs: list[Job]) -> None:
         progress.started(jobs)

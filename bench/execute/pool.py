@@ -77,12 +77,14 @@ class Watch:
     """What the outside may know and say while jobs run.
 
     stop: set to a reason ("Ctrl-C") to end cleanly: nothing new is started, running jobs checkpoint. finished is called
-    with every result, in order of completion; warned with what components log as a warning; changed after every turn of
+    with every result, in order of completion; warned with what components log as a warning; estimate gives the
+    newest estimate of a job's seconds; changed after every turn of
     the loop.
     """
 
     finished: Callable[[Result], None]
     warned: Callable[[str], None] = lambda text: None
+    estimate: Callable[[Job], float] = lambda job: job.estimate
     changed: Callable[[Pool], None] = lambda pool: None
     stop: str = ""
 
@@ -99,6 +101,7 @@ class Pool:
     watch: Watch
     running: list[Worker] = field(default_factory=list)
     waiting: Waiting = field(default_factory=Waiting)
+    begun: bool = False
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Do all jobs; every one of them ends with a Result given to `watch.finished`. Raises Aborted."""
@@ -130,8 +133,11 @@ class Pool:
         return Worker(number, gpu, process, here)
 
     def _fits(self, job: Job) -> bool:
+        """Whether a job would end within the budget. The first one is started in any case: a training goes on where it
+        stopped, so a budget that is always too small would otherwise never end."""
         deadline = self.limits.deadline
-        return deadline is None or time.monotonic() + job.estimate <= deadline
+        first, self.begun = not self.begun, True
+        return first or deadline is None or time.monotonic() + self.watch.estimate(job) <= deadline
 
     def _startable(self) -> bool:
         return self.waiting.any_ready and not self.watch.stop
@@ -155,13 +161,10 @@ class Pool:
             handles += [worker.connection, worker.process.sentinel]
         wait(handles, timeout=0.1)
         for worker in list(self.running):
-            try:
-                while worker.connection.poll():
-                    self._hear(worker, worker.connection.recv())
-            except (EOFError, OSError):
-                self._died(worker)
-                continue
-            if not worker.process.is_alive() and not worker.connection.poll():
+            messages, closed = _received(worker.connection)
+            for message in messages:
+                self._hear(worker, message)
+            if closed or not (worker.process.is_alive() or messages):
                 self._died(worker)
 
     def _hear(self, worker: Worker, message: tuple) -> None:
@@ -190,7 +193,9 @@ class Pool:
     def _died(self, worker: Worker) -> None:
         worker.process.join(5)
         code = worker.process.exitcode
-        job = worker.job
+        if code is None:
+            self._kill(worker)
+        job, seconds = worker.job, time.monotonic() - worker.started
         log = f"{self.logs}/worker-{worker.number}.log"
         if not worker.ready:
             reason = f"a worker process cannot start (exit status {code}); its last words are in {log}"
@@ -203,7 +208,7 @@ class Pool:
                 if killed
                 else f"its process ended unexpectedly with exit status {code}; see {log}"
             )
-            self._end(Result(job=job, status="oom" if killed else "failed", reason=reason))
+            self._end(Result(job=job, status="oom" if killed else "failed", reason=reason, seconds=seconds))
 
     def _kill(self, worker: Worker) -> None:
         with contextlib.suppress(psutil.Error):
@@ -272,6 +277,17 @@ class Pool:
             if worker.process.is_alive():
                 self._kill(worker)
         self.running.clear()
+
+
+def _received(connection: Connection) -> tuple[list[tuple], bool]:
+    """All messages that have come, and whether the other side is gone."""
+    messages = []
+    try:
+        while connection.poll():
+            messages.append(connection.recv())
+    except (EOFError, OSError):
+        return messages, True
+    return messages, False
 
 
 def own_memory(pid: int | None) -> int:

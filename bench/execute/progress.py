@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -94,7 +95,8 @@ class Progress:
         if self.live is not None:
             self.live.console.print(line, markup=False, highlight=False)
         else:
-            print(line, file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # nobody listens, or the log's disk is full: the run is worth more
+                print(line, file=sys.stderr, flush=True)
 
     def _picture(self, pool: Pool) -> Any:
         from rich.console import Group

@@ -19,6 +19,12 @@ def path_of(cache: Path, key: str) -> Path:
     return cache / "cohorts" / f"{key}.safetensors"
 
 
+def size_of(cache: Path, key: str) -> int | None:
+    """How many records the prepared cohort of that key has; None when it is not prepared."""
+    path = path_of(cache, key)
+    return len(json.loads(arrays.metadata(path)["cohort"])["ids"]) if path.is_file() else None
+
+
 def prepare(spec: Spec, params: dict[str, object], root: Path, cache: Path, key: str, context: Context) -> Cohort:
     """The cohort of that key: from the cache, else read by the dataset and put there.
 

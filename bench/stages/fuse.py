@@ -61,7 +61,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         coordinates=at,
         status="ok",
         scores=scores,
-        validation=score(task, parts["valid"].targets[task.name], valid_outputs),
+        validation=_validation(task, parts["valid"].targets[task.name], valid_outputs),
         oracle=_oracle(cohort, task, parts["test"].ids, truth),
         imputation=imputation.scores,
         hidden=seen.shares,
@@ -104,6 +104,14 @@ def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -
             target = target[seeds.generator(permute, "audit", "permuted-labels", name).permutation(len(target))]
         made[name] = replace(part, targets={task.name: target}, oracle={})
     return made, int((~eligible).sum())
+
+
+def _validation(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
+    """Scores of the validation part; none where it cannot be scored (it may lack a class: that spoils no test score)."""
+    try:
+        return score(task, truth, outputs)
+    except ValueError:
+        return {}
 
 
 def _oracle(cohort: Cohort, task: Task, ids: np.ndarray, truth: np.ndarray) -> dict[str, float]:

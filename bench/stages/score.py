@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -87,7 +89,7 @@ def score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float
     """All of the task's metrics, by name.
 
     truth: float32 [n] or [n, labels], no NaN; outputs: float32 [n, outputs]. Raises ValueError when shapes differ from the
-    task's or an output is not finite: such a cell fails, since a score over the rest would be a different test set.
+    task's, an output or a score is not finite: such a cell fails, since a score over the rest would be a different test.
     """
     if outputs.shape != (len(truth), task.outputs):
         raise ValueError(
@@ -96,4 +98,12 @@ def score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float
     if not np.isfinite(outputs).all():
         bad = int((~np.isfinite(outputs).all(axis=1)).sum())
         raise ValueError(f"{bad} of {len(outputs)} predictions are not finite numbers")
-    return {name: METRICS[name].function(truth, outputs) for name in task.metrics}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they say of a missing class is said by the error below
+        scores = {name: METRICS[name].function(truth, outputs) for name in task.metrics}
+    if strange := [name for name, value in scores.items() if not math.isfinite(value)]:
+        raise ValueError(
+            f"{', '.join(strange)} cannot be computed on {len(truth)} records of task {task.name}: "
+            "most likely a class or label does not occur among them"
+        )
+    return scores

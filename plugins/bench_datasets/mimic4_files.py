@@ -1,4 +1,4 @@
-"""Where the files of MIMIC-IV are. Light: looks at names and at the first line of nothing; opens no table.
+"""Where the files of MIMIC-IV are. Light: looks at names only, opens nothing.
 
 Accepted as data.root: the folder that holds `hosp/` and `icu/`, or one above it that holds exactly one such folder in a
 usual place (`mimic4/`, `mimiciv/3.1/`, `physionet.org/files/mimiciv/3.1/`, `mimic-iv-3.1/`). Where a table is there as
@@ -7,7 +7,6 @@ usual place (`mimic4/`, `mimiciv/3.1/`, `physionet.org/files/mimiciv/3.1/`, `mim
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,13 +41,14 @@ _PLACES = (
     "files/mimiciv/*",
 )
 _NOTES = (
-    "note/radiology",
-    "../note/radiology",
-    "mimic-iv-note*/note/radiology",
-    "../mimic-iv-note*/note/radiology",
-    "../mimic-iv-note*/*/note/radiology",
-    "../../mimic-iv-note/*/note/radiology",
+    (0, "note"),
+    (0, "mimic-iv-note*/note"),
+    (1, "note"),
+    (1, "mimic-iv-note*/note"),
+    (1, "mimic-iv-note*/*/note"),
+    (2, "mimic-iv-note*/*/note"),
 )
+"""Where radiology notes lie: so many folders above `hosp/` and `icu/`, then a pattern."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,11 @@ def find(root: Path, params: Mimic4Params) -> Mimic4Files:
     base = _base(root)
     tables = {name: path for name in TABLES if (path := table(base, name))}
     if missing := [name for name in TABLES if name not in tables]:
+        if (base / "core").is_dir():
+            raise DataError(
+                f"{base} has a folder core/, as MIMIC-IV 1.0 has it (admissions and patients moved to hosp/ in 2.0); "
+                f"this dataset reads 2.2 and 3.1; {ACCESS}"
+            )
         raise DataError(
             f"{base} lacks {', '.join(f'{name}.csv.gz' for name in missing)} (needed: {', '.join(TABLES)}, each as "
             f".csv.gz or .csv); {ACCESS}"
@@ -93,8 +98,8 @@ def find(root: Path, params: Mimic4Params) -> Mimic4Files:
         base=base,
         tables=tables,
         notes=_named(root, params.notes, "notes") or _notes(base),
-        cxr=_named(root, params.cxr, "cxr") or _beside(base, ("cxr_embeddings.parquet",)),
-        ecg=_named(root, params.ecg, "ecg") or _beside(base, ("ecg_embeddings.parquet",)),
+        cxr=_named(root, params.cxr, "cxr") or _beside(base, ("cxr.parquet",)),
+        ecg=_named(root, params.ecg, "ecg") or _beside(base, ("ecg.parquet",)),
         ccs=_named(root, params.ccs, "ccs") or _beside(base, CCS),
         gem=_named(root, params.gem, "gem") or _beside(base, GEM),
         model=_model(root, params.note_encoder),
@@ -116,7 +121,9 @@ def model_folder(root: Path, encoder: str) -> Path:
 
 
 def _base(root: Path) -> Path:
-    bases = [root] if _holds(root) else sorted({place for glob in _PLACES for place in root.glob(glob) if _holds(place)})
+    bases = (
+        [root] if _holds(root) else sorted({place for glob in _PLACES for place in root.glob(glob) if _holds(place)})
+    )
     if len(bases) == 1:
         return bases[0]
     if bases:
@@ -129,14 +136,7 @@ def _base(root: Path) -> Path:
             raise DataError(f"{root} is the folder {name}/ of MIMIC-IV; name the one above it: data.root={root.parent}")
         if (root / name).is_dir():
             other = "icu" if name == "hosp" else "hosp"
-            if (root / "core").is_dir():
-                break
             raise DataError(f"{root} holds {name}/ but no {other}/; both modules of MIMIC-IV are needed; {ACCESS}")
-    if (root / "core").is_dir():
-        raise DataError(
-            f"{root} has a folder core/, as MIMIC-IV 1.0 has it (admissions and patients moved to hosp/ in 2.0); "
-            f"this dataset reads 2.2 and 3.1; {ACCESS}"
-        )
     if table(root, "ADMISSIONS"):
         raise DataError(f"{root} holds MIMIC-III (ADMISSIONS in capitals); this dataset reads MIMIC-IV; {ACCESS}")
     if zips := sorted(path.name for path in root.glob("mimic*.zip")):
@@ -162,14 +162,11 @@ def _beside(base: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _notes(base: Path) -> Path | None:
-    for place in _NOTES:
-        for suffix in (".csv.gz", ".csv"):
-            folder, name = place.rsplit("/", 1)
-            above = folder.count("../")
-            start = Path(os.path.normpath(base.joinpath(*[".."] * above)))
-            for path in sorted(start.glob(f"{folder.replace('../', '')}/{name}{suffix}"), reverse=True):
-                if path.is_file():
-                    return path
+    for above, pattern in _NOTES:
+        start = (base, *base.absolute().parents)[above]
+        for folder in sorted(start.glob(pattern), reverse=True):
+            if path := table(folder, "radiology"):
+                return path
     return None
 
 

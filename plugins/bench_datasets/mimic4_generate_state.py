@@ -1,14 +1,14 @@
 """The latent state of the generated cohort, what it does to outcomes, and the best possible predictions.
 
 Latent state z of an admission: ten independent standard normal axes. The first eight show in the bedside series, the
-last two (`HIDDEN`) only in reports, images and ECGs. With s(x) the logistic function and Phi the normal one:
+last two (`HIDDEN`) only in reports, images and ECGs. With s(x) the logistic function:
 
     P(death in hospital | z)      = s(a + w_death . z)
     log(days in ICU) | z, death   ~ Normal(m + w_days . z + d * death, s_days)
     P(phenotype j | z)            = s(a_j + w_j . z),  independent of all else given z
 
 Everything else that is written depends on z alone (and on what these draws do to the end of a stay), so what follows
-in closed form from z is the best any method can predict: `outcome_oracle`, `phenotype_oracle`. Their `visible` forms
+in closed form from z is the best any method can predict: `outcome_oracle`, `phenotype_probability`. The `visible` forms
 average over the hidden axes: the best that bedside series alone allow.
 """
 
@@ -63,18 +63,18 @@ DEATH = vector(
 DEATH_PREVALENCE = 0.079  # of all admissions; 14 % of the stays that reach 48 hours, which are the sicker ones
 DAYS = vector(
     {
-        "severity": 0.45,
-        "trend": 0.2,
-        "lungs": 0.45,
-        "infection": 0.25,
-        "brain": 0.25,
-        "thorax": 0.4,
-        "heart": 0.2,
+        "severity": 0.5,
+        "trend": 0.25,
+        "lungs": 0.5,
+        "infection": 0.3,
+        "brain": 0.3,
+        "thorax": 0.45,
+        "heart": 0.25,
     }
 )
 DAYS_MEDIAN = 0.64  # of log days
 DAYS_DEATH = 0.1
-DAYS_NOISE = 0.8
+DAYS_NOISE = 0.72
 WINDOW_DAYS, LATE_DAYS = 2.0, 4.0
 _NODES = 16
 
@@ -152,4 +152,6 @@ def phenotype_oracle_visible(z: np.ndarray) -> np.ndarray:
     points, weights = _nodes(_NODES)
     known = PHENOTYPE_INTERCEPTS + z[:, :VISIBLE] @ PHENOTYPE_LOADINGS[:, :VISIBLE].T
     spread = np.sqrt((PHENOTYPE_LOADINGS[:, VISIBLE:] ** 2).sum(axis=1))
-    return np.asarray(sum(weight * expit(known + point * spread) for point, weight in zip(points, weights, strict=True)))
+    return np.asarray(
+        sum(weight * expit(known + point * spread) for point, weight in zip(points, weights, strict=True))
+    )

@@ -15,7 +15,8 @@ class Variable:
 
     mean, sd: of the value, or of its logarithm where `log`. low, high: what a body can show. loadings: on the axes;
     their squares sum to less than 1 and the rest of the variance is the stay's own level (share `level`) and slow
-    fluctuation. tie: a fluctuation that several variables share.
+    fluctuation. tie: name of a level and fluctuation that several variables share in part (a trailing "-": with the
+    opposite sign). daily: size of the swing over the 24 hours, in sd.
     """
 
     name: str
@@ -32,18 +33,18 @@ class Variable:
 
 
 VARIABLES: tuple[Variable, ...] = (
-    Variable("Absolute Neutrophil Count", "K/uL", 2.0, 0.5, 0.1, 120, {"infection": 0.5}, log=True, tie="white"),
-    Variable("Alkaline Phosphate", "IU/L", 4.5, 0.55, 10, 3000, {"infection": 0.2, "burden": 0.2}, log=True),
-    Variable("Anion gap", "mEq/L", 14, 3.5, 2, 50, {"severity": 0.4, "kidneys": 0.4, "circulation": 0.3}, tie="acid"),
-    Variable("Bicarbonate", "mEq/L", 24, 4.5, 4, 55, {"severity": -0.35, "kidneys": -0.35, "lungs": 0.2}, tie="acid-"),
-    Variable("Calcium", "mg/dL", 8.4, 0.75, 4, 15, {"severity": -0.3, "kidneys": -0.2}),
-    Variable("Chloride", "mEq/L", 104, 6, 70, 140, {"kidneys": 0.15, "brain": 0.1}, tie="salt"),
-    Variable("Creatinine", "mg/dL", 0.15, 0.62, 0.2, 20, {"kidneys": 0.75, "burden": 0.3}, log=True, level=0.7),
-    Variable("Diastolic BP", "mmHg", 63, 12, 15, 150, {"circulation": -0.5, "severity": -0.2}, tie="pressure"),
-    Variable("GCS - Eye Opening", "1-4", 3.5, 1.1, 1, 4, {"brain": -0.65, "severity": -0.35}),
-    Variable("GCS - Motor Response", "1-6", 5.5, 1.5, 1, 6, {"brain": -0.65, "severity": -0.35}),
-    Variable("GCS - Verbal Response", "1-5", 3.8, 1.8, 1, 5, {"brain": -0.6, "severity": -0.3, "lungs": -0.3}),
-    Variable("Glucose", "mg/dL", 4.9, 0.33, 25, 1000, {"burden": 0.45, "severity": 0.2}, log=True),
+    Variable("Absolute Neutrophil Count", "K/uL", 2.0, 0.5, 0.1, 120, {"infection": 0.6}, log=True, tie="white"),
+    Variable("Alkaline Phosphate", "IU/L", 4.5, 0.55, 10, 3000, {"infection": 0.25, "burden": 0.25}, log=True),
+    Variable("Anion gap", "mEq/L", 14, 3.5, 2, 50, {"severity": 0.5, "kidneys": 0.5, "circulation": 0.35}, tie="acid"),
+    Variable("Bicarbonate", "mEq/L", 24, 4.5, 4, 55, {"severity": -0.4, "kidneys": -0.4, "lungs": 0.25}, tie="acid-"),
+    Variable("Calcium", "mg/dL", 8.4, 0.75, 4, 15, {"severity": -0.35, "kidneys": -0.25}),
+    Variable("Chloride", "mEq/L", 104, 6, 70, 140, {"kidneys": 0.2, "brain": 0.1}, tie="salt"),
+    Variable("Creatinine", "mg/dL", 0.15, 0.62, 0.2, 20, {"kidneys": 0.9, "burden": 0.35}, log=True, level=0.7),
+    Variable("Diastolic BP", "mmHg", 63, 12, 15, 150, {"circulation": -0.6, "severity": -0.25}, tie="pressure"),
+    Variable("GCS - Eye Opening", "1-4", 3.5, 1.1, 1, 4, {"brain": -0.8, "severity": -0.4}),
+    Variable("GCS - Motor Response", "1-6", 5.5, 1.5, 1, 6, {"brain": -0.8, "severity": -0.4}),
+    Variable("GCS - Verbal Response", "1-5", 3.8, 1.8, 1, 5, {"brain": -0.7, "severity": -0.35, "lungs": -0.35}),
+    Variable("Glucose", "mg/dL", 4.9, 0.33, 25, 1000, {"burden": 0.55, "severity": 0.25}, log=True),
     Variable(
         "Heart Rate",
         "bpm",
@@ -51,26 +52,30 @@ VARIABLES: tuple[Variable, ...] = (
         17,
         25,
         220,
-        {"severity": 0.4, "infection": 0.35, "circulation": 0.35},
+        {"severity": 0.5, "infection": 0.4, "circulation": 0.4},
         daily=0.15,
     ),
-    Variable("Hematocrit", "%", 31, 5.5, 12, 60, {"burden": -0.3, "severity": -0.2}, level=0.6, tie="red"),
-    Variable("Hemoglobin", "g/dL", 10.3, 1.85, 4, 20, {"burden": -0.3, "severity": -0.2}, level=0.6, tie="red"),
-    Variable("Inspired O2 Fraction", "%", 50, 15, 21, 100, {"lungs": 0.65, "severity": 0.3}),
-    Variable("Magnesium", "mg/dL", 2.05, 0.35, 0.8, 6, {"kidneys": 0.25}),
-    Variable("Mean BP", "mmHg", 77, 13, 25, 180, {"circulation": -0.55, "severity": -0.2}, tie="pressure"),
-    Variable("O2 Saturation", "%", 96.5, 2.4, 60, 100, {"lungs": -0.55, "severity": -0.2}),
-    Variable("PH", "-", 7.38, 0.08, 6.8, 7.75, {"severity": -0.4, "lungs": -0.3, "kidneys": -0.25}, tie="acid-"),
-    Variable("Platelet Count", "K/uL", 5.27, 0.55, 5, 1500, {"severity": -0.3, "infection": -0.2}, log=True, level=0.7),
-    Variable("Potassium", "mEq/L", 4.1, 0.6, 2, 8.5, {"kidneys": 0.4}),
-    Variable("Respiratory Rate", "/min", 19.5, 5.2, 5, 55, {"lungs": 0.5, "severity": 0.3, "infection": 0.2}, daily=0.1),
-    Variable("Sodium", "mEq/L", 138.5, 5, 112, 170, {"brain": 0.15, "kidneys": -0.15}, level=0.5, tie="salt"),
-    Variable("Systolic BP", "mmHg", 120, 20, 45, 240, {"circulation": -0.55, "severity": -0.25}, tie="pressure"),
-    Variable("Temperature", "°C", 36.9, 0.65, 31, 41.8, {"infection": 0.6}, daily=0.25),
-    Variable("Urea Nitrogen", "mg/dL", 3.1, 0.72, 2, 200, {"kidneys": 0.65, "burden": 0.35}, log=True, level=0.7),
-    Variable("Vancomycin", "mcg/mL", 2.75, 0.5, 1, 80, {"kidneys": 0.5}, log=True),
-    Variable("WBC", "K/uL", 2.4, 0.5, 0.2, 200, {"infection": 0.5, "severity": 0.25}, log=True, tie="white"),
-    Variable("Weight", "kg", 4.38, 0.26, 30, 250, {"burden": 0.3}, log=True, level=0.97),
+    Variable("Hematocrit", "%", 31, 5.5, 12, 60, {"burden": -0.35, "severity": -0.25}, level=0.6, tie="red"),
+    Variable("Hemoglobin", "g/dL", 10.3, 1.85, 4, 20, {"burden": -0.35, "severity": -0.25}, level=0.6, tie="red"),
+    Variable("Inspired O2 Fraction", "%", 50, 15, 21, 100, {"lungs": 0.8, "severity": 0.35}),
+    Variable("Magnesium", "mg/dL", 2.05, 0.35, 0.8, 6, {"kidneys": 0.3}),
+    Variable("Mean BP", "mmHg", 77, 13, 25, 180, {"circulation": -0.65, "severity": -0.25}, tie="pressure"),
+    Variable("O2 Saturation", "%", 96.5, 2.4, 60, 100, {"lungs": -0.65, "severity": -0.25}),
+    Variable("PH", "-", 7.38, 0.08, 6.8, 7.75, {"severity": -0.5, "lungs": -0.35, "kidneys": -0.3}, tie="acid-"),
+    Variable(
+        "Platelet Count", "K/uL", 5.27, 0.55, 5, 1500, {"severity": -0.35, "infection": -0.25}, log=True, level=0.7
+    ),
+    Variable("Potassium", "mEq/L", 4.1, 0.6, 2, 8.5, {"kidneys": 0.5}),
+    Variable(
+        "Respiratory Rate", "/min", 19.5, 5.2, 5, 55, {"lungs": 0.6, "severity": 0.35, "infection": 0.25}, daily=0.1
+    ),
+    Variable("Sodium", "mEq/L", 138.5, 5, 112, 170, {"brain": 0.2, "kidneys": -0.2}, level=0.5, tie="salt"),
+    Variable("Systolic BP", "mmHg", 120, 20, 45, 240, {"circulation": -0.65, "severity": -0.3}, tie="pressure"),
+    Variable("Temperature", "°C", 36.9, 0.65, 31, 41.8, {"infection": 0.7}, daily=0.25),
+    Variable("Urea Nitrogen", "mg/dL", 3.1, 0.72, 2, 200, {"kidneys": 0.8, "burden": 0.4}, log=True, level=0.7),
+    Variable("Vancomycin", "mcg/mL", 2.75, 0.5, 1, 80, {"kidneys": 0.6}, log=True),
+    Variable("WBC", "K/uL", 2.4, 0.5, 0.2, 200, {"infection": 0.6, "severity": 0.3}, log=True, tie="white"),
+    Variable("Weight", "kg", 4.38, 0.26, 30, 250, {"burden": 0.35}, log=True, level=0.97),
 )
 
 
@@ -157,7 +162,16 @@ ITEMS: tuple[Item, ...] = (
     Item(229761, "Creatinine (whole blood)", "gas", 0.05, "mg/dL", "Creatinine", 1),
     Item(220180, "Non Invasive Blood Pressure diastolic", "bedside", 0.75, "mmHg", "Diastolic BP", category=_V),
     Item(220739, "GCS - Eye Opening", "neuro", 0.97, "", "GCS - Eye Opening", states=_EYES, category="Neurological"),
-    Item(223901, "GCS - Motor Response", "neuro", 0.95, "", "GCS - Motor Response", states=_MOTOR, category="Neurological"),
+    Item(
+        223901,
+        "GCS - Motor Response",
+        "neuro",
+        0.95,
+        "",
+        "GCS - Motor Response",
+        states=_MOTOR,
+        category="Neurological",
+    ),
     Item(
         223900,
         "GCS - Verbal Response",
@@ -192,8 +206,8 @@ ITEMS: tuple[Item, ...] = (
     Item(223762, "Temperature Celsius", "temperature", 0.15, "°C", "Temperature", 1, category=_V),
     Item(223761, "Temperature Fahrenheit", "temperature", 0.85, "°F", "Temperature", 1, 1.8, 32, category=_V),
     Item(225624, "BUN", "chemistry", 0.95, "mg/dL", "Urea Nitrogen"),
-    Item(227455, "Vancomycin (Random)", "drug", 0.35, "ug/mL", "Vancomycin", 1),
-    Item(227456, "Vancomycin (Trough)", "drug", 0.6, "ug/mL", "Vancomycin", 1),
+    Item(227453, "Vancomycin (Random)", "drug", 0.35, "ug/mL", "Vancomycin", 1),
+    Item(227455, "Vancomycin (Trough)", "drug", 0.6, "ug/mL", "Vancomycin", 1),
     Item(227454, "Vancomycin (Peak)", "drug", 0.05, "ug/mL", "Vancomycin", 1, 1.5),
     Item(220546, "WBC", "count", 0.95, "K/uL", "WBC", 1),
     Item(224639, "Daily Weight", "scale", 0.9, "kg", "Weight", 1, category="General"),

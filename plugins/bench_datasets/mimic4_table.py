@@ -77,9 +77,7 @@ VARIABLES: tuple[Variable, ...] = (
     _one("Heart Rate", "bpm", 10, 300, 220045),
     _two("Hematocrit", "%", 5, 75, ("Hematocrit (serum)", 220545), ("Hematocrit (whole blood - calc)", 226540)),
     _one("Hemoglobin", "g/dL", 1, 25, 220228),
-    Variable(
-        "Inspired O2 Fraction", "%", 21, 100, (Label("Inspired O2 Fraction", 223835, "both", "fraction"),)
-    ),
+    Variable("Inspired O2 Fraction", "%", 21, 100, (Label("Inspired O2 Fraction", 223835, "both", "fraction"),)),
     _one("Magnesium", "mg/dL", 0.2, 15, 220635),
     _one("Mean BP", "mmHg", 15, 250, 220181, "Non Invasive Blood Pressure mean"),
     _one("O2 Saturation", "%", 20, 100, 220277, "O2 saturation pulseoxymetry"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from bench.cohort import Task
 from bench.hooks import hookimpl
 from bench.registry import Registry
-from bench.testing.toy import TOY_TASK
 
 bench_contract = 1
+
+TASK = Task("toy", "binary", ("auroc", "auprc", "f1"), summary="latent severity above its median")
 
 
 class CohortParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -26,7 +28,7 @@ class IdleParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 @hookimpl
 def bench_register(registry: Registry) -> None:
     registry.dataset(
-        "idle", "bench_idle.parts:Generated", tasks=[TOY_TASK], modalities=("vitals", "labs"), params=CohortParams,
+        "idle", "bench_idle.parts:Generated", tasks=[TASK], modalities=("vitals", "labs"), params=CohortParams,
         tags=("synthetic",), summary="a generated toy cohort", seconds=0.1,
     )  # fmt: skip
     registry.fuser(

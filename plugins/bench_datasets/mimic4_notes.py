@@ -1,0 +1,187 @@
+"""Radiology reports of a stay, and their encoders: TF-IDF and SVD fitted on training notes, or a local transformer.
+
+A report's charttime is the time of the examination; its text exists only from storetime. So by default a report counts
+as known at the later of the two (mimic48 protocol, section 3). No text leaves this module: not in a message, not in a file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.cohort import Series
+from bench.components import Context, Interrupted
+from bench.errors import DataError, PluginError
+from bench_datasets.mimic4_files import model_folder
+from bench_datasets.mimic4_read import Tables
+from bench_datasets.mimic4_series import absent, rows_to_events, to_series
+from bench_datasets.plugin import Mimic4Params
+
+WORDS = 20_000
+"""The most frequent words of the training notes that TF-IDF knows."""
+
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Notes sorted by record and time: record and seconds since intime, int64 [rows]; texts [rows]."""
+
+    record: np.ndarray
+    seconds: np.ndarray
+    texts: list[str]
+
+
+def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counter[str]) -> Notes:
+    """The last `notes_kept` reports of each stay in the temporary table `kept`.
+
+    A report belongs to a stay when intime <= charttime <= outtime, and is inside the window by the clock of the
+    parameters. Every row is kept or counted, but for reports of no ICU stay, which are most. Raises DataError for a
+    missing column or a damaged file.
+    """
+    rows = tables.csv(path, ("subject_id", "charttime", "storetime", "text"))
+    window = params.window_hours * 3600
+    known = "greatest(n.chart, coalesce(n.store, n.chart))" if params.note_clock == "store" else "n.chart"
+    tables.run(
+        f"""
+        CREATE TEMP TABLE note AS
+        SELECT k.record, n.subject IS NULL OR n.chart IS NULL AS dateless, n.store IS NULL AS storeless,
+               date_diff('second', k.intime, {known}) AS seconds,
+               CASE WHEN date_diff('second', k.intime, {known}) < {window} THEN n.text END AS text
+        FROM (SELECT try_cast(trim(subject_id) AS BIGINT) AS subject, try_cast(trim(charttime) AS TIMESTAMP) AS chart,
+                     try_cast(trim(storetime) AS TIMESTAMP) AS store, nullif(trim(text), '') AS text FROM {rows}) n
+        LEFT JOIN kept k ON n.subject = k.subject_id
+        WHERE n.subject IS NULL OR n.chart IS NULL
+              OR (k.record IS NOT NULL AND n.chart >= k.intime AND (k.outtime IS NULL OR n.chart <= k.outtime))
+        """,
+        path,
+    )
+    inside = f"NOT dateless AND seconds < {window}"
+    reasons = {
+        "rows without a readable subject_id or charttime, skipped": "dateless",
+        "reports of a stay, known only after the window, left out": f"NOT dateless AND seconds >= {window}",
+        "reports without text, left out": f"{inside} AND text IS NULL",
+    }
+    if params.note_clock == "store":
+        reasons["reports without a readable storetime, charttime taken"] = f"{inside} AND storeless"
+    for reason, condition in reasons.items():
+        counts[f"notes: {reason}"] = tables.number(f"SELECT count(*) FROM note WHERE {condition}")
+    usable = tables.number(f"SELECT count(*) FROM note WHERE {inside} AND text IS NOT NULL")
+    found = tables.rows(
+        f"""
+        SELECT record, seconds, text FROM (SELECT *, rowid AS place FROM note WHERE {inside} AND text IS NOT NULL)
+        QUALIFY row_number() OVER (PARTITION BY record ORDER BY seconds DESC, place DESC) <= {params.notes_kept}
+        ORDER BY record, seconds, place
+        """
+    )
+    tables.run("DROP TABLE note")
+    counts["notes: reports before the last ones of a stay, left out"] = usable - len(found)
+    counts["notes: reports kept"] = len(found)
+    record, seconds = (np.array([row[i] for row in found], np.int64) for i in (0, 1))
+    return Notes(record, seconds, [row[2] for row in found])
+
+
+def note_series(
+    tables: Tables,
+    path: Path | None,
+    root: Path,
+    params: Mimic4Params,
+    groups: np.ndarray,
+    context: Context,
+    counts: Counter[str],
+) -> Series:
+    """The modality "notes". groups: str [n], of the records in the temporary table `kept`."""
+    n, hours = len(groups), params.window_hours
+    if path is None:
+        counts["notes: file absent, modality unavailable"] = 1
+        return absent(n, hours)
+    context.report(f"reading {path.name}")
+    notes = read_notes(tables, path, params, counts)
+    if not notes.texts:
+        counts["notes: no report of a stay in the window, modality unavailable"] = 1
+        return absent(n, hours)
+    context.report(f"encoding {len(notes.texts):,} notes")
+    if params.note_encoder == "tfidf":
+        values = tfidf(notes.texts, _training(groups, context)[notes.record], params.note_channels)
+        if values is None:
+            counts["notes: no word in the notes of training patients, modality unavailable"] = 1
+            return absent(n, hours)
+    else:
+        values = transformer(notes.texts, model_folder(root, params.note_encoder), context)
+    channels = tuple(f"note_{i}" for i in range(values.shape[1]))
+    return to_series(rows_to_events(n, notes.record, notes.seconds, values), channels, ("",) * len(channels), hours)
+
+
+def tfidf(texts: Sequence[str], training: np.ndarray, channels: int) -> np.ndarray | None:
+    """Latent semantic vectors, float32 [notes, width], width at most `channels`; None when training notes have no word.
+
+    training: bool [notes]. Words, weights and components are learnt from these notes alone; a note of another patient
+    changes nothing but its own row.
+    """
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    taught = [text for text, mine in zip(texts, training, strict=True) if mine]
+    words = TfidfVectorizer(
+        max_features=WORDS,
+        sublinear_tf=True,
+        token_pattern=r"(?u)\b[^\W\d_]{2,}\b",
+        min_df=2 if len(taught) > 100 else 1,
+    )
+    try:
+        weights = words.fit_transform(taught)
+    except ValueError:  # scikit-learn's only complaint about texts: an empty vocabulary
+        return None
+    with np.errstate(invalid="ignore"):  # notes that are all alike have no variance to explain
+        svd = TruncatedSVD(n_components=min(channels, *weights.shape), random_state=0).fit(weights)
+    return np.asarray(svd.transform(words.transform(texts)), np.float32)
+
+
+def transformer(texts: Sequence[str], folder: Path, context: Context) -> np.ndarray:
+    """The pooled output of a local transformer for the first 512 tokens of each note, float32 [notes, width].
+
+    Nothing is downloaded and no code of the model's folder is run. Raises PluginError where `transformers` is not
+    installed, DataError where the folder holds no model that it can load.
+    """
+    try:
+        from transformers import AutoModel, AutoTokenizer
+    except ImportError as error:
+        raise PluginError(
+            f"data.note_encoder={folder} needs the package transformers; type: pip install transformers"
+        ) from error
+    import torch
+
+    try:
+        words: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        model: Any = AutoModel.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{folder} cannot be loaded as a transformer ({str(error).splitlines()[0]})") from error
+    model = model.eval().to(context.device)
+    rows = []
+    with torch.inference_mode():
+        for start in range(0, len(texts), BATCH):
+            if context.should_stop():
+                raise Interrupted
+            batch = list(texts[start : start + BATCH])
+            tokens = words(batch, truncation=True, max_length=512, padding=True, return_tensors="pt").to(context.device)
+            out = model(**tokens)
+            pooled = getattr(out, "pooler_output", None)
+            rows.append((out.last_hidden_state[:, 0] if pooled is None else pooled).float().cpu().numpy())
+            context.report(f"encoding notes: {min(start + BATCH, len(texts)):,} of {len(texts):,}")
+    return np.concatenate(rows)
+
+
+def _training(groups: np.ndarray, context: Context) -> np.ndarray:
+    """Which records belong to training patients, bool [n]."""
+    parts = getattr(context, "parts", None)
+    if parts is None:
+        raise PluginError(
+            "the dataset mimic4 fits its note encoder on training patients alone, and this call did not say who they "
+            "are (Context.parts); take the notes away or name a transformer in data.note_encoder"
+        )
+    return np.asarray(parts([str(group) for group in groups])) == 0

@@ -1,0 +1,119 @@
+"""Prepared embeddings of X-rays and ECGs: the documented Parquet form, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mimic4_tables import START, one_stay, prepare
+
+from bench.errors import DataError
+
+
+def write(path: Path, rows: Sequence[tuple[int, float, object]], by: str = "stay_id", **other: object) -> None:
+    """rows: id, hours since ICU admission, embedding."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        by: pa.array([row[0] for row in rows], pa.int64()),
+        "charttime": pa.array([np.datetime64(START) + np.timedelta64(int(row[1] * 3600), "s") for row in rows]),
+        "embedding": pa.array([row[2] for row in rows], pa.list_(pa.float32())),
+    }
+    columns = {name: column for name, column in columns.items() if name not in other} | {
+        name: column for name, column in other.items() if column is not None
+    }
+    pq.write_table(pa.table(columns), path)
+
+
+def two_stays(root: Path) -> Path:
+    tables = one_stay(60)
+    tables.stay(101, 60, start=START.replace(day=20))
+    tables.chart(101, 1, "Heart Rate", 90, START.replace(day=20))
+    return tables.write(root)
+
+
+def test_vectors_become_events_and_hourly_bins_of_their_stay(tmp_path: Path) -> None:
+    two_stays(tmp_path)
+    write(tmp_path / "cxr.parquet", [(100, 5.5, [1, 2, 3]), (100, 2, [4, 5, 6]), (100, 2.5, [7, 8, 9])])
+    series = prepare(tmp_path).modalities["cxr"]
+    assert series.channels == ("cxr_0", "cxr_1", "cxr_2")
+    assert series.events.times.tolist() == [2, 2.5, 5.5]
+    assert series.events.values.tolist() == [[4, 5, 6], [7, 8, 9], [1, 2, 3]]
+    assert np.flatnonzero(series.observed[0, :, 0]).tolist() == [2, 5]
+    assert series.grid[0, 2].tolist() == [7, 8, 9]
+    assert series.available.tolist() == [True, False]
+
+
+def test_vectors_named_by_patient_belong_to_the_stay_under_way(tmp_path: Path) -> None:
+    two_stays(tmp_path)
+    write(tmp_path / "ecg.parquet", [(1, 3, [1.5]), (1, 19 * 24 + 4, [2.5]), (1, 100, [9]), (2, 3, [9])], "subject_id")
+    cohort = prepare(tmp_path)
+    assert cohort.modalities["ecg"].events.values.tolist() == [[1.5], [2.5]]
+    assert cohort.modalities["ecg"].events.offsets.tolist() == [0, 1, 2]
+    assert cohort.counts["ecg: vectors of no stay or outside the window, left out"] == 2
+
+
+def test_vectors_outside_the_window_or_not_finite_are_left_out_and_counted(tmp_path: Path) -> None:
+    two_stays(tmp_path)
+    rows = [
+        (100, -1, [1, 1]),
+        (100, 48, [1, 1]),
+        (100, 3, [1, float("nan")]),
+        (100, 4, [1, float("inf")]),
+        (100, 5, [1, 2]),
+    ]
+    write(tmp_path / "cxr.parquet", rows)
+    cohort = prepare(tmp_path)
+    assert cohort.modalities["cxr"].events.values.tolist() == [[1, 2]]
+    assert cohort.counts["cxr: vectors in the file"] == 5
+    assert cohort.counts["cxr: vectors of no stay or outside the window, left out"] == 2
+    assert cohort.counts["cxr: vectors with a number that is not finite, left out"] == 2
+    assert cohort.counts["cxr: vectors kept"] == 1
+
+
+def test_an_empty_file_is_counted_and_the_modality_unavailable(tmp_path: Path) -> None:
+    two_stays(tmp_path)
+    write(tmp_path / "cxr.parquet", [])
+    cohort = prepare(tmp_path)
+    assert cohort.counts["cxr: file empty, modality unavailable"] == 1
+    assert not cohort.modalities["cxr"].available.any()
+
+
+def test_a_file_elsewhere_is_named_by_its_parameter(tmp_path: Path) -> None:
+    two_stays(tmp_path / "mimic")
+    write(tmp_path / "mine.parquet", [(100, 5, [1])])
+    assert prepare(tmp_path / "mimic", cxr="../mine.parquet").modalities["cxr"].available.tolist() == [True, False]
+    assert prepare(tmp_path / "mimic", ecg=str(tmp_path / "mine.parquet")).modalities["ecg"].available.tolist()[0]
+    with pytest.raises(DataError, match=r'data.cxr = "absent.parquet" is not a file'):
+        prepare(tmp_path / "mimic", cxr="absent.parquet")
+
+
+BAD = [
+    ([(100, 1, [1]), (100, 2, [1, 2])], {}, "1 to 2 numbers"),
+    ([(100, 1, None)], {}, "missing"),
+    ([(100, 1, [])], {}, "0 to 0"),
+    ([(100, 1, [1])], {"charttime": None}, "lacks the column charttime"),
+    ([(100, 1, [1])], {"stay_id": None}, "lacks the column subject_id"),
+    ([(100, 1, [1])], {"embedding": ["text"]}, "embedding is VARCHAR"),
+]
+
+
+@pytest.mark.parametrize(("rows", "other", "words"), BAD)
+def test_a_file_of_another_form_is_refused_with_what_is_needed(
+    tmp_path: Path, rows: list, other: dict, words: str
+) -> None:
+    two_stays(tmp_path)
+    write(tmp_path / "cxr.parquet", rows, **other)
+    with pytest.raises(DataError, match=words) as caught:
+        prepare(tmp_path)
+    assert "cxr.parquet" in str(caught.value)
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    two_stays(tmp_path)
+    (tmp_path / "ecg.parquet").write_text("<html>not found</html>")
+    with pytest.raises(DataError, match=r"ecg.parquet cannot be read"):
+        prepare(tmp_path)
