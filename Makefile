@@ -10,7 +10,7 @@ SUITE := physionet48
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
 
-.PHONY: demo test test-fast lint install numbers clean
+.PHONY: demo test test-fast lint install goals clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench run suite=$(SUITE) $(ARGS)
@@ -30,8 +30,8 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy bench plugins
 
-numbers: $(VENV)/installed-dev
-	$(BIN)/python benchmarks/numbers.py
+goals: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/goals.py
 
 install: $(VENV)/installed
 

@@ -1,10 +1,12 @@
-"""Named arrays in safetensors files: written whole, read memory-mapped without copying, never a pickle."""
+"""Named arrays in safetensors files: written whole, read memory-mapped without copying, checked, never a pickle."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,38 +24,82 @@ _DTYPES = {
     "F64": np.float64,
 }
 
+_DIGEST = "sha256 of the arrays"
+_checked: set[tuple[str, int, int]] = set()
+"""Files whose content this process has compared with its digest: path, modification time, size."""
+
+
+class Damaged(StorageError):
+    """A file of arrays is cut short, changed or gone. path: which; whoever keeps it in a cache may remove it."""
+
+    def __init__(self, path: Path, what: str):
+        super().__init__(f"{path} {what}; delete it and run the same command again")
+        self.path, self.what = path, what
+
 
 def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
-    """Write `arrays` (and text metadata) to one safetensors file, whole or not at all."""
+    """Write `arrays` (and text metadata) to one safetensors file, whole or not at all, with a digest of the content."""
     from safetensors.numpy import save_file
 
+    ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with replacing(path) as temporary:
-        # No metadata must be None: with an empty dict and no array, the library writes a header that is no JSON.
-        save_file(
-            {k: np.asarray(v, order="C") for k, v in arrays.items()}, temporary, metadata=dict(metadata or {}) or None
-        )
+        save_file(ordered, temporary, metadata={**(metadata or {}), _DIGEST: _digest(ordered)})
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    whole = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        whole.update(f"{name} {array.dtype} {array.shape}".encode())
+        whole.update(array.reshape(-1).view(np.uint8).data)
+    return whole.hexdigest()
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int, int]:
+    """The JSON header of a safetensors file, where its data begin and how long it is. Raises Damaged."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= size:
+                raise ValueError("the header is cut short")
+            header = json.loads(file.read(length))
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    except FileNotFoundError:
+        raise Damaged(path, "is gone") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(path, f"is not a complete safetensors file ({error})") from error
+    if 8 + length + max(ends, default=0) > size:
+        raise Damaged(path, "is not a complete safetensors file (the data are cut short)")
+    return header, 8 + length, size
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The text metadata of a file; its data are not looked at. Raises Damaged."""
+    return dict(_header(path)[0].get("__metadata__", {}))
+
+
+def is_complete(path: Path) -> bool:
+    """Whether a file is there and not cut short, as far as its header tells."""
+    try:
+        _header(path)
+    except StorageError:
+        return False
+    return True
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays (read-only, memory-mapped) and the metadata of a safetensors file.
 
     The layout is that of the safetensors format: an 8-byte little-endian header length, a JSON header, the data. The
-    library's own NumPy reader copies every array; mapping them keeps a reload of gigabytes below a millisecond.
-    Raises StorageError when the file is not complete.
+    library's own NumPy reader copies every array; mapping them keeps a reload of gigabytes below a millisecond. The
+    content is compared with its digest the first time a process reads the file. Raises Damaged.
     """
-    size = path.stat().st_size
+    header, start, size = _header(path)
+    about = dict(header.pop("__metadata__", {}))
+    whole = np.memmap(path, np.uint8, "r")
+    arrays = {}
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if 0 < length <= size else None
-        if header is None:
-            raise ValueError("the header is cut short")
-        metadata = header.pop("__metadata__", {})
-        start = 8 + length
-        if start + max((entry["data_offsets"][1] for entry in header.values()), default=0) > size:
-            raise ValueError("the data are cut short")
-        whole = np.memmap(path, np.uint8, "r") if size else np.zeros(0, np.uint8)
-        arrays = {}
         for name, entry in header.items():
             begin, end = entry["data_offsets"]
             raw = whole[start + begin : start + end]
@@ -62,5 +108,11 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
                 raw = raw.copy()
             arrays[name] = raw.view(dtype).reshape(entry["shape"])
     except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{path} is not a complete safetensors file ({error}); delete it and run again") from error
-    return arrays, metadata
+        raise Damaged(path, f"is not a complete safetensors file ({error})") from error
+    said = about.pop(_DIGEST, None)
+    mark = (str(path), path.stat().st_mtime_ns, size)
+    if said is not None and mark not in _checked:
+        if _digest(arrays) != said:
+            raise Damaged(path, "was changed since it was written: its digest does not match")
+        _checked.add(mark)
+    return arrays, about

@@ -36,7 +36,7 @@ def storage(path: Path) -> Iterator[None]:
         }
         reason = reasons.get(error.errno or 0, error.strerror or str(error))
         raise StorageError(
-            f"cannot write {path}: {reason} and run the same command again (folders: out=DIR, cache=DIR); "
+            f"cannot write {path}: {reason}; then run the same command again (folders: out=DIR, cache=DIR): "
             "what was finished is kept"
         ) from error
 

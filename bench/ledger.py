@@ -103,7 +103,9 @@ class Ledger:
             ) from error
         if hashlib.sha256(content).hexdigest() != record.predictions:
             path.unlink(missing_ok=True)
-            raise StorageError(f"the predictions {path} did not match their record and were removed; run the suite again")
+            raise StorageError(
+                f"the predictions {path} did not match their record and were removed; run the suite again"
+            )
         return unpack(content)
 
     def has_predictions(self, record: Record) -> bool:
@@ -145,7 +147,9 @@ class Ledger:
 
     def _connect(self) -> sqlite3.Connection:
         index = sqlite3.connect(self.folder / "index.sqlite", timeout=5)
-        index.execute(f"CREATE TABLE IF NOT EXISTS {TABLE} (key TEXT PRIMARY KEY, mtime INTEGER, size INTEGER, body BLOB)")
+        index.execute(
+            f"CREATE TABLE IF NOT EXISTS {TABLE} (key TEXT PRIMARY KEY, mtime INTEGER, size INTEGER, body BLOB)"
+        )
         return index
 
     def _through(self, index: sqlite3.Connection, found: dict[str, tuple[str, int, int]]) -> dict[str, bytes]:

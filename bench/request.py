@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import typing
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -17,6 +18,8 @@ from bench.registry import Registry
 from bench.suite import AXES, FIXED, Layers, Suite, read, resolve
 from bench.typed import convert, is_many, is_text
 from bench.variants import variants
+
+N = TypeVar("N", int, float)
 
 INDIFFERENT = {"out", "cache", "workers", "budget", "retry", "shuffle"}
 """Settings that change where, how fast and in which order cells are run, but no result."""
@@ -70,15 +73,21 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """dotted key of every method parameter that was set -> where it was written"""
 
     def time_limit(self) -> float:
-        return duration(self.suite.limits.time, "limits.time", f"suite {self.suite.name}")
+        return _positive(duration(self.suite.limits.time, "limits.time", f"suite {self.suite.name}"), "limits.time")
 
     def memory_limit(self) -> int:
-        return size(self.suite.limits.memory, "limits.memory", f"suite {self.suite.name}")
+        return _positive(size(self.suite.limits.memory, "limits.memory", f"suite {self.suite.name}"), "limits.memory")
 
     def command(self, exact: bool = True) -> str:
         """The command that repeats this request; without `exact`, only the words that can change a result."""
         words = [w for w in self.words if exact or w.partition("=")[0] not in INDIFFERENT]
         return shlex.join(["bench", "run", *words])
+
+
+def _positive(value: N, key: str) -> N:
+    if value <= 0:
+        raise UsageError(f'"{key}" must be more than 0')
+    return value
 
 
 def request(words: Sequence[str], registry: Registry) -> Request:
@@ -91,6 +100,9 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     if not settings_values.get("suite"):
         raise UsageError("no suite is named; write for example suite=physionet48 (see all with: bench list suites)")
     settings = convert(settings_values, Settings, "", ORIGIN)
+    for name in ("out", "profile"):
+        if not getattr(settings, name):
+            raise UsageError(f'"{name}" is empty (from {ORIGIN}); give it a value or leave it out')
     settings.budget_seconds()
     tree, path = read(settings.suite)
     root = ""
@@ -211,9 +223,15 @@ def _check_methods(suite: Suite, registry: Registry, layers: Layers) -> None:
         values, origin = getattr(suite.grid, axis), where(f"grid.{axis}")
         if not values:
             raise UsageError(f'"{axis}" is empty (from {origin}); give it one value or more')
-        for value in values:
-            if values.count(value) > 1:
-                raise UsageError(f'"{axis}" names {value} twice (from {origin}); keep one')
+        value, times = Counter(values).most_common(1)[0]
+        if times > 1:
+            raise UsageError(f'"{axis}" names {value} twice (from {origin}); keep one')
+    for entry in suite.published:
+        if entry.task not in dataset.tasks:
+            raise unknown("task", entry.task, dataset.tasks, f"the published values of suite {suite.name}")
+        metrics = dataset.tasks[entry.task].metrics
+        if entry.metric not in metrics:
+            raise unknown("metric", entry.metric, metrics, f"the published values of suite {suite.name}")
     for kind in METHOD_KINDS:
         for name in getattr(suite, kind):
             registry.get(kind, name, where(f"{kind}.{name}"))

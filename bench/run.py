@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import device, provenance
+from bench import arrays, device, provenance
 from bench.data_root import locate
 from bench.errors import BenchError, StorageError
 from bench.estimate import Estimates
@@ -25,8 +25,8 @@ from bench.records import Audit, Export, Record, Statistics, TaskSummary
 from bench.registry import Registry
 from bench.request import Request
 from bench.stages.cohort import path_of, size_of
-from bench.stages.imputation import is_made
-from bench.stages.job import Job, Setup
+from bench.stages.job import Job, Setup, completed_file
+from bench.suite import Split
 
 RECORDS = 10_000
 """Size of a cohort assumed for estimates before it was ever prepared."""
@@ -131,7 +131,7 @@ def jobs_of(prepared: Prepared, todo: list[Cell]) -> list[Job]:
 
     runnable = [cell for cell in todo if not cell.skip]
     first: tuple[str, ...] = ()
-    if runnable and not path_of(cache, plan.cohort_key).is_file():
+    if runnable and not arrays.is_complete(path_of(cache, plan.cohort_key)):
         dataset = prepared.registry.get("dataset", prepared.request.suite.dataset)
         jobs[plan.cohort_key] = Job(
             id=plan.cohort_key,
@@ -143,7 +143,7 @@ def jobs_of(prepared: Prepared, todo: list[Cell]) -> list[Job]:
     imputations = {}
     for cell in runnable:
         at = cell.coordinates
-        if cell.impute_key not in imputations and not is_made(cache, cell.impute_key):
+        if cell.impute_key not in imputations and not arrays.is_complete(completed_file(cache, cell.impute_key)):
             imputations[cell.impute_key] = Job(
                 id=cell.impute_key,
                 kind="impute",
@@ -243,7 +243,8 @@ def execute(prepared: Prepared, watch: Watch, started: Callable[[list[Job]], Non
         prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.plan.cells
     )
     stopped = watch.stop or ("the budget ended" if writer.left else "")
-    return Outcome(prepared, counts, stopped, unfinished=writer.left, cached=len(prepared.plan.cells) - len(todo), warnings=ledger.damaged)
+    cached = len(prepared.plan.cells) - len(todo)
+    return Outcome(prepared, counts, stopped, unfinished=writer.left, cached=cached, warnings=ledger.damaged)
 
 
 def _check_space(*folders: Path) -> None:
@@ -256,6 +257,10 @@ def _check_space(*folders: Path) -> None:
                 f"only {free / 2**20:.0f} MiB are free at {folder}; a run needs at least {SMALLEST_FREE / 2**20:.0f} MiB: "
                 "free some space, or say another out=DIR cache=DIR"
             )
+
+
+def _said(split: Split) -> str:
+    return f"seed {split.seed}, fractions {'/'.join(f'{share:g}' for share in split.fractions)}"
 
 
 def _json(params: dict[str, object]) -> str:
@@ -274,7 +279,7 @@ class _Writer:
         self.common = {
             **provenance.surroundings(plan.device),
             "manifest": plan.manifest,
-            "split": f"seed {request.suite.split.seed}, fractions {'/'.join(f'{f:g}' for f in request.suite.split.fractions)}",
+            "split": _said(request.suite.split),
             "profile": request.settings.profile,
             "command": request.command(),
             "threads": str(request.settings.threads),

@@ -78,7 +78,9 @@ def test_a_file_cut_short_anywhere_is_refused(tmp_path):
     whole = (tmp_path / "file").read_bytes()
     for length in range(len(whole)):
         (tmp_path / "cut").write_bytes(whole[:length])
-        with pytest.raises(StorageError, match=r"cut is not a complete safetensors file .*; delete it and run again"):
+        with pytest.raises(
+            StorageError, match=r"cut is not a complete safetensors file .*; delete it and run the same command again"
+        ):
             arrays.read(tmp_path / "cut")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -240,7 +241,10 @@ def test_the_index_is_only_a_copy(project):
     table = project.leaderboard()
     (project.folder / "results/ledger/index.sqlite").write_bytes(b"not a database")
     assert project.leaderboard() == table
-    (project.folder / "results/ledger/index.sqlite").unlink()
+    assert project.leaderboard() == table
+    index = project.folder / "results/ledger/index.sqlite"
+    assert index.read_bytes().startswith(b"SQLite")
+    index.unlink()
     assert project.leaderboard() == table
 
 
@@ -280,3 +284,64 @@ def test_progress_on_a_terminal_shows_what_runs_and_how_long_it_will_take(projec
     assert b"0/1 cells" in seen
     assert b"left" in seen
     assert b"mean x waits" in seen
+
+
+@pytest.mark.parametrize("kind", ["cohorts", "masks", "imputations"])
+@pytest.mark.parametrize("harm", ["truncate", "remove", "change"])
+def test_a_damaged_cache_is_noticed_and_made_again(project, kind, harm):
+    project.bench("run", project.suite, *ONE)
+    before = project.records()[0]["predictions"]
+    path = next((project.folder.parent / "cache" / kind).rglob("*.safetensors"))
+    content = path.read_bytes()
+    if harm == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(
+            content[:-50] if harm == "truncate" else content[:-2] + bytes([content[-2] ^ 255, content[-1]])
+        )
+    again = project.bench("run", project.suite, *ONE, "out=other", code=5 if harm == "change" else 0)
+    if harm == "change":
+        assert "its digest does not match; it was removed: run the same command again" in again.stderr
+        project.bench("run", project.suite, *ONE, "out=other")
+    made = json.loads(next(project.folder.glob("other/ledger/cells/*/*.json")).read_bytes())["record"]
+    assert made["predictions"] == before
+
+
+def test_predictions_that_are_lost_or_changed_cost_a_warning_and_are_made_again(project):
+    project.bench("run", project.suite)
+    table = project.leaderboard()
+    path = next(project.folder.glob("results/ledger/cells/*/*.npz"))
+    path.write_bytes(path.read_bytes() + b"x")
+    for statistics in project.folder.glob("results/ledger/statistics/*"):
+        statistics.unlink()
+    warned = project.bench("report", project.suite)
+    assert "did not match their record" in warned.stderr
+    assert "4 cells, 3 done before" in project.bench("run", project.suite).stderr
+    assert project.leaderboard() == table
+
+
+def test_a_listener_that_leaves_costs_no_cell(project):
+    process = project.start("run", project.suite)
+    process.stderr.close()
+    assert process.stdout.read().strip() == "toy: 4 cells: 4 ok"
+    assert process.wait(60) == 0
+
+
+def test_a_budget_below_every_estimate_still_gets_something_done(project):
+    project.bench("run", project.suite, "imputer=mean", "budget=0.1s", code=6)
+    for _ in range(4):
+        if project.bench("run", project.suite, "imputer=mean", "budget=20s", code=None).returncode == 0:
+            break
+    assert statuses(project) == {"ok": 2}
+
+
+def test_a_signal_while_a_failed_cell_is_tried_again_is_a_stop_and_not_a_failure(project):
+    beacon = project.folder / "begun"
+    words = ("run", project.suite, *ONE, f"fuser.waits.beacon={beacon}", "fuser.waits.seconds=60")
+    project.bench(*words, "limits.time=1s", code=1)
+    beacon.unlink()
+    process = project.start(*words)
+    project.wait_for(beacon)
+    _, err = interrupt(process)
+    assert process.returncode == 130
+    assert "go on with" in err

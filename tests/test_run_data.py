@@ -11,6 +11,8 @@ from conftest import Project
 sys.path.insert(0, str(Path(__file__).parent / "datasets"))
 from physionet_files import STAYS, outcomes, record, write_set
 
+from bench.splits import split
+
 RUN = (
     "run",
     "suite=physionet48",
@@ -95,6 +97,19 @@ def test_too_few_patients_for_a_part_fail_the_cell_with_the_reason(project: Proj
     write_set(project.folder / "d", STAYS, "dir", results={"11": (5, 0), "12": (5, 1), "13": (5, 0)})
     run = project.bench(*RUN, "data.root=d", code=1)
     assert "holds no record" in run.stderr or "class" in run.stderr
+
+
+def test_a_test_part_without_a_class_fails_the_cell_and_leaves_the_ledger_readable(project: Project):
+    stays = many()
+    in_test = {key: part == 2 for key, part in zip(stays, split(stays, seed=2012), strict=True)}
+    results = {key: (days, died and not in_test[key]) for key, (days, died) in deaths(stays).items()}
+    write_set(
+        project.folder / "d", stays, "dir", results={key: (days, int(died)) for key, (days, died) in results.items()}
+    )
+    run = project.bench(*RUN, "data.root=d", code=1)
+    assert "class" in run.stderr
+    assert "1 failed" in project.bench("report", "suite=physionet48", "--print").stdout
+    project.bench("plan", "suite=physionet48", "data.root=d", "data.sets=a")
 
 
 @pytest.mark.slow

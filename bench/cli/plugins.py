@@ -16,29 +16,31 @@ from bench.cli import LazyGroup, answer, say
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def check(names: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> None:
     """Check whether components keep the contract. Exit code 7 when one does not."""
-    from bench.errors import BenchError
+    from bench.errors import UsageError
     from bench.registry import discover
     from bench.testing import check as run_checks
 
+    words = [name for name in names if "=" in name]
+    if strange := [word for word in words if not word.startswith("data.root=")]:
+        raise UsageError(
+            f'"{strange[0]}" (from the command line) is no component; beside names only data.root=DIR is accepted'
+        )
     registry = discover()
+    specs = [spec for name in names if name not in words for spec in registry.find(name, "the command line")]
+    if not specs:
+        raise UsageError("no component is named; write for example: bench check locf gru")
     for broken in registry.broken:
         say(f"warning: plugin {broken.plugin} was left out: {broken.reason}")
-    root = next((Path(n.partition("=")[2]) for n in names if n.startswith("data.root=")), None)
+    said = Path(words[0].partition("=")[2]) if words else None
     reports = []
-    for name in names:
-        if name.startswith("data.root="):
-            continue
-        for spec in registry.find(name, "the command line"):
-            if root is None and spec.kind == "dataset":
-                root = _root(spec)
-            report = run_checks(spec, registry, only=only or None, data_root=root)
-            reports.append(report)
-            if not as_json:
-                print(report.to_text(), flush=True)
+    for spec in specs:
+        root = said or (_root(spec) if spec.kind == "dataset" else None)
+        report = run_checks(spec, registry, only=only or None, data_root=root)
+        reports.append(report)
+        if not as_json:
+            print(report.to_text(), flush=True)
     if as_json:
         answer([report.to_plain() for report in reports])
-    if not reports:
-        raise BenchError("no component was named")
     sys.exit(0 if all(report.ok for report in reports) else 7)
 
 

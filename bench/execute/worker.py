@@ -73,6 +73,7 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
 
 def work(job: Job, setup: Setup, registry: Registry, connection: Connection | None = None) -> Answer:
     """Do one job and say how it went. Nothing a component does escapes as an exception."""
+    from bench.arrays import Damaged
     from bench.components import Interrupted
     from bench.errors import BenchError, DataError, StorageError
 
@@ -83,6 +84,10 @@ def work(job: Job, setup: Setup, registry: Registry, connection: Connection | No
         answer.result = _do(job, setup, registry, connection)
     except Interrupted:
         answer.status, answer.reason = "interrupted", "stopped before its end"
+    except Damaged as error:
+        error.path.unlink(missing_ok=True)
+        answer.status, answer.exit_code = "abort", error.exit_code
+        answer.reason = f"{error.path} {error.what}; it was removed: run the same command again"
     except (DataError, StorageError) as error:
         answer.status, answer.reason, answer.exit_code = "abort", str(error), error.exit_code
     except BenchError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
+from tabulate import tabulate
+
 from bench.leaderboard.audits import AUDITS
 from bench.leaderboard.board import AuditResult, Board, Cost, Imputation, PublishedScore, Row, Score, Table
 
@@ -318,9 +320,5 @@ def _count(number: int, noun: str) -> str:
 
 
 def _grid(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A pipe table, byte for byte as tabulate's `github`, which inspects every cell: four times the time of the page."""
-    columns = zip(header, *body, strict=True)
-    widths = [max([len(name) + 2, *map(len, column)]) for name, *column in columns]
-    line = "| " + " | ".join(f"{{:<{width}}}" for width in widths) + " |"
-    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([line.format(*header), rule, *(line.format(*cells) for cells in body)])
+    """A pipe table; cells are text already and are not to be taken for numbers."""
+    return tabulate(body, header, tablefmt="github", disable_numparse=True)

@@ -22,7 +22,7 @@ def path_of(cache: Path, key: str) -> Path:
 def size_of(cache: Path, key: str) -> int | None:
     """How many records the prepared cohort of that key has; None when it is not prepared."""
     path = path_of(cache, key)
-    return len(json.loads(arrays.metadata(path)["cohort"])["ids"]) if path.is_file() else None
+    return len(json.loads(arrays.metadata(path)["cohort"])["ids"]) if arrays.is_complete(path) else None
 
 
 def prepare(spec: Spec, params: dict[str, object], root: Path, cache: Path, key: str, context: Context) -> Cohort:
@@ -31,7 +31,7 @@ def prepare(spec: Spec, params: dict[str, object], root: Path, cache: Path, key:
     Raises DataError from the dataset, PluginError when what it returns breaks the contract of `Cohort`.
     """
     path = path_of(cache, key)
-    if not path.is_file():
+    if not arrays.is_complete(path):
         cohort = spec.build(params).prepare(root, context)
         validate(cohort, spec)
         save(path, cohort)

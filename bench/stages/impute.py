@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from bench.plan import Cell
 from bench.records import Audit
 from bench.registry import Registry, Spec
 from bench.stages.imputation_scores import imputation_scores, lower_median
-from bench.stages.job import Job, Setup
+from bench.stages.job import Job, Setup, completed_file
 from bench.stages.view import View, view
 
 CHUNK = 1024
@@ -39,11 +40,6 @@ class Imputation:
     scores: dict[str, dict[str, float]]
     audits: dict[str, Audit]
     costs: dict[str, float]
-
-
-def folder_of(cache: Path, key: str) -> Path:
-    """Where the imputation of that key lies."""
-    return cache / "imputations" / key
 
 
 def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None:
@@ -67,7 +63,10 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
         "observed_untouched": "hides_values" not in spec.tags,
         "costs": {"impute_fit_seconds": fitted - started, "impute_seconds": ended - fitted},
     }
-    with replacing(folder_of(Path(setup.cache), cell.impute_key)) as folder:
+    place = completed_file(Path(setup.cache), cell.impute_key).parent
+    if place.is_dir() and not arrays.is_complete(place / "completed.safetensors"):
+        shutil.rmtree(place, ignore_errors=True)
+    with replacing(place) as folder:
         folder.mkdir()
         arrays.write(folder / "completed.safetensors", completed, {"about": json.dumps(about)})
         if all_draws is not None:
@@ -143,7 +142,7 @@ def blank(cohort: Cohort) -> Cohort:
 
 def load(cache: Path, key: str) -> Imputation:
     """The imputation of that key, memory-mapped."""
-    folder = folder_of(cache, key)
+    folder = completed_file(cache, key).parent
     completed, metadata = arrays.read(folder / "completed.safetensors")
     about = json.loads(metadata["about"])
     draws = folder / "draws.safetensors"

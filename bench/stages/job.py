@@ -30,6 +30,11 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.cache).joinpath(*parts)
 
 
+def completed_file(cache: Path, key: str) -> Path:
+    """Where the completed grid of an imputation lies; written last, so the imputation is there when this is."""
+    return cache / "imputations" / key / "completed.safetensors"
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One stage: `cohort` needs no cell, `impute` and `fuse` do.
 

@@ -63,7 +63,7 @@ def _accuracy(truth: np.ndarray, outputs: np.ndarray) -> float:
 
 
 def _brier(truth: np.ndarray, outputs: np.ndarray) -> float:
-    return float(np.mean((outputs.squeeze(-1) - truth) ** 2))
+    return float(np.mean((outputs.reshape(truth.shape) - truth) ** 2))
 
 
 def _mae(truth: np.ndarray, outputs: np.ndarray) -> float:

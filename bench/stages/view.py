@@ -82,7 +82,7 @@ def view(cell: Cell, setup: Setup, registry: Registry) -> View:
     cohort = _raw(setup.cache, setup.cohort_key)
     parts = _parts(setup.cache, setup.cohort_key, setup.split.seed, setup.split.fractions)
     path = setup.folder("masks", f"{cell.hide_key}.safetensors")
-    if not path.is_file():
+    if not arrays.is_complete(path):
         scenario = registry.get("scenario", cell.scenario.name).build(cell.scenario.params)
         made = hide(cohort, scenario, cell.coordinates.seed, cell.scenario.name)
         arrays.write(path, made.visible, {"shares": json.dumps(made.shares)})

@@ -40,7 +40,7 @@ def check(
         wanted = list(only)
         for name in wanted:
             if name not in checks:
-                raise unknown("check", name, checks, f"checks of a {spec.kind}")
+                raise unknown("check", name, checks, f"checks of the {spec.kind} {spec.name}")
         checks = {name: c for name, c in checks.items() if c.first or name in wanted}
     subject = Subject(spec, data_root)
     outcomes = tuple(run_check(c, subject) for c in checks.values())

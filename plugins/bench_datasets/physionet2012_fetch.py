@@ -111,7 +111,7 @@ def _download(url: str, part: Path, report: Report) -> None:
         failed = 1 if grown else failed + 1
         if failed >= TRIES:
             raise DataError(
-                f"{url} could not be fetched ({reason}, {failed} attempts in a row); what arrived is kept in {part}; "
+                f"{url} could not be fetched ({reason}, {failed} attempts in a row); what arrived is kept; "
                 "run the same command again to go on"
             )
         report(f"{part.stem}: {reason}; trying again")

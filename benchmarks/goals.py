@@ -1,8 +1,8 @@
 """Measures the numbers of docs/design.md, "Numbers to reach", and prints each beside its goal.
 
-python benchmarks/numbers.py            about three minutes
-python benchmarks/numbers.py --quick    a few seconds: tiny sizes, one repetition; tries the script, not the harness
-python benchmarks/numbers.py --only help,plan --json
+python benchmarks/goals.py            about three minutes
+python benchmarks/goals.py --quick    a few seconds: tiny sizes, one repetition; tries the script, not the harness
+python benchmarks/goals.py --only help,plan --json
 
 Real data are looked for in BENCH_DATA_ROOT, else in ../shared/data beside the checkout; rows that need them say so where
 there are none. Exit code 0 whether goals are met or not; 1 when something cannot be measured.
@@ -13,9 +13,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# A script's own folder comes first on the path, where this file would hide the standard library's `numbers`.
-HERE = Path(__file__).resolve().parent
-sys.path[:] = [str(HERE.parent), *(entry for entry in sys.path if Path(entry or ".").resolve() != HERE)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
 def main() -> int:
