@@ -45,11 +45,11 @@ $(VENV)/torch: $(VENV)/made constraints.txt
 	@touch $@
 
 $(VENV)/installed: $(VENV)/torch pyproject.toml
-	$(PIP) --editable .
+	$(PIP) --editable ".[clinical]"
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) --editable ".[dev]" setuptools wheel
+	$(PIP) --editable ".[clinical,dev]" setuptools wheel
 	@touch $@
 
 clean:

@@ -99,6 +99,5 @@ def _generated(spec: Spec, params: Any, cache: Path, report: Callable[[str], Non
             raise DataError(f"the generated cohort of {spec.name} is not made yet; bench run makes it")
         report(f"generating a synthetic cohort of {spec.name} in {root}")
         with replacing(root) as temporary:
-            temporary.mkdir()
             spec.load(spec.generate)(temporary, params, report)
     return Located(root, spec.load(spec.files)(root, params), True)

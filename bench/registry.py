@@ -70,8 +70,11 @@ class Spec:
     """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that decide its content"""
     fetch: str = ""
     """dataset: lazy path of a function `(root, params, report) -> None` that downloads the files"""
+    verify: str = ""
+    """dataset: lazy path of a function `(root, params) -> list[dict]` with item, status and detail of each thing looked at"""
     generate: str = ""
-    """dataset: lazy path of a function `(folder, params, report) -> None` that writes files of the same layout, made up"""
+    """dataset: lazy path of a function `(folder, params, report) -> None` that makes a folder with made-up files of the same
+    layout; the folder does not exist yet"""
     plugin: str = ""
     """the distribution and module that declared it"""
 

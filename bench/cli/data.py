@@ -128,6 +128,10 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     spec, params, root, cache = _understand(name, words, discover())
     folder, files, _ = locate(spec, params, root, cache, say)
     digest = manifest(files, cache) if files else spec.version
+    found = spec.load(spec.verify)(folder, params) if spec.verify else []
+    if not as_json:
+        for entry in found:
+            print(f"{entry['status']:<8} {entry['item']}: {entry['detail']}")
     started = time.perf_counter()
     everything_trains = "uses_split" in spec.tags
     context = Context(report=say, parts=(lambda groups: np.zeros(len(groups), np.int8)) if everything_trains else None)
@@ -142,6 +146,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
         "files": {
             str(f.relative_to(folder)) if f.is_relative_to(folder) else f.name: f.stat().st_size for f in files[:50]
         },
+        "found": found,
         "records": len(cohort),
         "groups": len(np.unique(cohort.groups)),
         "modalities": {

@@ -16,6 +16,7 @@ from bench_datasets.mimic4_codes import read_phenotypes
 from bench_datasets.mimic4_embeddings import read_embeddings
 from bench_datasets.mimic4_files import find
 from bench_datasets.mimic4_notes import note_series
+from bench_datasets.mimic4_oracle import read_oracle
 from bench_datasets.mimic4_read import Tables
 from bench_datasets.mimic4_series import to_series
 from bench_datasets.mimic4_stays import outcomes, read_stays
@@ -80,6 +81,7 @@ class Mimic4(Dataset[Mimic4Params]):
             for name, prepared in (("cxr", files.cxr), ("ecg", files.ecg)):
                 _go_on(context)
                 modalities[name] = read_embeddings(tables, prepared, name, n, hours, counts)
+            oracle = read_oracle(tables, root, stays.stay)
         _count_cohort(modalities, targets, counts)
         _warn(remarks, counts)
         return Cohort(
@@ -89,6 +91,7 @@ class Mimic4(Dataset[Mimic4Params]):
             statics=np.stack([stays.age, stays.male], axis=1).astype(np.float32),
             static_names=("age", "male"),
             targets=targets,
+            oracle=oracle,
             counts={name: count for name, count in sorted(counts.items()) if count},
         )
 

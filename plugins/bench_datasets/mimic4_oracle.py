@@ -1,0 +1,30 @@
+"""The oracle of a generated cohort: the probabilities its outcomes were drawn with. Real MIMIC-IV has none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bench_datasets.mimic4_read import Tables, path_literal
+from bench_datasets.mimic4_table import PHENOTYPES
+
+MARK = "synthetic.json"
+"""The file by which a generated folder is known."""
+
+
+def read_oracle(tables: Tables, root: Path, stays: np.ndarray) -> dict[str, np.ndarray]:
+    """Task -> float32 [n, outputs], the probabilities given the whole latent state; 0.5 where a task does not apply.
+
+    stays: stay_id of each record, int [n]. Empty where the folder is not a generated one.
+    """
+    path = root / "oracle" / "oracle.parquet"
+    if not ((root / MARK).is_file() and path.is_file()):
+        return {}
+    phenotypes = [f"phe25_{number:02d}" for number in range(len(PHENOTYPES))]
+    names = ["ihm48", "los48", *phenotypes]
+    columns = ", ".join(f"coalesce({name}, 0.5)" for name in names)
+    rows = tables.rows(f"SELECT stay_id, {columns} FROM read_parquet({path_literal(path)})", path)
+    known = {row[0]: row[1:] for row in rows}
+    values = np.array([known[int(stay)] for stay in stays], np.float32)
+    return {"ihm48": values[:, :1], "los48": values[:, 1:2], "phe25": values[:, 2:]}
