@@ -29,7 +29,7 @@ GOALS = {
 
 @pytest.mark.slow
 def test_every_number_of_the_design_is_measured_beside_its_goal(tmp_path):
-    line = [sys.executable, str(CHECKOUT / "benchmarks" / "numbers.py"), "--quick", "--json"]
+    line = [sys.executable, str(CHECKOUT / "benchmarks" / "goals.py"), "--quick", "--json"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
@@ -43,7 +43,7 @@ def test_every_number_of_the_design_is_measured_beside_its_goal(tmp_path):
 
 
 def test_a_part_that_is_not_known_is_refused(tmp_path):
-    line = [sys.executable, str(CHECKOUT / "benchmarks" / "numbers.py"), "--only", "speed"]
+    line = [sys.executable, str(CHECKOUT / "benchmarks" / "goals.py"), "--only", "speed"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--only knows help" in done.stderr
