@@ -1,0 +1,40 @@
+"""The committed leaderboards: made from the records beside them, byte for byte, with nothing of a patient or a machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.leaderboard import load_export, render
+
+FOLDER = Path(__file__).resolve().parents[1] / "leaderboards"
+EXPORTS = sorted(FOLDER.glob("*.records.json"))
+
+
+def test_there_is_one():
+    assert EXPORTS
+
+
+@pytest.mark.parametrize("path", EXPORTS, ids=lambda path: path.name)
+def test_a_table_is_what_its_records_render_to(path):
+    for kind, content in render(load_export(path)).items():
+        assert path.with_name(path.name.replace("records.json", kind)).read_bytes() == content
+
+
+@pytest.mark.parametrize("path", EXPORTS, ids=lambda path: path.name)
+def test_it_says_how_it_was_made_and_names_no_machine_and_no_patient(path):
+    export = load_export(path)
+    assert export.command.startswith("bench run suite=")
+    assert all(record.provenance["manifest"] and record.provenance["device"] for record in export.records)
+    text = path.read_text()
+    assert not [word for word in ("/home/", "/root/", "/work/", "/tmp/", '"ids"', '"groups"') if word in text]
+    assert {"outputs", "truth"}.isdisjoint(json.loads(text)["records"][0])
+
+
+@pytest.mark.parametrize("path", EXPORTS, ids=lambda path: path.name)
+def test_every_planned_cell_has_its_record_and_every_audit_that_applies_passed(path):
+    export = load_export(path)
+    assert {key for _, key in export.planned} == {record.key for record in export.records}
+    assert all(audit.passed is not False for record in export.records for audit in record.audits.values())
