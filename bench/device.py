@@ -14,22 +14,22 @@ from bench.errors import UsageError
 
 
 @cache
-def gpus() -> tuple[str, ...]:
-    """Names of the CUDA devices that torch would see: asked of the driver, limited by CUDA_VISIBLE_DEVICES."""
+def gpus() -> dict[str, str]:
+    """Index -> name of the CUDA devices that torch would see: asked of the driver, limited by CUDA_VISIBLE_DEVICES."""
     if not torch_cuda():
-        return ()
+        return {}
     try:
         listing = subprocess.run(
             ["nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader"],
             capture_output=True, text=True, timeout=20, check=True,
         ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError):
-        return ()
+        return {}
     names = dict(line.split(", ", 1) for line in listing.strip().splitlines() if ", " in line)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        return tuple(names.values())
-    return tuple(names[i.strip()] for i in visible.split(",") if i.strip() in names)
+        return names
+    return {i.strip(): names[i.strip()] for i in visible.split(",") if i.strip() in names}
 
 
 @cache
@@ -65,4 +65,4 @@ def cpu_name() -> str:
 
 def name(device: str) -> str:
     """A person's name of the device: the processor, or the first GPU."""
-    return gpus()[0] if device == "cuda" else cpu_name()
+    return next(iter(gpus().values())) if device == "cuda" else cpu_name()

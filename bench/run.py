@@ -226,7 +226,7 @@ def execute(prepared: Prepared, watch: Watch, started: Callable[[list[Job]], Non
         pool = Pool(
             setup=setup_of(prepared),
             workers=settings.workers or max(cores(), 1),
-            gpus=len(device.gpus()) if prepared.plan.device == "cuda" else 0,
+            gpus=tuple(device.gpus()) if prepared.plan.device == "cuda" else (),
             limits=Limits(time=request.time_limit(), memory=request.memory_limit(), deadline=deadline),
             logs=ledger.folder / "logs",
             watch=watch,

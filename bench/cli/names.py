@@ -242,7 +242,7 @@ def doctor(as_json: bool) -> None:
     found: dict[str, Any] = {
         **provenance.surroundings(kind),
         "cores": cores(),
-        "gpus": list(device.gpus()),
+        "gpus": list(device.gpus().values()),
         "torch built for": f"CUDA {device.torch_cuda()}" if device.torch_cuda() else "CPU",
         "cache": str(settings.cache_folder()),
         "suites": sorted(find_suites()),

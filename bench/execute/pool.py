@@ -95,7 +95,7 @@ class Pool:
 
     setup: Setup
     workers: int
-    gpus: int
+    gpus: tuple[str, ...]
     limits: Limits
     logs: Path
     watch: Watch
@@ -125,7 +125,7 @@ class Pool:
     def _spawn(self, number: int) -> Worker:
         context = get_context("spawn")
         here, there = context.Pipe()
-        gpu = str(number) if number < self.gpus else None
+        gpu = self.gpus[number] if number < len(self.gpus) else None
         log = str(self.logs / f"worker-{number}.log")
         process = context.Process(target=main, args=(there, self.setup, log, gpu), daemon=True)
         process.start()
