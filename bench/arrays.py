@@ -24,6 +24,8 @@ _DTYPES = {
     "F64": np.float64,
 }
 
+_ABOUT = "gapbench"
+"""The one entry of the file's own metadata, since the library writes several in no fixed order: JSON of ours and a digest."""
 _DIGEST = "sha256 of the arrays"
 _checked: set[tuple[str, int, int]] = set()
 """Files whose content this process has compared with its digest: path, modification time, size."""
@@ -43,7 +45,8 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
 
     ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with replacing(path) as temporary:
-        save_file(ordered, temporary, metadata={**(metadata or {}), _DIGEST: _digest(ordered)})
+        about = json.dumps({**(metadata or {}), _DIGEST: _digest(ordered)}, sort_keys=True)
+        save_file(ordered, temporary, metadata={_ABOUT: about})
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
@@ -76,7 +79,14 @@ def _header(path: Path) -> tuple[dict[str, Any], int, int]:
 
 def metadata(path: Path) -> dict[str, str]:
     """The text metadata of a file; its data are not looked at. Raises Damaged."""
-    return dict(_header(path)[0].get("__metadata__", {}))
+    return {name: text for name, text in _metadata(path, _header(path)[0]).items() if name != _DIGEST}
+
+
+def _metadata(path: Path, header: dict[str, Any]) -> dict[str, str]:
+    try:
+        return dict(json.loads(header.get("__metadata__", {}).get(_ABOUT, "{}")))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Damaged(path, f"has metadata that cannot be read ({error})") from error
 
 
 def is_complete(path: Path) -> bool:
@@ -96,7 +106,8 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     content is compared with its digest the first time a process reads the file. Raises Damaged.
     """
     header, start, size = _header(path)
-    about = dict(header.pop("__metadata__", {}))
+    about = _metadata(path, header)
+    header.pop("__metadata__", None)
     whole = np.memmap(path, np.uint8, "r")
     arrays = {}
     try:

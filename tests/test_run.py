@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 
 import pytest
-from conftest import Project, interrupt
+from project import Project, interrupt
 
 ONE = ("imputer=mean", "seed=1")
 

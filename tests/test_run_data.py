@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Project
+from project import Project
 
 sys.path.insert(0, str(Path(__file__).parent / "datasets"))
 from physionet_files import STAYS, outcomes, record, write_set

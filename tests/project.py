@@ -1,0 +1,63 @@
+"""A folder in which tests run the command `bench` as a person would."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SUPPORT = Path(__file__).parent / "support"
+
+
+@dataclass
+class Project:
+    """An empty folder in which the command `bench` sees the test plugin, with a cache of its own."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    suite: str = f"suite={SUPPORT / 'toy.toml'}"
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """The command, started and not waited for."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench", *words], cwd=self.folder, env=self.environment,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def bench(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """The command, run to its end; asserts its exit code (None: any) and that no traceback is shown."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=240)
+        done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        assert "Traceback" not in err, err
+        assert code is None or done.returncode == code, f"exit {done.returncode}, expected {code}\n{out}\n{err}"
+        return done
+
+    def records(self) -> list[dict]:
+        """All records of the project's ledger."""
+        found = sorted(self.folder.glob("results/ledger/cells/*/*.json"))
+        return [json.loads(path.read_bytes())["record"] for path in found]
+
+    def leaderboard(self, *words: str) -> bytes:
+        """The Markdown, CSV and JSON of the last run without timings, joined."""
+        self.bench("report", self.suite, "--no-costs", *words)
+        return b"".join(
+            (self.folder / "results" / "leaderboards" / f"toy.{kind}").read_bytes() for kind in ("md", "csv", "json")
+        )
+
+    def wait_for(self, path: Path, seconds: float = 60) -> None:
+        """Until a file appears."""
+        end = time.monotonic() + seconds
+        while not path.exists():
+            assert time.monotonic() < end, f"{path} did not appear"
+            time.sleep(0.02)
+
+
+def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:
+    """Send a signal and wait for the end; what it printed."""
+    process.send_signal(number)
+    return process.communicate(timeout=60)
