@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bench.arrays import forget_checks
 from benchmarks.measuring import Row, Workplace, median, timed
 
 
@@ -49,5 +50,11 @@ def parse_and_reload(place: Workplace) -> Iterator[Row]:
     taken = timed(lambda: touch(load(path)), 5)
     yield median(
         f"reload of {len(cohort):,} stays", 0.5, taken, f"map the {size:.0f} MB file and read every byte of it"
+    )
+    yield median(
+        "  the same, its digest compared first",
+        0.5,
+        timed(lambda: (forget_checks(), touch(load(path))), 5),
+        "as a new process does",
     )
     yield median("  of which mapping it, before a value is used", None, timed(lambda: load(path), 5))
