@@ -386,3 +386,13 @@ def test_a_reader_that_stops_listening_is_no_error(project):
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(timeout=60) == 0
+
+
+def test_an_answer_that_cannot_be_written_is_one_line_and_an_exit_code(project):
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "bench", "list", "imputers"], cwd=project.folder, env=project.environment,
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert process.returncode == 5
+    assert process.stderr == "bench: the answer: No space left on device\n"

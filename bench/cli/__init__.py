@@ -82,6 +82,7 @@ def main() -> None:
         # Not cli.main: it answers a closed pipe with exit code 1, which here means that cells failed.
         with cli.make_context("bench", sys.argv[1:]) as context:
             code = cli.invoke(context)
+        sys.stdout.flush()
     except click.exceptions.Exit as done:
         code = done.exit_code
     except BenchError as error:
@@ -96,6 +97,10 @@ def main() -> None:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"{error.filename or 'the answer'}: {error.strerror or error}", 5)
     sys.exit(code or 0)
 
 
