@@ -1,7 +1,8 @@
-"""`bench data`: list, fetch, verify."""
+"""`bench data`: list, fetch, verify, embed."""
 
 from __future__ import annotations
 
+import typing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ from bench.cli import LazyGroup, answer, say
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bench.registry import Registry, Spec
+    from bench.registry import Embedder, Registry, Spec
 
 WORDS = click.argument("words", nargs=-1, metavar="[data.root=DIR] [data.KEY=VALUE]... [cache=DIR]")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
@@ -19,14 +20,22 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as
 
 @click.group(cls=LazyGroup)
 def data() -> None:
-    """List, fetch or verify data."""
+    """List, fetch, verify or embed data."""
 
 
 data.lazy = {
     "list": ("bench.cli.data:list_", "List datasets and whether their files are here."),
     "fetch": ("bench.cli.data:fetch", "Download a dataset that needs no credentials; goes on where it stopped."),
     "verify": ("bench.cli.data:verify", "Read a dataset and say what is in it, and what was left out or repaired."),
+    "embed": (
+        "bench.cli.data:embed",
+        "Make a modality's prepared embeddings with a torch model; goes on where it stopped.",
+    ),
 }
+
+
+WHERE = ("modality", "from", "to", "device")
+"""Words of `bench data embed` beside the embedder's own parameters."""
 
 
 def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[Spec, Any, str, Path]:
@@ -134,7 +143,9 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
             print(f"{entry['status']:<8} {entry['item']}: {entry['detail']}")
     started = time.perf_counter()
     everything_trains = "uses_split" in spec.tags
-    context = Context(report=say, parts=(lambda groups: np.zeros(len(groups), np.int8)) if everything_trains else None)
+    context = Context(
+        report=say, parts=(lambda ids, groups: np.zeros(len(groups), np.int8)) if everything_trains else None
+    )
     cohort = spec.build(params).prepare(folder, context)
     seconds = time.perf_counter() - started
     validate(cohort, spec)
@@ -179,3 +190,88 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     print("  left out or repaired:" if cohort.counts else "  nothing was left out or repaired")
     for what, count in cohort.counts.items():
         print(f"    {count:>8}  {what}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("words", nargs=-1, metavar="modality=NAME from=DIR model=MODEL to=FILE [KEY=VALUE]... [data.root=DIR]")
+@JSON
+def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
+    """Make a modality's prepared embeddings out of raw files, with a torch model that you name.
+
+    from: the folder of the raw files; to: the file that is written. With data.root, only what was recorded in a stay of that
+    dataset. Goes on where an earlier attempt stopped.
+    """
+    import os
+    from pathlib import Path
+
+    from bench.components import Context
+    from bench.data_root import locate
+    from bench.registry import discover
+
+    registry = discover()
+    of_data = [word.partition("=")[0] == "cache" or word.startswith("data.") for word in words]
+    spec, data_params, root, cache = _understand(
+        name, tuple(word for word, theirs in zip(words, of_data, strict=True) if theirs), registry
+    )
+    embedder, params, said, device = _embedding(
+        spec, [word for word, theirs in zip(words, of_data, strict=True) if not theirs]
+    )
+    folder = None
+    if root or os.environ.get("BENCH_DATA_ROOT"):
+        folder = locate(spec, data_params, root, cache, say).root
+        say(f"embedding what was recorded in a stay of {folder}")
+    made = spec.load(embedder.path)(
+        source=Path(said["from"]).expanduser(),
+        to=Path(said["to"]).expanduser().absolute(),
+        params=params,
+        data=data_params,
+        root=folder,
+        context=Context(device=device, report=say),
+    )
+    if as_json:
+        answer(made)
+        return
+    if not made["made"]:
+        say("it was there already; to make it again, remove it first")
+    left_out = sum(made["unreadable"].values())
+    print(
+        f"{made['file']}\n  {made['rows']:,} vectors of {made['width']} numbers, {left_out:,} files could not be read"
+    )
+    print(f"  model {made['model']}, sha256 {made['model_sha256']}\n  {made['preprocessing']}")
+
+
+def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, str], str]:
+    """The embedder, its typed parameters, what was said of modality, from and to, and the device."""
+    import msgspec
+
+    from bench import device
+    from bench.errors import DataError, UsageError, unknown
+    from bench.overrides import ORIGIN, merge, parse
+    from bench.request import Settings, several, single
+    from bench.typed import convert, is_many
+
+    if not spec.embed:
+        raise DataError(f"{spec.name} has nothing to embed: it reads no prepared embeddings")
+    parsed = parse(words)
+    said = {word.key: single(word, str) for word in parsed if word.key in WHERE}
+    for key in ("modality", "from", "to"):
+        if not said.get(key):
+            hint = f"accepted: {', '.join(sorted(spec.embed))}" if key == "modality" else f"write {key}=PATH"
+            raise UsageError(f'"{key}" is required and was not given (from {ORIGIN}); {hint}')
+    if said["modality"] not in spec.embed:
+        raise unknown("modality", said["modality"], spec.embed, ORIGIN)
+    embedder = spec.embed[said["modality"]]
+    types_of = {f.name: f.type for f in msgspec.structs.fields(embedder.params)}
+    values: dict[str, Any] = {}
+    for word in parsed:
+        head, _, rest = word.key.partition(".")
+        if word.key in WHERE:
+            continue
+        if head not in types_of or bool(rest) != (typing.get_origin(types_of[head]) is dict):
+            raise unknown("key", word.key, [*WHERE, *types_of, "data.root", "cache"], ORIGIN)
+        kind = typing.get_args(types_of[head])[1] if rest else types_of[head]
+        value: Any = several(word, kind) if is_many(kind) else single(word, kind)
+        values = merge(values, {head: {rest: value}} if rest else {head: value})
+    settings = convert({"device": said.get("device", "auto")}, Settings, "", ORIGIN)
+    return embedder, convert(values, embedder.params, "", ORIGIN), said, device.resolve(settings.device)

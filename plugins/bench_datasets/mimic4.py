@@ -73,10 +73,10 @@ class Mimic4(Dataset[Mimic4Params]):
             context.report("reading diagnoses")
             targets = outcomes(stays) | {"phe25": read_phenotypes(tables, files, stays.admission, counts)}
             _go_on(context)
-            groups = stays.subject.astype(str)
+            ids, groups = stays.stay.astype(str), stays.subject.astype(str)
             modalities = {
                 "vitals": to_series(events, names, table.units(params.variables), hours),
-                "notes": note_series(tables, files.notes, root, params, groups, context, counts),
+                "notes": note_series(tables, files.notes, root, params, ids, groups, context, counts),
             }
             for name, prepared in (("cxr", files.cxr), ("ecg", files.ecg)):
                 _go_on(context)
@@ -85,7 +85,7 @@ class Mimic4(Dataset[Mimic4Params]):
         _count_cohort(modalities, targets, counts)
         _warn(remarks, counts)
         return Cohort(
-            ids=stays.stay.astype(str),
+            ids=ids,
             groups=groups,
             modalities=modalities,
             statics=np.stack([stays.age, stays.male], axis=1).astype(np.float32),
@@ -108,9 +108,12 @@ def _count_cohort(modalities: dict, targets: dict[str, np.ndarray], counts: Coun
 
 
 def _warn(remarks: list[str], counts: Counter[str]) -> None:
-    """One line for the items, one for all rows that could not be used."""
+    """One line for the items, one for files of which nothing could be used, one for all rows that could not be used."""
     if remarks:
         _log.warning("icu/d_items: %s", "; ".join(remarks))
+    useless = [name for name in sorted(counts) if name.endswith("unavailable") and "file absent" not in name]
+    if useless:
+        _log.warning("files without any use: %s", "; ".join(useless))
     skipped = {name: count for name, count in sorted(counts.items()) if count and name.endswith(", skipped")}
     if skipped:
         listed = "; ".join(f"{name.removesuffix(', skipped')}: {count:,}" for name, count in skipped.items())

@@ -1,13 +1,16 @@
 """Prepared embeddings of chest X-rays and ECGs: a Parquet file of timed vectors becomes a modality.
 
 Columns: `stay_id`, or `subject_id` (then a vector belongs to each stay that was under way: intime <= charttime <= outtime);
-`charttime`, a timestamp; `embedding`, a list of numbers, equally many in each row.
+`charttime`, a timestamp; `embedding`, a list of numbers, equally many in each row. `bench data embed` makes such files, and
+says in their metadata how.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,14 +19,17 @@ from bench.errors import DataError, PluginError
 from bench_datasets.mimic4_read import Tables, path_literal
 from bench_datasets.mimic4_series import absent, rows_to_events, to_series
 
+PROVENANCE = b"gapbench.embedding"
+"""The key of a Parquet file's metadata under which it says how it was made."""
+
 FORM = "stay_id or subject_id, charttime, embedding (a list of numbers)"
 
 
 def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours: int, counts: Counter[str]) -> Series:
     """The modality `name` of the stays in the temporary table `kept`. `n`: how many; `path` None: it is absent.
 
-    Vectors outside the window or with a number that is not finite are left out and counted. Raises DataError for a
-    file of another form.
+    Vectors outside the window or with a number that is not finite are left out and counted, and so is what could not be
+    read when the file was made, where it says so. Raises DataError for a file of another form, or of another modality.
     """
     if path is None:
         counts[f"{name}: file absent, modality unavailable"] = 1
@@ -34,6 +40,12 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
         raise PluginError(f"reading {path.name} needs pyarrow; type: pip install 'gapbench[clinical]'") from error
     scan = f"read_parquet({path_literal(path)}, file_row_number = true)"
     by, width = _form(tables, path, scan)
+    made = made_by(path)
+    if made.get("modality", name) != name:
+        raise DataError(
+            f"{path} holds embeddings of {made['modality']}, by its metadata, not of {name}; name it data.{made['modality']}"
+        )
+    counts[f"{name}: files that could not be read when embedded, left out"] = sum(made.get("unreadable", {}).values())
     rows = tables.number(f"SELECT count(*) FROM {scan}")
     counts[f"{name}: vectors in the file"] = rows
     if not rows:
@@ -70,6 +82,18 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
         record, seconds, values = record[whole], seconds[whole], values[whole]
     channels = tuple(f"{name}_{i}" for i in range(width))
     return to_series(rows_to_events(n, record, seconds, values), channels, ("",) * width, hours)
+
+
+def made_by(path: Path) -> dict[str, Any]:
+    """How `bench data embed` made a file, from its metadata; empty where it does not say, or is no Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        told = json.loads((pq.read_schema(path).metadata or {})[PROVENANCE])
+    except (KeyError, ValueError, OSError, pa.ArrowException):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _form(tables: Tables, path: Path, scan: str) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Where the files of MIMIC-IV are. Light: looks at names only, opens nothing.
+"""Where the files of MIMIC-IV are. Light: looks at names only, opens nothing; only a model of the hub may be fetched.
 
 Accepted as data.root: the folder that holds `hosp/` and `icu/`, or one above it that holds exactly one such folder in a
 usual place (`mimic4/`, `mimiciv/3.1/`, `physionet.org/files/mimiciv/3.1/`, `mimic-iv-3.1/`). Where a table is there as
@@ -7,6 +7,7 @@ usual place (`mimic4/`, `mimiciv/3.1/`, `physionet.org/files/mimiciv/3.1/`, `mim
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,8 +117,21 @@ def table(base: Path, name: str) -> Path | None:
 
 
 def model_folder(root: Path, encoder: str) -> Path:
-    """The folder that `note_encoder` names, relative to the root where it is not absolute."""
-    return (root / Path(encoder).expanduser()).absolute()
+    """The folder that `note_encoder` names, relative to the root where it is not absolute; else that of a model of the hub.
+
+    Raises DataError when it is neither, PluginError where a hub's model needs a package that is not installed.
+    """
+    folder = (root / Path(encoder).expanduser()).absolute()
+    if (folder / "config.json").is_file():
+        return folder
+    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", encoder) and not folder.exists():
+        from bench_datasets.mimic4_transformer import hub_folder
+
+        return hub_folder(encoder, "data.note_encoder")
+    raise DataError(
+        f'data.note_encoder = "{encoder}" is neither "tfidf" nor a folder with a transformer (no config.json in '
+        f"{folder}) nor a model of the Hugging Face hub (its id reads OWNER/NAME)"
+    )
 
 
 def _base(root: Path) -> Path:
@@ -174,9 +188,4 @@ def _model(root: Path, encoder: str) -> list[Path]:
     if encoder == "tfidf":
         return []
     folder = model_folder(root, encoder)
-    if not (folder / "config.json").is_file():
-        raise DataError(
-            f'data.note_encoder = "{encoder}" is neither "tfidf" nor a folder with a transformer (no config.json in '
-            f"{folder}); download one first, for example: hf download MODEL --local-dir {folder}"
-        )
     return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))

@@ -50,10 +50,11 @@ class Timing:
     before: float = 0.0
 
 
+# so that in a whole population 56,824, 35,925 and 14,568 of 73,173 stays have any (mimic48 protocol, section 2)
 TIMINGS: dict[str, Timing] = {
-    "note": Timing(0.27, 0.95, {"severity": 0.2, "thorax": 0.3}, before=0.3),
-    "ecg": Timing(0.22, 0.18, {"heart": 0.25, "severity": 0.15}, before=0.15),
-    "cxr": Timing(0.3, 0.35, {"thorax": 0.3, "severity": 0.15}, reach=0.33),
+    "note": Timing(0.27, 0.975, {"severity": 0.2, "thorax": 0.3}, before=0.3),
+    "ecg": Timing(0.22, 0.171, {"heart": 0.25, "severity": 0.15}, before=0.15),
+    "cxr": Timing(0.3, 0.35, {"thorax": 0.3, "severity": 0.15}, reach=0.3125),
 }
 
 

@@ -1,4 +1,4 @@
-"""Radiology reports of a stay, and their encoders: TF-IDF and SVD fitted on training notes, or a local transformer.
+"""Radiology reports of a stay, and their encoders: TF-IDF and SVD fitted on training notes, or a transformer.
 
 A report's charttime is the time of the examination; its text exists only from storetime. So by default a report counts
 as known at the later of the two (mimic48 protocol, section 3). No text leaves this module: not in a message, not in a file.
@@ -10,22 +10,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench.cohort import Series
-from bench.components import Context, Interrupted
-from bench.errors import DataError, PluginError
+from bench.components import Context
+from bench.errors import PluginError
 from bench_datasets.mimic4_files import model_folder
 from bench_datasets.mimic4_read import Tables
 from bench_datasets.mimic4_series import absent, rows_to_events, to_series
+from bench_datasets.mimic4_transformer import transformer
 from bench_datasets.plugin import Mimic4Params
 
 WORDS = 20_000
 """The most frequent words of the training notes that TF-IDF knows."""
-
-BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -91,11 +89,12 @@ def note_series(
     path: Path | None,
     root: Path,
     params: Mimic4Params,
+    ids: np.ndarray,
     groups: np.ndarray,
     context: Context,
     counts: Counter[str],
 ) -> Series:
-    """The modality "notes". groups: str [n], of the records in the temporary table `kept`."""
+    """The modality "notes". ids, groups: str [n], of the records in the temporary table `kept`."""
     n, hours = len(groups), params.window_hours
     if path is None:
         counts["notes: file absent, modality unavailable"] = 1
@@ -107,7 +106,7 @@ def note_series(
         return absent(n, hours)
     context.report(f"encoding {len(notes.texts):,} notes")
     if params.note_encoder == "tfidf":
-        values = tfidf(notes.texts, _training(groups, context)[notes.record], params.note_channels)
+        values = tfidf(notes.texts, _training(ids, groups, context)[notes.record], params.note_channels)
         if values is None:
             counts["notes: no word in the notes of training patients, modality unavailable"] = 1
             return absent(n, hours)
@@ -142,46 +141,12 @@ def tfidf(texts: Sequence[str], training: np.ndarray, channels: int) -> np.ndarr
     return np.asarray(svd.transform(words.transform(texts)), np.float32)
 
 
-def transformer(texts: Sequence[str], folder: Path, context: Context) -> np.ndarray:
-    """The pooled output of a local transformer for the first 512 tokens of each note, float32 [notes, width].
-
-    Nothing is downloaded and no code of the model's folder is run. Raises PluginError where `transformers` is not
-    installed, DataError where the folder holds no model that it can load.
-    """
-    try:
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError as error:
-        raise PluginError(
-            f"data.note_encoder={folder} needs the package transformers; type: pip install transformers"
-        ) from error
-    import torch
-
-    try:
-        words: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        model: Any = AutoModel.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{folder} cannot be loaded as a transformer ({str(error).splitlines()[0]})") from error
-    model = model.eval().to(context.device)
-    rows = []
-    with torch.inference_mode():
-        for start in range(0, len(texts), BATCH):
-            if context.should_stop():
-                raise Interrupted
-            batch = list(texts[start : start + BATCH])
-            tokens = words(batch, truncation=True, max_length=512, padding=True, return_tensors="pt").to(context.device)
-            out = model(**tokens)
-            pooled = getattr(out, "pooler_output", None)
-            rows.append((out.last_hidden_state[:, 0] if pooled is None else pooled).float().cpu().numpy())
-            context.report(f"encoding notes: {min(start + BATCH, len(texts)):,} of {len(texts):,}")
-    return np.concatenate(rows)
-
-
-def _training(groups: np.ndarray, context: Context) -> np.ndarray:
-    """Which records belong to training patients, bool [n]."""
+def _training(ids: np.ndarray, groups: np.ndarray, context: Context) -> np.ndarray:
+    """Which records are for training, bool [n]."""
     parts = getattr(context, "parts", None)
     if parts is None:
         raise PluginError(
             "the dataset mimic4 fits its note encoder on training patients alone, and this call did not say who they "
             "are (Context.parts); take the notes away or name a transformer in data.note_encoder"
         )
-    return np.asarray(parts([str(group) for group in groups])) == 0
+    return np.asarray(parts([str(record) for record in ids], [str(group) for group in groups])) == 0

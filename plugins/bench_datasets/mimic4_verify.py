@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
+from bench_datasets.mimic4_embeddings import made_by
 from bench_datasets.mimic4_files import TABLES, Mimic4Files, find
 from bench_datasets.mimic4_read import Tables, path_literal
 from bench_datasets.plugin import Mimic4Params
@@ -107,7 +108,9 @@ def _optional(name: str, files: Mimic4Files, tables: Tables) -> dict[str, Any]:
         rows = tables.number(f"SELECT count(*) FROM {tables.csv(path, ())}", path)
     else:
         rows = tables.number(f"SELECT count(*) FROM read_parquet({path_literal(path)})", path)
-    return _entry(name, "ok", f"{rows:,} rows in {path}", rows)
+    made = made_by(path) if name != "notes" else {}
+    how = f", made with the model {made.get('model')}, sha256 {made.get('model_sha256')}" if made else ""
+    return _entry(name, "ok", f"{rows:,} rows in {path}{how}", rows)
 
 
 def _entry(item: str, status: Status, detail: str, rows: int | None = None) -> dict[str, Any]:

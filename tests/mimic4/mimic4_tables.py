@@ -130,12 +130,12 @@ def ward(stays: int = 12) -> Tables:
     return tables
 
 
-def everyone_trains(groups: Sequence[str]) -> np.ndarray:
+def everyone_trains(ids: Sequence[str], groups: Sequence[str]) -> np.ndarray:
     return np.zeros(len(groups), np.int8)
 
 
 def prepare(
-    root: Path, parts: Callable[[Sequence[str]], np.ndarray] | None = everyone_trains, **params: object
+    root: Path, parts: Callable[[Sequence[str], Sequence[str]], np.ndarray] | None = everyone_trains, **params: object
 ) -> Cohort:
     """The cohort of a folder."""
     return Mimic4(Mimic4Params(**params)).prepare(root, Context(parts=parts))  # type: ignore[arg-type]

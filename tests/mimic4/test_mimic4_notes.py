@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,10 +10,9 @@ import pytest
 from mimic4_tables import everyone_trains, one_stay, prepare, ward
 
 from bench.cohort import Cohort
-from bench.components import Context
 from bench.errors import DataError, PluginError
 from bench.splits import split
-from bench_datasets.mimic4_notes import tfidf, transformer
+from bench_datasets.mimic4_notes import tfidf
 
 
 def note_times(cohort: Cohort, record: int = 0) -> list[float]:
@@ -80,8 +77,8 @@ def test_a_report_belongs_to_the_stay_it_was_made_in_and_to_no_other_patient(tmp
     assert cohort.modalities["notes"].available.tolist() == [False, True]
 
 
-def parts_of(*, train: set[str]) -> Callable[[Sequence[str]], np.ndarray]:
-    return lambda groups: np.array([0 if group in train else 2 for group in groups], np.int8)
+def parts_of(*, train: set[str]) -> Callable[[Sequence[str], Sequence[str]], np.ndarray]:
+    return lambda ids, groups: np.array([0 if group in train else 2 for group in groups], np.int8)
 
 
 def test_the_encoder_sees_notes_of_training_patients_only(tmp_path: Path) -> None:
@@ -104,15 +101,15 @@ def test_the_encoder_depends_on_who_trains(tmp_path: Path) -> None:
     assert one.grid.shape != two.grid.shape or not np.array_equal(one.grid, two.grid)
 
 
-def test_the_harness_split_is_asked_once_for_the_patient_of_each_stay(tmp_path: Path) -> None:
-    asked: list[list[str]] = []
+def test_the_harness_split_is_asked_once_for_all_stays_and_their_patients(tmp_path: Path) -> None:
+    asked: list[tuple[list[str], list[str]]] = []
 
-    def parts(groups: Sequence[str]) -> np.ndarray:
-        asked.append(list(groups))
+    def parts(ids: Sequence[str], groups: Sequence[str]) -> np.ndarray:
+        asked.append((list(ids), list(groups)))
         return split(groups, 0)
 
     cohort = prepare(ward().write(tmp_path), parts)
-    assert asked == [cohort.groups.tolist()]
+    assert asked == [(cohort.ids.tolist(), cohort.groups.tolist())]
 
 
 def test_without_a_split_the_encoder_is_refused_unless_there_are_no_notes(tmp_path: Path) -> None:
@@ -140,11 +137,14 @@ def test_tfidf_has_at_most_the_channels_asked_for_and_repeats_itself() -> None:
     np.testing.assert_array_equal(first, tfidf(texts, everyone, 3))
 
 
-def test_an_empty_table_of_notes_is_counted_and_the_modality_unavailable(tmp_path: Path) -> None:
+def test_an_empty_table_of_notes_is_counted_warned_of_and_the_modality_unavailable(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     tables = one_stay()
     tables.rows["note/radiology"] = []
     cohort = prepare(tables.write(tmp_path))
     assert cohort.counts["notes: no report of a stay in the window, modality unavailable"] == 1
+    assert caplog.messages == ["files without any use: notes: no report of a stay in the window, modality unavailable"]
     assert cohort.modalities["notes"].channels == ("absent",)
     assert not cohort.modalities["notes"].available.any()
 
@@ -166,64 +166,6 @@ def test_a_report_without_a_store_time_is_known_when_charted_and_counted(tmp_pat
     cohort = prepare(tables.write(tmp_path))
     assert note_times(cohort) == [6]
     assert cohort.counts["notes: reports without a readable storetime, charttime taken"] == 1
-
-
-class StubModel:
-    """Stands for a transformer: the pooled output is the number of tokens of each text."""
-
-    @staticmethod
-    def from_pretrained(folder: str, local_files_only: bool) -> StubModel:
-        assert local_files_only
-        return StubModel()
-
-    def eval(self) -> StubModel:
-        return self
-
-    def to(self, device: str) -> StubModel:
-        return self
-
-    def __call__(self, **tokens: object) -> types.SimpleNamespace:
-        mask = tokens["attention_mask"]
-        return types.SimpleNamespace(pooler_output=mask.sum(1, keepdim=True).repeat(1, 4).double())  # type: ignore[attr-defined]
-
-
-class StubTokens(dict):
-    def to(self, device: str) -> StubTokens:
-        return self
-
-
-class StubTokenizer:
-    @staticmethod
-    def from_pretrained(folder: str, local_files_only: bool) -> StubTokenizer:
-        assert local_files_only
-        return StubTokenizer()
-
-    def __call__(self, texts: list[str], **options: object) -> StubTokens:
-        import torch
-
-        lengths = [len(text.split()) for text in texts]
-        mask = torch.tensor([[i < length for i in range(max(lengths))] for length in lengths])
-        return StubTokens(attention_mask=mask)
-
-
-def test_a_local_transformer_encodes_each_note_and_needs_no_split(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stub = types.SimpleNamespace(AutoModel=StubModel, AutoTokenizer=StubTokenizer)
-    monkeypatch.setitem(sys.modules, "transformers", stub)
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text("{}")
-    tables = one_stay()
-    tables.note(2, "one two three")
-    tables.note(3, "one two")
-    series = prepare(tables.write(tmp_path), None, note_encoder="model").modalities["notes"]
-    assert series.events.values.tolist() == [[3] * 4, [2] * 4]
-
-
-def test_a_transformer_without_its_package_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(PluginError, match="pip install transformers"):
-        transformer(["text"], tmp_path, Context())
 
 
 def test_an_encoder_that_is_no_folder_with_a_model_is_refused(tmp_path: Path) -> None:
