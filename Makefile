@@ -1,20 +1,21 @@
 # Two commands do all on a fresh machine with Python >= 3.11: `make demo` and `make test`.
 #   TORCH_INDEX=URL   where torch's wheels come from, e.g. https://download.pytorch.org/whl/cpu or .../whl/cu126
 #   PYTHON=python3.12 which Python makes the environment
+#   SUITE=physionet48 which suite the demo runs (default mimic48)
 #   ARGS="..."        more words for the demo's run, e.g. ARGS="seed=42 data.root=DIR"
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SUITE := physionet48
+SUITE := mimic48
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
 
-.PHONY: demo test test-fast lint install goals clean
+.PHONY: demo test test-fast lint install goals etl clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench run suite=$(SUITE) $(ARGS)
-	$(BIN)/bench report suite=$(SUITE)
+	$(BIN)/bench report suite=$(SUITE) --print
 
 # One process per core, one thread each; a file's tests stay together, since they share what they set up.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
@@ -32,6 +33,9 @@ lint: $(VENV)/installed-dev
 
 goals: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/goals.py
+
+etl: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/etl.py
 
 install: $(VENV)/installed
 

@@ -25,8 +25,9 @@ TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 class Task(msgspec.Struct, frozen=True):
     """What is predicted. Light enough to be declared beside a dataset's registration, before anything is loaded.
 
-    `outputs` is the width of a prediction: 1 for binary (probability of class 1) and regression (the value), the number of
-    classes for multiclass (probabilities that sum to 1), the number of labels for multilabel (a probability each).
+    `outputs` is the width of a prediction: 1 for binary (probability of class 1), the number of values for regression (1, or
+    more for a forecast), the number of classes for multiclass (probabilities that sum to 1), the number of labels for
+    multilabel (a probability each).
     `metrics` are names of `bench.stages.score.METRICS`; the first is the primary one, by which leaderboards are sorted
     and models selected on the validation part.
     """
@@ -36,6 +37,11 @@ class Task(msgspec.Struct, frozen=True):
     metrics: tuple[str, ...]
     outputs: int = 1
     summary: str = ""
+
+    def target_shape(self, n: int) -> tuple[int, ...]:
+        """The shape of the targets of `n` records: [n, outputs] for multilabel and for several values, else [n]."""
+        wide = self.kind == "multilabel" or (self.kind == "regression" and self.outputs > 1)
+        return (n, self.outputs) if wide else (n,)
 
     @property
     def primary(self) -> str:
@@ -139,14 +145,16 @@ class Cohort:
     """Records with their modalities, statics, targets and groups.
 
     ids:          unique record ids, str [n].
-    groups:       group (patient) ids, str [n]; records of one group never stand in two parts of a split.
+    groups:       group (patient) ids, str [n]; records of one group never stand in two parts of a split (but see
+                  `bench.splits.split_records`).
     modalities:   name -> Series, all with the same n, length and times.
     statics:      float32 [n, statics]; NaN where unknown.
-    targets:      task name -> float32 [n] (or [n, labels] for multilabel); NaN where the task does not apply or the outcome
-                  is unknown. Multiclass targets are class indices. Empty in the cohort handed to `predict`.
+    targets:      task name -> float32 [n] (or [n, outputs], see `Task.target_shape`); NaN where the task does not apply or
+                  the outcome is unknown. Multiclass targets are class indices. Empty in the cohort handed to `predict`.
     bin_hours:    width of a bin of the grid, hours.
     oracle:       generated cohorts only: task -> float32 [n, outputs], the best possible prediction, known because the
                   data were made. Used for regret; never handed to a component.
+    splits:       splits that came with the data, by name: int8 [n], an index into `bench.splits.PARTS`. `split=NAME` uses one.
     counts:       what preparing the data met and left out, by a short English name; shown by `bench data verify`.
     """
 
@@ -159,6 +167,7 @@ class Cohort:
     bin_hours: float = 1.0
     counts: Mapping[str, int] = field(default_factory=dict)
     oracle: Mapping[str, np.ndarray] = field(default_factory=dict)
+    splits: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -178,6 +187,7 @@ class Cohort:
             statics=self.statics[index],
             targets={name: target[index] for name, target in self.targets.items()},
             oracle={name: outputs[index] for name, outputs in self.oracle.items()},
+            splits={name: parts[index] for name, parts in self.splits.items()},
         )
 
     def with_modalities(self, modalities: Mapping[str, Series]) -> Cohort:

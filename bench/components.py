@@ -42,8 +42,9 @@ class Context:
     device:      "cpu" or "cuda" (one visible device).
     precision:   "fp32" or "bf16" (autocast; weights stay float32).
     scratch:     a private folder that survives an interruption of this very cell, for checkpoints; None when there is none.
-    parts:       for datasets tagged `uses_split`: the part of each group (int8, an index into `bench.splits.PARTS`), so that
-                 what is learnt while preparing (a text encoder) is learnt from training groups only; None for others.
+    parts:       for datasets tagged `uses_split`: called with the ids and the groups of all records of the cohort, the part
+                 of each (int8 [n], an index into `bench.splits.PARTS`), so that what is learnt while preparing (a text
+                 encoder) is learnt from training records only; None for others.
     should_stop: becomes True when the run is being stopped; a long loop checkpoints and raises `Interrupted`.
     report:      takes a short progress line for the person who waits ("epoch 3 of 20").
     """
@@ -52,7 +53,7 @@ class Context:
     device: str = "cpu"
     precision: str = "fp32"
     scratch: Path | None = None
-    parts: Callable[[Sequence[str]], np.ndarray] | None = field(default=None, compare=False)
+    parts: Callable[[Sequence[str], Sequence[str]], np.ndarray] | None = field(default=None, compare=False)
     should_stop: Callable[[], bool] = field(default=_never, compare=False)
     report: Callable[[str], None] = field(default=_ignore, compare=False)
 
@@ -96,7 +97,7 @@ class Scenario(Component[P]):
     """Hides visible cells. Called once per record, with generators keyed by the record's id.
 
     So what is hidden depends on nothing but (seed, scenario, parameters, record): not on the order, on other records or
-    on any method.
+    on any method. The exception is a published procedure that draws record after record: see `hide_cohort`.
     """
 
     unit: str = "cells"
@@ -114,6 +115,16 @@ class Scenario(Component[P]):
         Returns   modality -> bool [length, channels]; True = hidden; a modality left out hides nothing. Hiding what was never
                   observed is allowed and has no effect, and it counts where `unit` is "cells".
         """
+
+    def hide_cohort(self, observed: Mapping[str, np.ndarray], ids: Sequence[str]) -> dict[str, np.ndarray] | None:
+        """The mask of all records at once, for a published procedure that draws record after record from one generator.
+
+        observed: modality -> bool [n, length, channels]. Read-only. ids: the ids of the n records.
+        Returns   modality -> bool [n, length, channels], as `hide` does for one; or None, the default: record by record.
+        No generator is handed over: such a scenario is declared deterministic and its seed is a parameter of its own.
+        `hide` then gives what a cohort of that one record would meet; `expected` and `spread` hold for each record.
+        """
+        return None
 
     @abstractmethod
     def expected(self, observed: Mapping[str, np.ndarray]) -> float:
@@ -155,6 +166,10 @@ class Imputer(Component[P]):
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Take what `state_dict` gave; afterwards `impute` works without `fit`."""
         return None
+
+    def parameters(self) -> int:
+        """How many numbers were learnt; 0 when the notion does not apply."""
+        return 0
 
 
 class Fuser(Component[P]):

@@ -32,18 +32,26 @@ class Located(NamedTuple):
     synthetic: bool
 
 
-def locate(spec: Spec, params: Any, said: str, cache: Path, report: Callable[[str], None] | None = None) -> Located:
+def locate(
+    spec: Spec,
+    params: Any,
+    said: str,
+    cache: Path,
+    report: Callable[[str], None] | None = None,
+    pending: bool = False,
+) -> Located:
     """Where a dataset's data are. Raises DataError saying how to obtain them.
 
     said: the `data.root` of the command line, or empty. A root that was said (or BENCH_DATA_ROOT) is the only place
     looked at: data found elsewhere would be a surprise. report: where given, data that are nowhere are downloaded into
-    the cache when that needs no credentials, or generated; without it only what is there counts.
+    the cache when that needs no credentials, or generated; without it only what is there counts. pending: a generated
+    cohort that is not made yet is answered with the folder it will have and no files, and nothing is written.
     """
     if not spec.files:
         return Located(Path(said or "."), [], "synthetic" in spec.tags)
     named = said or os.environ.get("BENCH_DATA_ROOT", "")
     if said == SYNTHETIC:
-        return _generated(spec, params, cache, report)
+        return _generated(spec, params, cache, report, pending)
     if named:
         return _named(spec, params, named, "data.root" if said else "BENCH_DATA_ROOT")
     reasons = []
@@ -60,7 +68,7 @@ def locate(spec: Spec, params: Any, said: str, cache: Path, report: Callable[[st
     if spec.generate:
         if report:
             report(f"{spec.name} is not on this machine; using a generated cohort (as data.root={SYNTHETIC} does)")
-        return _generated(spec, params, cache, report)
+        return _generated(spec, params, cache, report, pending)
     hint = f"; {reasons[0]}" if reasons else ""
     raise DataError(
         f"no data for {spec.name}: say data.root=DIR, set BENCH_DATA_ROOT, or type: bench data fetch {spec.name}{hint}"
@@ -86,7 +94,9 @@ def _named(spec: Spec, params: Any, named: str, origin: str) -> Located:
     return _at(spec, params, root)
 
 
-def _generated(spec: Spec, params: Any, cache: Path, report: Callable[[str], None] | None) -> Located:
+def _generated(
+    spec: Spec, params: Any, cache: Path, report: Callable[[str], None] | None, pending: bool = False
+) -> Located:
     """The generated cohort of these parameters and this version of the generator; made where it is not there yet."""
     if not spec.generate:
         raise DataError(f"{spec.name} has no generated cohort; say data.root=DIR (see: bench show {spec.name})")
@@ -95,6 +105,8 @@ def _generated(spec: Spec, params: Any, cache: Path, report: Callable[[str], Non
     key = digest([sources(spec.generate.partition(":")[0])[0], msgspec.to_builtins(params)])
     root = cache / SYNTHETIC / f"{spec.name}-{key[:16]}"
     if not root.is_dir():
+        if pending:
+            return Located(root, [], True)
         if report is None:
             raise DataError(f"the generated cohort of {spec.name} is not made yet; bench run makes it")
         report(f"generating a synthetic cohort of {spec.name} in {root}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -96,3 +97,8 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_path(value: str) -> bool:
+    """Whether a text begins as an absolute path does, or in somebody's home."""
+    return bool(re.match(r"[/~\\]|[A-Za-z]:[/\\]", value))

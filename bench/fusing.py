@@ -60,7 +60,7 @@ def _all_classes(task: Task, truth: np.ndarray) -> bool:
 def mean_loss(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float:
     """Mean negative log likelihood of class targets (over labels too); mean squared error for regression."""
     if task.kind == "regression":
-        return float(((outputs[:, 0].astype(np.float64) - truth) ** 2).mean())
+        return float(((outputs.reshape(truth.shape).astype(np.float64) - truth) ** 2).mean())
     p = np.clip(outputs.astype(np.float64), 1e-7, 1 - 1e-7)
     if task.kind == "multiclass":
         return float(-np.log(p[np.arange(len(truth)), truth.astype(int)]).mean())

@@ -2,6 +2,7 @@
 
     <out>/ledger/cells/ab/<key>.json   the record, with a checksum of its own bytes
     <out>/ledger/cells/ab/<key>.npz    its predictions (ids, groups, truth, outputs); no pickle; written before the record
+    <out>/ledger/errors/ab/<sha>.npz   what an imputation scores on each test record, named by its own digest; no pickle
     <out>/ledger/plans/<suite>.json    the cells of the last `bench run` of a suite
     <out>/ledger/index.sqlite          a copy of all records for quick reading; delete it whenever you like
     <out>/ledger/lock                  held by the one process that writes
@@ -28,6 +29,7 @@ from bench.files import storage, sweep, write_bytes
 from bench.records import SCHEMA, Coordinates, Export, Record
 
 if TYPE_CHECKING:
+    from bench.stages.imputation_errors import Errors
     from bench.stats import Predictions
 
 _encoder = msgspec.json.Encoder(order="deterministic")
@@ -107,6 +109,33 @@ class Ledger:
                 f"the predictions {path} did not match their record and were removed; run the suite again"
             )
         return unpack(content)
+
+    def _errors_path(self, digest: str) -> Path:
+        return self.folder / "errors" / digest[:2] / f"{digest}.npz"
+
+    def keep_errors(self, digest: str, source: Path) -> bool:
+        """Copy the errors of an imputation from the cache, unless they are here. False when they are not what they were."""
+        path = self._errors_path(digest)
+        if path.is_file():
+            return True
+        try:
+            content = source.read_bytes()
+        except OSError:
+            return False
+        if hashlib.sha256(content).hexdigest() != digest:
+            return False
+        write_bytes(path, content)
+        return True
+
+    def errors(self, record: Record) -> Errors | None:
+        """What the imputation of a record scores on each test record; None when it is not here or was changed."""
+        from bench.stages.imputation_errors import unpack
+
+        try:
+            content = self._errors_path(record.imputation_errors).read_bytes()
+            return unpack(content) if hashlib.sha256(content).hexdigest() == record.imputation_errors else None
+        except (OSError, ValueError, KeyError):
+            return None
 
     def has_predictions(self, record: Record) -> bool:
         """Whether the predictions a record speaks of are there; True where it speaks of none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -43,20 +43,24 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
 
 
-def plan(request: Request, registry: Registry, manifest: str, device: str) -> Plan:
+def plan(
+    request: Request, registry: Registry, manifest: str, device: str, weights: Mapping[str, str] | None = None
+) -> Plan:
     """The cells of a request on data with that manifest digest and that device ("cpu" or "cuda"), in a stable order.
 
     Scored cells first (task, modalities, scenario, imputer, fuser, seed), then audit cells. Controls are crossed with
     everything; a combination that makes no sense is skipped with its reason where it was asked for, and left out where only
-    the controls asked for it.
+    the controls asked for it. weights: imputer -> digest of the weights it loads instead of being fitted.
     """
     suite = request.suite
     dataset = registry.get("dataset", suite.dataset)
-    parted = {"split": msgspec.to_builtins(suite.split)} if "uses_split" in dataset.tags else {}
+    parted = {"split": suite.split.identity()} if "uses_split" in dataset.tags else {}
     cohort_key = stage("cohort", dataset, msgspec.to_builtins(dataset.parameters(suite.data)), manifest, **parted)
     axes = {
         kind: variants(kind, *_names(kind, request), request, registry) for kind in ("scenario", "imputer", "fuser")
     }
+    loads = weights or {}
+    axes["imputer"] = [v.loading(loads[v.name]) if v.name in loads else v for v in axes["imputer"]]
     keys = _Keys(request, registry, cohort_key, device)
     sets = {name: _members(name, request, dataset) for name in suite.grid.modalities}
     cells = []
@@ -135,7 +139,8 @@ class _Keys:
         seed = 0 if spec.randomness == "deterministic" else seed
         return stage(
             "hide", spec, scenario.params, self.cohort_key, seed=seed,
-            split=msgspec.to_builtins(suite.split), scaling=msgspec.to_builtins(suite.scaling),
+            split=suite.split.identity(), scaling=suite.scaling.identity(),
+            **suite.hiding.identity(),
         )  # fmt: skip
 
     def _impute(self, hide: str, variant: int, members: tuple[str, ...], seed: int) -> str:
@@ -144,6 +149,7 @@ class _Keys:
         return stage(
             "impute", spec, imputer.params, hide, seed=seed, modalities=members,
             draws=self.request.suite.draws if "draws" in spec.tags else 1, **self._arithmetic(spec),
+            **({"weights": imputer.weights} if imputer.weights else {}),
         )  # fmt: skip
 
     def _fuse_stage(self, variant: int) -> str:

@@ -42,13 +42,18 @@ class Record(msgspec.Struct, kw_only=True):
 
     scores:     test metrics by name; validation: the same on the validation part.
     oracle:     generated data only: what the best possible prediction scores on the same test records.
-    imputation: modality (and "all") -> mae, rmse, crps (standardised scale) and hidden (how many entries were scored).
+    imputation: modality (and "all") -> mae, rmse, crps, coverage50 and coverage90 (standardised scale; coverage of several
+                draws only) and hidden (how many entries were scored).
     hidden:     unit-share expected and realised of the scenario: {"expected", "realised", "standard_error"}.
     audits:     by name; see docs/results.md.
-    costs:      seconds (impute, fit, predict), seconds_per_sample, parameters, peak_memory_bytes.
-    counts:     train, valid, test records of the task, positives, left out (ineligible or unknown outcome).
+    costs:      seconds (impute, fit, predict), seconds_per_sample, parameters and peak_memory_bytes of the fuser; of the
+                imputer: impute_seconds_per_draw (per record and draw), imputer_parameters, impute_peak_memory_bytes, draws.
+    counts:     train, valid, test records of the task, positives, left out (ineligible or unknown outcome); under a split by
+                record also how many patients stand on both sides.
     provenance: versions, revision, device, precision, manifest digest, split, command (data.root redacted on export).
     predictions: SHA-256 of the array file beside the fragment; "" when there is none.
+    imputation_errors: SHA-256 of the array file of the imputation's error on each test record, shared by all cells of the
+                imputation; "" when nothing was scored.
     """
 
     schema: int = SCHEMA
@@ -66,6 +71,7 @@ class Record(msgspec.Struct, kw_only=True):
     counts: dict[str, int] = {}
     provenance: dict[str, str] = {}
     predictions: str = ""
+    imputation_errors: str = ""
 
 
 class Method(msgspec.Struct, frozen=True, order=True):
@@ -125,10 +131,25 @@ class TableStatistics(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class ImputationStatistics(msgspec.Struct, kw_only=True):
+    """Paired comparisons of imputers on the same hidden entries of the same records; lower is better.
+
+    Methods and tables have no task and no fuser (""): an imputation serves all of them. intervals: of mae, rmse and crps;
+    comparisons: of mae, a - b, all pairs of a table (one modality set and scenario).
+    """
+
+    intervals: list[Interval] = []
+    comparisons: list[Comparison] = []
+    tables: list[TableStatistics] = []
+
+
 class Statistics(msgspec.Struct, kw_only=True):
     """What is computed from predictions and stored, so that tables can be regenerated without them.
 
     resamples: the least number of resamples per table; a table with many pairs draws more (see `bench.stats`).
+    gains: of two modality sets, the larger (a) against the smaller (b) with the same imputer and fuser; p_holm within the
+    gains of one task and scenario.
+    imputation: of imputers on hidden entries.
     """
 
     resamples: int
@@ -137,6 +158,8 @@ class Statistics(msgspec.Struct, kw_only=True):
     intervals: list[Interval] = []
     comparisons: list[Comparison] = []
     tables: list[TableStatistics] = []
+    gains: list[Comparison] = []
+    imputation: ImputationStatistics = msgspec.field(default_factory=ImputationStatistics)
 
 
 class TaskSummary(msgspec.Struct, frozen=True):
@@ -148,12 +171,17 @@ class TaskSummary(msgspec.Struct, frozen=True):
     summary: str = ""
 
 
+IMPUTATION = "imputation"
+"""What a published value names in place of a task when it is a score on hidden entries."""
+
+
 class Published(msgspec.Struct, frozen=True):
     """A published value: stands in a column of its own, never among ours.
 
     method: `imputer + fuser`, or the label of an imputer or fuser that only one row of a table bears, puts it beside that
-    row; any other name gets a line of its own. modalities: the modality set it was published for; empty: every table of
-    the task.
+    row; any other name gets a line of its own. modalities, scenario: the modality set and the scenario (its label, as in
+    `Coordinates`) it was published for; empty: every table of the task. task `IMPUTATION`: a score on the entries a
+    scenario hid; method is then an imputer's label and metric one of mae, rmse, crps, over all entries.
     """
 
     task: str
@@ -163,13 +191,16 @@ class Published(msgspec.Struct, frozen=True):
     std: float | None = None
     source: str = ""
     modalities: str = ""
+    scenario: str = ""
 
 
 class Export(msgspec.Struct, kw_only=True):
     """All a leaderboard is made of: the suite, every planned cell, the records without predictions, the comparisons.
 
     `planned` holds the coordinates and the key of each cell of the plan, in order; a planned cell without a record is
-    shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls.
+    shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls. `split` is the rule by
+    which records were parted; every rule but `patient` is in all titles and notes. `scaling` is what standardisation was learnt
+    over; every rule but `train` is in all notes. `hiding` names the parts in which scenarios hide, empty for all of them.
     """
 
     schema: int = SCHEMA
@@ -178,6 +209,9 @@ class Export(msgspec.Struct, kw_only=True):
     dataset: str
     synthetic: bool
     profile: str = "demo"
+    split: str = "patient"
+    scaling: str = "train"
+    hiding: str = ""
     command: str
     tasks: list[TaskSummary]
     planned: list[tuple[Coordinates, str]]

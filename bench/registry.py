@@ -34,13 +34,28 @@ TAGS: Mapping[str, str] = {
     "nan_aware": "fuser: accepts a grid with NaN, so the control `none` makes sense",
     "leaves_nan": "imputer: a control that returns NaN where nothing was observed",
     "hides_values": "imputer: a control whose fuser sees masks and times but no value",
-    "uses_split": "dataset: learns from training groups while preparing (`Context.parts`), so the split is in its key",
+    "uses_split": "dataset: learns from training records while preparing (`Context.parts`), so the split is in its key",
     "synthetic": "dataset: generated; every table made on it says so",
 }
 
 
 class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A component without parameters."""
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """How a dataset makes one modality's file of prepared embeddings out of raw files (`bench data embed`).
+
+    path:   lazy path of a function `(source, to, params, data, root, context) -> dict`: reads the folder `source`, writes the
+            file `to`, whole or not at all, and returns what it made as plain values. data: the dataset's parameters; root:
+            its folder when one was said, else None; context: device and report. Goes on where an earlier call stopped.
+    params: what it takes, as `key=value`; a field without a default must be said.
+    """
+
+    path: str
+    params: type[msgspec.Struct] = NoParams
+    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,12 +81,16 @@ class Spec:
     """dataset: name -> bench.cohort.Task"""
     modalities: tuple[str, ...] = ()
     """dataset: the names of its modalities, in their order"""
+    splits: tuple[str, ...] = ()
+    """dataset: the names of the splits that its cohort carries (`Cohort.splits`), for `split=NAME`"""
     files: str = ""
     """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that decide its content"""
     fetch: str = ""
     """dataset: lazy path of a function `(root, params, report) -> None` that downloads the files"""
     verify: str = ""
     """dataset: lazy path of a function `(root, params) -> list[dict]` with item, status and detail of each thing looked at"""
+    embed: Mapping[str, Embedder] = field(default_factory=dict)
+    """dataset: modality -> how its prepared embeddings are made"""
     generate: str = ""
     """dataset: lazy path of a function `(folder, params, report) -> None` that makes a folder with made-up files of the same
     layout; the folder does not exist yet"""

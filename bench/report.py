@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from bench.errors import StorageError
 from bench.identity import digest
 from bench.ledger import Ledger
-from bench.records import Export, Method, Statistics, method_of
+from bench.records import Export, Method, Record, Statistics, method_of
 
-STATISTICS_VERSION = 1
+if TYPE_CHECKING:
+    from bench.stages.imputation_errors import Errors
+
+STATISTICS_VERSION = 3
 """Raised by hand when the statistics of the same predictions would come out differently."""
 
 
@@ -41,6 +45,8 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
             "cells": sorted((msgspec.structs.astuple(r.coordinates), r.predictions) for r in scored),
             "settings": (settings.resamples, settings.alpha, settings.seed),
             "tasks": [(t.name, t.metrics) for t in export.tasks],
+            "modalities": _modality_sets(export),
+            "imputations": sorted({r.imputation_errors for r in scored}),
             "version": STATISTICS_VERSION,
         }
     )
@@ -65,10 +71,49 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
         cells.setdefault(method_of(record.coordinates), {})[record.coordinates.seed] = found
     if cells:
         say(f"comparing {len(cells)} methods by paired bootstrap")
-    made = compute(cells, export.tasks, resamples=settings.resamples, alpha=settings.alpha, seed=settings.seed)
-    if whole:
+    made = compute(
+        cells,
+        export.tasks,
+        resamples=settings.resamples,
+        alpha=settings.alpha,
+        seed=settings.seed,
+        modalities=_modality_sets(export),
+    )
+    errors, complete = _errors(scored, ledger)
+    if errors:
+        from bench.imputation_stats import compare
+
+        made.imputation = compare(errors, settings.resamples, settings.alpha, settings.seed)
+    if not complete:
+        say("warning: the errors of some imputations are not in the ledger: those imputers are not compared")
+    if whole and complete:
         write_bytes(path, msgspec.json.encode(made))
     return made
+
+
+def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[int, Errors]], bool]:
+    """What each imputation scores on each test record, by imputer and seed; whether all that were scored are there."""
+    known: dict[str, Errors | None] = {}
+    found: dict[Method, dict[int, Errors]] = {}
+    complete = True
+    for record in scored:
+        if not record.imputation:
+            continue
+        digest = record.imputation_errors
+        if digest not in known:
+            known[digest] = ledger.errors(record) if digest else None
+        errors = known[digest]
+        if errors is None:
+            complete = False
+            continue
+        at = record.coordinates
+        found.setdefault(Method("", at.modalities, at.scenario, at.imputer, ""), {})[at.seed] = errors
+    return found, complete
+
+
+def _modality_sets(export: Export) -> list[str]:
+    """The modality sets of the plan, in the order of the suite."""
+    return list(dict.fromkeys(at.modalities for at, _ in export.planned))
 
 
 def last_plan(ledger: Ledger, suite: str) -> Export:
@@ -82,8 +127,9 @@ def last_plan(ledger: Ledger, suite: str) -> Export:
 
 
 def stem(export: Export) -> str:
-    """File name of a suite's leaderboard, without suffix."""
-    return export.suite if export.profile == "demo" else f"{export.suite}-{export.profile}"
+    """File name of a suite's leaderboard, without suffix: another profile or another split is another table."""
+    more = [export.profile] * (export.profile != "demo") + [export.split] * (export.split != "patient")
+    return "-".join([export.suite, *more])
 
 
 def records_path(folder: Path, export: Export) -> Path:

@@ -15,7 +15,7 @@ import msgspec
 from bench.errors import UsageError, nearest, unknown
 from bench.overrides import ORIGIN, Word, duration, merge, parse, size
 from bench.registry import Registry
-from bench.suite import AXES, FIXED, Layers, Suite, read, resolve
+from bench.suite import AXES, FIXED, SHORT, Layers, Suite, read, resolve
 from bench.typed import convert, is_many, is_text
 from bench.variants import variants
 
@@ -92,7 +92,7 @@ def _positive(value: N, key: str) -> N:
 
 def request(words: Sequence[str], registry: Registry) -> Request:
     """Understand a command line. Raises UsageError for anything that is not known, with the nearest name."""
-    parsed = parse(words)
+    parsed = _in_full(parse(words))
     fields = {f.name: f.type for f in msgspec.structs.fields(Settings)}
     for word in parsed:
         _check_head(word, fields)
@@ -134,6 +134,17 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     duration(suite.limits.time, "limits.time", layers.where("limits.time"))
     size(suite.limits.memory, "limits.memory", layers.where("limits.memory"))
     return made
+
+
+def _in_full(parsed: list[Word]) -> list[Word]:
+    """The words with the short ones (`bench.suite.SHORT`) as the keys they stand for. UsageError when both are said."""
+    said = {word.key: word for word in parsed}
+    for short, key in SHORT.items():
+        if short in said and key in said:
+            raise UsageError(
+                f'"{key}" is said twice (from {ORIGIN}): "{said[short].text}" and "{said[key].text}"; keep one'
+            )
+    return [msgspec.structs.replace(word, key=SHORT.get(word.key, word.key)) for word in parsed]
 
 
 def single(word: Word, kind: Any) -> Any:

@@ -79,14 +79,18 @@ def compute(
     resamples: int = 1000,
     alpha: float = 0.05,
     seed: int = 0,
+    modalities: Sequence[str] = (),
 ) -> Statistics:
-    """Intervals of all methods and comparisons of all pairs, table by table.
+    """Intervals of all methods and comparisons of all pairs, table by table; and what more modalities add.
 
     cells:     method -> seed of the cell -> predictions; only cells whose status is ok.
     tasks:     the tasks by which the methods name them; the first metric of each is its primary one.
     metrics:   what to compare; None = each task's primary metric.
     resamples: at least so many; more where the pairs of a table need them (see the module).
     seed:      of the resampling (axis `bootstrap`).
+    modalities: the modality sets in the order in which they grow. Of each two of them, the later is compared with the
+               earlier, method by method (`Statistics.gains`), with Holm's correction over all gains of a task and
+               scenario. Sets that are not named are not compared.
 
     A method that lacks one of the seeds of its table is not compared: a comparison on other seeds than its neighbours'
     would be another table. If the methods of a table were not scored on the same test records, none of them are.
@@ -103,6 +107,9 @@ def compute(
     for table, rows in tables.items():
         for metric in metrics or known[table[0]].metrics[:1]:
             _compute_table(statistics, table, rows, metric)
+    for (task, scenario), rows in _by_task_and_scenario(tables, modalities).items():
+        for metric in metrics or known[task].metrics[:1]:
+            _compute_gains(statistics, (task, scenario), rows, metric, modalities)
     return statistics
 
 
@@ -134,28 +141,90 @@ def _compute_table(
     pairs = list(combinations(range(len(methods)), 2))
     resamples = resamples_for(len(pairs), statistics.resamples, statistics.alpha)
     scores, drawn, groups = _resample(cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, *table))
-    usable = np.isfinite(drawn).all(axis=1)
-    about = replace(about, groups=groups, resamples=resamples, left_out=int((~usable).sum()))
-    if about.left_out > resamples / 10 or not np.isfinite(scores).all():
-        lacking = f"{about.left_out} of {resamples} resamples lack a class: there are too few records of it"
+    about = replace(about, groups=groups, resamples=resamples, left_out=resamples - drawn.shape[1])
+    if lacking := _lacking(about, scores):
         statistics.tables.append(replace(about, reason=lacking))
         return
-    drawn = np.ascontiguousarray(drawn[usable].T)
 
     for index, method in enumerate(methods):
-        low, high, error = _spread(drawn[index], statistics.alpha)
+        low, high, error = spread(drawn[index], statistics.alpha)
         statistics.intervals.append(Interval(method, metric, low, high, error))
+    statistics.comparisons.extend(paired(methods, pairs, metric, scores, drawn, statistics.alpha))
+    statistics.tables.append(replace(about, reason=reason))
+
+
+def _lacking(about: TableStatistics, scores: np.ndarray) -> str:
+    """Why so many resamples could not be scored that there are no statistics; "" where they could."""
+    if about.left_out <= about.resamples / 10 and np.isfinite(scores).all():
+        return ""
+    return f"{about.left_out} of {about.resamples} resamples lack a class: there are too few records of it"
+
+
+def paired(
+    methods: Sequence[Method],
+    pairs: Sequence[tuple[int, int]],
+    metric: str,
+    scores: np.ndarray,
+    drawn: np.ndarray,
+    alpha: float,
+) -> list[Comparison]:
+    """The comparison of each pair (places in `methods`), with Holm's correction over all of them.
+
+    scores: float64 [methods], of the test part as it is; drawn: float64 [methods, resamples].
+    """
     found = []
     for a, b in pairs:
         difference = drawn[a] - drawn[b]
         below, above = int((difference <= 0).sum()), int((difference >= 0).sum())
         p = min(1.0, 2 * (min(below, above) + 1) / (len(difference) + 1))
-        found.append((a, b, *_spread(difference, statistics.alpha), p))
+        found.append((a, b, *spread(difference, alpha), p))
     adjusted = holm([entry[-1] for entry in found])
-    for (a, b, low, high, error, p), p_holm in zip(found, adjusted, strict=True):
-        point = float(scores[a] - scores[b])
-        statistics.comparisons.append(Comparison(methods[a], methods[b], metric, point, low, high, error, p, p_holm))
-    statistics.tables.append(replace(about, reason=reason))
+    return [
+        Comparison(methods[a], methods[b], metric, float(scores[a] - scores[b]), low, high, error, p, p_holm)
+        for (a, b, low, high, error, p), p_holm in zip(found, adjusted, strict=True)
+    ]
+
+
+Rows = dict[Method, Mapping[int, Predictions]]
+
+
+def _by_task_and_scenario(tables: Mapping[Table, Rows], modalities: Sequence[str]) -> dict[tuple[str, str], Rows]:
+    """The rows of all tables of a task and scenario together, as far as their modality set is named."""
+    found: dict[tuple[str, str], Rows] = {}
+    for (task, name, scenario), rows in tables.items():
+        if name in modalities:
+            found.setdefault((task, scenario), {}).update(rows)
+    return found
+
+
+def _compute_gains(
+    statistics: Statistics, place: tuple[str, str], rows: Rows, metric: str, modalities: Sequence[str]
+) -> None:
+    """Add what the later of each two modality sets gains over the earlier with the same imputer, fuser and seeds."""
+    at = {(m.modalities, m.imputer, m.fuser): m for m in rows}
+    wanted = [
+        (at[later, imputer, fuser], at[earlier, imputer, fuser])
+        for earlier, later in combinations(modalities, 2)
+        for name, imputer, fuser in at
+        if name == earlier and (later, imputer, fuser) in at
+    ]
+    wanted = [(a, b) for a, b in wanted if sorted(rows[a]) == sorted(rows[b])]
+    if not wanted:
+        return
+    shared = sorted({seed for pair in wanted for seed in rows[pair[0]]})
+    wanted = [pair for pair in wanted if sorted(rows[pair[0]]) == shared]
+    methods = sorted({method for pair in wanted for method in pair})
+    cells = {(method, seed): rows[method][seed].by_id() for method in methods for seed in shared}
+    if not cells or _differing(cells):
+        return
+    resamples = resamples_for(len(wanted), statistics.resamples, statistics.alpha)
+    scores, drawn, _ = _resample(
+        cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, place[0], "gains", place[1])
+    )
+    if resamples - drawn.shape[1] > resamples / 10 or not np.isfinite(scores).all():
+        return
+    pairs = [(methods.index(a), methods.index(b)) for a, b in wanted]
+    statistics.gains.extend(paired(methods, pairs, metric, scores, drawn, statistics.alpha))
 
 
 def _differing(cells: Mapping[tuple[Method, int], Predictions]) -> str:
@@ -176,7 +245,8 @@ def _resample(
     resamples: int,
     seeds_for: tuple[int, str, str, str],
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Scores as they are, float64 [methods], and of every resample, float64 [resamples, methods]; how many groups."""
+    """Scores as they are, float64 [methods]; of every resample that has all classes, float64 [methods, usable]; how many
+    groups."""
     first = cells[methods[0], shared[0]]
     names, group_of = np.unique(first.groups, return_inverse=True)
     evaluators: dict[bytes, Evaluator] = {}
@@ -200,17 +270,17 @@ def _resample(
     shares = np.stack([(picked == place).mean(axis=1) for place in range(len(shared))], axis=1)
     drawn = np.zeros((resamples, len(methods)))
     start = 0
-    for weights in _weights(group_of, len(names), resamples, seeds.generator(seed, "bootstrap", "groups", *table)):
+    for weights in weights_of(group_of, len(names), resamples, seeds.generator(seed, "bootstrap", "groups", *table)):
         part = slice(start, start + weights.shape[1])
         values = {signature: evaluate(weights) for signature, evaluate in evaluators.items()}
         for index, row in enumerate(which):
             for place, signature in enumerate(row):
                 drawn[part, index] += shares[part, place] * values[signature]
         start = part.stop
-    return scores, drawn, len(names)
+    return scores, np.ascontiguousarray(drawn[np.isfinite(drawn).all(axis=1)].T), len(names)
 
 
-def _weights(group_of: np.ndarray, groups: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def weights_of(group_of: np.ndarray, groups: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """How often each record is drawn: float32 [n, chunk], chunk after chunk. The chunk's size changes no number."""
     chunk = int(np.clip(_CHUNK // max(len(group_of), groups), 1, resamples))
     for start in range(0, resamples, chunk):
@@ -220,7 +290,7 @@ def _weights(group_of: np.ndarray, groups: int, resamples: int, rng: np.random.G
         yield np.ascontiguousarray(counts.T.astype(np.float32)[group_of])
 
 
-def _spread(values: np.ndarray, alpha: float) -> tuple[float, float, float]:
+def spread(values: np.ndarray, alpha: float) -> tuple[float, float, float]:
     """Percentile interval and standard error of resampled values, float64 [resamples]."""
     low, high = np.quantile(values, [alpha / 2, 1 - alpha / 2])
     return float(low), float(high), float(values.std(ddof=1))

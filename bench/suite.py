@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.resources
+import math
 import re
 import tomllib
+import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +22,9 @@ from bench.typed import convert
 AXES = ("task", "modalities", "scenario", "imputer", "fuser", "seed")
 """The axes of the grid; also the words of the command line that replace `grid.*`."""
 
+SHORT = {"split": "split.by", "weights": "weights.files"}
+"""Other words of the command line that stand for a key of the suite."""
+
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 """What may stand in a file name and in a table."""
@@ -28,10 +33,34 @@ Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 
 class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How groups are parted: the suite's own seed, never a cell's."""
+    """How records are parted: the suite's own seed, never a cell's.
 
+    by: "patient" keeps all records of a group on one side; "reference-stay" parts records, as published code does, so
+    that patients stand on both sides: whatever is made with it says so. See `bench.splits`.
+    """
+
+    by: Literal["patient", "reference-stay"] = "patient"
     seed: int = 0
     fractions: tuple[Fraction, Fraction, Fraction] = (0.70, 0.15, 0.15)
+
+    @property
+    def legacy(self) -> bool:
+        """Whether patients stand on both sides."""
+        return self.by != "patient"
+
+    @property
+    def label(self) -> str:
+        """What a table made with a legacy split is called by; empty for the default."""
+        return f"split={self.by}" if self.legacy else ""
+
+    def identity(self) -> dict[str, Any]:
+        """What of it decides a key. The default rule is not named, so that keys made before there was another still hold."""
+        return {"seed": self.seed, "fractions": list(self.fractions), **({"by": self.by} if self.legacy else {})}
+
+    def said(self) -> str:
+        """In words, for the provenance of a record."""
+        rule = f"{self.label} (by record: patients on both sides), " if self.legacy else ""
+        return f"{rule}seed {self.seed}, fractions {'/'.join(f'{share:g}' for share in self.fractions)}"
 
 
 class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -53,9 +82,66 @@ class Controls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Standardisation by visible training entries; values beyond `winsorise` standard deviations are set to it."""
+    """Standardisation; values beyond `winsorise` standard deviations are set to it, "never" leaves them as they are.
 
-    winsorise: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    over: "train" learns from the visible entries of the training part; "everything" from all records before anything was
+    hidden, as some published code does: test and hidden values enter, so whatever is made with it says so.
+    """
+
+    over: Literal["train", "everything"] = "train"
+    winsorise: Annotated[float, msgspec.Meta(gt=0)] | Literal["never"] = 10.0
+
+    @property
+    def cut(self) -> float:
+        """The distance in standard deviations, infinite for "never"."""
+        return math.inf if self.winsorise == "never" else self.winsorise
+
+    @property
+    def leaks(self) -> bool:
+        """Whether test records and hidden entries enter."""
+        return self.over != "train"
+
+    def identity(self) -> dict[str, Any]:
+        """What of it decides a key. The default rule is not named, so that keys made before there was another still hold."""
+        return {"winsorise": self.winsorise, **({"over": self.over} if self.leaks else {})}
+
+    def said(self) -> str:
+        """In words, for the provenance of a record: whatever differs from the default, else nothing."""
+        leak = "over everything (test records and hidden entries included)" if self.leaks else ""
+        cut = f"cut at {self.cut:g}" if self.winsorise != "never" else "never cut"
+        return ", ".join(filter(None, [leak, cut])) if self != Scaling() else ""
+
+
+PartName = Literal["train", "valid", "test"]
+
+
+class Hiding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where scenarios hide: in every part, or in some alone, as published code does that trains on all it has.
+
+    Records of other parts stay as recorded, for imputers and fusers alike.
+    """
+
+    parts: Annotated[tuple[PartName, ...], msgspec.Meta(min_length=1)] = ("train", "valid", "test")
+
+    def identity(self) -> dict[str, Any]:
+        """What of it decides a key. The default is not named, so that keys made before there was a choice still hold."""
+        return {"hiding": self.said()} if self.said() else {}
+
+    def said(self) -> str:
+        """In words, for the provenance of a record: empty for the default."""
+        chosen = [part for part in typing.get_args(PartName) if part in self.parts]
+        return "" if len(chosen) == 3 else " and ".join(chosen)
+
+
+class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Imputers that are not fitted but given what was learnt elsewhere. See `bench.weights`.
+
+    files: files of weights (`bench weights save`), or digests of installed ones; one per imputer. differ: what may differ all
+    the same: "scaling" (means and deviations), "split" (the same data set, parted otherwise: test records may have taught).
+    """
+
+    files: tuple[str, ...] = ()
+    differ: tuple[Literal["scaling", "split"], ...] = ()
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -92,7 +178,9 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     modalities: dict[str, tuple[str, ...]] = {}
     draws: Annotated[int, msgspec.Meta(ge=1)] = 1
     controls: Controls = Controls()
+    hiding: Hiding = Hiding()
     scaling: Scaling = Scaling()
+    weights: Weights = Weights()
     limits: Limits = Limits()
     stats: Stats = Stats()
     audits: Audits = Audits()
@@ -208,6 +296,11 @@ def resolve(layers: Layers) -> Suite:
         raise UsageError(
             f'"split.fractions" = {list(suite.split.fractions)} must sum to 1 (from {layers.where("split.fractions")})'
         )
+    if suite.split.legacy and not 0 <= suite.split.seed < 2**32:
+        raise UsageError(
+            f'"split.seed" = {suite.split.seed} (from {layers.where("split.seed")}) is not accepted with '
+            f"{suite.split.label}; type a number from 0 to 4294967295"
+        )
     if suite.published_file:
         kept = (*suite.published, *_read_published(layers.path.parent / suite.published_file))
         return msgspec.structs.replace(suite, published=kept)
@@ -244,14 +337,13 @@ def _unknown_keys(layer: Mapping[str, Any], struct: type, prefix: str, but: tupl
 
 
 def _holds(layer: Any, steps: list[str]) -> bool:
-    """Whether a layer sets the key, or a list that holds it."""
-    for step in steps:
-        if isinstance(layer, list):
-            return True
-        if not isinstance(layer, Mapping) or step not in layer:
-            return False
-        layer = layer[step]
-    return True
+    """Whether a layer sets the key, or a list that holds it. Names of methods may hold dots ("pypots.saits")."""
+    if not steps or isinstance(layer, list):
+        return True
+    if not isinstance(layer, Mapping):
+        return False
+    cuts = range(1, len(steps) + 1)
+    return any((name := ".".join(steps[:cut])) in layer and _holds(layer[name], steps[cut:]) for cut in cuts)
 
 
 _KEY = r"""(?:[\w\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w\-]+|"[^"]*"|'[^']*'))*"""
@@ -277,7 +369,8 @@ def line_of(text: str, dotted: str) -> int:
 
 
 def _parts(key: str) -> list[str]:
-    return [part.strip("\"'") for part in re.findall(r"""[\w\-]+|"[^"]*"|'[^']*'""", key)]
+    found = re.findall(r"""[\w\-]+|"[^"]*"|'[^']*'""", key)
+    return [step for part in found for step in part.strip("\"'").split(".")]
 
 
 def schema() -> dict[str, Any]:

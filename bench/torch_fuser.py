@@ -149,6 +149,25 @@ class TorchFuser(Fuser[P]):
         self.module.to(context.device)
         return self._outputs(cohort, context)
 
+    def embed(self, cohort: Cohort, context: Context) -> np.ndarray | None:
+        """float32 [n, width]: what the module's own `embed(batch) -> [b, width]` gives; None where it has none.
+
+        Raises NotFitted before `fit`.
+        """
+        if self.module is None or self.result is None:
+            raise NotFitted(f"{type(self).__name__}: fit comes before embed")
+        read = getattr(self.module, "embed", None)
+        if read is None:
+            return None
+        self._check(cohort)
+        self.module.to(context.device).eval()
+        rows = []
+        with torch.no_grad(), training.autocast(context):
+            for start in range(0, len(cohort), self.params.batch_size):
+                items = np.arange(start, min(start + self.params.batch_size, len(cohort)))
+                rows.append(read(self._batch(cohort, items, context.device)).float().cpu().numpy())
+        return np.concatenate(rows) if rows else None
+
     def parameters(self) -> int:
         """How many numbers are trained."""
         return 0 if self.module is None else sum(p.numel() for p in self.module.parameters() if p.requires_grad)
@@ -188,7 +207,8 @@ class TorchFuser(Fuser[P]):
 
     def _probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         if self._task.kind == "regression":
-            return logits * float(self._target[1]) + float(self._target[0])
+            center, scale = (_tensor(np.atleast_1d(part), str(logits.device)) for part in self._target)
+            return logits * scale + center
         return logits.softmax(dim=1) if self._task.kind == "multiclass" else logits.sigmoid()
 
     def _batch(self, cohort: Cohort, items: np.ndarray, device: str) -> Batch:
@@ -228,9 +248,9 @@ def _index(items: np.ndarray, device: str) -> torch.Tensor:
 def _loss(
     task: Task, truth: np.ndarray, balance: bool, device: str
 ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """(logits [b, outputs], targets [b] or [b, labels]) -> mean loss."""
+    """(logits [b, outputs], targets [b] or [b, outputs]) -> mean loss."""
     if task.kind == "regression":
-        return lambda logits, targets: functional.mse_loss(logits[:, 0], targets)
+        return lambda logits, targets: functional.mse_loss(logits.reshape(targets.shape), targets)
     if task.kind == "multiclass":
         counts = np.bincount(truth.astype(int), minlength=task.outputs)
         weight = _tensor(len(truth) / (task.outputs * np.maximum(counts, 1)), device) if balance else None

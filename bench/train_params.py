@@ -17,7 +17,8 @@ class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     epochs:             passes over the training records, at most.
     steps:              where set, a fixed budget: so many optimiser steps, whatever `epochs` and `patience` say.
     batch_size:         records per step; the last batch of an epoch holds what is left.
-    learning_rate:      of the optimiser; constant, or falling along half a cosine to 0 at the last step (`schedule`).
+    learning_rate:      of the optimiser; constant, falling along half a cosine to 0 at the last step, or x 0.1 after 75 % and
+                        again after 90 % of the steps (`schedule`: milestones).
     weight_decay:       L2 penalty (adam) or decoupled decay (adamw).
     clip:               largest global norm of the gradient; 0 = no clipping.
     patience:           epochs without a better validation score before training stops; 0 = never. The best weights are
@@ -29,7 +30,7 @@ class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     steps: Positive | None = None
     batch_size: Positive = 64
     learning_rate: AboveZero = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "milestones"] = "constant"
     optimizer: Literal["adam", "adamw"] = "adam"
     weight_decay: NotNegative = 0.0
     clip: NotNegative = 1.0

@@ -235,4 +235,6 @@ def learning_rate(params: TrainParams, step: int, total: int) -> float:
     """The rate of step `step` (from 0) of `total`: a function of nothing else, so that resuming needs no more state."""
     if params.schedule == "constant":
         return params.learning_rate
+    if params.schedule == "milestones":
+        return params.learning_rate * 0.1 ** (int(step >= 0.75 * total) + int(step >= 0.9 * total))
     return params.learning_rate * 0.5 * (1 + math.cos(math.pi * step / total))

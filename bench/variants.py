@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bench.errors import UsageError
+from bench.files import is_path
+from bench.identity import digest
 from bench.registry import Registry
 from bench.typed import convert, is_many
 
@@ -17,13 +19,23 @@ if TYPE_CHECKING:
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """One method with one set of parameters. label: its name, and in brackets what the command line or a sweep set."""
+    """One method with one set of parameters. label: its name, and in brackets what the command line or a sweep set.
+
+    weights: digest of the file its state is loaded from, where it is not fitted.
+    """
 
     kind: str
     name: str
     label: str
     params: dict[str, Any]
     control: bool = False
+    weights: str = ""
+
+    def loading(self, digest: str) -> Variant:
+        """The same, with its state loaded from the weights of that digest; the label says so."""
+        inside = self.label.partition("(")[2].removesuffix(")")
+        more = ", ".join([inside] * bool(inside) + [f"weights={digest[:8]}"])
+        return msgspec.structs.replace(self, label=f"{self.name}({more})", weights=digest)
 
 
 def variants(
@@ -60,16 +72,29 @@ def variants(
         for combination in itertools.product(*axes.values()):
             params = dict(zip(axes, combination, strict=True))
             typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
-            inside = ", ".join(f"{key}={_short(params[key])}" for key in shown)
+            inside = ", ".join(f"{key}={_short(params[key], axes[key])}" for key in shown)
             label = f"{name}({inside})" if inside else name
             made.append(Variant(kind, name, label, typed, control=name in controls))
     return made
 
 
-def _short(value: Any) -> str:
-    """A value as it stands in a label: two values that differ never look the same."""
+def _short(value: Any, among: Sequence[Any] = ()) -> str:
+    """A value as it stands in a label: two values that differ never look the same.
+
+    Labels are in tables that are shared, so of an absolute path only what it leads to is shown, with some digits of its
+    hash where another one of `among`, the values of the sweep, leads to the same name.
+    """
+    if isinstance(value, str) and is_path(value):
+        name = _leads_to(value)
+        same = [v for v in among if isinstance(v, str) and is_path(v) and _leads_to(v) == name]
+        return f"{name}#{digest(value)[:6]}" if len(same) > 1 else name
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, list | tuple):
-        return "+".join(map(_short, value))
+        return "+".join(_short(part, value) for part in value)
     return str(value)
+
+
+def _leads_to(path: str) -> str:
+    """The last part of a path of either kind."""
+    return ".../" + path.replace("\\", "/").rstrip("/").rpartition("/")[2]

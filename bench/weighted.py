@@ -131,7 +131,16 @@ def _rmse(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
 
 
 def _squares(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    return (outputs[:, 0] - truth) ** 2
+    return _per_record((outputs.reshape(truth.shape) - truth) ** 2)
+
+
+def _absolute(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    return _per_record(np.abs(outputs.reshape(truth.shape) - truth))
+
+
+def _per_record(losses: np.ndarray) -> np.ndarray:
+    """The mean over a record's own values, [n]: a record of a forecast has many."""
+    return losses if losses.ndim == 1 else losses.mean(axis=1)
 
 
 def _decisions(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -170,6 +179,7 @@ WEIGHTED: dict[str, Built] = {
     "f1": _f1,
     "accuracy": _mean(_right),
     "brier": _mean(_squares),
-    "mae": _mean(lambda truth, outputs: np.abs(outputs[:, 0] - truth)),
+    "mae": _mean(_absolute),
+    "mse": _mean(_squares),
     "rmse": _rmse,
 }

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.stages import imputation_scores as module
-from bench.stages.imputation_scores import imputation_scores, lower_median
+from bench.stages.imputation_scores import imputation_scores, lower_median, record_sums, scores_of
 
 
 def literal(truth: list[float], draws: list[list[float]]) -> dict[str, float]:
@@ -29,12 +29,21 @@ def literal(truth: list[float], draws: list[list[float]]) -> dict[str, float]:
             above = min(below + 1, count - 1)
             value = ordered[below] + (place - below) * (ordered[above] - ordered[below])
             quantile += 2 * abs((value - y) * ((1.0 if y <= value else 0.0) - q)) / 19
-    return {
+    scores = {
         "mae": absolute / len(truth),
         "rmse": math.sqrt(squared / len(truth)),
         "crps": quantile / sum(abs(y) for y in truth),
         "hidden": len(truth),
     }
+    if count > 1:
+        ends = {"coverage50": (0.25, 0.75), "coverage90": (0.05, 0.95)}
+        for name, (low, high) in ends.items():
+            inside = [
+                np.quantile(d, low) <= y <= np.quantile(d, high)
+                for y, d in zip(truth, zip(*draws, strict=True), strict=True)
+            ]
+            scores[name] = sum(inside) / len(truth)
+    return scores
 
 
 def random_case(seed: int, draws: int) -> tuple[dict, dict, dict]:
@@ -65,7 +74,9 @@ def test_a_case_worked_out_by_hand() -> None:
     assert scores["m"] == scores["all"]
     # Lower medians 2 and -2. Quantiles 2 + 2q and -2 + 3q lie above the truth, so each loses 2 (1 - q) (value - truth):
     # summed over both entries 2 (1 - q) (1 + 5q), whose mean over the 19 levels is 2.75.
-    assert scores["m"] == pytest.approx({"mae": 0.5, "rmse": math.sqrt(0.5), "crps": 2.75 / 3, "hidden": 2})
+    # The first truth, 1, lies outside the draws 2 and 4; the second, -2, is the lower draw, below every inner quantile.
+    expected = {"mae": 0.5, "rmse": math.sqrt(0.5), "crps": 2.75 / 3, "hidden": 2, "coverage50": 0, "coverage90": 0}
+    assert scores["m"] == pytest.approx(expected)
 
 
 def test_crps_of_a_point_forecast_is_its_absolute_error_over_the_mean_size_of_the_truth() -> None:
@@ -79,8 +90,38 @@ def test_crps_of_a_point_forecast_is_its_absolute_error_over_the_mean_size_of_th
 def test_equal_draws_score_like_a_single_one() -> None:
     truth, made, hidden = random_case(4, 1)
     many = {name: np.repeat(values, 7, axis=0) for name, values in made.items()}
+    single = imputation_scores(truth, made, hidden)
     for name, scores in imputation_scores(truth, many, hidden).items():
-        assert scores == pytest.approx(imputation_scores(truth, made, hidden)[name])
+        shared = {metric: value for metric, value in scores.items() if not metric.startswith("coverage")}
+        assert shared == pytest.approx(single[name])
+
+
+def test_a_single_draw_has_no_coverage_since_it_has_no_interval() -> None:
+    truth, made, hidden = random_case(4, 1)
+    assert all(
+        scores.keys() == {"mae", "rmse", "crps", "hidden"} for scores in imputation_scores(truth, made, hidden).values()
+    )
+
+
+@pytest.mark.parametrize("draws", [3, 10, 100])
+def test_exact_draws_cover_the_level_less_what_so_few_draws_cost(draws: int) -> None:
+    rng = np.random.default_rng(draws)
+    n = 20_000
+    scores = imputation_scores({"m": rng.random(n)}, {"m": rng.random((draws, n))})["m"]
+    error = 4 / math.sqrt(n) / 2
+    for level, name in ((0.5, "coverage50"), (0.9, "coverage90")):
+        assert scores[name] == pytest.approx(level * (draws - 1) / (draws + 1), abs=error)
+
+
+def test_the_sums_of_records_add_up_to_the_sums_of_all_and_lie_where_their_entries_do() -> None:
+    truth, made, hidden = random_case(11, 4)
+    hidden["a"][2] = False
+    sums = record_sums("a", truth["a"], made["a"], hidden["a"])
+    assert not sums[2].any()
+    for record in (0, 5):
+        alone = record_sums("a", truth["a"][[record]], made["a"][:, [record]], hidden["a"][[record]])
+        assert sums[record] == pytest.approx(alone[0])
+    assert scores_of({"a": sums.sum(axis=0)})["a"] == pytest.approx(imputation_scores(truth, made, hidden)["a"])
 
 
 def test_a_perfect_imputation_scores_0() -> None:

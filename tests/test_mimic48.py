@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytest.importorskip("duckdb", reason="the extra clinical is not installed")
@@ -30,6 +32,39 @@ def test_the_suite_runs_on_a_generated_cohort_and_every_table_says_so(project):
     assert record["provenance"]["manifest"]
 
 
-def test_without_data_the_generated_cohort_is_announced(project):
-    refused = project.bench("plan", *(word for word in WORDS if not word.startswith("data.root")), code=3)
-    assert "generated cohort" in refused.stderr
+def test_without_data_the_plan_lists_every_cell_and_makes_no_cohort(project):
+    words = [word for word in WORDS if not word.startswith("data.root")]
+    for said in (words, WORDS):
+        plan = project.bench("plan", *said, "--cells").stdout
+        assert "not here yet: bench run will generate a synthetic cohort" in plan
+        assert "ihm48 vitals natural locf x linear seed 1" in plan
+        assert "about" in plan
+    plan = json.loads(project.bench("plan", *words, "--json").stdout)
+    assert plan["data"]["pending"] is True
+    assert plan["data"]["manifest"] is None
+    assert plan["cells"] == len(plan["plan"]) > 0
+    assert {cell["key"] for cell in plan["plan"]} == {None}
+    assert plan["estimated_seconds"] > 0
+    assert not list(project.folder.rglob("synthetic*"))
+    assert "generated cohort" in project.bench("report", *words, code=3).stderr
+
+
+@pytest.mark.slow
+def test_a_split_by_record_is_said_on_stderr_in_every_record_and_every_title_and_shares_no_result(project):
+    words = (*WORDS, "controls.imputer=", "audits.cells=")
+    said = project.bench("run", *words, "split=reference-stay").stderr
+    assert "patients stand on both sides" in said
+    record = project.records()[0]
+    crossing = record["counts"]["patients_on_both_sides"]
+    assert crossing > 0
+    assert f"ihm48: {crossing:,} patients stand on both sides" in said
+    assert "split=reference-stay" in record["provenance"]["split"]
+    table = project.bench("report", "suite=mimic48", "--print").stdout
+    assert table.splitlines()[0].endswith("split=reference-stay (synthetic cohort)")
+    assert f"{crossing:,} patients stand on both sides" in table
+    assert "mimic48-reference-stay.md" in table
+    project.bench("run", *words)
+    assert len(project.records()) == 2 * len([r for r in project.records() if "reference" in r["provenance"]["split"]])
+    assert "reference-stay" not in project.bench("report", "suite=mimic48", "--print").stdout
+    default = next(r for r in project.records() if "reference" not in r["provenance"]["split"])
+    assert "patients_on_both_sides" not in default["counts"]

@@ -69,6 +69,7 @@ CHANGES = {
     "data": {"words": ["data.sets=a"]},
     "split seed": {"words": ["split.seed=1"]},
     "split fractions": {"words": ["split.fractions=0.6,0.2,0.2"]},
+    "split rule": {"words": ["split=reference-stay"]},
     "scaling": {"words": ["scaling.winsorise=5"]},
     "threads": {"words": ["threads=2"]},
     "scenario parameter": {"words": ["scenario.mcar.rate=0.2"]},
@@ -295,3 +296,14 @@ def test_ten_thousand_cells_are_planned_within_seconds(ask):
     planned = ask.plan("imputer=plain,deep", "fuser=flat,net", "scenario=mcar", "seed=0..999", "fuser.net.steps=1..4")
     assert len(planned.cells) == 10_000
     assert time.perf_counter() - start < 5
+
+
+def test_a_label_shows_of_an_absolute_path_only_what_it_leads_to(ask):
+    planned = ask.plan("fuser.flat.note=/home/me/w.pt,/home/you/w.pt,~/other/v.pt")
+    labels = list(dict.fromkeys(cell.coordinates.fuser for cell in planned.cells))
+    assert len(labels) == 3
+    assert all(label.startswith("flat(note=.../w.pt#") for label in labels[:2])
+    assert labels[2] == "flat(note=.../v.pt)"
+    assert [cell.fuser.params["note"] for cell in planned.cells[::2]] == [
+        "/home/me/w.pt", "/home/you/w.pt", "~/other/v.pt",
+    ]  # fmt: skip

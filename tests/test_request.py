@@ -246,3 +246,15 @@ def test_a_plugin_that_could_not_be_loaded_is_named_when_its_component_is_asked_
 def test_a_plugin_of_another_contract_is_named_when_its_component_is_asked_for(ask):
     ask.registry.register_plugin("their-package:theirs", types.SimpleNamespace(bench_contract=99))
     assert "their-package:theirs: was written for contract 99; this bench" in ask.refusal("fuser=theirs")
+
+
+@pytest.mark.parametrize("word", ["split=reference-stay", "split.by=reference-stay"])
+def test_the_rule_of_the_split_has_a_short_word(ask, word):
+    assert ask.request(word).suite.split.by == "reference-stay"
+    assert ask.request("split=patient").suite == ask.request().suite
+
+
+def test_a_split_that_is_not_known_said_twice_or_without_a_usable_seed_is_refused(ask):
+    assert "accepted: patient, reference-stay" in ask.refusal("split=stay")
+    assert '"split.by" is said twice' in ask.refusal("split=patient", "split.by=patient")
+    assert "from 0 to 4294967295" in ask.refusal("split=reference-stay", "split.seed=-1")

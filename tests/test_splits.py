@@ -1,4 +1,4 @@
-"""The split: by group, by hash, by nothing else."""
+"""The split: by group, by hash, by nothing else; and, where it is asked for, by record as published code does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.splits import PARTS, split
+from bench.splits import PARTS, crossing, part, split, split_records
+from bench.suite import Split
 
 GROUPS = [f"patient {number}" for number in range(4000)]
 NAMES = st.lists(st.text(max_size=6), max_size=40)
@@ -55,3 +56,42 @@ def test_the_derivation_is_fixed_for_all_time():
 def test_fractions_must_be_positive_and_sum_to_one(fractions):
     with pytest.raises(ValueError, match="must be positive and sum to 1"):
         split(GROUPS, 0, fractions)
+
+
+def published(stays: list[int]) -> tuple[list[int], list[int], list[int]]:
+    """The published rule, written down again from its description (mimic48 protocol, section 9)."""
+    unique = sorted(set(stays))
+    np.random.seed(0)  # noqa: NPY002 - as it was published
+    np.random.shuffle(unique)  # noqa: NPY002
+    n = len(unique)
+    return unique[: int(0.7 * n)], unique[int(0.7 * n) : int(0.85 * n)], unique[int(0.85 * n) :]
+
+
+@given(st.lists(st.integers(1, 10**9), max_size=60))
+def test_the_legacy_rule_is_the_published_one(stays):
+    parts = split_records([str(stay) for stay in stays], 0)
+    for number, expected in enumerate(published(stays)):
+        assert {stay for stay, part in zip(stays, parts, strict=True) if part == number} == set(expected)
+
+
+def test_the_legacy_rule_takes_ids_that_are_no_numbers_in_the_order_of_their_letters():
+    ids = ["b", "10", "a", "9"]
+    expected = ["10", "9", "a", "b"]
+    np.random.seed(5)  # noqa: NPY002
+    np.random.shuffle(expected)  # noqa: NPY002
+    assert [expected.index(i) >= 2 for i in ids] == [p > 0 for p in split_records(ids, 5, (0.5, 0.25, 0.25))]
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 9)), unique_by=lambda pair: pair[0], max_size=60))
+def test_by_default_no_group_stands_on_both_sides_and_under_the_legacy_rule_those_that_do_are_counted(records):
+    ids, groups = [str(record) for record, _ in records], [f"patient {group}" for _, group in records]
+    assert crossing(np.array(groups), part(Split(), ids, groups)) == 0
+    parts = part(Split(by="reference-stay"), ids, groups)
+    sides = {group: {side for g, side in zip(groups, parts, strict=True) if g == group} for group in groups}
+    assert crossing(np.array(groups), parts) == sum(len(side) > 1 for side in sides.values())
+
+
+def test_the_default_rule_is_in_keys_as_it_was_before_there_was_another():
+    assert Split(seed=3).identity() == {"seed": 3, "fractions": [0.7, 0.15, 0.15]}
+    assert Split(by="reference-stay").identity() != Split().identity()
+    assert "patients on both sides" in Split(by="reference-stay").said()

@@ -131,6 +131,47 @@ def test_differences_keep_the_metrics_own_direction() -> None:
     assert comparison.difference < 0
 
 
+def grown(noise: dict[tuple[str, str], float], n: int = 400) -> dict[Method, dict[int, Predictions]]:
+    """(modality set, imputer) -> noise, on one test set."""
+    names = {f"{modalities} {imputer}": size for (modalities, imputer), size in noise.items()}
+    return {replace_modalities(method): row for method, row in simulated(names, n).items()}
+
+
+def replace_modalities(method: Method) -> Method:
+    modalities, imputer = method.imputer.split()
+    return Method(method.task, modalities, method.scenario, imputer, method.fuser)
+
+
+def test_a_larger_modality_set_is_compared_with_the_smaller_method_by_method() -> None:
+    cells = grown({("one", "a"): 3.0, ("two", "a"): 0.3, ("one", "b"): 1.0, ("two", "b"): 1.0, ("two", "c"): 1.0})
+    gains = compute(cells, [IHM], modalities=["one", "two"]).gains
+    assert [(g.a.modalities, g.b.modalities, g.a.imputer, g.b.imputer) for g in gains] == [
+        ("two", "one", "a", "a"),
+        ("two", "one", "b", "b"),
+    ]
+    assert gains[0].low > 0.02
+    assert gains[0].p_holm < 0.01
+    assert gains[1].low < 0 < gains[1].high
+    assert gains[1].p_holm > 0.05
+
+
+def test_gains_of_one_pair_equal_the_comparison_of_those_two_methods_in_one_table() -> None:
+    cells = grown({("one", "a"): 2.0, ("two", "a"): 0.3}, n=1000)
+    [gain] = compute(cells, [IHM], resamples=4000, modalities=["one", "two"]).gains
+    together = {Method("ihm", "all", "natural", m.modalities, "gbm"): row for m, row in cells.items()}
+    [comparison] = compute(together, [IHM], resamples=4000).comparisons
+    assert gain.difference == pytest.approx(-comparison.difference)
+    assert gain.standard_error == pytest.approx(comparison.standard_error, rel=0.1)
+
+
+def test_modality_sets_that_are_not_named_or_lack_a_seed_have_no_gain() -> None:
+    cells = grown({("one", "a"): 1.0, ("two", "a"): 0.5})
+    assert compute(cells, [IHM], resamples=100).gains == []
+    assert compute(cells, [IHM], resamples=100, modalities=["one"]).gains == []
+    short = {m: dict(list(row.items())[: 2 if m.modalities == "two" else 3]) for m, row in cells.items()}
+    assert compute(short, [IHM], resamples=100, modalities=["one", "two"]).gains == []
+
+
 def test_the_order_of_methods_seeds_and_records_changes_nothing() -> None:
     cells = simulated({"a": 0.2, "b": 0.5, "c": 1.0}, n=120)
     order = np.random.default_rng(1).permutation(120)

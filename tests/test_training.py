@@ -311,6 +311,12 @@ def test_the_cosine_schedule_falls_from_the_full_rate_to_zero() -> None:
     assert {learning_rate(TrainParams(learning_rate=0.2), step, 4) for step in range(5)} == {0.2}
 
 
+def test_the_milestones_cut_the_rate_tenfold_after_three_quarters_and_nine_tenths() -> None:
+    params = TrainParams(learning_rate=0.2, schedule="milestones")
+    rates = [learning_rate(params, step, 200) for step in (0, 149, 150, 179, 180, 199)]
+    assert rates == pytest.approx([0.2, 0.2, 0.02, 0.02, 0.002, 0.002])
+
+
 def test_tied_weights_survive_a_checkpoint(tmp_path: Path) -> None:
     def tied() -> nn.Module:
         torch.manual_seed(0)

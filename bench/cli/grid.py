@@ -36,7 +36,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     from bench.execute.progress import clock
     from bench.run import jobs_of, prepare
 
-    prepared = prepare(asked, registry)
+    prepared = prepare(asked, registry, pending=True)
     todo = prepared.todo()
     jobs = jobs_of(prepared, todo)
     status = Counter(prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.plan.cells)
@@ -48,13 +48,22 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
                 "suite": prepared.request.suite.name,
                 "profile": prepared.request.settings.profile,
                 "device": prepared.plan.device,
-                "data": {"root": str(prepared.root), "manifest": prepared.plan.manifest},
+                "data": {
+                    "root": str(prepared.root),
+                    "manifest": prepared.plan.manifest or None,
+                    "pending": prepared.pending,
+                },
                 "cells": len(prepared.plan.cells),
                 "status": dict(status),
                 "jobs": dict(Counter(job.kind for job in jobs)),
                 "estimated_seconds": seconds / workers,
                 "plan": [
-                    {"key": c.key, "coordinates": c.coordinates, "skip": c.skip, "cached": c.key in prepared.done}
+                    {
+                        "key": None if prepared.pending else c.key,
+                        "coordinates": c.coordinates,
+                        "skip": c.skip,
+                        "cached": c.key in prepared.done,
+                    }
                     for c in prepared.plan.cells
                 ],
             }
@@ -62,9 +71,16 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
         return
     suite = prepared.request.suite
     print(f"{suite.name} ({prepared.request.settings.profile}): {suite.title}")
-    print(
-        f"data: {suite.dataset} in {prepared.root}, manifest {prepared.plan.manifest[:12]}; device: {prepared.plan.device}"
-    )
+    if prepared.pending:
+        print(
+            f"data: {suite.dataset}, not here yet: bench run will generate a synthetic cohort in {prepared.root}; keys, and "
+            f"what of it is done already, are known then; device: {prepared.plan.device}"
+        )
+    else:
+        manifest = prepared.plan.manifest[:12]
+        print(f"data: {suite.dataset} in {prepared.root}, manifest {manifest}; device: {prepared.plan.device}")
+    if suite.split.legacy:
+        print(f"split: {suite.split.said()}")
     for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):
         values = dict.fromkeys(str(getattr(c.coordinates, axis)) for c in prepared.plan.cells)
         print(f"  {axis:<11}{', '.join(values)}")
@@ -74,16 +90,16 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
         + ", ".join(f"{n} {s}" for s, n in sorted(status.items()))
     )
     kinds = Counter(job.kind for job in jobs)
+    assumed = f" (assuming {prepared.estimates.records:,} records)" if kinds["cohort"] else ""
     print(
         f"to do: {kinds['cohort']} cohort, {kinds['impute']} imputations, {kinds['fuse']} fusions; "
-        f"about {clock(seconds / workers)} with {workers} worker{'s' * (workers > 1)}"
+        f"about {clock(seconds / workers)} with {workers} worker{'s' * (workers > 1)}{assumed}"
     )
     if cells:
         for cell in prepared.plan.cells:
             record = prepared.done.get(cell.key)
-            print(
-                f"  {cell.key[:12]}  {record.status if record else 'not-run':<8} {_label(cell)}  {cell.skip}".rstrip()
-            )
+            key, state = "?" if prepared.pending else cell.key[:12], record.status if record else "not-run"
+            print(f"  {key:<12}  {state:<8} {_label(cell)}  {cell.skip}".rstrip())
 
 
 @click.command()
@@ -101,6 +117,9 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
     from bench.run import execute, prepare
 
     prepared = prepare(asked, registry, fetch=say)
+    split = asked.suite.split
+    if split.legacy:
+        say(f"warning: {split.label}: parted by record, so patients stand on both sides; every table will say so")
     progress = Progress(_workers(prepared))
 
     def newest(job: Job) -> float:
@@ -151,6 +170,14 @@ def _stopping(watch: Watch) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _crossing(prepared: Prepared) -> dict[str, int]:
+    """Task -> how many patients stand on both sides, under a legacy split."""
+    from bench.splits import CROSSING
+
+    ok = (record for record in prepared.done.values() if CROSSING in record.counts)
+    return {record.coordinates.task: record.counts[CROSSING] for record in ok}
+
+
 def _conclude(outcome: Outcome, as_json: bool) -> None:
     prepared, counts = outcome.prepared, outcome.counts
     request = prepared.request
@@ -168,6 +195,8 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
     else:
         shown = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
         print(f"{request.suite.name}: {sum(counts.values())} cells: {shown}")
+    for task, crossing in sorted(_crossing(prepared).items()):
+        say(f"{request.suite.split.label}: {task}: {crossing:,} patients stand on both sides")
     for name in outcome.warnings[:5]:
         say(f"warning: {name} in the ledger is damaged; it was ignored and its cell run again")
     broken = [

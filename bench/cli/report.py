@@ -68,7 +68,7 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
         if "suite" not in said:
             raise UsageError("no suite is named; write for example: bench report suite=physionet48")
         ledger = Ledger(out)
-        planned = last_plan(ledger, _suite_name(text["suite"]))
+        planned = last_plan(ledger, suite_name(text["suite"]))
     else:
         from bench.registry import discover
         from bench.request import request
@@ -83,7 +83,7 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     return export, folder
 
 
-def _suite_name(suite: str) -> str:
+def suite_name(suite: str) -> str:
     """The name of a suite given by name or by file."""
     from bench.suite import read
 

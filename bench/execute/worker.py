@@ -73,11 +73,12 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
 
 def work(job: Job, setup: Setup, registry: Registry, connection: Connection | None = None) -> Answer:
     """Do one job and say how it went. Nothing a component does escapes as an exception."""
+    from bench import memory
     from bench.arrays import Damaged
     from bench.components import Interrupted
     from bench.errors import BenchError, DataError, StorageError
 
-    _reset_peak()
+    memory.start()
     started = time.perf_counter()
     answer = Answer(job=job.id, status="ok")
     try:
@@ -99,7 +100,7 @@ def work(job: Job, setup: Setup, registry: Registry, connection: Connection | No
             traceback.format_exc(),
         )
     answer.seconds = time.perf_counter() - started
-    answer.peak_memory = peak_memory()
+    answer.peak_memory = memory.peak()
     if answer.status == "ok":
         shutil.rmtree(setup.folder("scratch", job.id), ignore_errors=True)
         if answer.result is not None:
@@ -114,12 +115,12 @@ def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | Non
     if connection is not None:
         guest = {"should_stop": connection.poll, "report": lambda text: connection.send(("progress", job.id, text))}
     if job.kind == "cohort":
-        from bench.splits import split
+        from bench.splits import part
         from bench.stages.cohort import prepare
 
         spec = registry.get("dataset", setup.dataset)
         if "uses_split" in spec.tags:
-            guest["parts"] = lambda groups: split(groups, setup.split.seed, setup.split.fractions)
+            guest["parts"] = lambda ids, groups: part(setup.split, ids, groups)
         prepare(spec, setup.data, Path(setup.root), Path(setup.cache), setup.cohort_key, Context(**guest))
         return None
     context = job.context(setup, **guest)
@@ -157,30 +158,6 @@ def _follow(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
-
-
-def _reset_peak() -> None:
-    """Start a new peak-memory measurement (Linux; elsewhere the peak is that of the process)."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_memory() -> int:
-    """Peak resident memory of this process since the job began, plus the GPU's peak where torch used one; bytes."""
-    peak = 0
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                peak = int(line.split()[1]) * 1024
-    except OSError:
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        peak += torch.cuda.max_memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
-    return peak
 
 
 def _is_memory(error: BaseException) -> bool:

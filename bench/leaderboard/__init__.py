@@ -13,13 +13,14 @@ import msgspec
 
 from bench.files import write_bytes
 from bench.leaderboard.aggregate import aggregate, join
+from bench.leaderboard.board import Board
 from bench.leaderboard.flat import to_csv
 from bench.leaderboard.markdown import to_markdown
 from bench.leaderboard.redact import redact
 from bench.leaderboard.storage import load_export, save_export
 from bench.records import Export
 
-__all__ = ["load_export", "redact", "render", "save_export", "write"]
+__all__ = ["aggregate_export", "load_export", "redact", "render", "save_export", "write"]
 
 
 def render(export: Export, wall_costs: bool = True) -> dict[str, bytes]:
@@ -36,6 +37,11 @@ def render(export: Export, wall_costs: bool = True) -> dict[str, bytes]:
         "csv": to_csv(cells, controls, wall_costs).encode(),
         "json": msgspec.json.format(msgspec.json.encode(board, order="deterministic"), indent=1) + b"\n",
     }
+
+
+def aggregate_export(export: Export) -> Board:
+    """The leaderboard as plain data, before it is written in any form."""
+    return aggregate(export, *join(export))
 
 
 def write(folder: Path, stem: str, rendered: Mapping[str, bytes]) -> list[Path]:

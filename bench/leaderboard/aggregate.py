@@ -8,12 +8,26 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from bench.leaderboard.agreement import agreements
 from bench.leaderboard.audits import audit_results
 from bench.leaderboard.board import Board, Cost, PublishedScore, Row, Score, Table
-from bench.leaderboard.imputation import imputation_tables
+from bench.leaderboard.gains import gain_tables
+from bench.leaderboard.imputation import curves, imputation_tables, imputer_costs
 from bench.leaderboard.redact import is_public, redact_command, redact_text
 from bench.leaderboard.storage import finite
-from bench.records import STATUSES, Coordinates, Export, Method, Record, Statistics, TaskSummary, method_of
+from bench.records import (
+    IMPUTATION,
+    STATUSES,
+    Coordinates,
+    Export,
+    ImputationStatistics,
+    Method,
+    Record,
+    Statistics,
+    TaskSummary,
+    method_of,
+)
+from bench.splits import CROSSING
 from bench.stages.score import METRICS
 from bench.stats import Table as TableKey
 from bench.stats import resolution_floor, table_of, tie_groups
@@ -67,20 +81,57 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
         task = tasks.get(key[0]) or TaskSummary(key[0], "unknown", _metrics(methods))
         made.append(_table(export, key, task, methods, audit_cells))
     scored = {at: record for at, record in cells.items() if not at.audit}
+    imputation = imputation_tables(scored, export)
+    for each in imputation:
+        each.notes += [*_split_notes(export), *_protocol_notes(export)]
+        each.published = _published(export, IMPUTATION, each.modalities, each.scenario)
     return Board(
         schema=export.schema,
         suite=export.suite,
-        title=export.title,
+        title=f"{export.title}, split={export.split}" if _legacy(export) else export.title,
         dataset=export.dataset,
         synthetic=export.synthetic,
         command=redact_command(export.command),
         statuses=_statuses(scored),
         tables=made,
-        imputation=imputation_tables(scored, set(export.control_imputers)),
+        imputation=imputation,
         provenance=_provenance(cells),
-        notes=list(notes),
+        notes=[*_split_notes(export), *_protocol_notes(export), *notes],
         costs=_costs(tables) if wall_costs else None,
+        gains=gain_tables(export.statistics, made),
+        curves=curves(imputation, export.statistics.imputation if export.statistics else ImputationStatistics()),
+        agreements=agreements(made, imputation, export.statistics),
+        imputer_costs=imputer_costs(scored) if wall_costs else None,
     )
+
+
+def _legacy(export: Export) -> bool:
+    return export.split != "patient"
+
+
+def _split_notes(export: Export, crossing: int | None = None) -> list[str]:
+    """What a reader must know of a split by record; nothing where patients stand on one side. crossing: how many do not."""
+    if not _legacy(export):
+        return []
+    count = "patients" if crossing is None else f"{crossing:,} patient{'s' * (crossing != 1)}"
+    stand = "stands" if crossing == 1 else "stand"
+    return [
+        f"**split={export.split}: parted by record, as published code does; {count} {stand} on both sides.** Only for "
+        "comparison with published tables, never with a split by patient."
+    ]
+
+
+def _protocol_notes(export: Export) -> list[str]:
+    """What a reader must know of a protocol that is not the harness's own: what scaling saw, and where nothing was hidden."""
+    notes = []
+    if export.scaling != "train":
+        notes.append(
+            f"**scaling.over={export.scaling}: means and deviations were learnt from all records before hiding, test records "
+            "and hidden entries included (a small leak).** Only for comparison with published tables that were made so."
+        )
+    if export.hiding:
+        notes.append(f"Entries were hidden in {export.hiding} records alone; the others stay as recorded.")
+    return notes
 
 
 def _metrics(methods: Mapping[Method, Cells]) -> tuple[str, ...]:
@@ -113,6 +164,7 @@ def _table(
         rows[method].rank = before.rank if tied and before else place + 1
     rest = sorted((m for m in rows if not rows[m].complete), key=lambda m: (not rows[m].seeds_ok, m))
     counts, notes = _counts(methods)
+    notes = [*_split_notes(export, counts.pop(CROSSING, None)), *_protocol_notes(export), *notes]
     table = Table(
         task=task.name,
         summary=task.summary,
@@ -243,14 +295,20 @@ def _control_note(ranked: list[Row]) -> str:
 
 def _place_published(table: Table, key: TableKey, export: Export) -> None:
     """Put each published value into the row it names (`imputer + fuser`, or a name only one row bears), else below."""
-    for entry in export.published:
-        if entry.task != table.task or entry.modalities not in ("", table.modalities):
-            continue
-        value = PublishedScore(entry.method, entry.metric, entry.value, entry.std, entry.source)
-        wanted = "".join(entry.method.split())
+    for value in _published(export, table.task, table.modalities, table.scenario):
+        wanted = "".join(value.method.split())
         rows = [row for row in table.rows if f"{row.imputer}+{row.fuser}".replace(" ", "") == wanted]
         rows = rows or [row for row in table.rows if wanted in (row.imputer, row.fuser)]
         (rows[0].published if len(rows) == 1 else table.published).append(value)
+
+
+def _published(export: Export, task: str, modalities: str, scenario: str) -> list[PublishedScore]:
+    """What was published for a table, in the order of the suite."""
+    return [
+        PublishedScore(entry.method, entry.metric, entry.value, entry.std, entry.source)
+        for entry in export.published
+        if entry.task == task and entry.modalities in ("", modalities) and entry.scenario in ("", scenario)
+    ]
 
 
 def _provenance(cells: Cells) -> dict[str, dict[str, int]]:

@@ -110,14 +110,62 @@ class Table(msgspec.Struct, kw_only=True):
     floor_corrected: float | None = None
 
 
+class Gain(msgspec.Struct, kw_only=True):
+    """What one method gains, in the primary metric, from a larger modality set: paired difference over groups x seeds.
+
+    difference: score with `larger` - score with `smaller`; low, high: its interval; p_holm: over all gains of the task
+    and scenario. better: the difference is an improvement and its interval excludes 0; worse: the opposite.
+    """
+
+    smaller: str
+    larger: str
+    imputer: str
+    fuser: str
+    difference: float
+    low: float
+    high: float
+    p_holm: float
+    better: bool
+    worse: bool
+
+
+class Gains(msgspec.Struct, kw_only=True):
+    """All gains of one task under one scenario. best: modality set -> its best method and that method's mean score."""
+
+    task: str
+    scenario: str
+    metric: str
+    higher: bool
+    alpha: float
+    best: dict[str, tuple[str, float]]
+    rows: list[Gain]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A paired difference with its bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
 class ImputationRow(msgspec.Struct, kw_only=True):
-    """One imputer: modality (and "all") -> metric -> score; empty unless every planned seed has scores."""
+    """One imputer: modality (and "all") -> metric -> score; empty unless every planned seed has scores.
+
+    draws, parameters: of the imputer, where its records say so and all seeds agree (parameters 0: does not apply).
+    interval, tie_group, to_best (MAE minus that of the best): of MAE over all entries, where comparisons are stored.
+    """
 
     imputer: str
     control: bool
     seeds_planned: list[int]
     seeds_scored: list[int]
     scores: dict[str, dict[str, Score]]
+    draws: int | None = None
+    parameters: int | None = None
+    tie_group: int | None = None
+    interval: tuple[float, float] | None = None
+    to_best: Difference | None = None
 
 
 class Imputation(msgspec.Struct, kw_only=True):
@@ -125,7 +173,7 @@ class Imputation(msgspec.Struct, kw_only=True):
 
     expected, realised: the hidden share, mean over seeds; entries: modality -> entries scored per seed, mean over
     seeds.
-    silent: imputers without scores, since they fill nothing.
+    silent: imputers without scores, since they fill nothing. alpha: of the comparisons, where there are any.
     """
 
     modalities: str
@@ -138,6 +186,74 @@ class Imputation(msgspec.Struct, kw_only=True):
     rows: list[ImputationRow]
     silent: list[str]
     notes: list[str]
+    alpha: float | None = None
+    published: list[PublishedScore] = []
+
+
+class CurveRow(msgspec.Struct, kw_only=True):
+    """One imputer over the rates of a curve: metric -> a score (or None), and its interval (or None), per rate."""
+
+    imputer: str
+    control: bool
+    draws: int | None
+    scores: dict[str, list[Score | None]]
+    intervals: dict[str, list[tuple[float, float] | None]]
+
+
+class Curve(msgspec.Struct, kw_only=True):
+    """Scenarios that differ in their rate alone, side by side: scores over all entries. scenario: what they share."""
+
+    modalities: str
+    scenario: str
+    rates: list[float]
+    metrics: list[str]
+    rows: list[CurveRow]
+
+
+class Contrary(msgspec.Struct, kw_only=True):
+    """Two imputers of which the first has significantly lower MAE on hidden entries but the worse score of the task.
+
+    mae, score: first minus second, paired; score is None where the two were not compared on the task. apart: whether the
+    interval of the score excludes 0.
+    """
+
+    first: str
+    second: str
+    mae: Difference
+    score: Difference | None
+    difference: float
+    apart: bool
+
+
+class Agreement(msgspec.Struct, kw_only=True):
+    """Whether imputers with lower MAE lead to better predictions, for one fuser in one table.
+
+    rho: Spearman's rank correlation over imputers, signed so that 1 means the better imputation always predicts better;
+    None with fewer than three imputers or where one side does not differ. p: two-sided permutation p-value, exact or of
+    random permutations. contrary: the pairs for which it does not hold; None where imputers were not compared.
+    """
+
+    task: str
+    modalities: str
+    scenario: str
+    fuser: str
+    metric: str
+    imputers: int
+    rho: float | None
+    p: float | None
+    exact: bool
+    contrary: list[Contrary] | None
+
+
+class ImputerCost(msgspec.Struct, kw_only=True):
+    """What one imputer took, the mean over seeds: seconds, bytes; and its draws and parameters."""
+
+    modalities: str
+    scenario: str
+    imputer: str
+    device: str
+    seeds: int
+    values: dict[str, float]
 
 
 class Cost(msgspec.Struct, kw_only=True):
@@ -154,7 +270,9 @@ class Cost(msgspec.Struct, kw_only=True):
 
 
 class Board(msgspec.Struct, kw_only=True):
-    """The whole leaderboard. provenance: name -> value -> how many records say so. costs: None where left out."""
+    """The whole leaderboard. provenance: name -> value -> how many records say so. costs, imputer_costs: None where left
+    out.
+    """
 
     schema: int
     suite: str
@@ -168,3 +286,7 @@ class Board(msgspec.Struct, kw_only=True):
     provenance: dict[str, dict[str, int]]
     notes: list[str]
     costs: list[Cost] | None = None
+    gains: list[Gains] = []
+    curves: list[Curve] = []
+    agreements: list[Agreement] = []
+    imputer_costs: list[ImputerCost] | None = None

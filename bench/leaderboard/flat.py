@@ -13,7 +13,7 @@ from bench.records import Audit, Coordinates, Record
 BLOCKS = ("test", "validation", "imputation", "hidden", "audit", "records", "cost")
 """Groups of columns, in their order; a column is called by its block and the name inside."""
 
-COSTS_THAT_REPEAT = frozenset({"parameters"})
+COSTS_THAT_REPEAT = frozenset({"parameters", "imputer_parameters", "draws"})
 """Costs that are the same whenever a cell is run again; all others are timings or measured memory."""
 
 PLACE = Coordinates.__struct_fields__

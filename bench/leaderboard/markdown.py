@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from tabulate import tabulate
-
+from bench.leaderboard import text
 from bench.leaderboard.audits import AUDITS
-from bench.leaderboard.board import AuditResult, Board, Cost, Imputation, PublishedScore, Row, Score, Table
+from bench.leaderboard.board import AuditResult, Board, Cost, Gain, Gains, PublishedScore, Row, Score, Table
+from bench.leaderboard.imputation_markdown import imputation, imputer_costs
 
-NAMES = {"auroc": "AUROC", "auprc": "AUPRC", "f1": "F1", "mae": "MAE", "rmse": "RMSE", "crps": "CRPS"}
 LONGEST_REASON = 160
-NOTHING = "–"
 
 HOW_TO_READ = """\
 **Scores** are of the test part: mean ± sample standard deviation over the planned seeds. A row with a missing or failed
@@ -28,25 +26,27 @@ def to_markdown(board: Board) -> str:
     parts = [_head(board)]
     for table in board.tables:
         parts.extend(_table(table))
-    if board.imputation:
-        parts.append("## Imputation of hidden entries")
-        parts.append("On entries that were recorded and then hidden, test part, standardised scale. Lower is better.")
-        for imputation in board.imputation:
-            parts.extend(_imputation(imputation))
+    for gains in board.gains:
+        parts.extend(_gains(gains))
+    parts.extend(imputation(board))
     parts.extend(_audits(board.tables))
     parts.append("## How to read this\n\n" + HOW_TO_READ)
     parts.extend(_provenance(board))
     if board.costs is not None:
-        parts.extend(_costs(board.costs))
+        parts.extend([*_costs(board.costs), *imputer_costs(board.imputer_costs or [])])
     return "\n\n".join(parts) + "\n"
 
 
 def _head(board: Board) -> str:
     synthetic = "synthetic cohort" if board.synthetic else ""
-    title = f"# {_safe(board.title)}" + (f" ({synthetic})" if synthetic else "")
+    title = f"# {text.safe(board.title)}" + (f" ({synthetic})" if synthetic else "")
     cells = sum(board.statuses.values())
     states = ", ".join(f"{count} {status}" for status, count in board.statuses.items())
-    lines = [title, "", f"Suite `{board.suite}`, dataset `{board.dataset}`; {_count(cells, 'planned cell')}: {states}."]
+    lines = [
+        title,
+        "",
+        f"Suite `{board.suite}`, dataset `{board.dataset}`; {text.count(cells, 'planned cell')}: {states}.",
+    ]
     if synthetic:
         lines += ["", "**The patients of this leaderboard were generated**: its numbers say nothing about real ones."]
     lines += [line for note in board.notes for line in ("", note)]
@@ -54,30 +54,26 @@ def _head(board: Board) -> str:
 
 
 def _table(table: Table) -> list[str]:
-    parts = [f"## {_safe(table.task)} · {_safe(table.modalities)} · {_safe(table.scenario)}"]
+    parts = [f"## {text.safe(table.task)} · {text.safe(table.modalities)} · {text.safe(table.scenario)}"]
     about = [_sentence(table.summary), _counts(table.counts)]
     seeds = ", ".join(str(seed) for seed in table.seeds)
     about.append(f"Seed{'s' * (len(table.seeds) != 1)}: {seeds}.")
     parts.append(" ".join(sentence for sentence in about if sentence))
-    parts.append(_grid(*_rows(table)))
-    parts.append(_bullets([*table.notes, *_resolution(table), *_sources(table)]))
+    parts.append(text.grid(*_rows(table)))
+    parts.append(text.bullets([*table.notes, *_resolution(table), *_sources(table)]))
     return [part for part in parts if part]
 
 
-def _sentence(text: str) -> str:
-    text = _safe(text).rstrip(".")
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+def _sentence(summary: str) -> str:
+    said = text.safe(summary).rstrip(".")
+    return f"{said[0].upper()}{said[1:]}." if said else ""
 
 
 def _counts(counts: Mapping[str, int]) -> str:
     known = [name for name in ("train", "valid", "test", "positives", "left_out") if name in counts]
     names = [*known, *sorted(counts.keys() - set(known))]
-    shown = (f"{counts[name]:,} {'positive in test' if name == 'positives' else _words(name)}" for name in names)
+    shown = (f"{counts[name]:,} {'positive in test' if name == 'positives' else text.words(name)}" for name in names)
     return f"Records: {', '.join(shown)}." if names else ""
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _rows(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -90,26 +86,26 @@ def _rows(table: Table) -> tuple[list[str], list[list[str]]]:
     header += ["regret"] if table.oracle else []
     header += [f"{percent} interval"] if percent else []
     header += [_metric(name, table.higher) for name in table.metrics[1:]]
-    header += [f"{_name(table.primary)} (validation)"] if validated else []
-    header += [f"{_name(name)} (published)" for name in published]
+    header += [f"{text.metric(table.primary)} (validation)"] if validated else []
+    header += [f"{text.metric(name)} (published)" for name in published]
     header += ["audits", "cells"]
     marked = {
-        name: best_two([row.scores.get(name) for row in table.rows], table.higher[name]) for name in table.metrics
+        name: text.best_two([row.scores.get(name) for row in table.rows], table.higher[name]) for name in table.metrics
     }
     body = [_oracle(table, header)] if table.oracle else []
     for index, row in enumerate(table.rows):
-        line = [_or_nothing(row.rank), _or_nothing(row.tie_group), _label(row.imputer, row.control_imputer)]
-        line.append(_label(row.fuser, row.control_fuser))
+        line = [text.or_nothing(row.rank), text.or_nothing(row.tie_group), text.label(row.imputer, row.control_imputer)]
+        line.append(text.label(row.fuser, row.control_fuser))
         line.append(marked[table.primary][index] if row.complete else _holes(row))
         line += [_regret(row, table)] if table.oracle else []
-        line += [f"{row.interval[0]:.4f}–{row.interval[1]:.4f}" if row.interval else NOTHING] if percent else []
+        line += [f"{row.interval[0]:.4f}–{row.interval[1]:.4f}" if row.interval else text.NOTHING] if percent else []
         line += [marked[name][index] for name in table.metrics[1:]]
-        line += [_score(row.validation.get(table.primary))] if validated else []
+        line += [text.mean(row.validation.get(table.primary))] if validated else []
         line += [_published(row.published, name) for name in published]
         body.append([*line, _audit_count(row.audits), _cells(row)])
     for method in sorted({value.method for value in table.published}):
         values = [value for value in table.published if value.method == method]
-        line = ["", "", _safe(method), ""] + [""] * (len(header) - 6 - len(published))
+        line = ["", "", text.safe(method), ""] + [""] * (len(header) - 6 - len(published))
         body.append([*line, *(_published(values, name) for name in published), "", "published"])
     return header, body
 
@@ -124,46 +120,21 @@ def _oracle(table: Table, header: Sequence[str]) -> list[str]:
 def _regret(row: Row, table: Table) -> str:
     """How far a row is from the oracle in the primary metric."""
     if not row.complete or table.primary not in table.oracle:
-        return NOTHING
+        return text.NOTHING
     return f"{abs(table.oracle[table.primary] - row.scores[table.primary].mean):.4f}"
 
 
-def _name(metric: str) -> str:
-    return NAMES.get(metric, metric.capitalize())
-
-
 def _metric(metric: str, higher: Mapping[str, bool]) -> str:
-    return f"{_name(metric)} {'↑' if higher[metric] else '↓'}"
-
-
-def _or_nothing(value: object) -> str:
-    return NOTHING if value is None else str(value)
-
-
-def _score(score: Score | None) -> str:
-    if score is None:
-        return NOTHING
-    return f"{score.mean:.4f}" if score.std is None else f"{score.mean:.4f} ± {score.std:.4f}"
+    return f"{text.metric(metric)} {'↑' if higher[metric] else '↓'}"
 
 
 def _holes(row: Row) -> str:
     """What stands for the primary score of an incomplete row."""
-    return f"{len(row.seeds_ok)} of {_count(len(row.seeds_planned), 'seed')}" if row.seeds_ok else NOTHING
-
-
-def best_two(scores: Sequence[Score | None], higher: bool) -> list[str]:
-    """Scores as text, the best bold and the second underlined. Means that print the same are the same."""
-    means = sorted({f"{score.mean:.4f}" for score in scores if score}, key=float, reverse=higher)
-    marks = dict(zip(means[:2], ("**{}**", "<u>{}</u>"), strict=False))
-    return [marks.get(f"{score.mean:.4f}", "{}").format(_score(score)) if score else NOTHING for score in scores]
-
-
-def _label(name: str, control: bool) -> str:
-    return f"{_safe(name)} †" if control else _safe(name)
+    return f"{len(row.seeds_ok)} of {text.count(len(row.seeds_planned), 'seed')}" if row.seeds_ok else text.NOTHING
 
 
 def _published(values: Iterable[PublishedScore], metric: str) -> str:
-    texts = [_score(Score(v.value, v.std, 1)) for v in values if v.metric == metric]
+    texts = [text.mean(Score(v.value, v.std, 1)) for v in values if v.metric == metric]
     return "; ".join(texts)
 
 
@@ -171,7 +142,7 @@ def _audit_count(audits: Mapping[str, AuditResult]) -> str:
     states = [result.state for result in audits.values()]
     applicable = len(states) - states.count("not applicable")
     if not applicable:
-        return NOTHING
+        return text.NOTHING
     failed = f" **{states.count('failed')} failed**" if "failed" in states else ""
     unknown = f", {states.count('not run')} not run" if "not run" in states else ""
     return f"{states.count('passed')}/{applicable}{failed}{unknown}"
@@ -184,21 +155,16 @@ def _cells(row: Row) -> str:
 
 
 def _short(reason: str) -> str:
-    text = _safe(reason)
-    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1].rstrip("\\ ") + "…"
-
-
-def _safe(text: str) -> str:
-    """One line that breaks neither the table nor the page."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    said = text.safe(reason)
+    return said if len(said) <= LONGEST_REASON else said[: LONGEST_REASON - 1].rstrip("\\ ") + "…"
 
 
 def _resolution(table: Table) -> list[str]:
     if table.floor is None or table.floor_corrected is None:
         return []
-    pairs = _count(table.comparisons, "comparison")
+    pairs = text.count(table.comparisons, "comparison")
     return [
-        f"Resolution floor: a true {_name(table.primary)} difference of **{table.floor:.4f}** is found with 80 % power "
+        f"Resolution floor: a true {text.metric(table.primary)} difference of **{table.floor:.4f}** is found with 80 % power "
         f"in one comparison (two-sided, alpha {table.alpha:g}); {table.floor_corrected:.4f} after Holm's correction at "
         f"its strictest ({pairs}, {table.resamples:,} resamples)."
     ]
@@ -207,35 +173,40 @@ def _resolution(table: Table) -> list[str]:
 def _sources(table: Table) -> list[str]:
     values = [*table.published, *(value for row in table.rows for value in row.published)]
     sources = sorted({f"{value.method}: {value.source}" for value in values if value.source})
-    return [f"Published by others, on their data and split: {'; '.join(map(_safe, sources))}."] if sources else []
+    return [f"Published by others, on their data and split: {'; '.join(map(text.safe, sources))}."] if sources else []
 
 
-def _imputation(table: Imputation) -> list[str]:
-    parts = [f"### {_safe(table.modalities)} · {_safe(table.scenario)}"]
-    if table.realised is not None and table.expected is not None:
-        entries = ", ".join(f"{name} {value:,.0f}" for name, value in table.entries.items())
-        parts.append(
-            f"Hidden: {100 * table.realised:.2f} % realised, {100 * table.expected:.2f} % expected (whole cohort, mean "
-            f"over seeds). Entries scored per seed: {entries}."
-        )
-    header, columns = ["imputer"], [[_label(row.imputer, row.control) for row in table.rows]]
-    for metric in table.metrics:
-        for modality in table.columns:
-            scores = [row.scores.get(modality, {}).get(metric) for row in table.rows]
-            if any(scores):
-                header.append(f"{_name(metric)} {modality}")
-                columns.append(best_two(scores, higher=False))
-    header.append("seeds")
-    columns.append([f"{len(row.seeds_scored)} of {len(row.seeds_planned)}" for row in table.rows])
-    parts.append(_grid(header, [list(line) for line in zip(*columns, strict=True)]))
-    notes = [*table.notes]
-    if table.silent:
-        notes.append(f"Without scores, since they fill nothing or have no ok cell: {', '.join(table.silent)}.")
-    return [*parts, _bullets(notes)] if notes else parts
+def _gains(gains: Gains) -> list[str]:
+    """A line per method, a column per pair of modality sets."""
+    arrow = "↑" if gains.higher else "↓"
+    best = "; ".join(f"{text.safe(name)} {score:.4f} ({text.safe(who)})" for name, (who, score) in gains.best.items())
+    said = (
+        f"Differences in {text.metric(gains.metric)} {arrow} of the same method on two modality sets, paired in patients and "
+        f"seeds, with {100 * (1 - gains.alpha):g} % intervals; **bold** where the interval excludes 0 for the better, "
+        f"*italic* for the worse; p after Holm's correction over this table. Best of each set: {best}."
+    )
+    pairs = list(dict.fromkeys((row.smaller, row.larger) for row in gains.rows))
+    at = {(row.smaller, row.larger, row.imputer, row.fuser): row for row in gains.rows}
+    body = [
+        [text.safe(imputer), text.safe(fuser), *(_gain(at.get((*pair, imputer, fuser))) for pair in pairs)]
+        for imputer, fuser in dict.fromkeys((row.imputer, row.fuser) for row in gains.rows)
+    ]
+    header = ["imputer", "fuser", *(f"{text.safe(larger)} over {text.safe(smaller)}" for smaller, larger in pairs)]
+    counts = [
+        f"{text.safe(larger)} over {text.safe(smaller)}: better for {sum(row.better for row in inside)}, worse for "
+        f"{sum(row.worse for row in inside)} of {text.count(len(inside), 'method')}."
+        for smaller, larger in pairs
+        for inside in [[row for row in gains.rows if (row.smaller, row.larger) == (smaller, larger)]]
+    ]
+    title = f"## What more modalities add: {text.safe(gains.task)} · {text.safe(gains.scenario)}"
+    return [title, said, text.grid(header, body), text.bullets(counts)]
 
 
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+def _gain(row: Gain | None) -> str:
+    if row is None:
+        return text.NOTHING
+    mark = "**" if row.better else "*" if row.worse else ""
+    return f"{mark}{row.difference:+.4f}{mark} ({row.low:+.4f} to {row.high:+.4f}; p {row.p_holm:.3g})"
 
 
 AUDIT_TEXT = {"passed": "pass", "failed": "**FAIL**", "not applicable": "n.a.", "not run": "not run"}
@@ -250,11 +221,11 @@ def _audits(tables: Sequence[Table]) -> list[str]:
     several = len(tables) > 1
     body, details = [], []
     for table in tables:
-        place = _safe(f"{table.task} · {table.modalities} · {table.scenario}")
+        place = text.safe(f"{table.task} · {table.modalities} · {table.scenario}")
         for row in sorted(table.rows, key=lambda row: (row.imputer, row.fuser)):
-            states = [AUDIT_TEXT[row.audits[name].state] if name in row.audits else NOTHING for name in names]
-            body.append([place] * several + [_safe(row.imputer), _safe(row.fuser), *states])
-            about = f"{place}, {_safe(row.name)}" if several else _safe(row.name)
+            states = [AUDIT_TEXT[row.audits[name].state] if name in row.audits else text.NOTHING for name in names]
+            body.append([place] * several + [text.safe(row.imputer), text.safe(row.fuser), *states])
+            about = f"{place}, {text.safe(row.name)}" if several else text.safe(row.name)
             details += [
                 f"{name}, {about}, {result.state}: {_short(result.detail) or 'it has no outcome'}"
                 for name, result in row.audits.items()
@@ -264,8 +235,8 @@ def _audits(tables: Sequence[Table]) -> list[str]:
         "Over all seeds of a method. n.a.: does not apply. –: not planned for this method (permuted labels and the "
         "repeated cell are run once per task and fuser)."
     )
-    grid = _grid(["table"] * several + ["imputer", "fuser", *names], body)
-    return ["## Audits", legend, grid, *([_bullets(details)] if details else [])]
+    grid = text.grid(["table"] * several + ["imputer", "fuser", *names], body)
+    return ["## Audits", legend, grid, *([text.bullets(details)] if details else [])]
 
 
 def _provenance(board: Board) -> list[str]:
@@ -274,10 +245,10 @@ def _provenance(board: Board) -> list[str]:
         if len(values) == 1:
             shown = next(iter(values))
         else:
-            shown = "; ".join(f"{value or NOTHING} ({_count(n, 'record')})" for value, n in values.items())
-        body.append([_words(name), _safe(shown) or NOTHING])
+            shown = "; ".join(f"{value or text.NOTHING} ({text.count(n, 'record')})" for value, n in values.items())
+        body.append([text.words(name), text.safe(shown) or text.NOTHING])
     parts = ["## Where these numbers come from", f"    {board.command}"]
-    return [*parts, _grid(["what", "value"], body)] if body else parts
+    return [*parts, text.grid(["what", "value"], body)] if body else parts
 
 
 def _costs(costs: Sequence[Cost]) -> list[str]:
@@ -286,39 +257,26 @@ def _costs(costs: Sequence[Cost]) -> list[str]:
     parts = ["## Costs", said]
     for place, group in groupby(costs, key=lambda cost: f"{cost.task} · {cost.modalities} · {cost.scenario}"):
         inside = list(group)
-        stages = {name for cost in inside for name in cost.values}
-        ordered = sorted(stages - {"parameters", "seconds_per_sample", "peak_memory_bytes"}, key=_stage_order)
+        stages = {name for cost in inside for name in cost.values if name.endswith("_seconds") or name == "seconds"}
+        ordered = sorted(stages, key=_stage_order)
         header = ["imputer", "fuser", "parameters", *(f"{_stage(name)} s" for name in ordered)]
         header += ["ms per sample", "peak memory MiB", "device", "cells"]
         body = []
         for cost in inside:
             values = cost.values
-            line = [_safe(cost.imputer), _safe(cost.fuser), _number(values.get("parameters"), 0)]
-            line += [_number(values.get(name), 2) for name in ordered]
-            line.append(_number(values.get("seconds_per_sample"), 3, 1e3))
-            line.append(_number(values.get("peak_memory_bytes"), 0, 1 / 2**20))
-            body.append([*line, _safe(cost.device) or NOTHING, str(cost.cells)])
-        parts += [f"### {_safe(place)}", _grid(header, body)]
+            line = [text.safe(cost.imputer), text.safe(cost.fuser), text.number(values.get("parameters"), 0)]
+            line += [text.number(values.get(name), 2) for name in ordered]
+            line.append(text.number(values.get("seconds_per_sample"), 3, 1e3))
+            line.append(text.number(values.get("peak_memory_bytes"), 0, 1 / 2**20))
+            body.append([*line, text.safe(cost.device) or text.NOTHING, str(cost.cells)])
+        parts += [f"### {text.safe(place)}", text.grid(header, body)]
     return parts
 
 
 def _stage(name: str) -> str:
-    return _words(name.removesuffix("_seconds"))
+    return text.words(name.removesuffix("_seconds"))
 
 
 def _stage_order(name: str) -> tuple[int, str]:
     order = ("impute", "fit", "predict")
     return next((k for k, stage in enumerate(order) if name.startswith(stage)), len(order)), name
-
-
-def _number(value: float | None, digits: int, scale: float = 1.0) -> str:
-    return NOTHING if value is None else f"{value * scale:,.{digits}f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def _grid(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A pipe table; cells are text already and are not to be taken for numbers."""
-    return tabulate(body, header, tablefmt="github", disable_numparse=True)

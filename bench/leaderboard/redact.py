@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 import msgspec
 
+from bench.files import is_path
 from bench.records import Audit, Export, Record
 
 PRIVATE = frozenset(
@@ -47,19 +48,20 @@ def redact_command(command: str) -> str:
 
 def _redact_word(word: str) -> str:
     key, equals, value = word.partition("=")
-    if equals and (key.lstrip("-").replace("-", ".") == "data.root" or _is_path(value)):
+    if equals and (key.lstrip("-").replace("-", ".") == "data.root" or _holds_path(value)):
         return f"{key}=..."
-    return "..." if not equals and _is_path(word) else shlex.quote(word)
+    return "..." if not equals and is_path(word) else shlex.quote(word)
 
 
-def _is_path(value: str) -> bool:
-    return bool(re.match(r"[/~\\]|[A-Za-z]:[/\\]", value))
+def _holds_path(value: str) -> bool:
+    """Whether a value is an absolute path, or a list or a quoted text that holds one."""
+    return bool(re.search(r"""(?:^|[\s"'=,(\[{])(?:[/~\\]|[A-Za-z]:[/\\])""", value))
 
 
 @lru_cache(maxsize=1024)
 def is_public(name: str, value: str) -> bool:
     """Whether an entry of a record's provenance may be shared: no private name, no absolute path inside."""
-    return name.lower() not in PRIVATE and not _is_path(value) and redact_text(value) == value
+    return name.lower() not in PRIVATE and not _holds_path(value) and redact_text(value) == value
 
 
 def _redact_audit(audit: Audit) -> Audit:

@@ -38,6 +38,20 @@ class WithinParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "point"
 
 
+class RectangleParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    rate: Annotated[Share, msgspec.Meta(description="share of the modality's grid that the rectangle covers")] = 0.3
+    modality: Annotated[str | None, msgspec.Meta(description="the modality it lies in; unset: one in each")] = None
+
+
+class PublishedHoldoutParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    rate: Annotated[
+        Share, msgspec.Meta(description="share of each record's observed entries to hide, rounded down")
+    ] = 0.1
+    seed: Annotated[
+        int, msgspec.Meta(ge=0, lt=2**32, description="of the published generator, in place of the cell's seed")
+    ] = 1
+
+
 @hookimpl
 def bench_register(registry: Registry) -> None:
     registry.scenario(
@@ -77,5 +91,22 @@ def bench_register(registry: Registry) -> None:
         summary="the (p_s, p_w) protocol: bins hidden within some modalities of some records",
         paper="CondI (federated multimodal learning with missing modalities), its p_s and p_w given effect",
         randomness="seeded",
+        seconds=0.2,
+    )
+    registry.scenario(
+        "rectangle",
+        "bench.scenarios.rectangle:Rectangle",
+        params=RectangleParams,
+        summary="hides one rectangle of consecutive bins and consecutive channels per modality",
+        paper="TRACE, appendix A.3 (contiguous time x feature block); sizes and position are ours",
+        randomness="seeded",
+        seconds=0.2,
+    )
+    registry.scenario(
+        "published_holdout",
+        "bench.scenarios.published_holdout:PublishedHoldout",
+        params=PublishedHoldoutParams,
+        summary="hides the very entries that the published CSDI evaluation holds out, record after record",
+        paper="Tashiro, Song, Song, Ermon. CSDI. NeurIPS 2021, arXiv 2107.03502, and its public code",
         seconds=0.2,
     )

@@ -83,14 +83,16 @@ def at_chance(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Audit:
 
     Test labels are then independent of everything the fuser saw, so the AUROC has mean 1/2 and the standard error of
     the Mann-Whitney statistic, and Spearman's correlation that of independence: a leak of test targets is the
-    only way to exceed the bound (false alarm: `FALSE_ALARM`, shared by Bonferroni among several labels or classes).
+    only way to exceed the bound (false alarm: `FALSE_ALARM`, shared by Bonferroni among several labels, classes or values).
     """
     tests = 1
     if task.kind == "regression":
         from scipy.stats import spearmanr
 
-        value, centre, error = float(spearmanr(truth, outputs[:, 0]).statistic), 0.0, 1 / np.sqrt(len(truth) - 1)
-        name, worst = "Spearman", abs(value - centre) / error
+        columns = truth.reshape(len(truth), -1)
+        found = [float(spearmanr(columns[:, k], outputs[:, k]).statistic) for k in range(columns.shape[1])]
+        name, value, tests = "Spearman", max(found, key=abs), columns.shape[1]
+        worst = abs(value) * np.sqrt(len(truth) - 1)
     else:
         from sklearn.metrics import roc_auc_score
 

@@ -35,6 +35,7 @@ def prepare(spec: Spec, params: dict[str, object], root: Path, cache: Path, key:
         cohort = spec.build(params).prepare(root, context)
         validate(cohort, spec)
         save(path, cohort)
+        del cohort  # the file is read back to compare its digest: one of the two in memory is enough
     return load(path)
 
 
@@ -56,6 +57,7 @@ def save(path: Path, cohort: Cohort) -> None:
         described[name] = {"channels": series.channels, "units": series.units}
     tensors |= {f"targets/{name}": target for name, target in cohort.targets.items()}
     tensors |= {f"oracle/{name}": outputs for name, outputs in cohort.oracle.items()}
+    tensors |= {f"splits/{name}": parts for name, parts in cohort.splits.items()}
     about = {
         "ids": cohort.ids.tolist(),
         "groups": cohort.groups.tolist(),
@@ -63,6 +65,7 @@ def save(path: Path, cohort: Cohort) -> None:
         "static_names": cohort.static_names,
         "targets": list(cohort.targets),
         "oracle": list(cohort.oracle),
+        "splits": list(cohort.splits),
         "bin_hours": cohort.bin_hours,
         "counts": dict(cohort.counts),
     }
@@ -90,6 +93,7 @@ def load(path: Path) -> Cohort:
         static_names=tuple(about["static_names"]),
         targets={name: tensors[f"targets/{name}"] for name in about["targets"]},
         oracle={name: tensors[f"oracle/{name}"] for name in about["oracle"]},
+        splits={name: tensors[f"splits/{name}"] for name in about.get("splits", ())},
         bin_hours=about["bin_hours"],
         counts=about["counts"],
     )

@@ -14,12 +14,13 @@ from bench.errors import PluginError
 from bench.plan import Cell
 from bench.records import Record
 from bench.registry import Registry
-from bench.splits import PARTS
+from bench.splits import CROSSING, PARTS, crossing
 from bench.stages import audits
 from bench.stages.impute import completed_cohort
 from bench.stages.job import Job, Setup
 from bench.stages.score import score
 from bench.stats import Predictions
+from bench.suite import Split
 
 
 def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[Record, Predictions]:
@@ -64,6 +65,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         validation=_validation(task, parts["valid"].targets[task.name], valid_outputs),
         oracle=_oracle(cohort, task, parts["test"].ids, truth),
         imputation=imputation.scores,
+        imputation_errors=imputation.errors,
         hidden=seen.shares,
         audits=found,
         costs={
@@ -77,6 +79,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
             **{name: len(part) for name, part in parts.items()},
             **({"positives": int(truth.sum())} if task.kind == "binary" else {}),
             "left_out": left_out,
+            **_crossing(cohort, seen.parts, task, setup.split),
         },
     )
     return record, Predictions(
@@ -104,6 +107,14 @@ def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -
             target = target[seeds.generator(permute, "audit", "permuted-labels", name).permutation(len(target))]
         made[name] = replace(part, targets={task.name: target}, oracle={})
     return made, int((~eligible).sum())
+
+
+def _crossing(cohort: Cohort, parts: np.ndarray, task: Task, split: Split) -> dict[str, int]:
+    """How many patients of a task stand on both sides; said where the rule of the split allows any."""
+    if not split.legacy:
+        return {}
+    eligible = _eligible(cohort, task)
+    return {CROSSING: crossing(cohort.groups[eligible], parts[eligible])}
 
 
 def _validation(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float]:

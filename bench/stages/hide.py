@@ -1,7 +1,8 @@
 """The stage `hide`: a scenario's mask of a whole cohort, and the cohort with what is hidden taken out.
 
 The mask depends on nothing but (seed, scenario, parameters, record id): it is the same for every method, whatever the
-order of the records and whichever other records are in the cohort.
+order of the records and whichever other records are in the cohort. Where a scenario hides a cohort at once, as published
+procedures do, it depends on the other records too, and still on no method.
 """
 
 from __future__ import annotations
@@ -47,10 +48,14 @@ def hide(cohort: Cohort, scenario: Scenario, seed: int, label: str) -> Hidden:
     observed = {name: _read_only(series.observed) for name, series in cohort.modalities.items()}
     hidden = {name: np.zeros(known.shape, bool) for name, known in observed.items()}
     expected, spread, units, realised = np.zeros((4, len(cohort)))
+    whole = _at_once(scenario, observed, cohort, label)
     for i, record in enumerate(cohort.ids):
         known = {name: mask[i] for name, mask in observed.items()}
         names = present(known)
-        masks = scenario.hide(known, _generators(seed, label, str(record)))
+        if whole is None:
+            masks = scenario.hide(known, _generators(seed, label, str(record)))
+        else:
+            masks = {name: mask[i] for name, mask in whole.items()}
         for name, mask in masks.items():
             _check_mask(name, mask, known, label, str(record))
             hidden[name][i] = mask
@@ -68,6 +73,20 @@ def hide(cohort: Cohort, scenario: Scenario, seed: int, label: str) -> Hidden:
     recorded = sum(int(known.sum()) for known in observed.values())
     shares["entries"] = sum(int(mask.sum()) for mask in hidden.values()) / max(recorded, 1)
     return Hidden({name: known & ~hidden[name] for name, known in observed.items()}, hidden, shares)
+
+
+def _at_once(
+    scenario: Scenario, observed: Mapping[str, np.ndarray], cohort: Cohort, label: str
+) -> dict[str, np.ndarray] | None:
+    """The masks of a scenario that hides a cohort at once, as many as there are records; else None."""
+    whole = scenario.hide_cohort(observed, cohort.ids.tolist())
+    for name, mask in (whole or {}).items():
+        if not isinstance(mask, np.ndarray) or mask.shape[:1] != (len(cohort),):
+            raise PluginError(
+                f'scenario "{label}", modality "{name}": hide_cohort() must return a bool array [n, length, channels] '
+                f"with n = {len(cohort)} records"
+            )
+    return whole
 
 
 def _read_only(mask: np.ndarray) -> np.ndarray:

@@ -1,12 +1,15 @@
-"""The impute stage: fit on training groups, complete every record, score hidden test entries, check what came back.
+"""The impute stage: fit on training groups (or load what was learnt elsewhere), complete every record, score hidden test
+entries, check what came back.
 
 <cache>/imputations/<key>/completed.safetensors   modality -> float32 [n, length, channels], lower median of the draws
 <cache>/imputations/<key>/draws.safetensors       modality -> float32 [draws, n, length, channels], where draws > 1
 <cache>/imputations/<key>/state.safetensors       what the imputer learnt
+<cache>/imputations/<key>/errors.npz              sums over the hidden entries of each test record, where any are hidden
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -15,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import arrays
+from bench import arrays, memory
 from bench.cohort import Cohort, Series
 from bench.components import Context, Imputer
 from bench.errors import PluginError
@@ -23,9 +26,11 @@ from bench.files import replacing
 from bench.plan import Cell
 from bench.records import Audit
 from bench.registry import Registry, Spec
-from bench.stages.imputation_scores import imputation_scores, lower_median
+from bench.stages.imputation_errors import Errors, pack
+from bench.stages.imputation_scores import TERMS, lower_median, record_sums, scores_of
 from bench.stages.job import Job, Setup, completed_file
 from bench.stages.view import View, view
+from bench.weights import installed, load_into
 
 CHUNK = 1024
 """Records handed to an imputer at a time; results do not depend on it (that is a promise of the contract)."""
@@ -33,13 +38,14 @@ CHUNK = 1024
 
 @dataclass(frozen=True)
 class Imputation:
-    """What the impute stage left: see the module. scores, audits and costs as in `bench.records.Record`."""
+    """What the impute stage left: see the module. scores, audits, costs and errors as in `bench.records.Record`."""
 
     completed: dict[str, np.ndarray]
     draws: dict[str, np.ndarray] | None
     scores: dict[str, dict[str, float]]
     audits: dict[str, Audit]
     costs: dict[str, float]
+    errors: str = ""
 
 
 def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None:
@@ -53,21 +59,38 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
     cohort = seen.cohort.without_targets()
     imputer = spec.build(cell.imputer.params)
     started = time.perf_counter()
-    imputer.fit(cohort.take(np.flatnonzero(seen.parts == 0)), cohort.take(np.flatnonzero(seen.parts == 1)), context)
+    if cell.imputer.weights:
+        load_into(imputer, installed(Path(setup.cache), cell.imputer.weights), cohort, seen.scaler, setup.differ)
+    else:
+        imputer.fit(cohort.take(np.flatnonzero(seen.parts == 0)), cohort.take(np.flatnonzero(seen.parts == 1)), context)
     fitted = time.perf_counter()
     draws = setup.draws if "draws" in spec.tags else 1
-    completed, all_draws, scores = _apply(imputer, spec, seen, cohort, draws, context)
+    completed, all_draws, errors = _apply(imputer, spec, seen, cohort, draws, context)
     ended = time.perf_counter()
+    used = 1 if all_draws is None else len(next(iter(all_draws.values())))
+    content = pack(errors) if errors else b""
     about = {
-        "scores": scores,
+        "scores": scores_of({str(n): errors.sums[:, k].sum(axis=0) for k, n in enumerate(errors.modalities)})
+        if errors
+        else {},
+        "errors": hashlib.sha256(content).hexdigest() if content else "",
         "observed_untouched": "hides_values" not in spec.tags,
-        "costs": {"impute_fit_seconds": fitted - started, "impute_seconds": ended - fitted},
+        "costs": {
+            "impute_fit_seconds": fitted - started,
+            "impute_seconds": ended - fitted,
+            "impute_seconds_per_draw": (ended - fitted) / (len(cohort) * used),
+            "impute_peak_memory_bytes": float(memory.peak()),
+            "imputer_parameters": float(imputer.parameters()),
+            "draws": float(used),
+        },
     }
     place = completed_file(Path(setup.cache), cell.impute_key).parent
     if place.is_dir() and not arrays.is_complete(place / "completed.safetensors"):
         shutil.rmtree(place, ignore_errors=True)
     with replacing(place) as folder:
         folder.mkdir()
+        if content:
+            (folder / "errors.npz").write_bytes(content)
         arrays.write(folder / "completed.safetensors", completed, {"about": json.dumps(about)})
         if all_draws is not None:
             arrays.write(folder / "draws.safetensors", all_draws)
@@ -78,12 +101,15 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
 
 def _apply(
     imputer: Imputer, spec: Spec, seen: View, cohort: Cohort, draws: int, context: Context
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, dict[str, dict[str, float]]]:
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, Errors | None]:
+    """The completed grid, all draws where there are several, and the errors where anything is hidden and filled."""
     n = len(cohort)
     completed = {name: np.empty(series.grid.shape, np.float32) for name, series in cohort.modalities.items()}
     kept: dict[str, np.ndarray] | None = None
-    truths: dict[str, list[np.ndarray]] = {name: [] for name in seen.truth}
-    guesses: dict[str, list[np.ndarray]] = {name: [] for name in seen.truth}
+    fills = not ({"leaves_nan", "hides_values"} & spec.tags)
+    scored = [name for name in cohort.modalities if fills and name in seen.truth]
+    place = np.cumsum(seen.parts == 2) - 1
+    sums = np.zeros((int((seen.parts == 2).sum()), len(scored), len(TERMS)))
     for start in range(0, n, CHUNK):
         index = np.arange(start, min(start + CHUNK, n))
         part = cohort.take(index)
@@ -92,10 +118,10 @@ def _apply(
         tests = np.flatnonzero(seen.parts[index] == 2)
         for name, values in made.items():
             completed[name][index] = lower_median(values)
-            if name in truths:
-                where = seen.hidden[name][index][tests]
-                truths[name].append(seen.truth[name][index][tests][where])
-                guesses[name].append(values[:, tests][:, where])
+        for column, name in enumerate(scored):
+            rows = index[tests]
+            found = record_sums(name, seen.truth[name][rows], made[name][:, tests], seen.hidden[name][rows])
+            sums[place[rows], column] = found
         if draws > 1:
             if kept is None:
                 kept = {
@@ -104,11 +130,12 @@ def _apply(
             for name, values in made.items():
                 kept[name][:, index] = values
         context.report(f"imputed {index[-1] + 1} of {n} records")
-    scored = {name: np.concatenate(parts) for name, parts in truths.items() if name in completed}
-    if "leaves_nan" in spec.tags or "hides_values" in spec.tags:
-        return completed, kept, {}
-    scores = imputation_scores(scored, {name: np.concatenate(guesses[name], axis=1) for name in scored})
-    return completed, kept, scores
+    tested = np.flatnonzero(seen.parts == 2)
+    hidden = sums[..., 0].sum(axis=0) > 0
+    errors = None
+    if hidden.any():
+        errors = Errors(cohort.ids[tested], cohort.groups[tested], np.array(scored)[hidden], sums[:, hidden])
+    return completed, kept, errors
 
 
 def _check(spec: Spec, part: Cohort, made: dict[str, np.ndarray]) -> None:
@@ -157,6 +184,7 @@ def load(cache: Path, key: str) -> Imputation:
         scores=about["scores"],
         audits={"observed-untouched": untouched},
         costs=about["costs"],
+        errors=about.get("errors", ""),
     )
 
 

@@ -9,11 +9,11 @@ import msgspec
 
 from bench.components import Context
 from bench.plan import Cell
-from bench.suite import Scaling, Split
+from bench.suite import Hiding, Scaling, Split
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """What all jobs of a run share."""
+    """What all jobs of a run share. differ: what may differ between weights and data, as in `bench.suite.Weights`."""
 
     dataset: str
     data: dict[str, Any]
@@ -22,9 +22,11 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     cohort_key: str
     split: Split
     scaling: Scaling
+    hiding: Hiding
     draws: int
     precision: str
     threads: int
+    differ: tuple[str, ...] = ()
 
     def folder(self, *parts: str) -> Path:
         return Path(self.cache).joinpath(*parts)
@@ -33,6 +35,11 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 def completed_file(cache: Path, key: str) -> Path:
     """Where the completed grid of an imputation lies; written last, so the imputation is there when this is."""
     return cache / "imputations" / key / "completed.safetensors"
+
+
+def errors_file(cache: Path, key: str) -> Path:
+    """Where the errors of an imputation on each test record lie, where anything was hidden and filled."""
+    return cache / "imputations" / key / "errors.npz"
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,8 @@
-"""Standardising: every channel to mean 0 and standard deviation 1 over its visible training entries."""
+"""Standardising: every channel to mean 0 and standard deviation 1 over its visible training entries.
+
+A suite may have it learnt from everything instead (`[scaling] over = "everything"`), to repeat published figures that were
+made so; see `bench.suite.Scaling`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,10 @@ class Scaler:
 
     @classmethod
     def fit(cls, train: Cohort, winsor: float = WINSOR) -> Scaler:
-        """Learn from the training records, after hiding. `winsor` may be infinite."""
+        """Learn from the records given: the training part after hiding, unless the suite says otherwise.
+
+        `winsor` may be infinite.
+        """
         state = {"winsor": np.array([winsor], np.float64)}
         for name, series in train.modalities.items():
             columns = [series.grid[..., k][series.observed[..., k]] for k in range(series.grid.shape[2])]
@@ -41,6 +48,11 @@ class Scaler:
     def grid(self, modality: str, values: np.ndarray) -> np.ndarray:
         """Values of one modality, float32 [..., channels], standardised; used for the truth of imputation scores."""
         return self._apply(f"series.{modality}", values)
+
+    def unscale(self, modality: str, values: np.ndarray) -> np.ndarray:
+        """Standardised values of one modality, [..., channels], in recorded units: float64. What was cut stays cut."""
+        mean, scale = self.state[f"series.{modality}"]
+        return values.astype(np.float64) * scale + mean
 
     def _series(self, name: str, series: Series) -> Series:
         events = replace(series.events, values=self.grid(name, series.events.values))

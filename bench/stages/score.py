@@ -16,7 +16,7 @@ from bench.cohort import Task
 class Metric:
     """A score of predictions.
 
-    function: (truth, outputs) -> float; truth [n] or [n, labels], outputs float32 [n, outputs] as `Fuser.predict` gives.
+    function: (truth, outputs) -> float; truth [n] or [n, outputs], outputs float32 [n, outputs] as `Fuser.predict` gives.
     higher:   larger is better. chance: what an uninformed prediction scores, None where it depends on the data.
     """
 
@@ -67,11 +67,15 @@ def _brier(truth: np.ndarray, outputs: np.ndarray) -> float:
 
 
 def _mae(truth: np.ndarray, outputs: np.ndarray) -> float:
-    return float(np.mean(np.abs(outputs[:, 0] - truth)))
+    return float(np.mean(np.abs(outputs.reshape(truth.shape) - truth)))
+
+
+def _mse(truth: np.ndarray, outputs: np.ndarray) -> float:
+    return float(np.mean((outputs.reshape(truth.shape) - truth) ** 2))
 
 
 def _rmse(truth: np.ndarray, outputs: np.ndarray) -> float:
-    return float(np.sqrt(np.mean((outputs[:, 0] - truth) ** 2)))
+    return float(np.sqrt(_mse(truth, outputs)))
 
 
 METRICS: dict[str, Metric] = {
@@ -80,15 +84,16 @@ METRICS: dict[str, Metric] = {
     "f1": Metric(_f1, summary="F1 of class 1 at threshold 0.5; macro for several classes or labels"),
     "accuracy": Metric(_accuracy, summary="share of correct decisions at threshold 0.5 or by the largest probability"),
     "brier": Metric(_brier, higher=False, summary="mean squared error of the probability"),
-    "mae": Metric(_mae, higher=False, summary="mean absolute error"),
-    "rmse": Metric(_rmse, higher=False, summary="root mean squared error"),
+    "mae": Metric(_mae, higher=False, summary="mean absolute error, over all values of a forecast"),
+    "mse": Metric(_mse, higher=False, summary="mean squared error, over all values of a forecast"),
+    "rmse": Metric(_rmse, higher=False, summary="root mean squared error, over all values of a forecast"),
 }
 
 
 def score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
     """All of the task's metrics, by name.
 
-    truth: float32 [n] or [n, labels], no NaN; outputs: float32 [n, outputs]. Raises ValueError when shapes differ from the
+    truth: float32 [n] or [n, outputs], no NaN; outputs: float32 [n, outputs]. Raises ValueError when shapes differ from the
     task's, an output or a score is not finite: such a cell fails, since a score over the rest would be a different test.
     """
     if outputs.shape != (len(truth), task.outputs):

@@ -37,12 +37,17 @@ def _problems(cohort: Cohort, spec: Spec) -> Iterator[str]:
     for name, outputs in cohort.oracle.items():
         if name not in spec.tasks or outputs.shape != (n, spec.tasks[name].outputs):
             yield f"{name}: the oracle has shape {outputs.shape}"
+    if set(cohort.splits) != set(spec.splits):
+        yield f"splits are {sorted(cohort.splits)}, declared {sorted(spec.splits)}"
+    for name, parts in cohort.splits.items():
+        if parts.shape != (n,) or parts.dtype != np.int8 or not np.isin(parts, (0, 1, 2)).all():
+            yield f"the split {name} must be int8 ({n},) of 0, 1 and 2 (train, valid, test)"
     for name, series in cohort.modalities.items():
         yield from (f"{name}: {said}" for said in _of_series(series, n, cohort.length))
 
 
 def _of_target(target: np.ndarray, task: Task, n: int) -> Iterator[str]:
-    shape = (n, task.outputs) if task.kind == "multilabel" else (n,)
+    shape = task.target_shape(n)
     if target.shape != shape or target.dtype != np.float32:
         yield f"the target is {target.dtype} {target.shape}, expected float32 {shape}"
         return

@@ -13,11 +13,12 @@ from bench import arrays
 from bench.cohort import Cohort
 from bench.plan import Cell
 from bench.registry import Registry
-from bench.splits import split
+from bench.splits import PARTS, part
 from bench.stages.cohort import load, path_of
 from bench.stages.hide import apply, hide
 from bench.stages.job import Setup
 from bench.stages.scaling import Scaler
+from bench.suite import Split
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ def _raw(cache: str, key: str) -> Cohort:
 
 
 @lru_cache(maxsize=2)
-def _parts(cache: str, key: str, seed: int, fractions: tuple[float, float, float]) -> np.ndarray:
-    return split(_raw(cache, key).groups.tolist(), seed, fractions)
+def _parts(cache: str, key: str, split: Split) -> np.ndarray:
+    cohort = _raw(cache, key)
+    return part(split, cohort.ids.tolist(), cohort.groups.tolist())
 
 
 _views: dict[str, View] = {}
@@ -80,15 +82,19 @@ def view(cell: Cell, setup: Setup, registry: Registry) -> View:
     if cell.hide_key in _views:
         return _views[cell.hide_key]
     cohort = _raw(setup.cache, setup.cohort_key)
-    parts = _parts(setup.cache, setup.cohort_key, setup.split.seed, setup.split.fractions)
+    parts = _parts(setup.cache, setup.cohort_key, setup.split)
     path = setup.folder("masks", f"{cell.hide_key}.safetensors")
     if not arrays.is_complete(path):
         scenario = registry.get("scenario", cell.scenario.name).build(cell.scenario.params)
         made = hide(cohort, scenario, cell.coordinates.seed, cell.scenario.name)
+        spared = ~np.isin(parts, [PARTS.index(name) for name in setup.hiding.parts])
+        for name, mask in made.visible.items():
+            mask[spared] = cohort.modalities[name].observed[spared]
         arrays.write(path, made.visible, {"shares": json.dumps(made.shares)})
     visible, metadata = arrays.read(path)
     seen = apply(cohort, visible)
-    scaler = Scaler.fit(seen.take(np.flatnonzero(parts == 0)), setup.scaling.winsorise)
+    teaches = cohort if setup.scaling.leaks else seen.take(np.flatnonzero(parts == 0))
+    scaler = Scaler.fit(teaches, setup.scaling.cut)
     made_view = View(scaler.scale(seen), parts, json.loads(metadata["shares"]), cohort, scaler)
     while _views and sum(kept.nbytes for kept in _views.values()) + made_view.nbytes > KEPT:
         _views.pop(next(iter(_views)))

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from bench.cohort import Cohort
-from bench.components import Component, Dataset, Fuser, Imputer, NotFitted, Scenario
+from bench.components import Component, Dataset, Fuser, Imputer, Interrupted, NotFitted, Scenario
 from bench.testing.checks import NotReached, Violation, promise, require, require_same, skip
 from bench.testing.subject import Parts, Subject, leaves, mapped, with_values
 from bench.testing.worker import apply_elsewhere
@@ -156,6 +156,36 @@ def same_in_another_process(subject: Subject) -> None:
     here, there = _twice(subject), apply_elsewhere(subject)
     for name in here:
         require_same(here[name], there[name], f"{name} in another process")
+
+
+@promise("imputer", "fuser")
+def stops_and_goes_on(subject: Subject) -> None:
+    """Stopped in the middle of `fit` it raises Interrupted; fitted again, with the same scratch folder, it ends the same."""
+    subject.require_reproducible()
+    subject.returned()
+    asked = 0
+
+    def count() -> bool:
+        nonlocal asked
+        asked += 1
+        return 0 < last <= asked
+
+    last = 0
+    whole = subject.apply(subject.fit(subject.small, should_stop=count), subject.small.test)
+    if asked < 2:
+        skip("its fit does not ask whether to stop")
+    last, asked = asked // 2 + 1, 0
+    scratch = subject.folder / "scratch"
+    scratch.mkdir()
+    try:
+        subject.fit(subject.small, should_stop=count, scratch=scratch)
+    except Interrupted:
+        pass
+    else:
+        require(False, "should_stop became True in the middle of fit, and fit did not raise Interrupted")
+    again = subject.apply(subject.fit(subject.small, scratch=scratch), subject.small.test)
+    for name in whole:
+        require_same(whole[name], again[name], f"{name} of a fit that was interrupted and begun again")
 
 
 @promise("imputer", "fuser")

@@ -14,8 +14,8 @@ from bench.testing.subject import Subject, leaves
 
 
 def _context() -> Context:
-    """As the harness gives it: a dataset that learns while preparing is told which groups are for training (here: all)."""
-    return Context(parts=lambda groups: np.zeros(len(groups), np.int8))
+    """As the harness gives it: a dataset that learns while preparing is told which records are for training (here: all)."""
+    return Context(parts=lambda ids, groups: np.zeros(len(groups), np.int8))
 
 
 def _prepare(subject: Subject) -> Cohort:
@@ -119,13 +119,13 @@ def grid_from_events(subject: Subject) -> None:
 
 @promise("dataset")
 def targets_form(subject: Subject) -> None:
-    """Targets are float32 [n], or [n, labels], hold values the kind of task allows, and NaN where unknown."""
+    """Targets are float32 [n], or [n, outputs], hold values the kind of task allows, and NaN where unknown."""
     cohort = _cohort(subject)
     for name, task in subject.spec.tasks.items():
         target = cohort.targets.get(name)
         require(target is not None, f"no target for task {name}")
         assert target is not None
-        shape = (len(cohort), task.outputs) if task.kind == "multilabel" else (len(cohort),)
+        shape = task.target_shape(len(cohort))
         require(
             target.shape == shape and target.dtype == np.float32,
             f"{name} is {target.dtype} {target.shape}, not float32 {shape}",
@@ -138,6 +138,17 @@ def targets_form(subject: Subject) -> None:
         else:
             found = set(np.unique(known).tolist())
             require(found <= set(range(classes)), f"{name} holds {sorted(found)}; classes are 0 to {classes - 1}")
+
+
+@promise("dataset")
+def splits_form(subject: Subject) -> None:
+    """Splits are those that its registration lists: int8 [n] of 0, 1 and 2 (train, valid, test), each of them there."""
+    cohort = _cohort(subject)
+    require(set(cohort.splits) == set(subject.spec.splits), f"splits {sorted(cohort.splits)} are not those declared")
+    for name, parts in cohort.splits.items():
+        form = parts.dtype == np.int8 and parts.shape == (len(cohort),)
+        require(form, f"the split {name} is {parts.dtype} {parts.shape}, not int8 ({len(cohort)},)")
+        require(set(np.unique(parts).tolist()) == {0, 1, 2}, f"the split {name} does not have the parts 0, 1 and 2")
 
 
 @promise("dataset")

@@ -12,7 +12,7 @@ from bench.cohort import Cohort
 from bench.components import Scenario
 from bench.stages.hide import hide
 from bench.testing import common  # noqa: F401  the shared promises come first
-from bench.testing.checks import promise, require, require_same
+from bench.testing.checks import promise, require, require_same, skip
 from bench.testing.subject import Subject
 from bench.testing.toy import toy_cohort
 
@@ -116,6 +116,29 @@ def randomness_is_declared(subject: Subject) -> None:
         require(same, "declared deterministic, but two seeds hide different entries")
     else:
         require(not same, f"declared {subject.spec.randomness}, but two seeds hide the same entries")
+
+
+@promise("scenario")
+def cohort_at_once(subject: Subject) -> None:
+    """`hide_cohort`, where offered, gives bool [n, length, channels] per modality, always the same, in any order of records."""
+    cohort = _cohort()
+    observed = {name: np.asarray(series.observed) for name, series in cohort.modalities.items()}
+    ids = cohort.ids.tolist()
+    whole = subject.build().hide_cohort(observed, ids)
+    if whole is None:
+        skip("hides record by record")
+    require(isinstance(whole, dict) and set(whole) <= set(observed), "hide_cohort must return a dict of modalities")
+    for name, mask in whole.items():
+        form = isinstance(mask, np.ndarray) and mask.dtype == np.bool_ and mask.shape == observed[name].shape
+        require(form, f"the mask of {name} is not bool {observed[name].shape}")
+    deterministic = subject.spec.randomness == "deterministic"
+    require(
+        deterministic, "hide_cohort is given no generator: declare the scenario deterministic, its seed a parameter"
+    )
+    np.random.random()  # noqa: NPY002  a scenario that uses the global generator shall find it in another state
+    backwards = {name: mask[::-1] for name, mask in observed.items()}
+    again = subject.build().hide_cohort(backwards, ids[::-1]) or {}
+    _require_same_masks(whole, {name: mask[::-1] for name, mask in again.items()}, "records in the other order")
 
 
 @promise("scenario")

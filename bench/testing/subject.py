@@ -133,14 +133,14 @@ class Subject:
         """How many draws checks ask an imputer for."""
         return 3 if self.has("draws") else 1
 
-    def fit(self, data: Parts, task: Task | None = None, seed: int = 0) -> Any:
-        """A fresh imputer or fuser, fitted as the harness fits it."""
-        component = self.build()
+    def fit(self, data: Parts, task: Task | None = None, seed: int = 0, **guest: Any) -> Any:
+        """A fresh imputer or fuser, fitted as the harness fits it. guest: more of the context (scratch, should_stop)."""
+        component, context = self.build(), Context(seed=seed, **guest)
         if isinstance(component, Imputer):
-            component.fit(data.train, data.valid, Context(seed=seed))
+            component.fit(data.train, data.valid, context)
         elif isinstance(component, Fuser):
             task = task or self.task
-            component.fit(with_target(data.train, task), with_target(data.valid, task), task, Context(seed=seed))
+            component.fit(with_target(data.train, task), with_target(data.valid, task), task, context)
         return component
 
     def raw(self, component: Any, cohort: Cohort, seed: int = 0) -> dict[str, Any]:

@@ -95,6 +95,11 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> Non
         ("bench run suite=~/my.toml", "bench run suite=..."),
         ("bench run data.root='/home/me", "bench run data.root=..."),
         ("bench run imputer=locf,mean scenario.mcar.rate=0.1", "bench run imputer=locf,mean scenario.mcar.rate=0.1"),
+        ("bench run data.notes=/home/me/radiology.csv.gz", "bench run data.notes=..."),
+        ("bench run data.note_encoder=/models data.cxr=~/x", "bench run data.note_encoder=... data.cxr=..."),
+        ("""bench run 'data.notes="/home/me/a, b.csv"'""", "bench run data.notes=..."),
+        ("bench run imputer.their.weights=small,/home/me/w.pt", "bench run imputer.their.weights=..."),
+        ("bench run data.notes=https://example.org/a", "bench run data.notes=https://example.org/a"),
         ("", ""),
     ],
 )
@@ -126,13 +131,14 @@ def test_redacting_removes_hosts_folders_and_hours_and_keeps_every_number(tmp_pa
         "data.root": "data",
         "log": "/var/log/x",
         "note": "in /home/me/x",
+        "scenario parameters": 'their {"file":"/weights"}',
     }
     export.records[0].provenance = {**export.records[0].provenance, **private}
     export.records[0].reason = "in /home/me/secret.py"
     export.records[0].audits = {"scored-once": Audit(False, "see /home/me/log.txt")}
     clean = redact(export)
     content = msgspec.json.encode(clean).decode()
-    for word in ("node17", "2020-01-01", "/var/log", "/home"):
+    for word in ("node17", "2020-01-01", "/var/log", "/home", "/weights"):
         assert word not in content
     assert clean.records[0].provenance["split"] == "seed 7, fractions 0.7/0.15/0.15"
     assert clean.records[0].provenance["command"] == "bench run suite=demo data.root=..."

@@ -15,7 +15,8 @@ import pytest
 from fake_exports import CELL_AUDITS, IHM, LOS, PUBLISHED, SEEDS, key_of, make_export, make_record, simulated_export
 
 from bench.leaderboard import render, write
-from bench.records import Audit, Export, Record, Status
+from bench.records import Audit, Comparison, Export, Method, Record, Status
+from bench.report import stem
 
 
 def markdown(export: Export, wall_costs: bool = True) -> str:
@@ -326,3 +327,50 @@ def test_the_oracle_of_generated_data_tops_the_table_without_a_rank_and_rows_sho
 
 def test_real_data_have_no_oracle_and_no_regret() -> None:
     assert "oracle" not in markdown(make_export(["mean"], ["gbm"])).split("## How")[0]
+
+
+def test_what_more_modalities_add_is_a_table_of_paired_differences() -> None:
+    export = simulated_export({"weak": 3.0, "strong": 0.1})
+    relabel = {"weak": "vitals", "strong": "vitals+notes"}
+    method = {name: Method("ihm", label, "natural", "locf", "gbm") for name, label in relabel.items()}
+    moved = [
+        msgspec.structs.replace(
+            r,
+            coordinates=msgspec.structs.replace(
+                r.coordinates, modalities=relabel[r.coordinates.imputer], imputer="locf"
+            ),
+        )
+        for r in export.records
+    ]
+    pair = Comparison(method["strong"], method["weak"], "auroc", 0.1, 0.06, 0.14, 0.02, 0.001, 0.002)
+    statistics = msgspec.structs.replace(export.statistics, gains=[pair])
+    export = msgspec.structs.replace(
+        export, records=moved, planned=[(r.coordinates, r.key) for r in moved], statistics=statistics
+    )
+    text = render(export)["md"].decode()
+    assert "## What more modalities add: ihm · natural" in text
+    assert "| locf      | gbm     | **+0.1000** (+0.0600 to +0.1400; p 0.002) |" in text
+    assert "vitals+notes over vitals: better for 1, worse for 0 of 1 method." in text
+
+
+def test_a_split_by_record_is_in_the_title_under_every_table_and_in_the_name_of_the_file() -> None:
+    export = make_export(["mean"], ["gbm"], scenarios=("natural", "mcar"), tasks=(IHM, LOS), split="reference-stay")
+    for record in export.records:
+        record.counts = {**record.counts, "patients_on_both_sides": 1234}
+    text = markdown(export)
+    assert text.splitlines()[0] == "# Demonstration, split=reference-stay"
+    sections = text.split("## Audits")[0].split("\n## ")[1:]
+    for place in ("ihm · all · natural", "ihm · all · mcar", "los · all · natural", "los · all · mcar"):
+        section = next(section for section in sections if section.startswith(place))
+        assert "split=reference-stay: parted by record" in section
+        assert "1,234 patients stand on both sides" in section
+    hidden = next(section for section in sections if section.startswith("Imputation of hidden entries"))
+    assert "split=reference-stay" in hidden
+    assert json.loads(render(export)["json"])["title"].endswith("split=reference-stay")
+    assert lines(export)[0]["records patients_on_both_sides"] == "1234"
+    assert stem(export) == "demo-reference-stay"
+
+
+def test_a_split_by_patient_is_not_remarked_upon() -> None:
+    assert "split=" not in markdown(make_export())
+    assert stem(make_export()) == "demo"

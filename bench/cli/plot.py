@@ -1,0 +1,170 @@
+"""`bench plot`: pictures of imputations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli import LazyGroup, say
+
+if TYPE_CHECKING:
+    from bench.records import Export
+
+COMMON = ("suite", "out", "to")
+PATIENTS = "this picture shows patient-level values: keep it where the data may lie"
+
+
+@click.group(cls=LazyGroup)
+def plot() -> None:
+    """Draw what imputers make of records, their errors over missing rates, or one against another."""
+
+
+plot.lazy = {
+    "imputation": ("bench.cli.plot:imputation", "Observed points, hidden truth, median and 5-95 % band of records."),
+    "rates": ("bench.cli.plot:rates", "Scores on hidden entries over the missing rates of a scenario."),
+    "parity": ("bench.cli.plot:parity", "Two imputers record by record: MAE of one against the other."),
+}
+
+
+def _said(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The words by key. UsageError for one that is not accepted, or where no suite is named."""
+    from bench.cli.words import said_words
+    from bench.errors import UsageError
+
+    said = said_words(words, (*COMMON, *single), many)
+    if "from" not in said and "suite" not in said:
+        raise UsageError("no suite is named; write for example: suite=physionet48")
+    if Path(said.get("out", ("",))[0]).suffix in (".png", ".svg"):
+        raise UsageError('"out" is the folder of the results; say to=FILE for the picture')
+    return said
+
+
+def _target(said: dict[str, tuple[str, ...]], name: str) -> Path:
+    """Where the picture goes: `to`, else a file beside the results."""
+    from bench.plots.style import check_target
+
+    out = Path(said.get("out", ("results",))[0]).expanduser()
+    path = Path(said["to"][0]).expanduser() if "to" in said else out / "pictures" / f"{name}.png"
+    check_target(path)
+    return path
+
+
+def _of(export: Export) -> str:
+    return export.title + (" (synthetic cohort)" if export.synthetic else "")
+
+
+@click.command()
+@click.argument(
+    "words", nargs=-1, metavar="suite=NAME [imputer=A,B] [record=ID,..] [channel=X,..] [to=FILE] [KEY=VALUE]..."
+)
+def imputation(words: tuple[str, ...]) -> None:
+    """Draw records of the last run as they were observed, hidden and imputed, in recorded units. Patient-level.
+
+    Words: suite, out, cache, data.root; imputer, scenario, modalities, seed (of the run); record, channel, modality (what
+    to draw; default: test records and channels with most hidden entries); to=FILE.png or FILE.svg.
+    """
+    from bench.last_run import choose, imputations, last_run, only, seen_of
+    from bench.plots.imputation import METHODS, draw, panels
+    from bench.registry import discover
+
+    axes = ("modalities", "scenario", "imputer", "seed")
+    said = _said(words, ("cache", "data.root"), (*axes, "record", "channel", "modality"))
+    path = _target(said, "imputation")
+    registry = discover()
+    run = last_run(
+        said["suite"][0],
+        said.get("out", ("results",))[0],
+        registry,
+        cache=said.get("cache", ("",))[0],
+        root=said.get("data.root", ("",))[0],
+    )
+    cells = choose(imputations(run), {axis: said[axis] for axis in axes if axis in said})
+    for axis in ("modalities", "seed"):
+        if axis in said:
+            only(cells, axis)
+        cells = [cell for cell in cells if getattr(cell.coordinates, axis) == getattr(cells[0].coordinates, axis)]
+    if "scenario" in said:
+        only(cells, "scenario")
+        scenario = cells[0].coordinates.scenario
+    else:
+        firsts = {cell.coordinates.scenario: cell for cell in reversed(cells)}
+        order = list(dict.fromkeys(cell.coordinates.scenario for cell in cells))
+        scenario = next((s for s in order if seen_of(firsts[s], run, registry).truth), order[0])
+    cells = [cell for cell in cells if cell.coordinates.scenario == scenario]
+    cells = [
+        cell for cell in cells if not {"leaves_nan", "hides_values"} & registry.get("imputer", cell.imputer.name).tags
+    ]
+    if "imputer" not in said:
+        cells = cells[:METHODS]
+    if not cells:
+        from bench.errors import UsageError
+
+        raise UsageError("none of these imputers fills anything; name another with imputer=NAME")
+    made = panels(cells, run, registry, said.get("record", ()), said.get("channel", ()), said.get("modality", ()))
+    at = cells[0].coordinates
+    draw(made, f"{_of(run.planned)}: {at.modalities} · {at.scenario}, seed {at.seed}", path)
+    if not run.planned.synthetic:
+        say(PATIENTS)
+    print(path)
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="suite=NAME|from=FILE [metric=mae] [imputer=A,B] [scenario=NAME] [to=FILE]")
+def rates(words: tuple[str, ...]) -> None:
+    """Draw a score on hidden entries over the rates of a scenario, a line per imputer with its interval.
+
+    Words: suite and out, or from=FILE (a records file); metric (mae, rmse, crps, coverage50, coverage90); imputer, scenario
+    (what to draw); to=FILE.png or FILE.svg. Holds no patient-level value.
+    """
+    from bench.cli.report import export_of
+    from bench.plots.rates import curves_of, draw
+
+    said = _said(words, ("from", "metric"), ("imputer", "scenario"))
+    path = _target(said, "rates")
+    metric = said.get("metric", ("mae",))[0]
+    export, _ = export_of(tuple(f"{key}={said[key][0]}" for key in ("suite", "out", "from") if key in said))
+    curves = curves_of(export, metric, said.get("imputer", ()), said.get("scenario", ()))
+    draw(curves, metric, f"{_of(export)}: hidden entries of the test part", path)
+    print(path)
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="suite=NAME imputer=A,B [scenario=NAME] [modality=NAME] [to=FILE]")
+def parity(words: tuple[str, ...]) -> None:
+    """Draw MAE on the hidden entries of each test record, one imputer against another. Patient-level.
+
+    Words: suite, out; imputer=FIRST,SECOND; scenario, modalities, seed (of the run); modality (count only its entries);
+    to=FILE.png or FILE.svg.
+    """
+    from bench.cli.report import suite_name
+    from bench.errors import UsageError
+    from bench.ledger import Ledger
+    from bench.overrides import ORIGIN
+    from bench.plots.parity import draw, parities
+    from bench.report import last_plan
+
+    said = _said(words, ("modality",), ("imputer", "scenario", "modalities", "seed"))
+    path = _target(said, "parity")
+    names = said.get("imputer", ())
+    if len(names) != 2:
+        raise UsageError(
+            f'"imputer" must name two (from {ORIGIN}), the one across and the one upwards: imputer=locf,mean'
+        )
+    ledger = Ledger(Path(said.get("out", ("results",))[0]).expanduser())
+    planned = last_plan(ledger, suite_name(said["suite"][0]))
+    pair = names[0], names[1]
+    made = parities(
+        planned,
+        ledger,
+        pair,
+        said.get("scenario", ()),
+        said.get("modalities", ()),
+        said.get("seed", ()),
+        said.get("modality", ("",))[0],
+    )
+    draw(made, pair, f"{_of(planned)}: a point per test record", path)
+    if not planned.synthetic:
+        say(PATIENTS)
+    print(path)

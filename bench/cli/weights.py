@@ -1,0 +1,214 @@
+"""`bench weights`: what imputers have learnt, as files that travel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli import LazyGroup, answer, say
+
+if TYPE_CHECKING:
+    from bench.last_run import LastRun
+    from bench.plan import Cell
+    from bench.registry import Registry
+    from bench.weights import WeightsRecord
+
+AXES = ("modalities", "scenario", "imputer", "seed")
+
+
+@click.group(cls=LazyGroup)
+def weights() -> None:
+    """Save what an imputer has learnt, check and install what somebody else has saved, list what is there."""
+
+
+weights.lazy = {
+    "save": ("bench.cli.weights:save", "Write what an imputer of the last run has learnt, with its record."),
+    "load": ("bench.cli.weights:load", "Check a file of weights and install it in the cache."),
+    "list": ("bench.cli.weights:list_", "List weights in a folder, or those that are installed."),
+}
+
+
+@click.command()
+@click.argument(
+    "words", nargs=-1, metavar="suite=NAME imputer=NAME to=FILE.safetensors [by=WHO] [licence=TEXT] [KEY=VALUE]..."
+)
+def save(words: tuple[str, ...]) -> None:
+    """Write what one imputer of the last run has learnt, with the record of how; a copy of the record stands beside it.
+
+    Words: suite, out, cache, data.root; imputer, seed, scenario, modalities where the run has several; by and licence are put
+    into the record. What was learnt from patients may be as protected as they are: the terms of the data set decide.
+    """
+    from bench.cli.words import said_words
+    from bench.errors import UsageError
+    from bench.last_run import choose, imputations, last_run, only
+    from bench.registry import discover
+    from bench.weights import write
+
+    said = said_words(words, ("suite", "out", "cache", "data.root", "to", "by", "licence"), AXES)
+    for needed in ("suite", "imputer", "to"):
+        if needed not in said:
+            raise UsageError(
+                f'"{needed}" is missing; write for example: bench weights save suite=NAME imputer=NAME to=FILE'
+            )
+    one = {key: values[0] for key, values in said.items()}
+    registry = discover()
+    run = last_run(one["suite"], one.get("out", "results"), registry, one.get("cache", ""), one.get("data.root", ""))
+    cells = choose(imputations(run), {axis: said[axis] for axis in AXES if axis in said})
+    for axis in AXES:
+        only(cells, axis)
+    state, record = _learnt(cells[0], run, registry)
+    record.by = one.get("by", "")
+    record.licence = one.get("licence") or f"not stated; ask what the terms of {record.dataset} allow"
+    path = Path(one["to"]).expanduser()
+    write(path, state, record)
+    if not run.planned.synthetic:
+        say(f"these weights were learnt from records of {record.dataset}: pass them on only where its terms allow it")
+    print(path)
+
+
+def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-untyped-def]
+    """The state an imputation left in the cache, and its record."""
+    import numpy as np
+
+    import bench
+    from bench import arrays
+    from bench.errors import UsageError
+    from bench.identity import sources
+    from bench.last_run import missing, seen_of
+    from bench.stages.impute import load
+    from bench.stages.job import completed_file
+    from bench.weights import WeightsRecord, channels_of, cut_of
+
+    name = cell.imputer.name
+    if cell.imputer.weights:
+        raise UsageError(f"{cell.imputer.label} was not trained in this run but loaded; pass on the file it came from")
+    done = completed_file(Path(run.setup.cache), cell.impute_key)
+    if not arrays.is_complete(done):
+        raise missing(f"the imputation of {cell.imputer.label}", run)
+    file = done.parent / "state.safetensors"
+    if not file.is_file():
+        raise UsageError(f"{name} learns nothing that could be saved; see: bench show {name}")
+    state, _ = arrays.read(file)
+    seen = seen_of(cell, run, registry)
+    made = load(Path(run.setup.cache), cell.impute_key)
+    *modalities, statics = channels_of(seen.cohort, seen.scaler)
+    spec = registry.get("imputer", name)
+    source, libraries = sources(spec.path.partition(":")[0])
+    suite, plan = run.prepared.request.suite, run.prepared.plan
+    dataset = registry.get("dataset", suite.dataset)
+    record: WeightsRecord = WeightsRecord(
+        component=name,
+        version=spec.version,
+        params=cell.imputer.params,
+        source=source,
+        libraries=libraries,
+        parameters=int(made.costs.get("imputer_parameters", 0)),
+        suite=suite.name,
+        dataset=dataset.name,
+        synthetic=run.prepared.synthetic,
+        data=_plain(dataset.parameters(suite.data)),
+        manifest=plan.manifest,
+        split=suite.split.identity(),
+        train_records=int(np.sum(seen.parts == 0)),
+        scenario=cell.scenario.label,
+        scenario_params=cell.scenario.params,
+        seed=cell.coordinates.seed,
+        modalities=modalities,
+        statics=statics,
+        cut=cut_of(seen.scaler),
+        length=seen.cohort.length,
+        bin_hours=seen.cohort.bin_hours,
+        budget={"fit_seconds": made.costs["impute_fit_seconds"]},
+        device=plan.device if "torch" in spec.tags else "cpu",
+        scores=made.scores,
+        arrays={},
+        gapbench=bench.__version__,
+    )
+    return state, record
+
+
+def _plain(params: object) -> dict[str, object]:
+    import msgspec
+
+    return dict(msgspec.to_builtins(params))
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("words", nargs=-1, metavar="[cache=DIR]")
+def load(file: Path, words: tuple[str, ...]) -> None:
+    """Check a file of weights and install it in the cache, where weights=DIGEST finds it. Prints its digest."""
+    from bench.cli.words import said_words
+    from bench.registry import discover
+    from bench.request import Settings
+    from bench.weights import install, read
+
+    said = said_words(words, ("cache",), ())
+    found = read(file.expanduser())
+    spec = discover().get("imputer", found.record.component, f"the weights {file}")
+    spec.parameters(found.record.params, f"the weights {file}")
+    install(found, Settings(cache=said.get("cache", ("",))[0]).cache_folder())
+    for line in _lines(found.record):
+        say(line)
+    if warning := _sources_differ(found.record, spec.path):
+        say(f"warning: {warning}")
+    say(f"use them: bench run suite=NAME imputer={found.record.component} weights={found.name}")
+    print(found.digest)
+
+
+def _lines(record: WeightsRecord) -> list[str]:
+    scores = record.scores.get("all", {})
+    shown = ", ".join(f"{name} {scores[name]:.4f}" for name in ("mae", "rmse", "crps") if name in scores)
+    channels = sum(len(part.channels) for part in record.modalities)
+    return [
+        record.said(),
+        f"{record.parameters:,} parameters; {channels} channels of {', '.join(part.modality for part in record.modalities)}; "
+        f"{record.length} bins of {record.bin_hours:g} h",
+        f"scores on its own hidden test entries: {shown or 'none, nothing was hidden'}",
+        f"licence: {record.licence or 'not stated'}",
+    ]
+
+
+def _sources_differ(record: WeightsRecord, path: str) -> str:
+    from bench.identity import sources
+
+    source, _ = sources(path.partition(":")[0])
+    return "" if source == record.source else f"the code of {record.component} was edited since these weights were made"
+
+
+@click.command("list")
+@click.argument("words", nargs=-1, metavar="[DIR] [cache=DIR]")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+def list_(words: tuple[str, ...], as_json: bool) -> None:
+    """List the weights in a folder; without one, those that are installed in the cache."""
+    from bench.cli.words import said_words
+    from bench.errors import StorageError, UsageError
+    from bench.request import Settings
+    from bench.weights import folder, read
+
+    folders = [word for word in words if "=" not in word]
+    if len(folders) > 1:
+        raise UsageError(f"one folder is listed at a time, got {len(folders)}: {', '.join(folders)}")
+    said = said_words(tuple(word for word in words if "=" in word), ("cache",), ())
+    place = (
+        Path(folders[0]).expanduser() if folders else folder(Settings(cache=said.get("cache", ("",))[0]).cache_folder())
+    )
+    if folders and not place.is_dir():
+        raise StorageError(f"there is no folder {place}")
+    found = []
+    for path in sorted(place.glob("*.safetensors")):
+        try:
+            found.append(read(path))
+        except StorageError as error:
+            say(f"warning: {error}")
+    if as_json:
+        answer([{"name": w.name, "digest": w.digest, "file": str(w.path), "record": w.record} for w in found])
+        return
+    for one in found:
+        mae = one.record.scores.get("all", {}).get("mae")
+        print(f"{one.name}  {one.record.said()}" + (f", MAE {mae:.4f}" if mae is not None else ""))
+        print(f"          {one.path}")
+    if not found:
+        say(f"no weights in {place}")

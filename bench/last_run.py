@@ -1,0 +1,111 @@
+"""The last run of a suite, planned again from the words it was started with, and what of it is in the cache."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import arrays
+from bench.errors import StorageError, UsageError, nearest
+from bench.ledger import Ledger
+from bench.overrides import ORIGIN
+from bench.plan import Cell
+from bench.records import Export
+from bench.registry import Registry
+from bench.report import last_plan
+from bench.request import request
+from bench.run import Prepared, prepare, setup_of
+from bench.stages.cohort import path_of
+from bench.stages.job import Setup
+from bench.suite import read
+
+if TYPE_CHECKING:
+    from bench.stages.view import View
+
+AXES = ("modalities", "scenario", "imputer", "seed")
+"""What an imputation is chosen by."""
+
+
+@dataclass
+class LastRun:
+    """prepared, setup: of the same words as the last run. again: the command that makes what is missing."""
+
+    prepared: Prepared
+    setup: Setup
+    planned: Export
+
+    @property
+    def again(self) -> str:
+        return self.prepared.request.command()
+
+
+def last_run(suite: str, out: str, registry: Registry, cache: str = "", root: str = "") -> LastRun:
+    """The last run of a suite (a name or a file) in a folder of results. Raises StorageError when there was none.
+
+    root: where the data lie, when the command of the run did not say it or they have moved.
+    """
+    planned = last_plan(Ledger(Path(out).expanduser()), str(read(suite)[0].get("name", suite)))
+    words = [word for word in shlex.split(planned.command)[2:] if word.partition("=")[0] != "suite"]
+    if root:
+        words = [word for word in words if not word.startswith("data.root=")] + [f"data.root={root}"]
+    words = [f"suite={suite}", *words, f"out={out}", *([f"cache={cache}"] if cache else [])]
+    prepared = prepare(request(words, registry), registry)
+    return LastRun(prepared, setup_of(prepared), planned)
+
+
+def imputations(run: LastRun) -> dict[tuple[str, str, str, int], Cell]:
+    """(modality set, scenario, imputer, seed) -> a cell that uses it, in the order of the plan."""
+    found: dict[tuple[str, str, str, int], Cell] = {}
+    for cell in run.prepared.plan.cells:
+        at = cell.coordinates
+        if not cell.skip and not at.audit:
+            found.setdefault((at.modalities, at.scenario, at.imputer, at.seed), cell)
+    return found
+
+
+def choose(cells: Mapping[tuple[str, str, str, int], Cell], said: Mapping[str, tuple[str, ...]]) -> list[Cell]:
+    """The cells whose axes have the values that were said. A label without its brackets stands for all its variants.
+
+    Raises UsageError, with what there is, for a value that no cell has.
+    """
+    kept = list(cells.values())
+    for axis, values in said.items():
+        there = list(dict.fromkeys(str(getattr(cell.coordinates, axis)) for cell in kept))
+        for value in values:
+            if not any(_is(value, label) for label in there):
+                raise UsageError(
+                    f'{axis} "{value}" (from {ORIGIN}) is not in the last run; {nearest(value, there)}there: '
+                    f"{', '.join(there) or 'nothing that fits the other words'}"
+                )
+        order = {label: next((k for k, value in enumerate(values) if _is(value, label)), None) for label in there}
+        kept = [cell for cell in kept if order[str(getattr(cell.coordinates, axis))] is not None]
+        kept.sort(key=lambda cell: order[str(getattr(cell.coordinates, axis))] or 0)
+    return kept
+
+
+def _is(value: str, label: str) -> bool:
+    return value in (label, label.partition("(")[0])
+
+
+def only(cells: list[Cell], axis: str) -> None:
+    """UsageError, with what there is, unless all cells have the same value of an axis."""
+    there = list(dict.fromkeys(str(getattr(cell.coordinates, axis)) for cell in cells))
+    if len(there) > 1:
+        raise UsageError(f"the last run has several that fit: {axis} {', '.join(there)}; say one of them: {axis}=...")
+
+
+def missing(what: str, run: LastRun) -> StorageError:
+    """The error for something the cache should hold and does not."""
+    return StorageError(f"{what} is not in the cache {run.setup.cache}; make it again with: {run.again}")
+
+
+def seen_of(cell: Cell, run: LastRun, registry: Registry) -> View:
+    """What the imputer of a cell saw, from the cache. Raises StorageError when the prepared data are not there."""
+    from bench.stages.view import view
+
+    if not arrays.is_complete(path_of(Path(run.setup.cache), run.setup.cohort_key)):
+        raise missing("the prepared data of this suite", run)
+    return view(cell, run.setup, registry).select(cell.modalities)

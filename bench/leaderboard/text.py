@@ -1,0 +1,72 @@
+"""How numbers, names and tables are written in Markdown, wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
+
+from bench.leaderboard.board import Score
+
+NAMES = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "f1": "F1",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "crps": "CRPS",
+    "coverage50": "coverage 50 %",
+    "coverage90": "coverage 90 %",
+}
+NOTHING = "–"
+
+
+def metric(name: str) -> str:
+    return NAMES.get(name, name.capitalize())
+
+
+def mean(score: Score | None) -> str:
+    if score is None:
+        return NOTHING
+    return f"{score.mean:.4f}" if score.std is None else f"{score.mean:.4f} ± {score.std:.4f}"
+
+
+def best_two(scores: Sequence[Score | None], higher: bool) -> list[str]:
+    """Scores as text, the best bold and the second underlined. Means that print the same are the same."""
+    means = sorted({f"{score.mean:.4f}" for score in scores if score}, key=float, reverse=higher)
+    marks = dict(zip(means[:2], ("**{}**", "<u>{}</u>"), strict=False))
+    return [marks.get(f"{score.mean:.4f}", "{}").format(mean(score)) if score else NOTHING for score in scores]
+
+
+def label(name: str, control: bool) -> str:
+    return f"{safe(name)} †" if control else safe(name)
+
+
+def safe(text: str) -> str:
+    """One line that breaks neither the table nor the page."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def number(value: float | None, digits: int, scale: float = 1.0) -> str:
+    return NOTHING if value is None else f"{value * scale:,.{digits}f}"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def grid(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A pipe table; cells are text already and are not to be taken for numbers."""
+    return tabulate(body, header, tablefmt="github", disable_numparse=True)
+
+
+def or_nothing(value: object) -> str:
+    return NOTHING if value is None else str(value)
+
+
+def words(name: str) -> str:
+    return name.replace("_", " ")

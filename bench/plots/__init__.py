@@ -1,0 +1,1 @@
+"""Pictures of imputations. Needs matplotlib (the extra `report`), which is imported when something is drawn."""

@@ -1,0 +1,184 @@
+"""What imputers make of single records: observed points, hidden truth, median and 5-95 % band, in recorded units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench import arrays
+from bench.cohort import Series
+from bench.errors import UsageError, unknown
+from bench.last_run import LastRun, missing, seen_of
+from bench.overrides import ORIGIN
+from bench.plan import Cell
+from bench.plots import style
+from bench.registry import Registry
+from bench.stages.impute import load
+from bench.stages.job import completed_file
+from bench.stages.view import View
+
+RECORDS, CHANNELS, METHODS = 2, 4, 3
+"""How many are drawn when none are named."""
+
+MOST = 40
+"""Panels a picture may have."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What one imputer says of a panel, in recorded units: float64 [length]; low and high None for a single draw."""
+
+    median: np.ndarray
+    low: np.ndarray | None
+    high: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One channel of one record, in recorded units. observed, hidden: float64 [length], NaN where there is nothing."""
+
+    record: str
+    channel: str
+    unit: str
+    times: np.ndarray
+    observed: np.ndarray
+    hidden: np.ndarray
+    guesses: dict[str, Guess]
+
+
+def panels(
+    cells: Sequence[Cell],
+    run: LastRun,
+    registry: Registry,
+    records: Sequence[str] = (),
+    channels: Sequence[str] = (),
+    modalities: Sequence[str] = (),
+) -> list[list[Panel]]:
+    """The panels to draw, a row per channel, a column per record.
+
+    cells: one per imputer, of one modality set, scenario and seed. Where no records or channels are named: test records,
+    and in them channels, with most hidden entries (without any, most observed ones). Real records that were not named
+    are called "record 1", "record 2". Raises UsageError for a name that is not there, StorageError when an imputation is
+    not in the cache.
+    """
+    seen = seen_of(cells[0], run, registry)
+    series = {name: found for name, found in seen.cohort.modalities.items() if not modalities or name in modalities}
+    for name in modalities:
+        if name not in seen.cohort.modalities:
+            raise unknown("modality", name, seen.cohort.modalities, ORIGIN)
+    places = [(name, k) for name, found in series.items() for k in range(len(found.channels))]
+    known = {series[name].channels[k] for name, k in places}
+    for channel in channels:
+        if channel not in known:
+            raise unknown("channel", channel, known, ORIGIN)
+    places = [(name, k) for name, k in places if not channels or series[name].channels[k] in channels]
+    counts = _counts(seen, series, places)
+    rows = _records(seen, counts, records)
+    if not channels:
+        order = np.argsort(-counts[rows].sum(axis=0), kind="stable")[:CHANNELS]
+        places = [places[k] for k in sorted(order)]
+    if len(rows) * len(places) > MOST:
+        raise UsageError(f"{len(rows)} records x {len(places)} channels are too many panels; at most {MOST} are drawn")
+    loaded = {}
+    for cell in cells:
+        if not arrays.is_complete(completed_file(Path(run.setup.cache), cell.impute_key)):
+            raise missing(f"the imputation of {cell.imputer.label}", run)
+        loaded[cell.imputer.label] = load(Path(run.setup.cache), cell.impute_key)
+    named = bool(records) or run.prepared.synthetic
+    made = []
+    for name, k in places:
+        line = []
+        for number, i in enumerate(rows, 1):
+            raw = seen.recorded.modalities[name].grid[i, :, k].astype(np.float64)
+            guesses = {}
+            for label, imputation in loaded.items():
+                median = seen.scaler.unscale(name, imputation.completed[name][i])[:, k]
+                low = high = None
+                if imputation.draws is not None:
+                    ends = np.quantile(imputation.draws[name][:, i, :, k], [0.05, 0.95], axis=0)
+                    low, high = (_unscaled(seen, name, k, end) for end in ends)
+                guesses[label] = Guess(median, low, high)
+            line.append(
+                Panel(
+                    record=f"record {seen.cohort.ids[i]}" if named else f"record {number}",
+                    channel=series[name].channels[k],
+                    unit=series[name].units[k],
+                    times=series[name].times.astype(np.float64),
+                    observed=np.where(series[name].observed[i, :, k], raw, np.nan),
+                    hidden=np.where(seen.hidden[name][i, :, k], raw, np.nan),
+                    guesses=guesses,
+                )
+            )
+        made.append(line)
+    return made
+
+
+def _unscaled(seen: View, name: str, channel: int, values: np.ndarray) -> np.ndarray:
+    whole = np.zeros((len(values), seen.cohort.modalities[name].grid.shape[2]))
+    whole[:, channel] = values
+    return seen.scaler.unscale(name, whole)[:, channel]
+
+
+def _counts(seen: View, series: Mapping[str, Series], places: Sequence[tuple[str, int]]) -> np.ndarray:
+    """Hidden entries of each record and channel, int [n, places]; observed ones where nothing is hidden at all."""
+    hides = any(seen.hidden[name].any() for name in series)
+    of = seen.hidden if hides else {name: found.observed for name, found in series.items()}
+    return np.stack([of[name][:, :, k].sum(axis=1) for name, k in places], axis=1)
+
+
+def _records(seen: View, counts: np.ndarray, records: Sequence[str]) -> list[int]:
+    """Places of the records to draw."""
+    if not records:
+        tests = np.flatnonzero(seen.parts == 2)
+        return tests[np.argsort(-counts[tests].sum(axis=1), kind="stable")[:RECORDS]].tolist()
+    place = {str(record): i for i, record in enumerate(seen.cohort.ids)}
+    for record in records:
+        if record not in place:
+            raise UsageError(f'record "{record}" (from {ORIGIN}) is not among the {len(place)} records of the suite')
+    return [place[record] for record in records]
+
+
+def draw(made: Sequence[Sequence[Panel]], title: str, path: Path) -> None:
+    """The picture of some panels, a row per channel and a column per record. Raises StorageError."""
+    drawn, axes = style.figure(len(made), len(made[0]), 4.2, 2.0, sharex="col", sharey="row")
+    handles: dict[str, object] = {}
+    for row, line in enumerate(made):
+        for column, panel in enumerate(line):
+            axis = axes[row, column]
+            for place, (label, guess) in enumerate(panel.guesses.items()):
+                colour = style.colour(place)
+                if guess.low is not None and guess.high is not None:
+                    band = axis.fill_between(panel.times, guess.low, guess.high, color=colour, alpha=0.2, linewidth=0)
+                    handles.setdefault(f"{label}: 5–95 % of the draws", band)
+                dash = ("-", "--", "-.", ":")[place % 4]
+                (median,) = axis.plot(panel.times, guess.median, color=colour, linewidth=1.3, linestyle=dash)
+                handles.setdefault(f"{label}: median" if guess.low is not None else label, median)
+            (seen,) = axis.plot(panel.times, panel.observed, "o", color="black", markersize=3.2, zorder=4)
+            handles.setdefault("observed", seen)
+            if np.isfinite(panel.hidden).any():
+                (truth,) = axis.plot(
+                    panel.times,
+                    panel.hidden,
+                    "o",
+                    markersize=5,
+                    markerfacecolor="white",
+                    markeredgecolor="black",
+                    zorder=5,
+                )
+                handles.setdefault("hidden truth", truth)
+            if row == 0:
+                axis.set_title(panel.record)
+            if row == len(made) - 1:
+                axis.set_xlabel("time (hours)")
+            if column == 0:
+                axis.set_ylabel(f"{panel.channel}\n({panel.unit})" if panel.unit else panel.channel)
+            axis.locator_params(axis="y", nbins=4)
+            axis.margins(x=0.02)
+    drawn.align_ylabels(axes[:, 0])
+    order = sorted(handles, key=lambda label: (label != "observed", label != "hidden truth"))
+    style.title(drawn, title)
+    style.legend(drawn, [handles[label] for label in order], order)
+    style.save(drawn, path)

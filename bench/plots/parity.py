@@ -1,0 +1,136 @@
+"""Two imputers record by record: which of them is nearer to what was hidden, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.errors import StorageError, UsageError, unknown
+from bench.ledger import Ledger
+from bench.overrides import ORIGIN
+from bench.plots import style
+from bench.records import Export
+from bench.stages.imputation_errors import Errors
+from bench.stages.imputation_scores import TERMS, metric
+
+SHOWN = 0.99
+"""Share of the records that the frame is made for; how many lie outside is said in the panel."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One scenario: MAE over the hidden entries of each test record, float64 [n] for the first and second imputer."""
+
+    title: str
+    first: np.ndarray
+    second: np.ndarray
+
+    @property
+    def below(self) -> float:
+        """Share of records below the diagonal: the second imputer is nearer. Equal ones do not count."""
+        return float((self.second < self.first).mean())
+
+
+def parities(
+    planned: Export,
+    ledger: Ledger,
+    imputers: tuple[str, str],
+    scenarios: Sequence[str] = (),
+    modalities: Sequence[str] = (),
+    seeds: Sequence[str] = (),
+    modality: str = "",
+) -> list[Parity]:
+    """One per modality set and scenario in which both imputers were scored. Several seeds: their entries taken together.
+
+    modality: over the entries of one modality only. Raises UsageError for a name that is not there, StorageError when the
+    ledger lacks what is asked for.
+    """
+    found = ledger.load({key for _, key in planned.planned})
+    errors: dict[tuple[str, str], dict[str, dict[int, Errors]]] = {}
+    lost = False
+    for at, key in planned.planned:
+        record = found.get(key)
+        wanted = (not scenarios or {at.scenario, at.scenario.partition("(")[0]} & {*scenarios}) and (
+            (not modalities or at.modalities in modalities) and (not seeds or str(at.seed) in seeds)
+        )
+        if record is None or record.status != "ok" or at.audit or not record.imputation or not wanted:
+            continue
+        seeds_of = errors.setdefault((at.modalities, at.scenario), {}).setdefault(at.imputer, {})
+        if at.seed not in seeds_of:
+            kept = ledger.errors(record)
+            if kept is None:
+                lost = True
+            else:
+                seeds_of[at.seed] = kept.by_id()
+    known = list(dict.fromkeys(name for place in errors.values() for name, kept in place.items() if kept))
+    for name in imputers:
+        if known and name not in known:
+            raise unknown("imputer", name, known, ORIGIN)
+    made = []
+    for (chosen, scenario), place in errors.items():
+        first, second = (place.get(name, {}) for name in imputers)
+        shared = sorted(first.keys() & second.keys())
+        if not shared:
+            continue
+        one, two = (sum(_sums(kept[seed], modality) for seed in shared) for kept in (first, second))
+        assert isinstance(one, np.ndarray)
+        assert isinstance(two, np.ndarray)
+        hidden = one[:, TERMS.index("hidden")] > 0
+        if hidden.any():
+            sets = dict.fromkeys(at.modalities for at, _ in planned.planned)
+            title = f"{chosen} · {scenario}" if len(sets) > 1 else scenario
+            made.append(Parity(title, metric("mae", one[hidden]), metric("mae", two[hidden])))
+    if not made:
+        if lost:
+            raise StorageError(f"the ledger {ledger.folder} lacks the errors of these imputations; run the suite again")
+        raise UsageError(
+            f"{' and '.join(imputers)} were scored together on no hidden entry of the last run; for example: "
+            f"bench run suite={planned.suite} imputer={','.join(imputers)} scenario=mcar"
+        )
+    return made
+
+
+def _sums(errors: Errors, modality: str) -> np.ndarray:
+    if not modality:
+        return errors.all
+    if modality not in errors.modalities:
+        raise unknown("modality", modality, errors.modalities.tolist(), ORIGIN)
+    return errors.sums[:, errors.modalities.tolist().index(modality)]
+
+
+def draw(made: Sequence[Parity], imputers: tuple[str, str], title: str, path: Path) -> None:
+    """A panel per scenario, all with the same frame."""
+    columns = min(len(made), 3)
+    rows = -(-len(made) // columns)
+    drawn, axes = style.figure(rows, columns, 3.9, 4.0)
+    frame = 1.05 * max(float(np.quantile(np.concatenate([p.first, p.second]), SHOWN)) for p in made) or 1.0
+    for place, parity in enumerate(made):
+        axis = axes[place // columns, place % columns]
+        axis.plot([0, frame], [0, frame], color="black", linewidth=0.8)
+        size = float(np.clip(400 / len(parity.first), 4, 18))
+        axis.scatter(
+            parity.first,
+            parity.second,
+            s=size,
+            color=style.colour(0),
+            alpha=0.45,
+            linewidths=0,
+            rasterized=len(parity.first) > 5000,
+        )
+        axis.set(xlim=(0, frame), ylim=(0, frame), aspect="equal")
+        axis.set_xlabel(f"MAE of {imputers[0]} (standard deviations)")
+        axis.set_ylabel(f"MAE of {imputers[1]} (standard deviations)")
+        axis.set_title(
+            f"{parity.title}\n{imputers[1]} is nearer for {100 * parity.below:.0f} % of {len(parity.first):,} records"
+        )
+        axis.locator_params(nbins=5)
+        outside = int(((parity.first > frame) | (parity.second > frame)).sum())
+        if outside:
+            axis.text(0.98, 0.02, f"{outside} outside the frame", transform=axis.transAxes, ha="right", fontsize=8)
+    for place in range(len(made), rows * columns):
+        axes[place // columns, place % columns].set_visible(False)
+    style.title(drawn, title)
+    style.save(drawn, path)

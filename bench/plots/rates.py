@@ -1,0 +1,81 @@
+"""Error curves: how the scores of imputers change with the share of entries that was hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.errors import UsageError, unknown
+from bench.leaderboard import aggregate_export
+from bench.leaderboard.board import Curve
+from bench.leaderboard.imputation import METRICS
+from bench.leaderboard.text import metric as name_of
+from bench.overrides import ORIGIN
+from bench.plots import style
+from bench.records import Export
+
+UNITS = {"mae": "standard deviations", "rmse": "standard deviations", "crps": "over mean |truth|"}
+LEVELS = {"coverage50": 50, "coverage90": 90}
+
+
+def curves_of(export: Export, metric: str, imputers: Sequence[str] = (), scenarios: Sequence[str] = ()) -> list[Curve]:
+    """The curves that have that score, of the imputers and scenarios that were said. UsageError when there are none."""
+    if metric not in METRICS:
+        raise unknown("metric", metric, METRICS, ORIGIN)
+    found = aggregate_export(export).curves
+    known = list(dict.fromkeys(row.imputer for curve in found for row in curve.rows))
+    for name in imputers:
+        if found and name not in known:
+            raise unknown("imputer", name, known, ORIGIN)
+    found = [curve for curve in found if not scenarios or curve.scenario in scenarios]
+    for curve in found:
+        chosen = [row for row in curve.rows if not imputers or row.imputer in imputers]
+        curve.rows = [row for row in chosen if any(row.scores.get(metric, []))]
+    found = [curve for curve in found if curve.rows]
+    if not found:
+        raise UsageError(
+            f"there is no curve of {metric}: it needs a scenario that was run at two rates or more, for example "
+            f"bench run suite={export.suite} scenario=mcar scenario.mcar.rate=0.1,0.3,0.5"
+        )
+    return found
+
+
+def draw(curves: Sequence[Curve], metric: str, title: str, path: Path) -> None:
+    """A panel per modality set and scenario. Bars: the bootstrap interval over patients and seeds, where it is stored."""
+    names = list(dict.fromkeys(row.imputer for curve in curves for row in curve.rows))
+    columns = min(len(curves), 3)
+    rows = -(-len(curves) // columns)
+    drawn, axes = style.figure(rows, columns, 5.2 if columns == 1 else 4.4, 3.6)
+    scale = 100 if metric in LEVELS else 1
+    handles = {}
+    for place, curve in enumerate(curves):
+        axis = axes[place // columns, place % columns]
+        for row in curve.rows:
+            number = names.index(row.imputer)
+            # A little to the side of each other: intervals at the same rate would hide one another.
+            aside = 0.012 * (100 * (curve.rates[-1] - curve.rates[0])) * (number - (len(names) - 1) / 2)
+            points = [
+                (100 * rate + aside, scale * score.mean, interval)
+                for rate, score, interval in zip(curve.rates, row.scores[metric], row.intervals[metric], strict=True)
+                if score
+            ]
+            shares, values, intervals = zip(*points, strict=True)
+            colour = style.colour(number)
+            (handles[row.imputer],) = axis.plot(
+                shares, values, color=colour, marker=style.marker(number), markersize=5, linewidth=1.4
+            )
+            for share, interval in zip(shares, intervals, strict=True):
+                if interval:
+                    axis.plot([share, share], interval, color=colour, linewidth=1.1, alpha=0.7)
+        if metric in LEVELS:
+            axis.axhline(LEVELS[metric], color="black", linewidth=0.8, linestyle=":")
+        unit = "%" if metric in LEVELS else UNITS[metric]
+        axis.set_title(f"{curve.modalities} · {curve.scenario}")
+        axis.set_xlabel("rate of the scenario (%)")
+        axis.set_ylabel(f"{name_of(metric)} ({unit})")
+        axis.set_xticks([100 * rate for rate in curve.rates], [f"{100 * rate:g}" for rate in curve.rates])
+    for place in range(len(curves), rows * columns):
+        axes[place // columns, place % columns].set_visible(False)
+    style.title(drawn, title)
+    style.legend(drawn, [handles[name] for name in names], names)
+    style.save(drawn, path)
