@@ -49,11 +49,11 @@ $(VENV)/torch: $(VENV)/made constraints.txt
 	@touch $@
 
 $(VENV)/installed: $(VENV)/torch pyproject.toml
-	$(PIP) --editable ".[clinical]"
+	$(PIP) --editable ".[clinical,pypots]"
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) --editable ".[clinical,dev]" setuptools wheel
+	$(PIP) --editable ".[clinical,notes,pypots,report,signals,dev]" setuptools wheel
 	@touch $@
 
 clean:
