@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import typing
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """One method with one set of parameters. label: its name, and in brackets what the command line or a sweep set.
+    """One method with one set of parameters. label: its name, and in brackets what the command line or a sweep set, or
+    the parameter's type asks to be shown (`_in_label`).
 
     weights: digest of the file its state is loaded from, where it is not fitted.
     """
@@ -68,7 +70,8 @@ def variants(
             for value in values:
                 if values.count(value) > 1:
                     raise UsageError(f'"{dotted}" names {value} twice (from {where(dotted)}); keep one')
-        shown = [key for key in axes if len(axes[key]) > 1 or key in request.said.get(prefix, {})]
+        said = request.said.get(prefix, {})
+        shown = [key for key in axes if len(axes[key]) > 1 or key in said or _in_label(types_of[key])]
         for combination in itertools.product(*axes.values()):
             params = dict(zip(axes, combination, strict=True))
             typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
@@ -76,6 +79,12 @@ def variants(
             label = f"{name}({inside})" if inside else name
             made.append(Variant(kind, name, label, typed, control=name in controls))
     return made
+
+
+def _in_label(kind: Any) -> bool:
+    """Whether a parameter's type says `msgspec.Meta(extra={"in_label": True})`: its value is shown wherever it was written."""
+    metas = [meta for meta in typing.get_args(kind) if isinstance(meta, msgspec.Meta)]
+    return any((meta.extra or {}).get("in_label", False) for meta in metas)
 
 
 def _short(value: Any, among: Sequence[Any] = ()) -> str:

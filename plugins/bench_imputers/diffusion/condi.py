@@ -1,0 +1,45 @@
+"""CondI as an imputer: phase A of Zheng et al. (2026), a CSDI over all target modalities at once. Specification condi.md.
+
+What it is conditioned on (`condi_context`) joins the side information of each layer as vectors of a record, or of its
+channels, whose part of each map is computed once per record. Without the table and without the experts it is CSDI.
+
+Paper and code describe two models; a result carries its profile. `released` is what the public code computes, with three
+differences, each where it is done:
+- the condition is made of the conditioning entries alone, not of the targets they should predict (`condi_context`);
+- the encoder behind it is trained by the loss of the diffusion, since phase B, with its labels, is no part of an
+  imputer (`condi_context.OtherModalities`);
+- optimiser and budget are those of the profile `paper`: one step per round of a fresh AdamW, 70 in all, trains no diffusion.
+
+Series by themselves (`joint=false`): the network is built for one channel, so that it has one embedding for all and no
+attention over channels, and is applied to a grid of several, whose channels then meet in the condition alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench_imputers.diffusion.condi_context import CondiContext, context_width
+from bench_imputers.diffusion.csdi import CsdiDenoiser
+from bench_imputers.diffusion.denoiser import Denoiser, Shape
+from bench_imputers.diffusion.params_context import CondiChoice, CondiParams, condi_choice, csdi_sizes
+from bench_imputers.diffusion.presets import PresetImputer
+
+
+class Condi(PresetImputer[CondiParams]):
+    """One network for all targets, stacked."""
+
+    @property
+    def joint(self) -> bool:
+        return True
+
+    @property
+    def choice(self) -> CondiChoice:
+        return condi_choice(self.params)
+
+    def build(self, shape: Shape) -> Denoiser:
+        choice = self.choice
+        width = context_width(shape.parts, self.params, choice)
+        context = CondiContext(shape.parts, self.params, choice) if width else None
+        return CsdiDenoiser(
+            shape if choice.joint else replace(shape, channels=1), csdi_sizes(self.params), context, width
+        )

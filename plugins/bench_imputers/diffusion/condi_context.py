@@ -1,0 +1,156 @@
+"""The context of CondI: what is observed, through a mixture of experts, and what modalities say to each other.
+
+Axes: `b` records, `m` modalities of the grid, `width` of an encoding, D. All is computed from the conditioning entries
+alone: in training a hidden target has no part in it (the released code lets it). An absent modality is known by its mask,
+and its encoding is 0, never an encoder's answer to zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from bench.errors import UsageError
+from bench_imputers.diffusion.condi_encoders import InceptionEncoder, SmallEncoder
+from bench_imputers.diffusion.denoiser import Given
+from bench_imputers.diffusion.layers import two_layers
+from bench_imputers.diffusion.params_context import CondiChoice, CondiParams
+
+TABLE_SPREAD = 0.02
+"""Standard deviation of the table's starting values."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The conditioning part of b records by modality.
+
+    values, visible: per modality [b, its channels, length]. steps: [b, m, length], 1 where any channel is visible.
+    share: [b, m], visible share of a modality's cells. present: [b, m], 1 where it has a visible entry.
+    """
+
+    values: list[torch.Tensor]
+    visible: list[torch.Tensor]
+    steps: torch.Tensor
+    share: torch.Tensor
+    present: torch.Tensor
+
+
+def observed(given: Given, sizes: list[int]) -> Observed:
+    """A `Given` by modality; sizes: their numbers of channels, as they are stacked."""
+    values = list((given.values * given.conditioning).split(sizes, dim=1))
+    visible = list(given.conditioning.split(sizes, dim=1))
+    steps = torch.stack([each.amax(dim=1) for each in visible], dim=1)
+    share = torch.stack([each.mean(dim=(1, 2)) for each in visible], dim=1)
+    return Observed(values, visible, steps, share, steps.amax(dim=2))
+
+
+class CondiContext(nn.Module):
+    """[b, context width + m x D] for a `Given`, or [b, channels, ·] where each channel has the condition of its own modality.
+
+    First the context of observed values, where there is one, then the condition. With the condition `others`, a modality
+    has 2 D: its condition, and its own encoding.
+    """
+
+    def __init__(self, parts: Mapping[str, int], params: CondiParams, choice: CondiChoice):
+        super().__init__()
+        self.sizes = list(parts.values())
+        self.own = choice.cond_layout == "own"
+        self.context = ObservedContext(self.sizes, params, choice.experts) if choice.experts else None
+        self.condition: nn.Module | None = None
+        if choice.condition == "table":
+            self.condition = ConditionTable(len(parts), params.condition_width)
+        elif choice.condition == "others":
+            self.condition = OtherModalities(self.sizes, params.condition_width)
+        owner = [place for place, size in enumerate(self.sizes) for _ in range(size)]
+        self.register_buffer("owner", torch.tensor(owner), persistent=False)
+        self.owner: torch.Tensor
+
+    def forward(self, given: Given) -> torch.Tensor:
+        seen = observed(given, self.sizes)
+        made = [] if self.context is None else [self.context(seen)]
+        if self.condition is not None:
+            vectors = self.condition(seen)
+            if self.own:
+                made = [each[:, None].expand(-1, len(self.owner), -1) for each in made]
+                made.append(vectors[:, self.owner])
+            else:
+                made.append(vectors.flatten(1))
+        return torch.cat(made, dim=-1)
+
+
+def context_width(parts: Mapping[str, int], params: CondiParams, choice: CondiChoice) -> int:
+    """The width of what `CondiContext` returns; 0 where the network is that of CSDI."""
+    each = {"table": 1, "others": 2, "none": 0}[choice.condition] * params.condition_width
+    return params.context_width * bool(choice.experts) + each * (1 if choice.cond_layout == "own" else len(parts))
+
+
+class ConditionTable(nn.Module):
+    """[b, m, D]: W[m, m] where modality m is present, else the mean of W[i, m] over the present i, else 0 (equation 4).
+
+    Where every modality has an entry it is the same for all records.
+    """
+
+    def __init__(self, modalities: int, width: int):
+        super().__init__()
+        self.table = nn.Parameter(TABLE_SPREAD * torch.randn(modalities, modalities, width))
+
+    def forward(self, seen: Observed) -> torch.Tensor:
+        present = seen.present
+        own = self.table.diagonal().T
+        others = torch.einsum("bi,imd->bmd", present, self.table) / present.sum(dim=1).clamp(min=1)[:, None, None]
+        return torch.where(present[..., None] > 0, own, others)
+
+
+class OtherModalities(nn.Module):
+    """[b, m, 2 D]: a network of the mean encoding of the other present modalities, and the modality's own encoding.
+
+    The mean of none is 0. Of the released code, whose encoder is trained with labels in phase B: without that phase the
+    loss of the diffusion trains it.
+    """
+
+    def __init__(self, sizes: list[int], width: int):
+        super().__init__()
+        self.encoder = InceptionEncoder(sizes, width)
+        self.net = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+
+    def forward(self, seen: Observed) -> torch.Tensor:
+        present = seen.present[..., None]
+        encoded = self.encoder(seen.values, seen.visible, seen.steps) * present
+        count = present.sum(dim=1, keepdim=True) - present
+        mean = (encoded.sum(dim=1, keepdim=True) - encoded) / count.clamp(min=1)
+        return torch.cat([self.net(mean), encoded], dim=-1)
+
+
+class ObservedContext(nn.Module):
+    """[b, context width]: experts read the encodings of the modalities, each times its visible share, and the missing shares.
+
+    Every expert weighs, or the `top_k` whose logits are largest in that record.
+    """
+
+    def __init__(self, sizes: list[int], params: CondiParams, experts: int):
+        super().__init__()
+        if params.top_k > experts:
+            raise UsageError(
+                f"top_k={params.top_k} of experts={experts}; give a number up to {experts}, 0 for every one"
+            )
+        inputs, hidden = len(sizes) * (params.condition_width + 1), params.expert_width
+        self.top_k = params.top_k
+        self.encoder = SmallEncoder(sizes, params.condition_width)
+        self.gate = two_layers(inputs, hidden, experts)
+        self.experts = nn.ModuleList(two_layers(inputs, hidden, params.context_width) for _ in range(experts))
+
+    def forward(self, seen: Observed) -> torch.Tensor:
+        encoded = self.encoder(seen.values, seen.steps) * seen.share[..., None]
+        inputs = torch.cat([encoded.flatten(1), 1 - seen.share], dim=1)
+        said = torch.stack([expert(inputs) for expert in self.experts], dim=1)
+        return (self._weights(self.gate(inputs))[..., None] * said).sum(dim=1)
+
+    def _weights(self, logits: torch.Tensor) -> torch.Tensor:
+        if self.top_k:
+            chosen = functional.one_hot(logits.topk(self.top_k, dim=1).indices, logits.shape[1]).sum(dim=1)
+            logits = logits.masked_fill(chosen == 0, torch.finfo(logits.dtype).min)
+        return logits.softmax(dim=1)

@@ -1,0 +1,136 @@
+"""Encoders of one modality's visible entries to one vector. Specification condi.md, sections 4.1 and 5.1.
+
+Axes: `b` records, `m` modalities, `width` of an encoding. Batch normalisation makes a record's encoding depend on its batch
+mates in training; in sampling it uses running statistics and does not.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class Norm(nn.BatchNorm1d):
+    """Batch normalisation; a batch of a single value per channel, which has no spread, is normalised as in evaluation."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training and x.numel() == x.shape[1]:
+            return functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+            )
+        return super().forward(x)
+
+
+class SmallEncoder(nn.Module):
+    """Two convolutions of 9 bins, the mean over visible bins, a linear map (section 4.1).
+
+    Modalities share all of it, but the first convolution is a modality's own where it has several channels.
+    """
+
+    def __init__(self, sizes: list[int], width: int):
+        super().__init__()
+        apart = [size for size in sizes if size > 1]
+        self.first = nn.ModuleList(nn.Conv1d(size, 32, 9, padding=4) for size in [1] * (1 in sizes) + apart)
+        own = iter(range(1 in sizes, len(self.first)))
+        self.which = [0 if size == 1 else next(own) for size in sizes]
+        self.rest = nn.Sequential(Norm(32), nn.ReLU(), nn.Conv1d(32, 64, 9, padding=4), Norm(64), nn.ReLU())
+        self.map = nn.Linear(64, width)
+
+    def forward(self, values: list[torch.Tensor], steps: torch.Tensor) -> torch.Tensor:
+        """[b, m, width]. values: per modality [b, channels, length], 0 where not visible. steps: [b, m, length], 1 or 0."""
+        begun = torch.stack([self.first[i](each) for i, each in zip(self.which, values, strict=True)], dim=1)
+        encoded = self.rest(begun.flatten(0, 1)).unflatten(0, steps.shape[:2])
+        encoded = (encoded * steps[:, :, None]).sum(dim=3) / steps.sum(dim=2).clamp(min=1)[..., None]
+        mapped: torch.Tensor = self.map(encoded)
+        return mapped
+
+
+class InceptionEncoder(nn.Module):
+    """A pre-extractor per modality, one Inception network for all, a head (section 5.1)."""
+
+    def __init__(self, sizes: list[int], width: int):
+        super().__init__()
+        self.before = nn.ModuleList(PreExtractor(size) for size in sizes)
+        self.backbone = Backbone()
+        self.head = nn.Sequential(
+            Norm(256), nn.Dropout(0.25), nn.Linear(256, width), nn.ReLU(), Norm(width), nn.Dropout(0.5)
+        )
+
+    def forward(self, values: list[torch.Tensor], visible: list[torch.Tensor], steps: torch.Tensor) -> torch.Tensor:
+        """[b, m, width]. visible: as values, 1 or 0; others as in `SmallEncoder`.
+
+        Bins without a visible value hold the channel's mean over visible ones (0 where there is none) before the
+        pre-extractor, and 0 after it. The average over time counts visible bins, the maximum all.
+        """
+        begun = []
+        for place, (before, each, seen) in enumerate(zip(self.before, values, visible, strict=True)):
+            mean = (each * seen).sum(dim=2, keepdim=True) / seen.sum(dim=2, keepdim=True).clamp(min=1)
+            begun.append(before(torch.where(seen > 0, each, mean)) * steps[:, place, None])
+        encoded = self.backbone(torch.stack(begun, dim=1).flatten(0, 1))
+        where = steps.flatten(0, 1)[:, None]
+        average = (encoded * where).sum(dim=2) / where.sum(dim=2).clamp(min=1)
+        made: torch.Tensor = self.head(torch.cat([encoded.amax(dim=2), average], dim=1))
+        return made.unflatten(0, steps.shape[:2])
+
+
+class PreExtractor(nn.Module):
+    """Convolutions of 39 bins beside an identity: [b, channels, length] to [b, 1, length].
+
+    Where there are several channels, a convolution of one bin stands for the identity.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv1d(channels, 32, 1, bias=False),
+            nn.Conv1d(32, 32, 39, padding=19, bias=False),
+            nn.ReLU(),
+            nn.Conv1d(32, 32, 39, padding=19, bias=False),
+            nn.ReLU(),
+            nn.Conv1d(32, 16, 39, padding=19, bias=False),
+            nn.ReLU(),
+            nn.Conv1d(16, 1, 39, padding=19),
+        )
+        self.beside = nn.Identity() if channels == 1 else nn.Conv1d(channels, 1, 1, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.convolutions(x) + self.beside(x)
+        return made
+
+
+class Backbone(nn.Module):
+    """Six Inception blocks, with a shortcut around each three: [series, 1, length] to [series, 128, length]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Inception(1 if place == 0 else 128) for place in range(6))
+        self.shortcuts = nn.ModuleList(
+            nn.Sequential(nn.Conv1d(inputs, 128, 1, bias=False), Norm(128)) for inputs in (1, 128)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for place, shortcut in enumerate(self.shortcuts):
+            begun = x
+            for block in self.blocks[3 * place : 3 * place + 3]:
+                x = block(x)
+            x = torch.relu(x + shortcut(begun))
+        return x
+
+
+class Inception(nn.Module):
+    """Convolutions of 39, 19 and 9 bins behind a bottleneck, and a maximum over 3 bins; [series, inputs, length] to 128."""
+
+    def __init__(self, inputs: int):
+        super().__init__()
+        self.bottleneck = nn.Conv1d(inputs, 32, 1, bias=False)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(32, 32, bins, padding=bins // 2, bias=False) for bins in (39, 19, 9)
+        )
+        self.largest = nn.Sequential(nn.MaxPool1d(3, stride=1, padding=1), nn.Conv1d(inputs, 32, 1, bias=False))
+        self.norm = Norm(128)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        narrow = self.bottleneck(x)
+        made = [convolution(narrow) for convolution in self.convolutions]
+        return torch.relu(self.norm(torch.cat([*made, self.largest(x)], dim=1)))

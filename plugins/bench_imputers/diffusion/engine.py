@@ -1,0 +1,246 @@
+"""The diffusion engine: a method is a denoiser, how it is conditioned, and its defaults; the rest is done here.
+
+Self-supervised training (a part of the observed entries is hidden at each visit and learnt), sampling in chunks of
+records x draws, a state that travels. Modalities that are no target, and channels that no training record has ever seen, are
+completed by the last value carried forward, else the training mean.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from bench.cohort import Cohort
+from bench.components import Context, Imputer, NotFitted
+from bench.errors import UsageError
+from bench.registry import NoParams
+from bench.training import seeded
+from bench.training import train as run_training
+from bench_imputers.diffusion import state as stored
+from bench_imputers.diffusion.denoiser import Denoiser, Given, Shape
+from bench_imputers.diffusion.drawing import Drawing, draw
+from bench_imputers.diffusion.grids import Grids, require_finite, shapes
+from bench_imputers.diffusion.guess import interpolated
+from bench_imputers.diffusion.params import DiffusionParams
+from bench_imputers.diffusion.schedule import Parameterisation, Schedule, schedule
+from bench_imputers.diffusion.targets import masking
+from bench_imputers.target_modalities import chosen
+from bench_imputers.temporal import Locf
+
+P = TypeVar("P", bound=DiffusionParams)
+
+
+@dataclass
+class Network:
+    """A trained denoiser. known: bool [channels], the channel was observed in training."""
+
+    shape: Shape
+    module: Denoiser
+    known: np.ndarray
+
+
+class DiffusionImputer(Imputer[P]):
+    """Base of the diffusion imputers. A subclass writes `build`, and says by the properties what else it needs."""
+
+    def __init__(self, params: P):
+        super().__init__(params)
+        self.networks: dict[str, Network] | None = None
+        self._simple = Locf(NoParams())
+        self._parameterisation = Parameterisation(params.predict)
+
+    @abstractmethod
+    def build(self, shape: Shape) -> Denoiser:
+        """The network, untrained. Called under the seed of the axis `init`, so torch's own initialisation is fine."""
+
+    def conditioning(self, observed: torch.Tensor) -> torch.Tensor:
+        """What a training visit leaves to see of the observed entries: [b, channels, length], 1 or 0."""
+        return masking(self.params.mask, self.params.mask_ratio)(observed)
+
+    @property
+    def joint(self) -> bool:
+        """Whether all targets are stacked into one grid for one network; else each has a network of its own."""
+        return False
+
+    @property
+    def uses_context(self) -> bool:
+        """Whether the denoiser reads the other modalities, pooled (`Given.context`)."""
+        return False
+
+    @property
+    def pastes(self) -> bool:
+        """Whether sampling replaces observed entries of the state by their own noised values before every network call."""
+        return False
+
+    @property
+    def schedule(self) -> Schedule:
+        p = self.params
+        return schedule(p.betas, p.diffusion_steps, p.beta_first, p.beta_last)
+
+    def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
+        """Train a network per target modality (or one for all). Raises DataError for a grid that is not finite where it
+        is observed, UsageError for a target that is not there, TrainingError, Interrupted.
+        """
+        require_finite(train, self._who)
+        require_finite(valid, self._who)
+        self.networks = None
+        self._simple.fit(train, valid, context)
+        networks = {}
+        targets = chosen(train, self.params.targets, self.params.widest, self._who)
+        for name, shape in shapes(train, targets, self.joint, self.uses_context).items():
+            grids = Grids(train, shape, context.device)
+            usable = np.flatnonzero(grids.observed_any())
+            if not len(usable):
+                context.report(f"{name}: never observed in training; completed by the training mean of 0")
+                continue
+            with seeded(context, "init", name):
+                module = self.build(shape).to(context.device)
+            if self.params.compile:
+                module.compile()
+            networks[name] = Network(shape, module, grids.known())
+            self._train(name, networks[name], grids, usable, Grids(valid, shape, context.device), context)
+        self.networks = networks
+
+    def _train(
+        self, name: str, network: Network, grids: Grids, usable: np.ndarray, valid: Grids, context: Context
+    ) -> None:
+        kept = np.flatnonzero(valid.observed_any())[: self.params.validation_records]
+        steps = torch.from_numpy(np.arange(len(kept)) * self.params.diffusion_steps // max(len(kept), 1))
+
+        def loss(items: np.ndarray) -> torch.Tensor:
+            squares, count = self.losses(network.module, grids, usable[items])
+            return squares / count.clamp(min=1)
+
+        def validate() -> float:
+            total, counted = 0.0, 0.0
+            for start in range(0, len(kept), self.params.batch_size):
+                part = slice(start, start + self.params.batch_size)
+                squares, count = self.losses(network.module, valid, kept[part], steps[part])
+                total, counted = total + float(squares), counted + float(count)
+            return total / max(counted, 1.0)
+
+        run_training(
+            network.module,
+            len(usable),
+            loss,
+            self.params,
+            context,
+            validate=validate if self.params.validate and len(kept) else None,
+            name=name,
+        )
+
+    def losses(
+        self, module: Denoiser, grids: Grids, items: np.ndarray, steps: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sum of squared errors over the hidden entries of those records, and how many these are.
+
+        Mask, step and noise come from torch's generator. steps: int64 [b], in place of drawn ones. Entries never observed hold
+        0 with noise on top and have no loss (CSDI, section 3.3 and algorithm 1).
+        """
+        values, observed = grids.batch(items)
+        visible = self.conditioning(observed)
+        hidden = observed - visible
+        if steps is None:
+            steps = torch.randint(self.params.diffusion_steps, (len(items),), device=values.device)
+        steps = steps.to(values.device)
+        eps = torch.randn_like(values)
+        alpha_bars = torch.from_numpy(self.schedule.alpha_bars).to(values.device)[steps][:, None, None]
+        signal, sigma = alpha_bars.sqrt().float(), (1 - alpha_bars).sqrt().float()
+        seen = values * visible
+        clean = values - observed * self.centre(seen, visible)
+        given = Given(seen, visible, grids.context(items))
+        said = module(signal * clean + sigma * eps, steps, module.condition(given)).float()
+        goal = self._parameterisation.goal(clean, eps, signal, sigma)
+        return ((goal - said).square() * hidden).sum(), hidden.sum()
+
+    def centre(self, values: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
+        """What the process is relative to: 0, or with `residual` the interpolation of the visible entries."""
+        if not self.params.residual:
+            return torch.zeros_like(values)
+        return interpolated(values, visible, torch.zeros(values.shape[1], device=values.device))
+
+    def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
+        """See `Imputer.impute`. Raises NotFitted, DataError, UsageError for a cohort of another form than the training's,
+        Interrupted. What is no target is completed once, and the same array is shown for every draw.
+        """
+        if self.networks is None:
+            raise NotFitted(f"{self._who} must be fitted, or given a state, before it imputes")
+        for network in self.networks.values():
+            self._require_form(cohort, network.shape)
+        require_finite(cohort, self._who)
+        simple = self._simple.impute(cohort, 1, context)
+        completed = {name: np.broadcast_to(grid, (draws, *grid.shape[1:])) for name, grid in simple.items()}
+        for name, network in self.networks.items():
+            network.module.to(context.device).eval()
+            drawing = Drawing(
+                module=network.module,
+                grids=Grids(cohort, network.shape, context.device),
+                ids=[str(record) for record in cohort.ids],
+                draws=draws,
+                shape=network.shape,
+                fill=torch.from_numpy(np.concatenate([self._fill(part) for part in network.shape.parts])),
+                seed=context.seed_for("draws", name),
+                name=name,
+                parameterisation=self._parameterisation,
+                schedule=self.schedule,
+                params=self.params,
+                pastes=self.pastes,
+                centre=self.centre,
+            )
+            stacked = draw(drawing, context)
+            at = 0
+            for part, width in network.shape.parts.items():
+                series, own = cohort.modalities[part], slice(at, at + width)
+                open_ = ~np.asarray(series.observed) & network.known[own]
+                completed[part] = np.where(open_, stacked[..., own], simple[part])
+                at += width
+        return completed
+
+    def parameters(self) -> int:
+        """How many weights all networks have together."""
+        return sum(weight.numel() for each in (self.networks or {}).values() for weight in each.module.parameters())
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        if self.networks is None:
+            return {}
+        state = {f"fill/{name}": values for name, values in self._simple.state_dict().items()}
+        for name, network in self.networks.items():
+            state |= stored.pack(name, network.shape, network.known, network.module)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        self._simple.load_state_dict(
+            {name.removeprefix("fill/"): values for name, values in state.items() if name.startswith("fill/")}
+        )
+        self.networks = {}
+        for name in stored.names(state):
+            shape, known, weights = stored.unpack(name, state)
+            with torch.random.fork_rng(devices=[]):
+                module = self.build(shape)
+            module.load_state_dict(weights)
+            if self.params.compile:
+                module.compile()
+            self.networks[name] = Network(shape, module.eval(), known)
+
+    @property
+    def _who(self) -> str:
+        return type(self).__name__.lower()
+
+    def _fill(self, name: str) -> np.ndarray:
+        return self._simple.state_dict()[name]
+
+    def _require_form(self, cohort: Cohort, shape: Shape) -> None:
+        for name, channels in [*shape.parts.items(), *shape.context.items()]:
+            if name not in cohort.modalities:
+                raise UsageError(f"{self._who}: was trained with the modality {name}, which this cohort does not have")
+            series = cohort.modalities[name]
+            found = (series.grid.shape[2], tuple(float(time) for time in series.times))
+            if found != (channels, shape.times):
+                raise UsageError(
+                    f"{self._who}: was trained with {channels} channels of {name} at {shape.length} bins, and this cohort has "
+                    f"{found[0]} at {len(found[1])} bins or other times; fit it on a cohort of the same form"
+                )

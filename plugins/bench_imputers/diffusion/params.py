@@ -1,0 +1,126 @@
+"""Parameters of the diffusion imputers, light enough to be imported where the plugin declares itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from bench.train_params import AboveZero, NotNegative, Positive, TrainParams
+
+Whole = Annotated[int, msgspec.Meta(ge=0)]
+Rate = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Mask = Literal["random", "historical", "mix", "ratio", "points", "segments", "blackout"]
+
+
+class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every diffusion imputer can set beside its network and the training loop.
+
+    targets:          modalities completed by diffusion; empty = every modality of at most `widest` channels. The others are
+                      completed by the last value carried forward, else the training mean.
+    widest:           most channels of a modality that is a target by itself: wider ones are embeddings of notes or images.
+    diffusion_steps:  steps of the process, T.
+    betas:            how the noise variances grow from `beta_first` to `beta_last`: linearly, or their square roots do.
+    predict:          what the network predicts: the noise, the clean value (x0), or v = √ᾱ noise − √(1 − ᾱ) x0.
+    residual:         the process runs on the difference to the linear interpolation of the visible entries.
+    mask:             how a training visit hides entries: a share of them uniform in (0, 1) (random), where the record before
+                      in the batch has none (historical), either by a coin (mix), or the share `mask_ratio` (ratio). Or it
+                      hides bins, whatever was observed there: `mask_ratio` of them in each channel, as single bins (points)
+                      or one segment (segments), or the same segment in all channels (blackout).
+    validate:         keep the weights with the smallest denoising loss on `validation_records` validation records, under the
+                      same noise after every epoch; false = the last weights, as in the reference.
+    solver:           ancestral (DDPM; fewer steps rebuild the betas), ddim, or dpm++ (order 2, mid-point).
+    solver_steps:     network calls per draw, equally spaced over the steps; 0 = all.
+    eta:              share of ancestral noise in ddim, 0 to 1.
+    start:            where sampling starts: noise, or a last-value-carried-forward (noised_locf) or linear (noised_linear)
+                      completion, noised to the last step.
+    bound:            the implied clean value is cut off at so many standard deviations in sampling; 0 = never, as published.
+    chunk:            records x draws per network call; 0 = chosen by device and grid. Changes rounding only.
+    compile:          compile the network with torch.compile. Changes rounding only.
+    """
+
+    targets: tuple[str, ...] = ()
+    widest: Positive = 48
+    diffusion_steps: Annotated[int, msgspec.Meta(ge=2)] = 50
+    betas: Literal["quadratic", "linear"] = "quadratic"
+    beta_first: Rate = 1e-4
+    beta_last: Rate = 0.5
+    predict: Literal["noise", "x0", "v"] = "noise"
+    residual: bool = False
+    mask: Mask = "random"
+    mask_ratio: Rate = 0.2
+    validate: bool = False
+    validation_records: Positive = 128
+    solver: Literal["ancestral", "ddim", "dpm++"] = "ancestral"
+    solver_steps: Whole = 0
+    eta: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    start: Literal["noise", "noised_locf", "noised_linear"] = "noise"
+    bound: NotNegative = 0.0
+    chunk: Whole = 0
+    compile: bool = False
+
+
+class CsdiSizes(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sizes of the network of CSDI, which other methods condition further.
+
+    channels, heads, layers: width, attention heads and residual layers of the denoiser.
+    feedforward:   width inside each transformer layer; not tied to `channels` in the reference.
+    step_width, time_width, feature_width: widths of the embeddings of diffusion step, time and channel.
+    dropout:       in the transformer layers, while training.
+    """
+
+    channels: Positive = 64
+    heads: Positive = 8
+    layers: Positive = 4
+    feedforward: Positive = 64
+    step_width: Positive = 128
+    time_width: Positive = 128
+    feature_width: Positive = 16
+    dropout: Share = 0.1
+
+
+class CsdiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """CSDI; the defaults are its published healthcare configuration.
+
+    unconditional: the ablation: one input, no mask channel; observed values are noised and pasted while sampling.
+    """
+
+    unconditional: bool = False
+    epochs: Positive = 200
+    batch_size: Positive = 16
+    learning_rate: AboveZero = 1e-3
+    schedule: Literal["constant", "cosine", "milestones"] = "milestones"
+    weight_decay: NotNegative = 1e-6
+    clip: NotNegative = 0.0
+    patience: Whole = 0
+
+
+class SssdParams(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """SSSD with S4; the defaults are its published configuration (MuJoCo, 90 % missing).
+
+    blocks:        residual blocks, of two S4 layers each.
+    width:         channels of a block.
+    states:        of the state space of each S4 feature, of which a layer has 2 · width.
+    observed:      what the network sees at conditioning entries while training: the clean value scaled by √ᾱ + √(1 − ᾱ)
+                   (reference, as published) or the clean value (clean), which is what it sees in sampling in either case.
+    powers:        the matrix that turns trained numbers into kernels: kept (stored: 16 · blocks · width · states · length
+                   bytes) or computed again in each training step (recomputed). Changes rounding only.
+    """
+
+    blocks: Positive = 36
+    width: Positive = 256
+    states: Positive = 64
+    observed: Literal["reference", "clean"] = "reference"
+    powers: Literal["stored", "recomputed"] = "stored"
+    diffusion_steps: Annotated[int, msgspec.Meta(ge=2)] = 200
+    betas: Literal["quadratic", "linear"] = "linear"
+    beta_first: Rate = 1e-4
+    beta_last: Rate = 0.02
+    mask: Mask = "points"
+    mask_ratio: Rate = 0.9
+    steps: Positive | None = 150_000
+    batch_size: Positive = 50
+    learning_rate: AboveZero = 2e-4
+    clip: NotNegative = 0.0
+    patience: Whole = 0

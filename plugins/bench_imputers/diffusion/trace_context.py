@@ -1,0 +1,138 @@
+"""The context of TRACE: the other modalities of a record, pooled over time, as one vector.
+
+Axes: `b` records, `m` other modalities, `width` of the context. Whether a modality is available is an input of its own;
+what its values hold where it is not has no effect. Where none is available, or the cell has none, the context is a trained
+vector that starts at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from bench_imputers.diffusion.denoiser import Given
+from bench_imputers.diffusion.layers import two_layers
+from bench_imputers.diffusion.params_context import TraceChoice, TraceParams
+
+PENALTY = 1e4
+"""What a missing modality loses on the scale of the logits of the gate mlp."""
+
+
+class PooledContext(nn.Module):
+    """[b, width] for a `Given`. Subclasses write how available modalities become one vector; with none there is none."""
+
+    def __init__(self, sizes: Mapping[str, int], width: int):
+        super().__init__()
+        self.sizes = dict(sizes)
+        self.null = nn.Parameter(torch.zeros(width))
+
+    def forward(self, given: Given) -> torch.Tensor:
+        if not self.sizes:
+            return self.null.expand(len(given.values), -1)
+        pooled = [given.context[name] for name in self.sizes]
+        available = torch.stack([each.available for each in pooled], dim=1)
+        values = [torch.where(each.available[:, None], each.values, 0) for each in pooled]
+        return torch.where(available.any(dim=1, keepdim=True), self.mixed(values, available), self.null)
+
+    def mixed(self, values: list[torch.Tensor], available: torch.Tensor) -> torch.Tensor:
+        """[b, width]. values: [b, channels] per modality, 0 where it is not available. available: bool [b, m]."""
+        raise NotImplementedError
+
+
+class Mixture(PooledContext):
+    """Projections, a pool of experts that all modalities share, and weights of the modalities.
+
+    Of a modality's vector u: e = u + Σ_k ρ_k E_k(u), ρ = softmax(W u); the context is Σ π e. `equal`: ρ and π are equal
+    shares, and neither is learnt.
+    """
+
+    def __init__(self, sizes: Mapping[str, int], params: TraceParams, choice: TraceChoice, equal: bool):
+        width = params.context_width
+        super().__init__(sizes, width)
+        self.projections = nn.ModuleList(two_layers(size, params.hidden_width, width) for size in sizes.values())
+        self.pool = Pool(width, choice.experts, choice.expert_width, equal) if choice.experts else None
+        self.gate: nn.Module
+        if equal:
+            self.gate = EqualGate()
+        elif choice.gate == "inner":
+            self.gate = InnerGate(len(sizes), width)
+        else:
+            self.gate = MlpGate(len(sizes), width, params.hidden_width)
+
+    def mixed(self, values: list[torch.Tensor], available: torch.Tensor) -> torch.Tensor:
+        projected = [project(each) for project, each in zip(self.projections, values, strict=True)]
+        vectors = torch.stack(projected, dim=1)
+        if self.pool is not None:
+            vectors = self.pool(vectors)
+        return (self.gate(vectors, available)[..., None] * vectors).sum(dim=1)
+
+
+class Pool(nn.Module):
+    """[..., width] to the same: the vector, and what the experts say of it. Every expert has a say."""
+
+    def __init__(self, width: int, experts: int, hidden: int, equal: bool):
+        super().__init__()
+        self.experts = nn.ModuleList(two_layers(width, hidden, width) for _ in range(experts))
+        self.router = None if equal else nn.Linear(width, experts, bias=False)
+
+    def forward(self, vectors: torch.Tensor) -> torch.Tensor:
+        said = torch.stack([expert(vectors) for expert in self.experts], dim=-1)
+        if self.router is None:
+            return vectors + said.mean(dim=-1)
+        return vectors + (said * self.router(vectors).softmax(dim=-1)[..., None, :]).sum(dim=-1)
+
+
+class InnerGate(nn.Module):
+    """Weights [b, m]: the softmax, over the available modalities alone, of inner products with a vector of each."""
+
+    def __init__(self, modalities: int, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(modalities, width).uniform_(-(width**-0.5), width**-0.5))
+
+    def forward(self, vectors: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
+        logits = (vectors * self.weight).sum(dim=-1)
+        return logits.masked_fill(~available, torch.finfo(logits.dtype).min).softmax(dim=-1)
+
+
+class MlpGate(nn.Module):
+    """Weights [b, m] of the public code: a network of all vectors and of the flags of what is missing."""
+
+    def __init__(self, modalities: int, width: int, hidden: int):
+        super().__init__()
+        self.net = two_layers(modalities * (width + 1), hidden, modalities)
+
+    def forward(self, vectors: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
+        missing = (~available).to(vectors.dtype)
+        logits = self.net(torch.cat([vectors.flatten(1), missing], dim=1))
+        return (logits - PENALTY * missing).softmax(dim=-1)
+
+
+class EqualGate(nn.Module):
+    """Weights [b, m]: the same for every available modality, 0 for the others."""
+
+    def forward(self, vectors: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
+        weights = available.to(vectors.dtype)
+        return weights / weights.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+class Concatenated(PooledContext):
+    """The ablation without experts and gate: one linear map of all pooled vectors and of the flags of what is missing."""
+
+    def __init__(self, sizes: Mapping[str, int], width: int):
+        super().__init__(sizes, width)
+        self.map = nn.Linear(sum(sizes.values()) + len(sizes), width)
+
+    def mixed(self, values: list[torch.Tensor], available: torch.Tensor) -> torch.Tensor:
+        mapped: torch.Tensor = self.map(torch.cat([*values, (~available).to(values[0].dtype)], dim=1))
+        return mapped
+
+
+def pooled_context(sizes: Mapping[str, int], params: TraceParams, choice: TraceChoice) -> PooledContext:
+    """The context of a variant that has one. sizes: other modality -> its number of channels."""
+    if not sizes:
+        return PooledContext(sizes, params.context_width)
+    if params.variant == "no-moe":
+        return Concatenated(sizes, params.context_width)
+    return Mixture(sizes, params, choice, equal=params.variant == "fixed-weight")
