@@ -33,7 +33,7 @@ from bench_datasets.mimic4_generate_variables import ITEMS, VARIABLES
 from bench_datasets.mimic4_generate_write import CHARTEVENTS, TASKS, Tables
 from bench_datasets.plugin import Mimic4Params
 
-VERSION = 2
+VERSION = 3
 MARK = "synthetic.json"  # stands in every generated folder and in no release
 SUBJECTS, ADMISSIONS, STAYS = 90_000_000, 92_000_000, 93_000_000  # outside the ranges that the release uses
 MOST_STAYS = 1_000_000

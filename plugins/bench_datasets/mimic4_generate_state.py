@@ -49,16 +49,16 @@ def vector(loadings: Mapping[str, float]) -> np.ndarray:
 
 DEATH = vector(
     {
-        "severity": 1.45,
-        "trend": 1.0,
+        "severity": 1.9,
+        "trend": 1.2,
         "circulation": 0.6,
         "lungs": 0.5,
         "kidneys": 0.4,
         "infection": 0.4,
         "brain": 0.8,
         "burden": 0.45,
-        "thorax": 1.25,
-        "heart": 1.25,
+        "thorax": 1.75,
+        "heart": 1.75,
     }
 )
 DAYS = vector(
