@@ -71,20 +71,25 @@ def variants(
                 if values.count(value) > 1:
                     raise UsageError(f'"{dotted}" names {value} twice (from {where(dotted)}); keep one')
         said = request.said.get(prefix, {})
-        shown = [key for key in axes if len(axes[key]) > 1 or key in said or _in_label(types_of[key])]
+        wanted = {key: _in_label(type_) for key, type_ in types_of.items()}
+        written_too = [key for key in axes if len(axes[key]) > 1 or key in said or wanted.get(key)]
+        shown = sorted({*written_too, *(key for key, word in wanted.items() if word == "always")})
         for combination in itertools.product(*axes.values()):
             params = dict(zip(axes, combination, strict=True))
             typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
-            inside = ", ".join(f"{key}={_short(params[key], axes[key])}" for key in shown)
+            inside = ", ".join(f"{key}={_short(params.get(key, typed[key]), axes.get(key, ()))}" for key in shown)
             label = f"{name}({inside})" if inside else name
             made.append(Variant(kind, name, label, typed, control=name in controls))
     return made
 
 
-def _in_label(kind: Any) -> bool:
-    """Whether a parameter's type says `msgspec.Meta(extra={"in_label": True})`: its value is shown wherever it was written."""
+def _in_label(kind: Any) -> bool | str:
+    """What a parameter's type says of its place in labels, `msgspec.Meta(extra={"in_label": ...})`.
+
+    True: shown wherever it was written, also in a suite file alone; "always": by default too. Else False.
+    """
     metas = [meta for meta in typing.get_args(kind) if isinstance(meta, msgspec.Meta)]
-    return any((meta.extra or {}).get("in_label", False) for meta in metas)
+    return next((word for meta in metas if (word := (meta.extra or {}).get("in_label"))), False)
 
 
 def _short(value: Any, among: Sequence[Any] = ()) -> str:

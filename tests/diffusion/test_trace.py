@@ -283,3 +283,5 @@ def test_presets_and_variants_stand_in_labels_even_where_a_suite_chose_them(tmp_
     asked.registry = made_registry(plain={"params": TraceParams})
     asked.text = SUITE + '\n[imputer.plain]\npreset = "trace-code"\nvariant = "no-moe"\nepochs = 3\n'
     assert {cell.coordinates.imputer for cell in asked.plan().cells} == {"plain(preset=trace-code, variant=no-moe)"}
+    asked.text = SUITE
+    assert {cell.coordinates.imputer for cell in asked.plan().cells} == {"plain(preset=trace)"}

@@ -113,7 +113,7 @@ def _block(drawing: Drawing, items: np.ndarray, chunk: int, context: Context) ->
     result = torch.cat(made, dim=1)[:, : drawing.draws].permute(1, 0, 3, 2).cpu().numpy()
     if not np.isfinite(result).all():
         raise SamplingError(
-            f"{drawing.name}: draws of records {drawing.ids[items[0]]} to {drawing.ids[items[-1]]} are not finite numbers; "
+            f"{drawing.name}: draws of {len(items)} of {len(drawing.ids)} records are not finite numbers; "
             "train longer (epochs or steps), or bound the implied clean value (bound=4)"
         )
     return np.asarray(result)

@@ -10,6 +10,7 @@ from bench.train_params import AboveZero, NotNegative, Positive
 from bench_imputers.diffusion.params import CsdiParams, CsdiSizes, Rate, Whole
 
 IN_LABEL = msgspec.Meta(extra={"in_label": True})
+ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})
 """The harness shows such a parameter in the label of a result wherever it was written, a suite file included."""
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -34,7 +35,7 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     replace_observed: noise and paste observed values while sampling in unconditional; false = they have no effect there.
     """
 
-    preset: Annotated[Literal["trace", "trace-code", "trace-small"], IN_LABEL] = "trace"
+    preset: Annotated[Literal["trace", "trace-code", "trace-small"], ALWAYS_IN_LABEL] = "trace"
     variant: Annotated[Literal["full", "unconditional", "uni", "fixed-weight", "no-moe"], IN_LABEL] = "full"
     experts: Whole | None = None
     expert_width: Positive | None = None
@@ -86,7 +87,7 @@ class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     condition_width: of an encoding of a modality and of an entry of the table, D.
     """
 
-    profile: Annotated[Literal["paper", "released"], IN_LABEL] = "paper"
+    profile: Annotated[Literal["paper", "released"], ALWAYS_IN_LABEL] = "paper"
     condition: Literal["table", "others", "none"] | None = None
     cond_layout: Literal["all", "own"] | None = None
     experts: Whole | None = None
