@@ -174,6 +174,9 @@ class TaskSummary(msgspec.Struct, frozen=True):
 IMPUTATION = "imputation"
 """What a published value names in place of a task when it is a score on hidden entries."""
 
+IMPUTATION_METRICS = ("mae", "rmse", "crps")
+"""What is published of one."""
+
 
 class Published(msgspec.Struct, frozen=True):
     """A published value: stands in a column of its own, never among ours.

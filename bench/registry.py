@@ -157,6 +157,8 @@ class Registry:
             spec = Spec(kind=kind, name=name, path=path, tags=tags, plugin=origin, **declared)
         except TypeError as error:
             raise PluginError(f'{kind} "{name}" of {origin}: {error}') from error
+        if spec.splits and "uses_split" in tags:
+            raise PluginError(f'dataset "{name}" of {origin}: what learns while preparing cannot carry splits of its own')
         if spec.randomness not in ("deterministic", "seeded", "stochastic"):
             raise PluginError(f'{kind} "{name}" of {origin}: randomness "{spec.randomness}" is not known')
         self._specs[kind, name] = spec

@@ -14,8 +14,9 @@ import msgspec
 
 from bench.errors import UsageError, nearest, unknown
 from bench.overrides import ORIGIN, Word, duration, merge, parse, size
+from bench.records import IMPUTATION, IMPUTATION_METRICS
 from bench.registry import Registry
-from bench.suite import AXES, FIXED, SHORT, Layers, Suite, read, resolve
+from bench.suite import AXES, FIXED, RULES, SHORT, Layers, Suite, read, resolve
 from bench.typed import convert, is_many, is_text
 from bench.variants import variants
 
@@ -122,6 +123,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     layers = Layers(tree, path, settings.profile, overrides)
     suite = resolve(layers)
     _check_methods(suite, registry, layers)
+    _check_split(suite, registry, layers)
     origins = {
         dotted: layers.where(dotted)
         for kind in METHOD_KINDS
@@ -134,6 +136,13 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     duration(suite.limits.time, "limits.time", layers.where("limits.time"))
     size(suite.limits.memory, "limits.memory", layers.where("limits.memory"))
     return made
+
+
+def _check_split(suite: Suite, registry: Registry, layers: Layers) -> None:
+    """Refuse a split that is neither a rule nor carried by the dataset."""
+    carried = registry.get("dataset", suite.dataset, layers.where("dataset")).splits
+    if suite.split.carried and suite.split.by not in carried:
+        raise unknown("split", suite.split.by, (*RULES, *carried), layers.where("split.by"))
 
 
 def _in_full(parsed: list[Word]) -> list[Word]:
@@ -237,10 +246,11 @@ def _check_methods(suite: Suite, registry: Registry, layers: Layers) -> None:
         value, times = Counter(values).most_common(1)[0]
         if times > 1:
             raise UsageError(f'"{axis}" names {value} twice (from {origin}); keep one')
+    measured = {IMPUTATION: IMPUTATION_METRICS, **{name: task.metrics for name, task in dataset.tasks.items()}}
     for entry in suite.published:
-        if entry.task not in dataset.tasks:
-            raise unknown("task", entry.task, dataset.tasks, f"the published values of suite {suite.name}")
-        metrics = dataset.tasks[entry.task].metrics
+        if entry.task not in measured:
+            raise unknown("task", entry.task, measured, f"the published values of suite {suite.name}")
+        metrics = measured[entry.task]
         if entry.metric not in metrics:
             raise unknown("metric", entry.metric, metrics, f"the published values of suite {suite.name}")
     for kind in METHOD_KINDS:

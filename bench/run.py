@@ -100,7 +100,8 @@ def prepare(
     absent = bool(dataset.files) and not files
     digest = manifest(files, cache) if files else "" if absent else dataset.version
     given = wanted(request.suite.weights.files, cache)
-    check_weights(given, request, registry, digest)
+    if not absent:
+        check_weights(given, request, registry, digest)
     planned = plan(request, registry, digest, kind, {name: found.digest for name, found in given.items()})
     ledger = Ledger(request.settings.out_folder())
     everything = ledger.load()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -52,8 +52,15 @@ def split_records(
     return np.array([parts[record] for record in ids], dtype=np.int8)
 
 
-def part(rule: Split, ids: Sequence[str], groups: Sequence[str]) -> np.ndarray:
-    """The parts of a cohort's records as a suite says: int8 [n]. ids, groups: str [n], of all records of the cohort."""
+def part(
+    rule: Split, ids: Sequence[str], groups: Sequence[str], splits: Mapping[str, np.ndarray] | None = None
+) -> np.ndarray:
+    """The parts of a cohort's records as a suite says: int8 [n]. ids, groups: str [n], of all records of the cohort.
+
+    splits: those that the cohort carries. Raises KeyError when the rule names none of them.
+    """
+    if rule.carried:
+        return (splits or {})[rule.by]
     if rule.legacy:
         return split_records(ids, rule.seed, rule.fractions)
     return split(groups, rule.seed, rule.fractions)

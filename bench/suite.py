@@ -32,33 +32,47 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 
+PATIENT, REFERENCE_STAY = RULES = ("patient", "reference-stay")
+"""The rules by which any cohort can be parted."""
+
+
 class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How records are parted: the suite's own seed, never a cell's.
 
     by: "patient" keeps all records of a group on one side; "reference-stay" parts records, as published code does, so
-    that patients stand on both sides: whatever is made with it says so. See `bench.splits`.
+    that patients stand on both sides: whatever is made with it says so. See `bench.splits`. Any other name is a split that
+    the dataset carries (`bench.cohort.Cohort.splits`), which has no seed and no fractions.
     """
 
-    by: Literal["patient", "reference-stay"] = "patient"
+    by: Name = PATIENT
     seed: int = 0
     fractions: tuple[Fraction, Fraction, Fraction] = (0.70, 0.15, 0.15)
 
     @property
     def legacy(self) -> bool:
         """Whether patients stand on both sides."""
-        return self.by != "patient"
+        return self.by == REFERENCE_STAY
+
+    @property
+    def carried(self) -> bool:
+        """Whether the dataset carries it."""
+        return self.by not in RULES
 
     @property
     def label(self) -> str:
-        """What a table made with a legacy split is called by; empty for the default."""
-        return f"split={self.by}" if self.legacy else ""
+        """What a table made with it is called by; empty for the default."""
+        return f"split={self.by}" if self.by != PATIENT else ""
 
     def identity(self) -> dict[str, Any]:
         """What of it decides a key. The default rule is not named, so that keys made before there was another still hold."""
+        if self.carried:
+            return {"by": self.by}
         return {"seed": self.seed, "fractions": list(self.fractions), **({"by": self.by} if self.legacy else {})}
 
     def said(self) -> str:
         """In words, for the provenance of a record."""
+        if self.carried:
+            return f"{self.label} (of the dataset)"
         rule = f"{self.label} (by record: patients on both sides), " if self.legacy else ""
         return f"{rule}seed {self.seed}, fractions {'/'.join(f'{share:g}' for share in self.fractions)}"
 

@@ -252,10 +252,10 @@ def check_cohort(record: WeightsRecord, seen: Cohort, scaler: Scaler, differ: Di
     for known, found in zip([*record.modalities, record.statics], here, strict=True):
         for what, one, two in (("channels", known.channels, found.channels), ("units", known.units, found.units)):
             if one != two:
-                other = next((pair for pair in zip(one, two, strict=False) if pair[0] != pair[1]), (len(one), len(two)))
+                pairs = zip(one, two, strict=False)
+                other = next((pair for pair in pairs if pair[0] != pair[1]), (len(one), len(two)))
                 raise UsageError(
-                    f"{who}{what} of {known.modality} differ: they were trained on {other[0] or 'none'}, here is "
-                    f"{other[1] or 'none'}"
+                    f'{who}{what} of {known.modality} differ: they were trained on "{other[0]}", here is "{other[1]}"'
                 )
     if (record.length, record.bin_hours) != (seen.length, seen.bin_hours):
         raise UsageError(

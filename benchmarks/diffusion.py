@@ -6,9 +6,9 @@ python benchmarks/diffusion.py --quick            tiny sizes, once: tries the sc
 python benchmarks/diffusion.py --json
 python benchmarks/diffusion.py --quality FILE     also: 10 steps against 50 with the weights of that file, on real records
 
-The grid is 35 x 48 with 50 steps, the published healthcare configuration but for the noise: with `beta_last` = 0.02 the
-states of an untrained network stay of the size that those of a trained one have. (With 0.5 they grow two-hundredfold, and
-both sides compute with subnormal numbers, which takes longer.) Otherwise no time depends on what weights are. Each side
+The grid is 35 x 48 with 50 steps: the published healthcare configuration. Its weights are untrained, so that under the
+published noise (`beta_last` = 0.5) the states grow more than a hundredfold, as those of a trained network do not;
+`--beta-last 0.02` keeps them small. Times of the two settings may differ, so say which one a figure comes from. Each side
 picks the records per network call that suit it, from a short trial. For the comparison of results both sides get the same
 noise. FILE is the state.safetensors of an imputation of the suite csdi_healthcare; `--params` says, as JSON, where its
 parameters are not the defaults. Needs the extra pypots. Exit code 0 whether goals are met or not.
@@ -355,6 +355,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="tiny sizes and one repetition")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 = as many as it takes")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument("--beta-last", type=float, default=0.5, help="the last noise variance; 0.5 as published")
     parser.add_argument("--quality", type=Path, metavar="FILE", help="weights to compare 10 steps with all")
     parser.add_argument("--params", default="{}", metavar="JSON", help="parameters of those weights")
     parser.add_argument("--records", type=int, default=0, help="records of the quality rows; 0 = 32, on a GPU 300")
@@ -363,7 +364,8 @@ def main(words: list[str] | None = None) -> int:
     if asked.threads:
         torch.set_num_threads(asked.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    size = Size(35, 48, CsdiParams(beta_last=0.02), *((2, 2, 16, 2) if device == "cpu" else (64, 16, 16, 5)), device)
+    amounts = (2, 2, 16, 2) if device == "cpu" else (64, 16, 16, 5)
+    size = Size(35, 48, CsdiParams(beta_last=asked.beta_last), *amounts, device)
     if asked.quick:
         small = CsdiParams(channels=8, heads=2, layers=2, step_width=16, time_width=16, diffusion_steps=12)
         size = Size(3, 5, small, 2, 2, 4, 1, device)

@@ -47,6 +47,28 @@ def test_a_cohort_comes_back_bit_for_bit(cohort, tmp_path):
     assert_same(load(tmp_path / "cohort"), cohort)
 
 
+def test_the_splits_that_a_cohort_carries_come_back_and_must_be_those_declared(cohort, tmp_path):
+    parts = np.arange(len(cohort), dtype=np.int8) // 2 % 3
+    carrying = replace(cohort, splits={"fold0": parts})
+    declared = replace(SPEC, splits=("fold0",))
+    validate(carrying, declared)
+    save(tmp_path / "cohort", carrying)
+    assert np.array_equal(load(tmp_path / "cohort").splits["fold0"], parts)
+    assert np.array_equal(carrying.take(np.array([5, 1])).splits["fold0"], parts[[5, 1]])
+    for wrong, spec, message in [
+        (carrying, SPEC, "splits are"),
+        (cohort, declared, "splits are"),
+        (replace(cohort, splits={"fold0": parts + 1}), declared, "must be int8"),
+        (
+            replace(cohort, splits={"fold0": np.arange(len(cohort), dtype=np.int8) % 3}),
+            declared,
+            "parts the records of",
+        ),
+    ]:
+        with pytest.raises(PluginError, match=message):
+            validate(wrong, spec)
+
+
 def test_targets_of_every_kind_come_back_unknown_ones_included(cohort, tmp_path):
     targets = {name: target.copy() for name, target in toy_targets().items()}
     targets["toy_labels"][3] = np.nan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "block": {"rate": 0.4},
     "modality_drop": {"rate": 0.5},
     "within": {"ps": 0.8, "pw": 0.5},
+    "rectangle": {"rate": 0.4},
 }
 
 
@@ -149,6 +150,40 @@ def test_what_is_no_mask_is_refused_with_the_record_and_the_modality(masks: dict
 
     with pytest.raises(PluginError, match=f'record "r0000".*{message}'):
         hide(COHORT, Broken(NoParams()), 1, "broken")
+
+
+class AtOnce(Liar):
+    """Hides the first two bins of every record; all masks at once."""
+
+    stated = 2 / 12
+    masks: Any = None
+
+    def hide_cohort(self, observed: Mapping[str, np.ndarray], ids: Sequence[str]) -> dict[str, np.ndarray] | None:
+        if self.masks is not None:
+            return self.masks
+        return {m: np.broadcast_to(np.arange(12)[:, None] < 2, known.shape) for m, known in observed.items()}
+
+    def spread(self, observed: Mapping[str, np.ndarray]) -> float:
+        return 0.0
+
+
+def test_a_scenario_that_hides_a_cohort_at_once_is_taken_at_its_word_and_its_share_is_asserted() -> None:
+    made = hide(COHORT, AtOnce(NoParams()), 1, "at once")
+    for name, series in COHORT.modalities.items():
+        assert np.array_equal(made.hidden[name], series.observed & (np.arange(12)[:, None] < 2))
+    assert made.shares["standard_error"] == 0
+    wrong = AtOnce(NoParams())
+    wrong.stated = 0.25
+    with pytest.raises(PluginError, match=r"promise 0\.25"):
+        hide(COHORT, wrong, 1, "at once")
+
+
+@pytest.mark.parametrize("masks", [{"vitals": np.ones((3, 12, 3), bool)}, {"vitals": True}])
+def test_masks_of_another_number_of_records_are_refused(masks: Any) -> None:
+    wrong = AtOnce(NoParams())
+    wrong.masks = masks
+    with pytest.raises(PluginError, match=r"hide_cohort\(\) must return .* n = 60 records"):
+        hide(COHORT, wrong, 1, "at once")
 
 
 def test_a_scenario_cannot_write_into_the_observed_masks() -> None:

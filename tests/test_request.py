@@ -254,6 +254,13 @@ def test_the_rule_of_the_split_has_a_short_word(ask, word):
     assert ask.request("split=patient").suite == ask.request().suite
 
 
+def test_the_cut_of_standardised_values_is_a_number_or_never(ask):
+    assert ask.request("scaling.winsorise=never").suite.scaling.cut == float("inf")
+    assert ask.request("scaling.winsorise=5").suite.scaling.cut == 5
+    assert "accepted: never, a number above 0" in ask.refusal("scaling.winsorise=0")
+    assert 'did you mean "everything"' in ask.refusal("scaling.over=everythin")
+
+
 def test_a_split_that_is_not_known_said_twice_or_without_a_usable_seed_is_refused(ask):
     assert "accepted: patient, reference-stay" in ask.refusal("split=stay")
     assert '"split.by" is said twice' in ask.refusal("split=patient", "split.by=patient")

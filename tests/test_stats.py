@@ -91,6 +91,23 @@ def test_every_metric_of_the_harness_has_a_weighted_form_that_agrees_with_it_whe
         assert value == pytest.approx(metric.function(truth, outputs), abs=1e-6), name
 
 
+def test_weighted_errors_of_a_forecast_are_averaged_over_all_its_values() -> None:
+    rng = np.random.default_rng(6)
+    truth, outputs = rng.normal(size=(50, 4)).astype(np.float32), rng.normal(size=(50, 4)).astype(np.float32)
+    weights = rng.integers(0, 4, (50, 3)).astype(np.float64)
+    for index, w in enumerate(weights.T):
+        expected = {
+            "mae": sk.mean_absolute_error(truth, outputs, sample_weight=w),
+            "mse": sk.mean_squared_error(truth, outputs, sample_weight=w),
+            "rmse": sk.mean_squared_error(truth, outputs, sample_weight=w) ** 0.5,
+        }
+        for name, value in expected.items():
+            assert evaluator(name, truth, outputs)(weights)[index] == pytest.approx(value), name
+    for name in ("mae", "mse", "rmse"):
+        value = evaluator(name, truth, outputs)(np.ones((50, 1)))[0]
+        assert value == pytest.approx(METRICS[name].function(truth, outputs), rel=1e-5)
+
+
 def test_a_weighting_without_a_class_has_no_auroc_and_no_auprc() -> None:
     truth, outputs = np.array([0, 0, 1], np.float32), np.array([[0.1], [0.2], [0.9]], np.float32)
     weights = np.array([[1, 1], [1, 1], [0, 1]], np.float32)

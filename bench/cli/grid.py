@@ -79,7 +79,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     else:
         manifest = prepared.plan.manifest[:12]
         print(f"data: {suite.dataset} in {prepared.root}, manifest {manifest}; device: {prepared.plan.device}")
-    if suite.split.legacy:
+    if suite.split.label:
         print(f"split: {suite.split.said()}")
     for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):
         values = dict.fromkeys(str(getattr(c.coordinates, axis)) for c in prepared.plan.cells)

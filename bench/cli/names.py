@@ -134,6 +134,7 @@ def _describe(spec: Spec) -> dict[str, Any]:
         "parameters": parameters(spec),
         "tasks": {name: task.summary for name, task in spec.tasks.items()},
         "modalities": list(spec.modalities),
+        "splits": list(spec.splits),
         "expected_failures": dict(spec.expected_failures),
     }
 
@@ -192,7 +193,8 @@ def _told(struct: type) -> dict[str, str]:
 
 
 def _arms(described: dict[str, Any]) -> str:
-    return " | ".join(arm.get("type", "") for arm in described.get("anyOf", []))
+    arms = described.get("anyOf", [])
+    return " | ".join(arm.get("type") or " | ".join(map(str, arm.get("enum", []))) for arm in arms)
 
 
 def _text(spec: Spec) -> str:
@@ -205,6 +207,8 @@ def _text(spec: Spec) -> str:
     lines += [f"  tag {tag}: {TAGS[tag]}" for tag in sorted(spec.tags)]
     if spec.modalities:
         lines.append(f"  modalities: {', '.join(spec.modalities)}")
+    if spec.splits:
+        lines.append(f"  splits of its own: {', '.join(spec.splits)}")
     lines += [
         f"  task {task.name} ({task.kind}; {', '.join(task.metrics)}): {task.summary}" for task in spec.tasks.values()
     ]

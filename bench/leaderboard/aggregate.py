@@ -31,6 +31,7 @@ from bench.splits import CROSSING
 from bench.stages.score import METRICS
 from bench.stats import Table as TableKey
 from bench.stats import resolution_floor, table_of, tie_groups
+from bench.suite import PATIENT, REFERENCE_STAY
 
 Cells = dict[Coordinates, Record | None]
 """Every planned cell in the order of the plan, with its record, or None where it was not run."""
@@ -88,7 +89,7 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
     return Board(
         schema=export.schema,
         suite=export.suite,
-        title=f"{export.title}, split={export.split}" if _legacy(export) else export.title,
+        title=f"{export.title}, split={export.split}" if export.split != PATIENT else export.title,
         dataset=export.dataset,
         synthetic=export.synthetic,
         command=redact_command(export.command),
@@ -106,7 +107,7 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
 
 
 def _legacy(export: Export) -> bool:
-    return export.split != "patient"
+    return export.split == REFERENCE_STAY
 
 
 def _split_notes(export: Export, crossing: int | None = None) -> list[str]:

@@ -13,6 +13,7 @@ NAMES = {
     "auprc": "AUPRC",
     "f1": "F1",
     "mae": "MAE",
+    "mse": "MSE",
     "rmse": "RMSE",
     "crps": "CRPS",
     "coverage50": "coverage 50 %",

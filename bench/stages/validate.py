@@ -9,6 +9,7 @@ import numpy as np
 from bench.cohort import Cohort, Series, Task
 from bench.errors import PluginError
 from bench.registry import Spec
+from bench.splits import crossing
 
 
 def validate(cohort: Cohort, spec: Spec) -> None:
@@ -42,6 +43,8 @@ def _problems(cohort: Cohort, spec: Spec) -> Iterator[str]:
     for name, parts in cohort.splits.items():
         if parts.shape != (n,) or parts.dtype != np.int8 or not np.isin(parts, (0, 1, 2)).all():
             yield f"the split {name} must be int8 ({n},) of 0, 1 and 2 (train, valid, test)"
+        elif astray := crossing(cohort.groups, parts):
+            yield f"the split {name} parts the records of {astray} groups"
     for name, series in cohort.modalities.items():
         yield from (f"{name}: {said}" for said in _of_series(series, n, cohort.length))
 

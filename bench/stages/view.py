@@ -68,7 +68,7 @@ def _raw(cache: str, key: str) -> Cohort:
 @lru_cache(maxsize=2)
 def _parts(cache: str, key: str, split: Split) -> np.ndarray:
     cohort = _raw(cache, key)
-    return part(split, cohort.ids.tolist(), cohort.groups.tolist())
+    return part(split, cohort.ids.tolist(), cohort.groups.tolist(), cohort.splits)
 
 
 _views: dict[str, View] = {}

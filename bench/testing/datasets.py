@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.cohort import Cohort, bin_events
 from bench.components import Context
+from bench.splits import crossing
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise, require, require_same, skip
 from bench.testing.subject import Subject, leaves
@@ -142,13 +143,14 @@ def targets_form(subject: Subject) -> None:
 
 @promise("dataset")
 def splits_form(subject: Subject) -> None:
-    """Splits are those that its registration lists: int8 [n] of 0, 1 and 2 (train, valid, test), each of them there."""
+    """Splits are those that its registration lists: int8 [n] of 0, 1, 2 (train, valid, test), no group in two parts."""
     cohort = _cohort(subject)
     require(set(cohort.splits) == set(subject.spec.splits), f"splits {sorted(cohort.splits)} are not those declared")
     for name, parts in cohort.splits.items():
         form = parts.dtype == np.int8 and parts.shape == (len(cohort),)
         require(form, f"the split {name} is {parts.dtype} {parts.shape}, not int8 ({len(cohort)},)")
         require(set(np.unique(parts).tolist()) == {0, 1, 2}, f"the split {name} does not have the parts 0, 1 and 2")
+        require(crossing(cohort.groups, parts) == 0, f"the split {name} parts the records of a group")
 
 
 @promise("dataset")

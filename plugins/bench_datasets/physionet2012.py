@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,53 @@ from bench_datasets.plugin import Physionet2012Params
 HOURS = 48
 STATICS = {"age": "Age", "gender": "Gender", "height": "Height", "weight": "Weight", "icu_type": "ICUType"}
 _log = logging.getLogger("bench.physionet2012")
+
+
+@dataclass(frozen=True)
+class Stays:
+    """The usable lines of all sets that were asked for, in file order within a stay.
+
+    ids:      record ids, ascending, str [n]. outcomes: of each.
+    record:   int64 [rows], index into ids.
+    minutes, variable, values: as in `physionet2012_read.Lines`.
+    """
+
+    ids: np.ndarray
+    outcomes: list[Outcome]
+    record: np.ndarray
+    minutes: np.ndarray
+    variable: np.ndarray
+    values: np.ndarray
+
+
+def read_stays(root: Path, params: Physionet2012Params, context: Context, counts: Counter[str]) -> Stays:
+    """All lines of the sets of `params`, every line kept or counted in `counts`. Raises DataError as `prepare` does."""
+    outcomes: dict[str, Outcome] = {}
+    sets: list[Lines] = []
+    for entry in find(root, params):
+        context.report(f"reading {entry.source.name}")
+        lines, known = read_set(entry.source), read_outcomes(entry.outcomes)
+        _check(entry, lines, known, outcomes)
+        counts.update(lines.counts)
+        outcomes.update(known)
+        sets.append(lines)
+    _warn(sets, counts)
+
+    read = [record for lines in sets for record in lines.ids]
+    order = sorted(range(len(read)), key=lambda place: (int(read[place]), read[place]))
+    ids = np.array([read[place] for place in order])
+    counts["records"] = len(ids)
+    rank = np.empty(len(ids), np.int64)
+    rank[order] = np.arange(len(ids))
+    starts = np.cumsum([0, *(len(lines.ids) for lines in sets)])
+    return Stays(
+        ids=ids,
+        outcomes=[outcomes[record] for record in ids],
+        record=rank[np.concatenate([lines.record + start for lines, start in zip(sets, starts, strict=False)])],
+        minutes=np.concatenate([lines.minutes for lines in sets]),
+        variable=np.concatenate([lines.variable for lines in sets]),
+        values=np.concatenate([lines.values for lines in sets]),
+    )
 
 
 class Physionet2012(Dataset[Physionet2012Params]):
@@ -38,28 +86,8 @@ class Physionet2012(Dataset[Physionet2012Params]):
         record that stands in two sets, and a file that names another RecordID inside.
         """
         counts: Counter[str] = Counter()
-        outcomes: dict[str, Outcome] = {}
-        sets: list[Lines] = []
-        for entry in find(root, self.params):
-            context.report(f"reading {entry.source.name}")
-            lines, known = read_set(entry.source), read_outcomes(entry.outcomes)
-            _check(entry, lines, known, outcomes)
-            counts.update(lines.counts)
-            outcomes.update(known)
-            sets.append(lines)
-        _warn(sets, counts)
-
-        read = [record for lines in sets for record in lines.ids]
-        order = sorted(range(len(read)), key=lambda place: (int(read[place]), read[place]))
-        ids = np.array([read[place] for place in order])
-        counts["records"] = len(ids)
-        rank = np.empty(len(ids), np.int64)
-        rank[order] = np.arange(len(ids))
-        starts = np.cumsum([0, *(len(lines.ids) for lines in sets)])
-        record = rank[np.concatenate([lines.record + start for lines, start in zip(sets, starts, strict=False)])]
-        minutes = np.concatenate([lines.minutes for lines in sets])
-        variable = np.concatenate([lines.variable for lines in sets])
-        values = np.concatenate([lines.values for lines in sets])
+        stays = read_stays(root, self.params, context, counts)
+        ids, record, minutes, variable, values = stays.ids, stays.record, stays.minutes, stays.variable, stays.values
 
         first = minutes == 0
         descriptor = np.isin(variable, [table.INDEX[name] for name in STATICS.values()])
@@ -89,7 +117,7 @@ class Physionet2012(Dataset[Physionet2012Params]):
             channels = table.channels(modality)
             rows = ~static & np.isin(variable, channels)
             place = np.searchsorted(channels, variable[rows])
-            series = _series(len(ids), record[rows], minutes[rows], place, values[rows], channels)
+            series = series_of(len(ids), record[rows], minutes[rows], place, values[rows], channels)
             entries += int((~np.isnan(series.events.values)).sum())
             modalities[modality] = series
         counts["lines repeating a time and variable, the last one kept"] = len(values) - entries
@@ -102,12 +130,12 @@ class Physionet2012(Dataset[Physionet2012Params]):
             modalities=modalities,
             statics=statics,
             static_names=tuple(STATICS),
-            targets=_targets([outcomes[record] for record in ids], counts),
+            targets=targets_of(stays.outcomes, counts),
             counts={name: count for name, count in sorted(counts.items()) if count},
         )
 
 
-def _series(
+def series_of(
     n: int, record: np.ndarray, minutes: np.ndarray, place: np.ndarray, values: np.ndarray, channels: tuple[int, ...]
 ) -> Series:
     """One modality from its lines; of lines with equal time and channel the last stays. place: channel, int [rows]."""
@@ -132,7 +160,7 @@ def _series(
     )
 
 
-def _targets(outcomes: list[Outcome], counts: Counter[str]) -> dict[str, np.ndarray]:
+def targets_of(outcomes: list[Outcome], counts: Counter[str]) -> dict[str, np.ndarray]:
     """ihm and los, float32 [n], NaN where the outcome is unknown.
 
     A survivor's stay of less than 2 days contradicts the challenge's own rule (only ICU stays of 48 hours or more), so

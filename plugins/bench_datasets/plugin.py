@@ -8,7 +8,7 @@ import msgspec
 
 from bench.cohort import Task
 from bench.hooks import hookimpl
-from bench.registry import Registry
+from bench.registry import Embedder, Registry
 
 bench_contract = 1
 
@@ -27,6 +27,19 @@ class Physionet2012Params(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     clean: bool = True
 
 
+class Physionet2012CsdiParams(Physionet2012Params, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """PhysioNet 2012 in the protocol of the CSDI evaluation; see docs/csdi_healthcare.md.
+
+    sets:      as in `physionet2012`; published: set a.
+    clean:     as in `physionet2012`; published: values as typed.
+    fold_seed: of the five published folds.
+    """
+
+    sets: tuple[SetName, ...] = ("a",)
+    clean: bool = False
+    fold_seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 1
+
+
 class Mimic4Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What of MIMIC-IV is read, and how; see docs/mimic4.md. Paths are absolute or relative to data.root.
 
@@ -34,7 +47,7 @@ class Mimic4Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     window_hours:  hours since ICU admission that are read; also the number of hourly bins.
     notes:         the table of radiology reports; empty: `note/radiology.csv.gz` in or beside the folder.
     note_clock:    when a report counts as known: "store" (the later of charttime and storetime) or "chart".
-    note_encoder:  "tfidf", or the folder of a local transformer.
+    note_encoder:  "tfidf", the folder of a transformer, or its id on the Hugging Face hub.
     note_channels: width of the tfidf encoder.
     notes_kept:    the last so many notes of a stay.
     cxr, ecg:      Parquet files of prepared embeddings; empty: `cxr.parquet` and `ecg.parquet`.
@@ -58,7 +71,78 @@ class Mimic4Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     generator_seed: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
+class EmbedParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The torch model that turns raw files into embeddings, and how it is called; see docs/mimic4.md.
+
+    model:   a TorchScript file, or package.module:callable, which returns a torch.nn.Module.
+    weights: for a callable: a file of its weights, .safetensors or a state dict of tensors alone.
+    options: for a callable: its arguments, as options.NAME=VALUE.
+    method:  the method or submodule that is called with a batch.
+    batch:   files that the model sees at once.
+    part:    files whose vectors are stored together: what an interruption can lose.
+    """
+
+    model: str
+    weights: str = ""
+    options: dict[str, bool | int | float | str] = {}
+    method: str = "forward"
+    batch: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 32
+    part: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1024
+
+
+class CxrEmbedParams(EmbedParams, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The model, and what it expects of an image.
+
+    side:      pixels of the square the image is resized to.
+    low, high: what black (0) and white (255) become.
+    """
+
+    side: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 224
+    low: float = -1024.0
+    high: float = 1024.0
+
+
+class EcgEmbedParams(EmbedParams, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The model, and what it expects of a recording.
+
+    leads:   the leads, in this order, found by their names.
+    samples: the first so many; shorter recordings end in zeros.
+    rate:    samples a second; recordings of another rate are resampled.
+    """
+
+    leads: tuple[str, ...] = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
+    samples: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 4096
+    rate: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 500
+
+
+class TraceMotivationalParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The synthetic study of TRACE; see docs/trace_motivational.md.
+
+    train, valid, test:  records of each part; published: 20,000, 2,000 and 2,000.
+    seed:                of everything that is drawn.
+    shuffled_conditions: control: each record gets the conditions of another one of its part.
+    """
+
+    train: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] = 2000
+    valid: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] = 500
+    test: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] = 500
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    shuffled_conditions: bool = False
+
+
+TRACE_SPLIT = "sizes"
+"""The split of the synthetic TRACE study, by construction."""
+
+FOLDS = ("fold0", "fold1", "fold2", "fold3", "fold4")
+"""The published folds of the CSDI evaluation."""
+
 _METRICS = ("auroc", "auprc", "f1", "brier")
+
+
+_PHYSIONET2012 = (
+    Task("ihm", "binary", _METRICS, summary="death before leaving the hospital"),
+    Task("los", "binary", _METRICS, summary="leaves the hospital alive 2 to 4 days after admission to the ICU"),
+)
 
 
 @hookimpl
@@ -67,10 +151,7 @@ def bench_register(registry: Registry) -> None:
         "physionet2012",
         "bench_datasets.physionet2012:Physionet2012",
         params=Physionet2012Params,
-        tasks=(
-            Task("ihm", "binary", _METRICS, summary="death before leaving the hospital"),
-            Task("los", "binary", _METRICS, summary="leaves the hospital alive 2 to 4 days after admission to the ICU"),
-        ),
+        tasks=_PHYSIONET2012,
         modalities=("vitals", "labs", "respiratory", "fluids"),
         files="bench_datasets.physionet2012_files:files",
         fetch="bench_datasets.physionet2012_fetch:fetch",
@@ -79,6 +160,22 @@ def bench_register(registry: Registry) -> None:
         paper=(
             "Silva, Moody, Scott, Celi, Mark. Predicting in-hospital mortality of ICU patients: "
             "the PhysioNet/Computing in Cardiology Challenge 2012. Computing in Cardiology 39:245-248, 2012"
+        ),
+    )
+    registry.dataset(
+        "physionet2012_csdi",
+        "bench_datasets.physionet2012_csdi:Physionet2012Csdi",
+        params=Physionet2012CsdiParams,
+        tasks=_PHYSIONET2012,
+        modalities=("series",),
+        splits=FOLDS,
+        files="bench_datasets.physionet2012_files:files",
+        fetch="bench_datasets.physionet2012_fetch:fetch",
+        seconds=1.0,
+        summary="PhysioNet 2012 in the protocol of the CSDI evaluation: 35 variables in one modality, 48 hours, five folds",
+        paper=(
+            "Tashiro, Song, Song, Ermon. CSDI: conditional score-based diffusion models for probabilistic time series "
+            "imputation. NeurIPS 2021, arXiv 2107.03502"
         ),
     )
     registry.dataset(
@@ -94,6 +191,14 @@ def bench_register(registry: Registry) -> None:
         ),
         modalities=("vitals", "notes", "cxr", "ecg"),
         files="bench_datasets.mimic4_files:files",
+        embed={
+            "cxr": Embedder(
+                "bench_datasets.mimic4_embed:cxr", CxrEmbedParams, "the JPEG files of a folder of MIMIC-CXR-JPG"
+            ),
+            "ecg": Embedder(
+                "bench_datasets.mimic4_embed:ecg", EcgEmbedParams, "the WFDB records of a folder of MIMIC-IV-ECG"
+            ),
+        },
         generate="bench_datasets.mimic4_generate:from_params",
         verify="bench_datasets.mimic4_verify:verify",
         tags=("uses_split",),
@@ -103,4 +208,19 @@ def bench_register(registry: Registry) -> None:
             "Johnson, Bulgarelli, Shen, Gayles, Shammout, Horng, Pollard, Hao, Moody, Gow, Lehman, Celi, Mark. "
             "MIMIC-IV, a freely accessible electronic health record dataset. Scientific Data 10:1, 2023"
         ),
+    )
+    registry.dataset(
+        "trace_motivational",
+        "bench_datasets.trace_motivational:TraceMotivational",
+        params=TraceMotivationalParams,
+        tasks=(
+            Task("forecast", "regression", ("mse", "mae"), outputs=300, summary="the next 10 steps of all 30 channels"),
+        ),
+        modalities=("series", "c_low", "c_high"),
+        splits=(TRACE_SPLIT,),
+        tags=("synthetic",),
+        version="1",
+        seconds=0.5,
+        summary="generated: 30 mixed series of 50 steps, fully observed, and two conditions made from what generated them",
+        paper="TRACE: cross-modal conditional diffusion imputation for multimodal time series, appendix A.3",
     )

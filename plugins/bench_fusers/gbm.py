@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser, NotFitted
+from bench.errors import UsageError
 from bench.fusing import selection
 from bench_fusers.heads import classifier, labels_of, outputs_of
 from bench_fusers.plugin import GBMParams
@@ -31,6 +32,11 @@ class GBM(Fuser[GBMParams]):
         self._models: list[Any] | None = None
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
+        if task.kind == "regression" and task.outputs > 1:
+            raise UsageError(
+                f"task {task.name} has {task.outputs} values; gbm grows one ensemble per value and takes one value: "
+                "choose another fuser (fuser=linear or fuser=gru)"
+            )
         self._task = task
         rows = features(train)[0]
         # Binning fails on a column without any value, as of a modality nobody has under the control `none`.

@@ -42,6 +42,10 @@ class _Network(nn.Module):
         )
 
     def forward(self, batch: Batch) -> torch.Tensor:
+        return self.head(self.embed(batch))
+
+    def embed(self, batch: Batch) -> torch.Tensor:
+        """[b, width]: what was read of every modality, its two flags, and the statics."""
         parts = []
         for name, view in batch.modalities.items():
             states, last = self.readers[f"of_{name}"](self._steps(view))
@@ -50,7 +54,7 @@ class _Network(nn.Module):
         if self.statics is not None:
             known = torch.cat([batch.statics, batch.statics_observed], dim=1)
             parts.append(torch.relu(self.statics(known)))
-        return self.head(torch.cat(parts, dim=1))
+        return torch.cat(parts, dim=1)
 
     def _steps(self, view: ModalityView) -> torch.Tensor:
         """[b, length, 3 * channels]: values, mask, and the time since the last observation as a share of the window."""

@@ -26,10 +26,11 @@ def classifier(rows: np.ndarray, label: np.ndarray, learn: Callable[[], Any]) ->
 def outputs_of(task: Task, models: Sequence[Any], predictions: Sequence[np.ndarray]) -> np.ndarray:
     """float32 [n, task.outputs] from each model's own predictions.
 
-    predictions: values [n] (regression) or probabilities [n, classes the model met]. A class not met has probability 0.
+    predictions: values [n] or [n, outputs] (regression) or probabilities [n, classes the model met]. A class not met has
+    probability 0.
     """
     if task.kind == "regression":
-        return predictions[0][:, None].astype(np.float32)
+        return predictions[0].reshape(-1, task.outputs).astype(np.float32)
     outputs = np.zeros((len(predictions[0]), task.outputs), np.float32)
     if task.kind == "multiclass":
         outputs[:, models[0].classes_.astype(int)] = predictions[0]

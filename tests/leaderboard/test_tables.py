@@ -15,7 +15,7 @@ import pytest
 from fake_exports import CELL_AUDITS, IHM, LOS, PUBLISHED, SEEDS, key_of, make_export, make_record, simulated_export
 
 from bench.leaderboard import render, write
-from bench.records import Audit, Comparison, Export, Method, Record, Status
+from bench.records import Audit, Comparison, Export, Method, Published, Record, Status
 from bench.report import stem
 
 
@@ -183,6 +183,31 @@ def test_statistics_of_other_cells_than_the_table_are_not_shown() -> None:
     export.planned += [(r.coordinates, r.key) for r in more]
     assert "The stored comparisons are of other cells than this table" in markdown(export)
     assert {r["tie_group"] for r in board(export)["tables"][0]["rows"]} == {None}
+
+
+def test_scaling_over_everything_and_parts_spared_by_hiding_are_said_of_every_table() -> None:
+    export = make_export()
+    plain = markdown(export)
+    assert "scaling.over" not in plain
+    assert "stay as recorded" not in plain
+    made = board(msgspec.structs.replace(export, scaling="everything", hiding="valid and test"))
+    for notes in (made["notes"], *(table["notes"] for table in made["tables"] + made["imputation"])):
+        assert any("scaling.over=everything" in note and "test records" in note for note in notes)
+        assert any("hidden in valid and test records alone" in note for note in notes)
+
+
+def test_a_published_imputation_score_stands_in_the_table_of_its_scenario_and_in_no_other() -> None:
+    export = make_export()
+    for record in export.records:
+        record.imputation = {"all": {"mae": 0.5, "rmse": 0.7, "hidden": 10.0}}
+    scenario = board(export)["imputation"][0]["scenario"]
+    values = [
+        Published("imputation", "locf", "mae", 0.4, scenario=scenario),
+        Published("imputation", "Model X", "crps", 0.3, scenario="another"),
+    ]
+    made = board(msgspec.structs.replace(export, published=values))
+    assert [(v["method"], v["value"]) for v in made["imputation"][0]["published"]] == [("locf", 0.4)]
+    assert not any(table["published"] or any(row["published"] for row in table["rows"]) for table in made["tables"])
 
 
 def test_published_values_stand_in_a_column_of_their_own() -> None:

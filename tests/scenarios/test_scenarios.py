@@ -60,6 +60,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("block", {"rate": 0.3}),
     ("modality_drop", {"rate": 0.4}),
     ("modality_drop", {"rate": 1.0}),
+    ("rectangle", {"rate": 0.3}),
+    ("rectangle", {"rate": 0.6, "modality": "a"}),
+    ("rectangle", {"rate": 1.0}),
     ("within", {"ps": 0.5, "pw": 0.4}),
     ("within", {"ps": 0.5, "pw": 0.4, "pattern": "block"}),
     ("within", {"ps": 1.0, "pw": 0.4, "affected": 2}),
@@ -99,7 +102,7 @@ def test_a_mask_does_not_depend_on_the_order_in_which_modalities_are_listed(
     variant: tuple[str, dict[str, Any]], seed: int, length: int, rates: list[float]
 ) -> None:
     scenario = build(variant[0], **variant[1])
-    observed = record(length, seed, **{f"m{i}": rate for i, rate in enumerate(rates)})
+    observed = record(length, seed, **dict(zip("abcd", rates, strict=False)))
     masks = scenario.hide(observed, stream(seed))
     again = scenario.hide(dict(reversed(observed.items())), stream(seed))
     assert masks.keys() == again.keys()
@@ -145,6 +148,7 @@ def test_a_higher_rate_hides_all_that_a_lower_one_hides() -> None:
         (build("mcar", rate=0.2), build("mcar", rate=0.6)),
         (build("modality_drop", rate=0.3), build("modality_drop", rate=0.9)),
         (build("within", ps=0.4, pw=0.3), build("within", ps=0.8, pw=0.5)),
+        (build("rectangle", rate=0.2), build("rectangle", rate=0.5)),
     )
     for low, high in pairs:
         for i in range(40):
@@ -171,6 +175,78 @@ def test_block_hides_one_run_of_whole_bins_and_edges_as_rarely_as_documented() -
 def test_block_of_rate_0_hides_nothing_and_of_rate_1_everything(rate: float) -> None:
     observed = record(a=0.5)
     assert build("block", rate=rate).hide(observed, stream(0))["a"].mean() == rate
+
+
+@pytest.mark.parametrize(
+    ("rate", "size"),
+    [
+        (0.0, (0, 0)),
+        (0.05, (11, 7)),
+        (0.1, (16, 9)),
+        (0.2, (22, 14)),
+        (0.3, (27, 17)),
+        (0.4, (32, 19)),
+        (0.5, (35, 21)),
+    ],
+)
+def test_rectangle_has_the_sizes_of_the_table_of_its_source_on_a_grid_of_50_by_30(
+    rate: float, size: tuple[int, int]
+) -> None:
+    mask = build("rectangle", rate=rate).hide({"a": np.ones((50, 30), bool)}, stream(0))["a"]
+    assert (mask.any(axis=1).sum(), mask.any(axis=0).sum()) == size
+    assert mask.sum() == size[0] * size[1]
+
+
+def test_rectangle_lies_equally_often_at_every_place_where_it_fits() -> None:
+    observed, draws = {"a": np.ones((6, 5), bool)}, 4000
+    scenario = build("rectangle", rate=0.4)
+    corners = np.zeros((6, 5))
+    for i in range(draws):
+        corners.reshape(-1)[np.argmax(scenario.hide(observed, stream(i))["a"])] += 1
+    bins, channels = 4, 3
+    places = (6 - bins + 1) * (5 - channels + 1)
+    assert (corners > 0).sum() == places
+    assert (abs(corners[corners > 0] - draws / places) < 4.5 * np.sqrt(draws / places)).all()
+
+
+def test_rectangle_lies_in_the_modality_it_is_told_and_in_each_otherwise() -> None:
+    observed = record(a=0.9, b=0.9, c=0.0)
+    assert set(build("rectangle", rate=0.3, modality="b").hide(observed, stream(0))) == {"b"}
+    assert set(build("rectangle", rate=0.3).hide(observed, stream(0))) == {"a", "b"}
+    assert build("rectangle", rate=0.3, modality="c").hide(observed, stream(0)) == {}
+    with pytest.raises(UsageError, match=r'modality "bb" is not known .*did you mean "b"'):
+        build("rectangle", modality="bb").hide(observed, stream(0))
+
+
+def test_published_holdout_draws_record_after_record_from_one_legacy_generator() -> None:
+    rng = np.random.default_rng(0)
+    observed = {"a": rng.random((9, 5, 3)) < 0.6, "b": rng.random((9, 5, 2)) < 0.6}
+    observed["a"][4] = observed["b"][4] = False
+    ids = ["100", "20", "3", "41", "5", "600", "7", "8", "9"]
+    masks = build("published_holdout", rate=0.3, seed=4).hide_cohort(observed, ids)
+    np.random.seed(4)  # noqa: NPY002
+    for place in sorted(range(9), key=lambda i: int(ids[i])):
+        known = np.concatenate([observed["a"][place], observed["b"][place]], axis=1)
+        positions = np.where(known.reshape(-1))[0].tolist()
+        expected = np.zeros(known.size, bool)
+        if positions:
+            chosen = np.random.choice(positions, (int)(len(positions) * 0.3), replace=False)  # noqa: NPY002
+            expected[chosen] = True
+        assert masks is not None
+        assert np.array_equal(np.concatenate([masks["a"][place], masks["b"][place]], axis=1).reshape(-1), expected)
+
+
+def test_published_holdout_of_another_seed_hides_other_entries_and_of_the_same_the_same() -> None:
+    observed = {"a": np.ones((5, 20, 3), bool)}
+    one, again, other = (
+        build("published_holdout", seed=seed).hide_cohort(observed, list("abcde")) for seed in (1, 1, 2)
+    )
+    assert one is not None
+    assert again is not None
+    assert other is not None
+    assert np.array_equal(one["a"], again["a"])
+    assert not np.array_equal(one["a"], other["a"])
+    assert (one["a"].sum(axis=(1, 2)) == 6).all()
 
 
 def test_modality_drop_drops_each_modality_equally_often_and_all_but_one_at_rate_1() -> None:

@@ -67,6 +67,13 @@ def test_a_bad_imputer_fails_exactly_the_checks_it_lies_to(name: str, caught_by:
     assert _failed(report) == caught_by, report.to_text()
 
 
+@pytest.mark.parametrize("name", ["IgnoresStop", "GoesOnElsewhere"])
+def test_an_imputer_that_does_not_stop_and_go_on_is_caught(name: str) -> None:
+    registry = Registry()
+    registry.imputer(name, f"bad_stops:{name}", tags=("draws",), randomness="seeded")
+    assert _failed(check(name, registry)) == {"stops_and_goes_on"}
+
+
 @pytest.mark.parametrize(
     ("name", "caught_by"),
     [

@@ -165,9 +165,11 @@ registry.imputer("NeedsTwoBins", "bad_plugins:NeedsTwoBins", tags=("draws",), ra
                  expected_failures={"one_bin": "differences need two bins"})
 registry.imputer("TouchesObserved", "bad_plugins:TouchesObserved", tags=("draws",), randomness="seeded")
 registry.imputer("NeedsTargets", "bad_plugins:NeedsTargets", tags=("draws",), randomness="seeded")
+registry.imputer("SaysSo", "bad_plugins:NeedsTargets", tags=("draws",), randomness="seeded",
+                 expected_failures={"fits": "learns from targets"})
 
 
-@bench.testing.parametrize("Honest", "NeedsTwoBins", "TouchesObserved", "NeedsTargets", registry=registry)
+@bench.testing.parametrize("Honest", "NeedsTwoBins", "TouchesObserved", "NeedsTargets", "SaysSo", registry=registry)
 def test_contract(check):
     check()
 """
@@ -191,6 +193,11 @@ def test_three_lines_of_pytest_give_one_test_per_component_and_check(tmp_path: P
 def test_one_selected_test_of_a_component_that_does_not_fit_fails(tmp_path: Path) -> None:
     told = _pytest(tmp_path, "-k", "NeedsTargets and one_bin")
     assert re.search(r"1 failed, \d+ deselected", told), told
+
+
+def test_what_an_expected_failure_keeps_from_starting_is_skipped(tmp_path: Path) -> None:
+    told = _pytest(tmp_path, "-k", "SaysSo and (fits or one_bin)")
+    assert re.search(r"1 skipped, \d+ deselected, 1 xfailed", told), told
 
 
 def test_importing_the_kit_is_cheap() -> None:

@@ -82,3 +82,51 @@ class Touches(Imputer):
 
     def impute(self, cohort, draws, context):
         return {name: np.nan_to_num(s.grid)[None] + np.float32(0.1) for name, s in cohort.modalities.items()}
+
+
+class Stateless(Imputer):
+    def fit(self, train, valid, context):
+        pass
+
+    def impute(self, cohort, draws, context):
+        return {name: np.nan_to_num(s.grid)[None] for name, s in cohort.modalities.items()}
+
+
+class Around(Imputer):
+    """Draws around the channel's training mean, with the channel's spread; counts its fits in a file."""
+
+    def fit(self, train, valid, context):
+        if self.params.beacon:
+            with Path(self.params.beacon).open("a") as file:
+                file.write("fitted\n")
+        self.state = {
+            name: np.stack(
+                [np.nan_to_num(np.nanmean(s.grid, axis=(0, 1))), np.nan_to_num(np.nanstd(s.grid, axis=(0, 1)))]
+            ).astype(np.float32)
+            for name, s in train.modalities.items()
+        }
+
+    def impute(self, cohort, draws, context):
+        made = {}
+        for name, s in cohort.modalities.items():
+            mean, spread = self.state[name]
+            noise = np.stack(
+                [
+                    np.stack(
+                        [context.rng("draw", name, record, k).normal(size=s.grid.shape[1:]) for record in cohort.ids]
+                    )
+                    for k in range(draws)
+                ]
+            )
+            drawn = (mean + self.params.width * spread * noise).astype(np.float32)
+            made[name] = np.where(s.observed, s.grid, drawn)
+        return made
+
+    def state_dict(self):
+        return self.state
+
+    def load_state_dict(self, state):
+        self.state = {name: np.array(values) for name, values in state.items()}
+
+    def parameters(self):
+        return sum(values.size for values in self.state.values())

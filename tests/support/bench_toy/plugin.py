@@ -26,6 +26,13 @@ class WaitParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     fail: str = ""
 
 
+class AroundParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """width: of the draws, in spreads of the channel; beacon: a file that gets a line whenever fit is called."""
+
+    width: float = 1.0
+    beacon: str = ""
+
+
 @hookimpl
 def bench_register(registry):
     registry.dataset(
@@ -42,3 +49,8 @@ def bench_register(registry):
     registry.fuser("holes", "bench_toy.parts:Holes", seconds=0.01, summary="predicts NaN for some records")
     registry.imputer("touches", "bench_toy.parts:Touches", summary="changes observed values")
     registry.imputer("absent", "bench_toy.nowhere:Absent", summary="its module does not exist")
+    registry.imputer("stateless", "bench_toy.parts:Stateless", summary="learns nothing")
+    registry.imputer(
+        "around", "bench_toy.parts:Around", params=AroundParams, tags=("draws",), randomness="seeded", seconds=0.1,
+        summary="draws around the training mean",
+    )  # fmt: skip

@@ -1,0 +1,337 @@
+"""Weights that travel: loaded they do what they did, and whatever does not fit them is refused in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from project import SUPPORT, Project
+
+from bench import arrays, weights
+from bench.errors import PluginError, StorageError, UsageError
+from bench.stages.scaling import Scaler
+from bench.testing.toy import toy_cohort
+from bench.weights import TOLERANCE, WeightsRecord, channels_of, check_cohort, check_plan, cut_of, read
+
+STATE = {"vitals": np.arange(6, dtype=np.float32).reshape(2, 3), "steps": np.array([3])}
+
+
+def made(**changes) -> WeightsRecord:
+    """The record of an imputer trained on the toy cohort."""
+    cohort = toy_cohort()
+    scaler = Scaler.fit(cohort)
+    *modalities, statics = channels_of(cohort, scaler)
+    fields = {
+        "component": "around", "version": "1", "params": {"width": 1.0}, "source": "ab", "libraries": {}, "parameters": 10,
+        "suite": "hidden", "dataset": "toy", "synthetic": True, "data": {"n": 48}, "manifest": "m1", "split": {"seed": 0},
+        "train_records": 30, "scenario": "natural", "scenario_params": {}, "seed": 1, "modalities": modalities,
+        "statics": statics, "cut": cut_of(scaler), "length": 12, "bin_hours": 1.0, "budget": {"fit_seconds": 61.0},
+        "device": "cpu", "scores": {"all": {"mae": 0.5}}, "arrays": {}, "gapbench": "0", "by": "A. Person",
+    }  # fmt: skip
+    return WeightsRecord(**(fields | changes))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "w.safetensors"
+    weights.write(path, STATE, made())
+    return path
+
+
+def test_what_was_written_is_read(file: Path) -> None:
+    found = read(file)
+    assert {name: array.tolist() for name, array in found.state.items()} == {n: a.tolist() for n, a in STATE.items()}
+    assert found.record == made(arrays=weights.described(STATE))
+    assert found.digest == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert found.record.said() == (
+        "around: trained on generated data of toy (manifest m1, suite hidden, natural, seed 1, 30 records, 61 s) by A. Person"
+    )
+
+
+def test_the_record_beside_is_the_one_inside_and_is_not_needed(file: Path) -> None:
+    beside = file.with_suffix(".json")
+    assert msgspec.json.decode(beside.read_bytes(), type=WeightsRecord) == read(file).record
+    beside.unlink()
+    assert read(file).record.component == "around"
+
+
+def test_the_same_weights_are_the_same_file(file: Path, tmp_path: Path) -> None:
+    weights.write(tmp_path / "again.safetensors", STATE, made())
+    assert (tmp_path / "again.safetensors").read_bytes() == file.read_bytes()
+
+
+def test_another_name_than_safetensors_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"must end in \.safetensors"):
+        weights.write(tmp_path / "w.pt", STATE, made())
+
+
+def cut_short(content: bytes) -> bytes:
+    return content[:-5]
+
+
+def last_byte(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def other_record(content: bytes) -> bytes:
+    return content.replace(b"A. Person", b"B. Person")
+
+
+def nested(content: bytes) -> bytes:
+    header = b"[" * 200_000
+    return struct.pack("<Q", len(header)) + header
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_short,
+        last_byte,
+        other_record,
+        nested,
+        lambda c: b"",
+        lambda c: b"\x80\x04pickle",
+        lambda c: c[:40],
+        lambda c: c[8:],
+    ],
+)
+def test_a_damaged_file_is_one_line(file: Path, damage: Callable[[bytes], bytes]) -> None:
+    file.write_bytes(damage(file.read_bytes()))
+    arrays.forget_checks()
+    with pytest.raises(StorageError, match=r"w\.safetensors .*get the file again") as caught:
+        read(file)
+    assert "\n" not in str(caught.value)
+
+
+def rewritten(file: Path, state: dict[str, np.ndarray], change: Callable[[dict], None] = lambda record: None) -> None:
+    """The file with other arrays or another record, all checksums right."""
+    record = json.loads(arrays.metadata(file)["weights"])
+    change(record)
+    text = json.dumps(record)
+    arrays.write(file, state, {"weights": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {**STATE, "vitals": STATE["vitals"].astype(np.float64)},
+        {**STATE, "vitals": STATE["vitals"].reshape(3, 2)},
+        {"vitals": STATE["vitals"]},
+        {**STATE, "more": np.zeros(1)},
+    ],
+)
+def test_arrays_of_other_names_types_or_shapes_than_the_record_says_are_refused(file: Path, state: dict) -> None:
+    rewritten(file, state)
+    with pytest.raises(StorageError, match="names, types or shapes of its arrays"):
+        read(file)
+
+
+def test_a_later_format_an_incomplete_record_and_no_record_at_all_are_told_apart(file: Path, tmp_path: Path) -> None:
+    rewritten(file, STATE, lambda record: record.update(format=9))
+    with pytest.raises(StorageError, match="has format 9, this bench reads format 1; upgrade"):
+        read(file)
+    rewritten(file, STATE, lambda record: (record.update(format=1), record.pop("seed")))
+    with pytest.raises(StorageError, match="holds a record that cannot be read"):
+        read(file)
+    arrays.write(tmp_path / "bare.safetensors", STATE)
+    with pytest.raises(StorageError, match="no record of weights"):
+        read(tmp_path / "bare.safetensors")
+    with pytest.raises(StorageError, match="there are no weights at"):
+        read(tmp_path / "nowhere.safetensors")
+
+
+def test_installed_weights_are_found_by_the_beginning_of_their_digest(file: Path, tmp_path: Path) -> None:
+    found = read(file)
+    path = weights.install(found, tmp_path / "cache")
+    assert path.read_bytes() == file.read_bytes()
+    assert weights.find(found.name, tmp_path / "cache").digest == found.digest
+    with pytest.raises(StorageError, match="there are no weights at"):
+        weights.find("0123456789", tmp_path / "cache")
+
+
+def test_two_files_of_one_imputer_are_refused(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    weights.write(other, STATE, made(seed=2))
+    with pytest.raises(UsageError, match="both weights of around"):
+        weights.wanted([str(file), str(other)], tmp_path / "cache")
+
+
+PLAN = {
+    "imputer": ("1", [{"width": 1.0}]),
+    "modalities": {"all": ("vitals", "labs")},
+    "data": ("toy", {"n": 48}, "m1", {"seed": 0}),
+    "differ": (),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"imputer": ("2", [{"width": 1.0}])}, "were made by its version 1, installed is 2"),
+        ({"imputer": ("1", [{"width": 2.0}])}, r"width=1.0, the run has 2.0; say imputer\.around\.width=1\.0"),
+        ({"imputer": ("1", [{"width": 1.0}, {"width": 3.0}])}, "the run has 3.0"),
+        ({"modalities": {"all": ("labs", "vitals")}}, "for the modalities vitals, labs in this order"),
+        ({"modalities": {"all": ("vitals", "labs"), "some": ("vitals",)}}, "modality set some has vitals"),
+        ({"data": ("toy", {"n": 48}, "m1", {"seed": 3})}, "say weights.differ=split"),
+        ({"data": ("toy", {"n": 48}, "m2", {"seed": 0})}, "say weights.differ=split"),
+        ({"data": ("toy", {"n": 99}, "m1", {"seed": 0})}, "say weights.differ=split"),
+    ],
+)
+def test_what_the_plan_tells_is_refused_before_anything_runs(file: Path, changes: dict, said: str) -> None:
+    check_plan(read(file), **PLAN)
+    with pytest.raises(UsageError, match=said):
+        check_plan(read(file), **(PLAN | changes))
+
+
+def test_another_split_of_the_same_data_is_accepted_when_said_and_other_data_have_no_split_in_common(
+    file: Path,
+) -> None:
+    check_plan(read(file), **(PLAN | {"data": ("toy", {"n": 48}, "m1", {"seed": 3}), "differ": ("split",)}))
+    check_plan(read(file), **(PLAN | {"data": ("another", {}, "m9", {"seed": 3})}))
+
+
+def test_channels_units_lengths_and_bins_that_differ_are_refused() -> None:
+    cohort = toy_cohort()
+    scaler = Scaler.fit(cohort)
+    check_cohort(made(), cohort, scaler, ())
+    vitals = cohort.modalities["vitals"]
+    from dataclasses import replace
+
+    cases = {
+        'channels of vitals differ: they were trained on "vitals_0", here is "HR"': replace(
+            cohort, modalities={**cohort.modalities, "vitals": replace(vitals, channels=("HR", "vitals_1", "vitals_2"))}
+        ),
+        'units of vitals differ: they were trained on "SD", here is "bpm"': replace(
+            cohort, modalities={**cohort.modalities, "vitals": replace(vitals, units=("SD", "bpm", "SD"))}
+        ),
+        "12 bins of 1 h, here are 12 of 0.5 h": replace(cohort, bin_hours=0.5),
+        "channels of statics differ": replace(cohort, static_names=("age", "weight")),
+    }
+    for said, other in cases.items():
+        with pytest.raises(UsageError, match=said):
+            check_cohort(made(), other, scaler, ("scaling",))
+    with pytest.raises(UsageError, match="12 bins of 1 h, here are 8 of 1 h"):
+        check_cohort(made(), toy_cohort(length=8), scaler, ("scaling",))
+
+
+@pytest.mark.parametrize("part", ["series.vitals", "series.labs", "statics"])
+@pytest.mark.parametrize("row", [0, 1])
+def test_a_scaling_within_the_tolerance_is_used_and_one_beyond_is_refused_unless_said(part: str, row: int) -> None:
+    cohort = toy_cohort()
+    fitted = Scaler.fit(cohort)
+
+    def moved(by: float) -> Scaler:
+        state = {name: array.copy() for name, array in fitted.state.items()}
+        state[part][row, 1] += by * fitted.state[part][1, 1]
+        return Scaler(state)
+
+    check_cohort(made(), cohort, moved(0.9 * TOLERANCE), ())
+    with pytest.raises(UsageError, match=r"say weights\.differ=scaling"):
+        check_cohort(made(), cohort, moved(1.1 * TOLERANCE), ())
+    check_cohort(made(), cohort, moved(1.1 * TOLERANCE), ("scaling",))
+
+
+def test_values_cut_elsewhere_are_refused() -> None:
+    cohort = toy_cohort()
+    with pytest.raises(UsageError, match="were cut at 10 standard deviations, here at inf"):
+        check_cohort(made(), cohort, Scaler.fit(cohort, float("inf")), ())
+
+
+def test_an_imputer_that_chokes_on_the_state_is_named(file: Path) -> None:
+    class Picky:
+        def load_state_dict(self, state: object) -> None:
+            raise KeyError("blocks.0.weight")
+
+    cohort = toy_cohort()
+    with pytest.raises(
+        PluginError, match=r"imputer around does not take the weights \w{8}: KeyError: 'blocks.0.weight'"
+    ):
+        weights.load_into(Picky(), file, cohort, Scaler.fit(cohort), ())  # type: ignore[arg-type]
+
+
+def line(records: list[dict], imputer: str) -> dict[int, dict]:
+    return {r["coordinates"]["seed"]: r for r in records if r["coordinates"]["imputer"].startswith(imputer)}
+
+
+def test_weights_go_from_one_run_into_another_which_trains_nothing(project: Project) -> None:
+    suite = f"suite={SUPPORT / 'hidden.toml'}"
+    beacon = project.folder / "fits"
+    same = ("imputer=around", "scenario=mcar", "scenario.mcar.rate=0.3", "seed=1", f"imputer.around.beacon={beacon}")
+    project.bench("run", suite, *same)
+    assert beacon.read_text() == "fitted\n"
+    save = ("weights", "save", suite, "imputer=around", "by=A. Person", "to=w.safetensors")
+    assert project.bench(*save).stdout == "w.safetensors\n"
+    found = read(project.folder / "w.safetensors")
+    assert (found.record.scores["all"]["hidden"] > 0, found.record.parameters) == (True, 10)
+    assert found.record.licence == "not stated; ask what the terms of toy allow"
+
+    project.bench("run", suite, *same, "weights=w.safetensors", "out=second")
+    assert beacon.read_text() == "fitted\n"
+    [trained] = project.records()
+    [loaded] = [json.loads(p.read_bytes())["record"] for p in project.folder.glob("second/ledger/cells/*/*.json")]
+    assert loaded["coordinates"]["imputer"].endswith(f", weights={found.name})")
+    assert loaded["imputation"] == trained["imputation"]
+    assert loaded["predictions"] == trained["predictions"]
+    assert loaded["key"] != trained["key"]
+    assert loaded["provenance"]["imputer weights"] == f"{found.record.said()}, {found.name}"
+    project.bench("report", suite, "out=second")
+    assert "by A. Person" in (project.folder / "second" / "leaderboards" / "hidden.md").read_text()
+
+    refused = project.bench("weights", "save", suite, "imputer=around", "to=x.safetensors", "out=second", code=2)
+    assert "was not trained in this run but loaded" in refused.stderr
+
+    assert project.bench("weights", "load", "w.safetensors").stdout == f"{found.digest}\n"
+    assert project.bench("weights", "list").stdout.startswith(f"{found.name}  around: trained on generated data of toy")
+    assert project.bench("weights", "list", ".", "--json").stdout.count(found.digest) == 1
+    project.bench("run", suite, *same, f"weights={found.name}", "out=second")
+    assert beacon.read_text() == "fitted\n"
+
+    project.bench("run", suite, "imputer=stateless", "scenario=natural", "seed=1", "out=third")
+    stateless = project.bench("weights", "save", suite, "imputer=stateless", "to=x.safetensors", "out=third", code=2)
+    assert "stateless learns nothing that could be saved" in stateless.stderr
+
+    other = project.bench("run", suite, *same, "weights=w.safetensors", "split.seed=5", code=2)
+    assert "say weights.differ=split" in other.stderr
+    missing = project.bench("run", suite, "imputer=mean", "weights=w.safetensors", code=2)
+    assert "holds weights of around, which is not in this run; say imputer=around" in missing.stderr
+
+
+def test_weights_that_do_not_fit_the_data_fail_their_cells_with_the_reason(imputed: Project) -> None:
+    imputed.bench("weights", "save", imputed.suite, "imputer=around", "scenario=natural", "seed=1", "to=n.safetensors")
+    words = ("imputer=around,mean", "scenario=natural", "seed=1", "weights=n.safetensors")
+    other = ("split.seed=3", "weights.differ=split", "out=other")
+    imputed.bench("run", imputed.suite, *words, *other, code=1)
+    found = [json.loads(p.read_bytes())["record"] for p in imputed.folder.glob("other/ledger/cells/*/*.json")]
+    states = {r["coordinates"]["imputer"].partition("(")[0]: (r["status"], r["reason"]) for r in found}
+    assert states["mean"][0] == "ok"
+    assert states["around"][0] == "failed"
+    assert "to use them all the same say weights.differ=scaling" in states["around"][1]
+    imputed.bench("run", imputed.suite, *words, "split.seed=3", "weights.differ=split,scaling", "out=other")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("save", "imputer=around", "to=a.safetensors"), 2, "scenario natural, mcar(rate=0.1), mcar(rate=0.5)"),
+        (("save", "imputer=around", "scenario=natural", "to=a.safetensors"), 2, "seed 1, 2; say one of them: seed=..."),
+        (("save", "imputer=around", "scenario=natural", "seed=1"), 2, '"to" is missing'),
+        (("save", "imputer=around", "scenario=natural", "seed=1", "to=a.pt"), 2, "must end in .safetensors"),
+        (("save", "imputer=arround", "to=a.safetensors"), 2, 'did you mean "around"'),
+        (("load", "nothing.safetensors"), 5, "there are no weights at nothing.safetensors"),
+        (("list", "nowhere"), 5, "there is no folder nowhere"),
+    ],
+)
+def test_what_cannot_be_saved_or_loaded_is_one_line(
+    imputed: Project, words: tuple[str, ...], code: int, said: str
+) -> None:
+    suite = (imputed.suite,) if words[0] == "save" else ()
+    done = imputed.bench("weights", words[0], *suite, *words[1:], code=code)
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
