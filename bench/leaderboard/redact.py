@@ -36,7 +36,10 @@ def redact_text(text: str) -> str:
 
 @lru_cache(maxsize=1024)  # thousands of records share a command
 def redact_command(command: str) -> str:
-    """A command line without what names a machine: `data.root=...`, any other absolute path as value likewise."""
+    """A command line without what names a machine: `data.root=...`, any other absolute path as value likewise.
+
+    `data.root=synthetic` names no machine and stays.
+    """
     try:
         words = shlex.split(command)
     except ValueError:
@@ -48,6 +51,8 @@ def redact_command(command: str) -> str:
 
 def _redact_word(word: str) -> str:
     key, equals, value = word.partition("=")
+    if word == "data.root=synthetic":
+        return word
     if equals and (key.lstrip("-").replace("-", ".") == "data.root" or _holds_path(value)):
         return f"{key}=..."
     return "..." if not equals and is_path(word) else shlex.quote(word)

@@ -91,6 +91,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> Non
         ("bench run suite=demo data.root=/home/me/data seed=1,2", "bench run suite=demo data.root=... seed=1,2"),
         ("bench run 'data.root=/home/me/my data' suite=demo", "bench run data.root=... suite=demo"),
         ("bench run data.root=data", "bench run data.root=..."),
+        ("bench run data.root=synthetic data.stays=9", "bench run data.root=synthetic data.stays=9"),
         ("/home/me/.venv/bin/bench run --data-root=/x out=/scratch/me", "bench run --data-root=... out=..."),
         ("bench run suite=~/my.toml", "bench run suite=..."),
         ("bench run data.root='/home/me", "bench run data.root=..."),
