@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from bench.plan import Cell
 from bench.records import Record
 from bench.registry import Registry
+from bench.variants import Variant
 
 IMPUTE = ("impute_fit_seconds", "impute_seconds")
 FUSE = ("fit_seconds", "predict_seconds")
@@ -19,9 +20,10 @@ OVERHEAD = 1.5
 class Estimates:
     """Seconds per job. Learns from `see` while a run goes on."""
 
-    def __init__(self, registry: Registry, records: int):
-        self.registry, self.records = registry, records
+    def __init__(self, registry: Registry, records: int, draws: int = 1):
+        self.registry, self.records, self.draws = registry, records, draws
         self.seen: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+        self.declared: dict[tuple[str, str], float] = {}
 
     def learn(self, suite: str, past: Iterable[Record]) -> None:
         """Take the costs of finished cells of a suite."""
@@ -38,18 +40,20 @@ class Estimates:
 
     def impute(self, cell: Cell) -> float:
         """Expected seconds of a cell's imputation."""
-        return self._of("impute", cell.coordinates.scenario, cell.coordinates.imputer, cell.imputer.name)
+        return self._of("impute", cell.coordinates.scenario, cell.coordinates.imputer, cell.imputer)
 
     def fuse(self, cell: Cell) -> float:
         """Expected seconds of a cell's fit, prediction and audits."""
-        return self._of("fuse", cell.coordinates.task, cell.coordinates.fuser, cell.fuser.name)
+        return self._of("fuse", cell.coordinates.task, cell.coordinates.fuser, cell.fuser)
 
-    def _of(self, stage: str, where: str, label: str, name: str) -> float:
+    def _of(self, stage: str, where: str, label: str, method: Variant) -> float:
         for key in ((stage, where, label), (stage, "", label)):
             if self.seen.get(key):
                 return OVERHEAD * _median(self.seen[key])
-        kind = "imputer" if stage == "impute" else "fuser"
-        return OVERHEAD * self.registry.get(kind, name).seconds * self.records / 1000
+        if (stage, label) not in self.declared:
+            spec = self.registry.get(method.kind, method.name)
+            self.declared[stage, label] = spec.expected_seconds(method.params, self.records, self.draws)
+        return OVERHEAD * self.declared[stage, label]
 
 
 def _median(ordered: Sequence[float]) -> float:

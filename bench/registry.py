@@ -71,8 +71,9 @@ class Spec:
     paper: str = ""
     tags: frozenset[str] = frozenset()
     randomness: Randomness = "deterministic"
-    seconds: float = 1.0
-    """Order of magnitude of one fit-and-apply on 1,000 records with one CPU core; used until a ledger knows better."""
+    seconds: float | Callable[[Any, int, int], float] = 1.0
+    """Order of magnitude of one fit-and-apply with one CPU core, used until a ledger knows better: on 1,000 records; or a
+    function (typed parameters, records, draws) -> seconds, where the parameters decide it."""
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     """Conformance checks known to fail, each with its reason. One that passes after all is reported (strict)."""
     test_params: Mapping[str, Any] = field(default_factory=dict)
@@ -124,6 +125,12 @@ class Spec:
 
         return convert(values, self.params, f"{self.kind}.{self.name}", origin)
 
+    def expected_seconds(self, values: Mapping[str, Any], records: int, draws: int = 1) -> float:
+        """`seconds` for these parameter values, so many records and so many draws."""
+        if callable(self.seconds):
+            return self.seconds(self.parameters(values), records, draws)
+        return self.seconds * records / 1000
+
 
 @dataclass(frozen=True)
 class Broken:
@@ -158,7 +165,9 @@ class Registry:
         except TypeError as error:
             raise PluginError(f'{kind} "{name}" of {origin}: {error}') from error
         if spec.splits and "uses_split" in tags:
-            raise PluginError(f'dataset "{name}" of {origin}: what learns while preparing cannot carry splits of its own')
+            raise PluginError(
+                f'dataset "{name}" of {origin}: what learns while preparing cannot carry splits of its own'
+            )
         if spec.randomness not in ("deterministic", "seeded", "stochastic"):
             raise PluginError(f'{kind} "{name}" of {origin}: randomness "{spec.randomness}" is not known')
         self._specs[kind, name] = spec

@@ -106,7 +106,7 @@ def prepare(
     ledger = Ledger(request.settings.out_folder())
     everything = ledger.load()
     keys = {cell.key for cell in planned.cells}
-    estimates = Estimates(registry, size_of(cache, planned.cohort_key) or RECORDS)
+    estimates = Estimates(registry, size_of(cache, planned.cohort_key) or RECORDS, request.suite.draws)
     estimates.learn(request.suite.name, everything.values())
     return Prepared(
         request=request,
@@ -176,7 +176,7 @@ def jobs_of(prepared: Prepared, todo: list[Cell]) -> list[Job]:
             id=plan.cohort_key,
             kind="cohort",
             label=f"prepare {dataset.name}",
-            estimate=dataset.seconds * estimates.records / 1000,
+            estimate=dataset.expected_seconds(prepared.request.suite.data, estimates.records),
         )
         first = (plan.cohort_key,)
     imputations = {}

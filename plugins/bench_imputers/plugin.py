@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.hooks import hookimpl
 from bench.registry import Registry
-from bench_imputers.diffusion.params import CsdiParams, SssdParams
+from bench_imputers.diffusion.params import CsdiParams, SssdParams, expected_seconds
 from bench_imputers.diffusion.params_context import CondiParams, TraceParams
 from bench_imputers.pypots_params import register as register_pypots
 
@@ -66,7 +66,7 @@ def bench_register(registry: Registry) -> None:
         paper="Tashiro et al., CSDI: Conditional Score-based Diffusion Models for Time Series Imputation, NeurIPS 2021",
         tags=("torch", "draws"),
         randomness="seeded",
-        seconds=50_000.0,
+        seconds=expected_seconds,
         test_params=SMALL,
     )
     registry.imputer(
@@ -78,7 +78,7 @@ def bench_register(registry: Registry) -> None:
         "Space Models, TMLR 2022",
         tags=("torch", "draws"),
         randomness="seeded",
-        seconds=10_000_000.0,
+        seconds=expected_seconds,
         test_params={
             "blocks": 1,
             "width": 8,
@@ -97,7 +97,7 @@ def bench_register(registry: Registry) -> None:
         paper="TRACE, stage 1: cross-modal conditional diffusion imputation",
         tags=("torch", "draws"),
         randomness="seeded",
-        seconds=15_000.0,
+        seconds=expected_seconds,
         test_params=SMALL | {"context_width": 8, "hidden_width": 8, "expert_width": 8, "learning_rate": 1e-2},
     )
     registry.imputer(
@@ -108,7 +108,7 @@ def bench_register(registry: Registry) -> None:
         paper="Zheng, Kan, Wang, Chen and Wang, CondI, CVPR 2026 workshop FedVision",
         tags=("torch", "draws"),
         randomness="seeded",
-        seconds=50_000.0,
+        seconds=expected_seconds,
         test_params=SMALL | {"context_width": 8, "condition_width": 8, "expert_width": 8},
     )
     register_pypots(registry)
