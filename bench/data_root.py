@@ -14,14 +14,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bench.errors import DataError
-from bench.files import replacing
-from bench.registry import Spec
+from bench.files import replacing, sweep, write_bytes
+from bench.registry import MARK, Spec
 
 NEIGHBOUR = Path("..") / "shared" / "data"
 """A folder of data beside the one the command runs in, so that several checkouts can share it."""
 
 SYNTHETIC = "synthetic"
 """The `data.root` that asks for a generated cohort."""
+
+SETTLED = 5.0
+"""Seconds after which an unlocked leftover of a generator is nobody's: whoever makes one locks it at once."""
 
 
 class Located(NamedTuple):
@@ -45,26 +48,36 @@ def locate(
     said: the `data.root` of the command line, or empty. A root that was said (or BENCH_DATA_ROOT) is the only place
     looked at: data found elsewhere would be a surprise. report: where given, data that are nowhere are downloaded into
     the cache when that needs no credentials, or generated; without it only what is there counts. pending: a generated
-    cohort that is not made yet is answered with the folder it will have and no files, and nothing is written.
+    cohort that is not made yet is answered with the folder it will have and no files, and nothing is written. report also
+    hears when the data were generated, and when parameters were said that have no effect on files that are there.
     """
+    found = _found(spec, params, said, cache, report, pending)
+    if report and spec.files and found.synthetic:
+        report(f"{spec.name} in {found.root} is a generated (synthetic) cohort, not patients")
+    return found
+
+
+def _found(
+    spec: Spec, params: Any, said: str, cache: Path, report: Callable[[str], None] | None, pending: bool
+) -> Located:
     if not spec.files:
         return Located(Path(said or "."), [], "synthetic" in spec.tags)
     named = said or os.environ.get("BENCH_DATA_ROOT", "")
     if said == SYNTHETIC:
         return _generated(spec, params, cache, report, pending)
     if named:
-        return _named(spec, params, named, "data.root" if said else "BENCH_DATA_ROOT")
+        return _named(spec, params, named, "data.root" if said else "BENCH_DATA_ROOT", report)
     reasons = []
     for root in (NEIGHBOUR, fetched(cache)):
         if root.is_dir():
             try:
-                return _at(spec, params, root)
+                return _at(spec, params, root, report)
             except DataError as error:
                 reasons.append(str(error))
     if spec.fetch and report:
         report(f"{spec.name} is not on this machine; downloading it into {fetched(cache)}")
         spec.load(spec.fetch)(fetched(cache), params, report)
-        return _at(spec, params, fetched(cache))
+        return _at(spec, params, fetched(cache), report)
     if spec.generate:
         if report:
             report(f"{spec.name} is not on this machine; using a generated cohort (as data.root={SYNTHETIC} does)")
@@ -80,36 +93,55 @@ def fetched(cache: Path) -> Path:
     return cache / "data"
 
 
-def _at(spec: Spec, params: Any, root: Path) -> Located:
+def _at(spec: Spec, params: Any, root: Path, report: Callable[[str], None] | None) -> Located:
     root = root.absolute()
-    return Located(root, spec.load(spec.files)(root, params), "synthetic" in spec.tags)
+    files = spec.load(spec.files)(root, params)
+    if report:
+        usual = spec.parameters({})
+        idle = [name for name in spec.generate_params if getattr(params, name) != getattr(usual, name)]
+        if idle:
+            report(
+                f"warning: {', '.join(f'data.{name}' for name in idle)} has no effect on the files in {root}: only the "
+                f"generator of data.root={SYNTHETIC} reads it"
+            )
+    marked = (root / MARK).is_file() or any(file.name == MARK for file in files)
+    return Located(root, files, marked or "synthetic" in spec.tags)
 
 
-def _named(spec: Spec, params: Any, named: str, origin: str) -> Located:
+def _named(spec: Spec, params: Any, named: str, origin: str, report: Callable[[str], None] | None) -> Located:
     root = Path(named).expanduser()
     if not root.is_dir():
         how = f"bench data fetch {spec.name} data.root=DIR" if spec.fetch else f"bench show {spec.name}"
         made = f", or use a generated cohort: data.root={SYNTHETIC}" if spec.generate else ""
         raise DataError(f'{origin} = "{named}" is not a folder; how to get the data: {how}{made}')
-    return _at(spec, params, root)
+    return _at(spec, params, root, report)
 
 
 def _generated(
     spec: Spec, params: Any, cache: Path, report: Callable[[str], None] | None, pending: bool = False
 ) -> Located:
-    """The generated cohort of these parameters and this version of the generator; made where it is not there yet."""
+    """The generated cohort of these parameters and this version of the generator; made where it is not there yet.
+
+    What killed generators left behind is removed first.
+    """
     if not spec.generate:
         raise DataError(f"{spec.name} has no generated cohort; say data.root=DIR (see: bench show {spec.name})")
     from bench.identity import digest, sources
 
-    key = digest([sources(spec.generate.partition(":")[0])[0], msgspec.to_builtins(params)])
+    deciding = msgspec.to_builtins(params)
+    if spec.generate_params:
+        deciding = {name: deciding[name] for name in spec.generate_params}
+    key = digest([sources(spec.generate.partition(":")[0])[0], deciding])
     root = cache / SYNTHETIC / f"{spec.name}-{key[:16]}"
     if not root.is_dir():
         if pending:
             return Located(root, [], True)
         if report is None:
             raise DataError(f"the generated cohort of {spec.name} is not made yet; bench run makes it")
+        sweep(root.parent, SETTLED)
         report(f"generating a synthetic cohort of {spec.name} in {root}")
         with replacing(root) as temporary:
             spec.load(spec.generate)(temporary, params, report)
+            if not (temporary / MARK).exists():
+                write_bytes(temporary / MARK, msgspec.json.encode({"dataset": spec.name, **deciding}))
     return Located(root, spec.load(spec.files)(root, params), True)

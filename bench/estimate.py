@@ -25,6 +25,11 @@ class Estimates:
         self.seen: dict[tuple[str, str, str], list[float]] = defaultdict(list)
         self.declared: dict[tuple[str, str], float] = {}
 
+    def resize(self, records: int) -> None:
+        """The cohort has so many records, now that it is there."""
+        self.records = records
+        self.declared.clear()
+
     def learn(self, suite: str, past: Iterable[Record]) -> None:
         """Take the costs of finished cells of a suite."""
         for record in past:

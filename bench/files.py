@@ -1,13 +1,14 @@
 """Files that appear whole or not at all: written beside their place, synced, then renamed.
 
 Trade-offs: the folder itself is synced once per file, so a crash of the machine keeps either the old or the new file;
-a leftover `.tmp-*` of a killed process is harmless and is removed by `sweep`.
+a leftover `.tmp-*` of a killed process is harmless and is removed by `sweep`, which knows by a lock who is alive.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import shutil
@@ -53,7 +54,10 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
         temporary = folder / path.name
+        lock = os.open(folder, os.O_RDONLY)
         try:
+            with contextlib.suppress(OSError):  # a file system without locks: `sweep` then goes by age
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield temporary
             if temporary.is_dir():
                 for item in temporary.rglob("*"):
@@ -70,6 +74,7 @@ def replacing(path: Path) -> Iterator[Path]:
             _sync(path.parent)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -83,12 +88,33 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
-def sweep(folder: Path, older_than: float = 3600.0) -> None:
-    """Remove what killed processes left behind in `folder`, once it is older than some seconds."""
-    for leftover in folder.rglob(".tmp-*"):
+HOUR = 3600.0
+
+
+def sweep(folder: Path, older_than: float = HOUR) -> None:
+    """Remove what killed processes left behind in `folder`, once it is older than some seconds.
+
+    What a living process writes is left alone however old it is; where the file system cannot tell, what is younger
+    than an hour.
+    """
+    for leftover in list(folder.rglob(".tmp-*")):
         with contextlib.suppress(OSError):
-            if time.time() - leftover.stat().st_mtime > older_than:
+            age = time.time() - leftover.stat().st_mtime
+            if age > older_than and _abandoned(leftover, age):
                 shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _abandoned(leftover: Path, age: float) -> bool:
+    descriptor = os.open(leftover, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return age > HOUR
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _sync(path: Path) -> None:

@@ -49,7 +49,7 @@ class Record(msgspec.Struct, kw_only=True):
     costs:      seconds (impute, fit, predict), seconds_per_sample, parameters and peak_memory_bytes of the fuser; of the
                 imputer: impute_seconds_per_draw (per record and draw), imputer_parameters, impute_peak_memory_bytes, draws.
     counts:     train, valid, test records of the task, positives, left out (ineligible or unknown outcome); under a split by
-                record also how many patients stand on both sides.
+                record also how many patients stand on both sides; without_NAME where nobody has the modality NAME of its set.
     provenance: versions, revision, device, precision, manifest digest, split, command (data.root redacted on export).
     predictions: SHA-256 of the array file beside the fragment; "" when there is none.
     imputation_errors: SHA-256 of the array file of the imputation's error on each test record, shared by all cells of the

@@ -39,6 +39,10 @@ TAGS: Mapping[str, str] = {
 }
 
 
+MARK = "synthetic.json"
+"""The file by which generated data are known wherever they are moved: in `data.root` itself, or among a dataset's files."""
+
+
 class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A component without parameters."""
 
@@ -74,6 +78,8 @@ class Spec:
     seconds: float | Callable[[Any, int, int], float] = 1.0
     """Order of magnitude of one fit-and-apply with one CPU core, used until a ledger knows better: on 1,000 records; or a
     function (typed parameters, records, draws) -> seconds, where the parameters decide it."""
+    generated_records: Callable[[Any], int] | None = None
+    """dataset: (typed parameters) -> how many records its generator makes; for estimates before they are there"""
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     """Conformance checks known to fail, each with its reason. One that passes after all is reported (strict)."""
     test_params: Mapping[str, Any] = field(default_factory=dict)
@@ -95,6 +101,9 @@ class Spec:
     generate: str = ""
     """dataset: lazy path of a function `(folder, params, report) -> None` that makes a folder with made-up files of the same
     layout; the folder does not exist yet"""
+    generate_params: tuple[str, ...] = ()
+    """dataset: the parameters that decide what `generate` writes; only these are in the key of the generated folder, and
+    they have no effect on files that are there; empty: all parameters"""
     plugin: str = ""
     """the distribution and module that declared it"""
 
@@ -168,6 +177,9 @@ class Registry:
             raise PluginError(
                 f'dataset "{name}" of {origin}: what learns while preparing cannot carry splits of its own'
             )
+        fields = {field.name for field in msgspec.structs.fields(spec.params)}
+        if stray := [name for name in spec.generate_params if name not in fields]:
+            raise PluginError(f'{kind} "{name}" of {origin}: generate_params names no parameter: {", ".join(stray)}')
         if spec.randomness not in ("deterministic", "seeded", "stochastic"):
             raise PluginError(f'{kind} "{name}" of {origin}: randomness "{spec.randomness}" is not known')
         self._specs[kind, name] = spec

@@ -106,7 +106,8 @@ def prepare(
     ledger = Ledger(request.settings.out_folder())
     everything = ledger.load()
     keys = {cell.key for cell in planned.cells}
-    estimates = Estimates(registry, size_of(cache, planned.cohort_key) or RECORDS, request.suite.draws)
+    made_up = dataset.generated_records(params) if synthetic and dataset.generated_records else RECORDS
+    estimates = Estimates(registry, size_of(cache, planned.cohort_key) or made_up, request.suite.draws)
     estimates.learn(request.suite.name, everything.values())
     return Prepared(
         request=request,
@@ -328,7 +329,11 @@ class _Writer:
 
     def take(self, result: Result) -> None:
         if result.job.kind != "fuse":
-            if result.status == "ok" and result.job.kind == "impute" and result.job.cell:
+            if result.status == "ok" and result.job.kind == "cohort":
+                plan = self.prepared.plan
+                size = size_of(self.prepared.request.settings.cache_folder(), plan.cohort_key)
+                self.prepared.estimates.resize(size or self.prepared.estimates.records)
+            elif result.status == "ok" and result.job.kind == "impute" and result.job.cell:
                 at = result.job.cell.coordinates
                 self.prepared.estimates.see("impute", at.scenario, at.imputer, result.seconds)
             elif result.log:

@@ -123,7 +123,9 @@ def _accepted(kind: Any, path: str) -> list[str]:
         while typing.get_origin(kind) is typing.Annotated:
             kind = typing.get_args(kind)[0]
     choices = typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else (kind,)
-    words = [str(value) for arm in choices if typing.get_origin(arm) is typing.Literal for value in typing.get_args(arm)]
+    words = [
+        str(value) for arm in choices if typing.get_origin(arm) is typing.Literal for value in typing.get_args(arm)
+    ]
     return words + [_number(arm) for arm in choices if words and _number(arm)]
 
 
@@ -135,7 +137,9 @@ def _number(kind: Any) -> str:
         metas = tuple(rest)
     if kind not in (int, float):
         return ""
-    bounds = [f" {word} {getattr(meta, name):g}" for meta in metas for name, word in _BOUNDS.items() if _bound(meta, name)]
+    bounds = [
+        f" {word} {getattr(meta, name):g}" for meta in metas for name, word in _BOUNDS.items() if _bound(meta, name)
+    ]
     return f"a {'whole ' * (kind is int)}number{' and'.join(bounds)}"
 
 

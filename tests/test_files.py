@@ -167,6 +167,15 @@ def test_sweeping_takes_old_leftovers_and_nothing_else(tmp_path):
     assert everything(tmp_path) == ["deep", "deep/.tmp-young", "deep/.tmp-young/inner", "deep/file"]
 
 
+def test_sweeping_leaves_alone_what_somebody_still_writes_however_old(tmp_path):
+    with replacing(tmp_path / "folder") as temporary:
+        temporary.mkdir()
+        os.utime(temporary.parent, (0, 0))
+        sweep(tmp_path)
+        assert temporary.is_dir()
+    assert everything(tmp_path) == ["folder"]
+
+
 def test_sweeping_what_is_not_there_does_nothing(tmp_path):
     sweep(tmp_path / "nowhere")
     assert everything(tmp_path) == []

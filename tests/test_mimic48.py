@@ -32,6 +32,25 @@ def test_the_suite_runs_on_a_generated_cohort_and_every_table_says_so(project):
     assert record["provenance"]["manifest"]
 
 
+@pytest.mark.slow
+def test_a_generated_folder_named_as_data_root_is_called_generated_by_verify_plan_run_and_table(project):
+    from bench_datasets.mimic4_generate import generate
+
+    generate(project.folder / "G", 300, 0, lambda line: None)
+    root = "data.root=G"
+    verified = project.bench("data", "verify", "mimic4", root)
+    assert "a generated cohort, not patients" in verified.stdout
+    assert json.loads(project.bench("data", "verify", "mimic4", root, "--json").stdout)["synthetic"] is True
+    words = [word for word in WORDS if not word.startswith("data.")]
+    assert "(synthetic cohort)" in project.bench("plan", *words, root).stdout
+    said = project.bench("run", *words, root, "controls.imputer=", "data.stays=500").stderr
+    assert "is a generated (synthetic) cohort" in said
+    assert said.count("data.stays has no effect") == 1
+    table = project.bench("report", "suite=mimic48", "--print").stdout
+    assert table.splitlines()[0].endswith("(synthetic cohort)")
+    assert "| oracle" in table
+
+
 def test_without_data_the_plan_lists_every_cell_and_makes_no_cohort(project):
     words = [word for word in WORDS if not word.startswith("data.root")]
     for said in (words, WORDS):

@@ -10,6 +10,7 @@ import click
 from bench.cli import LazyGroup, answer, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from bench.registry import Embedder, Registry, Spec
@@ -33,6 +34,19 @@ data.lazy = {
     ),
 }
 
+
+LEFT_OUT = (
+    "left out",
+    "skipped",
+    "removed",
+    "mended",
+    "outside the window",
+    "one kept",
+    "taken",
+    "unavailable",
+    "unknown",
+)
+"""How the name of a count ends that tells of something left out or repaired; any other tells what there is."""
 
 WHERE = ("modality", "from", "to", "device")
 """Words of `bench data embed` beside the embedder's own parameters."""
@@ -135,7 +149,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     from bench.stages.cohort import validate
 
     spec, params, root, cache = _understand(name, words, discover())
-    folder, files, _ = locate(spec, params, root, cache, say)
+    folder, files, synthetic = locate(spec, params, root, cache, say)
     digest = manifest(files, cache) if files else spec.version
     found = spec.load(spec.verify)(folder, params) if spec.verify else []
     if not as_json:
@@ -153,6 +167,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     summary: dict[str, Any] = {
         "dataset": name,
         "root": str(folder),
+        "synthetic": synthetic,
         "manifest": digest,
         "files": {
             str(f.relative_to(folder)) if f.is_relative_to(folder) else f.name: f.stat().st_size for f in files[:50]
@@ -170,7 +185,11 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
             for m, s in cohort.modalities.items()
         },
         "tasks": {
-            t: {"known": int((~np.isnan(v)).reshape(len(v), -1).all(1).sum()), "positives": int(np.nansum(v))}
+            t: {
+                "known": int((~np.isnan(v)).reshape(len(v), -1).all(1).sum()),
+                "labels": int(np.prod(v.shape[1:])),
+                **({"positives": int(np.nansum(v))} if spec.tasks[t].kind in ("binary", "multilabel") else {}),
+            }
             for t, v in cohort.targets.items()
         },
         "counts": dict(cohort.counts),
@@ -179,16 +198,33 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         answer(summary)
         return
-    print(
-        f"{name} in {folder}\n  manifest {digest}\n  {len(files)} files, {len(cohort)} records, read in {seconds:.1f} s"
-    )
+    generated = " (a generated cohort, not patients)" if synthetic else ""
+    print(f"{name} in {folder}{generated}\n  manifest {digest}")
+    print(f"  {len(files)} files, {len(cohort)} records, read in {seconds:.1f} s")
     for m, about in summary["modalities"].items():
         share, records = about["observed share"], about["records with any"]
         print(f"  {m}: {len(about['channels'])} channels, {share:.1%} of hours observed, {records} records")
     for t, about in summary["tasks"].items():
-        print(f"  task {t}: {about['known']} records with a known outcome, {about['positives']} positive")
-    print("  left out or repaired:" if cohort.counts else "  nothing was left out or repaired")
-    for what, count in cohort.counts.items():
+        print(f"  task {t}: {about['known']} records with a known outcome{_positives(about)}")
+    mended = {what: count for what, count in cohort.counts.items() if what.endswith(LEFT_OUT)}
+    print("  left out or repaired:" if mended else "  nothing was left out or repaired")
+    _print_counts(mended)
+    if there := {what: count for what, count in cohort.counts.items() if what not in mended}:
+        print("  also counted:")
+        _print_counts(there)
+
+
+def _positives(about: dict[str, Any]) -> str:
+    if "positives" not in about or not about["known"]:
+        return ""
+    if about["labels"] == 1:
+        return f", {about['positives']} positive"
+    each = about["positives"] / about["known"]
+    return f", {about['positives']} positive labels over {about['labels']} labels, {each:.2f} a record"
+
+
+def _print_counts(counts: Mapping[str, int]) -> None:
+    for what, count in counts.items():
         print(f"    {count:>8}  {what}")
 
 
@@ -236,7 +272,7 @@ def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
         say("it was there already; to make it again, remove it first")
     left_out = sum(made["unreadable"].values())
     print(
-        f"{made['file']}\n  {made['rows']:,} vectors of {made['width']} numbers, {left_out:,} files could not be read"
+        f"{made['file']}\n  {made['rows']:,} vectors of {made['width']} numbers, {left_out:,} files could not be embedded"
     )
     print(f"  model {made['model']}, sha256 {made['model_sha256']}\n  {made['preprocessing']}")
 

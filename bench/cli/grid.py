@@ -78,7 +78,10 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
         )
     else:
         manifest = prepared.plan.manifest[:12]
-        print(f"data: {suite.dataset} in {prepared.root}, manifest {manifest}; device: {prepared.plan.device}")
+        generated = " (synthetic cohort)" if prepared.synthetic else ""
+        print(
+            f"data: {suite.dataset}{generated} in {prepared.root}, manifest {manifest}; device: {prepared.plan.device}"
+        )
     if suite.split.label:
         print(f"split: {suite.split.said()}")
     for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):

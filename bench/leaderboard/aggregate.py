@@ -254,6 +254,11 @@ def _compare(
             "No comparisons are stored: ties, and whether a control ties with the winner, are not known."
         )
         return
+    if stored.reason and not set(ranked) & intervals.keys():
+        table.notes.append(
+            f"No method is compared, so ties, and whether a control ties with the winner, are not known: {stored.reason}."
+        )
+        return
     if list(stored.seeds) != table.seeds or not set(ranked) <= intervals.keys():
         table.notes.append(
             "The stored comparisons are of other cells than this table"

@@ -61,9 +61,7 @@ def _table(table: Imputation) -> list[str]:
     notes = [*table.notes, *_coverage_note(table)]
     if table.silent:
         notes.append(f"Without scores, since they fill nothing or have no ok cell: {', '.join(table.silent)}.")
-    sources = sorted({f"{value.method}: {value.source}" for value in table.published if value.source})
-    if sources:
-        notes.append(f"Published by others, on their data and split: {'; '.join(map(text.safe, sources))}.")
+    notes += text.sources(table.published)
     return [*parts, text.bullets(notes)] if notes else parts
 
 

@@ -171,9 +171,7 @@ def _resolution(table: Table) -> list[str]:
 
 
 def _sources(table: Table) -> list[str]:
-    values = [*table.published, *(value for row in table.rows for value in row.published)]
-    sources = sorted({f"{value.method}: {value.source}" for value in values if value.source})
-    return [f"Published by others, on their data and split: {'; '.join(map(text.safe, sources))}."] if sources else []
+    return text.sources([*table.published, *(value for row in table.rows for value in row.published)])
 
 
 def _gains(gains: Gains) -> list[str]:
@@ -193,8 +191,10 @@ def _gains(gains: Gains) -> list[str]:
     ]
     header = ["imputer", "fuser", *(f"{text.safe(larger)} over {text.safe(smaller)}" for smaller, larger in pairs)]
     counts = [
-        f"{text.safe(larger)} over {text.safe(smaller)}: better for {sum(row.better for row in inside)}, worse for "
-        f"{sum(row.worse for row in inside)} of {text.count(len(inside), 'method')}."
+        f"{text.safe(larger)} over {text.safe(smaller)}: the interval excludes 0 for the better in "
+        f"{sum(row.better for row in inside)}, for the worse in {sum(row.worse for row in inside)} of "
+        f"{text.count(len(inside), 'method')}; after Holm's correction p < {gains.alpha:g} in "
+        f"{sum(row.p_holm < gains.alpha for row in inside)}."
         for smaller, larger in pairs
         for inside in [[row for row in gains.rows if (row.smaller, row.larger) == (smaller, larger)]]
     ]

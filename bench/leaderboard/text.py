@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from bench.leaderboard.board import Score
+from bench.leaderboard.board import PublishedScore, Score
 
 NAMES = {
     "auroc": "AUROC",
@@ -33,9 +33,14 @@ def mean(score: Score | None) -> str:
 
 
 def best_two(scores: Sequence[Score | None], higher: bool) -> list[str]:
-    """Scores as text, the best bold and the second underlined. Means that print the same are the same."""
-    means = sorted({f"{score.mean:.4f}" for score in scores if score}, key=float, reverse=higher)
-    marks = dict(zip(means[:2], ("**{}**", "<u>{}</u>"), strict=False))
+    """Scores as text, the best bold and the second underlined. Means that print the same are the same.
+
+    Where all but the best are equal there is no second.
+    """
+    known = [f"{score.mean:.4f}" for score in scores if score]
+    means = sorted(set(known), key=float, reverse=higher)
+    second = means[1:2] if len(means) > 2 or len(known) == 2 else []
+    marks = dict(zip(means[:1] + second, ("**{}**", "<u>{}</u>"), strict=False))
     return [marks.get(f"{score.mean:.4f}", "{}").format(mean(score)) if score else NOTHING for score in scores]
 
 
@@ -71,3 +76,13 @@ def or_nothing(value: object) -> str:
 
 def words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def sources(published: Iterable[PublishedScore]) -> list[str]:
+    """The sentence that says where published values are from, source by source; empty where none is named."""
+    methods: dict[str, set[str]] = {}
+    for value in published:
+        if value.source:
+            methods.setdefault(value.source, set()).add(value.method)
+    named = "; ".join(f"{safe(source)} ({', '.join(map(safe, sorted(methods[source])))})" for source in sorted(methods))
+    return [f"Published by others, on their data and split: {named}."] if named else []

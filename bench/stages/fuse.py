@@ -33,7 +33,10 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
     parts, left_out = _parts(cohort, seen.parts, task, at.seed if at.audit == "permuted-labels" else None)
     for name in PARTS:
         if not len(parts[name]):
-            raise PluginError(f"the {name} part of task {task.name} holds no record")
+            raise PluginError(
+                f"the {name} part of task {task.name} holds no record with a known outcome; what is missing says: "
+                f"bench data verify {setup.dataset}"
+            )
     fuser = registry.get("fuser", cell.fuser.name).build(cell.fuser.params)
     started = time.perf_counter()
     fuser.fit(parts["train"], parts["valid"], task, context)
@@ -79,6 +82,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
             **{name: len(part) for name, part in parts.items()},
             **({"positives": int(truth.sum())} if task.kind == "binary" else {}),
             "left_out": left_out,
+            **_absent(cohort, seen.recorded, sum(map(len, parts.values()))),
             **_crossing(cohort, seen.parts, task, setup.split),
         },
     )
@@ -107,6 +111,12 @@ def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -
             target = target[seeds.generator(permute, "audit", "permuted-labels", name).permutation(len(target))]
         made[name] = replace(part, targets={task.name: target}, oracle={})
     return made, int((~eligible).sum())
+
+
+def _absent(cohort: Cohort, recorded: Cohort, records: int) -> dict[str, int]:
+    """Records of the cell without a modality that nobody has: its table says that the modality adds nothing."""
+    nowhere = [name for name in cohort.modalities if not recorded.modalities[name].available.any()]
+    return {f"without_{name}": records for name in nowhere}
 
 
 def _crossing(cohort: Cohort, parts: np.ndarray, task: Task, split: Split) -> dict[str, int]:

@@ -21,6 +21,7 @@ from bench_datasets.mimic4_read import Tables
 from bench_datasets.mimic4_series import to_series
 from bench_datasets.mimic4_stays import outcomes, read_stays
 from bench_datasets.mimic4_values import read_items, read_values, to_events
+from bench_datasets.mimic4_warnings import VALUELESS, warnings
 from bench_datasets.plugin import Mimic4Params
 
 PUBLISHED = {"ihm48": 35_129, "los48": 35_129, "phe25": 73_173}
@@ -39,7 +40,7 @@ class Mimic4(Dataset[Mimic4Params]):
     """
 
     def prepare(self, root: Path, context: Context) -> Cohort:
-        """The cohort. Every row of the tables that is about it is kept or counted in `Cohort.counts`.
+        """The cohort. Every row of the tables that is about it is kept or counted in `Cohort.counts`; damage is logged too.
 
         Raises DataError for missing or damaged files, a missing column, a stay that stands twice with different content,
         and when no stay has a value; PluginError when a needed package is not installed, or when there are notes and
@@ -61,7 +62,7 @@ class Mimic4(Dataset[Mimic4Params]):
                     f"{path} holds no value of the 30 variables for the first {hours} hours of any stay in "
                     f"{files.tables['icu/icustays'].name}; are the tables of one release? see: bench data verify mimic4"
                 )
-            counts["icu/icustays: stays without a value in the window, left out"] = len(stays.stay) - len(kept)
+            counts[VALUELESS] = len(stays.stay) - len(kept)
             stays, n = stays.take(kept), len(kept)
             tables.put("chosen", old=("INTEGER", kept.tolist()), record=("INTEGER", range(n)))
             tables.run(
@@ -81,9 +82,10 @@ class Mimic4(Dataset[Mimic4Params]):
             for name, prepared in (("cxr", files.cxr), ("ecg", files.ecg)):
                 _go_on(context)
                 modalities[name] = read_embeddings(tables, prepared, name, n, hours, counts)
-            oracle = read_oracle(tables, root, stays.stay)
+            oracle = read_oracle(tables, files.oracle, stays.stay)
         _count_cohort(modalities, targets, counts)
-        _warn(remarks, counts)
+        for line in [*([f"icu/d_items: {'; '.join(remarks)}"] if remarks else []), *warnings(files, counts)]:
+            _log.warning("%s", line)
         return Cohort(
             ids=ids,
             groups=groups,
@@ -105,19 +107,6 @@ def _count_cohort(modalities: dict, targets: dict[str, np.ndarray], counts: Coun
         counts[f"task {name}: stays in the published cohort (MIMIC-IV 2.2)"] = PUBLISHED[name]
         if target.ndim == 1:
             counts[f"task {name}: positive"] = int((target == 1).sum())
-
-
-def _warn(remarks: list[str], counts: Counter[str]) -> None:
-    """One line for the items, one for files of which nothing could be used, one for all rows that could not be used."""
-    if remarks:
-        _log.warning("icu/d_items: %s", "; ".join(remarks))
-    useless = [name for name in sorted(counts) if name.endswith("unavailable") and "file absent" not in name]
-    if useless:
-        _log.warning("files without any use: %s", "; ".join(useless))
-    skipped = {name: count for name, count in sorted(counts.items()) if count and name.endswith(", skipped")}
-    if skipped:
-        listed = "; ".join(f"{name.removesuffix(', skipped')}: {count:,}" for name, count in skipped.items())
-        _log.warning("rows skipped: %s", listed)
 
 
 def _go_on(context: Context) -> None:

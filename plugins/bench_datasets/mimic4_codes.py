@@ -20,6 +20,7 @@ from bench.errors import DataError, PluginError
 from bench_datasets.mimic4_files import CCS, GEM, Mimic4Files
 from bench_datasets.mimic4_read import Tables
 from bench_datasets.mimic4_table import PHENOTYPES
+from bench_datasets.mimic4_warnings import CODELESS
 
 _GROUP = re.compile(r"(\d+)\s+\S")
 
@@ -27,8 +28,8 @@ _GROUP = re.compile(r"(\d+)\s+\S")
 def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, counts: Counter[str]) -> np.ndarray:
     """The labels of each stay's admission, float32 [n, 25], columns as `PHENOTYPES`; 0 where no code is in the group.
 
-    admission: int64 [n], hadm_id, -1 where unknown. NaN rows where the admission is unknown. Raises DataError for a
-    missing column or a damaged file.
+    admission: int64 [n], hadm_id, -1 where unknown. NaN rows where the admission is unknown, and all NaN when no
+    admission has a code of any group, since then the codes are lost. Raises DataError for a missing column or a damaged file.
     """
     path = files.tables["hosp/diagnoses_icd"]
     rows = tables.csv(path, ("hadm_id", "icd_code", "icd_version"))
@@ -60,8 +61,11 @@ def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, c
     )
     labels[found["place"].astype(np.int64), found["phenotype"].astype(np.int64)] = 1
     coded = tables.number("SELECT count(DISTINCT place) FROM diagnosis")
-    counts["hosp/diagnoses_icd: admissions without any code, no phenotype"] = len(admissions) - coded
+    counts[CODELESS] = len(admissions) - coded
     result = np.full((len(admission), len(PHENOTYPES)), np.nan, np.float32)
+    if not labels.any():
+        counts["hosp/diagnoses_icd: no code of any stay is in one of the 25 groups, task phe25 unavailable"] = 1
+        return result
     known = admission >= 0
     result[known] = labels[np.searchsorted(admissions, admission[known])]
     return result

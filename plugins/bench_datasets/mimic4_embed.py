@@ -43,6 +43,9 @@ from bench_datasets.plugin import CxrEmbedParams, EcgEmbedParams, EmbedParams, M
 RESAMPLED = "resampled"
 """The remark on a file that was changed to another sampling rate."""
 
+NOT_FINITE = "the model gives numbers that are not finite"
+"""Why a file that could be read has no vector all the same."""
+
 EVERY = 5.0
 """Seconds between two lines of progress."""
 
@@ -109,9 +112,10 @@ def embed(
 ) -> dict[str, Any]:
     """Write `to` (subject_id, charttime, embedding: list of float32), and return what it holds as plain values.
 
-    root: with it only what was made in the window of an ICU stay is embedded. A file that cannot be read is left out and
-    counted. Raises DataError for a list that is missing or damaged and when no file can be read, UsageError when `to` holds
-    something else, PluginError for a model that does not do.
+    root: with it only what was made in the window of an ICU stay is embedded. A file that cannot be read, or of which the
+    model makes numbers that are not finite, is left out and counted ("unreadable"). Raises DataError for a list that is
+    missing or damaged and when no file can be read, UsageError when `to` holds something else, PluginError for a model that
+    does not do or makes no finite vector at all.
     """
     counts = Counter[str]()
     model = load_model(params, context.device)
@@ -144,13 +148,18 @@ def embed(
     left_out = sum(found.unreadable.values())
     if not rows:
         shutil.rmtree(work.folder, ignore_errors=True)
+        if lost := found.unreadable[NOT_FINITE]:
+            raise PluginError(
+                f"the model {model.about['model']} gives numbers that are not finite for each of the {lost:,} {kind.noun} that "
+                "could be read; are its weights whole, and is its input as it expects it?"
+            )
         raise DataError(
             f"none of the {counts['to embed']:,} {kind.noun} listed in {source} can be read: {next(iter(found.unreadable))}; "
             f"is it the folder of {kind.listing.collection} with files/ in it?"
         )
     if left_out:
         context.report(
-            f"warning: {left_out:,} of {counts['to embed']:,} {kind.noun} could not be read and are left out; the first: "
+            f"warning: {left_out:,} of {counts['to embed']:,} {kind.noun} could not be embedded and are left out; the first: "
             f"{next(iter(found.unreadable))}"
         )
     if found.remarks[RESAMPLED]:
@@ -250,19 +259,22 @@ class _Work:
         kept: list[int] = []
         unreadable, remarks = Counter[str](), Counter[str]()
         for start, batch in _ahead(pool, self._try, paths, self.params.batch):
-            arrays = []
+            arrays, places = [], []
             for place, (array, remark) in enumerate(batch, start):
                 if array is None:
                     unreadable[remark] += 1
                     continue
                 arrays.append(array)
-                kept.append(place)
+                places.append(place)
                 if remark:
                     remarks[remark] += 1
             if arrays:
                 out = self.model.embed(self._stack(arrays))
                 self._same_width(out.shape[1])
-                vectors.append(out)
+                finite = np.isfinite(out).all(axis=1)
+                unreadable.update({NOT_FINITE: int((~finite).sum())} if not finite.all() else {})
+                kept += [place for place, good in zip(places, finite, strict=True) if good]
+                vectors.append(out[finite])
             progress.went_on(len(batch))
         values = np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
         told = {"rows": len(kept), "width": values.shape[1], "unreadable": dict(unreadable), "remarks": dict(remarks)}

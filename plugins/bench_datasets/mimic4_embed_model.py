@@ -97,7 +97,7 @@ def _script(path: Path, params: EmbedParams, device: str) -> Model:
             module = torch.jit.load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError, OSError) as error:
         raise DataError(
-            f"{path} is not a TorchScript file ({_first(error)}). What torch.save and torch.export.save write is not opened, "
+            f"{path} is not a TorchScript file, or a damaged one. What torch.save and torch.export.save write is not opened, "
             "since that can run any code; write one with: torch.jit.trace(model.eval(), example).save(FILE)"
         ) from error
     return Model(_method(module, params), device, {"model": path.name, "model_sha256": sha256(path)})
@@ -192,6 +192,9 @@ def _digest(module: Any) -> str:
 
 
 def _first(error: BaseException) -> str:
-    """An exception in one line of at most 200 characters."""
-    said = " ".join(str(error).split())
+    """An exception in one line of at most 200 characters; of TorchScript's traceback the last line alone."""
+    text = str(error)
+    if "Traceback of TorchScript" in text:
+        return text.strip().splitlines()[-1].strip()[:200]
+    said = " ".join(text.split())
     return f"{type(error).__name__}: {said[:200]}" if said else type(error).__name__

@@ -18,6 +18,7 @@ from bench.cohort import Series
 from bench.errors import DataError, PluginError
 from bench_datasets.mimic4_read import Tables, path_literal
 from bench_datasets.mimic4_series import absent, rows_to_events, to_series
+from bench_datasets.mimic4_warnings import ABSENT, NOT_FINITE
 
 PROVENANCE = b"gapbench.embedding"
 """The key of a Parquet file's metadata under which it says how it was made."""
@@ -29,10 +30,11 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
     """The modality `name` of the stays in the temporary table `kept`. `n`: how many; `path` None: it is absent.
 
     Vectors outside the window or with a number that is not finite are left out and counted, and so is what could not be
-    read when the file was made, where it says so. Raises DataError for a file of another form, or of another modality.
+    read when the file was made, where it says so; where none is left the modality is unavailable. Raises DataError for a
+    file of another form, or of another modality.
     """
     if path is None:
-        counts[f"{name}: file absent, modality unavailable"] = 1
+        counts[f"{name}: {ABSENT}"] = 1
         return absent(n, hours)
     try:
         import pyarrow as pa
@@ -76,8 +78,16 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
         values[start:end] = batch.column(2).flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
     tables.run("DROP TABLE vector")
     whole = np.isfinite(values).all(axis=1)
-    counts[f"{name}: vectors with a number that is not finite, left out"] = int((~whole).sum())
+    counts[f"{name}: {NOT_FINITE}"] = int((~whole).sum())
     counts[f"{name}: vectors kept"] = int(whole.sum())
+    if not whole.any():
+        why = (
+            "every vector of a stay in the window has a number that is not finite"
+            if end
+            else "no vector of a stay in the window"
+        )
+        counts[f"{name}: {why}, modality unavailable"] = 1
+        return absent(n, hours)
     if not whole.all():
         record, seconds, values = record[whole], seconds[whole], values[whole]
     channels = tuple(f"{name}_{i}" for i in range(width))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.registry import MARK
 from bench_datasets.plugin import Mimic4Params
 
 TABLES = (
@@ -26,6 +27,8 @@ TABLES = (
 
 CCS = ("hcup_ccs_2015_definitions.yaml", "CCS-SingleDiagnosisGrouper.txt")
 GEM = ("icd10cmtoicd9gem.csv",)
+ORACLE = "oracle/oracle.parquet"
+_HUB = r"[\w-][\w.-]*/[\w-][\w.-]*"
 
 ACCESS = (
     "MIMIC-IV is credentialed: become a credentialed user of PhysioNet, complete the CITI course, sign the data use agreement at "
@@ -56,7 +59,8 @@ _NOTES = (
 class Mimic4Files:
     """What is there. base: the folder of hosp/ and icu/; tables: name -> file; the others None where absent.
 
-    model: the files of a local text encoder, part of what decides the content.
+    model: the files of a local text encoder, part of what decides the content. mark, oracle: of a generated cohort only, the
+    second only beside the first.
     """
 
     base: Path
@@ -66,13 +70,15 @@ class Mimic4Files:
     ecg: Path | None = None
     ccs: Path | None = None
     gem: Path | None = None
+    mark: Path | None = None
+    oracle: Path | None = None
     model: list[Path] = field(default_factory=list)
 
 
 def files(root: Path, params: Mimic4Params) -> list[Path]:
     """The files that decide the cohort's content, in a fixed order. Raises DataError as `find` does."""
     found = find(root, params)
-    optional = (found.notes, found.cxr, found.ecg, found.ccs, found.gem)
+    optional = (found.notes, found.cxr, found.ecg, found.ccs, found.gem, found.mark, found.oracle)
     return [*found.tables.values(), *(path for path in optional if path), *found.model]
 
 
@@ -95,6 +101,7 @@ def find(root: Path, params: Mimic4Params) -> Mimic4Files:
             f"{base} lacks {', '.join(f'{name}.csv.gz' for name in missing)} (needed: {', '.join(TABLES)}, each as "
             f".csv.gz or .csv); {ACCESS}"
         )
+    mark = _beside(base, (MARK,))
     return Mimic4Files(
         base=base,
         tables=tables,
@@ -103,8 +110,23 @@ def find(root: Path, params: Mimic4Params) -> Mimic4Files:
         ecg=_named(root, params.ecg, "ecg") or _beside(base, ("ecg.parquet",)),
         ccs=_named(root, params.ccs, "ccs") or _beside(base, CCS),
         gem=_named(root, params.gem, "gem") or _beside(base, GEM),
+        mark=mark,
+        oracle=_beside(base, (ORACLE,)) if mark else None,
         model=_model(root, params.note_encoder),
     )
+
+
+def check_named(folder: Path, params: Mimic4Params) -> None:
+    """Refuse what a parameter names and is not there, before `folder` is generated. Raises DataError as `find` does.
+
+    Paths relative to `folder` are left to `find`: they may name what is about to be generated.
+    """
+    for key in ("notes", "cxr", "ecg", "ccs", "gem"):
+        if _absolute(getattr(params, key)):
+            _named(folder, getattr(params, key), key)
+    encoder = params.note_encoder
+    if _absolute(encoder) or re.fullmatch(_HUB, encoder):
+        model_folder(folder, encoder)
 
 
 def table(base: Path, name: str) -> Path | None:
@@ -124,7 +146,7 @@ def model_folder(root: Path, encoder: str) -> Path:
     folder = (root / Path(encoder).expanduser()).absolute()
     if (folder / "config.json").is_file():
         return folder
-    if re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", encoder) and not folder.exists():
+    if re.fullmatch(_HUB, encoder) and not folder.exists():
         from bench_datasets.mimic4_transformer import hub_folder
 
         return hub_folder(encoder, "data.note_encoder")
@@ -169,6 +191,10 @@ def _named(root: Path, said: str, key: str) -> Path | None:
     if not path.is_file():
         raise DataError(f'data.{key} = "{said}" is not a file ({path}); a path is absolute or relative to data.root')
     return path
+
+
+def _absolute(said: str) -> bool:
+    return Path(said).expanduser().is_absolute()
 
 
 def _beside(base: Path, names: tuple[str, ...]) -> Path | None:

@@ -23,8 +23,10 @@ import pyarrow.compute
 
 from bench.errors import DataError, UsageError
 from bench.files import replacing, write_bytes
+from bench.registry import MARK
 from bench.seeds import generator
 from bench_datasets import mimic4_generate_state as state
+from bench_datasets.mimic4_files import check_named
 from bench_datasets.mimic4_generate_chart import Chart, chart, truth
 from bench_datasets.mimic4_generate_codes import OTHER_CODES, PHENOTYPES
 from bench_datasets.mimic4_generate_notes import report as radiology_report
@@ -34,7 +36,6 @@ from bench_datasets.mimic4_generate_write import CHARTEVENTS, TASKS, Tables
 from bench_datasets.plugin import Mimic4Params
 
 VERSION = 3
-MARK = "synthetic.json"  # stands in every generated folder and in no release
 SUBJECTS, ADMISSIONS, STAYS = 90_000_000, 92_000_000, 93_000_000  # outside the ranges that the release uses
 MOST_STAYS = 1_000_000
 HOURS = 48  # of true values kept per stay
@@ -59,7 +60,11 @@ class Made(msgspec.Struct, frozen=True):
 
 
 def from_params(folder: Path, params: Mimic4Params, report: Callable[[str], None]) -> None:
-    """`generate` as the harness calls it for data.root=synthetic: size and seed are parameters of the dataset."""
+    """`generate` as the harness calls it for data.root=synthetic: size and seed are parameters of the dataset.
+
+    Raises DataError first where another parameter names a file that is not there.
+    """
+    check_named(folder, params)
     generate(folder, params.stays, params.generator_seed, report)
 
 

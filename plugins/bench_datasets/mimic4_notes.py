@@ -20,6 +20,7 @@ from bench_datasets.mimic4_files import model_folder
 from bench_datasets.mimic4_read import Tables
 from bench_datasets.mimic4_series import absent, rows_to_events, to_series
 from bench_datasets.mimic4_transformer import transformer
+from bench_datasets.mimic4_warnings import ABSENT, REPORTS, STORELESS
 from bench_datasets.plugin import Mimic4Params
 
 WORDS = 20_000
@@ -61,14 +62,15 @@ def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counter
     )
     inside = f"NOT dateless AND seconds < {window}"
     reasons = {
-        "rows without a readable subject_id or charttime, skipped": "dateless",
-        "reports of a stay, known only after the window, left out": f"NOT dateless AND seconds >= {window}",
-        "reports without text, left out": f"{inside} AND text IS NULL",
+        "notes: rows without a readable subject_id or charttime, skipped": "dateless",
+        "notes: reports of a stay, known only after the window, left out": f"NOT dateless AND seconds >= {window}",
+        REPORTS: inside,
+        "notes: reports without text, left out": f"{inside} AND text IS NULL",
     }
     if params.note_clock == "store":
-        reasons["reports without a readable storetime, charttime taken"] = f"{inside} AND storeless"
+        reasons[STORELESS] = f"{inside} AND storeless"
     for reason, condition in reasons.items():
-        counts[f"notes: {reason}"] = tables.number(f"SELECT count(*) FROM note WHERE {condition}")
+        counts[reason] = tables.number(f"SELECT count(*) FROM note WHERE {condition}")
     usable = tables.number(f"SELECT count(*) FROM note WHERE {inside} AND text IS NOT NULL")
     found = tables.rows(
         f"""
@@ -97,7 +99,7 @@ def note_series(
     """The modality "notes". ids, groups: str [n], of the records in the temporary table `kept`."""
     n, hours = len(groups), params.window_hours
     if path is None:
-        counts["notes: file absent, modality unavailable"] = 1
+        counts[f"notes: {ABSENT}"] = 1
         return absent(n, hours)
     context.report(f"reading {path.name}")
     notes = read_notes(tables, path, params, counts)

@@ -11,6 +11,7 @@ import contextlib
 import csv
 import gzip
 import os
+import re
 import tempfile
 import threading
 import zlib
@@ -126,6 +127,13 @@ class Tables:
             yield
         except self._error as error:
             self._compare(paths)
+            if "not utf-8 encoded" in str(error).lower():
+                line = re.search(r"Line: (\d+)", str(error))
+                raise DataError(
+                    f"{', '.join(map(str, paths))} is not UTF-8: there is another byte in {f'line {line[1]}' if line else 'it'}; "
+                    "every table is read as UTF-8, as it is published: download it again, or convert it, for instance from "
+                    "Latin-1: iconv -f LATIN1 -t UTF-8 OLD.csv > NEW.csv"
+                ) from None  # DuckDB quotes the row
             said = str(error).splitlines()[0]
             raise DataError(
                 f"{', '.join(map(str, paths)) or 'the tables'} cannot be read ({said}); download it again"

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.errors import DataError
+from bench_datasets import mimic4_warnings as damage
 from bench_datasets.mimic4_files import Mimic4Files
 from bench_datasets.mimic4_read import Tables
 
 LONG_DAYS = 2.0
 """Stays of at least so many days take part in ihm48 and los48."""
+
+APART_DAYS = 0.1
+"""`los` and outtime - intime that differ by more contradict each other, which is counted."""
 
 LEFT_HOURS = 96.0
 """los48 is positive for who leaves the ICU before this hour and the hospital alive."""
@@ -23,7 +27,8 @@ class Stays:
     """All usable ICU stays by ascending stay_id, each array [n].
 
     stay, subject: int64 ids; admission: int64 hadm_id, -1 where unknown.
-    days:  float64, the table's `los`, else from the times; hours: float64, outtime - intime. NaN where unknown.
+    days:  float64, the table's `los`, also where the times contradict it, else from the times; hours: float64,
+           outtime - intime. NaN where unknown; both are, where a stay ends before it begins.
     died:  float64, hospital_expire_flag of the admission; NaN where unknown.
     age:   float64, years at ICU admission; male: float64, 1 or 0. NaN where unknown.
     """
@@ -62,10 +67,12 @@ def read_stays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> Stay
         """
     )
     stays = Stays(**{name: np.ascontiguousarray(values) for name, values in found.items()})
-    counts["icu/icustays: stays"] = len(stays.stay)
-    counts["icu/icustays: length of stay unknown"] = int(np.isnan(stays.days).sum())
-    counts["hosp/admissions: hospital_expire_flag unknown, no outcome"] = int(np.isnan(stays.died).sum())
-    counts["hosp/patients: age unknown"] = int(np.isnan(stays.age).sum())
+    counts[damage.STAYS] = len(stays.stay)
+    counts[damage.LENGTHLESS] = int(np.isnan(stays.days).sum())
+    # Stays without their admission or patient are counted as such, and not a second time.
+    counts[damage.FLAGLESS] = int(np.isnan(stays.died).sum()) - counts[damage.NO_ADMISSION]
+    counts[damage.AGELESS] = int(np.isnan(stays.age).sum()) - counts[damage.NO_PATIENT]
+    counts[damage.SEXLESS] = int(np.isnan(stays.male).sum()) - counts[damage.NO_PATIENT]
     return stays
 
 
@@ -77,7 +84,8 @@ def _read_icustays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> 
         CREATE TEMP TABLE stay_row AS
         SELECT try_cast(trim(stay_id) AS BIGINT) AS stay_id, try_cast(trim(subject_id) AS BIGINT) AS subject_id,
                try_cast(trim(hadm_id) AS BIGINT) AS hadm_id, try_cast(trim(intime) AS TIMESTAMP) AS intime,
-               try_cast(trim(outtime) AS TIMESTAMP) AS outtime, try_cast(trim(los) AS DOUBLE) AS los
+               try_cast(trim(outtime) AS TIMESTAMP) AS outtime, try_cast(trim(los) AS DOUBLE) AS los,
+               nullif(trim(outtime), '') AS outtime_text
         FROM {rows}
         """,
         path,
@@ -99,11 +107,28 @@ def _read_icustays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> 
     counts["icu/icustays: rows that repeat a stay, skipped"] = sum(row[0] - 1 for row in twice)
     tables.run(
         f"""
-        CREATE TEMP TABLE stay AS
-        SELECT (row_number() OVER (ORDER BY stay_id) - 1)::INTEGER AS record, *
+        CREATE TEMP TABLE stay_once AS
+        SELECT * REPLACE (CASE WHEN isfinite(los) AND los >= 0 THEN los END AS los),
+               coalesce(outtime < intime, false) AS reversed, date_diff('second', intime, outtime) / 86400.0 AS days
         FROM (SELECT DISTINCT ON (stay_id) * FROM stay_row WHERE {usable} ORDER BY stay_id)
         """
     )
+    tables.run(
+        """
+        CREATE TEMP TABLE stay AS
+        SELECT (row_number() OVER (ORDER BY stay_id) - 1)::INTEGER AS record, stay_id, subject_id, hadm_id, intime,
+               CASE WHEN NOT reversed THEN outtime END AS outtime, CASE WHEN NOT reversed THEN los END AS los
+        FROM stay_once
+        """
+    )
+    reasons = {
+        damage.REVERSED: "reversed",
+        damage.CONTRADICTED: f"NOT reversed AND abs(los - days) > {APART_DAYS}",
+        damage.LOS_REPLACED: "NOT reversed AND los IS NULL AND outtime IS NOT NULL",
+        damage.ENDLESS: "outtime IS NULL AND (los IS NOT NULL OR outtime_text IS NOT NULL)",
+    }
+    for reason, condition in reasons.items():
+        counts[reason] = tables.number(f"SELECT count(*) FROM stay_once WHERE {condition}")
     if not tables.number("SELECT count(*) FROM stay"):
         raise DataError(f"{path} holds no ICU stay with a readable stay_id, subject_id and intime; download it again")
 
@@ -128,7 +153,7 @@ def _read_admissions(tables: Tables, files: Mimic4Files, counts: Counter[str]) -
     counts["hosp/admissions: rows that repeat an admission, skipped"] = tables.number(
         "SELECT sum(n - 1) FROM admission"
     )
-    counts["icu/icustays: stays whose hadm_id is not in hosp/admissions"] = tables.number(
+    counts[damage.NO_ADMISSION] = tables.number(
         "SELECT count(*) FROM stay s ANTI JOIN admission a ON s.hadm_id = a.hadm_id"
     )
 
@@ -149,16 +174,17 @@ def _read_patients(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> 
         path,
     )
     counts["hosp/patients: rows that repeat a patient, skipped"] = tables.number("SELECT sum(n - 1) FROM patient")
-    counts["icu/icustays: stays whose subject_id is not in hosp/patients"] = tables.number(
+    counts[damage.NO_PATIENT] = tables.number(
         "SELECT count(*) FROM stay s ANTI JOIN patient p ON s.subject_id = p.subject_id"
     )
 
 
 def outcomes(stays: Stays) -> dict[str, np.ndarray]:
-    """ihm48 and los48, float32 [n]; NaN for stays of less than 2 days and where the outcome is unknown.
+    """ihm48 and los48, float32 [n]; NaN for stays of less than 2 days or of unknown length, and where the outcome is unknown.
 
-    Who died in hospital did not leave alive, however long the stay: los48 is 0 even where its length is unknown
-    (mimic48 protocol, section 8).
+    `los` decides who takes part, the times who left before hour 96, also where the two contradict each other. Who died in
+    hospital did not leave alive, however long the stay: los48 is 0 even where its end is unknown (mimic48 protocol,
+    section 8).
     """
     with np.errstate(invalid="ignore"):
         inside = stays.days >= LONG_DAYS

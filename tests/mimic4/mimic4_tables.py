@@ -141,6 +141,11 @@ def prepare(
     return Mimic4(Mimic4Params(**params)).prepare(root, Context(parts=parts))  # type: ignore[arg-type]
 
 
+def told(messages: Iterable[str], table: str) -> list[str]:
+    """The warnings of a table or modality."""
+    return [message for message in messages if message.startswith((f"{table}:", f"{table} is unavailable"))]
+
+
 def values_of(cohort: Cohort, variable: str, record: int = 0) -> list[tuple[float, float]]:
     """(hours, value) of a variable's events in a record."""
     series = cohort.modalities["vitals"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mimic4_tables import ITEMS, at, edit, everyone_trains, one_stay, prepare, values_of, ward
+from mimic4_tables import ITEMS, at, edit, everyone_trains, one_stay, prepare, told, values_of, ward
 
 from bench.components import Context, Interrupted
 from bench.errors import DataError
@@ -101,7 +101,7 @@ def test_a_row_that_cannot_be_used_is_skipped_counted_and_warned_of(
     assert values_of(cohort, "Heart Rate") == [(1, 80), (3, 95)]
     skipped = {name: count for name, count in cohort.counts.items() if name.endswith("skipped")}
     assert skipped == {f"icu/chartevents: {kind}, skipped": 1}
-    assert caplog.messages == [f"rows skipped: icu/chartevents: {kind}: 1"]
+    assert told(caplog.messages, "icu/chartevents") == [f"icu/chartevents: {kind}, skipped: 1"]
 
 
 def test_a_row_that_breaks_off_is_skipped_and_counted_and_the_next_one_read(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_row_that_breaks_off_is_skipped_and_counted_and_the_next_one_read(tmp_
 
 def test_clean_tables_give_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     prepare(ward().write(tmp_path))
-    assert caplog.messages == []
+    assert [message.split(":")[0] for message in caplog.messages] == ["cxr is unavailable", "ecg is unavailable"]
 
 
 def test_a_stay_that_stands_twice_alike_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -127,7 +127,7 @@ def test_a_stay_that_stands_twice_alike_is_counted(tmp_path: Path, caplog: pytes
     assert cohort.ids.tolist() == ["100"]
     assert values_of(cohort, "Heart Rate") == [(1, 80)]
     assert cohort.counts["icu/icustays: rows that repeat a stay, skipped"] == 1
-    assert len(caplog.messages) == 1
+    assert told(caplog.messages, "icu/icustays") == ["icu/icustays: rows that repeat a stay, skipped: 1"]
 
 
 def test_a_stay_that_stands_twice_with_different_content_is_refused_with_its_rows(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_an_item_whose_label_differs_is_warned_of_and_not_read(
     cohort = prepare(tables.write(tmp_path))
     assert values_of(cohort, "Heart Rate") == []
     assert cohort.counts["icu/d_items: labels without an item"] == 1
-    assert caplog.messages == [
+    assert told(caplog.messages, "icu/d_items") == [
         'icu/d_items: no item of chartevents is labelled "Heart Rate" (its usual item 220045 is labelled '
         '"Heart rate Alarm - High"), so Heart Rate lacks it'
     ]
@@ -190,7 +190,7 @@ def test_a_label_with_another_item_than_the_usual_one_is_read_and_warned_of(
     cohort = prepare(tables.write(tmp_path))
     assert values_of(cohort, "Heart Rate") == [(1, 80)]
     assert cohort.counts["icu/d_items: labels with another item than the usual one"] == 1
-    assert caplog.messages == ['icu/d_items: "Heart Rate" is item 777, usually 220045']
+    assert told(caplog.messages, "icu/d_items") == ['icu/d_items: "Heart Rate" is item 777, usually 220045']
 
 
 def test_of_two_items_with_one_label_the_first_of_chartevents_is_read(tmp_path: Path) -> None:

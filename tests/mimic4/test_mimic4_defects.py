@@ -38,8 +38,8 @@ audits = { cells = [] }
 class Harness:
     """One cell on a prepared cohort, in this process. Every harness needs a name of its own: views are kept by key."""
 
-    def __init__(self, cohort: Cohort, folder: Path, name: str, *words: str):
-        (folder / "defects.toml").write_text(SUITE)
+    def __init__(self, cohort: Cohort, folder: Path, name: str, *words: str, suite: str = SUITE):
+        (folder / "defects.toml").write_text(suite)
         self.registry: Registry = discover()
         asked = request([f"suite={folder / 'defects.toml'}", *words], self.registry)
         self.plan: Plan = plan(asked, self.registry, name, "cpu")
@@ -130,3 +130,16 @@ def test_the_note_encoder_learns_from_those_who_train_by_the_rule_of_the_suite(t
         for rule in ("patient", "reference-stay")
     )
     assert one.grid.shape != two.grid.shape or not np.array_equal(one.grid, two.grid, equal_nan=True)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_record_says_of_a_modality_that_nobody_has_and_of_no_other(tmp_path: Path, there: bool) -> None:
+    tables = returning_ward()
+    if not there:
+        del tables.rows["note/radiology"]
+    cohort = prepare(tables.write(tmp_path / "data"))
+    both = SUITE.replace('["vitals"] }', '["vitals", "notes"] }')
+    record, _ = Harness(cohort, tmp_path, f"notes {there}", suite=both).run()
+    counts = record.counts
+    without = {name: count for name, count in counts.items() if name.startswith("without")}
+    assert without == ({} if there else {"without_notes": counts["train"] + counts["valid"] + counts["test"]})

@@ -113,7 +113,7 @@ def test_damaged_images_are_left_out_counted_and_said_without_a_name(tmp_path: P
     assert sorted(made["unreadable"].values()) == [1, 1, 1]
     warnings = [line for line in said if line.startswith("warning")]
     assert len(warnings) == 1
-    assert "3 of 4 images could not be read and are left out; the first: damaged image" in warnings[0]
+    assert "3 of 4 images could not be embedded and are left out; the first: damaged image" in warnings[0]
     assert not any(word in " ".join([*said, str(made["unreadable"])]) for word in ("image-", "p1/", "s5000"))
 
 
@@ -138,6 +138,28 @@ def test_with_a_root_only_what_was_made_in_the_window_of_a_stay_is_embedded(tmp_
     assert "made in the window of an ICU stay" in refused(
         DataError, cxr, tmp_path / "y", tmp_path / "other.parquet", root=tmp_path / "mimic"
     )
+
+
+def test_a_vector_that_is_not_finite_is_left_out_counted_and_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    made = cxr(
+        xrays(tmp_path / "x", [0, 255, 0, 255]),
+        tmp_path / "cxr.parquet",
+        model="tiny_models:Bright",
+        batch=2,
+        said=said,
+    )
+    assert values(tmp_path / "cxr.parquet") == [[1], [1]]
+    assert [row[1].hour for row in rows_of(tmp_path / "cxr.parquet")] == [8, 10]
+    assert made["unreadable"] == {"the model gives numbers that are not finite": 2}
+    assert any("2 of 4 images could not be embedded" in line and "not finite" in line for line in said)
+
+
+def test_a_model_that_gives_no_finite_vector_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    xrays(tmp_path / "x", [0, 0])
+    line = refused(PluginError, cxr, tmp_path / "x", tmp_path / "cxr.parquet", model="tiny_models:Bright")
+    assert "tiny_models:Bright gives numbers that are not finite for each of the 2 images" in line
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
 
 
 # --- ECGs

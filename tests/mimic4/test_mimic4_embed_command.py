@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from asking import SUPPORT
+from mimic4_tables import ward
 from msgspec.structs import fields
 from project import Project, interrupt
 from raw_signals import ecgs, rows_of, script, stays, xrays
@@ -56,7 +57,7 @@ def test_raw_files_become_modalities_that_the_dataset_has(bench: Bench, tmp_path
     script(tmp_path / "ecg.pt", Average(), (1, 12, 64))
     out, err = bench(*CXR[:5], "to=mimic/cxr.parquet", "model=cxr.pt", "data.root=mimic", "device=cpu")
     assert out.splitlines()[0] == str(tmp_path / "mimic" / "cxr.parquet")
-    assert "2 vectors of 1 numbers, 0 files could not be read" in out
+    assert "2 vectors of 1 numbers, 0 files could not be embedded" in out
     assert "embedding what was recorded in a stay of" in err
     said, _ = bench(
         "data", "embed", "mimic4", "modality=ecg", "from=e", "to=mimic/ecg.parquet", "model=ecg.pt", "batch=8", "--json"
@@ -71,6 +72,23 @@ def test_raw_files_become_modalities_that_the_dataset_has(bench: Bench, tmp_path
     assert len(verified["modalities"]["ecg"]["channels"]) == 12
     detail = next(entry["detail"] for entry in verified["found"] if entry["item"] == "cxr")
     assert "made with the model cxr.pt, sha256" in detail
+
+
+def test_verify_tells_labels_from_records_and_what_is_there_from_what_was_left_out(
+    bench: Bench, tmp_path: Path
+) -> None:
+    tables = ward()
+    tables.chart(5000, 1, "Heart Rate", 999)
+    tables.diagnosis(1000, "4019")
+    tables.write(tmp_path / "mimic")
+    lines = bench("data", "verify", "mimic4", "data.root=mimic")[0].splitlines()
+    assert "  task phe25: 12 records with a known outcome, 13 positive labels over 25 labels, 1.08 a record" in lines
+    assert "  task ihm48: 11 records with a known outcome, 3 positive" in lines
+    there = lines.index("  also counted:")
+    left_out = lines[lines.index("  left out or repaired:") + 1 : there]
+    assert "           1  Heart Rate: outside 10 to 300, removed" in left_out
+    assert not any("kept" in line or "published" in line or "with an observation" in line for line in left_out)
+    assert "          72  icu/chartevents: values kept" in lines[there:]
 
 
 def test_arguments_of_the_models_maker_are_dotted_keys(bench: Bench, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mimic4_tables import START, one_stay, prepare
+from mimic4_tables import START, one_stay, prepare, told
 
 from bench.errors import DataError
 
@@ -80,6 +80,25 @@ def test_an_empty_file_is_counted_and_the_modality_unavailable(tmp_path: Path) -
     cohort = prepare(tmp_path)
     assert cohort.counts["cxr: file empty, modality unavailable"] == 1
     assert not cohort.modalities["cxr"].available.any()
+
+
+USELESS = [
+    (2, float("nan"), "every vector of a stay in the window has a number that is not finite, modality unavailable"),
+    (90, 1.0, "no vector of a stay in the window, modality unavailable"),
+]
+
+
+@pytest.mark.parametrize(("hours", "value", "why"), USELESS)
+def test_a_file_of_which_no_vector_can_be_used_is_warned_of_and_the_modality_unavailable(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, hours: float, value: float, why: str
+) -> None:
+    two_stays(tmp_path)
+    write(tmp_path / "cxr.parquet", [(100, hours, [value, 1])] * 2)
+    cohort = prepare(tmp_path)
+    assert cohort.counts[f"cxr: {why}"] == 1
+    assert not cohort.modalities["cxr"].available.any()
+    assert len(told(caplog.messages, "cxr")) == 1
+    assert why in told(caplog.messages, "cxr")[0]
 
 
 def test_a_file_elsewhere_is_named_by_its_parameter(tmp_path: Path) -> None:

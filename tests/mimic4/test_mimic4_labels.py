@@ -40,7 +40,9 @@ def test_leaving_the_icu_alive_before_hour_96_is_positive(tmp_path: Path, hours:
 def test_a_stay_of_exactly_48_hours_takes_part_and_a_shorter_one_in_phenotypes_alone(
     tmp_path: Path, hours: float, inside: bool
 ) -> None:
-    cohort = prepare(one_stay(hours).write(tmp_path))
+    tables = one_stay(hours)
+    tables.diagnosis(10, "0389")
+    cohort = prepare(tables.write(tmp_path))
     for task in ("ihm48", "los48"):
         assert math.isnan(label(cohort, task)) is not inside
     assert not np.isnan(cohort.targets["phe25"]).any()
@@ -150,6 +152,7 @@ def test_an_unknown_outcome_is_nan_and_counted(tmp_path: Path) -> None:
 
 def test_a_stay_whose_end_is_unknown_has_no_outcome_but_phenotypes(tmp_path: Path) -> None:
     tables = one_stay()
+    tables.diagnosis(10, "0389")
     tables.rows["icu/icustays"][0][6:] = [None, None]
     cohort = prepare(tables.write(tmp_path))
     assert math.isnan(label(cohort, "los48"))

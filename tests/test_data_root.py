@@ -1,0 +1,115 @@
+"""Where the data are: what was generated is known as such wherever it lies, and is generated no more often than needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.data_root import Located, locate
+from bench.errors import PluginError
+from bench.files import replacing
+from bench.registry import MARK, Registry, Spec
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    size: int = 3
+    window: int = 48
+
+
+def files(root: Path, params: Params) -> list[Path]:
+    return sorted(root.glob("**/table*"))
+
+
+def generate(folder: Path, params: Params, report) -> None:
+    folder.mkdir()
+    (folder / "table").write_text("x" * params.size)
+
+
+SPEC = Spec(
+    "dataset", "made", "made_up:None_", params=Params, files="made_up:files", generate="made_up:generate",
+    generate_params=("size",),
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = types.ModuleType("made_up")
+    module.files, module.generate = files, generate  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "made_up", module)
+    monkeypatch.setattr("bench.identity.sources", lambda name: ("source", {}))
+    monkeypatch.delenv("BENCH_DATA_ROOT", raising=False)
+
+
+def found(tmp_path: Path, said: str, *params: int) -> tuple[Located, str]:
+    lines: list[str] = []
+    located = locate(SPEC, Params(*params), said, tmp_path / "cache", lines.append)
+    return located, "\n".join(lines)
+
+
+def test_a_generated_folder_is_known_as_such_by_its_place_its_copy_and_its_mark_below(tmp_path: Path) -> None:
+    made, lines = found(tmp_path, "synthetic")
+    assert made.synthetic
+    assert "generated (synthetic) cohort" in lines
+    (tmp_path / "moved").mkdir()
+    made.root.rename(tmp_path / "moved" / "inner")
+    again, lines = found(tmp_path, str(tmp_path / "moved" / "inner"))
+    assert again.synthetic
+    assert "generated (synthetic) cohort" in lines
+    assert locate(SPEC, Params(), str(tmp_path / "moved" / "inner"), tmp_path / "cache").synthetic
+
+
+def test_a_mark_among_the_files_of_the_dataset_counts_wherever_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "table").touch()
+    monkeypatch.setattr(sys.modules["made_up"], "files", lambda root, params: sorted((root / "deep").iterdir()))
+    assert not found(tmp_path, str(tmp_path))[0].synthetic
+    (tmp_path / "deep" / MARK).touch()
+    assert found(tmp_path, str(tmp_path))[0].synthetic
+
+
+def test_real_files_are_not_called_generated(tmp_path: Path) -> None:
+    (tmp_path / "table").touch()
+    located, lines = found(tmp_path, str(tmp_path))
+    assert not located.synthetic
+    assert lines == ""
+
+
+def test_only_what_the_generator_reads_makes_another_folder(tmp_path: Path) -> None:
+    first, told = found(tmp_path, "synthetic", 3, 48)
+    other_window, told_again = found(tmp_path, "synthetic", 3, 24)
+    assert (other_window.root, "generating" in told, "generating" in told_again) == (first.root, True, False)
+    assert found(tmp_path, "synthetic", 4, 48)[0].root != first.root
+
+
+def test_a_parameter_of_the_generator_said_with_files_that_are_there_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "table").touch()
+    (warning,) = found(tmp_path, str(tmp_path), 5)[1].splitlines()
+    assert warning.startswith("warning: data.size has no effect")
+    assert "data.root=synthetic" in warning
+    assert found(tmp_path, str(tmp_path), 3, 24)[1] == ""
+    assert "no effect" not in found(tmp_path, "synthetic", 5)[1]
+
+
+def test_what_a_killed_generator_left_goes_with_the_next_one_and_a_living_one_is_left_alone(tmp_path: Path) -> None:
+    place = tmp_path / "cache" / "synthetic"
+    (place / ".tmp-dead" / "made-1").mkdir(parents=True)
+    with replacing(place / "alive") as temporary:
+        temporary.mkdir()
+        for leftover in (place / ".tmp-dead", temporary.parent):
+            os.utime(leftover, (0, 0))
+        found(tmp_path, "synthetic")
+        assert [path.name for path in place.glob(".tmp-*")] == [temporary.parent.name]
+        assert temporary.is_dir()
+    assert (place / "alive").is_dir()
+
+
+def test_parameters_of_a_generator_that_the_dataset_does_not_have_break_the_plugin() -> None:
+    with pytest.raises(PluginError, match="generate_params names no parameter: sise"):
+        Registry().dataset("made", "made_up:Made", tasks=(), modalities=(), params=Params, generate_params=("sise",))
