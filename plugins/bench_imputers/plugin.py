@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.hooks import hookimpl
 from bench.registry import Registry
-from bench_imputers.diffusion.params import CsdiParams, SssdParams, expected_seconds
+from bench_imputers.diffusion.params import CsdiParams, CsdiQuickParams, SssdParams, expected_seconds, quick_seconds
 from bench_imputers.diffusion.params_context import CondiParams, TraceParams
 from bench_imputers.pypots_params import register as register_pypots
 
@@ -68,6 +68,16 @@ def bench_register(registry: Registry) -> None:
         randomness="seeded",
         seconds=expected_seconds,
         test_params=SMALL,
+    )
+    registry.imputer(
+        "csdi-quick",
+        "bench_imputers.diffusion.csdi_quick:CsdiQuick",
+        params=CsdiQuickParams,
+        summary="a diffusion model for minutes on a CPU: the clean difference to linear interpolation, attention run once",
+        tags=("torch", "draws"),
+        randomness="seeded",
+        seconds=quick_seconds,
+        test_params=SMALL | {"steps": 20, "batch_size": 8},
     )
     registry.imputer(
         "sssd",

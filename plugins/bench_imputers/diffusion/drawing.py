@@ -108,7 +108,7 @@ def _block(drawing: Drawing, items: np.ndarray, chunk: int, context: Context) ->
         # Past the last one, draws are repeated to the full width and dropped.
         wide = context.device == "cpu" or first + per_call <= drawing.draws
         draws = np.arange(first, first + per_call if wide else drawing.draws)
-        states = _chunk(drawing, padded, values, visible, _repeated(conditioned, len(draws)), draws, context)
+        states = _chunk(drawing, padded, values, visible, repeated(conditioned, len(draws)), draws, context)
         made.append(states.reshape(len(padded), len(draws), *states.shape[1:])[: len(items)])
     result = torch.cat(made, dim=1)[:, : drawing.draws].permute(1, 0, 3, 2).cpu().numpy()
     if not np.isfinite(result).all():
@@ -119,12 +119,12 @@ def _block(drawing: Drawing, items: np.ndarray, chunk: int, context: Context) ->
     return np.asarray(result)
 
 
-def _repeated(conditioned: Any, times: int) -> Any:
+def repeated(conditioned: Any, times: int) -> Any:
     """Every tensor of a nest repeated for the draws of a record; what all share stays as it is."""
     if isinstance(conditioned, dict):
-        return {key: _repeated(value, times) for key, value in conditioned.items()}
+        return {key: repeated(value, times) for key, value in conditioned.items()}
     if isinstance(conditioned, list | tuple):
-        return type(conditioned)(_repeated(value, times) for value in conditioned)
+        return type(conditioned)(repeated(value, times) for value in conditioned)
     if not isinstance(conditioned, torch.Tensor) or len(conditioned) == 1 or times == 1:
         return conditioned
     return conditioned.repeat_interleave(times, dim=0)

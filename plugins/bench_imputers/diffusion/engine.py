@@ -8,12 +8,13 @@ completed by the last value carried forward, else the training mean.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from bench.cohort import Cohort
 from bench.components import Context, Imputer, NotFitted
@@ -23,16 +24,22 @@ from bench.training import seeded
 from bench.training import train as run_training
 from bench_imputers.diffusion import state as stored
 from bench_imputers.diffusion.denoiser import Denoiser, Given, Shape
-from bench_imputers.diffusion.drawing import Drawing, draw
+from bench_imputers.diffusion.drawing import Drawing, draw, repeated
 from bench_imputers.diffusion.grids import Grids, require_finite, shapes
 from bench_imputers.diffusion.guess import interpolated
-from bench_imputers.diffusion.params import DiffusionParams
+from bench_imputers.diffusion.params import HUBER, DiffusionParams
 from bench_imputers.diffusion.schedule import Parameterisation, Schedule, schedule
 from bench_imputers.diffusion.targets import masking
 from bench_imputers.target_modalities import chosen
 from bench_imputers.temporal import Locf
 
 P = TypeVar("P", bound=DiffusionParams)
+
+LOSSES: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "squared": lambda said, goal: (goal - said).square(),
+    "absolute": lambda said, goal: (goal - said).abs(),
+    "huber": lambda said, goal: functional.huber_loss(said, goal, reduction="none", delta=HUBER),
+}
 
 
 @dataclass
@@ -136,26 +143,29 @@ class DiffusionImputer(Imputer[P]):
     def losses(
         self, module: Denoiser, grids: Grids, items: np.ndarray, steps: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Sum of squared errors over the hidden entries of those records, and how many these are.
+        """Sum of errors (squared, or as `loss` says) over the hidden entries of those records, and how many these are.
 
-        Mask, step and noise come from torch's generator. steps: int64 [b], in place of drawn ones. Entries never observed hold
-        0 with noise on top and have no loss (CSDI, section 3.3 and algorithm 1).
+        Mask, step and noise come from torch's generator, step and noise `noises` times for each record. steps: int64 [b], in
+        place of drawn ones, once. Entries never observed hold 0 with noise on top and have no loss (CSDI, section 3.3 and
+        algorithm 1).
         """
         values, observed = grids.batch(items)
         visible = self.conditioning(observed)
         hidden = observed - visible
+        repeat = self.params.noises if steps is None else 1
         if steps is None:
-            steps = torch.randint(self.params.diffusion_steps, (len(items),), device=values.device)
+            steps = torch.randint(self.params.diffusion_steps, (repeat * len(items),), device=values.device)
         steps = steps.to(values.device)
-        eps = torch.randn_like(values)
         alpha_bars = torch.from_numpy(self.schedule.alpha_bars).to(values.device)[steps][:, None, None]
         signal, sigma = alpha_bars.sqrt().float(), (1 - alpha_bars).sqrt().float()
         seen = values * visible
-        clean = values - observed * self.centre(seen, visible)
-        given = Given(seen, visible, grids.context(items))
-        said = module(signal * clean + sigma * eps, steps, module.condition(given)).float()
+        clean = (values - observed * self.centre(seen, visible)).repeat_interleave(repeat, dim=0)
+        hidden = hidden.repeat_interleave(repeat, dim=0)
+        eps = torch.randn_like(clean)
+        conditioned = repeated(module.condition(Given(seen, visible, grids.context(items))), repeat)
+        said = module(signal * clean + sigma * eps, steps, conditioned).float()
         goal = self._parameterisation.goal(clean, eps, signal, sigma)
-        return ((goal - said).square() * hidden).sum(), hidden.sum()
+        return (LOSSES[self.params.loss](said, goal) * hidden).sum(), hidden.sum()
 
     def centre(self, values: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
         """What the process is relative to: 0, or with `residual` the interpolation of the visible entries."""

@@ -1,4 +1,4 @@
-"""Simple completions as tensors: starting points of a sampling, and what a residual process is relative to."""
+"""Simple completions as tensors: where sampling starts, what a residual process is relative to, how far off that is."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def interpolated(values: torch.Tensor, observed: torch.Tensor, fill: torch.Tenso
     line = left_value + (right_value - left_value) * share
     line = torch.where(has_left, torch.where(has_right, line, left_value), right_value)
     return torch.where(has_left | has_right, line, fill[:, None])
+
+
+def nearness(observed: torch.Tensor) -> torch.Tensor:
+    """1 / (1 + bins to the nearest observed one of the channel), 0 where there is none: float32, shape of `observed`."""
+    length = observed.shape[2]
+    here = torch.arange(length, device=observed.device)
+    left, right = _before(observed), length - 1 - _before(observed.flip(2)).flip(2)
+    before = torch.where(left >= 0, here - left, torch.inf)
+    after = torch.where(right < length, right - here, torch.inf)
+    return 1 / (1 + torch.minimum(before, after))
 
 
 def _before(observed: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,9 @@ Rate = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 Mask = Literal["random", "historical", "mix", "ratio", "points", "segments", "blackout"]
 
+HUBER = 0.5
+"""Where `loss: huber` turns from squared to absolute, in standard deviations."""
+
 
 class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every diffusion imputer can set beside its network and the training loop.
@@ -28,6 +31,9 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
                       in the batch has none (historical), either by a coin (mix), or the share `mask_ratio` (ratio). Or it
                       hides bins, whatever was observed there: `mask_ratio` of them in each channel, as single bins (points)
                       or one segment (segments), or the same segment in all channels (blackout).
+    loss:             of the error over the hidden entries while training: squared, as published; absolute; or huber, squared up
+                      to `HUBER` standard deviations and absolute beyond, which typing errors do not rule.
+    noises:           steps and noises drawn at each visit of a record, all under the same mask and one conditioning.
     validate:         keep the weights with the smallest denoising loss on `validation_records` validation records, under the
                       same noise after every epoch; false = the last weights, as in the reference.
     solver:           ancestral (DDPM; fewer steps rebuild the betas), ddim, or dpm++ (order 2, mid-point).
@@ -50,6 +56,8 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
     residual: bool = False
     mask: Mask = "random"
     mask_ratio: Rate = 0.2
+    loss: Literal["squared", "absolute", "huber"] = "squared"
+    noises: Positive = 1
     validate: bool = False
     validation_records: Positive = 128
     solver: Literal["ancestral", "ddim", "dpm++"] = "ancestral"
@@ -93,6 +101,36 @@ class CsdiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     schedule: Literal["constant", "cosine", "milestones"] = "milestones"
     weight_decay: NotNegative = 1e-6
     clip: NotNegative = 0.0
+    patience: Whole = 0
+
+
+class CsdiQuickParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A diffusion model for minutes on a CPU; no published configuration. `steps` is what six CPU minutes buy on the grid of
+    the CSDI evaluation (35 channels, 48 bins).
+
+    step_width: width of the head that reads the noisy state; feature_width, time_width: as in CSDI.
+    """
+
+    channels: Positive = 16
+    heads: Positive = 2
+    layers: Positive = 2
+    feedforward: Positive = 32
+    step_width: Positive = 16
+    time_width: Positive = 32
+    feature_width: Positive = 8
+    dropout: Share = 0.0
+    predict: Literal["noise", "x0", "v"] = "x0"
+    residual: bool = True
+    mask: Mask = "ratio"
+    mask_ratio: Rate = 0.3
+    loss: Literal["squared", "absolute", "huber"] = "huber"
+    noises: Positive = 4
+    solver: Literal["ancestral", "ddim", "dpm++"] = "ddim"
+    solver_steps: Whole = 10
+    steps: Positive | None = 3800
+    batch_size: Positive = 8
+    learning_rate: AboveZero = 8e-3
+    schedule: Literal["constant", "cosine", "milestones"] = "cosine"
     patience: Whole = 0
 
 
@@ -140,3 +178,15 @@ def expected_seconds(params: DiffusionParams, records: int, draws: int) -> float
     )
     visits = params.steps * params.batch_size if params.steps else params.epochs * records
     return call * (3 * visits + (params.solver_steps or params.diffusion_steps) * draws * records)
+
+
+QUICK_VISIT_SECONDS, QUICK_CALL_SECONDS = 1e-2, 2e-4
+"""The same of csdi-quick at its default size: a training visit, and the head alone in a step of a draw."""
+
+
+def quick_seconds(params: CsdiQuickParams, records: int, draws: int) -> float:
+    """Order of magnitude of a fit and draws of csdi-quick, whose draws share the attention."""
+    size = (params.channels / 16) * (params.layers / 2)
+    visits = params.steps * params.batch_size if params.steps else params.epochs * records
+    calls = (params.solver_steps or params.diffusion_steps) * draws * records
+    return QUICK_VISIT_SECONDS * size * (visits + records / 3) + QUICK_CALL_SECONDS * calls

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench_imputers.diffusion.params import CsdiParams
+from bench_imputers.diffusion.params import CsdiSizes
 
 
 def pointwise(inputs: int, outputs: int) -> nn.Linear:
@@ -21,7 +21,7 @@ def pointwise(inputs: int, outputs: int) -> nn.Linear:
 class ResidualLayer(nn.Module):
     """Section 3.3 and figure 6 of the paper. time, feature: whether the grid has more than one bin, one channel."""
 
-    def __init__(self, size: CsdiParams, side: int, time: bool, feature: bool):
+    def __init__(self, size: CsdiSizes, side: int, time: bool, feature: bool):
         super().__init__()
         self.step = nn.Linear(size.step_width, size.channels)
         # A layer that would attend over a single token is skipped, and so has no gradient, but has weights as published.
@@ -60,7 +60,7 @@ class ResidualLayer(nn.Module):
 class TransformerLayer(nn.Module):
     """One post-norm encoder layer over sequences of C-wide tokens: [sequences, tokens, C] to the same."""
 
-    def __init__(self, size: CsdiParams):
+    def __init__(self, size: CsdiSizes):
         super().__init__()
         width = size.channels
         self.heads, self.dropout = size.heads, size.dropout
