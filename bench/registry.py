@@ -84,6 +84,9 @@ class Spec:
     """Conformance checks known to fail, each with its reason. One that passes after all is reported (strict)."""
     test_params: Mapping[str, Any] = field(default_factory=dict)
     """Parameters the conformance kit uses in place of the defaults, so that a slow method can be checked in seconds."""
+    space: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What tuning may choose from: parameter -> its values, every combination of them allowed. Small, so that every method
+    can be given the same number of trials."""
     tasks: Mapping[str, Any] = field(default_factory=dict)
     """dataset: name -> bench.cohort.Task"""
     modalities: tuple[str, ...] = ()

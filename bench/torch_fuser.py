@@ -24,6 +24,8 @@ from bench.train_params import TorchFuserParams
 
 P = TypeVar("P", bound=TorchFuserParams)
 
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -96,7 +98,9 @@ class TorchFuser(Fuser[P]):
     """Base of fusers made of one torch module, trained by the harness's loop (`bench.training`).
 
     A subclass writes `build` alone; its module's `forward(batch: Batch)` returns logits [b, task.outputs] (regression:
-    values, on the standardised scale). The module must treat every record by itself: no batch normalisation.
+    values, on the standardised scale), or a pair of them and a penalty, a scalar that is added to the mean loss while
+    training (such as the load balance of experts, which may look at the whole batch). The module must treat every record
+    by itself otherwise: no batch normalisation.
     Class attributes say what else the batch should hold and whether the grid may contain NaN.
     """
 
@@ -128,13 +132,13 @@ class TorchFuser(Fuser[P]):
         self._target = moments(truth) if task.kind == "regression" else (np.float32(0), np.float32(1))
         with training.seeded(context, "init"):
             self.module = self.build(self._inputs(train), task).to(context.device)
-        loss = _loss(task, truth, self.params.balance, context.device)
+        loss = _loss(task, truth, self.params, context.device)
         targets = _tensor((truth - self._target[0]) / self._target[1], context.device)
         chosen = selection(task, np.asarray(valid.targets[task.name], np.float32))
         self.result = training.train(
             self.module,
             len(train),
-            lambda items: loss(self._logits(train, items, context), targets[_index(items, context.device)]),
+            lambda items: self._penalised(train, items, context, loss, targets),
             self.params,
             context,
             validate=None if chosen is None else lambda: chosen.measure(self._outputs(valid, context)),
@@ -194,16 +198,28 @@ class TorchFuser(Fuser[P]):
             draws=len(draws[0]) if self.uses_draws and draws[0] is not None else 0,
         )
 
+    def _penalised(
+        self, train: Cohort, items: np.ndarray, context: Context, loss: Loss, targets: torch.Tensor
+    ) -> torch.Tensor:
+        logits, penalty = self._forward(train, items, context)
+        mean = loss(logits, targets[_index(items, context.device)])
+        return mean if penalty is None else mean + penalty
+
     def _logits(self, cohort: Cohort, items: np.ndarray, context: Context) -> torch.Tensor:
+        return self._forward(cohort, items, context)[0]
+
+    def _forward(self, cohort: Cohort, items: np.ndarray, context: Context) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Logits [b, outputs], and the penalty where the module gives one."""
         assert self.module is not None
-        logits = self.module(self._batch(cohort, items, context.device))
+        made = self.module(self._batch(cohort, items, context.device))
+        logits, penalty = made if isinstance(made, tuple) else (made, None)
         expected = (len(items), self._task.outputs)
         if logits.shape != expected:
             raise PluginError(
                 f"{type(self).__name__}: forward returned the shape {tuple(logits.shape)}; the task "
                 f"{self._task.name} needs logits of the shape {expected} (records, outputs)"
             )
-        return logits.float()
+        return logits.float(), penalty
 
     def _probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         if self._task.kind == "regression":
@@ -245,12 +261,12 @@ def _index(items: np.ndarray, device: str) -> torch.Tensor:
     return torch.from_numpy(items).to(device)
 
 
-def _loss(
-    task: Task, truth: np.ndarray, balance: bool, device: str
-) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+def _loss(task: Task, truth: np.ndarray, params: TorchFuserParams, device: str) -> Loss:
     """(logits [b, outputs], targets [b] or [b, outputs]) -> mean loss."""
+    balance = params.balance
     if task.kind == "regression":
-        return lambda logits, targets: functional.mse_loss(logits.reshape(targets.shape), targets)
+        error = functional.l1_loss if params.regression_loss == "absolute" else functional.mse_loss
+        return lambda logits, targets: error(logits.reshape(targets.shape), targets)
     if task.kind == "multiclass":
         counts = np.bincount(truth.astype(int), minlength=task.outputs)
         weight = _tensor(len(truth) / (task.outputs * np.maximum(counts, 1)), device) if balance else None

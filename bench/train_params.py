@@ -39,10 +39,12 @@ class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class TorchFuserParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every `TorchFuser` can set: the training loop, and how classes weigh in the loss.
+    """What every `TorchFuser` can set: the training loop, and the loss.
 
+    regression_loss: of a regression: squared, or absolute as is usual for sentiment. No effect on other tasks.
     balance: classes weigh in inverse proportion to their frequency in the training part. Metrics that rank (AUROC,
              average precision) change little; the outputs are then no calibrated probabilities.
     """
 
+    regression_loss: Literal["squared", "absolute"] = "squared"
     balance: bool = False
