@@ -49,11 +49,11 @@ $(VENV)/torch: $(VENV)/made constraints.txt
 	@touch $@
 
 $(VENV)/installed: $(VENV)/torch pyproject.toml
-	$(PIP) --editable ".[clinical,pypots]"
+	$(PIP) --editable ".[clinical,pypots,trees]"
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) --editable ".[clinical,notes,pypots,report,signals,dev]" setuptools wheel
+	$(PIP) --editable ".[clinical,notes,pypots,report,signals,trees,tune,dev]" setuptools wheel
 	@touch $@
 
 clean:
