@@ -44,7 +44,7 @@ class Model:
     channels:  (parameters, channels) -> channels it is built for; unobserved ones are added and cut off again.
     exact:     the same seed gives the same bits on the CPU.
     valid:     default of `valid_records`.
-    seconds:   order of magnitude of 1,000 records on one core.
+    seconds:   order of magnitude of 1,000 records on one core, with the default epochs.
     needs:     what it must load from elsewhere, where it does.
     broken:    conformance check -> why the model fails it.
     tiny:      arguments for the conformance kit, in place of the defaults.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
@@ -219,6 +219,16 @@ def _randomness(model: Model) -> str:
     return "seeded" if model.trained or model.name == "TRMF" else "deterministic"
 
 
+def _seconds(model: Model) -> Callable[[Any, int, int], float]:
+    """What a model needs grows with its epochs."""
+
+    def expected(params: Any, records: int, draws: int) -> float:
+        share = params.epochs / Trained().epochs if model.trained else 1.0
+        return model.seconds * share * records / 1000
+
+    return expected
+
+
 def register(registry: Registry) -> None:
     """Declare every model of the table, and those of the installed PyPOTS that it does not know, as such."""
     version, there = installed()
@@ -243,7 +253,7 @@ def register(registry: Registry) -> None:
             paper=model.paper,
             tags=(*(("torch",) if model.trained else ()), *(("draws",) if model.draws else ())),
             randomness=_randomness(model),
-            seconds=model.seconds,
+            seconds=_seconds(model),
             test_params={name: value for name, value in tiny.items() if name in kept},
             expected_failures=broken,
         )

@@ -151,3 +151,9 @@ def test_checks_that_fail_stand_in_the_manual_with_the_reason():
 def test_parameter_structs_are_found_by_their_names_in_a_worker():
     for model in MODELS:
         assert getattr(pypots_params, f"{model.name}Params") is PARAMS[model.name]
+
+
+def test_half_the_epochs_are_expected_to_take_half_the_time() -> None:
+    spec = discover().get("imputer", "pypots.saits")
+    whole, half = (spec.expected_seconds({"epochs": epochs}, 1000) for epochs in (100, 50))
+    assert half == whole / 2
