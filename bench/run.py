@@ -106,7 +106,8 @@ def prepare(
     ledger = Ledger(request.settings.out_folder())
     everything = ledger.load()
     keys = {cell.key for cell in planned.cells}
-    made_up = dataset.generated_records(params) if synthetic and dataset.generated_records else RECORDS
+    generated = synthetic or not dataset.files
+    made_up = dataset.generated_records(params) if generated and dataset.generated_records else RECORDS
     estimates = Estimates(registry, size_of(cache, planned.cohort_key) or made_up, request.suite.draws)
     estimates.learn(request.suite.name, everything.values())
     return Prepared(

@@ -9,6 +9,7 @@ import msgspec
 from bench.cohort import Task
 from bench.hooks import hookimpl
 from bench.registry import Embedder, Registry
+from bench_datasets import affect_plugin
 
 bench_contract = 1
 
@@ -147,6 +148,7 @@ _PHYSIONET2012 = (
 
 @hookimpl
 def bench_register(registry: Registry) -> None:
+    affect_plugin.register(registry)
     registry.dataset(
         "physionet2012",
         "bench_datasets.physionet2012:Physionet2012",
@@ -223,6 +225,7 @@ def bench_register(registry: Registry) -> None:
         tags=("synthetic",),
         version="1",
         seconds=0.5,
+        generated_records=lambda params: params.train + params.valid + params.test,
         summary="generated: 30 mixed series of 50 steps, fully observed, and two conditions made from what generated them",
         paper="TRACE: cross-modal conditional diffusion imputation for multimodal time series, appendix A.3",
     )
