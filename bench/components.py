@@ -179,6 +179,11 @@ class Fuser(Component[P]):
     `available` and `filled`; never infers absence from zeros. Predictions do not depend on batch mates.
     """
 
+    @property
+    def reads_imputed(self) -> bool:
+        """False where its parameters ask for observed values alone; the audit of a run then tests that no other counts."""
+        return True
+
     @abstractmethod
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         """Learn from `train`, select on `valid`. Both hold the targets of `task` and of nothing else, none of them NaN."""

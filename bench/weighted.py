@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bench import signed
+
 Evaluator = Callable[[np.ndarray], np.ndarray]
 """weights float [n, resamples] (not negative) -> float64 [resamples]; NaN where a weighting lacks a class."""
 
@@ -182,4 +184,5 @@ WEIGHTED: dict[str, Built] = {
     "mae": _mean(_absolute),
     "mse": _mean(_squares),
     "rmse": _rmse,
+    **signed.WEIGHTED,
 }

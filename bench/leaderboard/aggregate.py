@@ -42,6 +42,11 @@ def higher_is_better(metric: str) -> bool:
     return METRICS[metric].higher if metric in METRICS else True
 
 
+def _undefinable(metric: str) -> bool:
+    """Whether a record may be whole without that metric: it was not defined, as a correlation with a constant."""
+    return metric in METRICS and METRICS[metric].undefinable
+
+
 def join(export: Export) -> tuple[Cells, list[str]]:
     """The planned cells with their records, and notes on records that are not shown.
 
@@ -186,9 +191,13 @@ def _table(
 
 
 def _row(export: Export, method: Method, cells: Cells, task: TaskSummary) -> Row:
-    """A row without rank. It is complete when every planned seed is ok and has all metrics of the task."""
+    """A row without rank. It is complete when every planned seed is ok and has all metrics of the task that always exist.
+
+    A metric that need not be defined has a mean where every seed has it, else none.
+    """
     scored = {at.seed: record for at, record in cells.items() if record and record.status == "ok"}
-    short = sorted(seed for seed, record in scored.items() if not set(task.metrics) <= record.scores.keys())
+    needed = {task.metrics[0], *(name for name in task.metrics if not _undefinable(name))}
+    short = sorted(seed for seed, record in scored.items() if not needed <= record.scores.keys())
     reasons = {
         f"{record.status}: {redact_text(record.reason)}"
         for record in cells.values()
@@ -208,7 +217,8 @@ def _row(export: Export, method: Method, cells: Cells, task: TaskSummary) -> Row
     )
     if row.seeds_ok == row.seeds_planned:
         records = [scored[seed] for seed in row.seeds_ok]
-        row.scores = {name: Score.over([record.scores[name] for record in records]) for name in task.metrics}
+        defined = [name for name in task.metrics if all(name in record.scores for record in records)]
+        row.scores = {name: Score.over([record.scores[name] for record in records]) for name in defined}
         everywhere = [name for name in task.metrics if all(name in record.validation for record in records)]
         row.validation = {name: Score.over([record.validation[name] for record in records]) for name in everywhere}
     return row

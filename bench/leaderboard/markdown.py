@@ -99,7 +99,10 @@ def _rows(table: Table) -> tuple[list[str], list[list[str]]]:
         line.append(marked[table.primary][index] if row.complete else _holes(row))
         line += [_regret(row, table)] if table.oracle else []
         line += [f"{row.interval[0]:.4f}–{row.interval[1]:.4f}" if row.interval else text.NOTHING] if percent else []
-        line += [marked[name][index] for name in table.metrics[1:]]
+        line += [
+            text.UNDEFINED if row.complete and name not in row.scores else marked[name][index]
+            for name in table.metrics[1:]
+        ]
         line += [text.mean(row.validation.get(table.primary))] if validated else []
         line += [_published(row.published, name) for name in published]
         body.append([*line, _audit_count(row.audits), _cells(row)])

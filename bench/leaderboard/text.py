@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from tabulate import tabulate
 
 from bench.leaderboard.board import PublishedScore, Score
+from bench.signed import CONVENTIONS
 
 NAMES = {
     "auroc": "AUROC",
@@ -18,8 +19,17 @@ NAMES = {
     "crps": "CRPS",
     "coverage50": "coverage 50 %",
     "coverage90": "coverage 90 %",
+    "corr": "Corr",
+    "acc7": "Acc-7",
+    "acc5": "Acc-5",
+    **{
+        f"{score}_{convention}": f"{name} {convention}"
+        for score, name in (("acc2", "Acc-2"), ("f1", "F1"), ("f1_macro", "macro F1"))
+        for convention in CONVENTIONS
+    },
 }
 NOTHING = "–"
+UNDEFINED = "NaN"
 
 
 def metric(name: str) -> str:

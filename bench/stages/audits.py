@@ -49,6 +49,7 @@ def imputed_reaches(fuser: Fuser, test: Cohort, imputer_tags: Collection[str], c
     """Shifting a record's imputed values by 5 SD, up or down, changes its prediction: for 90 % of the probed records.
 
     Of fewer than PROBE records so few may move that chance alone (below 1 %) would not explain it at a rate of 90 %.
+    A fuser that says it reads none (`Fuser.reads_imputed`) fails where any prediction moves.
     """
     if {"leaves_nan", "hides_values"} & set(imputer_tags):
         return Audit(None, "nothing is imputed")
@@ -64,6 +65,10 @@ def imputed_reaches(fuser: Fuser, test: Cohort, imputer_tags: Collection[str], c
     for shift in (SHIFT, -SHIFT):
         moved |= (fuser.predict(_shifted(probe, np.float32(shift)), context) != before).any(axis=1)
     share = float(moved.mean())
+    if not fuser.reads_imputed:
+        told = "reads observed values alone, as its parameters ask"
+        yet = f", yet {share:.0%} of {len(index)} predictions moved" if share else ""
+        return Audit(False if share else None, told + yet)
     passed = share >= REACHED or (len(index) < PROBE and _at_most(int(moved.sum()), len(index)) >= CHANCE)
     return Audit(passed, f"{share:.0%} of {len(index)} predictions moved")
 
@@ -104,6 +109,7 @@ def at_chance(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Audit:
 
         columns = truth.reshape(len(truth), -1)
         found = [float(spearmanr(columns[:, k], outputs[:, k]).statistic) for k in range(columns.shape[1])]
+        found = [0.0 if math.isnan(value) else value for value in found]  # a constant prediction knows nothing
         name, value, tests = "Spearman", max(found, key=abs), columns.shape[1]
         worst = abs(value) * np.sqrt(len(truth) - 1)
     else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench import signed
 from bench.cohort import Task
 
 
@@ -18,12 +19,14 @@ class Metric:
 
     function: (truth, outputs) -> float; truth [n] or [n, outputs], outputs float32 [n, outputs] as `Fuser.predict` gives.
     higher:   larger is better. chance: what an uninformed prediction scores, None where it depends on the data.
+    undefinable: NaN is an answer (a correlation with a constant), no reason for the cell to fail; see `score`.
     """
 
     function: Callable[[np.ndarray, np.ndarray], float]
     higher: bool = True
     chance: float | None = None
     summary: str = ""
+    undefinable: bool = False
 
 
 def _auroc(truth: np.ndarray, outputs: np.ndarray) -> float:
@@ -87,14 +90,19 @@ METRICS: dict[str, Metric] = {
     "mae": Metric(_mae, higher=False, summary="mean absolute error, over all values of a forecast"),
     "mse": Metric(_mse, higher=False, summary="mean squared error, over all values of a forecast"),
     "rmse": Metric(_rmse, higher=False, summary="root mean squared error, over all values of a forecast"),
+    **{
+        name: Metric(function, summary=signed.SUMMARIES[name], undefinable=True)
+        for name, function in signed.FUNCTIONS.items()
+    },
 }
 
 
 def score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
-    """All of the task's metrics, by name.
+    """All of the task's metrics, by name; those that are `undefinable` and not defined are left out.
 
     truth: float32 [n] or [n, outputs], no NaN; outputs: float32 [n, outputs]. Raises ValueError when shapes differ from the
-    task's, an output or a score is not finite: such a cell fails, since a score over the rest would be a different test.
+    task's, an output or a score is not finite: such a cell fails, since a score over the rest would be a different test. A
+    leaderboard shows NaN for what was left out.
     """
     if outputs.shape != (len(truth), task.outputs):
         raise ValueError(
@@ -106,6 +114,7 @@ def score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say of a missing class is said by the error below
         scores = {name: METRICS[name].function(truth, outputs) for name in task.metrics}
+    scores = {name: value for name, value in scores.items() if not (METRICS[name].undefinable and math.isnan(value))}
     if strange := [name for name, value in scores.items() if not math.isfinite(value)]:
         raise ValueError(
             f"{', '.join(strange)} cannot be computed on {len(truth)} records of task {task.name}: "

@@ -9,7 +9,7 @@ import msgspec
 from bench.cohort import Task
 from bench.hooks import hookimpl
 from bench.registry import Embedder, Registry
-from bench_datasets import affect_plugin
+from bench_datasets.affect_plugin import register as register_affect
 
 bench_contract = 1
 
@@ -148,7 +148,7 @@ _PHYSIONET2012 = (
 
 @hookimpl
 def bench_register(registry: Registry) -> None:
-    affect_plugin.register(registry)
+    register_affect(registry)
     registry.dataset(
         "physionet2012",
         "bench_datasets.physionet2012:Physionet2012",

@@ -9,6 +9,14 @@ import msgspec
 from bench.hooks import hookimpl
 from bench.registry import Registry
 from bench.train_params import AboveZero, NotNegative, Positive, TorchFuserParams
+from bench_fusers.flexmoe_plugin import register as register_flexmoe
+from bench_fusers.fusemoe_plugin import register as register_fusemoe
+from bench_fusers.haim_plugin import register as register_haim
+from bench_fusers.maestro_plugin import register as register_maestro
+from bench_fusers.mag_plugin import register as register_mag
+from bench_fusers.mists_plugin import register as register_mists
+from bench_fusers.mult_plugin import register as register_mult
+from bench_fusers.tfn_plugin import register as register_tfn
 
 bench_contract = 1
 
@@ -91,3 +99,11 @@ def bench_register(registry: Registry) -> None:
         randomness="seeded",
         seconds=6.0,
     )
+    register_flexmoe(registry)
+    register_fusemoe(registry)
+    register_haim(registry)
+    register_maestro(registry)
+    register_mag(registry)
+    register_mists(registry)
+    register_mult(registry)
+    register_tfn(registry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from typing import Any
 
@@ -25,11 +26,14 @@ REGRESSION = Task("regression", "regression", ("mae", "rmse"))
 TASKS = (BINARY, MULTICLASS, MULTILABEL, REGRESSION)
 
 QUICK: dict[str, dict[str, Any]] = {"gru": {"epochs": 8, "batch_size": 32}, "gbm": {"trees": 40}, "linear": {}}
-"""Parameters that keep a test short."""
+"""Parameters that keep a test short, of fusers that declare none for tests (`test_params`)."""
+if importlib.util.find_spec("xgboost") is None:
+    QUICK["haim"] = {"backend": "sklearn"}
 
 
 def build(name: str, **params: Any) -> Fuser[Any]:
-    fuser: Fuser[Any] = REGISTRY.get("fuser", name).build({**QUICK[name], **params})
+    spec = REGISTRY.get("fuser", name)
+    fuser: Fuser[Any] = spec.build({**QUICK.get(name, spec.test_params), **params})
     return fuser
 
 

@@ -1,0 +1,79 @@
+"""`haim`, declared; its code is imported when it is built."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from bench.registry import Registry
+
+IN_LABEL = msgspec.Meta(extra={"in_label": True})
+ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})
+
+Backend = Literal["xgboost", "sklearn"]
+Mode = Literal["honest", "reference"]
+
+
+class Point(msgspec.Struct, frozen=True):
+    """A point of a grid: the deepest a tree may be, how many trees, the shrinkage of each."""
+
+    depth: int
+    trees: int
+    rate: float
+
+
+def _grid(depths: tuple[int, ...], trees: tuple[int, ...], rates: tuple[float, ...]) -> tuple[Point, ...]:
+    return tuple(Point(depth, count, rate) for depth in depths for rate in rates for count in trees)
+
+
+GRIDS = {
+    "validation": _grid((5, 8), (200,), (0.3, 0.1)),
+    "small": _grid((5, 8), (200,), (0.3, 0.1)),
+    "published": _grid((5, 6, 7, 8), (200, 300), (0.3, 0.1, 0.05)),
+}
+
+
+class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Statistics of every channel and gradient-boosted trees.
+
+    grid:       how depth, number and shrinkage of the trees are chosen: among 24 points by five-fold cross-validation
+                (published), among four of them likewise (small), or among the four on the validation part (validation).
+    backend:    xgboost, as published, or scikit-learn's histogram gradient boosting, a substitute.
+    mode:       honest: no value is NaN, which the trees know; or as the published code has it (reference): 0, no counts, later
+                steps of an embedding weigh more.
+    raw:        read observed values alone, whatever an imputer put between them.
+    counts:     features that say how much was observed. None in mode reference.
+    trend_time: slopes against hours, in place of the number of the value. No effect in mode reference.
+    embeddings: modalities whose channels are one vector of an encoder, and averaged; null: those of more than 64 channels.
+    balance:    positives weigh as much as negatives, as published for mortality and length of stay, not for pathologies.
+    """
+
+    grid: Annotated[Literal["validation", "small", "published"], ALWAYS_IN_LABEL] = "validation"
+    backend: Annotated[Backend, IN_LABEL] = "xgboost"
+    mode: Annotated[Mode, IN_LABEL] = "honest"
+    raw: Annotated[bool, IN_LABEL] = False
+    counts: bool = True
+    trend_time: bool = False
+    embeddings: tuple[str, ...] | None = None
+    balance: bool = True
+
+
+def _seconds(params: HAIMParams, records: int, draws: int) -> float:
+    fits = {"validation": 4, "small": 21, "published": 2.5 * 61}[params.grid]
+    return 1.5 * fits * records / 1000
+
+
+def register(registry: Registry) -> None:
+    """Declare haim."""
+    registry.fuser(
+        "haim",
+        "bench_fusers.haim:HAIM",
+        params=HAIMParams,
+        summary="statistics of every channel, averaged embeddings, XGBoost with a tuned grid",
+        paper="Soenksen et al., Integrated multimodal AI framework for healthcare applications, npj Digital Medicine 2022",
+        tags={"nan_aware"},
+        randomness="deterministic",
+        seconds=_seconds,
+        space={"balance": (False, True), "counts": (False, True), "trend_time": (False, True)},
+    )
