@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench import arrays
 from bench.errors import StorageError, UsageError, nearest
+from bench.labels import matching
 from bench.ledger import Ledger
 from bench.overrides import ORIGIN
 from bench.plan import Cell
@@ -74,20 +75,17 @@ def choose(cells: Mapping[tuple[str, str, str, int], Cell], said: Mapping[str, t
     kept = list(cells.values())
     for axis, values in said.items():
         there = list(dict.fromkeys(str(getattr(cell.coordinates, axis)) for cell in kept))
-        for value in values:
-            if not any(_is(value, label) for label in there):
+        stands = [matching(value, there) for value in values]
+        for value, found in zip(values, stands, strict=True):
+            if not found:
                 raise UsageError(
                     f'{axis} "{value}" (from {ORIGIN}) is not in the last run; {nearest(value, there)}there: '
                     f"{', '.join(there) or 'nothing that fits the other words'}"
                 )
-        order = {label: next((k for k, value in enumerate(values) if _is(value, label)), None) for label in there}
+        order = {label: next((k for k, found in enumerate(stands) if label in found), None) for label in there}
         kept = [cell for cell in kept if order[str(getattr(cell.coordinates, axis))] is not None]
         kept.sort(key=lambda cell: order[str(getattr(cell.coordinates, axis))] or 0)
     return kept
-
-
-def _is(value: str, label: str) -> bool:
-    return value in (label, label.partition("(")[0])
 
 
 def only(cells: list[Cell], axis: str) -> None:

@@ -5,11 +5,13 @@ seed=0..4                    0, 1, 2, 3, 4
 imputer.csdi.steps=10,50     a parameter of a method; several values make several rows
 data.root=../data            a folder (never split at commas)
 fuser.gru.note="a, b"        quotes keep commas
+imputer=csdi(eta=0, chunk=8) so do brackets: a label, as tables show it
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +20,7 @@ import msgspec
 from bench.errors import UsageError
 
 ORIGIN = "the command line"
-WHOLE = {"data.root", "out", "cache", "suite", "from", "to"}
+WHOLE = {"data.root", "out", "cache", "suite", "tuned", "from", "to"}
 """Keys whose value is taken as one piece of text: folders and file names may hold commas."""
 
 
@@ -52,7 +54,7 @@ def parse(words: Iterable[str]) -> list[Word]:
     return list(parsed.values())
 
 
-_PIECE = r"""\s*(?:"[^"]*"|'[^']*')\s*|[^,"']*"""
+_PIECE = r"""\s*(?:"[^"]*"|'[^']*')\s*|(?:\([^()"']*\)|[^,"'])*+"""
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 
 
@@ -99,6 +101,26 @@ def scalar(item: str) -> Any:
         except ValueError:
             continue
     return item
+
+
+def spoken(key: str, value: Any) -> str:
+    """The word that gives `key` this value, quoted for a shell: what `parse` reads back. Empty where no word does: for
+    None, a table, or a list in a list."""
+    values = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(one, bool | int | float | str) for one in values):
+        return ""
+    return shlex.quote(f"{key}={','.join(map(_spoken, values))}")
+
+
+def _spoken(value: Any) -> str:
+    if not isinstance(value, str):
+        return repr(value).lower()
+    try:
+        plain = "(" not in value and [scalar(piece) for piece in _pieces(value, value)] == [value]
+    except UsageError:
+        plain = False
+    quote = "'" if '"' in value else '"'
+    return value if plain else f"{quote}{value}{quote}"
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

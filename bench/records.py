@@ -37,8 +37,43 @@ class Audit(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Pattern(msgspec.Struct, frozen=True):
+    """The test records to which the same modalities were available, after hiding; see `bench.stages.patterns`.
+
+    name: the modalities joined by "+", "(nothing)", or "(others)" for all combinations that are too small to be shown.
+    records: how many, never fewer than `bench.stages.patterns.SMALLEST`. score: the task's primary metric over them; None
+    where it is not defined (one class alone).
+    """
+
+    name: str
+    records: int
+    score: float | None
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """Predictions of nearly the same probability: how many, the mean probability, the share that came true."""
+
+    records: int
+    predicted: float
+    observed: float
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """How far probabilities of the test part can be taken at their word; see `bench.stages.calibration`.
+
+    ece: expected calibration error, 0 to 1. brier: the mean squared error of the probabilities. bins: those that hold
+    enough records to be shown, by growing probability; `ece` is of all of them.
+    """
+
+    ece: float
+    brier: float
+    bins: list[Bin] = []
+
+
 class Record(msgspec.Struct, kw_only=True):
     """One cell's result. Every planned cell has one once it was tried.
+
+    Fields that came later have a default and no new schema number: older records lack them, and a leaderboard shows a dash.
 
     scores:     test metrics by name; validation: the same on the validation part.
     oracle:     generated data only: what the best possible prediction scores on the same test records.
@@ -54,6 +89,8 @@ class Record(msgspec.Struct, kw_only=True):
     predictions: SHA-256 of the array file beside the fragment; "" when there is none.
     imputation_errors: SHA-256 of the array file of the imputation's error on each test record, shared by all cells of the
                 imputation; "" when nothing was scored.
+    patterns:   the primary score by which modalities were available; empty where there are too few test records.
+    calibration: of tasks that predict probabilities; None for regression.
     """
 
     schema: int = SCHEMA
@@ -72,6 +109,8 @@ class Record(msgspec.Struct, kw_only=True):
     provenance: dict[str, str] = {}
     predictions: str = ""
     imputation_errors: str = ""
+    patterns: list[Pattern] = []
+    calibration: Calibration | None = None
 
 
 class Method(msgspec.Struct, frozen=True, order=True):
@@ -204,6 +243,7 @@ class Export(msgspec.Struct, kw_only=True):
     shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls. `split` is the rule by
     which records were parted; every rule but `patient` is in all titles and notes. `scaling` is what standardisation was learnt
     over; every rule but `train` is in all notes. `hiding` names the parts in which scenarios hide, empty for all of them.
+    `notes` are further sentences that every table says.
     """
 
     schema: int = SCHEMA
@@ -215,6 +255,7 @@ class Export(msgspec.Struct, kw_only=True):
     split: str = "patient"
     scaling: str = "train"
     hiding: str = ""
+    notes: tuple[str, ...] = ()
     command: str
     tasks: list[TaskSummary]
     planned: list[tuple[Coordinates, str]]
@@ -223,6 +264,7 @@ class Export(msgspec.Struct, kw_only=True):
     control_imputers: list[str] = []
     control_fusers: list[str] = []
     published: list[Published] = []
+    modality_sets: dict[str, list[str]] = {}
 
 
 def method_of(coordinates: Coordinates) -> Method:

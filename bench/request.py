@@ -18,7 +18,7 @@ from bench.records import IMPUTATION, IMPUTATION_METRICS
 from bench.registry import Registry
 from bench.suite import AXES, FIXED, RULES, SHORT, Layers, Suite, read, resolve
 from bench.typed import convert, is_many, is_text
-from bench.variants import variants
+from bench.variants import Variant, variants
 
 N = TypeVar("N", int, float)
 
@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     out: folder of the ledger and the tables. cache: prepared cohorts, masks, imputations, downloads. workers: processes;
     0 = one per core (or one per GPU). threads: of each worker; arithmetic depends on it, so it is part of the key.
     budget: stop scheduling what would not end within it. retry: run again what failed, timed out or ran out of memory.
+    tuned: a file that `bench tune` wrote: each fuser in it gets one more row, with the parameters chosen there.
     shuffle: a seed for the order in which cells are run; the result does not depend on it.
     """
 
@@ -47,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     precision: Literal["fp32", "bf16"] = "fp32"
     budget: str = ""
     retry: bool = True
+    tuned: str = ""
     shuffle: int | None = None
 
     def cache_folder(self) -> Path:
@@ -72,6 +74,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """`kind.name` -> parameters set on the command line; they appear in a row's label."""
     origins: Mapping[str, str]
     """dotted key of every method parameter that was set -> where it was written"""
+    given: Mapping[str, tuple[Variant, ...]] = {}
+    """fuser -> its variants, in place of those that the suite makes"""
+    notes: tuple[str, ...] = ()
+    """what every table made of it must say, besides what the suite tells"""
+    tuned_on: str = ""
+    """the manifest of the data that parameters were tuned on; empty where none were"""
+    verb: Literal["run", "tune"] = "run"
+    """the command that was asked"""
 
     def time_limit(self) -> float:
         return _positive(duration(self.suite.limits.time, "limits.time", f"suite {self.suite.name}"), "limits.time")
@@ -82,7 +92,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def command(self, exact: bool = True) -> str:
         """The command that repeats this request; without `exact`, only the words that can change a result."""
         words = [w for w in self.words if exact or w.partition("=")[0] not in INDIFFERENT]
-        return shlex.join(["bench", "run", *words])
+        return shlex.join(["bench", self.verb, *words])
 
 
 def _positive(value: N, key: str) -> N:
@@ -130,11 +140,19 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         for name, written in getattr(suite, kind).items()
         for dotted in (f"{kind}.{name}.{parameter}" for parameter in written)
     }
-    made = Request(settings=settings, suite=suite, root=root, words=tuple(words), said=said, origins=origins)
+    steps = suite.training.said()
+    made = Request(
+        settings=settings, suite=suite, root=root, words=tuple(words), said=said, origins=origins,
+        notes=(f"Every fuser trained step by step took {steps}, unless its label says otherwise.",) if steps else (),
+    )  # fmt: skip
     for kind in METHOD_KINDS:
         variants(kind, tuple(getattr(suite, kind)), (), made, registry)
     duration(suite.limits.time, "limits.time", layers.where("limits.time"))
     size(suite.limits.memory, "limits.memory", layers.where("limits.memory"))
+    if settings.tuned:
+        from bench.tuned import applied
+
+        return applied(made, registry)
     return made
 
 

@@ -27,6 +27,7 @@ from bench.request import Request
 from bench.stages.cohort import path_of, size_of
 from bench.stages.job import Job, Setup, completed_file, errors_file
 from bench.suite import Suite
+from bench.tuned import check_manifest
 from bench.variants import variants
 from bench.weights import Weights, check_plan, wanted
 
@@ -102,6 +103,7 @@ def prepare(
     given = wanted(request.suite.weights.files, cache)
     if not absent:
         check_weights(given, request, registry, digest)
+        check_manifest(request, digest)
     planned = plan(request, registry, digest, kind, {name: found.digest for name, found in given.items()})
     ledger = Ledger(request.settings.out_folder())
     everything = ledger.load()
@@ -170,7 +172,7 @@ def jobs_of(prepared: Prepared, todo: list[Cell]) -> list[Job]:
     def device_of(kind: str, name: str) -> str:
         return plan.device if "torch" in prepared.registry.get(kind, name).tags else "cpu"
 
-    runnable = [cell for cell in todo if not cell.skip]
+    runnable = list({cell.key: cell for cell in todo if not cell.skip}.values())  # two rows may be one result
     first: tuple[str, ...] = ()
     if runnable and not arrays.is_complete(path_of(cache, plan.cohort_key)):
         dataset = prepared.registry.get("dataset", prepared.request.suite.dataset)
@@ -239,13 +241,19 @@ def label(cell: Cell) -> str:
     return f"{c.task} {c.modalities} {c.scenario} {c.imputer} x {c.fuser} seed {c.seed}{extra}"
 
 
-def execute(prepared: Prepared, watch: Watch, started: Callable[[list[Job]], None] = lambda jobs: None) -> Outcome:
-    """Run what is left of a plan and record every cell. Raises StorageError, DataError; what was finished stays."""
+def execute(
+    prepared: Prepared, watch: Watch, started: Callable[[list[Job]], None] = lambda jobs: None, remember: bool = True
+) -> Outcome:
+    """Run what is left of a plan and record every cell. Raises StorageError, DataError; what was finished stays.
+
+    remember: as the last run of its suite, which reports are made of.
+    """
     request, ledger = prepared.request, prepared.ledger
     settings = request.settings
     begun = time.monotonic()
     with ledger.locked():
-        ledger.remember(planned_export(prepared))
+        if remember:
+            ledger.remember(planned_export(prepared))
         todo = prepared.todo()
         if todo:
             _check_space(settings.out_folder(), settings.cache_folder())
@@ -302,7 +310,7 @@ def _check_space(*folders: Path) -> None:
 
 def _said(suite: Suite) -> dict[str, str]:
     """What of the protocol differs from the default, for the provenance of a record."""
-    return {"scaling": suite.scaling.said(), "hidden in": suite.hiding.said()}
+    return {"scaling": suite.scaling.said(), "hidden in": suite.hiding.said(), "training": suite.training.said()}
 
 
 def _json(params: dict[str, object]) -> str:
@@ -417,10 +425,16 @@ def planned_export(prepared: Prepared) -> Export:
         split=request.suite.split.by,
         scaling=request.suite.scaling.over,
         hiding=request.suite.hiding.said(),
+        notes=request.notes,
         planned=[(cell.coordinates, cell.key) for cell in plan.cells],
         records=[],
         statistics=Statistics(**msgspec.structs.asdict(request.suite.stats)),
         control_imputers=[v for v in request.suite.controls.imputer],
-        control_fusers=[v for v in request.suite.controls.fuser],
+        control_fusers=[
+            label
+            for name in request.suite.controls.fuser
+            for label in dict.fromkeys([name, *(row.label for row in request.given.get(name, ()))])
+        ],
         published=list(request.suite.published),
+        modality_sets={cell.coordinates.modalities: list(cell.modalities) for cell in plan.cells},
     )

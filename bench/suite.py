@@ -173,6 +173,16 @@ class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     seed: int = 0
 
 
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same training for all: optimiser steps of every fuser that the harness trains and that sets none of its own."""
+
+    steps: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+    def said(self) -> str:
+        """In words, for the provenance of a record: empty where every fuser goes by its own parameters."""
+        return f"{self.steps:,} optimiser steps" if self.steps else ""
+
+
 class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which audit cells are added: one of each per task and fuser, on the first scenario, imputer and seed."""
 
@@ -196,6 +206,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     scaling: Scaling = Scaling()
     weights: Weights = Weights()
     limits: Limits = Limits()
+    training: Training = Training()
     stats: Stats = Stats()
     audits: Audits = Audits()
     scenario: dict[str, dict[str, Any]] = {}

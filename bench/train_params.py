@@ -10,6 +10,10 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 AboveZero = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
+IN_LABEL = msgspec.Meta(extra={"in_label": True})
+ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})
+"""The harness shows such a parameter in the label of a result wherever it was written, a suite file included; or always."""
+
 
 class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every torch method can set of its training. A method extends it with its own fields and defaults.

@@ -22,6 +22,8 @@ Origin = str | Callable[[str], str]
 def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: Origin) -> T:
     """`values` as a `struct`, or UsageError naming the key, the value, where it was written and what is accepted.
 
+    A struct may refuse values that exclude each other: its `__post_init__` raises ValueError.
+
     prefix: the dotted path of these values, for messages ("imputer.csdi"). Numbers must be finite: a key of the ledger
     is made of JSON, which knows no infinity.
     """
@@ -37,7 +39,10 @@ def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: Ori
         message = str(error)
         match = re.search(r" - at `\$\.?(.*?)`$", message)
         path = _spelled(values, struct, match[1] if match else "")
-        raise _refusal(values, struct, prefix, path, re.sub(r" - at `.*`$", "", message), origin) from None
+        message = re.sub(r" - at `.*`$", "", message)
+        if isinstance(error.__cause__, ValueError | TypeError):
+            raise _together(_lookup(values, path), _join(prefix, path), message, origin) from None
+        raise _refusal(values, struct, prefix, path, message, origin) from None
     for path in _not_finite(msgspec.to_builtins(made), ""):
         raise _refusal(values, struct, prefix, path, "Expected a finite number", origin)
     return made
@@ -56,6 +61,20 @@ def _refusal(values: Any, struct: Any, prefix: str, path: str, message: str, ori
     return UsageError(
         f'"{key}" = {_shown(written)} is not accepted (from {_where(origin, key)}): {message[0].lower()}{message[1:]}'
     )
+
+
+def _together(values: Any, prefix: str, message: str, origin: Origin) -> UsageError:
+    """The error for values that a struct refuses together: those it speaks of, each with where it was written."""
+    written = {key: value for key, value in values.items() if re.search(rf"\b{re.escape(key)}\b", message)} or values
+    places: dict[str, list[str]] = {}
+    for key, value in written.items():
+        places.setdefault(_where(origin, _join(prefix, key)), []).append(f"{key}={_plain(value)}")
+    said = "; ".join(f"{', '.join(words)} from {place}" for place, words in places.items())
+    return UsageError(f'"{prefix}" is not accepted ({said or "from " + _where(origin, prefix)}): {message}')
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else repr(value)
 
 
 def _where(origin: Origin, key: str) -> str:

@@ -13,6 +13,7 @@ from bench.errors import UsageError
 from bench.files import is_path
 from bench.identity import digest
 from bench.registry import Registry
+from bench.train_params import TrainParams
 from bench.typed import convert, is_many
 
 if TYPE_CHECKING:
@@ -35,9 +36,12 @@ class Variant(msgspec.Struct, frozen=True):
 
     def loading(self, digest: str) -> Variant:
         """The same, with its state loaded from the weights of that digest; the label says so."""
+        return msgspec.structs.replace(self, label=self.labelled(f"weights={digest[:8]}"), weights=digest)
+
+    def labelled(self, word: str) -> str:
+        """The label with one more word in its brackets."""
         inside = self.label.partition("(")[2].removesuffix(")")
-        more = ", ".join([inside] * bool(inside) + [f"weights={digest[:8]}"])
-        return msgspec.structs.replace(self, label=f"{self.name}({more})", weights=digest)
+        return f"{self.name}({', '.join([inside] * bool(inside) + [word])})"
 
 
 def variants(
@@ -47,12 +51,20 @@ def variants(
 
     The order of sweeps is that of the parameters' names, whatever order they were written in. Raises UsageError, saying
     where it was written, for a parameter that is not known or not accepted, and for a value given twice.
+    A fuser that the request gives variants (`Request.given`) has these and no others.
     """
     made = []
     for name in [*names, *(c for c in controls if c not in names)]:
+        if kind == "fuser" and name in request.given:
+            made += [msgspec.structs.replace(given, control=name in controls) for given in request.given[name]]
+            continue
         spec = registry.get(kind, name)
         prefix = f"{kind}.{name}"
         written: Mapping[str, Any] = getattr(request.suite, kind).get(name, {})
+        steps = request.suite.training.steps if kind == "fuser" and issubclass(spec.params, TrainParams) else None
+        exempt = steps is not None and "steps" in written
+        if steps is not None and not exempt:
+            written = {**written, "steps": steps}
         types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
         axes = {
             key: written[key] if isinstance(written[key], list) and not is_many(types_of.get(key)) else [written[key]]
@@ -72,12 +84,14 @@ def variants(
                     raise UsageError(f'"{dotted}" names {value} twice (from {where(dotted)}); keep one')
         said = request.said.get(prefix, {})
         wanted = {key: _in_label(type_) for key, type_ in types_of.items()}
+        if exempt:
+            wanted["steps"] = True
         written_too = [key for key in axes if len(axes[key]) > 1 or key in said or wanted.get(key)]
         shown = sorted({*written_too, *(key for key, word in wanted.items() if word == "always")})
         for combination in itertools.product(*axes.values()):
             params = dict(zip(axes, combination, strict=True))
             typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
-            inside = ", ".join(f"{key}={_short(params.get(key, typed[key]), axes.get(key, ()))}" for key in shown)
+            inside = ", ".join(f"{key}={short(params.get(key, typed[key]), axes.get(key, ()))}" for key in shown)
             label = f"{name}({inside})" if inside else name
             made.append(Variant(kind, name, label, typed, control=name in controls))
     return made
@@ -92,7 +106,7 @@ def _in_label(kind: Any) -> bool | str:
     return next((word for meta in metas if (word := (meta.extra or {}).get("in_label"))), False)
 
 
-def _short(value: Any, among: Sequence[Any] = ()) -> str:
+def short(value: Any, among: Sequence[Any] = ()) -> str:
     """A value as it stands in a label: two values that differ never look the same.
 
     Labels are in tables that are shared, so of an absolute path only what it leads to is shown, with some digits of its
@@ -105,7 +119,7 @@ def _short(value: Any, among: Sequence[Any] = ()) -> str:
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     if isinstance(value, list | tuple):
-        return "+".join(_short(part, value) for part in value)
+        return "+".join(short(part, value) for part in value)
     return str(value)
 
 

@@ -11,8 +11,12 @@ units, length, what values are divided by, and, on the same data set, who was tr
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import math
+import shlex
 import shutil
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +26,9 @@ import msgspec
 import numpy as np
 
 from bench import arrays
-from bench.errors import PluginError, StorageError, UsageError
-from bench.files import replacing, write_bytes
+from bench.errors import DataError, PluginError, UsageError
+from bench.files import replacing, storage, write_bytes
+from bench.overrides import spoken
 
 if TYPE_CHECKING:
     from bench.cohort import Cohort
@@ -38,6 +43,9 @@ masks of other seeds move both a little, other wards and units by far more."""
 
 Differ = tuple[str, ...]
 """What may differ all the same: "scaling", "split"."""
+
+DIGITS = 8
+"""Of a digest, at least, to find installed weights by."""
 
 
 class Channels(msgspec.Struct, frozen=True):
@@ -98,6 +106,10 @@ class WeightsRecord(msgspec.Struct, kw_only=True):
             f"{self.scenario}, seed {self.seed}, {self.train_records:,} records, {self.budget['fit_seconds']:.0f} s){by}"
         )
 
+    def size(self) -> str:
+        """How much was learnt, in words."""
+        return f"{sum(math.prod(shape) for _, shape in self.arrays.values()):,} numbers in {len(self.arrays)} arrays"
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -111,17 +123,34 @@ class Weights:
     @property
     def name(self) -> str:
         """What it is called in labels and lists."""
-        return self.digest[:8]
+        return self.digest[:DIGITS]
 
 
 def write(path: Path, state: Mapping[str, np.ndarray], record: WeightsRecord) -> None:
-    """Write weights with their record, and the record beside them. Raises UsageError for a name, StorageError."""
+    """Write weights with their record, and the record beside them. Raises UsageError for a name, StorageError.
+
+    Neither file is written over another: training that cost hours may exist nowhere else.
+    """
     if path.suffix != ".safetensors":
         raise UsageError(f'"to" = "{path}" must end in .safetensors')
+    beside = path.with_suffix(".json")
+    for there in (path, beside):
+        if there.exists():
+            raise UsageError(
+                f"{there} is there already and was kept; say {shlex.quote(f'to={_free(path)}')}, or move it away"
+            )
     record.arrays = described(state)
     text = msgspec.json.encode(record, order="deterministic").decode()
     arrays.write(path, state, {"weights": text, "sha256": hashlib.sha256(text.encode()).hexdigest()})
-    write_bytes(path.with_suffix(".json"), msgspec.json.format(text.encode(), indent=1) + b"\n")
+    write_bytes(beside, msgspec.json.format(text.encode(), indent=1) + b"\n")
+    with storage(path):  # the library makes its files private, whatever the umask says
+        path.chmod(stat.S_IMODE(beside.stat().st_mode))
+
+
+def _free(path: Path) -> Path:
+    """The first of NAME-2, NAME-3, ... that is not there, nor a record beside it."""
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(name for name in names if not name.exists() and not name.with_suffix(".json").exists())
 
 
 def described(state: Mapping[str, np.ndarray]) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -130,9 +159,9 @@ def described(state: Mapping[str, np.ndarray]) -> dict[str, tuple[str, tuple[int
 
 
 def read(path: Path) -> Weights:
-    """Read and check a file. Raises StorageError when it is missing, damaged, or no file of weights."""
+    """Read and check a file. Raises UsageError when it is missing, DataError when it is damaged or no file of weights."""
     if not path.is_file():
-        raise StorageError(f"there are no weights at {path}; see what is installed with: bench weights list")
+        raise UsageError(f"there are no weights at {path}; see what is installed with: bench weights list")
     again = "get the file again from where it came from"
     try:
         with path.open("rb") as stream:
@@ -141,22 +170,20 @@ def read(path: Path) -> Weights:
         text = metadata.get("weights")
     except (arrays.Damaged, RecursionError) as error:
         what = error.what if isinstance(error, arrays.Damaged) else "is not a safetensors file"
-        raise StorageError(f"{path} {what}; {again}") from None
+        raise DataError(f"{path} {what}; {again}") from None
     if text is None:
-        raise StorageError(f"{path} holds arrays but no record of weights; make one with: bench weights save")
+        raise DataError(f"{path} holds arrays but no record of weights; make one with: bench weights save")
     if hashlib.sha256(text.encode()).hexdigest() != metadata.get("sha256"):
-        raise StorageError(f"{path} is damaged: its record does not match its checksum; {again}")
+        raise DataError(f"{path} is damaged: its record does not match its checksum; {again}")
     try:
         made = json.loads(text).get("format")
         if made != FORMAT:
-            raise StorageError(f"{path} has format {made}, this bench reads format {FORMAT}; upgrade gapbench")
+            raise DataError(f"{path} has format {made}, this bench reads format {FORMAT}; upgrade gapbench")
         record = msgspec.json.decode(text, type=WeightsRecord)
     except (msgspec.MsgspecError, ValueError, AttributeError) as error:
-        raise StorageError(f"{path} holds a record that cannot be read ({error}); {again}") from None
+        raise DataError(f"{path} holds a record that cannot be read ({error}); {again}") from None
     if described(state) != dict(record.arrays):
-        raise StorageError(
-            f"{path} is damaged: names, types or shapes of its arrays are not those of its record; {again}"
-        )
+        raise DataError(f"{path} is damaged: names, types or shapes of its arrays are not those of its record; {again}")
     return Weights(path, digest, record, state)
 
 
@@ -180,9 +207,14 @@ def install(found: Weights, cache: Path) -> Path:
 
 
 def find(name: str, cache: Path) -> Weights:
-    """Weights by file, or by the beginning of the digest of installed ones (8 digits or more)."""
+    """Weights by file, or by the beginning of the digest of installed ones (`DIGITS` or more)."""
     path = Path(name).expanduser()
-    if not path.is_file() and len(name) >= 8 and set(name) <= set("0123456789abcdef"):
+    if not path.is_file() and name and set(name) <= set("0123456789abcdef"):
+        if len(name) < DIGITS:
+            raise UsageError(
+                f'"{name}" is no file of weights, and too short for a digest: write its first {DIGITS} digits or more '
+                "(they are in: bench weights list)"
+            )
         fitting = sorted(folder(cache).glob(f"{name}*.safetensors"))
         if len(fitting) > 1:
             raise UsageError(f'"{name}" begins the digest of {len(fitting)} installed weights; write more digits')
@@ -217,16 +249,14 @@ def check_plan(
     data: dataset, its parameters, manifest and the split's identity.
     """
     record, who = found.record, f"weights {found.path} ({found.record.component})"
+    trained = _plain(record.params)
     version, variants = imputer
     if record.version != version:
         raise UsageError(f"{who} were made by its version {record.version}, installed is {version}; train it again")
     for params in variants:
-        if other := sorted(key for key in {*params, *record.params} if params.get(key) != record.params.get(key)):
-            key = other[0]
-            raise UsageError(
-                f"{who} were trained with {key}={record.params.get(key)}, the run has {params.get(key)}; say "
-                f"imputer.{record.component}.{key}={record.params.get(key)}"
-            )
+        here = _plain(params)
+        if other := sorted(key for key in {*here, *trained} if here.get(key) != trained.get(key)):
+            raise UsageError(f"{who} were trained with {_differs(record.component, other[0], trained, here)}")
     names = [part.modality for part in record.modalities]
     for name, members in modalities.items():
         if list(members) != names:
@@ -234,12 +264,32 @@ def check_plan(
                 f"{who} are for the modalities {', '.join(names)} in this order; modality set {name} has {', '.join(members)}"
             )
     dataset, params, manifest, split = data
-    same = (params, manifest, split) == (record.data, record.manifest, record.split)
+    same = _plain([params, manifest, split]) == _plain([record.data, record.manifest, record.split])
     if dataset == record.dataset and not same and "split" not in differ:
         raise UsageError(
             f"{who} were trained on {dataset} with other files or another split: their training records may be test records "
             "here; if you know that they are not, say weights.differ=split"
         )
+
+
+def _plain(values: Any) -> Any:
+    """Values as they come back from a file, where tuples are lists, so that the two can be compared."""
+    return msgspec.json.decode(msgspec.json.encode(values))
+
+
+def _differs(component: str, key: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """That a parameter differs, and what to say."""
+    whole = f"imputer.{component}.{key}"
+    if key not in there or key not in here:
+        return f"other parameters than there are now ({key}); train it again"
+    if there[key] is None:
+        advice = f"leave {whole} out"
+    else:
+        advice = (
+            f"say {spoken(whole, there[key])}" if spoken(whole, there[key]) else f"set {whole} so in the suite file"
+        )
+    known, found = (spoken(key, values[key]) or f"{key}={values[key]}" for values in (there, here))
+    return f"{known}, the run has {found}; {advice}"
 
 
 def check_cohort(record: WeightsRecord, seen: Cohort, scaler: Scaler, differ: Differ) -> None:
@@ -301,7 +351,7 @@ def cut_of(scaler: Scaler) -> str:
 
 
 def load_into(imputer: Imputer[Any], path: Path, seen: Cohort, scaler: Scaler, differ: Differ) -> None:
-    """Give an imputer what it learnt elsewhere, instead of a fit. Raises UsageError, StorageError, PluginError."""
+    """Give an imputer what it learnt elsewhere, instead of a fit. Raises UsageError, DataError, PluginError."""
     found = read(path)
     check_cohort(found.record, seen, scaler, differ)
     try:

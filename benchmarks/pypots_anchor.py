@@ -11,6 +11,7 @@ a goal is missed.
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import sys
@@ -70,10 +71,30 @@ class Anchor:
         return imputation_scores(self.truth, made, self.hidden)["all"], spent
 
 
+def asked(words: list[str]) -> tuple[list[str], str, int]:
+    """Models, data.root and seed."""
+    parser = argparse.ArgumentParser(
+        description="MAE of SAITS and BRITS of PyPOTS in the protocol of the CSDI evaluation."
+    )
+    told = f"some of: {', '.join(ANCHORS)} (default: all); data.root=DIR, the folder that holds physionet2012; seed=N"
+    parser.add_argument("words", nargs="*", metavar="WORD", help=told)
+    names, said = [], {"data.root": "", "seed": "1"}
+    for word in parser.parse_args(words).words:
+        key, sign, value = word.partition("=")
+        if not (key in said if sign else word in ANCHORS):
+            parser.error(f"{word!r} is not accepted; write {told}")
+        if key == "seed" and not value.isdecimal():
+            parser.error(f"seed={value!r} is not a whole number from 0")
+        if sign:
+            said[key] = value
+        else:
+            names.append(word)
+    return names or list(ANCHORS), said["data.root"], int(said["seed"])
+
+
 def main(words: list[str]) -> int:
-    said = dict(word.split("=", 1) for word in words if "=" in word)
-    names = [word for word in words if "=" not in word] or list(ANCHORS)
-    anchor = Anchor(discover(), said.get("data.root", ""), int(said.get("seed", 1)))
+    names, root, seed = asked(words)
+    anchor = Anchor(discover(), root, seed)
     print(f"{'imputer':<14} {'MAE':>6} {'RMSE':>6} {'hidden':>7} {'CPU min':>8}  goal")
     missed = False
     for name in ["linear", *names]:

@@ -8,6 +8,7 @@ a check fails that is not declared, or passes although it is declared.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 
@@ -17,9 +18,19 @@ from bench.registry import discover
 MARKS = {"passed": ".", "failed": "F", "expected": "x", "skipped": "s"}
 
 
-def main(names: list[str]) -> int:
-    specs = [s for s in discover().specs("imputer") if s.name.startswith("pypots.")]
-    chosen = [s for s in specs if not names or s.name.removeprefix("pypots.") in names]
+def main(words: list[str]) -> int:
+    specs = {s.name.removeprefix("pypots."): s for s in discover().specs("imputer") if s.name.startswith("pypots.")}
+    parser = argparse.ArgumentParser(description="The conformance kit over PyPOTS models, a row per model.")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(specs) or 'none installed'}"
+    )
+    names = parser.parse_args(words).names
+    if not specs:
+        parser.error("PyPOTS is not installed; install it with: pip install 'gapbench[pypots]'")
+    for name in names:
+        if name not in specs:
+            parser.error(f"{name!r} is no model; accepted: {', '.join(specs)}")
+    chosen = [spec for name, spec in specs.items() if not names or name in names]
     width = max(len(spec.name) for spec in chosen)
     broken = []
     for spec in chosen:

@@ -184,7 +184,7 @@ def test_a_method_is_shown_with_everything_that_can_be_set(bench):
     (row,) = bench("show", "gru", "--json").json
     assert row.keys() == {
         "kind", "name", "version", "summary", "paper", "tags", "randomness", "plugin", "path", "parameters", "tasks",
-        "modalities", "splits", "expected_failures",
+        "modalities", "splits", "space", "expected_failures",
     }  # fmt: skip
     assert all(p.keys() == {"name", "type", "default", "accepted", "description"} for p in row["parameters"])
     shown = bench("show", "gru").out

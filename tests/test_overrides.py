@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.overrides import duration, merge, parse, scalar, size
+from bench.overrides import duration, merge, parse, scalar, size, spoken
 
 KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_\-]{0,8}(\.[A-Za-z0-9_\-]{1,8}){0,3}", fullmatch=True).filter(
     lambda key: key not in ("out", "cache", "suite", "data.root")
@@ -41,6 +42,22 @@ def test_text_in_quotes_comes_back_as_it_is_with_its_commas(texts, quote):
     assert list(values(",".join(f"{quote}{text}{quote}" for text in texts))) == texts
 
 
+ONE_QUOTE = st.text(st.characters(exclude_characters='"', exclude_categories=["Cs"]))
+
+
+@given(KEYS, st.lists(NUMBERS | st.booleans() | TEXTS | ONE_QUOTE))
+def test_what_is_spoken_is_what_parse_reads_back_from_a_shell(key, written):
+    [text] = shlex.split(spoken(key, written))
+    word = parse([text])[0]
+    assert (word.key, list(word.values)) == (key, written)
+    assert [type(value) for value in word.values] == [type(value) for value in written]
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1}, [[1]]])
+def test_what_no_word_can_say_is_not_spoken(value):
+    assert spoken("key", value) == ""
+
+
 @given(st.integers(-1000, 1000), st.integers(0, 300))
 def test_a_range_holds_both_its_ends(first, more):
     assert values(f"{first}..{first + more}") == tuple(range(first, first + more + 1))
@@ -66,6 +83,12 @@ def test_the_kinds_of_values():
 
 def test_a_quoted_number_truth_or_range_is_text():
     assert values("\"3\",'true','0..4'") == ("3", "true", "0..4")
+
+
+def test_brackets_keep_their_commas_unless_they_are_not_closed():
+    assert values("locf,csdi(eta=0, chunk=8),mcar(rate=0.1)") == ("locf", "csdi(eta=0, chunk=8)", "mcar(rate=0.1)")
+    assert values("a(b,c") == ("a(b", "c")
+    assert values("a)b,c(") == ("a)b", "c(")
 
 
 def test_ranges_and_values_mix():

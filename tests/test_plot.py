@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -14,12 +15,14 @@ import numpy as np
 import pytest
 from project import Project
 
+from bench import labels
 from bench.cli import cli
 from bench.errors import StorageError, UsageError
 from bench.last_run import choose, imputations, last_run
 from bench.leaderboard import load_export
 from bench.ledger import Ledger
 from bench.plots import imputation, parity, rates, style
+from bench.records import Export
 from bench.registry import discover
 from bench.report import last_plan
 from bench.testing.toy import toy_cohort
@@ -30,8 +33,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def words_in(svg: Path) -> str:
-    """What is written in an SVG picture: matplotlib keeps each text as a comment beside its outlines."""
-    return "\n".join(re.findall(r"<!-- (.*?) -->", svg.read_text(encoding="utf-8")))
+    """What is written in an SVG picture, where text is text."""
+    return "\n".join(map(html.unescape, re.findall(r"<text[^>]*>([^<]*)</text>", svg.read_text(encoding="utf-8"))))
 
 
 def place(project: Project, name: str) -> Path:
@@ -117,6 +120,83 @@ def test_coverage_can_be_drawn_for_those_that_have_one(imputed: Project) -> None
     text = words_in(place(imputed, "e.svg"))
     assert "around" in text
     assert "locf" not in text
+    assert "coverage 90 %" in text.splitlines()
+
+
+LABELS = ["mean", "csdi(eta=0, chunk=8)", "trace(preset=trace-small)", "gp(kernel=a)", "gp(kernel=b)"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "label"),
+    [
+        ("mean", "mean"),
+        ("trace", "trace(preset=trace-small)"),
+        ("trace(preset=trace-small)", "trace(preset=trace-small)"),
+        ("csdi", "csdi(eta=0, chunk=8)"),
+        ("csdi(eta=0,chunk=8)", "csdi(eta=0, chunk=8)"),
+        ("gp(kernel=b)", "gp(kernel=b)"),
+    ],
+)
+def test_a_label_and_the_bare_name_of_one_label_name_a_row(typed: str, label: str) -> None:
+    assert labels.the_one("imputer", typed, LABELS) == label
+
+
+def test_a_bare_name_is_its_own_label_where_there_is_one() -> None:
+    assert labels.the_one("imputer", "gp", ["gp(kernel=a)", "gp"]) == "gp"
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("gp", r"stands for 2 rows; say one of them in full, .*: gp\(kernel=a\), gp\(kernel=b\)$"),
+        ("gp(kernel=c)", "is not known .* accepted: .*gp"),
+        ("meen", 'did you mean "mean"'),
+        ("", "is not known"),
+    ],
+)
+def test_a_name_of_no_row_or_of_several_is_refused_with_the_choices(typed: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        labels.the_one("imputer", typed, LABELS)
+
+
+@pytest.fixture(scope="module")
+def labelled(imputed: Project) -> tuple[Ledger, Export]:
+    """The shared ledger, and its last plan as if `around` and `mean` had been run with parameters that their labels show."""
+    shown = {"around": "around(shift=0, width=2)", "mean": "mean(of=all)"}
+    ledger = Ledger(imputed.folder / "results")
+    planned = last_plan(ledger, "hidden")
+    renamed = [
+        (msgspec.structs.replace(at, imputer=shown.get(at.imputer, at.imputer)), key) for at, key in planned.planned
+    ]
+    records = [
+        msgspec.structs.replace(
+            record,
+            coordinates=msgspec.structs.replace(
+                record.coordinates, imputer=shown.get(record.coordinates.imputer, record.coordinates.imputer)
+            ),
+        )
+        for record in ledger.load({key for _, key in planned.planned}).values()
+    ]
+    return ledger, msgspec.structs.replace(planned, planned=renamed, records=records)
+
+
+@pytest.mark.parametrize("typed", ["around", "around(shift=0, width=2)"])
+def test_pictures_know_an_imputer_by_its_name_and_by_its_label(labelled: tuple[Ledger, Export], typed: str) -> None:
+    ledger, planned = labelled
+    [one, *_] = parity.parities(planned, ledger, ("locf", typed))
+    assert one.imputers == ("locf", "around(shift=0, width=2)")
+    [curve, *_] = rates.curves_of(planned, "mae", imputers=[typed])
+    assert [row.imputer for row in curve.rows] == ["around(shift=0, width=2)"]
+
+
+def test_a_long_label_is_written_in_lines_that_stay_in_the_picture(tmp_path: Path) -> None:
+    long = "trace(diffusion_steps=80, gate=mlp, learning_rate=0.0003, preset=trace-small, solver_steps=20, variant=uni)"
+    errors = np.linspace(0, 1, 50)
+    made = [parity.Parity(f"rectangle(rate=0.{k})", (long, long), errors, errors) for k in (1, 2, 3)]
+    parity.draw(made, "a title", tmp_path / "a.svg")
+    lines = words_in(tmp_path / "a.svg").splitlines()
+    assert max(map(len, lines)) <= parity.SIDE / style.CHARACTER
+    assert f"MAE of {long} (standard deviations)" in " ".join(lines)
 
 
 def test_a_parity_point_is_the_error_of_a_record_and_their_sums_give_the_score_of_the_table(imputed: Project) -> None:

@@ -345,3 +345,10 @@ def test_a_signal_while_a_failed_cell_is_tried_again_is_a_stop_and_not_a_failure
     _, err = interrupt(process)
     assert process.returncode == 130
     assert "go on with" in err
+
+
+def test_a_report_shows_the_last_run_whatever_is_said_of_how_it_ran(project):
+    project.bench("run", project.suite, "seed=7")
+    plain = project.leaderboard()
+    assert b"not-run" not in plain
+    assert project.leaderboard("cache=elsewhere", "workers=1") == plain

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +13,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from project import SUPPORT, Project
 
 from bench import arrays, weights
-from bench.errors import PluginError, StorageError, UsageError
+from bench.errors import DataError, PluginError, UsageError
+from bench.registry import discover
 from bench.stages.scaling import Scaler
 from bench.testing.toy import toy_cohort
 from bench.weights import TOLERANCE, WeightsRecord, channels_of, check_cohort, check_plan, cut_of, read
@@ -71,6 +73,31 @@ def test_another_name_than_safetensors_is_refused(tmp_path: Path) -> None:
         weights.write(tmp_path / "w.pt", STATE, made())
 
 
+@pytest.mark.parametrize("taken", ["w.safetensors", "w.json"])
+def test_what_is_there_already_is_kept_and_a_free_name_is_said(tmp_path: Path, taken: str) -> None:
+    for name in (taken, "w-2.json"):
+        (tmp_path / name).write_text("hours of training")
+    with pytest.raises(
+        UsageError, match=rf"{taken} is there already and was kept; say to=\S+w-3\.safetensors, or move"
+    ):
+        weights.write(tmp_path / "w.safetensors", STATE, made())
+    assert (tmp_path / taken).read_text() == "hours of training"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([taken, "w-2.json"])
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_both_files_have_the_mode_of_any_other_file(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        (tmp_path / "ordinary").touch()
+        weights.write(tmp_path / "w.safetensors", STATE, made())
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode for path in tmp_path.iterdir()}
+    assert set(modes) == {"ordinary", "w.safetensors", "w.json"}
+    assert set(modes.values()) == {modes["ordinary"]}
+
+
 def cut_short(content: bytes) -> bytes:
     return content[:-5]
 
@@ -104,7 +131,7 @@ def nested(content: bytes) -> bytes:
 def test_a_damaged_file_is_one_line(file: Path, damage: Callable[[bytes], bytes]) -> None:
     file.write_bytes(damage(file.read_bytes()))
     arrays.forget_checks()
-    with pytest.raises(StorageError, match=r"w\.safetensors .*get the file again") as caught:
+    with pytest.raises(DataError, match=r"w\.safetensors .*get the file again") as caught:
         read(file)
     assert "\n" not in str(caught.value)
 
@@ -128,21 +155,21 @@ def rewritten(file: Path, state: dict[str, np.ndarray], change: Callable[[dict],
 )
 def test_arrays_of_other_names_types_or_shapes_than_the_record_says_are_refused(file: Path, state: dict) -> None:
     rewritten(file, state)
-    with pytest.raises(StorageError, match="names, types or shapes of its arrays"):
+    with pytest.raises(DataError, match="names, types or shapes of its arrays"):
         read(file)
 
 
 def test_a_later_format_an_incomplete_record_and_no_record_at_all_are_told_apart(file: Path, tmp_path: Path) -> None:
     rewritten(file, STATE, lambda record: record.update(format=9))
-    with pytest.raises(StorageError, match="has format 9, this bench reads format 1; upgrade"):
+    with pytest.raises(DataError, match="has format 9, this bench reads format 1; upgrade"):
         read(file)
     rewritten(file, STATE, lambda record: (record.update(format=1), record.pop("seed")))
-    with pytest.raises(StorageError, match="holds a record that cannot be read"):
+    with pytest.raises(DataError, match="holds a record that cannot be read"):
         read(file)
     arrays.write(tmp_path / "bare.safetensors", STATE)
-    with pytest.raises(StorageError, match="no record of weights"):
+    with pytest.raises(DataError, match="no record of weights"):
         read(tmp_path / "bare.safetensors")
-    with pytest.raises(StorageError, match="there are no weights at"):
+    with pytest.raises(UsageError, match="there are no weights at"):
         read(tmp_path / "nowhere.safetensors")
 
 
@@ -151,8 +178,15 @@ def test_installed_weights_are_found_by_the_beginning_of_their_digest(file: Path
     path = weights.install(found, tmp_path / "cache")
     assert path.read_bytes() == file.read_bytes()
     assert weights.find(found.name, tmp_path / "cache").digest == found.digest
-    with pytest.raises(StorageError, match="there are no weights at"):
+    with pytest.raises(UsageError, match="there are no weights at"):
         weights.find("0123456789", tmp_path / "cache")
+
+
+def test_a_digest_that_is_too_short_is_told_how_long_it_must_be(file: Path, tmp_path: Path) -> None:
+    weights.install(read(file), tmp_path / "cache")
+    short = read(file).digest[:7]
+    with pytest.raises(UsageError, match=f'"{short}" is no file of weights, and too short .* first 8 digits or more'):
+        weights.find(short, tmp_path / "cache")
 
 
 def test_two_files_of_one_imputer_are_refused(file: Path, tmp_path: Path) -> None:
@@ -174,8 +208,8 @@ PLAN = {
     ("changes", "said"),
     [
         ({"imputer": ("2", [{"width": 1.0}])}, "were made by its version 1, installed is 2"),
-        ({"imputer": ("1", [{"width": 2.0}])}, r"width=1.0, the run has 2.0; say imputer\.around\.width=1\.0"),
-        ({"imputer": ("1", [{"width": 1.0}, {"width": 3.0}])}, "the run has 3.0"),
+        ({"imputer": ("1", [{"width": 2.0}])}, r"width=1.0, the run has width=2.0; say imputer\.around\.width=1\.0"),
+        ({"imputer": ("1", [{"width": 1.0}, {"width": 3.0}])}, "the run has width=3.0"),
         ({"modalities": {"all": ("labs", "vitals")}}, "for the modalities vitals, labs in this order"),
         ({"modalities": {"all": ("vitals", "labs"), "some": ("vitals",)}}, "modality set some has vitals"),
         ({"data": ("toy", {"n": 48}, "m1", {"seed": 3})}, "say weights.differ=split"),
@@ -187,6 +221,44 @@ def test_what_the_plan_tells_is_refused_before_anything_runs(file: Path, changes
     check_plan(read(file), **PLAN)
     with pytest.raises(UsageError, match=said):
         check_plan(read(file), **(PLAN | changes))
+
+
+@pytest.mark.parametrize(
+    ("trained", "run", "said"),
+    [
+        (("a", "b c"), (), "trained with 'targets=a,b c', the run has targets=; say 'imputer.around.targets=a,b c'"),
+        ((), ("a",), "trained with targets=, the run has targets=a; say imputer.around.targets="),
+        (("a,b", "5"), ("a", "b", 5), """say 'imputer.around.targets="a,b","5"'"""),
+        (True, False, "trained with targets=true, the run has targets=false; say imputer.around.targets=true"),
+        (None, 5, "trained with targets=None, the run has targets=5; leave imputer.around.targets out"),
+        ({"a": 1}, {}, "the run has targets={}; set imputer.around.targets so in the suite file"),
+    ],
+)
+def test_parameters_come_back_from_a_file_as_they_went_and_others_are_said_in_words_of_the_command(
+    tmp_path: Path, trained: object, run: object, said: str
+) -> None:
+    weights.write(tmp_path / "p.safetensors", STATE, made(params={"targets": trained}))
+    found = read(tmp_path / "p.safetensors")
+    check_plan(found, **(PLAN | {"imputer": ("1", [{"targets": trained}])}))
+    with pytest.raises(UsageError, match=re.escape(said) + "$"):
+        check_plan(found, **(PLAN | {"imputer": ("1", [{"targets": run}])}))
+
+
+def test_parameters_of_another_time_cannot_be_said(file: Path) -> None:
+    with pytest.raises(UsageError, match=r"other parameters than there are now \(height\); train it again"):
+        check_plan(read(file), **(PLAN | {"imputer": ("1", [{"width": 1.0, "height": 2.0}])}))
+
+
+def test_lists_among_the_parameters_of_a_dataset_come_back_as_they_went(tmp_path: Path) -> None:
+    spec = discover().get("dataset", "physionet2012")
+    whole, one = (msgspec.to_builtins(spec.parameters({"sets": sets})) for sets in (["a", "b"], ["a"]))
+    assert isinstance(whole["sets"], tuple)
+    split = {"seed": 0, "fractions": (0.7, 0.15, 0.15)}
+    weights.write(tmp_path / "d.safetensors", STATE, made(dataset="physionet2012", data=whole, split=split))
+    found = read(tmp_path / "d.safetensors")
+    check_plan(found, **(PLAN | {"data": ("physionet2012", whole, "m1", split)}))
+    with pytest.raises(UsageError, match="other files or another split"):
+        check_plan(found, **(PLAN | {"data": ("physionet2012", one, "m1", split)}))
 
 
 def test_another_split_of_the_same_data_is_accepted_when_said_and_other_data_have_no_split_in_common(
@@ -253,85 +325,3 @@ def test_an_imputer_that_chokes_on_the_state_is_named(file: Path) -> None:
         PluginError, match=r"imputer around does not take the weights \w{8}: KeyError: 'blocks.0.weight'"
     ):
         weights.load_into(Picky(), file, cohort, Scaler.fit(cohort), ())  # type: ignore[arg-type]
-
-
-def line(records: list[dict], imputer: str) -> dict[int, dict]:
-    return {r["coordinates"]["seed"]: r for r in records if r["coordinates"]["imputer"].startswith(imputer)}
-
-
-def test_weights_go_from_one_run_into_another_which_trains_nothing(project: Project) -> None:
-    suite = f"suite={SUPPORT / 'hidden.toml'}"
-    beacon = project.folder / "fits"
-    same = ("imputer=around", "scenario=mcar", "scenario.mcar.rate=0.3", "seed=1", f"imputer.around.beacon={beacon}")
-    project.bench("run", suite, *same)
-    assert beacon.read_text() == "fitted\n"
-    save = ("weights", "save", suite, "imputer=around", "by=A. Person", "to=w.safetensors")
-    assert project.bench(*save).stdout == "w.safetensors\n"
-    found = read(project.folder / "w.safetensors")
-    assert (found.record.scores["all"]["hidden"] > 0, found.record.parameters) == (True, 10)
-    assert found.record.licence == "not stated; ask what the terms of toy allow"
-
-    project.bench("run", suite, *same, "weights=w.safetensors", "out=second")
-    assert beacon.read_text() == "fitted\n"
-    [trained] = project.records()
-    [loaded] = [json.loads(p.read_bytes())["record"] for p in project.folder.glob("second/ledger/cells/*/*.json")]
-    assert loaded["coordinates"]["imputer"].endswith(f", weights={found.name})")
-    assert loaded["imputation"] == trained["imputation"]
-    assert loaded["predictions"] == trained["predictions"]
-    assert loaded["key"] != trained["key"]
-    assert loaded["provenance"]["imputer weights"] == f"{found.record.said()}, {found.name}"
-    project.bench("report", suite, "out=second")
-    assert "by A. Person" in (project.folder / "second" / "leaderboards" / "hidden.md").read_text()
-
-    refused = project.bench("weights", "save", suite, "imputer=around", "to=x.safetensors", "out=second", code=2)
-    assert "was not trained in this run but loaded" in refused.stderr
-
-    assert project.bench("weights", "load", "w.safetensors").stdout == f"{found.digest}\n"
-    assert project.bench("weights", "list").stdout.startswith(f"{found.name}  around: trained on generated data of toy")
-    assert project.bench("weights", "list", ".", "--json").stdout.count(found.digest) == 1
-    project.bench("run", suite, *same, f"weights={found.name}", "out=second")
-    assert beacon.read_text() == "fitted\n"
-
-    project.bench("run", suite, "imputer=stateless", "scenario=natural", "seed=1", "out=third")
-    stateless = project.bench("weights", "save", suite, "imputer=stateless", "to=x.safetensors", "out=third", code=2)
-    assert "stateless learns nothing that could be saved" in stateless.stderr
-
-    other = project.bench("run", suite, *same, "weights=w.safetensors", "split.seed=5", code=2)
-    assert "say weights.differ=split" in other.stderr
-    missing = project.bench("run", suite, "imputer=mean", "weights=w.safetensors", code=2)
-    assert "holds weights of around, which is not in this run; say imputer=around" in missing.stderr
-
-
-def test_weights_that_do_not_fit_the_data_fail_their_cells_with_the_reason(imputed: Project) -> None:
-    imputed.bench("weights", "save", imputed.suite, "imputer=around", "scenario=natural", "seed=1", "to=n.safetensors")
-    words = ("imputer=around,mean", "scenario=natural", "seed=1", "weights=n.safetensors")
-    other = ("split.seed=3", "weights.differ=split", "out=other")
-    imputed.bench("run", imputed.suite, *words, *other, code=1)
-    found = [json.loads(p.read_bytes())["record"] for p in imputed.folder.glob("other/ledger/cells/*/*.json")]
-    states = {r["coordinates"]["imputer"].partition("(")[0]: (r["status"], r["reason"]) for r in found}
-    assert states["mean"][0] == "ok"
-    assert states["around"][0] == "failed"
-    assert "to use them all the same say weights.differ=scaling" in states["around"][1]
-    imputed.bench("run", imputed.suite, *words, "split.seed=3", "weights.differ=split,scaling", "out=other")
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "said"),
-    [
-        (("save", "imputer=around", "to=a.safetensors"), 2, "scenario natural, mcar(rate=0.1), mcar(rate=0.5)"),
-        (("save", "imputer=around", "scenario=natural", "to=a.safetensors"), 2, "seed 1, 2; say one of them: seed=..."),
-        (("save", "imputer=around", "scenario=natural", "seed=1"), 2, '"to" is missing'),
-        (("save", "imputer=around", "scenario=natural", "seed=1", "to=a.pt"), 2, "must end in .safetensors"),
-        (("save", "imputer=arround", "to=a.safetensors"), 2, 'did you mean "around"'),
-        (("load", "nothing.safetensors"), 5, "there are no weights at nothing.safetensors"),
-        (("list", "nowhere"), 5, "there is no folder nowhere"),
-    ],
-)
-def test_what_cannot_be_saved_or_loaded_is_one_line(
-    imputed: Project, words: tuple[str, ...], code: int, said: str
-) -> None:
-    suite = (imputed.suite,) if words[0] == "save" else ()
-    done = imputed.bench("weights", words[0], *suite, *words[1:], code=code)
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stdout == ""

@@ -16,6 +16,7 @@ from bench.errors import EXIT_CODES, BenchError, nearest
 COMMANDS = {
     "run": ("bench.cli.grid:run", "Run a suite: finish what the ledger lacks."),
     "plan": ("bench.cli.grid:plan", "Show the cells of a suite, what is cached and what the rest will cost."),
+    "tune": ("bench.cli.tune:tune", "Choose parameters of fusers on the validation part, as many trials for each."),
     "report": ("bench.cli.report:report", "Write the leaderboard of a suite from the ledger."),
     "plot": ("bench.cli.plot:plot", "Draw imputations, error curves, or one imputer against another."),
     "weights": ("bench.cli.weights:weights", "Save, load or list what imputers have learnt."),

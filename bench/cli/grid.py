@@ -115,14 +115,22 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
 
     registry = discover()
     asked = request(words, registry)
-    from bench.execute.pool import Watch
-    from bench.execute.progress import Progress, clock
-    from bench.run import execute, prepare
+    from bench.run import prepare
 
     prepared = prepare(asked, registry, fetch=say)
     split = asked.suite.split
     if split.legacy:
         say(f"warning: {split.label}: parted by record, so patients stand on both sides; every table will say so")
+    outcome = carry_out(prepared)
+    _conclude(outcome, as_json)
+
+
+def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
+    """Run what is left of a plan, with progress on stderr; Ctrl-C and SIGTERM end it cleanly. remember: see `execute`."""
+    from bench.execute.pool import Watch
+    from bench.execute.progress import Progress, clock
+    from bench.run import execute
+
     progress = Progress(_workers(prepared))
 
     def newest(job: Job) -> float:
@@ -139,8 +147,7 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
         say(f"{prepared.request.suite.name}: {total} cells, {cached} done before, about {clock(progress.eta())} to go")
 
     with progress, _stopping(watch):
-        outcome = execute(prepared, watch, started)
-    _conclude(outcome, as_json)
+        return execute(prepared, watch, started, remember)
 
 
 def _workers(prepared: Prepared) -> int:
@@ -219,6 +226,9 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
         code = 1
     elif broken:
         code = 7
-    if outcome.unfinished:
-        code = {"Ctrl-C": 130, "SIGTERM": 143}.get(outcome.stopped, 6)
-    raise SystemExit(code)
+    raise SystemExit(unfinished_code(outcome) if outcome.unfinished else code)
+
+
+def unfinished_code(outcome: Outcome) -> int:
+    """The exit code of a run that was stopped before its end."""
+    return {"Ctrl-C": 130, "SIGTERM": 143}.get(outcome.stopped, 6)

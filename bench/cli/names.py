@@ -135,6 +135,7 @@ def _describe(spec: Spec) -> dict[str, Any]:
         "tasks": {name: task.summary for name, task in spec.tasks.items()},
         "modalities": list(spec.modalities),
         "splits": list(spec.splits),
+        "space": {name: list(values) for name, values in spec.space.items()},
         "expected_failures": dict(spec.expected_failures),
     }
 
@@ -219,6 +220,7 @@ def _text(spec: Spec) -> str:
         default = ",".join(map(str, row["default"])) if isinstance(row["default"], list | tuple) else row["default"]
         accepted = f" ({row['accepted']})" if row["accepted"] else ""
         lines.append(f"    {prefix}.{row['name']}={default}  {row['type']}{accepted}  {row['description']}".rstrip())
+    lines += [f"  tuning chooses {name} from: {', '.join(map(str, values))}" for name, values in spec.space.items()]
     lines += [f"  expected to fail {check}: {reason}" for check, reason in spec.expected_failures.items()]
     return "\n".join(lines)
 

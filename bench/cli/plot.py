@@ -63,7 +63,8 @@ def imputation(words: tuple[str, ...]) -> None:
     """Draw records of the last run as they were observed, hidden and imputed, in recorded units. Patient-level.
 
     Words: suite, out, cache, data.root; imputer, scenario, modalities, seed (of the run); record, channel, modality (what
-    to draw; default: test records and channels with most hidden entries); to=FILE.png or FILE.svg.
+    to draw; default: test records and channels with most hidden entries); to=FILE.png or FILE.svg. A label's name without
+    its brackets stands for all labels that have it; your shell wants quotes around brackets.
     """
     from bench.last_run import choose, imputations, last_run, only, seen_of
     from bench.plots.imputation import METHODS, draw, panels
@@ -116,7 +117,8 @@ def rates(words: tuple[str, ...]) -> None:
     """Draw a score on hidden entries over the rates of a scenario, a line per imputer with its interval.
 
     Words: suite and out, or from=FILE (a records file); metric (mae, rmse, crps, coverage50, coverage90); imputer, scenario
-    (what to draw); to=FILE.png or FILE.svg. Holds no patient-level value.
+    (what to draw); to=FILE.png or FILE.svg. An imputer is a label, or its name where one label has it; your shell wants
+    quotes around brackets. Holds no patient-level value.
     """
     from bench.cli.report import export_of
     from bench.plots.rates import curves_of, draw
@@ -136,7 +138,8 @@ def parity(words: tuple[str, ...]) -> None:
     """Draw MAE on the hidden entries of each test record, one imputer against another. Patient-level.
 
     Words: suite, out; imputer=FIRST,SECOND; scenario, modalities, seed (of the run); modality (count only its entries);
-    to=FILE.png or FILE.svg.
+    to=FILE.png or FILE.svg. An imputer is a label, or its name where one label has it; your shell wants quotes around
+    brackets: 'imputer=locf,csdi(eta=0, chunk=8)'.
     """
     from bench.cli.report import suite_name
     from bench.errors import UsageError
@@ -154,17 +157,16 @@ def parity(words: tuple[str, ...]) -> None:
         )
     ledger = Ledger(Path(said.get("out", ("results",))[0]).expanduser())
     planned = last_plan(ledger, suite_name(said["suite"][0]))
-    pair = names[0], names[1]
     made = parities(
         planned,
         ledger,
-        pair,
+        (names[0], names[1]),
         said.get("scenario", ()),
         said.get("modalities", ()),
         said.get("seed", ()),
         said.get("modality", ("",))[0],
     )
-    draw(made, pair, f"{_of(planned)}: a point per test record", path)
+    draw(made, f"{_of(planned)}: a point per test record", path)
     if not planned.synthetic:
         say(PATIENTS)
     print(path)

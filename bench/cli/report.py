@@ -14,16 +14,19 @@ from bench.cli import say
 if TYPE_CHECKING:
     from bench.records import Export
 
-SIMPLE = {"suite", "out", "to", "from"}
-"""Words that ask for the last run of a suite; any other word makes a plan of its own."""
+SIMPLE = {"suite", "out", "to", "from", "cache", "workers", "threads", "budget", "retry", "shuffle"}
+"""Words that ask for the last run of a suite, or only say how it ran; any other word makes a plan of its own."""
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="suite=NAME [out=DIR] [to=DIR] [KEY=VALUE]... | from=FILE [to=DIR]")
 @click.option("--print", "show", is_flag=True, help="Print the Markdown table as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the tables as JSON.")
+@click.option(
+    "--html", "page", is_flag=True, help="Write one HTML page as well: sortable tables and pictures, no network."
+)
 @click.option("--no-costs", is_flag=True, help="Leave out timings and memory, so that equal runs give equal bytes.")
-def report(words: tuple[str, ...], show: bool, as_json: bool, no_costs: bool) -> None:
+def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_costs: bool) -> None:
     """Write the leaderboard of a suite: Markdown, CSV, JSON, and the records it is made of.
 
     Shows the last run of the suite, or the cells that further words select. from=FILE makes the same tables from a
@@ -34,7 +37,7 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, no_costs: bool) ->
 
     gc.disable()  # nothing is thrown away here; looking for it among ten thousand records takes a tenth of the time
     export, folder = export_of(words)
-    rendered = render(export, wall_costs=not no_costs)
+    rendered = render(export, wall_costs=not no_costs, page=page)
     paths = write(folder, stem(export), rendered)
     save_export(records_path(folder, export), redact(export))
     if as_json:

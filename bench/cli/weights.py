@@ -63,6 +63,7 @@ def save(words: tuple[str, ...]) -> None:
     record.licence = one.get("licence") or f"not stated; ask what the terms of {record.dataset} allow"
     path = Path(one["to"]).expanduser()
     write(path, state, record)
+    say(f"{record.component}: {record.size()}")
     if not run.planned.synthetic:
         say(f"these weights were learnt from records of {record.dataset}: pass them on only where its terms allow it")
     print(path)
@@ -82,6 +83,9 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-un
     from bench.weights import WeightsRecord, channels_of, cut_of
 
     name = cell.imputer.name
+    spec = registry.get("imputer", name)
+    if {"hides_values", "leaves_nan"} & spec.tags:
+        raise UsageError(f"{name} is a control that fills in nothing: it has no weights to save")
     if cell.imputer.weights:
         raise UsageError(f"{cell.imputer.label} was not trained in this run but loaded; pass on the file it came from")
     done = completed_file(Path(run.setup.cache), cell.impute_key)
@@ -94,7 +98,6 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-un
     seen = seen_of(cell, run, registry)
     made = load(Path(run.setup.cache), cell.impute_key)
     *modalities, statics = channels_of(seen.cohort, seen.scaler)
-    spec = registry.get("imputer", name)
     source, libraries = sources(spec.path.partition(":")[0])
     suite, plan = run.prepared.request.suite, run.prepared.plan
     dataset = registry.get("dataset", suite.dataset)
@@ -164,7 +167,7 @@ def _lines(record: WeightsRecord) -> list[str]:
     channels = sum(len(part.channels) for part in record.modalities)
     return [
         record.said(),
-        f"{record.parameters:,} parameters; {channels} channels of {', '.join(part.modality for part in record.modalities)}; "
+        f"{record.size()}; {channels} channels of {', '.join(part.modality for part in record.modalities)}; "
         f"{record.length} bins of {record.bin_hours:g} h",
         f"scores on its own hidden test entries: {shown or 'none, nothing was hidden'}",
         f"licence: {record.licence or 'not stated'}",
@@ -184,7 +187,7 @@ def _sources_differ(record: WeightsRecord, path: str) -> str:
 def list_(words: tuple[str, ...], as_json: bool) -> None:
     """List the weights in a folder; without one, those that are installed in the cache."""
     from bench.cli.words import said_words
-    from bench.errors import StorageError, UsageError
+    from bench.errors import DataError, UsageError
     from bench.request import Settings
     from bench.weights import folder, read
 
@@ -196,12 +199,12 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
         Path(folders[0]).expanduser() if folders else folder(Settings(cache=said.get("cache", ("",))[0]).cache_folder())
     )
     if folders and not place.is_dir():
-        raise StorageError(f"there is no folder {place}")
+        raise UsageError(f"there is no folder {place}; without one, what is installed is listed: bench weights list")
     found = []
     for path in sorted(place.glob("*.safetensors")):
         try:
             found.append(read(path))
-        except StorageError as error:
+        except DataError as error:
             say(f"warning: {error}")
     if as_json:
         answer([{"name": w.name, "digest": w.digest, "file": str(w.path), "record": w.record} for w in found])

@@ -1,6 +1,6 @@
 """The leaderboard: a pure function of an export, in Markdown for people, CSV and JSON for programs.
 
-render(export) -> {"md": ..., "csv": ..., "json": ...}     write(folder, stem, rendered)
+render(export) -> {"md": ..., "csv": ..., "json": ...}, and "html" on demand     write(folder, stem, rendered)
 save_export, load_export, redact                           exports as files that may be shared
 """
 
@@ -23,8 +23,10 @@ from bench.records import Export
 __all__ = ["aggregate_export", "load_export", "redact", "render", "save_export", "write"]
 
 
-def render(export: Export, wall_costs: bool = True) -> dict[str, bytes]:
+def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[str, bytes]:
     """The leaderboard as "md", "csv" and "json": the same bytes for the same plan and records, in whatever order.
+
+    page=True adds "html", one page that needs nothing else, for a browser.
 
     wall_costs=False leaves out everything that differs when the same cells are run again: the section on costs, and in
     CSV and JSON all costs but the number of parameters. What is above the section on costs never depends on it.
@@ -32,11 +34,16 @@ def render(export: Export, wall_costs: bool = True) -> dict[str, bytes]:
     cells, notes = join(export)
     board = aggregate(export, cells, notes, wall_costs)
     controls = set(export.control_imputers), set(export.control_fusers)
-    return {
+    rendered = {
         "md": to_markdown(board).encode(),
         "csv": to_csv(cells, controls, wall_costs).encode(),
         "json": msgspec.json.format(msgspec.json.encode(board, order="deterministic"), indent=1) + b"\n",
     }
+    if page:
+        from bench.leaderboard.html import to_html
+
+        rendered["html"] = to_html(board).encode()
+    return rendered
 
 
 def aggregate_export(export: Export) -> Board:
@@ -45,7 +52,10 @@ def aggregate_export(export: Export) -> Board:
 
 
 def write(folder: Path, stem: str, rendered: Mapping[str, bytes]) -> list[Path]:
-    """Write `folder/stem.md`, `.csv` and `.json`, each whole or not at all. Raises StorageError. Returns the paths."""
+    """Write `folder/stem.md` and all other kinds that were rendered, each whole or not at all; returns the paths.
+
+    Raises StorageError.
+    """
     paths = []
     for suffix, content in rendered.items():
         path = folder / f"{stem}.{suffix}"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import statistics as plain
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from bench.leaderboard.agreement import agreements
+from bench.leaderboard.attribution import attributions
 from bench.leaderboard.audits import audit_results
 from bench.leaderboard.board import Board, Cost, PublishedScore, Row, Score, Table
 from bench.leaderboard.gains import gain_tables
 from bench.leaderboard.imputation import curves, imputation_tables, imputer_costs
+from bench.leaderboard.marginal import marginals
+from bench.leaderboard.pareto import place_costs
+from bench.leaderboard.patterns import calibration_tables, pattern_tables
 from bench.leaderboard.redact import is_public, redact_command, redact_text
 from bench.leaderboard.storage import finite
 from bench.records import (
@@ -86,6 +90,10 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
     for key, methods in tables.items():
         task = tasks.get(key[0]) or TaskSummary(key[0], "unknown", _metrics(methods))
         made.append(_table(export, key, task, methods, audit_cells))
+    inside = list(tables.values())
+    costs = _costs(tables) if wall_costs else None
+    if costs is not None:
+        place_costs(costs, made)
     scored = {at: record for at, record in cells.items() if not at.audit}
     imputation = imputation_tables(scored, export)
     for each in imputation:
@@ -102,11 +110,15 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
         tables=made,
         imputation=imputation,
         provenance=_provenance(cells),
-        notes=[*_split_notes(export), *_protocol_notes(export), *notes],
-        costs=_costs(tables) if wall_costs else None,
+        notes=[*_split_notes(export), *_protocol_notes(export), *export.notes, *notes],
+        costs=costs,
         gains=gain_tables(export.statistics, made),
         curves=curves(imputation, export.statistics.imputation if export.statistics else ImputationStatistics()),
         agreements=agreements(made, imputation, export.statistics),
+        attributions=attributions(made, inside, export.statistics),
+        marginals=marginals(export, made),
+        patterns=pattern_tables(made, inside),
+        calibrations=calibration_tables(made, inside),
         imputer_costs=imputer_costs(scored) if wall_costs else None,
     )
 
@@ -162,6 +174,7 @@ def _table(
     for method, cells in methods.items():
         row = rows[method] = _row(export, method, cells, task)
         row.audits = audit_results(cells, audit_cells.get(method, {}))
+    _forget_lonely_fuser(rows.values())
     sign = -1 if higher_is_better(primary) else 1
     ranked = sorted((m for m in rows if rows[m].complete), key=lambda m: (sign * rows[m].scores[primary].mean, m))
     for place, method in enumerate(ranked):
@@ -170,7 +183,7 @@ def _table(
         rows[method].rank = before.rank if tied and before else place + 1
     rest = sorted((m for m in rows if not rows[m].complete), key=lambda m: (not rows[m].seeds_ok, m))
     counts, notes = _counts(methods)
-    notes = [*_split_notes(export, counts.pop(CROSSING, None)), *_protocol_notes(export), *notes]
+    notes = [*_split_notes(export, counts.pop(CROSSING, None)), *_protocol_notes(export), *export.notes, *notes]
     table = Table(
         task=task.name,
         summary=task.summary,
@@ -188,6 +201,13 @@ def _table(
     _compare(table, key, ranked, rows, export.statistics)
     _place_published(table, key, export)
     return table
+
+
+def _forget_lonely_fuser(rows: Collection[Row]) -> None:
+    """Where the control fusers are all fusers, as in a suite for imputers, they control nothing."""
+    if all(row.control_fuser for row in rows):
+        for row in rows:
+            row.control_fuser = False
 
 
 def _row(export: Export, method: Method, cells: Cells, task: TaskSummary) -> Row:

@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from bench.records import Bin
+
 AuditState = Literal["passed", "failed", "not applicable", "not run"]
 
 
@@ -257,7 +259,12 @@ class ImputerCost(msgspec.Struct, kw_only=True):
 
 
 class Cost(msgspec.Struct, kw_only=True):
-    """What the ok cells of one method took, on average: seconds per stage, seconds per sample, bytes, parameters."""
+    """What the ok cells of one method took, on average: seconds per stage, seconds per sample, bytes, parameters.
+
+    score: mean of the primary metric, of complete rows. whole: cost of the whole method per name of
+    `bench.leaderboard.pareto.COSTS`, imputer included unless `fuser_only`. front: those of them for which no row of the
+    table is at least as good and at least as cheap, and one of both strictly.
+    """
 
     task: str
     modalities: str
@@ -267,6 +274,150 @@ class Cost(msgspec.Struct, kw_only=True):
     cells: int
     device: str
     values: dict[str, float]
+    score: float | None = None
+    whole: dict[str, float] = {}
+    fuser_only: bool = False
+    front: list[str] = []
+
+
+class Level(msgspec.Struct, frozen=True):
+    """One imputer or fuser: its mean over all of the other factor minus the mean of the block, with its interval."""
+
+    name: str
+    control: bool
+    effect: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Share(msgspec.Struct, frozen=True):
+    """The share of one factor in what differs between methods, 0 to 1, what noise alone would give taken off.
+
+    p: how often noise alone would differ as much. None where the noise is not known.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+
+
+class Block(msgspec.Struct, kw_only=True):
+    """A complete block of a table, taken apart: score = mean + imputer + fuser + interaction.
+
+    controls: whether control rows are in it. interaction: float [imputers][fusers]; interaction_low, interaction_high: its
+    intervals, empty where noise is not known. shares: of "imputer", "fuser" and "interaction"; they sum to 1; empty where
+    nothing differs beyond noise. noise: what the intervals are about: "patients and seeds", "seeds" or "". left_out: the
+    methods of the table that are not in the block.
+    """
+
+    controls: bool
+    mean: float
+    imputers: list[Level]
+    fusers: list[Level]
+    interaction: list[list[float]]
+    interaction_low: list[list[float]]
+    interaction_high: list[list[float]]
+    shares: dict[str, Share]
+    noise: str
+    left_out: list[str]
+
+
+class Attribution(msgspec.Struct, kw_only=True):
+    """What the imputer and what the fuser is worth in one table, in the primary metric. blocks: the largest complete one,
+    and that of the rows that are no controls; none, and `note` says why. alpha: of the intervals.
+    """
+
+    task: str
+    modalities: str
+    scenario: str
+    metric: str
+    higher: bool
+    alpha: float
+    blocks: list[Block]
+    note: str = ""
+
+
+class MarginalRow(msgspec.Struct, frozen=True):
+    """What one method gains from one modality; low, high: the stored interval, where there is one."""
+
+    imputer: str
+    fuser: str
+    difference: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Marginal(msgspec.Struct, kw_only=True):
+    """What a modality adds to a modality set: score with it minus score without it, method by method.
+
+    mean, least, most: over the methods. better, worse: how many gain and lose; surely_better, surely_worse: those whose
+    interval excludes 0, None where no intervals are stored.
+    """
+
+    task: str
+    scenario: str
+    metric: str
+    higher: bool
+    modality: str
+    without: str
+    with_it: str
+    mean: float
+    least: float
+    most: float
+    better: int
+    worse: int
+    surely_better: int | None
+    surely_worse: int | None
+    rows: list[MarginalRow]
+
+
+class PatternRow(msgspec.Struct, kw_only=True):
+    """The primary score of one method by pattern, in the order of the table's; None where a seed lacks it.
+
+    worst: place of the worst pattern among those large enough to be called so.
+    """
+
+    imputer: str
+    fuser: str
+    control_imputer: bool
+    control_fuser: bool
+    scores: list[Score | None]
+    worst: int | None = None
+
+
+class Patterns(msgspec.Struct, kw_only=True):
+    """Scores by which modalities a test record has, for one table. records: per pattern, the mean over seeds."""
+
+    task: str
+    modalities: str
+    scenario: str
+    metric: str
+    higher: bool
+    names: list[str]
+    records: list[float]
+    rows: list[PatternRow]
+
+
+class CalibrationRow(msgspec.Struct, kw_only=True):
+    """How well one method's probabilities are calibrated. bins: of all seeds together, of the best rows, for a picture."""
+
+    imputer: str
+    fuser: str
+    control_imputer: bool
+    control_fuser: bool
+    ece: Score | None
+    brier: Score | None
+    bins: list[Bin]
+
+
+class Calibrations(msgspec.Struct, kw_only=True):
+    """Calibration of one table's rows, in their order."""
+
+    task: str
+    modalities: str
+    scenario: str
+    rows: list[CalibrationRow]
 
 
 class Board(msgspec.Struct, kw_only=True):
@@ -289,4 +440,8 @@ class Board(msgspec.Struct, kw_only=True):
     gains: list[Gains] = []
     curves: list[Curve] = []
     agreements: list[Agreement] = []
+    attributions: list[Attribution] = []
+    marginals: list[Marginal] = []
+    patterns: list[Patterns] = []
+    calibrations: list[Calibrations] = []
     imputer_costs: list[ImputerCost] | None = None

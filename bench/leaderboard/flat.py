@@ -10,11 +10,13 @@ from bench.leaderboard.aggregate import Cells
 from bench.leaderboard.redact import redact_text
 from bench.records import Audit, Coordinates, Record
 
-BLOCKS = ("test", "validation", "imputation", "hidden", "audit", "records", "cost")
+BLOCKS = ("test", "validation", "calibration", "pattern", "imputation", "hidden", "audit", "records", "cost")
 """Groups of columns, in their order; a column is called by its block and the name inside."""
 
 COSTS_THAT_REPEAT = frozenset({"parameters", "imputer_parameters", "draws"})
 """Costs that are the same whenever a cell is run again; all others are timings or measured memory."""
+
+CALIBRATION = ("ece", "brier")
 
 PLACE = Coordinates.__struct_fields__
 
@@ -43,6 +45,8 @@ def to_csv(cells: Cells, controls: tuple[set[str], set[str]], wall_costs: bool =
         line += record.key, record.status, redact_text(record.reason)
         line += map(record.scores.get, names["test"])
         line += map(record.validation.get, names["validation"])
+        line += [getattr(record.calibration, name, None) for name in names["calibration"]]
+        line += map(_patterns(record).get, names["pattern"])
         line += [record.imputation.get(modality, {}).get(name) for modality, name in modalities]
         line += map(record.hidden.get, names["hidden"])
         line += [_outcome(record.audits.get(name)) for name in names["audit"]]
@@ -61,11 +65,20 @@ def _names(records: Iterable[Record]) -> dict[str, list[str]]:
         found["imputation"].update(
             f"{modality} {name}" for modality, scores in record.imputation.items() for name in scores
         )
+        found["calibration"].update(CALIBRATION if record.calibration else ())
+        found["pattern"].update(_patterns(record))
         found["hidden"].update(record.hidden)
         found["audit"].update(record.audits)
         found["records"].update(record.counts)
         found["cost"].update(record.costs)
     return {block: sorted(names) for block, names in found.items()}
+
+
+def _patterns(record: Record) -> dict[str, float | None]:
+    """Two columns for each combination of modalities: how many records, and their score."""
+    return {
+        f"{pattern.name} {what}": getattr(pattern, what) for pattern in record.patterns for what in ("records", "score")
+    }
 
 
 def _pairs(names: Iterable[str]) -> list[tuple[str, str]]:

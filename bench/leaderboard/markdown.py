@@ -8,6 +8,7 @@ from itertools import groupby
 from bench.leaderboard import text
 from bench.leaderboard.audits import AUDITS
 from bench.leaderboard.board import AuditResult, Board, Cost, Gain, Gains, PublishedScore, Row, Score, Table
+from bench.leaderboard.grid_markdown import grid_sections
 from bench.leaderboard.imputation_markdown import imputation, imputer_costs
 
 LONGEST_REASON = 160
@@ -23,18 +24,24 @@ explains all of it."""
 
 def to_markdown(board: Board) -> str:
     """The whole leaderboard; ends with a newline."""
+    return "\n\n".join(blocks(board)) + "\n"
+
+
+def blocks(board: Board) -> list[str]:
+    """Its headings, paragraphs, tables and lists, in their order."""
     parts = [_head(board)]
     for table in board.tables:
         parts.extend(_table(table))
     for gains in board.gains:
         parts.extend(_gains(gains))
+    parts.extend(grid_sections(board))
     parts.extend(imputation(board))
     parts.extend(_audits(board.tables))
     parts.append("## How to read this\n\n" + HOW_TO_READ)
     parts.extend(_provenance(board))
     if board.costs is not None:
         parts.extend([*_costs(board.costs), *imputer_costs(board.imputer_costs or [])])
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def _head(board: Board) -> str:
@@ -254,20 +261,40 @@ def _provenance(board: Board) -> list[str]:
     return [*parts, text.grid(["what", "value"], body)] if body else parts
 
 
+FRONTS = {"parameters": "size", "seconds_per_sample": "speed"}
+
+
 def _costs(costs: Sequence[Cost]) -> list[str]:
     """The only place with numbers that differ from run to run."""
-    said = "Means over ok cells; they differ from run to run. An imputation is made once and shared by fusers."
+    said = (
+        "Means over ok cells; they differ from run to run. An imputation is made once and shared by fusers. *Nobody beats it "
+        "at*: no method of the table is at least as good and at least as cheap, counting imputer and fuser together, and "
+        "better in one of the two; parameters that are not counted (0) have no place there."
+    )
     parts = ["## Costs", said]
     for place, group in groupby(costs, key=lambda cost: f"{cost.task} · {cost.modalities} · {cost.scenario}"):
         inside = list(group)
         stages = {name for cost in inside for name in cost.values if name.endswith("_seconds") or name == "seconds"}
         ordered = sorted(stages, key=_stage_order)
-        header = ["imputer", "fuser", "parameters", *(f"{_stage(name)} s" for name in ordered)]
-        header += ["ms per sample", "peak memory MiB", "device", "cells"]
+        fuser_only = any(cost.fuser_only for cost in inside)
+        whole = "fuser alone" if fuser_only else "whole"
+        header = [
+            "imputer",
+            "fuser",
+            "score",
+            "nobody beats it at",
+            f"ms per sample ({whole})",
+            "parameters",
+            *(f"{_stage(name)} s" for name in ordered),
+        ]
+        header += ["ms per sample (fuser)", "peak memory MiB", "device", "cells"]
         body = []
         for cost in inside:
             values = cost.values
-            line = [text.safe(cost.imputer), text.safe(cost.fuser), text.number(values.get("parameters"), 0)]
+            line = [text.safe(cost.imputer), text.safe(cost.fuser), text.number(cost.score, 4)]
+            line.append(", ".join(FRONTS[name] for name in cost.front) or text.NOTHING)
+            line.append(text.number(cost.whole.get("seconds_per_sample"), 3, 1e3))
+            line.append(text.number(values.get("parameters"), 0))
             line += [text.number(values.get(name), 2) for name in ordered]
             line.append(text.number(values.get("seconds_per_sample"), 3, 1e3))
             line.append(text.number(values.get("peak_memory_bytes"), 0, 1 / 2**20))

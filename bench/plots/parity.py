@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.errors import StorageError, UsageError, unknown
+from bench.labels import matching, the_one
 from bench.ledger import Ledger
 from bench.overrides import ORIGIN
 from bench.plots import style
@@ -19,12 +20,19 @@ from bench.stages.imputation_scores import TERMS, metric
 SHOWN = 0.99
 """Share of the records that the frame is made for; how many lie outside is said in the panel."""
 
+WIDTH, SIDE = 4.0, 3.2
+"""Inches: of a panel, and of the axes in it at least, along which titles and names are written."""
+
 
 @dataclass(frozen=True)
 class Parity:
-    """One scenario: MAE over the hidden entries of each test record, float64 [n] for the first and second imputer."""
+    """One scenario: MAE over the hidden entries of each test record, float64 [n] for the first and second imputer.
+
+    imputers: their labels.
+    """
 
     title: str
+    imputers: tuple[str, str]
     first: np.ndarray
     second: np.ndarray
 
@@ -45,16 +53,21 @@ def parities(
 ) -> list[Parity]:
     """One per modality set and scenario in which both imputers were scored. Several seeds: their entries taken together.
 
-    modality: over the entries of one modality only. Raises UsageError for a name that is not there, StorageError when the
-    ledger lacks what is asked for.
+    imputers: labels, or names that stand for one. scenarios: labels, or names that stand for all their variants.
+    modality: over the entries of one modality only. Raises UsageError for a name that is not there or stands for several
+    imputers, StorageError when the ledger lacks what is asked for.
     """
     found = ledger.load({key for _, key in planned.planned})
     errors: dict[tuple[str, str], dict[str, dict[int, Errors]]] = {}
     lost = False
+    there = {at.scenario for at, _ in planned.planned}
+    shown = {label for name in scenarios for label in matching(name, there)} if scenarios else there
     for at, key in planned.planned:
         record = found.get(key)
-        wanted = (not scenarios or {at.scenario, at.scenario.partition("(")[0]} & {*scenarios}) and (
-            (not modalities or at.modalities in modalities) and (not seeds or str(at.seed) in seeds)
+        wanted = (
+            at.scenario in shown
+            and (not modalities or at.modalities in modalities)
+            and (not seeds or str(at.seed) in seeds)
         )
         if record is None or record.status != "ok" or at.audit or not record.imputation or not wanted:
             continue
@@ -66,9 +79,8 @@ def parities(
             else:
                 seeds_of[at.seed] = kept.by_id()
     known = list(dict.fromkeys(name for place in errors.values() for name, kept in place.items() if kept))
-    for name in imputers:
-        if known and name not in known:
-            raise unknown("imputer", name, known, ORIGIN)
+    if known:
+        imputers = the_one("imputer", imputers[0], known), the_one("imputer", imputers[1], known)
     made = []
     for (chosen, scenario), place in errors.items():
         first, second = (place.get(name, {}) for name in imputers)
@@ -82,13 +94,13 @@ def parities(
         if hidden.any():
             sets = dict.fromkeys(at.modalities for at, _ in planned.planned)
             title = f"{chosen} · {scenario}" if len(sets) > 1 else scenario
-            made.append(Parity(title, metric("mae", one[hidden]), metric("mae", two[hidden])))
+            made.append(Parity(title, imputers, metric("mae", one[hidden]), metric("mae", two[hidden])))
     if not made:
         if lost:
             raise StorageError(f"the ledger {ledger.folder} lacks the errors of these imputations; run the suite again")
         raise UsageError(
             f"{' and '.join(imputers)} were scored together on no hidden entry of the last run; for example: "
-            f"bench run suite={planned.suite} imputer={','.join(imputers)} scenario=mcar"
+            f"bench run suite={planned.suite} imputer={','.join(name.partition('(')[0] for name in imputers)} scenario=mcar"
         )
     return made
 
@@ -101,11 +113,14 @@ def _sums(errors: Errors, modality: str) -> np.ndarray:
     return errors.sums[:, errors.modalities.tolist().index(modality)]
 
 
-def draw(made: Sequence[Parity], imputers: tuple[str, str], title: str, path: Path) -> None:
+def draw(made: Sequence[Parity], title: str, path: Path) -> None:
     """A panel per scenario, all with the same frame."""
+    first, second = made[0].imputers
+    short = [name.partition("(")[0] for name in (first, second)]
+    nearer = short[1] if short[0] != short[1] else second
     columns = min(len(made), 3)
     rows = -(-len(made) // columns)
-    drawn, axes = style.figure(rows, columns, 3.9, 4.0)
+    drawn, axes = style.figure(rows, columns, WIDTH, 4.2)
     frame = 1.05 * max(float(np.quantile(np.concatenate([p.first, p.second]), SHOWN)) for p in made) or 1.0
     for place, parity in enumerate(made):
         axis = axes[place // columns, place % columns]
@@ -121,11 +136,10 @@ def draw(made: Sequence[Parity], imputers: tuple[str, str], title: str, path: Pa
             rasterized=len(parity.first) > 5000,
         )
         axis.set(xlim=(0, frame), ylim=(0, frame), aspect="equal")
-        axis.set_xlabel(f"MAE of {imputers[0]} (standard deviations)")
-        axis.set_ylabel(f"MAE of {imputers[1]} (standard deviations)")
-        axis.set_title(
-            f"{parity.title}\n{imputers[1]} is nearer for {100 * parity.below:.0f} % of {len(parity.first):,} records"
-        )
+        axis.set_xlabel(style.wrapped(f"MAE of {first} (standard deviations)", SIDE))
+        axis.set_ylabel(style.wrapped(f"MAE of {second} (standard deviations)", SIDE))
+        share = f"{nearer} is nearer for {100 * parity.below:.0f} % of {len(parity.first):,} records"
+        axis.set_title("\n".join(style.wrapped(text, SIDE) for text in (parity.title, share)))
         axis.locator_params(nbins=5)
         outside = int(((parity.first > frame) | (parity.second > frame)).sum())
         if outside:

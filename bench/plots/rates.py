@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import UsageError, unknown
+from bench.labels import matching, the_one
 from bench.leaderboard import aggregate_export
 from bench.leaderboard.board import Curve
 from bench.leaderboard.imputation import METRICS
@@ -24,10 +25,9 @@ def curves_of(export: Export, metric: str, imputers: Sequence[str] = (), scenari
         raise unknown("metric", metric, METRICS, ORIGIN)
     found = aggregate_export(export).curves
     known = list(dict.fromkeys(row.imputer for curve in found for row in curve.rows))
-    for name in imputers:
-        if found and name not in known:
-            raise unknown("imputer", name, known, ORIGIN)
-    found = [curve for curve in found if not scenarios or curve.scenario in scenarios]
+    imputers = [the_one("imputer", name, known) if found else name for name in imputers]
+    families = {label for name in scenarios for label in matching(name, (curve.scenario for curve in found))}
+    found = [curve for curve in found if not scenarios or curve.scenario in families]
     for curve in found:
         chosen = [row for row in curve.rows if not imputers or row.imputer in imputers]
         curve.rows = [row for row in chosen if any(row.scores.get(metric, []))]
@@ -45,7 +45,8 @@ def draw(curves: Sequence[Curve], metric: str, title: str, path: Path) -> None:
     names = list(dict.fromkeys(row.imputer for curve in curves for row in curve.rows))
     columns = min(len(curves), 3)
     rows = -(-len(curves) // columns)
-    drawn, axes = style.figure(rows, columns, 5.2 if columns == 1 else 4.4, 3.6)
+    width = 5.2 if columns == 1 else 4.4
+    drawn, axes = style.figure(rows, columns, width, 3.6)
     scale = 100 if metric in LEVELS else 1
     handles = {}
     for place, curve in enumerate(curves):
@@ -69,10 +70,9 @@ def draw(curves: Sequence[Curve], metric: str, title: str, path: Path) -> None:
                     axis.plot([share, share], interval, color=colour, linewidth=1.1, alpha=0.7)
         if metric in LEVELS:
             axis.axhline(LEVELS[metric], color="black", linewidth=0.8, linestyle=":")
-        unit = "%" if metric in LEVELS else UNITS[metric]
-        axis.set_title(f"{curve.modalities} · {curve.scenario}")
+        axis.set_title(style.wrapped(f"{curve.modalities} · {curve.scenario}", width))
         axis.set_xlabel("rate of the scenario (%)")
-        axis.set_ylabel(f"{name_of(metric)} ({unit})")
+        axis.set_ylabel(f"{name_of(metric)} ({UNITS[metric]})" if metric in UNITS else name_of(metric))
         axis.set_xticks([100 * rate for rate in curve.rates], [f"{100 * rate:g}" for rate in curve.rates])
     for place in range(len(curves), rows * columns):
         axes[place // columns, place % columns].set_visible(False)

@@ -19,6 +19,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 SUFFIXES = (".png", ".svg")
 
+CHARACTER = 0.08
+"""Inches that a character of the font takes, somewhat more than on average."""
+
 
 def figure(rows: int, columns: int, width: float, height: float, **more: Any) -> tuple[Figure, Any]:
     """A figure with rows x columns axes of that size each in inches, and the axes as an array [rows, columns].
@@ -35,6 +38,7 @@ def figure(rows: int, columns: int, width: float, height: float, **more: Any) ->
     matplotlib.rcParams.update(
         {
             "svg.hashsalt": "gapbench",
+            "svg.fonttype": "none",
             "font.family": ["DejaVu Sans"],
             "font.size": 9,
             "axes.titlesize": 9,
@@ -78,10 +82,17 @@ def save(made: Figure, path: Path) -> None:
 
 def title(made: Figure, text: str) -> None:
     """What the picture is about, above all panels, in as many lines as it needs."""
-    made.suptitle("\n".join(textwrap.wrap(text, max(30, int(made.get_figwidth() / 0.085)))), fontsize=9)
+    made.suptitle(wrapped(text, made.get_figwidth()), fontsize=9)
+
+
+def wrapped(text: str, inches: float) -> str:
+    """A text in as many lines as that width needs."""
+    return "\n".join(textwrap.wrap(text, max(20, int(inches / CHARACTER)), break_on_hyphens=False))
 
 
 def legend(made: Figure, handles: list[Any], labels: list[str]) -> None:
     """One legend below all panels, in as many columns as fit."""
-    room = made.get_figwidth() / (0.55 + 0.08 * max(map(len, labels), default=1))
+    labels = [wrapped(label, made.get_figwidth() - 0.55) for label in labels]
+    widest = max((len(line) for label in labels for line in label.splitlines()), default=1)
+    room = made.get_figwidth() / (0.55 + CHARACTER * widest)
     made.legend(handles, labels, loc="outside lower center", ncols=max(1, min(len(labels), int(room))))

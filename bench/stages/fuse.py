@@ -16,8 +16,10 @@ from bench.records import Record
 from bench.registry import Registry
 from bench.splits import CROSSING, PARTS, crossing
 from bench.stages import audits
+from bench.stages.calibration import calibration
 from bench.stages.impute import completed_cohort
 from bench.stages.job import Job, Setup
+from bench.stages.patterns import by_pattern
 from bench.stages.score import score
 from bench.stats import Predictions
 from bench.suite import Split
@@ -85,6 +87,8 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
             **_absent(cohort, seen.recorded, sum(map(len, parts.values()))),
             **_crossing(cohort, seen.parts, task, setup.split),
         },
+        patterns=by_pattern(task, truth, outputs, {name: series.available for name, series in test.modalities.items()}),
+        calibration=calibration(task, truth, outputs),
     )
     return record, Predictions(
         ids=parts["test"].ids,

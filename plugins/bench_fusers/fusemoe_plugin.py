@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from bench.registry import Registry
-from bench.train_params import AboveZero, NotNegative, Positive, TorchFuserParams
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive, TorchFuserParams
 
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 RouterType = Literal["joint", "permod", "disjoint"]
@@ -16,9 +16,6 @@ Combine = Literal["linear", "log_mixture"]
 Missing = Literal["zero", "learned"]
 Balance = Literal["cv2", "entropy", "none"]
 Pool = Literal["last", "mean"]
-
-IN_LABEL = msgspec.Meta(extra={"in_label": True})
-ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})
 
 
 class FuseMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):

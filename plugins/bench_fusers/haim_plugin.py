@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from bench.registry import Registry
-
-IN_LABEL = msgspec.Meta(extra={"in_label": True})
-ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL
 
 Backend = Literal["xgboost", "sklearn"]
 Mode = Literal["honest", "reference"]

@@ -78,6 +78,7 @@ def bench_register(registry: Registry) -> None:
         paper="Cox, The Regression Analysis of Binary Sequences, 1958; Hoerl & Kennard, Ridge Regression, 1970",
         randomness="deterministic",
         seconds=1.0,
+        space={"clip": (2.0, 3.0, 5.0, 10.0)},
     )
     registry.fuser(
         "gbm",
@@ -88,6 +89,7 @@ def bench_register(registry: Registry) -> None:
         tags={"nan_aware"},
         randomness="seeded",
         seconds=1.5,
+        space={"learning_rate": (0.02, 0.05, 0.1), "leaves": (7, 15, 31), "columns": (0.1, 0.2, 0.5)},
     )
     registry.fuser(
         "gru",
@@ -98,6 +100,7 @@ def bench_register(registry: Registry) -> None:
         tags={"torch"},
         randomness="seeded",
         seconds=6.0,
+        space={"learning_rate": (1e-3, 2e-3, 4e-3), "hidden": (16, 32, 64), "dropout": (0.1, 0.3, 0.5)},
     )
     register_flexmoe(registry)
     register_fusemoe(registry)

@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from bench.registry import Registry
-from bench.train_params import Positive, TorchFuserParams
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, Positive, TorchFuserParams
 
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
-IN_LABEL = msgspec.Meta(extra={"in_label": True})
-ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})
 
 Encoder = Literal["recurrent", "mean"]
 Variant = Literal["tfn", "outer-late"]

@@ -10,7 +10,6 @@ from condi_networks import PARTS, PROFILES, answer, context_of, network, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.errors import UsageError
 from bench_imputers.diffusion.condi_context import (
     ConditionTable,
     ObservedContext,
@@ -107,11 +106,6 @@ def test_of_the_experts_the_best_ones_alone_weigh_if_so_many_are_asked_for(top_k
     weights = made._weights(logits)
     assert torch.equal(weights > 0, logits >= logits.topk(top_k).values[:, -1:])
     assert torch.allclose(weights.sum(1), torch.ones(2))
-
-
-def test_more_of_the_experts_than_there_are_is_refused() -> None:
-    with pytest.raises(UsageError, match="top_k=4 of experts=3; give a number up to 3"):
-        network(top_k=4)
 
 
 def test_the_small_encoder_averages_over_visible_bins_alone() -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from bench.errors import UsageError
 from bench_imputers.diffusion.csdi import CsdiDenoiser, step_table, time_embedding
 from bench_imputers.diffusion.denoiser import Given, Shape
 from bench_imputers.diffusion.params import CsdiParams
@@ -310,16 +309,3 @@ def test_attention_with_dropout_is_on_average_attention() -> None:
     with torch.no_grad():
         often = torch.stack([layer._attend(y) for _ in range(4000)]).mean(dim=0)
         assert torch.allclose(often, layer.eval()._attend(y), atol=0.02)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "message"),
-    [
-        ({"channels": 10, "heads": 4}, "channels=10 is no multiple of heads=4"),
-        ({"time_width": 7}, "time_width=7 is odd"),
-        ({"step_width": 9}, "step_width=9 is odd"),
-    ],
-)
-def test_sizes_that_do_not_fit_together_are_refused(sizes: dict[str, int], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        network(**sizes)

@@ -82,7 +82,10 @@ def test_parameters_of_a_name_with_a_dot_are_set_on_the_command_line():
             r'"imputer.pypots.saits.epochs" = 0 is not accepted \(from the command line\)',
         ),
         ("imputer.pypots.gpvae.kernel=rbg", 'did you mean "rbf"'),
-        ("imputer.pypots.saits.d_model=128", r"d_model must be n_heads \* d_k, and 128 is not 4 \* 64"),
+        (
+            "imputer.pypots.saits.d_model=128",
+            r"\(d_model=128 from the command line\): d_model must be n_heads \* d_k, and 128 is not 4 \* 64",
+        ),
     ],
 )
 def test_a_slip_in_such_a_word_is_answered_with_the_nearest(word, told):
@@ -157,3 +160,15 @@ def test_half_the_epochs_are_expected_to_take_half_the_time() -> None:
     spec = discover().get("imputer", "pypots.saits")
     whole, half = (spec.expected_seconds({"epochs": epochs}, 1000) for epochs in (100, 50))
     assert half == whole / 2
+
+
+@pytest.mark.parametrize("script", ["pypots_anchor", "pypots_conformance"])
+@pytest.mark.parametrize(
+    ("word", "code", "told"), [("--help", 0, "show this help"), ("brots", 2, "brits"), ("a=b", 2, "brits")]
+)
+def test_the_scripts_of_the_adapter_say_what_they_take(script, word, code, told):
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / f"{script}.py"
+    done = subprocess.run([sys.executable, str(path), word], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert told in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

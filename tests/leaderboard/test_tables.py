@@ -149,6 +149,13 @@ def test_a_winner_that_is_a_control_is_called_one_and_one_that_beats_them_too() 
     assert "**No control has a rank" in markdown(simulated_export(noise, control_imputers=[]))
 
 
+def test_the_only_fuser_of_a_suite_for_imputers_makes_no_row_a_control() -> None:
+    export = simulated_export({"csdi": 0.3, "mean": 4.0}, control_imputers=["mean"])
+    export.control_fusers = ["gbm"]
+    assert "No control ties with the winner (csdi + gbm)." in markdown(export)
+    assert not any(row["control_fuser"] for row in board(export)["tables"][0]["rows"])
+
+
 def test_a_name_that_is_a_control_fuser_is_no_control_imputer() -> None:
     export = make_export(["linear"], ["gru", "linear"])
     assert (row_of(export, "linear", "gru")["control_imputer"], row_of(export, "linear", "gru")["control_fuser"]) == (

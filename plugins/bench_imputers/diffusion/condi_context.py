@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.errors import UsageError
 from bench_imputers.diffusion.condi_encoders import InceptionEncoder, SmallEncoder
 from bench_imputers.diffusion.denoiser import Given
 from bench_imputers.diffusion.layers import two_layers
@@ -133,10 +132,6 @@ class ObservedContext(nn.Module):
 
     def __init__(self, sizes: list[int], params: CondiParams, experts: int):
         super().__init__()
-        if params.top_k > experts:
-            raise UsageError(
-                f"top_k={params.top_k} of experts={experts}; give a number up to {experts}, 0 for every one"
-            )
         inputs, hidden = len(sizes) * (params.condition_width + 1), params.expert_width
         self.top_k = params.top_k
         self.encoder = SmallEncoder(sizes, params.condition_width)

@@ -28,7 +28,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.errors import UsageError
 from bench_imputers.diffusion.denoiser import Denoiser, Given, Shape
 from bench_imputers.diffusion.engine import DiffusionImputer
 from bench_imputers.diffusion.params import CsdiParams
@@ -56,11 +55,6 @@ class CsdiDenoiser(Denoiser):
 
     def __init__(self, shape: Shape, size: CsdiParams, context: nn.Module | None = None, width: int = 0):
         super().__init__()
-        if size.channels % size.heads:
-            raise UsageError(f"channels={size.channels} is no multiple of heads={size.heads}; give one that is")
-        for name, value in (("time_width", size.time_width), ("step_width", size.step_width)):
-            if value % 2:
-                raise UsageError(f"{name}={value} is odd; it holds pairs of sine and cosine, so give an even one")
         self.unconditional, self.compiled = size.unconditional, size.compile
         self.widths = [size.time_width, size.feature_width, 0 if size.unconditional else 1, width]
         self.context = context

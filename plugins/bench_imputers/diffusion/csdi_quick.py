@@ -23,7 +23,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.errors import UsageError
 from bench_imputers.diffusion.csdi import time_embedding
 from bench_imputers.diffusion.denoiser import Denoiser, Given, Shape
 from bench_imputers.diffusion.engine import DiffusionImputer
@@ -45,12 +44,6 @@ class QuickDenoiser(Denoiser):
 
     def __init__(self, shape: Shape, size: CsdiQuickParams):
         super().__init__()
-        if size.channels % size.heads:
-            raise UsageError(f"channels={size.channels} is no multiple of heads={size.heads}; give one that is")
-        if size.time_width % 2:
-            raise UsageError(
-                f"time_width={size.time_width} is odd; it holds pairs of sine and cosine, so give an even one"
-            )
         width, head = size.channels, size.step_width
         self.features = nn.Parameter(torch.randn(shape.channels, size.feature_width))
         self.given = pointwise(3, width)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from bench.train_params import AboveZero, NotNegative, Positive, TrainParams
+from bench.train_params import IN_LABEL, AboveZero, NotNegative, Positive, TrainParams
 
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 Rate = Annotated[float, msgspec.Meta(gt=0, lt=1)]
@@ -20,6 +20,8 @@ HUBER = 0.5
 class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every diffusion imputer can set beside its network and the training loop.
 
+    Raises ValueError for values that exclude each other.
+
     targets:          modalities completed by diffusion; empty = every modality of at most `widest` channels. The others are
                       completed by the last value carried forward, else the training mean.
     widest:           most channels of a modality that is a target by itself: wider ones are embeddings of notes or images.
@@ -32,7 +34,7 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
                       hides bins, whatever was observed there: `mask_ratio` of them in each channel, as single bins (points)
                       or one segment (segments), or the same segment in all channels (blackout).
     loss:             of the error over the hidden entries while training: squared, as published; absolute; or huber, squared up
-                      to `HUBER` standard deviations and absolute beyond, which typing errors do not rule.
+                      to 0.5 standard deviations and absolute beyond, which typing errors do not rule.
     noises:           steps and noises drawn at each visit of a record, all under the same mask and one conditioning.
     validate:         keep the weights with the smallest denoising loss on `validation_records` validation records, under the
                       same noise after every epoch; false = the last weights, as in the reference.
@@ -46,14 +48,15 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
     compile:          compile the network with torch.compile. Changes rounding only.
     """
 
+    steps: Annotated[Positive | None, IN_LABEL] = None
     targets: tuple[str, ...] = ()
     widest: Positive = 48
     diffusion_steps: Annotated[int, msgspec.Meta(ge=2)] = 50
     betas: Literal["quadratic", "linear"] = "quadratic"
     beta_first: Rate = 1e-4
     beta_last: Rate = 0.5
-    predict: Literal["noise", "x0", "v"] = "noise"
-    residual: bool = False
+    predict: Annotated[Literal["noise", "x0", "v"], IN_LABEL] = "noise"
+    residual: Annotated[bool, IN_LABEL] = False
     mask: Mask = "random"
     mask_ratio: Rate = 0.2
     loss: Literal["squared", "absolute", "huber"] = "squared"
@@ -61,12 +64,29 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
     validate: bool = False
     validation_records: Positive = 128
     solver: Literal["ancestral", "ddim", "dpm++"] = "ancestral"
-    solver_steps: Whole = 0
+    solver_steps: Annotated[Whole, IN_LABEL] = 0
     eta: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     start: Literal["noise", "noised_locf", "noised_linear"] = "noise"
-    bound: NotNegative = 0.0
+    bound: Annotated[NotNegative, IN_LABEL] = 0.0
     chunk: Whole = 0
     compile: bool = False
+
+    @property
+    def last_beta(self) -> float:
+        """The noise variance of the last step, where it may be left to a preset too."""
+        return self.beta_last
+
+    def __post_init__(self) -> None:
+        if self.solver_steps > self.diffusion_steps:
+            raise ValueError(
+                f"solver_steps={self.solver_steps} is more than diffusion_steps={self.diffusion_steps}, of which they are "
+                "a part; give fewer solver_steps, 0 for all"
+            )
+        if self.beta_first >= self.last_beta:
+            raise ValueError(
+                f"beta_first={self.beta_first:g} is not below beta_last={self.last_beta:g}; the noise grows from the one to "
+                "the other"
+            )
 
 
 class CsdiSizes(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +98,7 @@ class CsdiSizes(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_field
     dropout:       in the transformer layers, while training.
     """
 
-    channels: Positive = 64
+    channels: Annotated[Positive, IN_LABEL] = 64
     heads: Positive = 8
     layers: Positive = 4
     feedforward: Positive = 64
@@ -86,6 +106,21 @@ class CsdiSizes(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_field
     time_width: Positive = 128
     feature_width: Positive = 16
     dropout: Share = 0.1
+
+    @property
+    def paired(self) -> tuple[str, ...]:
+        """Widths of pairs of sine and cosine."""
+        return ("time_width", "step_width")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.channels % self.heads:
+            raise ValueError(f"channels={self.channels} is no multiple of heads={self.heads}; give one that is")
+        for name in self.paired:
+            if getattr(self, name) % 2:
+                raise ValueError(
+                    f"{name}={getattr(self, name)} is odd; it holds pairs of sine and cosine, so give an even one"
+                )
 
 
 class CsdiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,7 +146,7 @@ class CsdiQuickParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_field
     step_width: width of the head that reads the noisy state; feature_width, time_width: as in CSDI.
     """
 
-    channels: Positive = 16
+    channels: Annotated[Positive, IN_LABEL] = 16
     heads: Positive = 2
     layers: Positive = 2
     feedforward: Positive = 32
@@ -126,12 +161,16 @@ class CsdiQuickParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_field
     loss: Literal["squared", "absolute", "huber"] = "huber"
     noises: Positive = 4
     solver: Literal["ancestral", "ddim", "dpm++"] = "ddim"
-    solver_steps: Whole = 10
-    steps: Positive | None = 3800
+    solver_steps: Annotated[Whole, IN_LABEL] = 10
+    steps: Annotated[Positive | None, IN_LABEL] = 3800
     batch_size: Positive = 8
     learning_rate: AboveZero = 8e-3
     schedule: Literal["constant", "cosine", "milestones"] = "cosine"
     patience: Whole = 0
+
+    @property
+    def paired(self) -> tuple[str, ...]:
+        return ("time_width",)
 
 
 class SssdParams(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -147,7 +186,7 @@ class SssdParams(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     blocks: Positive = 36
-    width: Positive = 256
+    width: Annotated[Positive, IN_LABEL] = 256
     states: Positive = 64
     observed: Literal["reference", "clean"] = "reference"
     powers: Literal["stored", "recomputed"] = "stored"
@@ -157,7 +196,7 @@ class SssdParams(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fiel
     beta_last: Rate = 0.02
     mask: Mask = "points"
     mask_ratio: Rate = 0.9
-    steps: Positive | None = 150_000
+    steps: Annotated[Positive | None, IN_LABEL] = 150_000
     batch_size: Positive = 50
     learning_rate: AboveZero = 2e-4
     clip: NotNegative = 0.0

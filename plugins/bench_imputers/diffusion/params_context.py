@@ -6,12 +6,8 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from bench.train_params import AboveZero, NotNegative, Positive
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive
 from bench_imputers.diffusion.params import CsdiParams, CsdiSizes, Rate, Whole
-
-IN_LABEL = msgspec.Meta(extra={"in_label": True})
-ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})
-"""The harness shows such a parameter in the label of a result wherever it was written, a suite file included."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -53,6 +49,10 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     optimizer: Literal["adam", "adamw"] = "adamw"
     weight_decay: NotNegative = 1e-6
     patience: Whole = 0
+
+    @property
+    def last_beta(self) -> float:
+        return trace_choice(self).beta_last
 
 
 class TraceChoice(msgspec.Struct, frozen=True):
@@ -104,6 +104,16 @@ class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     optimizer: Literal["adam", "adamw"] = "adamw"
     weight_decay: NotNegative = 1e-6
     patience: Whole = 0
+
+    @property
+    def last_beta(self) -> float:
+        return condi_choice(self).beta_last
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        experts = condi_choice(self).experts
+        if 0 < experts < self.top_k:
+            raise ValueError(f"top_k={self.top_k} of experts={experts}; give a number up to {experts}, 0 for every one")
 
 
 class CondiChoice(msgspec.Struct, frozen=True):

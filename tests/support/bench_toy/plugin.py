@@ -42,6 +42,7 @@ def bench_register(registry):
     registry.fuser(
         "waits", "bench_toy.parts:Waits", params=WaitParams, randomness="seeded", seconds=0.01,
         summary="waits, grows, fails or dies as told, then predicts from the mean",
+        space={"seconds": (0.0, 0.01), "fail": ("", "raise")},
     )  # fmt: skip
     registry.fuser("peeks", "bench_toy.parts:Peeks", seconds=0.01, summary="depends on batch mates")
     registry.fuser("blind", "bench_toy.parts:Blind", seconds=0.01, summary="ignores imputed values")

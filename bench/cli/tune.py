@@ -1,0 +1,127 @@
+"""`bench tune`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.cli import answer, say
+from bench.cli.grid import JSON, carry_out, unfinished_code
+
+if TYPE_CHECKING:
+    from bench.request import Request
+    from bench.run import Outcome
+    from bench.tune import Asked, Ran
+    from bench.tuned import Tuned
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="suite=NAME [fuser=NAME,...] [trials=N] [to=FILE] [KEY=VALUE]...")
+@JSON
+def tune(words: tuple[str, ...], as_json: bool) -> None:
+    """Choose parameters of fusers on the validation part, as many trials for each, and write them to a file.
+
+    Takes the words of bench run. The file is for: bench run tuned=FILE. The same command goes on after any interruption.
+    """
+    from bench.registry import discover
+
+    registry = discover()
+    from bench import tune as tuning
+    from bench.propose import version
+
+    ask = tuning.asked(words, registry)
+    version()  # before anything is run: tuning cannot do without it
+    from bench.run import prepare
+
+    prepared = prepare(ask.request, registry, fetch=say)
+    protocol = tuning.protocol_of(ask, prepared.plan, registry)
+    known = _known(ask)
+    if known:
+        tuning.check_same(known, protocol, ask.to)
+    _begin(ask)
+    outcomes: list[Outcome] = []
+    begun = time.monotonic()
+
+    def run(request: Request) -> Ran:
+        ready = prepare(_within(request, time.monotonic() - begun), registry, fetch=say)
+        outcomes.append(carry_out(ready, remember=False))
+        return tuning.Ran(ready.plan.cells, ready.done, bool(outcomes[-1].unfinished))
+
+    found = tuning.tune(ask, registry, protocol, run, say)
+    for name in dict.fromkeys(name for outcome in outcomes for name in outcome.warnings):
+        say(f"warning: {name} in the ledger is damaged; it was ignored and its cell run again")
+    if found is None:
+        say(f"not all trials are done ({outcomes[-1].stopped}); go on with: {ask.request.command()}")
+        raise SystemExit(unfinished_code(outcomes[-1]))
+    from bench.leaderboard.redact import redact_command
+    from bench.tuned import Tuned, write
+
+    fusers = {**(known.fuser if known else {}), **found}
+    made = Tuned(
+        command=redact_command(ask.request.command(exact=False)), protocol=protocol, fuser=dict(sorted(fusers.items()))
+    )
+    write(ask.to, made)
+    if as_json:
+        answer(made)
+    else:
+        _show(made, list(found))
+    _remark(made, list(found))
+    say(f"written: {ask.to}; both rows of each: bench run suite={ask.request.settings.suite} tuned={ask.to}")
+    raise SystemExit(int(any(trial.score is None for fuser in found.values() for trial in fuser.trial)))
+
+
+def _known(ask: Asked) -> Tuned | None:
+    from bench.tuned import read
+
+    return read(ask.to) if ask.to.exists() else None
+
+
+def _within(request: Request, gone: float) -> Request:
+    """The request with what is left of its budget."""
+    import msgspec
+
+    seconds = request.settings.budget_seconds()
+    if seconds is None:
+        return request
+    settings = msgspec.structs.replace(request.settings, budget=f"{max(seconds - gone, 0.0):.3f}")
+    return msgspec.structs.replace(request, settings=settings)
+
+
+def _begin(ask: Asked) -> None:
+    """What is tuned on, which the words may not have said."""
+    grid = ask.request.suite.grid
+    axes = ("task", "modalities", "scenario", "imputer", "seed")
+    on = "; ".join(f"{axis} {', '.join(map(str, getattr(grid, axis)))}" for axis in axes)
+    say(f"tuning {', '.join(grid.fuser)}, {ask.trials} trials each, on {on}")
+
+
+def _show(made: Tuned, names: list[str]) -> None:
+    from tabulate import tabulate
+
+    def shown(score: float | None) -> str:
+        return "-" if score is None else f"{score:.4f}"
+
+    metric = f"{made.protocol.metric} (validation)"
+    rows = []
+    for name in names:
+        fuser = made.fuser[name]
+        ok = sum(each.score is not None for each in fuser.trial)
+        rows.append(
+            [name, shown(fuser.default_score), shown(fuser.best_score), f"{ok} of {len(fuser.trial)}", fuser.said()]
+        )
+    print(tabulate(rows, ["fuser", f"default {metric}", "best", "trials scored", "chosen"], disable_numparse=True))
+
+
+def _remark(made: Tuned, names: list[str]) -> None:
+    """What a person must not miss: trials that are fewer or failed."""
+    for name in names:
+        fuser = made.fuser[name]
+        if fuser.note:
+            say(f"{name}: {fuser.note}")
+        if len(fuser.trial) < made.protocol.trials and not fuser.note:
+            say(f"{name}: {len(fuser.trial)} trials are all that its space holds")
+        for number, each in enumerate(fuser.trial):
+            if each.score is None:
+                say(f"{name}: trial {number} has no score: {each.status} ({each.reason})")

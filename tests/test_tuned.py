@@ -1,0 +1,213 @@
+"""Tuned rows beside default ones, and the same optimiser steps for all: what `tuned=FILE` and `[training]` do to a plan."""
+
+from __future__ import annotations
+
+import tomllib
+
+import msgspec
+import pytest
+from asking import Asker, made_registry
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import UsageError
+from bench.leaderboard import render
+from bench.registry import discover
+from bench.run import jobs_of, planned_export, prepare
+from bench.train_params import TorchFuserParams
+from bench.tuned import Protocol, Trial, Tuned, TunedFuser, check_manifest, read, stated, write
+from bench.variants import variants
+
+DEFAULT = {"rate": 0.1, "steps": 10, "layers": [8, 8], "note": "", "on": False}
+
+
+def protocol(**changes):
+    made = {
+        "suite": "small", "profile": "demo", "dataset": "made", "data": {"sets": [], "clean": True}, "manifest": "m",
+        "split": {"seed": 0, "fractions": [0.7, 0.15, 0.15]}, "training_steps": 0, "task": "ihm", "modalities": ("all",),
+        "scenario": ("natural",), "imputer": ("plain",), "seed": (1,), "inputs": "i", "metric": "auroc", "higher": True,
+        "trials": 2, "optuna": "5",
+    }  # fmt: skip
+    return Protocol(**{**made, **changes})
+
+
+def tuned_fuser(default=DEFAULT, best=1, **chosen):
+    trials = (Trial(values={}, status="ok", score=0.5), Trial(values=chosen, status="ok", score=0.6))
+    return TunedFuser(best=best, seconds=1.0, default=default, chosen={**default, **chosen}, trial=trials)
+
+
+def tuned_file(path, protocol=protocol(), **fusers):
+    write(path, Tuned(command="bench tune", protocol=protocol, fuser=fusers or {"flat": tuned_fuser(rate=0.7)}))
+    return path
+
+
+@pytest.fixture
+def ask(tmp_path):
+    return Asker(tmp_path)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tuned_file(tmp_path / "a, file.toml")
+
+
+plain = st.recursive(
+    st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(params=st.dictionaries(st.text(), plain, max_size=4), name=st.text(min_size=1))
+def test_what_is_written_is_read_again(tmp_path_factory, params, name):
+    path = tmp_path_factory.mktemp("tuned") / "x.toml"
+    made = Tuned(command="a", protocol=protocol(), fuser={name: tuned_fuser(params)})
+    write(path, made)
+    assert read(path) == made
+    assert tomllib.loads(path.read_text())["fuser"][name]["default"] == params
+
+
+def test_parameters_without_a_value_are_left_out():
+    assert stated({"steps": None, "layers": (1, 2)}) == {"layers": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read: No such file"),
+        ("nonsense", "is no file of tuned parameters"),
+        ("format = 9", "has format 9, this bench reads format 1"),
+        ("format = 1", "is no file of tuned parameters, or is damaged (Object missing required field"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_what_to_type(ask, tmp_path, content, said):
+    path = tmp_path / "x.toml"
+    if content is not None:
+        path.write_text(content)
+    message = ask.refusal(f"tuned={path}")
+    assert said in message
+    assert "bench tune" in message
+
+
+def test_a_best_trial_that_is_not_there_is_damage(ask, tmp_path):
+    path = tuned_file(tmp_path / "x.toml", flat=tuned_fuser(best=5))
+    assert "flat has 2 trials, the best is 5" in ask.refusal(f"tuned={path}")
+
+
+def test_a_tuned_row_stands_beside_the_row_it_came_from(ask, file):
+    cells = ask.plan(f"tuned={file}", "seed=1").cells
+    assert [cell.coordinates.fuser for cell in cells] == ["flat", "flat(tuned)"]
+    assert [cell.fuser.params["rate"] for cell in cells] == [0.1, 0.7]
+    assert cells[0].key == ask.plan("seed=1").cells[0].key
+    assert cells[0].key != cells[1].key
+
+
+def test_a_tuned_row_is_the_same_cell_as_the_parameters_said_by_hand(ask, file):
+    by_hand = ask.plan("fuser.flat.rate=0.7", "seed=1").cells[0]
+    assert ask.plan(f"tuned={file}", "seed=1").cells[1].key == by_hand.key
+
+
+def test_where_the_defaults_were_chosen_both_rows_are_one_result_that_is_made_once(ask, tmp_path):
+    path = tuned_file(tmp_path / "x.toml", flat=tuned_fuser(best=0))
+    request = ask.request(f"tuned={path}", "seed=1", f"cache={tmp_path}/c", f"out={tmp_path}/o")
+    request = msgspec.structs.replace(request, tuned_on="")
+    prepared = prepare(request, ask.registry)
+    assert len(prepared.plan.cells) == 2
+    assert [job.kind for job in jobs_of(prepared, prepared.todo())].count("fuse") == 1
+
+
+def test_the_tuned_row_of_a_control_is_a_control(ask, file, tmp_path):
+    ask.text = ask.text.replace("fuser = []", 'fuser = ["flat"]')
+    request = ask.request(f"tuned={file}", f"cache={tmp_path}/c", f"out={tmp_path}/o")
+    prepared = prepare(msgspec.structs.replace(request, tuned_on=""), ask.registry)
+    assert planned_export(prepared).control_fusers == ["flat", "flat(tuned)"]
+
+
+def test_of_a_sweep_the_row_that_was_tuned_has_a_tuned_one(ask, file):
+    labels = [cell.coordinates.fuser for cell in ask.plan(f"tuned={file}", "fuser.flat.rate=0.1,0.4", "seed=1").cells]
+    assert labels == ["flat(rate=0.1)", "flat(rate=0.4)", "flat(rate=0.1, tuned)"]
+
+
+def test_the_note_says_how_it_was_chosen_what_failed_and_what_was_not_tuned(ask, tmp_path):
+    short = TunedFuser(
+        best=0, seconds=0, default=DEFAULT, chosen=DEFAULT, trial=(Trial(values={}, status="failed", reason="no"),)
+    )
+    path = tuned_file(tmp_path / "x.toml", flat=tuned_fuser(rate=0.7), net=short)
+    (note,) = ask.request(f"tuned={path}", "fuser=flat,net,tree").notes
+    assert "the best of 2 trials of each fuser by auroc of ihm on the validation part" in note
+    assert "Chosen: flat rate=0.7; net the defaults." in note
+    assert "Fewer trials, as many as the space holds: net 1." in note
+    assert "Trials without a score: net 1." in note
+    assert "Not tuned: tree." in note
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("data.clean=false",),
+            "was tuned with data { sets = [], clean = true }, this run has { sets = [], clean = fal",
+        ),
+        (("split.seed=3",), "was tuned with split"),
+        (("training.steps=5",), "was tuned with training_steps 0, this run has 5"),
+        (("fuser.flat.steps=11",), "flat was tuned from steps=10, in this run it has 11"),
+        (("fuser=net",), "holds flat; none of them is in this run"),
+    ],
+)
+def test_what_would_be_no_fair_comparison_is_refused(ask, file, words, said):
+    assert said in ask.refusal(f"tuned={file}", *words)
+
+
+def test_parameters_tuned_on_other_files_are_refused(ask, file):
+    request = ask.request(f"tuned={file}")
+    check_manifest(request, "m")
+    with pytest.raises(UsageError, match="tuned on other files of made"):
+        check_manifest(request, "n")
+    check_manifest(ask.request(), "n")
+
+
+TRAINED = {"net": {"params": TorchFuserParams}}
+
+
+def test_one_line_gives_every_trained_fuser_the_same_steps(ask):
+    ask.registry = made_registry(**TRAINED)
+    ask.text += "[training]\nsteps = 500\n"
+    request = ask.request("fuser=net,flat")
+    net, flat = (variants("fuser", (name,), (), request, ask.registry)[0] for name in ("net", "flat"))
+    assert (net.params["steps"], net.label) == (500, "net")
+    assert (flat.params["steps"], flat.label) == (10, "flat")
+
+
+def test_a_fuser_with_steps_of_its_own_keeps_them_and_says_so(ask):
+    ask.registry = made_registry(**TRAINED)
+    ask.text += "[training]\nsteps = 500\n[fuser.net]\nsteps = 20\n"
+    (net,) = variants("fuser", ("net",), (), ask.request("fuser=net"), ask.registry)
+    assert (net.params["steps"], net.label) == (20, "net(steps=20)")
+
+
+def test_without_the_line_no_key_changes_and_with_it_the_trained_ones_do(ask):
+    ask.registry = made_registry(**TRAINED)
+    before, after = (ask.plan(*words, "fuser=net,flat", "seed=1").cells for words in ((), ("training.steps=7",)))
+    assert [a.key == b.key for a, b in zip(before, after, strict=True)] == [False, True]
+    by_hand = ask.plan("fuser.net.steps=7", "fuser=net", "seed=1").cells[0]
+    assert by_hand.key == after[0].key
+
+
+def test_every_table_says_how_many_steps_there_were(ask, tmp_path):
+    request = ask.request("training.steps=1500", f"cache={tmp_path}/c", f"out={tmp_path}/o")
+    export = planned_export(prepare(request, ask.registry))
+    assert "Every fuser trained step by step took 1,500 optimiser steps" in export.notes[0]
+    assert export.notes[0] in render(export)["md"].decode()
+    assert export.notes == msgspec.json.decode(msgspec.json.encode(export), type=type(export)).notes
+
+
+def test_every_fuser_declares_a_small_space_of_values_that_it_takes():
+    registry = discover()
+    ours = [spec for spec in registry.specs("fuser") if spec.plugin.startswith("gapbench:")]
+    assert ours
+    for spec in ours:
+        assert spec.space, spec.name
+        for parameter, values in spec.space.items():
+            assert 2 <= len(values) <= 4
+            for value in values:
+                spec.parameters({parameter: value})
