@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.stages import imputation_scores as module
-from bench.stages.imputation_scores import imputation_scores, lower_median, record_sums, scores_of
+from bench.stages.imputation_scores import imputation_scores, lower_median, median, record_sums, scores_of
 
 
 def literal(truth: list[float], draws: list[list[float]]) -> dict[str, float]:
@@ -187,3 +187,14 @@ def test_the_lower_median_is_the_draw_number_half_the_count_rounded_up(draws: li
 def test_the_50th_of_100_draws_is_the_lower_median() -> None:
     draws = np.random.default_rng(0).permutation(np.arange(1, 101, dtype=np.float32))
     assert lower_median(draws.reshape(100, 1, 1, 1)).item() == 50
+
+
+def test_fusers_are_given_the_middle_of_the_two_middle_draws_and_of_an_odd_number_the_middle_one() -> None:
+    four, three = np.array([7, 1, 2, 4], np.float32), np.array([7, 1, 2], np.float32)
+    assert median(four.reshape(4, 1, 1, 1)).item() == 3
+    assert median(three.reshape(3, 1, 1, 1)).item() == 2
+
+
+def test_draws_that_agree_have_a_median_that_is_the_same_to_the_bit() -> None:
+    value = np.random.default_rng(0).normal(size=(1, 5, 3, 2)).astype(np.float32) * np.float32(1e38)
+    assert np.array_equal(median(np.repeat(value, 4, axis=0)), value[0])

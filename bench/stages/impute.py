@@ -1,7 +1,7 @@
 """The impute stage: fit on training groups (or load what was learnt elsewhere), complete every record, score hidden test
 entries, check what came back.
 
-<cache>/imputations/<key>/completed.safetensors   modality -> float32 [n, length, channels], lower median of the draws
+<cache>/imputations/<key>/completed.safetensors   modality -> float32 [n, length, channels], median of the draws
 <cache>/imputations/<key>/draws.safetensors       modality -> float32 [draws, n, length, channels], where draws > 1
 <cache>/imputations/<key>/state.safetensors       what the imputer learnt
 <cache>/imputations/<key>/errors.npz              sums over the hidden entries of each test record, where any are hidden
@@ -27,7 +27,7 @@ from bench.plan import Cell
 from bench.records import Audit
 from bench.registry import Registry, Spec
 from bench.stages.imputation_errors import Errors, pack
-from bench.stages.imputation_scores import TERMS, lower_median, record_sums, scores_of
+from bench.stages.imputation_scores import TERMS, median, record_sums, scores_of
 from bench.stages.job import Job, Setup, completed_file
 from bench.stages.view import View, view
 from bench.weights import installed, load_into
@@ -117,7 +117,7 @@ def _apply(
         _check(spec, part, made)
         tests = np.flatnonzero(seen.parts[index] == 2)
         for name, values in made.items():
-            completed[name][index] = lower_median(values)
+            completed[name][index] = median(values)
         for column, name in enumerate(scored):
             rows = index[tests]
             found = record_sums(name, seen.truth[name][rows], made[name][:, tests], seen.hidden[name][rows])
