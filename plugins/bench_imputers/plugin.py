@@ -77,7 +77,7 @@ def bench_register(registry: Registry) -> None:
         tags=("torch", "draws"),
         randomness="seeded",
         seconds=quick_seconds,
-        test_params=SMALL | {"steps": 20, "batch_size": 8},
+        test_params=SMALL | {"steps": 20, "batch_size": 8, "solver_steps": 0},
     )
     registry.imputer(
         "sssd",
