@@ -368,7 +368,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--quality", type=Path, metavar="FILE", help="weights to compare 10 steps with all")
     parser.add_argument("--params", default="{}", metavar="JSON", help="parameters of those weights")
     parser.add_argument("--records", type=int, default=0, help="records of the quality rows; 0 = 32, on a GPU 300")
-    parser.add_argument("--draws", type=int, default=50, help="draws of the quality rows; few are mostly chance")
+    parser.add_argument("--draws", type=int, default=50, help="draws of the quality rows; the answer hangs on it")
     asked = parser.parse_args(words)
     if asked.threads:
         torch.set_num_threads(asked.threads)
