@@ -32,6 +32,7 @@ class Epoch(msgspec.Struct, frozen=True):
 class State:
     """Where a training stands, besides the weights and the optimiser.
 
+    average:              of the trained weights, in their order; empty where none is kept.
     loss_sum, loss_items: of the epoch that is under way. order: its permutation, drawn anew after a resume.
     """
 
@@ -39,6 +40,7 @@ class State:
     best: float | None = None
     best_step: int = 0
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    average: list[torch.Tensor] = field(default_factory=list)
     history: list[Epoch] = field(default_factory=list)
     loss_sum: float = 0.0
     loss_items: int = 0
@@ -51,6 +53,7 @@ def save(
     """Write the state, whole or not at all; `load` takes it where `identity` is equal. Raises StorageError."""
     tensors = {f"weights/{key}": value for key, value in module.state_dict().items()}
     tensors |= {f"best/{key}": value for key, value in state.best_weights.items()}
+    tensors |= {f"average/{index}": value for index, value in enumerate(state.average)}
     for index, entries in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{key}": value for key, value in entries.items()}
     # Tied weights share memory, which the format refuses; each copy is written and loads to the same value.
@@ -100,6 +103,8 @@ def load(
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
     place = next(module.parameters()).device
     state.best_weights = {key: value.to(place) for key, value in _under(tensors, "best/").items()}
+    average = _under(tensors, "average/")
+    state.average = [average[str(index)].to(place) for index in range(len(average))]
     state.step, state.best, state.best_step = header["step"], header["best"], header["best_step"]
     state.loss_sum, state.loss_items, state.history = header["loss_sum"], header["loss_items"], history
     return ""

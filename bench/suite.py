@@ -174,13 +174,30 @@ class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The same training for all: optimiser steps of every fuser that the harness trains and that sets none of its own."""
+    """The same training for all: parameters of the training loop (`bench.train_params`) of every fuser that the harness trains
+    and that does not set them itself.
+    """
 
     steps: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    epochs: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    patience: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    batch_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    learning_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+    def shared(self) -> dict[str, Any]:
+        """The parameters that are set."""
+        return {key: value for key, value in msgspec.structs.asdict(self).items() if value is not None}
 
     def said(self) -> str:
         """In words, for the provenance of a record: empty where every fuser goes by its own parameters."""
-        return f"{self.steps:,} optimiser steps" if self.steps else ""
+        words = {
+            "steps": f"{self.steps or 0:,} optimiser steps",
+            "epochs": f"{self.epochs or 0:,} epochs",
+            "patience": f"patience {self.patience}" if self.patience else "no early stop",
+            "batch_size": f"batches of {self.batch_size or 0:,}",
+            "learning_rate": f"learning rate {self.learning_rate or 0:g}",
+        }
+        return ", ".join(words[key] for key in self.shared())
 
 
 class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

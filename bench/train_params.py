@@ -27,6 +27,9 @@ class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     clip:               largest global norm of the gradient; 0 = no clipping.
     patience:           epochs without a better validation score before training stops; 0 = never. The best weights are
                         kept in either case.
+    average:            decay of an exponential moving average of the weights over the steps (Polyak and Juditsky 1992), which
+                        is then what is validated and what predicts; early steps weigh less: the decay of step t is at most
+                        (1 + t) / (10 + t). 0 = the weights themselves.
     checkpoint_seconds: how often the state is written to the scratch folder, where there is one. Changes no number.
     """
 
@@ -39,6 +42,7 @@ class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     weight_decay: NotNegative = 0.0
     clip: NotNegative = 1.0
     patience: Annotated[int, msgspec.Meta(ge=0)] = 5
+    average: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     checkpoint_seconds: NotNegative = 30.0
 
 

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from bench.checkpoint import Epoch, State, load, save
 from bench.components import Context, Interrupted
@@ -130,6 +131,8 @@ class _Loop:
                 saved = time.monotonic()
         if self.state.best_weights:
             self.module.load_state_dict(self.state.best_weights)
+        else:
+            self._swap()
         self.module.eval()
         return self._result(resumed_from)
 
@@ -155,10 +158,34 @@ class _Loop:
             raise self._not_finite("norm of the gradient", norm)
         self.optimizer.step()
         self.state.step += 1
+        if self.params.average:
+            self._average()
         self.state.loss_sum += value * len(batch)
         self.state.loss_items += len(batch)
 
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Let the weights of the step enter their moving average."""
+        if not self.state.average:
+            self.state.average = [weight.detach().clone() for weight in self.weights]
+        step = self.state.step
+        decay = min(self.params.average, (1 + step) / (10 + step))
+        get_ema_multi_avg_fn(decay)(self.state.average, self.weights, step)
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        """The module has the average, and the state the weights of the last step, or the other way round. None: nothing."""
+        for weight, average in zip(self.weights, self.state.average, strict=False):
+            held = weight.clone()
+            weight.copy_(average)
+            average.copy_(held)
+
     def _end_epoch(self) -> None:
+        self._swap()
+        self._conclude_epoch()
+        self._swap()
+
+    def _conclude_epoch(self) -> None:
         state = self.state
         score = self._validate() if self.validate else None
         done = Epoch(state.step, state.loss_sum / state.loss_items, score)

@@ -223,7 +223,7 @@ def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
         data=stated(msgspec.structs.asdict(dataset.parameters(suite.data))),
         manifest=plan.manifest,
         split=stated(suite.split.identity()),
-        training_steps=suite.training.steps or 0,
+        training=suite.training.shared(),
         task=suite.grid.task[0],
         modalities=labels("modalities"),
         scenario=labels("scenario"),

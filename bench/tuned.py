@@ -20,14 +20,14 @@ from bench.variants import Variant, short, variants
 if TYPE_CHECKING:
     from bench.request import Request
 
-FORMAT = 1
+FORMAT = 2
 HEAD = "# Written by `bench tune`, applied by `bench run tuned=FILE`; see docs/tuning.md. Scores are of the validation part.\n"
 
 
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What all fusers of a file had in common. modalities, scenario, imputer, seed: what a trial's score is the mean over.
 
-    split: its identity. training_steps: `training.steps`, 0 where none are set. inputs: digest of what the fusers were given.
+    split: its identity. training: what `[training]` sets. inputs: digest of what the fusers were given.
     optuna: its version.
     """
 
@@ -37,7 +37,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     data: dict[str, Any]
     manifest: str
     split: dict[str, Any]
-    training_steps: int
+    training: dict[str, Any]
     task: str
     modalities: tuple[str, ...]
     scenario: tuple[str, ...]
@@ -159,7 +159,7 @@ def applied(request: Request, registry: Registry) -> Request:
         "dataset": suite.dataset,
         "data": stated(msgspec.structs.asdict(registry.get("dataset", suite.dataset).parameters(suite.data))),
         "split": stated(suite.split.identity()),
-        "training_steps": suite.training.steps or 0,
+        "training": suite.training.shared(),
     }
     for key, value in here.items():
         if value != getattr(protocol, key):

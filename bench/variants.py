@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +18,10 @@ from bench.typed import convert, is_many
 
 if TYPE_CHECKING:
     from bench.request import Request
+
+
+ALSO = "also"
+"""Of a method's table in a suite: further rows, each a table of the parameters in which it differs."""
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -61,40 +65,80 @@ def variants(
         spec = registry.get(kind, name)
         prefix = f"{kind}.{name}"
         written: Mapping[str, Any] = getattr(request.suite, kind).get(name, {})
-        steps = request.suite.training.steps if kind == "fuser" and issubclass(spec.params, TrainParams) else None
-        exempt = steps is not None and "steps" in written
-        if steps is not None and not exempt:
-            written = {**written, "steps": steps}
+        trained = kind == "fuser" and issubclass(spec.params, TrainParams)
+        shared = request.suite.training.shared() if trained else {}
+        exempt = shared.keys() & written.keys()
+        written = {**shared, **written}
         types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
-        axes = {
-            key: written[key] if isinstance(written[key], list) and not is_many(types_of.get(key)) else [written[key]]
-            for key in sorted(written)
-        }
-
-        def where(dotted: str) -> str:
-            known = (origin for key, origin in request.origins.items() if dotted == key or dotted.startswith(f"{key}["))
-            return next(known, f"suite {request.suite.name}")
-
-        for key, values in axes.items():
-            dotted = f"{prefix}.{key}"
-            if not values:
-                raise UsageError(f'"{dotted}" is empty (from {where(dotted)}); give it one value or more')
-            for value in values:
-                if values.count(value) > 1:
-                    raise UsageError(f'"{dotted}" names {value} twice (from {where(dotted)}); keep one')
         said = request.said.get(prefix, {})
         wanted = {key: _in_label(type_) for key, type_ in types_of.items()}
-        if exempt:
-            wanted["steps"] = True
-        written_too = [key for key in axes if len(axes[key]) > 1 or key in said or wanted.get(key)]
-        shown = sorted({*written_too, *(key for key, word in wanted.items() if word == "always")})
-        for combination in itertools.product(*axes.values()):
-            params = dict(zip(axes, combination, strict=True))
-            typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
-            inside = ", ".join(f"{key}={short(params.get(key, typed[key]), axes.get(key, ()))}" for key in shown)
-            label = f"{name}({inside})" if inside else name
-            made.append(Variant(kind, name, label, typed, control=name in controls))
+        wanted |= dict.fromkeys(exempt, True)
+
+        for block, swept, further in _blocks(written, types_of, prefix, request):
+            where = _origin(request, prefix, further)
+            axes = {key: block[key] if key in swept else [block[key]] for key in sorted(block)}
+            _check_values(axes, prefix, where)
+            written_too = [k for k in axes if len(axes[k]) > 1 or k in said or k in further or wanted.get(k)]
+            shown = sorted({*written_too, *(key for key, word in wanted.items() if word == "always")})
+            for combination in itertools.product(*axes.values()):
+                params = dict(zip(axes, combination, strict=True))
+                typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
+                inside = ", ".join(f"{key}={short(params.get(key, typed[key]), axes.get(key, ()))}" for key in shown)
+                label = f"{name}({inside})" if inside else name
+                made.append(Variant(kind, name, label, typed, control=name in controls))
+        labels = [variant.label for variant in made if variant.name == name]
+        twice = next((label for label in labels if labels.count(label) > 1), "")
+        if twice:
+            raise UsageError(
+                f'"{prefix}.{ALSO}" makes the row {twice} a second time (from {_origin(request, prefix)(f"{prefix}.{ALSO}")})'
+            )
     return made
+
+
+def _origin(request: Request, prefix: str, further: Collection[str] = ()) -> Callable[[str], str]:
+    """Where a parameter was written, by its dotted key. further: those that a row of `ALSO` wrote."""
+
+    def where(dotted: str) -> str:
+        asked = f"{prefix}.{ALSO}" if dotted.removeprefix(f"{prefix}.").partition("[")[0] in further else dotted
+        known = (origin for key, origin in request.origins.items() if asked == key or asked.startswith(f"{key}["))
+        return next(known, f"suite {request.suite.name}")
+
+    return where
+
+
+def _blocks(
+    written: Mapping[str, Any], types_of: Mapping[str, Any], prefix: str, request: Request
+) -> Iterator[tuple[dict[str, Any], set[str], Collection[str]]]:
+    """What is written of a method, and each row of its `ALSO` over what of it is no sweep: parameters, those of them that
+    are sweeps, those that the row wrote.
+    """
+
+    def sweeps(table: Mapping[str, Any]) -> set[str]:
+        return {key for key, value in table.items() if isinstance(value, list) and not is_many(types_of.get(key))}
+
+    own = {key: value for key, value in written.items() if key != ALSO}
+    yield own, sweeps(own), ()
+    also = written.get(ALSO, [])
+    if not isinstance(also, list) or not all(isinstance(row, Mapping) and row for row in also):
+        dotted = f"{prefix}.{ALSO}"
+        raise UsageError(
+            f'"{dotted}" (from {_origin(request, prefix)(dotted)}) is a list of tables, each the parameters of a further row: '
+            f"{ALSO} = [{{ NAME = VALUE }}]"
+        )
+    for row in also:
+        block = {**{key: value for key, value in own.items() if key not in sweeps(own)}, **row}
+        yield block, sweeps(block), row.keys()
+
+
+def _check_values(axes: Mapping[str, list[Any]], prefix: str, where: Callable[[str], str]) -> None:
+    """Every parameter has a value, and none of a sweep stands there twice."""
+    for key, values in axes.items():
+        dotted = f"{prefix}.{key}"
+        if not values:
+            raise UsageError(f'"{dotted}" is empty (from {where(dotted)}); give it one value or more')
+        for value in values:
+            if values.count(value) > 1:
+                raise UsageError(f'"{dotted}" names {value} twice (from {where(dotted)}); keep one')
 
 
 def _in_label(kind: Any) -> bool | str:

@@ -13,6 +13,7 @@ from asking import SMALL, SUPPORT, Asker, made_registry
 
 from bench import identity
 from bench.cohort import Task
+from bench.errors import UsageError
 from bench.records import Coordinates
 from bench.suite import AXES
 
@@ -257,6 +258,39 @@ def test_a_label_holds_what_the_command_line_or_a_sweep_set_and_nothing_else(ask
     assert {c.coordinates.fuser for c in ask.plan().cells} == {"flat(steps=1)", "flat(steps=2)"}
     assert {c.coordinates.fuser for c in ask.plan("fuser.flat.steps=5").cells} == {"flat(steps=5)"}
     assert {c.fuser.params["rate"] for c in ask.plan().cells} == {0.3}
+
+
+def test_further_rows_are_laid_over_what_is_no_sweep(ask):
+    ask.text = (
+        SMALL
+        + "\n[fuser.flat]\nrate = 0.3\nsteps = [1, 2]\nalso = [{ steps = 3, rate = 0.6 }, { rate = [0.7, 0.8] }]\n"
+    )
+    rows = {c.coordinates.fuser: c.fuser.params for c in ask.plan("fuser=flat").cells}
+    assert list(rows) == [
+        "flat(steps=1)",
+        "flat(steps=2)",
+        "flat(rate=0.6, steps=3)",
+        "flat(rate=0.7)",
+        "flat(rate=0.8)",
+    ]
+    assert [params["rate"] for params in rows.values()] == [0.3, 0.3, 0.6, 0.7, 0.8]
+    assert rows["flat(rate=0.7)"]["steps"] == rows["flat(rate=0.8)"]["steps"] not in (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("also", "message"),
+    [
+        ("[{ steps = 2 }]", r"makes the row flat\(steps=2\) a second time \(from small.toml, line \d+\)"),
+        ("{ steps = 2 }", r"is a list of tables.*also = \[\{ NAME = VALUE \}\]"),
+        ("[3]", "is a list of tables"),
+        ("[{ stepz = 2 }]", r"fuser.flat.stepz.*small.toml, line \d+.*did you mean.*flat.steps"),
+        ("[{ steps = 0.5 }]", r"fuser.flat.steps.*0.5.*small.toml, line \d+"),
+    ],
+)
+def test_further_rows_that_cannot_be_are_refused_with_their_place(ask, also, message):
+    ask.text = SMALL + f"\n[fuser.flat]\nsteps = [1, 2]\nalso = {also}\n"
+    with pytest.raises(UsageError, match=message):
+        ask.plan("fuser=flat")
 
 
 def test_values_that_differ_a_little_have_labels_that_differ(ask):

@@ -114,17 +114,50 @@ def test_the_global_generator_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("stop", [0, 1, 3, 5, 7, 12, 19])
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_a_training_interrupted_anywhere_resumes_to_the_same_bits(tmp_path: Path, stop: int, optimizer: str) -> None:
+@pytest.mark.parametrize("chosen", [{"optimizer": "adam"}, {"optimizer": "adamw"}, {"average": 0.8}])
+def test_a_training_interrupted_anywhere_resumes_to_the_same_bits(
+    tmp_path: Path, stop: int, chosen: dict[str, Any]
+) -> None:
     whole = Problem()
-    expected = whole.train(optimizer=optimizer, schedule="cosine")
+    expected = whole.train(**chosen, schedule="cosine")
     with pytest.raises(Interrupted, match=f"step {stop} of 20"):
-        Problem(stopping_after(stop, tmp_path)).train(optimizer=optimizer, schedule="cosine")
+        Problem(stopping_after(stop, tmp_path)).train(**chosen, schedule="cosine")
     resumed = Problem(Context(seed=7, scratch=tmp_path))
-    result = resumed.train(optimizer=optimizer, schedule="cosine")
+    result = resumed.train(**chosen, schedule="cosine")
     assert result.resumed_from == stop
     assert resumed.weights() == whole.weights()
     assert (result.history, result.best, result.best_step) == (expected.history, expected.best, expected.best_step)
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept_and_training_goes_on_from_the_weights() -> None:
+    plain, averaged = Problem(), Problem()
+    path: list[list[torch.Tensor]] = []
+    plain.train(lambda items: (path.append(_copies(plain.module)), plain.loss(items))[1], epochs=2)
+    averaged.train(epochs=2, average=0.9)
+    path = [*path[1:], _copies(plain.module)]  # after every step; those of the last step are the best ones here
+    expected = path[0]
+    for step, weights in enumerate(path[1:], 2):
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = [decay * old + (1 - decay) * new for old, new in zip(expected, weights, strict=True)]
+    for made, wanted in zip(averaged.module.parameters(), expected, strict=True):
+        torch.testing.assert_close(made.detach(), wanted)
+
+
+def test_without_a_validation_the_average_is_kept_too() -> None:
+    validated, alone = Problem(), Problem()
+    validated.train(epochs=2, average=0.9)
+    train(
+        alone.module,
+        ITEMS,
+        alone.loss,
+        TrainParams(epochs=2, batch_size=5, learning_rate=0.01, average=0.9),
+        alone.context,
+    )
+    assert alone.weights() == validated.weights()
+
+
+def _copies(module: nn.Module) -> list[torch.Tensor]:
+    return [weight.detach().clone() for weight in module.parameters()]
 
 
 def test_a_training_interrupted_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:

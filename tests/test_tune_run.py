@@ -123,7 +123,7 @@ def test_real_stays_are_tuned_under_equal_steps(project, data_root):
     )
     project.bench("tune", *words, "training.steps=30", "trials=2", "to=tuned.toml")
     made = tomllib.loads((project.folder / "tuned.toml").read_text())
-    assert made["protocol"]["training_steps"] == 30
+    assert made["protocol"]["training"] == {"steps": 30}
     assert made["fuser"]["gru"]["default"]["steps"] == 30
     assert all(trial["score"] > 0.5 for fuser in made["fuser"].values() for trial in fuser["trial"])
     rows = ("controls.imputer=", "audits.cells=", "training.steps=30", "tuned=tuned.toml")

@@ -24,7 +24,7 @@ DEFAULT = {"rate": 0.1, "steps": 10, "layers": [8, 8], "note": "", "on": False}
 def protocol(**changes):
     made = {
         "suite": "small", "profile": "demo", "dataset": "made", "data": {"sets": [], "clean": True}, "manifest": "m",
-        "split": {"seed": 0, "fractions": [0.7, 0.15, 0.15]}, "training_steps": 0, "task": "ihm", "modalities": ("all",),
+        "split": {"seed": 0, "fractions": [0.7, 0.15, 0.15]}, "training": {}, "task": "ihm", "modalities": ("all",),
         "scenario": ("natural",), "imputer": ("plain",), "seed": (1,), "inputs": "i", "metric": "auroc", "higher": True,
         "trials": 2, "optuna": "5",
     }  # fmt: skip
@@ -76,8 +76,8 @@ def test_parameters_without_a_value_are_left_out():
     [
         (None, "cannot be read: No such file"),
         ("nonsense", "is no file of tuned parameters"),
-        ("format = 9", "has format 9, this bench reads format 1"),
-        ("format = 1", "is no file of tuned parameters, or is damaged (Object missing required field"),
+        ("format = 9", "has format 9, this bench reads format 2"),
+        ("format = 2", "is no file of tuned parameters, or is damaged (Object missing required field"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_what_to_type(ask, tmp_path, content, said):
@@ -149,7 +149,7 @@ def test_the_note_says_how_it_was_chosen_what_failed_and_what_was_not_tuned(ask,
             "was tuned with data { sets = [], clean = true }, this run has { sets = [], clean = fal",
         ),
         (("split.seed=3",), "was tuned with split"),
-        (("training.steps=5",), "was tuned with training_steps 0, this run has 5"),
+        (("training.steps=5",), "was tuned with training {}, this run has { steps = 5 }"),
         (("fuser.flat.steps=11",), "flat was tuned from steps=10, in this run it has 11"),
         (("fuser=net",), "holds flat; none of them is in this run"),
     ],
@@ -183,6 +183,22 @@ def test_a_fuser_with_steps_of_its_own_keeps_them_and_says_so(ask):
     ask.text += "[training]\nsteps = 500\n[fuser.net]\nsteps = 20\n"
     (net,) = variants("fuser", ("net",), (), ask.request("fuser=net"), ask.registry)
     assert (net.params["steps"], net.label) == (20, "net(steps=20)")
+
+
+def test_all_that_the_table_sets_is_given_and_said(ask):
+    ask.registry = made_registry(**TRAINED)
+    ask.text += (
+        "[training]\nepochs = 32\npatience = 0\nbatch_size = 16\nlearning_rate = 4e-4\n[fuser.net]\nbatch_size = 8\n"
+    )
+    request = ask.request("fuser=net")
+    (net,) = variants("fuser", ("net",), (), request, ask.registry)
+    assert {key: net.params[key] for key in ("epochs", "patience", "learning_rate")} == {
+        "epochs": 32,
+        "patience": 0,
+        "learning_rate": 4e-4,
+    }
+    assert (net.params["batch_size"], net.label) == (8, "net(batch_size=8)")
+    assert request.suite.training.said() == "32 epochs, no early stop, batches of 16, learning rate 0.0004"
 
 
 def test_without_the_line_no_key_changes_and_with_it_the_trained_ones_do(ask):
