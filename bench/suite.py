@@ -183,6 +183,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     patience: Annotated[int, msgspec.Meta(ge=0)] | None = None
     batch_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
     learning_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    average: Annotated[float, msgspec.Meta(ge=0, lt=1)] | None = None
 
     def shared(self) -> dict[str, Any]:
         """The parameters that are set."""
@@ -196,6 +197,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "patience": f"patience {self.patience}" if self.patience else "no early stop",
             "batch_size": f"batches of {self.batch_size or 0:,}",
             "learning_rate": f"learning rate {self.learning_rate or 0:g}",
+            "average": f"weights averaged with decay {self.average:g}" if self.average else "weights not averaged",
         }
         return ", ".join(words[key] for key in self.shared())
 

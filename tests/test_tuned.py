@@ -187,9 +187,8 @@ def test_a_fuser_with_steps_of_its_own_keeps_them_and_says_so(ask):
 
 def test_all_that_the_table_sets_is_given_and_said(ask):
     ask.registry = made_registry(**TRAINED)
-    ask.text += (
-        "[training]\nepochs = 32\npatience = 0\nbatch_size = 16\nlearning_rate = 4e-4\n[fuser.net]\nbatch_size = 8\n"
-    )
+    ask.text += "[training]\nepochs = 32\npatience = 0\nbatch_size = 16\nlearning_rate = 4e-4\naverage = 0.99\n"
+    ask.text += "[fuser.net]\nbatch_size = 8\n"
     request = ask.request("fuser=net")
     (net,) = variants("fuser", ("net",), (), request, ask.registry)
     assert {key: net.params[key] for key in ("epochs", "patience", "learning_rate")} == {
@@ -198,7 +197,10 @@ def test_all_that_the_table_sets_is_given_and_said(ask):
         "learning_rate": 4e-4,
     }
     assert (net.params["batch_size"], net.label) == (8, "net(batch_size=8)")
-    assert request.suite.training.said() == "32 epochs, no early stop, batches of 16, learning rate 0.0004"
+    assert (
+        request.suite.training.said()
+        == "32 epochs, no early stop, batches of 16, learning rate 0.0004, weights averaged with decay 0.99"
+    )
 
 
 def test_without_the_line_no_key_changes_and_with_it_the_trained_ones_do(ask):

@@ -11,6 +11,7 @@ NAMES = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
     "f1": "F1",
+    "f1_tuned": "F1 tuned",
     "mae": "MAE",
     "mse": "MSE",
     "rmse": "RMSE",

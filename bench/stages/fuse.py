@@ -20,7 +20,7 @@ from bench.stages.calibration import calibration
 from bench.stages.impute import completed_cohort
 from bench.stages.job import Job, Setup
 from bench.stages.patterns import by_pattern
-from bench.stages.score import score
+from bench.stages.score import score, thresholds
 from bench.stats import Predictions
 from bench.suite import Split
 
@@ -59,7 +59,8 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         "imputed-reaches-fuser": audits.imputed_reaches(fuser, test, imputer_tags, context),
         "batch-independent": audits.batch_independent(fuser, test, outputs, context),
     }
-    scores = score(task, truth, outputs)
+    decided_at = thresholds(task, parts["valid"].targets[task.name], valid_outputs)
+    scores = score(task, truth, outputs, decided_at)
     if at.audit == "permuted-labels":
         found = {"permuted-labels": audits.at_chance(task, truth, outputs)}
     record = Record(
@@ -68,7 +69,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         status="ok",
         scores=scores,
         validation=_validation(task, parts["valid"].targets[task.name], valid_outputs),
-        oracle=_oracle(cohort, task, parts["test"].ids, truth),
+        oracle=_oracle(cohort, task, parts),
         imputation=imputation.scores,
         imputation_errors=imputation.errors,
         hidden=seen.shares,
@@ -139,13 +140,17 @@ def _validation(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str,
         return {}
 
 
-def _oracle(cohort: Cohort, task: Task, ids: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+def _oracle(cohort: Cohort, task: Task, parts: dict[str, Cohort]) -> dict[str, float]:
     """What the best possible prediction scores on the test records, where the data were made and it is known."""
     if task.name not in cohort.oracle:
         return {}
     place = {record: i for i, record in enumerate(cohort.ids.tolist())}
-    index = np.array([place[record] for record in ids.tolist()])
-    return score(task, truth, np.asarray(cohort.oracle[task.name][index]))
+
+    def of(part: Cohort) -> tuple[np.ndarray, np.ndarray]:
+        index = np.array([place[record] for record in part.ids.tolist()], int)
+        return part.targets[task.name], np.asarray(cohort.oracle[task.name][index])
+
+    return score(task, *of(parts["test"]), thresholds(task, *of(parts["valid"])))
 
 
 def _synchronise(device: str) -> None:

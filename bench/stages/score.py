@@ -20,6 +20,8 @@ class Metric:
     function: (truth, outputs) -> float; truth [n] or [n, outputs], outputs float32 [n, outputs] as `Fuser.predict` gives.
     higher:   larger is better. chance: what an uninformed prediction scores, None where it depends on the data.
     undefinable: NaN is an answer (a correlation with a constant), no reason for the cell to fail; see `score`.
+    tuned:    of decisions at thresholds that were chosen on the validation part (`thresholds`), not of probabilities. Such a
+              metric is never a task's primary one.
     """
 
     function: Callable[[np.ndarray, np.ndarray], float]
@@ -27,6 +29,7 @@ class Metric:
     chance: float | None = None
     summary: str = ""
     undefinable: bool = False
+    tuned: bool = False
 
 
 def _auroc(truth: np.ndarray, outputs: np.ndarray) -> float:
@@ -85,6 +88,12 @@ METRICS: dict[str, Metric] = {
     "auroc": Metric(_auroc, chance=0.5, summary="area under the ROC curve; macro over labels, one-vs-rest for classes"),
     "auprc": Metric(_auprc, summary="average precision; macro over labels"),
     "f1": Metric(_f1, summary="F1 of class 1 at threshold 0.5; macro for several classes or labels"),
+    "f1_tuned": Metric(
+        _f1,
+        summary="F1 of class 1 at the threshold with the best F1 on the validation part; macro over labels, each its own",
+        undefinable=True,
+        tuned=True,
+    ),
     "accuracy": Metric(_accuracy, summary="share of correct decisions at threshold 0.5 or by the largest probability"),
     "brier": Metric(_brier, higher=False, summary="mean squared error of the probability"),
     "mae": Metric(_mae, higher=False, summary="mean absolute error, over all values of a forecast"),
@@ -97,9 +106,33 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
+def thresholds(task: Task, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray | None:
+    """Per output the threshold with the best F1 (Lipton et al. 2014), float64 [outputs]; of equal ones the highest.
+
+    truth, outputs: of the validation part, as for `score`. A threshold lies halfway between two outputs that occur, so that none
+    is a record's own; a label without positives keeps 0.5. None for a task whose decisions are by no threshold (several classes,
+    regression), and where there is no record.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    if task.kind not in ("binary", "multilabel") or not len(truth):
+        return None
+    chosen = np.full(task.outputs, 0.5)
+    for label, (actual, probability) in enumerate(zip(truth.reshape(outputs.shape).T, outputs.T, strict=True)):
+        if not actual.any():
+            continue
+        precision, recall, at = precision_recall_curve(actual, probability)
+        f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+        best = len(at) - 1 - int(np.argmax(f1[:-1][::-1]))
+        below = probability[probability < at[best]]
+        chosen[label] = (float(at[best]) + float(below.max())) / 2 if len(below) else float(at[best]) / 2
+    return chosen
+
+
+def score(task: Task, truth: np.ndarray, outputs: np.ndarray, decided_at: np.ndarray | None = None) -> dict[str, float]:
     """All of the task's metrics, by name; those that are `undefinable` and not defined are left out.
 
+    decided_at: thresholds of another part for the `tuned` metrics, which are left out without them.
     truth: float32 [n] or [n, outputs], no NaN; outputs: float32 [n, outputs]. Raises ValueError when shapes differ from the
     task's, an output or a score is not finite: such a cell fails, since a score over the rest would be a different test. A
     leaderboard shows NaN for what was left out.
@@ -113,7 +146,9 @@ def score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float
         raise ValueError(f"{bad} of {len(outputs)} predictions are not finite numbers")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say of a missing class is said by the error below
-        scores = {name: METRICS[name].function(truth, outputs) for name in task.metrics}
+        decisions = None if decided_at is None else (outputs >= decided_at).astype(np.float32)
+        of = {name: decisions if METRICS[name].tuned else outputs for name in task.metrics}
+        scores = {name: METRICS[name].function(truth, on) for name, on in of.items() if on is not None}
     scores = {name: value for name, value in scores.items() if not (METRICS[name].undefinable and math.isnan(value))}
     if strange := [name for name, value in scores.items() if not math.isfinite(value)]:
         raise ValueError(
