@@ -59,9 +59,9 @@ class GRUParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fiel
     dropout: share dropped of each modality's representation and of the head, while training.
     """
 
-    hidden: Positive = 32
+    hidden: Positive = 64
     statics: Positive = 8
-    dropout: Share = 0.3
+    dropout: Share = 0.5
     batch_size: Positive = 128
     learning_rate: AboveZero = 2e-3
     epochs: Positive = 15
@@ -99,7 +99,7 @@ def bench_register(registry: Registry) -> None:
         paper="Cho et al., RNN Encoder-Decoder, 2014; Che et al., RNNs for Time Series with Missing Values, 2018",
         tags={"torch"},
         randomness="seeded",
-        seconds=6.0,
+        seconds=12.0,
         space={"learning_rate": (1e-3, 2e-3, 4e-3), "hidden": (16, 32, 64), "dropout": (0.1, 0.3, 0.5)},
     )
     register_flexmoe(registry)
