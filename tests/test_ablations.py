@@ -17,7 +17,7 @@ SMALL = (
     "audits.cells=",
     "draws=1",
     "imputer.trace.steps=3",
-    "training.steps=3",
+    "training.epochs=1",
 )
 
 

@@ -64,6 +64,7 @@ class GRUParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fiel
     dropout: Share = 0.5
     batch_size: Positive = 128
     learning_rate: AboveZero = 2e-3
+    average: Share = 0.99
     epochs: Positive = 15
 
 
