@@ -12,6 +12,7 @@ from torch import nn
 
 from bench.cohort import Task
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
+from bench_fusers.encoders.recurrent import Recurrent
 from bench_fusers.plugin import GRUParams
 
 
@@ -32,10 +33,7 @@ class _Network(nn.Module):
         self.bin_hours = inputs.bin_hours
         self.readers = nn.ModuleDict(
             # A prefix, since a modality may be called what a ModuleDict already has ("keys").
-            {
-                f"of_{name}": nn.GRU(3 * channels, hidden, batch_first=True)
-                for name, (_, channels) in inputs.modalities.items()
-            }
+            {f"of_{name}": Recurrent(3 * channels, hidden, "gru") for name, (_, channels) in inputs.modalities.items()}
         )
         self.dropout = nn.Dropout(params.dropout)
         self.statics = nn.Linear(2 * inputs.statics, params.statics) if inputs.statics else None
@@ -51,8 +49,8 @@ class _Network(nn.Module):
         """[b, width]: what was read of every modality, its two flags, and the statics."""
         parts = []
         for name, view in batch.modalities.items():
-            states, last = self.readers[f"of_{name}"](self._steps(view))
-            pooled = [last[0], states.mean(dim=1), states.amax(dim=1), states.amin(dim=1)]
+            states = self.readers[f"of_{name}"](self._steps(view))
+            pooled = [states[:, -1], states.mean(dim=1), states.amax(dim=1), states.amin(dim=1)]
             read = torch.cat(pooled, dim=1) * view.present[:, None]
             parts += [self.dropout(read), view.available[:, None], view.filled[:, None]]
         if self.statics is not None:

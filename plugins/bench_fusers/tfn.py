@@ -26,6 +26,7 @@ from bench.errors import UsageError, unknown
 from bench.fusing import moments
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
 from bench_fusers.encoders.head import ResidualHead
+from bench_fusers.encoders.recurrent import Recurrent
 from bench_fusers.encoders.steps import grid_steps
 from bench_fusers.encoders.time import sinusoid
 from bench_fusers.encoders.transformer import Encoder
@@ -112,7 +113,7 @@ class TFNNetwork(nn.Module):
             elif kind == "mean" or name in params.means:
                 readers.append(Mean(channels, width, params.norm, choice))
             else:
-                readers.append(Recurrent(channels, width, choice))
+                readers.append(LastOfLSTM(channels, width, choice))
         self.readers = nn.ModuleList(readers)
         q = choice.head
         self.join: nn.Module
@@ -180,17 +181,17 @@ class Feature(nn.Module):
         return x * self.scale + self.shift
 
 
-class Recurrent(nn.Module):
+class LastOfLSTM(nn.Module):
     """All steps through an LSTM -> its last state -> dropout -> a linear map: [b, width]."""
 
     def __init__(self, channels: int, width: int, choice: TFNChoice):
         super().__init__()
         self.masks = choice.masks
-        self.lstm = nn.LSTM(channels * (1 + choice.masks), choice.recurrent, batch_first=True)
+        self.reader = Recurrent(channels * (1 + choice.masks), choice.recurrent, "lstm")
         self.dropout, self.map = nn.Dropout(choice.dropout), nn.Linear(choice.recurrent, width)
 
     def forward(self, view: ModalityView) -> torch.Tensor:
-        last = self.lstm(_steps(view, self.masks))[1][0][0]
+        last = self.reader(_steps(view, self.masks))[:, -1]
         made: torch.Tensor = self.map(self.dropout(last))
         return made
 
