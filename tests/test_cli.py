@@ -206,7 +206,7 @@ def test_a_dataset_is_shown_with_its_tasks_and_modalities(bench):
 
 
 def test_a_suite_is_shown_in_every_profile_by_name_or_by_file(bench):
-    assert bench("show", "physionet48", "--json").json.keys() == {"demo", "paper"}
+    assert bench("show", "physionet48", "--json").json.keys() == {"demo", "fusers", "paper"}
     Path("small.toml").write_text(SMALL)
     assert bench("show", "small.toml", "--json").json["demo"]["grid"]["seed"] == [1, 2]
     assert "A small suite" in bench("show", "small.toml").out
