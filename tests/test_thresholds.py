@@ -59,5 +59,6 @@ def test_every_label_has_a_threshold_of_its_own_and_one_without_positives_keeps_
 def test_without_a_threshold_the_metric_is_left_out() -> None:
     assert "f1_tuned" not in score(BINARY, np.array([0, 1], np.float32), column(0.2, 0.7))
     assert thresholds(BINARY, np.zeros(0, np.float32), np.zeros((0, 1), np.float32)) is None
+    assert thresholds(BINARY, np.array([0, 1], np.float32), column(0.2, np.nan)) is None
     several = Task("t", "multiclass", ("accuracy",), outputs=3)
     assert thresholds(several, np.array([0, 1], np.float32), np.eye(3, dtype=np.float32)[:2]) is None

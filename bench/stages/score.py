@@ -111,11 +111,11 @@ def thresholds(task: Task, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray
 
     truth, outputs: of the validation part, as for `score`. A threshold lies halfway between two outputs that occur, so that none
     is a record's own; a label without positives keeps 0.5. None for a task whose decisions are by no threshold (several classes,
-    regression), and where there is no record.
+    regression), and where there is no record or an output is not finite.
     """
     from sklearn.metrics import precision_recall_curve
 
-    if task.kind not in ("binary", "multilabel") or not len(truth):
+    if task.kind not in ("binary", "multilabel") or not len(truth) or not np.isfinite(outputs).all():
         return None
     chosen = np.full(task.outputs, 0.5)
     for label, (actual, probability) in enumerate(zip(truth.reshape(outputs.shape).T, outputs.T, strict=True)):
