@@ -7,6 +7,7 @@ of a record, `Seen` is all that is looked at.
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,9 @@ from bench.variants import Variant, short, variants
 
 TRIALS = 8
 
+OWN = ("trials", "to")
+"""The words that `bench run` does not know."""
+
 ONCE = ("task", "modalities", "scenario", "imputer", "seed")
 """Axes of which the first value is tuned on, unless words name others."""
 
@@ -47,7 +51,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 def asked(words: Sequence[str], registry: Registry) -> Asked:
     """Understand a command line. Raises UsageError for what is not known, and for a fuser with several rows in the suite."""
-    own = {word.key: word for word in parse(words) if word.key in ("trials", "to", "tuned")}
+    own = {word.key: word for word in parse(words) if word.key in (*OWN, "tuned")}
     if "tuned" in own:
         raise UsageError(f'"tuned" (from {ORIGIN}) is a word of bench run; bench tune writes such a file: to=FILE')
     rest = [word for word in words if word.partition("=")[0] not in own]
@@ -79,6 +83,12 @@ def asked(words: Sequence[str], registry: Registry) -> Asked:
     to = Path(single(own["to"], str)).expanduser() if "to" in own else default
     pinned = {name: frozenset(whole.said.get(f"fuser.{name}", {})) for name in fusers}
     return Asked(request=made, trials=trials, to=to, pinned=pinned)
+
+
+def run_command(ask: Asked) -> str:
+    """The command that shows default and tuned rows side by side, on what was tuned on."""
+    words = [word for word in ask.request.words if word.partition("=")[0] not in OWN]
+    return shlex.join(["bench", "run", *words, f"tuned={ask.to}"])
 
 
 class Seen(msgspec.Struct, frozen=True):

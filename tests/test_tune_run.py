@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -31,7 +32,9 @@ def test_tuning_ends_in_a_file_that_a_run_shows_beside_the_defaults(project):
     assert "ok  toy" not in again.stderr
     assert tuned(project) == made
 
-    ran = project.bench("run", project.suite, *SMALL, "fuser=linear,gru", "tuned=results/tuned/toy.toml")
+    command = shlex.split(told.stderr.partition("both rows of each: bench run ")[2].splitlines()[0])
+    assert command[:-1] == [project.suite, *SMALL, "fuser=linear,gru"]
+    ran = project.bench("run", *command)
     assert "4 cells: 4 ok" in ran.stdout
     assert "ok  toy" not in ran.stderr
     table = project.bench("report", project.suite, "--print").stdout

@@ -68,7 +68,7 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
     else:
         _show(made, list(found))
     _remark(made, list(found))
-    say(f"written: {ask.to}; both rows of each: bench run suite={ask.request.settings.suite} tuned={ask.to}")
+    say(f"written: {ask.to}; both rows of each: {tuning.run_command(ask)}")
     raise SystemExit(int(any(trial.score is None for fuser in found.values() for trial in fuser.trial)))
 
 
