@@ -180,8 +180,11 @@ class Fuser(Component[P]):
     """
 
     @property
-    def reads_imputed(self) -> bool:
-        """False where its parameters ask for observed values alone; the audit of a run then tests that no other counts."""
+    def reads_imputed(self) -> bool | None:
+        """False where its parameters ask for observed values alone; the audit of a run then tests that no other counts.
+
+        None where they ask for a part of the imputed values, so that a prediction may move with them or not.
+        """
         return True
 
     @abstractmethod

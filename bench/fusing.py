@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ from bench.stages.score import METRICS
 class Selection:
     """The validation score by which a model, a penalty or a number of trees is chosen.
 
-    measure: outputs float32 [n, outputs], as `Fuser.predict` gives them for the validation part -> score.
+    measure: outputs float32 [n, outputs], as `Fuser.predict` gives them for the validation part -> score; NaN where one is
+             no finite number.
     loss:    the same -> mean negative log likelihood (regression: mean squared error).
     """
 
@@ -46,7 +48,11 @@ def selection(task: Task, truth: np.ndarray) -> Selection | None:
 
     if task.kind == "regression" or _all_classes(task, truth):
         metric = METRICS[task.primary]
-        return Selection(task.primary, metric.higher, lambda outputs: metric.function(truth, outputs), loss)
+
+        def measure(outputs: np.ndarray) -> float:
+            return metric.function(truth, outputs) if np.isfinite(outputs).all() else math.nan
+
+        return Selection(task.primary, metric.higher, measure, loss)
     return Selection("loss", False, loss, loss)
 
 

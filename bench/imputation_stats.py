@@ -18,7 +18,7 @@ from bench import seeds
 from bench.records import ImputationStatistics, Interval, Method, TableStatistics
 from bench.stages.imputation_errors import Errors
 from bench.stages.imputation_scores import metric
-from bench.stats import paired, resamples_for, spread, weights_of
+from bench.stats import paired, resamples_for, spread, too_few, weights_of
 
 METRICS = ("mae", "rmse", "crps")
 """Scores with an interval; the first is the one that imputers are compared by."""
@@ -62,6 +62,9 @@ def _table(
     scores, drawn, groups = _resample([found[method] for method in methods], resamples, (seed, *place))
     usable = np.isfinite(drawn[0]).all(axis=0)
     about = replace(about, groups=groups, resamples=resamples, left_out=int((~usable).sum()))
+    if few := too_few(groups, alpha):
+        made.tables.append(replace(about, reason=few))
+        return
     if about.left_out > resamples / 10:
         left = f"{about.left_out} of {resamples} resamples hold no hidden entry: too few patients have one"
         made.tables.append(replace(about, reason=left))

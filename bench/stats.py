@@ -20,7 +20,8 @@ often it was drawn, which is the same as repeating them.
   resamples are needed before Holm can reject anything: `resamples_for` says how many a table draws.
 
 A resample that lacks a class has no AUROC or AUPRC: it is left out for every method alike and counted. If that happens
-to more than a tenth of them (as with fewer than three patients of a class), the table has no statistics.
+to more than a tenth of them (as with fewer than three patients of a class), the table has no statistics. Nor has it with so few
+groups that all of them pointing one way would be no evidence (`too_few`).
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def _compute_table(
     resamples = resamples_for(len(pairs), statistics.resamples, statistics.alpha)
     scores, drawn, groups = _resample(cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, *table))
     about = replace(about, groups=groups, resamples=resamples, left_out=resamples - drawn.shape[1])
-    if lacking := _lacking(about, scores):
+    if lacking := _lacking(about, scores, statistics.alpha):
         statistics.tables.append(replace(about, reason=lacking))
         return
 
@@ -153,8 +154,21 @@ def _compute_table(
     statistics.tables.append(replace(about, reason=reason))
 
 
-def _lacking(about: TableStatistics, scores: np.ndarray) -> str:
-    """Why so many resamples could not be scored that there are no statistics; "" where they could."""
+def too_few(groups: int, alpha: float) -> str:
+    """Why so few groups allow no statistics, in words; "" where they do.
+
+    The differences of G groups that are as likely to be positive as negative all have one sign with probability 2^(1 - G), the
+    smallest two-sided p-value of a sign test. Where this is not below alpha nothing can be told apart, whatever resampling says:
+    of one group every resample is the same.
+    """
+    least = next(count for count in range(1, 1100) if 2.0 ** (1 - count) < alpha)
+    return f"not compared: {groups} test group{'s' * (groups != 1)}, at least {least} are needed" * (groups < least)
+
+
+def _lacking(about: TableStatistics, scores: np.ndarray, alpha: float) -> str:
+    """Why there are no statistics: too few groups, or too many resamples that could not be scored; "" where there are."""
+    if few := too_few(about.groups, alpha):
+        return few
     if about.left_out <= about.resamples / 10 and np.isfinite(scores).all():
         return ""
     return f"{about.left_out} of {about.resamples} resamples lack a class: there are too few records of it"
@@ -218,9 +232,11 @@ def _compute_gains(
     if not cells or _differing(cells):
         return
     resamples = resamples_for(len(wanted), statistics.resamples, statistics.alpha)
-    scores, drawn, _ = _resample(
+    scores, drawn, groups = _resample(
         cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, place[0], "gains", place[1])
     )
+    if too_few(groups, statistics.alpha):
+        return
     if resamples - drawn.shape[1] > resamples / 10 or not np.isfinite(scores).all():
         return
     pairs = [(methods.index(a), methods.index(b)) for a, b in wanted]

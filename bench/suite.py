@@ -199,7 +199,9 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             "learning_rate": f"learning rate {self.learning_rate or 0:g}",
             "average": f"weights averaged with decay {self.average:g}" if self.average else "weights not averaged",
         }
-        return ", ".join(words[key] for key in self.shared())
+        shared = self.shared()
+        without = {"epochs", "patience"} if self.steps else set()  # steps win, whatever these say
+        return ", ".join(words[key] for key in shared if key not in without)
 
 
 class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -234,6 +234,7 @@ def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
         manifest=plan.manifest,
         split=stated(suite.split.identity()),
         training=suite.training.shared(),
+        precision=ask.request.settings.precision,
         task=suite.grid.task[0],
         modalities=labels("modalities"),
         scenario=labels("scenario"),

@@ -13,6 +13,7 @@ import msgspec
 
 from bench.errors import UsageError
 from bench.files import write_text
+from bench.identity import digest
 from bench.registry import Registry
 from bench.typed import convert
 from bench.variants import Variant, short, variants
@@ -20,15 +21,15 @@ from bench.variants import Variant, short, variants
 if TYPE_CHECKING:
     from bench.request import Request
 
-FORMAT = 2
+FORMAT = 3
 HEAD = "# Written by `bench tune`, applied by `bench run tuned=FILE`; see docs/tuning.md. Scores are of the validation part.\n"
 
 
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What all fusers of a file had in common. modalities, scenario, imputer, seed: what a trial's score is the mean over.
 
-    split: its identity. training: what `[training]` sets. inputs: digest of what the fusers were given.
-    optuna: its version.
+    split: its identity. training: what `[training]` sets. precision: as in the settings of a run. inputs: digest of what the
+    fusers were given. optuna: its version.
     """
 
     suite: str
@@ -38,6 +39,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     manifest: str
     split: dict[str, Any]
     training: dict[str, Any]
+    precision: str
     task: str
     modalities: tuple[str, ...]
     scenario: tuple[str, ...]
@@ -82,7 +84,7 @@ class TunedFuser(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The whole file."""
+    """The whole file. In it stands a digest as well, so that what was edited by hand is not taken for what was tuned."""
 
     format: int = FORMAT
     command: str
@@ -99,14 +101,14 @@ def stated(params: Mapping[str, Any]) -> dict[str, Any]:
 def write(path: Path, tuned: Tuned) -> None:
     """Write the file whole or not at all. Raises StorageError."""
     plain = msgspec.to_builtins(tuned)
-    lines = [HEAD, f"format = {tuned.format}", f"command = {_value(tuned.command)}", "", "[protocol]"]
-    lines += _entries(plain["protocol"])
+    lines = [f"command = {_value(tuned.command)}", "", "[protocol]", *_entries(plain["protocol"])]
     for name, fuser in plain["fuser"].items():
         trials = fuser.pop("trial")
         lines += ["", f"[fuser.{_key(name)}]", *_entries(fuser)]
         for trial in trials:
             lines += ["", f"[[fuser.{_key(name)}.trial]]", *_entries(trial)]
-    write_text(path, "\n".join(lines) + "\n")
+    text = "\n".join([f"format = {tuned.format}", *lines]) + "\n"
+    write_text(path, f"{HEAD}\ndigest = {_value(digest(tomllib.loads(text)))}\n{text}")
 
 
 def _entries(table: Mapping[str, Any]) -> list[str]:
@@ -127,22 +129,23 @@ def _value(value: Any) -> str:
 
 
 def read(path: Path) -> Tuned:
-    """The file. Raises UsageError when it is not there, damaged, or written for another version."""
+    """The file. Raises UsageError when it is not there, damaged, edited, or written for another version."""
     again = "write it anew with: bench tune"
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
         if plain.get("format") != FORMAT:
             raise UsageError(f"{path} has format {plain.get('format')}, this bench reads format {FORMAT}; {again}")
-        tuned = msgspec.convert(plain, Tuned)
+        written = plain.pop("digest", None)
+        found, tuned = digest(plain), msgspec.convert(plain, Tuned)
     except OSError as error:
         raise UsageError(f"the file of tuned parameters {path} cannot be read: {error.strerror}; {again}") from error
     except (ValueError, msgspec.ValidationError) as error:
         raise UsageError(f"{path} is no file of tuned parameters, or is damaged ({error}); {again}") from error
-    for name, fuser in tuned.fuser.items():
-        if not 0 <= fuser.best < len(fuser.trial):
-            raise UsageError(
-                f"{path} is damaged: {name} has {len(fuser.trial)} trials, the best is {fuser.best}; {again}"
-            )
+    if written != found:
+        raise UsageError(
+            f"{path} is not as bench tune wrote it: its digest does not fit what it holds; {again}, or say parameters of your "
+            "own as words of the run, fuser.NAME.PARAMETER=VALUE, so that their row is labelled so"
+        )
     return tuned
 
 

@@ -98,6 +98,13 @@ def test_a_single_hidden_entry_among_many_patients_is_no_ground_for_a_comparison
     assert "hold no hidden entry" in table.reason
 
 
+def test_of_a_handful_of_patients_nothing_is_told_apart() -> None:
+    few, enough = (made({method("a"): {1: errors(0.0, n=n)}, method("b"): {1: errors(0.1, n=n)}}) for n in (10, 12))
+    assert few.tables[0].reason == "not compared: 5 test groups, at least 6 are needed"
+    assert (few.intervals, few.comparisons) == ([], [])
+    assert enough.comparisons
+
+
 def test_errors_come_back_as_they_were_packed_and_equal_ones_are_equal_bytes() -> None:
     one = errors(0.1)
     again = unpack(pack(one))

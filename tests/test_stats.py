@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bench import stats
 from bench.records import Comparison, Method, Statistics, TaskSummary
 from bench.stages.score import METRICS
-from bench.stats import Predictions, compute, holm, resamples_for, resolution_floor, tie_groups
+from bench.stats import Predictions, compute, holm, resamples_for, resolution_floor, tie_groups, too_few
 from bench.weighted import WEIGHTED, evaluator
 
 TABLE = ("ihm", "all", "natural")
@@ -263,10 +263,42 @@ def test_a_resample_without_a_class_is_left_out_and_counted_and_too_many_mean_no
     truth = np.zeros(30, np.float32)
     truth[0] = 1
     outputs = np.linspace(0, 1, 30, dtype=np.float32)[:, None]
-    groups = np.where(truth > 0, "only", "others")
+    groups = np.array(["only", *(f"other {k % 8}" for k in range(29))])
     found = compute({method("a"): {1: Predictions(ids, groups, truth, outputs)}}, [IHM], resamples=100)
     assert found.intervals == []
     assert "lack a class" in found.tables[0].reason
+
+
+def of_groups(count: int, modalities: str = "all", noise: float = 0.0) -> dict[Method, dict[int, Predictions]]:
+    """Two methods, the second far worse, on 60 records of so many patients."""
+    rng = np.random.default_rng(0)
+    ids, truth = np.arange(60).astype(str), (np.arange(60) // 30).astype(np.float32)
+    groups = np.array([f"g{k % count}" for k in range(60)])
+    return {
+        Method("ihm", modalities, "natural", name, "gbm"): {
+            1: Predictions(ids, groups, truth, (truth + size * rng.normal(size=60)).astype(np.float32)[:, None])
+        }
+        for name, size in (("good", 0.1 + noise), ("bad", 9.0))
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "reason"),
+    [
+        (1, "not compared: 1 test group, at least 6 are needed"),
+        (5, "not compared: 5 test groups, at least 6 are needed"),
+        (6, ""),
+    ],
+)
+def test_of_a_handful_of_patients_nothing_is_told_apart(count: int, reason: str) -> None:
+    cells = of_groups(count, "small", 0.5) | of_groups(count, "large")
+    found = compute(cells, [IHM], resamples=200, modalities=("small", "large"))
+    assert [table.reason for table in found.tables] == [reason, reason]
+    assert [bool(found.intervals), bool(found.comparisons), bool(found.gains)] == [not reason] * 3
+
+
+def test_how_many_patients_are_needed_follows_from_alpha() -> None:
+    assert [bool(too_few(7, alpha)) for alpha in (0.05, 0.02, 0.01)] == [False, False, True]
 
 
 def test_a_method_that_lacks_a_seed_is_not_compared_and_named() -> None:

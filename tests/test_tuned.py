@@ -24,7 +24,8 @@ DEFAULT = {"rate": 0.1, "steps": 10, "layers": [8, 8], "note": "", "on": False}
 def protocol(**changes):
     made = {
         "suite": "small", "profile": "demo", "dataset": "made", "data": {"sets": [], "clean": True}, "manifest": "m",
-        "split": {"seed": 0, "fractions": [0.7, 0.15, 0.15]}, "training": {}, "task": "ihm", "modalities": ("all",),
+        "split": {"seed": 0, "fractions": [0.7, 0.15, 0.15]}, "training": {}, "precision": "fp32", "task": "ihm",
+        "modalities": ("all",),
         "scenario": ("natural",), "imputer": ("plain",), "seed": (1,), "inputs": "i", "metric": "auroc", "higher": True,
         "trials": 2, "optuna": "5",
     }  # fmt: skip
@@ -76,8 +77,8 @@ def test_parameters_without_a_value_are_left_out():
     [
         (None, "cannot be read: No such file"),
         ("nonsense", "is no file of tuned parameters"),
-        ("format = 9", "has format 9, this bench reads format 2"),
-        ("format = 2", "is no file of tuned parameters, or is damaged (Object missing required field"),
+        ("format = 9", "has format 9, this bench reads format 3"),
+        ("format = 3", "is no file of tuned parameters, or is damaged (Object missing required field"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_what_to_type(ask, tmp_path, content, said):
@@ -89,9 +90,18 @@ def test_a_file_that_cannot_be_used_is_refused_with_what_to_type(ask, tmp_path, 
     assert "bench tune" in message
 
 
-def test_a_best_trial_that_is_not_there_is_damage(ask, tmp_path):
-    path = tuned_file(tmp_path / "x.toml", flat=tuned_fuser(best=5))
-    assert "flat has 2 trials, the best is 5" in ask.refusal(f"tuned={path}")
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [("rate = 0.7, steps = 10", "rate = 0.7, steps = 400"), ("best = 1", "best = 0"), ("score = 0.6", "score = 0.9"),
+     ("trials = 2", "trials = 500"), ('metric = "auroc"', 'metric = "auprc"'), ("digest =", "# digest =")],
+)  # fmt: skip
+def test_what_was_edited_by_hand_is_not_taken_for_what_was_tuned(ask, file, was, now):
+    text = file.read_text()
+    assert was in text
+    file.write_text(text.replace(was, now))
+    message = ask.refusal(f"tuned={file}")
+    assert "is not as bench tune wrote it" in message
+    assert "fuser.NAME.PARAMETER=VALUE" in message
 
 
 def test_a_tuned_row_stands_beside_the_row_it_came_from(ask, file):
@@ -201,6 +211,12 @@ def test_all_that_the_table_sets_is_given_and_said(ask):
         request.suite.training.said()
         == "32 epochs, no early stop, batches of 16, learning rate 0.0004, weights averaged with decay 0.99"
     )
+
+
+def test_epochs_that_a_number_of_steps_overrules_are_not_said(ask):
+    ask.text += "[training]\nepochs = 32\npatience = 3\n"
+    assert ask.request().suite.training.said() == "32 epochs, patience 3"
+    assert ask.request("training.steps=7").suite.training.said() == "7 optimiser steps"
 
 
 def test_without_the_line_no_key_changes_and_with_it_the_trained_ones_do(ask):

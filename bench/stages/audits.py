@@ -49,7 +49,8 @@ def imputed_reaches(fuser: Fuser, test: Cohort, imputer_tags: Collection[str], c
     """Shifting a record's imputed values by 5 SD, up or down, changes its prediction: for 90 % of the probed records.
 
     Of fewer than PROBE records so few may move that chance alone (below 1 %) would not explain it at a rate of 90 %.
-    A fuser that says it reads none (`Fuser.reads_imputed`) fails where any prediction moves.
+    A fuser that says it reads none (`Fuser.reads_imputed`) fails where any prediction moves; of one that says it reads a part of
+    them nothing is asked, and the share is told.
     """
     if {"leaves_nan", "hides_values"} & set(imputer_tags):
         return Audit(None, "nothing is imputed")
@@ -65,6 +66,11 @@ def imputed_reaches(fuser: Fuser, test: Cohort, imputer_tags: Collection[str], c
     for shift in (SHIFT, -SHIFT):
         moved |= (fuser.predict(_shifted(probe, np.float32(shift)), context) != before).any(axis=1)
     share = float(moved.mean())
+    if fuser.reads_imputed is None:
+        return Audit(
+            None,
+            f"reads a part of what is imputed, as its parameters ask; {share:.0%} of {len(index)} predictions moved",
+        )
     if not fuser.reads_imputed:
         told = "reads observed values alone, as its parameters ask"
         yet = f", yet {share:.0%} of {len(index)} predictions moved" if share else ""

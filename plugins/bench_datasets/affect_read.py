@@ -18,7 +18,7 @@ import numpy as np
 from bench.errors import DataError
 from bench_datasets.affect_files import AffectFiles
 from bench_datasets.affect_plugin import MosiParams
-from bench_datasets.safe_pickle_convert import Field, Layout, converted
+from bench_datasets.safe_pickle_convert import Field, Layout, converted, limits
 
 PARTS = ("train", "valid", "test")
 MODALITIES = ("text", "audio", "vision")
@@ -84,9 +84,16 @@ def read(
 
 
 def _own(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz of one's own. Raises DataError for what it should not hold."""
+    """The arrays of an .npz of one's own. Raises DataError for what it should not hold, and for what would unpack to more than a
+    pickle of its size may take.
+    """
     made: dict[str, np.ndarray] = {}
     try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        memory, _ = limits(path.stat().st_size)
+        if unpacked > memory:
+            raise DataError(f"{path} would unpack to {unpacked:,} bytes; a file of its size may take {memory:,}")
         with np.load(path, allow_pickle=False) as stored:
             for place in stored.files:
                 part, _, key = place.partition("/")
@@ -105,7 +112,9 @@ def _own(path: Path) -> dict[str, np.ndarray]:
                     )
                 with np.errstate(over="ignore"):
                     made[place] = values.astype(np.float32) if number else values
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except DataError:
+        raise
+    except Exception as error:  # numpy and zipfile raise a dozen kinds for what is damaged or claims too much
         raise DataError(
             f"{path} is no .npz of plain arrays ({error}); write it with numpy.savez, see docs/mosi.md"
         ) from error
@@ -272,7 +281,9 @@ def _labels(path: Path, given: np.ndarray, counts: Counter[str]) -> np.ndarray:
     labels[~np.isfinite(labels)] = np.nan
     counts["samples whose label is not a number, outcome unknown"] = int(np.isnan(labels).sum())
     counts["samples of label 0"] = int((labels == 0).sum())
-    if np.isnan(labels).all() or np.nanmax(np.abs(labels)) > SCALE + 1e-5:
+    if np.isnan(labels).all():
+        raise DataError(f"{path}: no label is a number")
+    if np.nanmax(np.abs(labels)) > SCALE + 1e-5:
         raise DataError(f"{path}: labels reach {np.nanmax(np.abs(labels)):g}; sentiment lies between -3 and 3")
     return labels
 

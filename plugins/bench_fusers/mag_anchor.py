@@ -25,6 +25,11 @@ class AnchoredFuser(TorchFuser[P]):
 
     anchor: str
 
+    @property
+    def reads_imputed(self) -> bool | None:
+        """See `Fuser.reads_imputed`: with read=observed steps in which something was recorded, and what is imputed in them."""
+        return None if self.params.read == "observed" else True
+
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         """See `TorchFuser.fit`. Raises UsageError for an anchor that the records lack, and sizes that do not fit together."""
         name, params = self.name, self.params

@@ -37,6 +37,11 @@ WIDEST = 4
 class Mult(TorchFuser[MultParams]):
     """See the module."""
 
+    @property
+    def reads_imputed(self) -> bool | None:
+        """See `Fuser.reads_imputed`: with read=observed steps in which something was recorded, and what is imputed in them."""
+        return None if self.params.read == "observed" else True
+
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         """See `TorchFuser.fit`. Says so where a linear map stands in for the published concatenation."""
         if len(train.modalities) > WIDEST:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from bench.components import Context
 from bench.errors import DataError
 from bench.registry import discover
 from bench.stages.validate import validate
+from bench_datasets import affect_read
 from bench_datasets.affect import Mosi
 from bench_datasets.affect_plugin import MosiParams
 
@@ -271,6 +274,45 @@ def test_an_npz_with_something_else_inside_is_refused(tmp_path, more, said):
     own(tmp_path, **more)
     with pytest.raises(DataError, match=said):
         Mosi(MosiParams(file="features.npz", feature_pipeline="T5")).prepare(tmp_path, Context())
+
+
+def member(content: bytes, **how: Any) -> Callable[[zipfile.ZipFile], None]:
+    return lambda archive: archive.writestr("train/text.npy", content, **how)
+
+
+CLAIM = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000, 50)}"
+HEADER = b"\x93NUMPY\x01\x00"
+
+
+@pytest.mark.parametrize(
+    ("add", "said"),
+    [
+        (member(b"words"), "no .npz of plain arrays"),
+        (lambda archive: archive.writestr("train/text", b"words"), "no .npz of plain arrays"),
+        (member(HEADER + b"\x05\x00((((\n"), "no .npz of plain arrays"),
+        (member(HEADER + b"\x5a\x00" + CLAIM.ljust(89) + b"\n"), "no .npz of plain arrays"),
+    ],
+    ids=["no array", "no name", "a broken header", "a claim of 364 TiB"],
+)
+def test_an_npz_that_is_damaged_or_made_to_harm_is_refused_in_one_line(tmp_path, add, said):
+    with zipfile.ZipFile(tmp_path / "features.npz", "w") as archive:
+        add(archive)
+    with pytest.raises(DataError, match=said):
+        Mosi(MosiParams(file="features.npz", feature_pipeline="T5")).prepare(tmp_path, Context())
+
+
+def test_an_npz_that_would_unpack_to_more_than_a_pickle_may_take_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(affect_read, "limits", lambda size: (1000 + size, 1))
+    with zipfile.ZipFile(tmp_path / "features.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        member(bytes(1_000_000))(archive)
+    with pytest.raises(DataError, match="would unpack to 1,000,000 bytes; a file of its size may take"):
+        Mosi(MosiParams(file="features.npz", feature_pipeline="T5")).prepare(tmp_path, Context())
+
+
+def test_labels_of_which_none_is_known_are_refused_as_that(tmp_path):
+    own(tmp_path, **{f"{part}/labels": np.full(len(keys["id"]), np.nan) for part, keys in files.aligned().items()})
+    with pytest.raises(DataError, match="no label is a number"):
+        Mosi(MosiParams(file="features.npz", feature_pipeline="T5", fold_sizes="any")).prepare(tmp_path, Context())
 
 
 def test_who_has_not_said_that_the_terms_are_followed_is_told_what_to_type(tmp_path):

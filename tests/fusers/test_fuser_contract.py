@@ -18,6 +18,7 @@ from bench import arrays
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context, Fuser, NotFitted
 from bench.errors import UsageError
+from bench.stages.audits import imputed_reaches
 from bench.stages.score import score
 
 CONTEXT = Context(seed=3)
@@ -36,6 +37,17 @@ def fitted(name: str, task: Task, context: Context = CONTEXT) -> Fuser[Any]:
 def test_the_fusers_are_declared() -> None:
     assert {"gbm", "gru", "linear", "mag", "mag_late", "mult"} <= set(NAMES)
     assert not REGISTRY.broken
+
+
+@pytest.mark.parametrize("name", ["mult", "mag", "mag_late"])
+def test_of_a_fuser_that_reads_recorded_steps_the_audit_asks_nothing_and_tells_the_share(name: str) -> None:
+    train, valid, test = parts(cohort())
+    fuser = build(name, read="observed", epochs=1)
+    fuser.fit(train, valid, BINARY, CONTEXT)
+    audit = imputed_reaches(fuser, test, (), CONTEXT)
+    assert audit.passed is None
+    assert "reads a part of what is imputed, as its parameters ask" in audit.detail
+    assert "predictions moved" in audit.detail
 
 
 def test_declaring_the_fusers_imports_neither_torch_nor_scikit_learn() -> None:

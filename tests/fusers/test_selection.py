@@ -35,6 +35,14 @@ def test_the_loss_decides_where_a_class_is_missing(task: Task, truth: np.ndarray
     assert (chosen.name, chosen.higher) == ("loss", False)
 
 
+@pytest.mark.parametrize("task", [BINARY, REGRESSION])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_output_that_is_no_finite_number_has_no_score(task: Task, value: float) -> None:
+    chosen = selection(task, np.array([0, 1, 1], np.float32))
+    assert chosen is not None
+    assert np.isnan(chosen.measure(column(0.1, value, 0.8)))
+
+
 def test_regression_needs_no_classes() -> None:
     chosen = selection(REGRESSION, np.array([5.0]))
     assert chosen is not None
