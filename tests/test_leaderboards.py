@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
 import pytest
 
 from bench.leaderboard import load_export, render
+from bench.registry import discover
+from bench.tune import best_of
+from bench.tuned import read
 
 FOLDER = Path(__file__).resolve().parents[1] / "leaderboards"
 EXPORTS = sorted(FOLDER.glob("*.records.json"))
+TUNED = sorted(FOLDER.glob("*.toml"))
 
 
 def test_there_is_one():
@@ -40,3 +45,15 @@ def test_every_planned_cell_has_its_record_and_every_audit_that_applies_passed(p
     export = load_export(path)
     assert {key for _, key in export.planned} == {record.key for record in export.records}
     assert all(audit.passed is not False for record in export.records for audit in record.audits.values())
+
+
+@pytest.mark.parametrize("path", TUNED, ids=lambda path: path.name)
+def test_tuned_parameters_are_as_bench_tune_wrote_them_and_every_fuser_had_its_trials(path):
+    tuned = read(path)
+    assert f"to=leaderboards/{path.name}" in tuned.command.split()
+    assert re.search(r'["= ](/|~|[A-Z]:)[\w.]', path.read_text()) is None, "an absolute path"
+    for name, fuser in tuned.fuser.items():
+        space = discover().get("fuser", name).space
+        held = math.prod(len({*values, fuser.default[parameter]}) for parameter, values in space.items())
+        assert len(fuser.trial) == min(tuned.protocol.trials, held), name
+        assert fuser.best == best_of(fuser.trial, tuned.protocol.higher), name
