@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bench.errors import UsageError
 from bench.leaderboard import render
 from bench.registry import discover
+from bench.request import request
 from bench.run import jobs_of, planned_export, prepare
 from bench.train_params import TorchFuserParams
 from bench.tuned import Protocol, Trial, Tuned, TunedFuser, check_manifest, read, stated, write
@@ -217,6 +218,18 @@ def test_epochs_that_a_number_of_steps_overrules_are_not_said(ask):
     ask.text += "[training]\nepochs = 32\npatience = 3\n"
     assert ask.request().suite.training.said() == "32 epochs, patience 3"
     assert ask.request("training.steps=7").suite.training.said() == "7 optimiser steps"
+
+
+@pytest.mark.parametrize(
+    ("suite", "profile"),
+    [("physionet48", "fusers")] + [(suite, profile) for suite in ("mimic48", "mosi", "mosei") for profile in ("demo", "paper")]
+    + [("physionet48", "paper")],
+)  # fmt: skip
+def test_no_fuser_alone_averages_its_weights_where_a_suite_says_how_to_train(suite, profile):
+    registry = discover()
+    made = request((f"suite={suite}", f"profile={profile}"), registry)
+    rows = variants("fuser", made.suite.grid.fuser, (), made, registry)
+    assert len({row.params["average"] for row in rows if "average" in row.params}) == 1
 
 
 def test_without_the_line_no_key_changes_and_with_it_the_trained_ones_do(ask):

@@ -76,13 +76,15 @@ class TFNChoice(msgspec.Struct, frozen=True, kw_only=True):
     modalities: dict[str, tuple[Encoder, int]] = {}
 
 
-def _published(text: int, audio: int, vision: int, head: int, dropout: float, head_dropout: float) -> TFNChoice:
+def _published(
+    text: int, audio: int, vision: int, head: int, dropout: float, head_dropout: float, cap: int = 150_000
+) -> TFNChoice:
     modalities: dict[str, tuple[Encoder, int]] = {
         "text": ("recurrent", text),
         "audio": ("mean", audio),
         "vision": ("mean", vision),
     }
-    return TFNChoice(width=text, head=head, dropout=dropout, head_dropout=head_dropout, modalities=modalities)
+    return TFNChoice(width=text, cap=cap, head=head, dropout=dropout, head_dropout=head_dropout, modalities=modalities)
 
 
 TFN_PRESETS = {
@@ -91,7 +93,7 @@ TFN_PRESETS = {
     ),
     "released": _published(64, 4, 16, head=32, dropout=0.3, head_dropout=0.3),
     "mmsa": _published(32, 32, 128, head=64, dropout=0.3, head_dropout=0.5),
-    "mmsa-mosei": _published(128, 16, 128, head=16, dropout=0.4, head_dropout=0.4),
+    "mmsa-mosei": _published(128, 16, 128, head=16, dropout=0.4, head_dropout=0.4, cap=300_000),
     "mists": TFNChoice(variant="outer-late", width=128, head=128, masks=True, dropout=0.1, head_dropout=0.1),
 }
 

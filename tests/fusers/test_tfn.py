@@ -53,6 +53,13 @@ def batch(modalities: dict[str, tuple[int, int]], n: int = 3, statics: int = 0, 
     return Batch(views, torch.randn(n, statics), torch.ones(n, statics))
 
 
+def test_no_published_width_is_shrunk_by_the_cap() -> None:
+    widths = {"released": (64, 4, 16), "mmsa": (32, 32, 128), "mmsa-mosei": (128, 16, 128)}
+    for preset, (text, audio, vision) in widths.items():
+        products = (text + 1) * (audio + 1) * (vision + 1)
+        assert network(MOSI, preset=preset).join.map.in_features == products, preset
+
+
 @pytest.mark.parametrize("norm", ["feature", "layer"])
 def test_the_sizes_of_mmsa_have_as_many_parameters_as_measured_there(norm: str) -> None:
     made = network(MOSI, preset="mmsa", norm=norm)
