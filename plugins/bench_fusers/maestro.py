@@ -9,7 +9,9 @@ two, or we, differ:
   soft count, with a small penalty on the mean budget.
 - Experts are weighed by the gate's softmax over all experts, also where one is chosen: the softmax over the chosen one is 1
   and would give the gate no gradient. `released` takes the bare logit. No load balance, as in both.
-- Position codes are sines, then cosines; the code interleaves them, which is another order of channels and nothing else.
+- Position codes are sines, then cosines, of frequencies 10000^(-k / (d/2 - 1)); the code interleaves them, with 10000^(-2k / d).
+  Both modes have ours.
+- Where a missing modality is masked (paper), the vectors of its symbol 0 are read by nothing and keep their first values.
 - The heads' losses are those of the task; published runs use cross-entropy and Adam at 1e-3. Statics join before the head.
 """
 
