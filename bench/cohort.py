@@ -113,7 +113,8 @@ class Series:
     times:     float32 [length]; hours, left edge of each bin.
     events:    the time-stamped form, hidden entries removed.
     available: bool [n]; the record has at least one visible entry in this modality.
-    filled:    bool [n]; the modality was absent and an imputer generated it. Never True where `available` is.
+    filled:    bool [n]; the modality was absent and an imputer generated it, which a run asks for (`Suite.fill_absent`). Never
+               True where `available` is.
     draws:     float32 [draws, n, length, channels], memory-mapped, for fusers tagged `uses_draws`; otherwise None.
     """
 
@@ -126,6 +127,18 @@ class Series:
     available: np.ndarray
     filled: np.ndarray
     draws: np.ndarray | None = None
+
+    @property
+    def present(self) -> np.ndarray:
+        """bool [n]; there is something to read: the modality is available or an imputer filled it. Elsewhere the grid means
+        nothing.
+        """
+        return self.available | self.filled
+
+    @property
+    def imputed(self) -> np.ndarray:
+        """bool [n, length, channels]; what an imputer put there: not observed, and the modality is present."""
+        return ~self.observed & self.present[:, None, None]
 
     def take(self, index: np.ndarray) -> Series:
         """The series of the records in `index` (int [k]), in that order."""

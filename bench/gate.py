@@ -49,7 +49,7 @@ EXIT_CODE: dict[Verdict, int] = {"same": 0, "improved": 10, "worse": 11, "inconc
 GRAVITY: tuple[Verdict, ...] = ("worse", "not-comparable", "inconclusive", "improved", "same")
 """The verdict on a whole run is the first of these that any method has."""
 
-SAME_TEST = ("manifest", "split", "scaling", "hidden in", "profile", "scenario parameters")
+SAME_TEST = ("manifest", "split", "scaling", "hidden in", "absent modalities", "profile", "scenario parameters")
 """Entries of `Record.provenance` that must agree for two cells to be the same test."""
 
 ROUNDING = 1e-9

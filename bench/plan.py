@@ -154,7 +154,8 @@ class _Keys:
 
     def _fuse_stage(self, variant: int) -> str:
         fuser, spec = self._get(variant)
-        return stage("fuse", spec, fuser.params, "", **self._arithmetic(spec))
+        absent = "filled" if self.request.suite.fill_absent else "absent"
+        return stage("fuse", spec, fuser.params, "", absent=absent, **self._arithmetic(spec))
 
     def _arithmetic(self, spec: Spec) -> dict[str, Any]:
         settings = self.request.settings

@@ -243,6 +243,7 @@ class Export(msgspec.Struct, kw_only=True):
     shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls. `split` is the rule by
     which records were parted; every rule but `patient` is in all titles and notes. `scaling` is what standardisation was learnt
     over; every rule but `train` is in all notes. `hiding` names the parts in which scenarios hide, empty for all of them.
+    `fill_absent` says whether imputers filled modalities that a record lacks altogether.
     `notes` are further sentences that every table says.
     """
 
@@ -255,6 +256,7 @@ class Export(msgspec.Struct, kw_only=True):
     split: str = "patient"
     scaling: str = "train"
     hiding: str = ""
+    fill_absent: bool = False
     notes: tuple[str, ...] = ()
     command: str
     tasks: list[TaskSummary]

@@ -138,6 +138,7 @@ def setup_of(prepared: Prepared) -> Setup:
         split=request.suite.split,
         scaling=request.suite.scaling,
         hiding=request.suite.hiding,
+        fill_absent=request.suite.fill_absent,
         draws=request.suite.draws,
         precision=request.settings.precision,
         threads=request.settings.threads,
@@ -310,7 +311,12 @@ def _check_space(*folders: Path) -> None:
 
 def _said(suite: Suite) -> dict[str, str]:
     """What of the protocol differs from the default, for the provenance of a record."""
-    return {"scaling": suite.scaling.said(), "hidden in": suite.hiding.said(), "training": suite.training.said()}
+    return {
+        "scaling": suite.scaling.said(),
+        "hidden in": suite.hiding.said(),
+        "absent modalities": "filled" if suite.fill_absent else "",
+        "training": suite.training.said(),
+    }
 
 
 def _json(params: dict[str, object]) -> str:
@@ -425,6 +431,7 @@ def planned_export(prepared: Prepared) -> Export:
         split=request.suite.split.by,
         scaling=request.suite.scaling.over,
         hiding=request.suite.hiding.said(),
+        fill_absent=request.suite.fill_absent,
         notes=request.notes,
         planned=[(cell.coordinates, cell.key) for cell in plan.cells],
         records=[],

@@ -211,7 +211,11 @@ class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A suite, after its profile and the command line were laid over the file. See docs/suites.md."""
+    """A suite, after its profile and the command line were laid over the file. See docs/suites.md.
+
+    fill_absent: what an imputer made of a modality that a record lacks altogether is handed to fusers and marked `filled`;
+    without it such a modality stays absent. Of no effect behind imputers that fill nothing.
+    """
 
     name: Name
     title: str
@@ -222,6 +226,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     split: Split = Split()
     modalities: dict[str, tuple[str, ...]] = {}
     draws: Annotated[int, msgspec.Meta(ge=1)] = 1
+    fill_absent: bool = False
     controls: Controls = Controls()
     hiding: Hiding = Hiding()
     scaling: Scaling = Scaling()

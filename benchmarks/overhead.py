@@ -39,7 +39,7 @@ def _rows(place: Workplace, cohort: str, words: tuple[str, ...], name: str) -> I
     )  # fmt: skip
     yield median(
         f"  of which audits: {cohort}", None, _audits(prepared),
-        "scored-once, imputed-reaches-fuser, batch-independent",
+        "scored-once, imputed-reaches-fuser, absent-ignored, batch-independent",
     )  # fmt: skip
     yield median(
         f"  from one result to the next: {cohort}", None, between,
@@ -95,7 +95,7 @@ def _audits(prepared: Any) -> list[Taken]:
 
         return call
 
-    names = ("scored_once", "imputed_reaches", "batch_independent")
+    names = ("scored_once", "imputed_reaches", "absent_ignored", "batch_independent")
     originals = {name: getattr(audits, name) for name in names}
     jobs = [job for job in jobs_of(prepared, list(prepared.plan.cells)) if job.kind == "fuse"][:12]
     try:

@@ -75,6 +75,7 @@ CHANGES = {
     "scaling never cut": {"words": ["scaling.winsorise=never"]},
     "scaling over": {"words": ["scaling.over=everything"]},
     "hiding": {"words": ["hiding.parts=valid,test"]},
+    "absent modalities": {"words": ["fill_absent=true"]},
     "threads": {"words": ["threads=2"]},
     "scenario parameter": {"words": ["scenario.mcar.rate=0.2"]},
     "imputer parameter": {"words": ["imputer.deep.rate=0.2"]},

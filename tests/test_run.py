@@ -161,7 +161,12 @@ def test_an_imputer_that_touches_observed_values_fails_its_cells(project):
 
 @pytest.mark.parametrize(
     ("fuser", "audit"),
-    [("peeks", "batch-independent"), ("blind", "imputed-reaches-fuser"), ("restless", "repeat-identical")],
+    [
+        ("peeks", "batch-independent"),
+        ("blind", "imputed-reaches-fuser"),
+        ("careless", "absent-ignored"),
+        ("restless", "repeat-identical"),
+    ],
 )
 def test_a_broken_promise_is_found_by_its_audit_and_shown(project, fuser, audit):
     run = project.bench("run", project.suite, *ONE, f"fuser={fuser}", "audits.cells=repeat", code=7)

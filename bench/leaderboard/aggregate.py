@@ -147,6 +147,11 @@ def _protocol_notes(export: Export) -> list[str]:
             f"**scaling.over={export.scaling}: means and deviations were learnt from all records before hiding, test records "
             "and hidden entries included (a small leak).** Only for comparison with published tables that were made so."
         )
+    if export.fill_absent:
+        notes.append(
+            "Modalities that a record lacks altogether were completed by the imputers, and fusers read them as present "
+            "(fill_absent)."
+        )
     if export.hiding:
         notes.append(f"Entries were hidden in {export.hiding} records alone; the others stay as recorded.")
     return notes

@@ -11,6 +11,7 @@ from bench.records import Audit, Coordinates, Record
 AUDITS = (
     "scored-once",
     "imputed-reaches-fuser",
+    "absent-ignored",
     "batch-independent",
     "observed-untouched",
     "permuted-labels",

@@ -56,7 +56,7 @@ def imputed_reaches(fuser: Fuser, test: Cohort, imputer_tags: Collection[str], c
         return Audit(None, "nothing is imputed")
     any_imputed = np.zeros(len(test), bool)
     for series in test.modalities.values():
-        any_imputed |= (~series.observed).any(axis=(1, 2))
+        any_imputed |= series.imputed.any(axis=(1, 2))
     index = np.flatnonzero(any_imputed)[:PROBE]
     if not len(index):
         return Audit(None, "no test record has an imputed value")
@@ -88,10 +88,39 @@ def _shifted(cohort: Cohort, shift: np.float32) -> Cohort:
     """The cohort with every imputed value, and every draw of it, moved."""
 
     def move(series: Series) -> Series:
-        draws = None if series.draws is None else np.where(series.observed, series.draws, series.draws + shift)
-        return replace(series, grid=np.where(series.observed, series.grid, series.grid + shift), draws=draws)
+        imputed = series.imputed
+        draws = None if series.draws is None else np.where(imputed, series.draws + shift, series.draws)
+        return replace(series, grid=np.where(imputed, series.grid + shift, series.grid), draws=draws)
 
     return cohort.with_modalities({name: move(series) for name, series in cohort.modalities.items()})
+
+
+def absent_ignored(fuser: Fuser, test: Cohort, context: Context) -> Audit:
+    """What the grid holds of a modality that is neither available nor filled has no effect, up to rounding.
+
+    Of up to PROBE test records that lack one, those entries (and their draws) are set to SHIFT.
+    """
+    absent = np.zeros(len(test), bool)
+    for series in test.modalities.values():
+        absent |= ~series.present
+    index = np.flatnonzero(absent)[:PROBE]
+    if not len(index):
+        return Audit(None, "no test record has an absent modality")
+    probe = test.take(index)
+    difference = np.abs(fuser.predict(_overwritten(probe), context) - fuser.predict(probe, context))
+    worst = float(difference.max())
+    return Audit(worst <= TOLERANCE[context.precision], f"largest difference {worst:.1e} over {len(index)} records")
+
+
+def _overwritten(cohort: Cohort) -> Cohort:
+    """The cohort with other content where a modality is absent."""
+
+    def write(series: Series) -> Series:
+        absent = ~series.present[:, None, None]
+        draws = None if series.draws is None else np.where(absent, np.float32(SHIFT), series.draws)
+        return replace(series, grid=np.where(absent, np.float32(SHIFT), series.grid), draws=draws)
+
+    return cohort.with_modalities({name: write(series) for name, series in cohort.modalities.items()})
 
 
 def batch_independent(fuser: Fuser, test: Cohort, outputs: np.ndarray, context: Context) -> Audit:

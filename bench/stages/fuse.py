@@ -57,6 +57,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         ),
         **imputation.audits,
         "imputed-reaches-fuser": audits.imputed_reaches(fuser, test, imputer_tags, context),
+        "absent-ignored": audits.absent_ignored(fuser, test, context),
         "batch-independent": audits.batch_independent(fuser, test, outputs, context),
     }
     decided_at = thresholds(task, parts["valid"].targets[task.name], valid_outputs)

@@ -194,7 +194,7 @@ def completed_cohort(cell: Cell, setup: Setup, registry: Registry) -> tuple[Coho
     seen = view(cell, setup, registry).select(cell.modalities)
     imputation = load(Path(setup.cache), cell.impute_key)
     cohort = blank(seen.cohort) if "hides_values" in spec.tags else seen.cohort
-    generates = not ({"leaves_nan", "hides_values"} & spec.tags)
+    generates = setup.fill_absent and not ({"leaves_nan", "hides_values"} & spec.tags)
     uses_draws = "uses_draws" in registry.get("fuser", cell.fuser.name).tags
     modalities = {
         name: replace(

@@ -23,6 +23,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     split: Split
     scaling: Scaling
     hiding: Hiding
+    fill_absent: bool
     draws: int
     precision: str
     threads: int

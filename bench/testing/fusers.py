@@ -16,7 +16,7 @@ from bench.stages.score import METRICS
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise, require, require_same, skip
 from bench.testing.common import needs_form, works_on
-from bench.testing.subject import Parts, Subject, each, with_target
+from bench.testing.subject import Parts, Subject, each, emptied, with_target
 from bench.testing.toy import TOY_TASKS
 
 LEARNT = 0.7
@@ -98,13 +98,11 @@ def _moved(subject: Subject, only: str | None) -> tuple[np.ndarray, np.ndarray]:
     shiftable = np.zeros(len(test), bool)
     for name, series in test.modalities.items():
         if only in (None, name):
-            shiftable |= (_imputed(series)).any(axis=(1, 2))
+            shiftable |= series.imputed.any(axis=(1, 2))
 
     def shift(series: Series, by: float) -> Series:
-        grid = series.grid + np.where(_imputed(series), np.float32(by), np.float32(0))
-        draws = (
-            None if series.draws is None else series.draws + np.where(_imputed(series), np.float32(by), np.float32(0))
-        )
+        grid = series.grid + np.where(series.imputed, np.float32(by), np.float32(0))
+        draws = None if series.draws is None else series.draws + np.where(series.imputed, np.float32(by), np.float32(0))
         return replace(series, grid=grid, draws=draws)
 
     moved = np.zeros(len(test), bool)
@@ -114,11 +112,6 @@ def _moved(subject: Subject, only: str | None) -> tuple[np.ndarray, np.ndarray]:
     return moved, shiftable
 
 
-def _imputed(series: Series) -> np.ndarray:
-    """What an imputer put there: bool as the grid."""
-    return ~series.observed & (series.available | series.filled)[:, None, None]
-
-
 @promise("fuser")
 def absent_modality_ignored(subject: Subject) -> None:
     """Where a modality is neither available nor filled, what its grid holds has no effect."""
@@ -126,7 +119,7 @@ def absent_modality_ignored(subject: Subject) -> None:
     whole, test = subject.result()["predictions"], subject.data.test
 
     def fill(series: Series) -> Series:
-        absent = (~series.available & ~series.filled)[:, None, None]
+        absent = ~series.present[:, None, None]
         draws = None if series.draws is None else np.where(absent, np.float32(3), series.draws)
         return replace(series, grid=np.where(absent, np.float32(3), series.grid), draws=draws)
 
@@ -159,9 +152,7 @@ def draws_reach(subject: Subject) -> None:
     whole, test = subject.result()["predictions"], subject.data.test
 
     def shift(series: Series) -> Series:
-        moved = (
-            None if series.draws is None else series.draws + np.where(_imputed(series), np.float32(5), np.float32(0))
-        )
+        moved = None if series.draws is None else series.draws + np.where(series.imputed, np.float32(5), np.float32(0))
         return replace(series, draws=moved)
 
     changed = subject.apply(subject.fitted(), each(test, shift))["predictions"]
@@ -214,6 +205,17 @@ def one_record_left_over(subject: Subject) -> None:
 def one_modality(subject: Subject) -> None:
     """It works on one modality with one channel."""
     works_on(subject, subject.completed_parts(48, 16, 16, length=6, modalities={"only": 1}), require_form)
+
+
+@promise("fuser")
+def modality_never_seen(subject: Subject) -> None:
+    """It works where a whole modality is absent from every record and no imputer filled it."""
+
+    def nobody(series: Series) -> Series:
+        gone = emptied(series)
+        return replace(gone, grid=np.zeros_like(gone.grid), filled=np.zeros_like(gone.filled))
+
+    works_on(subject, subject.small.map(lambda cohort: each(cohort, nobody, only="labs")), require_form)
 
 
 @promise("fuser")

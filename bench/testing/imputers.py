@@ -13,7 +13,7 @@ from bench.components import Context
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise, require, require_same, skip
 from bench.testing.common import needs_form, works_on
-from bench.testing.subject import Parts, Subject, each, parts, with_values
+from bench.testing.subject import Parts, Subject, each, emptied, parts, with_values
 
 
 def require_form(subject: Subject, cohort: Cohort, result: Any) -> None:
@@ -145,23 +145,12 @@ def channel_never_seen(subject: Subject) -> None:
 @promise("imputer")
 def modality_never_seen(subject: Subject) -> None:
     """It works where a whole modality is absent from every record."""
-    works_on(subject, subject.small.map(lambda cohort: each(cohort, _emptied, only="labs")), require_form)
+    works_on(subject, subject.small.map(lambda cohort: each(cohort, emptied, only="labs")), require_form)
 
 
 def _without_first_channel(series: Series) -> Series:
     values = series.events.values.copy()
     values[:, 0] = np.nan
     events = replace(series.events, values=values)
-    grid, observed = bin_events(events, series.grid.shape[1])
-    return replace(series, events=events, grid=grid, observed=observed, available=np.any(observed, axis=(1, 2)))
-
-
-def _emptied(series: Series) -> Series:
-    events = replace(
-        series.events,
-        offsets=np.zeros_like(series.events.offsets),
-        times=series.events.times[:0],
-        values=series.events.values[:0],
-    )
     grid, observed = bin_events(events, series.grid.shape[1])
     return replace(series, events=events, grid=grid, observed=observed, available=np.any(observed, axis=(1, 2)))

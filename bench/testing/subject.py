@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bench import arrays
-from bench.cohort import Cohort, Events, Series, Task
+from bench.cohort import Cohort, Events, Series, Task, bin_events
 from bench.components import Context, Fuser, Imputer
 from bench.errors import BenchError
 from bench.registry import Spec
@@ -209,6 +209,18 @@ def completed(cohort: Cohort, draws: bool = False) -> Cohort:
 def with_target(cohort: Cohort, task: Task) -> Cohort:
     """The cohort with the target of one task and of nothing else, as `fit` receives it."""
     return replace(cohort, targets={task.name: cohort.targets[task.name]})
+
+
+def emptied(series: Series) -> Series:
+    """The series as of a modality that no record has."""
+    events = replace(
+        series.events,
+        offsets=np.zeros_like(series.events.offsets),
+        times=series.events.times[:0],
+        values=series.events.values[:0],
+    )
+    grid, observed = bin_events(events, series.grid.shape[1])
+    return replace(series, events=events, grid=grid, observed=observed, available=np.any(observed, axis=(1, 2)))
 
 
 def each(cohort: Cohort, change: Callable[[Series], Series], only: str | None = None) -> Cohort:

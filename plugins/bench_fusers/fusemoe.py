@@ -78,6 +78,7 @@ class Network(nn.Module):
                 time_width=choice.time_width,
                 dropout=dropout,
                 time=time,
+                irregular=params.irregular,
             )
             for length, channels in inputs.modalities.values()
         )

@@ -37,6 +37,8 @@ class FuseMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
     pool:           the head reads the last point of each modality, or their mean.
     mixup:          the gate between events and completed grid: one for a record (batch), a point (batch_seq) or a feature of a
                     point (batch_seq_feature).
+    irregular:      what the branch of the events reads: the events as recorded with their own mask (events), or every step of
+                    the completed grid with its mask as further channels (dense).
     width, heads:   of a modality at a point, and of the attention. time_width: of the embedding of time.
     points:         of time that every modality is read at. layers: of fusion.
     dropout:        of everything. statics: width of the embedding of the statics.
@@ -56,6 +58,7 @@ class FuseMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
     noise: bool = True
     pool: Pool | None = None
     mixup: Literal["batch", "batch_seq", "batch_seq_feature"] = "batch"
+    irregular: Annotated[Literal["events", "dense"], IN_LABEL] = "events"
     width: Positive | None = None
     heads: Positive | None = None
     time_width: Annotated[int, msgspec.Meta(ge=2)] | None = None
@@ -143,7 +146,7 @@ def register(registry: Registry) -> None:
         tags={"torch", "uses_events"},
         randomness="seeded",
         seconds=90.0,
-        space={"learning_rate": (5e-4, 1e-3, 2e-3), "dropout": (0.1, 0.3), "top_k": (2, 4)},
+        space={"learning_rate": (5e-4, 1e-3, 2e-3), "dropout": (0.1, 0.3), "top_k": (2,)},
         test_params={
             "width": 16,
             "heads": 2,

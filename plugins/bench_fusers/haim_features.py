@@ -63,7 +63,7 @@ def features(
         if more:
             channels = (ALL,) if embedded else series.channels
             names += [*(f"{modality}/{channel}/count" for channel in channels), f"{modality}/{ALL}/present"]
-            columns += [_counts(series, embedded), _present(series)[:, None].astype(np.float32)]
+            columns += [_counts(series, embedded), series.present[:, None].astype(np.float32)]
     statics = np.asarray(cohort.statics, np.float32)
     columns.append(np.nan_to_num(statics, nan=0.0) if mode == "reference" else statics)
     names += [f"statics/{name}/value" for name in cohort.static_names]
@@ -138,10 +138,6 @@ def aggregated(values: np.ndarray, read: np.ndarray, times: np.ndarray | None = 
     return np.where(total > 0, summed / np.where(total > 0, total, 1.0), np.nan)
 
 
-def _present(series: Series) -> np.ndarray:
-    return np.asarray(series.available) | np.asarray(series.filled)
-
-
 def _width(series: Series, embedded: bool) -> int:
     return len(series.channels) * (1 if embedded else len(STATISTICS))
 
@@ -152,7 +148,7 @@ def _block(
     """What some records' entries of one modality become, float32 [rows, `_width`]."""
     grid = np.asarray(series.grid[rows])
     observed = np.asarray(series.observed[rows])
-    read = (observed if raw else _present(series)[rows, None, None]) & ~np.isnan(grid)
+    read = (observed if raw else series.present[rows, None, None]) & ~np.isnan(grid)
     if embedded:
         made = aggregated(grid, read, series.times if mode == "reference" else None)
     else:

@@ -43,7 +43,7 @@ class Mists(TorchFuser[MistsParams]):
     @property
     def reads_imputed(self) -> bool:
         """See `Fuser.reads_imputed`; the events hold observed values alone."""
-        return self.params.branches != "irregular"
+        return self.params.branches != "irregular" or self.params.irregular == "dense"
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         choice = mists_choice(self.params)
@@ -77,6 +77,7 @@ class MistsNetwork(nn.Module):
                 choice.time_width,
                 params.dropout,
                 time,
+                params.irregular,
             )
             for name, (length, channels) in inputs.modalities.items()
         )

@@ -23,6 +23,8 @@ class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fi
                 record, point and feature (batch_seq_feature).
     branches:   of a modality: both mixed, the events alone (irregular; imputed values then do not reach the prediction), or
                 the completed grid alone (regular). The gate has no effect on either alone.
+    irregular:  what the branch of the events reads: the events as recorded with their own mask (events), or every step of the
+                completed grid with its mask as further channels (dense; imputed values then reach the prediction by it too).
     attention_dropout: share of the weights of self- and cross-attention dropped. dropout: everywhere else. Both while training.
     statics:    width of the embedding of the statics.
     """
@@ -38,6 +40,7 @@ class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fi
         "batch"
     )
     branches: Annotated[Literal["mixed", "irregular", "regular"], msgspec.Meta(extra={"in_label": True})] = "mixed"
+    irregular: Annotated[Literal["events", "dense"], msgspec.Meta(extra={"in_label": True})] = "events"
     attention_dropout: Share | None = None
     dropout: Share = 0.1
     statics: Positive = 8

@@ -116,6 +116,6 @@ def register(registry: Registry) -> None:
         tags={"torch"},
         randomness="seeded",
         seconds=30.0,
-        space={"learning_rate": (5e-4, 1e-3, 2e-3), "width": (16, 32), "dropout": (0.1, 0.3)},
+        space={"learning_rate": (5e-4, 1e-3, 2e-3), "width": (32,), "dropout": (0.3,)},
         test_params={"width": 8, "heads": 2, "epochs": 25, "batch_size": 32, "learning_rate": 3e-3},
     )

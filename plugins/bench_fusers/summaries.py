@@ -53,7 +53,7 @@ _NAMES = (
 def _summary(series: Series, rows: slice) -> np.ndarray:
     """The block of one modality, [n, names * channels], channels fastest."""
     grid = np.asarray(series.grid[rows], np.float64)
-    present = series.available[rows] | series.filled[rows]
+    present = series.present[rows]
     there = ~np.isnan(grid) & present[:, None, None]
     values = np.where(there, grid, 0.0)
     none = ~there.any(axis=1)

@@ -124,7 +124,7 @@ def register(registry: Registry) -> None:
             "learning_rate": (5e-4, 1e-3, 2e-3),
             "dropout": (0.1, 0.3),
             "fusion": ("full", "low-rank"),
-            "encoder": ("recurrent", "mean"),
+            "encoder": ("mean",),
         },
         test_params={"width": 8, "recurrent": 16, "head": 16, "epochs": 30, "batch_size": 32, "learning_rate": 3e-3},
     )

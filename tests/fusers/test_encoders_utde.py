@@ -12,10 +12,11 @@ from encoder_views import view
 from bench.torch_fuser import EventView, ModalityView
 from bench_fusers.encoders.steps import event_steps, grid_steps
 from bench_fusers.encoders.time import Time2Vec
-from bench_fusers.encoders.utde import UTDE, Branches, Level
+from bench_fusers.encoders.utde import UTDE, Branches, Irregular, Level
 
 LEVELS = get_args(Level)
 BRANCHES = get_args(Branches)
+IRREGULAR = get_args(Irregular)
 
 
 def utde(**options: object) -> UTDE:
@@ -130,19 +131,70 @@ def test_either_branch_alone_builds_and_reads_nothing_of_the_other() -> None:
     assert {name.split(".")[0] for name, _ in irregular.named_parameters()} == {"attention"}
 
 
+def test_the_irregular_branch_reads_imputed_values_and_the_mask_where_it_is_dense_and_else_the_events() -> None:
+    one = view()
+    assert one.events is not None
+    imputed = replace(one, values=one.values + 3 * (1 - one.observed))
+    mask = replace(one, observed=1 - one.observed)
+    other_events = replace(one, events=EventView(one.events.times + 1, one.events.values + 3, 1 - one.events.observed))
+    events, dense = (utde(branches="irregular", irregular=irregular) for irregular in ("events", "dense"))
+    for other in (imputed, mask):
+        assert torch.equal(events(one), events(other))
+        assert ((dense(one) - dense(other)).abs().amax(dim=(1, 2)) > 1e-4).all()
+    assert not torch.allclose(events(one), events(other_events))
+    for other in (other_events, replace(one, events=None)):
+        assert torch.equal(dense(one), dense(other))
+
+
+def test_the_dense_branch_attends_to_every_step_and_to_the_mask_at_its_time() -> None:
+    one = view()
+    values, observed = (part.clone().requires_grad_() for part in (one.values, one.observed))
+    module = utde(branches="irregular", irregular="dense")
+    module(replace(one, values=values, observed=observed)).square().sum().backward()
+    for part in (values, observed):
+        assert part.grad is not None
+        assert (part.grad != 0).all()
+    later = replace(one, times=one.times.flip(0))
+    assert not torch.allclose(module(one), module(later))
+    turned = replace(later, values=one.values.flip(1), observed=one.observed.flip(1))
+    torch.testing.assert_close(module(one), module(turned))
+
+
+@pytest.mark.parametrize("irregular", IRREGULAR)
+def test_a_step_is_a_value_and_a_mask_for_each_channel_and_an_event_a_value_and_whether_there_was_any(
+    irregular: Irregular,
+) -> None:
+    channels, width, heads = 3, 8, 2
+    inputs = {"events": (heads + 1) * channels, "dense": heads * 2 * channels}[irregular]
+    module = utde(branches="irregular", irregular=irregular)
+    assert module.attention is not None
+    assert sum(p.numel() for p in module.attention.out.parameters()) == inputs * width + width
+
+
+def test_by_default_the_events_are_read() -> None:
+    default, events = utde(), utde(irregular="events")
+    assert not default.dense
+    for one, other in zip(default.parameters(), events.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("irregular", IRREGULAR)
 @pytest.mark.parametrize("branches", BRANCHES)
-def test_an_absent_modality_is_zero_whatever_it_holds(branches: Branches) -> None:
-    module, one = utde(branches=branches), view(absent=(1, 3))
+def test_an_absent_modality_is_zero_whatever_it_holds(branches: Branches, irregular: Irregular) -> None:
+    module, one = utde(branches=branches, irregular=irregular), view(absent=(1, 3))
     made = module(one)
     assert (made[[1, 3]] == 0).all()
     for bad in (7.0, float("nan")):
         assert torch.equal(module(garbled(one, bad)), made)
 
 
+@pytest.mark.parametrize("irregular", IRREGULAR)
 @pytest.mark.parametrize("branches", BRANCHES)
 @pytest.mark.parametrize("level", LEVELS)
-def test_a_record_is_encoded_the_same_whoever_shares_the_batch(branches: Branches, level: Level) -> None:
-    module, one = utde(branches=branches, level=level), view(absent=(2,))
+def test_a_record_is_encoded_the_same_whoever_shares_the_batch(
+    branches: Branches, level: Level, irregular: Irregular
+) -> None:
+    module, one = utde(branches=branches, level=level, irregular=irregular), view(absent=(2,))
     assert one.events is not None
     alone = replace(
         one,
@@ -155,9 +207,10 @@ def test_a_record_is_encoded_the_same_whoever_shares_the_batch(branches: Branche
     torch.testing.assert_close(module(alone)[0], module(one)[0], atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("irregular", IRREGULAR)
 @pytest.mark.parametrize("level", LEVELS)
-def test_every_weight_is_reached_by_the_gradient(level: Level) -> None:
-    module = utde(level=level)
+def test_every_weight_is_reached_by_the_gradient(level: Level, irregular: Irregular) -> None:
+    module = utde(level=level, irregular=irregular)
     module(view()).square().sum().backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name

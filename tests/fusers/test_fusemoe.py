@@ -31,6 +31,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"router": "disjoint", "missing": "zero", "experts": 9},
     {"token": "record", "pool": "last", "gating": "gaussian", "mixup": "batch_seq"},
     {"combine": "log_mixture", "gating": "softmax", "mixup": "batch_seq_feature"},
+    {"irregular": "dense"},
     {"preset": "paper"},
     {"preset": "released"},
 )
@@ -133,6 +134,34 @@ def test_the_order_of_events_does_not_matter_where_their_times_go_along() -> Non
     order = torch.randperm(events.times.shape[1], generator=torch.Generator().manual_seed(1))
     mixed = replace(events, **{k: getattr(events, k)[:, order] for k in ("times", "values", "observed")})
     assert torch.allclose(model(changed(whole, "c", events=mixed))[0], model(whole)[0], atol=1e-5)
+
+
+def test_the_branch_of_the_events_reads_imputed_values_and_the_mask_where_it_is_dense_and_else_the_events() -> None:
+    whole = batch(absent=())
+    models = {irregular: network({"irregular": irregular}) for irregular in ("events", "dense")}
+    for model in models.values():
+        for encoder in model.encoders:
+            encoder.gate[3].bias.data.fill_(200.0)  # of the two branches this one alone
+    for name, each in whole.modalities.items():
+        assert each.events is not None
+        others = {
+            "imputed": changed(whole, name, values=each.values + 5 * (1 - each.observed)),
+            "mask": changed(whole, name, observed=1 - each.observed),
+            "events": changed(whole, name, events=replace(each.events, values=each.events.values + 3)),
+        }
+        for irregular, model in models.items():
+            moved = {k: (model(other)[0] - model(whole)[0]).abs().max() > 1e-4 for k, other in others.items()}
+            assert moved == dict.fromkeys(others, irregular == "dense") | {"events": irregular == "events"}, name
+
+
+def test_a_default_network_is_the_one_that_reads_the_events() -> None:
+    whole = batch()
+    default, events, dense = network({}), network({"irregular": "events"}), network({"irregular": "dense"})
+    assert torch.equal(default(whole)[0], events(whole)[0])
+    # Two channels of a value and its mask for each head, in place of a value for each head and one "was it seen".
+    channels, heads = sum(channels for _, channels in INPUTS.modalities.values()), TINY["heads"]
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (default, dense)]
+    assert sizes[1] - sizes[0] == (2 * heads - (heads + 1)) * channels * TINY["width"]
 
 
 def test_records_without_any_modality_get_a_finite_prediction() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, NAMES, REGISTRY, REGRESSION, TASKS, build, cohort, parts
@@ -20,6 +23,12 @@ from bench.components import Context, Fuser, NotFitted
 from bench.errors import UsageError
 from bench.stages.audits import imputed_reaches
 from bench.stages.score import score
+from bench_fusers.flexmoe_plugin import flexmoe_choice
+from bench_fusers.fusemoe_plugin import fusemoe_choice
+from bench_fusers.maestro_plugin import maestro_choice
+from bench_fusers.mists_plugin import mists_choice
+from bench_fusers.mult_plugin import mult_choice
+from bench_fusers.tfn_plugin import tfn_choice
 
 CONTEXT = Context(seed=3)
 every_fuser = pytest.mark.parametrize("name", NAMES)
@@ -48,6 +57,33 @@ def test_of_a_fuser_that_reads_recorded_steps_the_audit_asks_nothing_and_tells_t
     assert audit.passed is None
     assert "reads a part of what is imputed, as its parameters ask" in audit.detail
     assert "predictions moved" in audit.detail
+
+
+RESOLVED = {
+    "flexmoe": flexmoe_choice,
+    "fusemoe": fusemoe_choice,
+    "maestro": maestro_choice,
+    "mists": mists_choice,
+    "mult": mult_choice,
+    "tfn": tfn_choice,
+}
+
+
+@pytest.mark.parametrize("name", sorted(RESOLVED))
+def test_every_combination_that_tuning_may_try_is_another_model_also_after_the_preset_is_laid_under(name: str) -> None:
+    spec = REGISTRY.get("fuser", name)
+    default = msgspec.to_builtins(spec.parameters({}))
+    choices = [
+        list({repr(default[key]): default[key], **{repr(v): v for v in values}}.values())
+        for key, values in spec.space.items()
+    ]
+    found = set()
+    for combination in itertools.product(*choices):
+        params = spec.parameters(dict(zip(spec.space, combination, strict=True)))
+        choice = msgspec.to_builtins(RESOLVED[name](params))
+        rest = {key: value for key, value in msgspec.to_builtins(params).items() if key not in choice}
+        found.add(repr((choice, rest)))
+    assert len(found) == math.prod(map(len, choices))
 
 
 def test_declaring_the_fusers_imports_neither_torch_nor_scikit_learn() -> None:

@@ -122,13 +122,35 @@ def test_imputed_values_of_every_modality_reach_the_prediction(name: str, gate: 
     assert ((module(shifted) - module(of)).abs() > 1e-5).all()
 
 
+@pytest.mark.parametrize("irregular", ["events", "dense"])
 @pytest.mark.parametrize("branches", ["mixed", "irregular", "regular"])
-def test_it_says_that_the_events_alone_hold_no_imputed_value_and_keeps_to_it(branches: str) -> None:
+def test_it_says_that_the_events_alone_hold_no_imputed_value_and_keeps_to_it(branches: str, irregular: str) -> None:
     of = batch(*THREE)
     one = of.modalities["m0"]
     shifted = changed(of, "m0", values=one.values + 5 * (1 - one.observed))
-    module = network(of, branches=branches)
-    assert build("mists", branches=branches).reads_imputed == (not torch.equal(module(of), module(shifted)))
+    module = network(of, branches=branches, irregular=irregular)
+    said = build("mists", branches=branches, irregular=irregular).reads_imputed
+    assert said == (not torch.equal(module(of), module(shifted)))
+    assert said == (branches != "irregular" or irregular == "dense")
+
+
+def test_the_dense_irregular_branch_reads_the_completed_grid_and_its_mask_and_no_event() -> None:
+    of = batch(*THREE)
+    dense = network(of, branches="irregular", irregular="dense")
+    for name, one in of.modalities.items():
+        for fields in ({"values": one.values + 5 * (1 - one.observed)}, {"observed": 1 - one.observed}):
+            assert ((dense(changed(of, name, **fields)) - dense(of)).abs() > 1e-5).all(), (name, *fields)
+        other = replace(events(one), values=events(one).values + 3)
+        assert torch.equal(dense(changed(of, name, events=other)), dense(of))
+
+
+def test_a_default_network_is_the_one_that_reads_the_events() -> None:
+    of = batch(*THREE)
+    default, read, dense = network(of), network(of, irregular="events"), network(of, irregular="dense")
+    assert torch.equal(default(of), read(of))
+    # Two channels of a value and its mask for each head, in place of a value for each head and one "was it seen".
+    channels, heads = sum(one.values.shape[2] for one in THREE), SMALL["time_heads"]
+    assert size(dense) - size(default) == (2 * heads - (heads + 1)) * channels * SMALL["width"]
 
 
 def test_every_step_of_a_grid_counts_the_first_as_well_as_the_last() -> None:
@@ -139,7 +161,8 @@ def test_every_step_of_a_grid_counts_the_first_as_well_as_the_last() -> None:
     assert (values.grad.abs().amax(dim=2) > 0).all()
 
 
-def test_the_content_of_an_absent_modality_changes_nothing() -> None:
+@pytest.mark.parametrize("irregular", ["events", "dense"])
+def test_the_content_of_an_absent_modality_changes_nothing(irregular: str) -> None:
     of = batch(view(seed=1, absent=(0, 2)), view(channels=2, seed=2))
     one = of.modalities["m0"]
     bad = torch.where(one.present[:, None, None] > 0, 0.0, float("nan"))
@@ -149,7 +172,7 @@ def test_the_content_of_an_absent_modality_changes_nothing() -> None:
         torch.where(bad.isnan(), 1.0, events(one).observed),
     )
     other = changed(of, "m0", values=one.values + bad, observed=one.observed + bad.nan_to_num(1.0), events=noise)
-    module = network(of)
+    module = network(of, irregular=irregular)
     assert torch.equal(module(of), module(other))
 
 

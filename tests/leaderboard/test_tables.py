@@ -192,15 +192,17 @@ def test_statistics_of_other_cells_than_the_table_are_not_shown() -> None:
     assert {r["tie_group"] for r in board(export)["tables"][0]["rows"]} == {None}
 
 
-def test_scaling_over_everything_and_parts_spared_by_hiding_are_said_of_every_table() -> None:
+def test_scaling_over_everything_parts_spared_by_hiding_and_filled_modalities_are_said_of_every_table() -> None:
     export = make_export()
     plain = markdown(export)
     assert "scaling.over" not in plain
     assert "stay as recorded" not in plain
-    made = board(msgspec.structs.replace(export, scaling="everything", hiding="valid and test"))
+    assert "fill_absent" not in plain
+    made = board(msgspec.structs.replace(export, scaling="everything", hiding="valid and test", fill_absent=True))
     for notes in (made["notes"], *(table["notes"] for table in made["tables"] + made["imputation"])):
         assert any("scaling.over=everything" in note and "test records" in note for note in notes)
         assert any("hidden in valid and test records alone" in note for note in notes)
+        assert any("fill_absent" in note for note in notes)
 
 
 def test_a_published_imputation_score_stands_in_the_table_of_its_scenario_and_in_no_other() -> None:

@@ -343,6 +343,15 @@ class NeedsFullBatches(HonestFuser):
         super().fit(train, valid, task, context)
 
 
+class NeedsEveryModality(HonestFuser):
+    """Standardises by the training records that have a modality, of which there may be none."""
+
+    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
+        if not all(series.present.any() for series in train.modalities.values()):
+            raise ValueError("mean of an empty slice")
+        super().fit(train, valid, task, context)
+
+
 class NeedsStatics(HonestFuser):
     """Takes the first static for granted."""
 

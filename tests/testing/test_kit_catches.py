@@ -89,6 +89,7 @@ def test_an_imputer_that_does_not_stop_and_go_on_is_caught(name: str) -> None:
         ("InitialisesGlobally", {"reproducible"}),
         ("NeedsBothClasses", {"one_class_in_validation"}),
         ("NeedsFullBatches", {"one_record_left_over"}),
+        ("NeedsEveryModality", {"modality_never_seen"}),
         ("NeedsStatics", {"no_statics"}),
     ],
 )

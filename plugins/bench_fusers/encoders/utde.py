@@ -20,18 +20,21 @@ Level = Literal["batch", "batch_seq", "batch_seq_feature"]
 
 Branches = Literal["mixed", "irregular", "regular"]
 
+Irregular = Literal["events", "dense"]
+"""What the branch `irregular` reads: the events as recorded, or every step of the completed grid."""
+
 
 class UTDE(nn.Module):
-    """forward(view with events) -> [b, points, width]; zero where the modality is absent.
+    """forward(view with events, unless dense) -> [b, points, width]; zero where the modality is absent.
 
     irregular: multi-time attention over the events with their own mask, read at `points` times evenly from 0 to the end of
-               the window.
+               the window; with `irregular="dense"` over all steps of the completed grid, its mask as further channels.
     regular:   a map without bias (a convolution of kernel 1) of the completed grid and its mask, averaged to `points`.
     mixed:     g * irregular + (1 - g) * regular, g = sigmoid(W2 relu(W1 dropout([irregular, regular]))), weights
                Xavier-normal; at level `batch` the gate reads the maximum of both over the points.
 
     hours: the length of the window, which times are shares of. time: an embedding of time shared with other modalities.
-    The branch `irregular` alone reads no imputed value: a fuser that offers it says so.
+    The branch `irregular` alone, over events, reads no imputed value: a fuser that offers it says so.
     """
 
     def __init__(
@@ -46,11 +49,15 @@ class UTDE(nn.Module):
         time_width: int = 64,
         dropout: float = 0.0,
         time: Time2Vec | None = None,
+        irregular: Irregular = "events",
     ):
         super().__init__()
         self.points, self.hours, self.level = points, hours, level
+        self.dense = irregular == "dense"
+        read = 2 * channels if self.dense else channels
         self.attention = (
-            MultiTimeAttention(channels, width, heads, time_width, dropout, seen=True, time=time)
+            # Where every step is attended to, "was it ever seen" is the same for all records: a second bias.
+            MultiTimeAttention(read, width, heads, time_width, dropout, seen=not self.dense, time=time)
             if branches != "regular"
             else None
         )
@@ -70,10 +77,14 @@ class UTDE(nn.Module):
         return made * view.present[:, None, None]
 
     def irregular(self, view: ModalityView) -> torch.Tensor:
-        """[b, points, width], from the events."""
+        """[b, points, width], from the events, or from the completed grid where it is read densely."""
         assert self.attention is not None
-        steps, observed = event_steps(view)
-        read: torch.Tensor = self.attention(self.queries, steps.times / self.hours, steps.values, observed)
+        if self.dense:
+            steps = grid_steps(view)
+            mask = steps.mask
+        else:
+            steps, mask = event_steps(view)
+        read: torch.Tensor = self.attention(self.queries, steps.times / self.hours, steps.values, mask)
         return read
 
     def regular(self, view: ModalityView) -> torch.Tensor:

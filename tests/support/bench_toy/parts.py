@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ class Toy(Dataset):
 
 
 def level(cohort):
-    """The mean of everything observed or imputed, [n, 1]: a crude severity."""
-    return np.mean([s.grid.mean(axis=(1, 2)) for s in cohort.modalities.values()], axis=0)[:, None]
+    """The mean of everything observed or imputed in what is present, [n, 1]: a crude severity."""
+    read = [np.where(s.present[:, None, None], s.grid, 0).mean(axis=(1, 2)) for s in cohort.modalities.values()]
+    return np.mean(read, axis=0)[:, None]
 
 
 class Level(Fuser):
@@ -62,6 +64,12 @@ class Blind(Level):
     def predict(self, cohort, context):
         seen = [np.where(s.observed, s.grid, 0).mean(axis=(1, 2)) for s in cohort.modalities.values()]
         return (1 / (1 + np.exp(-np.mean(seen, axis=0)[:, None]))).astype(np.float32)
+
+
+class Careless(Level):
+    def predict(self, cohort, context):
+        everything = [replace(s, filled=~s.available) for s in cohort.modalities.values()]
+        return super().predict(cohort.with_modalities(dict(zip(cohort.modalities, everything, strict=True))), context)
 
 
 class Restless(Level):

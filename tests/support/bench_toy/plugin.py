@@ -46,6 +46,7 @@ def bench_register(registry):
     )  # fmt: skip
     registry.fuser("peeks", "bench_toy.parts:Peeks", seconds=0.01, summary="depends on batch mates")
     registry.fuser("blind", "bench_toy.parts:Blind", seconds=0.01, summary="ignores imputed values")
+    registry.fuser("careless", "bench_toy.parts:Careless", seconds=0.01, summary="reads absent modalities")
     registry.fuser("restless", "bench_toy.parts:Restless", seconds=0.01, summary="not reproducible")
     registry.fuser("holes", "bench_toy.parts:Holes", seconds=0.01, summary="predicts NaN for some records")
     registry.imputer("touches", "bench_toy.parts:Touches", summary="changes observed values")
