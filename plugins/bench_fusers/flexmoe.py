@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -27,6 +28,7 @@ from bench_fusers.encoders.steps import grid_steps
 from bench_fusers.flexmoe_bank import MOST, AdditiveBank, Combinations, FullBank
 from bench_fusers.flexmoe_plugin import Bank, FlexMoEParams, Target, Tokeniser, flexmoe_choice
 from bench_fusers.flexmoe_router import MixedExperts, Records
+from bench_fusers.sparse_moe import use_of_experts
 
 FULL_BANK = 6
 """Most modalities of which every combination has rows of its own in the bank, unless it is asked for."""
@@ -42,13 +44,18 @@ class FlexMoE(TorchFuser[FlexMoEParams]):
     """See the module. The representation of a record is the mean token of each modality, and the statics."""
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`. Says so where several combinations share an expert."""
+        """See `TorchFuser.fit`. Says where several combinations share an expert, and how evenly the experts are used."""
         if target(self.params, len(train.modalities)) == "folded":
             context.report(
                 f"flexmoe: {self.params.experts} experts for {len(train.modalities)} modalities: "
                 "combinations share experts (target=folded)"
             )
         super().fit(train, valid, task, context)
+        assert isinstance(self.module, Network)
+        self.module.eval()
+        self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
+        mixtures = [block.mixture for block in self.module.blocks if block.mixture is not None]
+        context.report(f"flexmoe: {use_of_experts(mixture.usage for mixture in mixtures)}")
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """UsageError for sizes that do not go together, with those that do."""

@@ -29,7 +29,7 @@ from bench_fusers.encoders.time import PositionTable, Time2Vec
 from bench_fusers.encoders.transformer import Attention, FeedForward
 from bench_fusers.encoders.utde import UTDE
 from bench_fusers.fusemoe_plugin import FuseMoEChoice, FuseMoEParams, fusemoe_choice
-from bench_fusers.sparse_moe import ModalityMoE, entropy
+from bench_fusers.sparse_moe import ModalityMoE, use_of_experts
 
 
 class FuseMoE(TorchFuser[FuseMoEParams]):
@@ -47,12 +47,10 @@ class FuseMoE(TorchFuser[FuseMoEParams]):
         """See `TorchFuser.fit`. Says how large the model is, and how evenly its experts are used."""
         super().fit(train, valid, task, context)
         assert isinstance(self.module, Network)
-        with torch.no_grad():
-            self.module(self._batch(train, np.arange(min(len(train), self.params.batch_size)), context.device))
-        even = ", ".join(f"{layer.evenness():.2f}" for layer in self.module.layers)
-        context.report(
-            f"fusemoe: {self.parameters():,} parameters; entropy of the experts' use over its maximum: {even}"
-        )
+        self.module.eval()
+        self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
+        told = use_of_experts(layer.moe.used for layer in self.module.layers)
+        context.report(f"fusemoe: {self.parameters():,} parameters; {told}")
 
 
 class Network(nn.Module):
@@ -175,11 +173,6 @@ class FusionLayer(nn.Module):
         tokens = x.transpose(1, 2).reshape(-1, count, width)
         mixed, penalty = self.moe(tokens, present.repeat_interleave(points, dim=0))
         return mixed.view(-1, points, count, width).transpose(1, 2), penalty
-
-    def evenness(self) -> float:
-        """The entropy of the experts' use by what was read last, over its maximum: 1 = all are used alike."""
-        used = self.moe.used
-        return 1.0 if used is None or len(used) == 1 else float(entropy(used)) / math.log(len(used))
 
 
 def _check(choice: FuseMoEChoice, params: FuseMoEParams, modalities: int) -> None:

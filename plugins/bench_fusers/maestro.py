@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -30,7 +31,7 @@ from bench_fusers.encoders.time import sinusoid
 from bench_fusers.maestro_attention import Budget, Dense, SparseLayer
 from bench_fusers.maestro_plugin import MaestroChoice, MaestroParams, maestro_choice
 from bench_fusers.maestro_tokens import Tokens
-from bench_fusers.sparse_moe import Experts
+from bench_fusers.sparse_moe import Experts, use_of_experts
 
 QUIET = 0.1
 """The share of the steps before the first modality is dropped: 10 of 100 epochs, as published."""
@@ -43,9 +44,14 @@ class Maestro(TorchFuser[MaestroParams]):
     """optimiser steps of the training, for the growth of `modality_dropout`; None = it is there from the first"""
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`."""
+        """See `TorchFuser.fit`. Says how evenly the experts are used."""
         self.steps = self.params.steps or self.params.epochs * math.ceil(len(train) / self.params.batch_size)
         super().fit(train, valid, task, context)
+        assert isinstance(self.module, Network)
+        self.module.eval()
+        self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
+        told = use_of_experts(layer.feed_forward.usage for layer in self.module.fusion)
+        context.report(f"maestro: {told}")
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """UsageError where the heads do not divide the width, or more experts are chosen than there are."""

@@ -16,7 +16,7 @@ expert that a token did not choose. Nothing in a token's result comes from anoth
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -291,6 +291,23 @@ def entropy_balance(distributions: torch.Tensor) -> torch.Tensor:
 def entropy(distributions: torch.Tensor) -> torch.Tensor:
     """[...]: the entropy, in nats, over the last axis."""
     return torch.special.entr(distributions).sum(dim=-1)
+
+
+def evenness(shares: torch.Tensor) -> float:
+    """The entropy of shares [E], which sum to 1, over its maximum: 1 = all are alike (also for E = 1), 0 = one has all."""
+    if len(shares) == 1:
+        return 1.0
+    # Shares add up to 1 but for rounding, which alone could lead out of the range.
+    return min(max(0.0, float(entropy(shares)) / math.log(len(shares))), 1.0)
+
+
+def use_of_experts(layers: Iterable[torch.Tensor]) -> str:
+    """For a report: the evenness of the shares [E] of each layer, and how many experts have no share, where some have none."""
+    told = []
+    for shares in layers:
+        unused = int((shares == 0).sum())
+        told.append(f"{evenness(shares):.2f}" + (f" ({unused} of {len(shares)} experts unused)" if unused else ""))
+    return f"entropy of the experts' use over its maximum: {', '.join(told)}"
 
 
 def _mean(rows: torch.Tensor, counted: torch.Tensor | None) -> torch.Tensor:

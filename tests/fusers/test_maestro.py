@@ -9,13 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from fuser_cohorts import cohort, parts
 
 from bench.cohort import Task
+from bench.components import Context
 from bench.errors import UsageError
-from bench.torch_fuser import Batch, Inputs, ModalityView
-from bench_fusers.maestro import Maestro, Network, dropped
-from bench_fusers.maestro_plugin import MaestroParams
+from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
+from bench_fusers.maestro import Maestro, Mixture, Network, dropped
+from bench_fusers.maestro_plugin import MAESTRO_MODES, MaestroParams
 from bench_fusers.maestro_tokens import Tokens, ordered_symbols, standardised, symbolised, words
+from bench_fusers.sparse_moe import evenness, use_of_experts
 
 BINARY = Task("binary", "binary", ("auroc",))
 SIZES = {"vitals": (12, 3), "labs": (12, 2), "note": (1, 4)}
@@ -198,6 +201,44 @@ def test_the_gate_of_the_experts_learns_although_one_expert_is_chosen() -> None:
     assert gate.weight.grad.abs().sum() > 0
     usage = built.fusion[0].feed_forward.usage
     assert float(usage.sum()) == pytest.approx(1)
+
+
+@MODES
+def test_training_tells_how_evenly_experts_are_used_and_is_otherwise_as_without_telling(mode: str) -> None:
+    train, valid, test = parts(cohort(60))
+    told: list[str] = []
+    params = MaestroParams(**{**SMALL, "mode": mode}, layers=1, fusion_layers=2, epochs=2, batch_size=16)
+    fuser, silent = Maestro(params), Maestro(params)
+    before = torch.get_rng_state()
+    fuser.fit(train, valid, BINARY, Context(report=told.append))
+    assert torch.equal(torch.get_rng_state(), before)
+    silent.steps = fuser.steps
+    TorchFuser.fit(silent, train, valid, BINARY, Context())
+    assert fuser.module is not None
+    assert silent.module is not None
+    state = silent.module.state_dict()
+    assert all(torch.equal(tensor, state[key]) for key, tensor in fuser.module.state_dict().items())
+    assert (fuser.predict(test, Context()) == silent.predict(test, Context())).all()
+    assert told[-1].startswith("maestro: entropy of the experts' use over its maximum: ")
+    shares = [float(each.split()[0]) for each in told[-1].rpartition(": ")[2].split(", ")]
+    assert len(shares) == 2
+    assert all(0 <= share <= 1 for share in shares)
+
+
+@MODES
+def test_a_mixture_whose_gate_has_one_favourite_is_told_as_not_even_at_all(mode: str) -> None:
+    torch.manual_seed(0)
+    mixture = Mixture(8, 4, 1, MAESTRO_MODES[mode])
+    mixture.gate.bias.data[2] = 1e4
+    mixture(torch.randn(5, 3, 8), torch.ones(5, 3))
+    assert evenness(mixture.usage) == 0
+    assert use_of_experts([mixture.usage]).endswith(": 0.00 (3 of 4 experts unused)")
+
+
+def test_even_use_is_told_as_1_and_no_expert_as_unused() -> None:
+    assert use_of_experts([torch.full((7,), 1 / 7), torch.ones(1)]).endswith(": 1.00, 1.00")
+    assert evenness(torch.full((7,), 0.15)) == 1
+    assert evenness(torch.tensor([0.5, 0.5, 0, 0])) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

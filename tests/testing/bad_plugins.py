@@ -1,4 +1,4 @@
-"""An honest imputer, fuser, scenario and dataset, and one small liar for each promise that can be broken."""
+"""An honest imputer, scenario and dataset, and one small liar for each promise that can be broken; fusers in `bad_fusers`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.cohort import Cohort, Series, Task
-from bench.components import Context, Dataset, Fuser, Imputer, NotFitted, Scenario
-from bench.errors import UsageError
+from bench.cohort import Cohort
+from bench.components import Context, Dataset, Imputer, NotFitted, Scenario
 from bench.registry import NoParams
 from bench.testing.toy import toy_cohort
 
@@ -209,154 +208,6 @@ class CrashesWhenBuilt(Honest):
 
     def __init__(self, params: NoParams):
         raise RuntimeError("no such device")
-
-
-class HonestFuser(Fuser[NoParams]):
-    """Ridge regression on the mean over time of every channel, squashed to a probability."""
-
-    width = 0
-
-    def __init__(self, params: NoParams):
-        super().__init__(params)
-        self.weights: np.ndarray | None = None
-
-    def features(self, cohort: Cohort) -> np.ndarray:
-        columns = [np.ones((len(cohort), 1)), np.nan_to_num(cohort.statics)]
-        for name, series in cohort.modalities.items():
-            columns.append(self.channel_means(name, series))
-        return np.concatenate(columns, axis=1)
-
-    def channel_means(self, name: str, series: Series) -> np.ndarray:
-        if np.isnan(series.grid).any():
-            raise UsageError(f"the grid of {name} holds NaN")
-        there = (series.available | series.filled)[:, None]
-        return np.where(there, series.grid.mean(axis=1, dtype=np.float64), 0)
-
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        if task.kind != "binary":
-            raise UsageError(f"takes binary tasks only, not {task.kind}")
-        x, y = self.features(train), train.targets[task.name] * 2 - 1
-        self.weights = np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ y)
-
-    def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
-        if self.weights is None:
-            raise NotFitted("fit first")
-        return (1 / (1 + np.exp(-2 * self.features(cohort) @ self.weights))).astype(np.float32)[:, None]
-
-
-class IgnoresImputed(HonestFuser):
-    """Averages over observed entries only."""
-
-    def channel_means(self, name: str, series: Series) -> np.ndarray:
-        super().channel_means(name, series)
-        counts = np.maximum(series.observed.sum(axis=1), 1)
-        return np.where(series.observed, series.grid, 0).sum(axis=1, dtype=np.float64) / counts
-
-
-class IgnoresOneModality(HonestFuser):
-    """Has lost the laboratory values."""
-
-    def channel_means(self, name: str, series: Series) -> np.ndarray:
-        return super().channel_means(name, series) * (name != "labs")
-
-
-class StandardisesBatch(HonestFuser):
-    """Standardises by whoever is in the batch."""
-
-    def features(self, cohort: Cohort) -> np.ndarray:
-        features = super().features(cohort)
-        features[:, 1:] -= features[:, 1:].mean(axis=0)
-        return features
-
-
-class InfersAbsence(HonestFuser):
-    """Reads the grid of absent modalities."""
-
-    def channel_means(self, name: str, series: Series) -> np.ndarray:
-        return super().channel_means(name, replace(series, filled=~series.available))
-
-
-class PeeksAtTargets(HonestFuser):
-    """Returns the targets where it finds them."""
-
-    def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
-        outputs = super().predict(cohort, context)
-        return cohort.targets["toy"][:, None] if "toy" in cohort.targets else outputs
-
-
-class LearnsNothing(HonestFuser):
-    """Turns its prediction away from what it learnt."""
-
-    def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
-        return 1 - super().predict(cohort, context)
-
-
-class ReturnsLogits(HonestFuser):
-    """Returns log odds."""
-
-    def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
-        p = np.clip(super().predict(cohort, context), 1e-6, 1 - 1e-6)
-        return np.log(p / (1 - p))
-
-
-class SwallowsNaN(HonestFuser):
-    """Takes NaN for 0 without a word."""
-
-    def channel_means(self, name: str, series: Series) -> np.ndarray:
-        return super().channel_means(name, replace(series, grid=np.nan_to_num(series.grid)))
-
-
-class ReadsEvents(HonestFuser):
-    """Reads events without saying so."""
-
-    def channel_means(self, name: str, series: Series) -> np.ndarray:
-        means = super().channel_means(name, series)
-        values = np.nan_to_num(series.events.values)
-        np.add.at(means, series.events.records(), values * 0.05)
-        return means
-
-
-class InitialisesGlobally(HonestFuser):
-    """Starts from NumPy's global generator."""
-
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        super().fit(train, valid, task, context)
-        assert self.weights is not None
-        self.weights += np.random.normal(scale=1e-3, size=self.weights.shape)  # noqa: NPY002
-
-
-class NeedsBothClasses(HonestFuser):
-    """Selects by AUROC on the validation part."""
-
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        if task.kind == "binary" and len(np.unique(valid.targets[task.name])) < 2:
-            raise ValueError("AUROC is not defined for one class")
-        super().fit(train, valid, task, context)
-
-
-class NeedsFullBatches(HonestFuser):
-    """Has batch normalisation and meets a batch of one."""
-
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        if len(train) % 64 == 1:
-            raise ValueError("expected more than 1 value per channel when training")
-        super().fit(train, valid, task, context)
-
-
-class NeedsEveryModality(HonestFuser):
-    """Standardises by the training records that have a modality, of which there may be none."""
-
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        if not all(series.present.any() for series in train.modalities.values()):
-            raise ValueError("mean of an empty slice")
-        super().fit(train, valid, task, context)
-
-
-class NeedsStatics(HonestFuser):
-    """Takes the first static for granted."""
-
-    def features(self, cohort: Cohort) -> np.ndarray:
-        return super().features(cohort) + 0 * np.nan_to_num(cohort.statics[:, :1])
 
 
 Generators = Callable[[str], np.random.Generator]

@@ -17,7 +17,8 @@ def _check(kind: str, name: str, **declared: Any) -> Report:
         declared = {"tags": ("draws",), "randomness": "seeded", **declared}
     if kind == "dataset":
         declared = {"tasks": (TOY_TASK,), "modalities": ("vitals", "labs"), "tags": ("synthetic",), **declared}
-    getattr(registry, kind)(name, f"bad_plugins:{name}", **declared)
+    module = "bad_fusers" if kind == "fuser" else "bad_plugins"
+    getattr(registry, kind)(name, f"{module}:{name}", **declared)
     return check(name, registry)
 
 

@@ -73,7 +73,7 @@ def test_an_unknown_component_is_answered_with_the_nearest() -> None:
 
 def test_a_name_of_two_kinds_asks_which() -> None:
     registry = _registry("twin")
-    registry.fuser("twin", "bad_plugins:HonestFuser")
+    registry.fuser("twin", "bad_fusers:HonestFuser")
     with pytest.raises(UsageError, match="imputers and fusers"):
         check("twin", registry)
     assert check("twin", registry, kind="fuser", only=["learns"]).ok
