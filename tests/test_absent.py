@@ -7,18 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_stages import prepared
 
 from bench.cohort import Cohort
 from bench.components import Context
-from bench.plan import Cell, plan
-from bench.registry import Registry, discover
-from bench.request import request
+from bench.plan import Cell
 from bench.stages.audits import absent_ignored, imputed_reaches
-from bench.stages.cohort import path_of, save
 from bench.stages.impute import completed_cohort, impute
-from bench.stages.job import Job, Setup
+from bench.stages.job import Job
 from bench.stages.view import view
-from bench.testing.toy import TOY_TASK, toy_cohort
+from bench.testing.toy import toy_cohort
 
 SUITE = """
 name = "absence"
@@ -42,26 +40,12 @@ fuser = []
 COHORT = toy_cohort(n=120, absent=0.1)
 
 
-def registry() -> Registry:
-    made = discover()
-    made.dataset("toy", "nowhere:Toy", tasks=[TOY_TASK], modalities=("vitals", "labs"))
-    return made
-
-
 def handed(folder: Path, *words: str) -> tuple[Cell, Cohort, Cohort]:
     """The first cell, what its imputer saw and what its fuser is handed."""
-    (folder / "absence.toml").write_text(SUITE)
-    known = registry()
-    asked = request([f"suite={folder / 'absence.toml'}", *words], known)
-    planned = plan(asked, known, "toy", "cpu")
-    said = {name: getattr(asked.suite, name) for name in Setup.__struct_fields__ if hasattr(asked.suite, name)}
-    setup = Setup(
-        **said, root="", cache=str(folder / "cache"), cohort_key=planned.cohort_key, precision="fp32", threads=1
-    )
-    save(path_of(folder / "cache", planned.cohort_key), COHORT)
+    planned, setup, registry = prepared(folder, SUITE, COHORT, *words)
     cell = planned.cells[0]
-    impute(Job(id=cell.impute_key, kind="impute", label="", cell=cell), setup, known, Context(seed=1))
-    return cell, view(cell, setup, known).cohort, completed_cohort(cell, setup, known)[0]
+    impute(Job(id=cell.impute_key, kind="impute", label="", cell=cell), setup, registry, Context(seed=1))
+    return cell, view(cell, setup, registry).cohort, completed_cohort(cell, setup, registry)[0]
 
 
 @pytest.mark.parametrize("imputer", ["locf", "mean", "mask_only", "none"])

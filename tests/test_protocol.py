@@ -7,17 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_stages import prepared
 
 from bench.cohort import Cohort
 from bench.errors import UsageError
-from bench.plan import plan
-from bench.registry import Registry, discover
-from bench.request import request
-from bench.stages.cohort import path_of, save
-from bench.stages.job import Setup
 from bench.stages.scaling import Scaler
 from bench.stages.view import View, view
-from bench.testing.toy import TOY_TASK, toy_cohort
+from bench.testing.toy import toy_cohort
 
 SUITE = """
 name = "protocol"
@@ -38,23 +34,10 @@ PARTS = np.repeat([0, 1, 2], [60, 20, 40]).astype(np.int8)
 COHORT = replace(toy_cohort(n=120, absent=0.0), splits={"fold0": PARTS})
 
 
-def registry() -> Registry:
-    made = discover()
-    made.dataset("toy", "nowhere:Toy", tasks=[TOY_TASK], modalities=("vitals", "labs"), splits=("fold0",))
-    return made
-
-
 def seen(folder: Path, *words: str) -> View:
     """What methods may see of the toy cohort under a suite with these words."""
-    (folder / "protocol.toml").write_text(SUITE)
-    asked = request([f"suite={folder / 'protocol.toml'}", *words], registry())
-    planned = plan(asked, registry(), "toy", "cpu")
-    said = {name: getattr(asked.suite, name) for name in Setup.__struct_fields__ if hasattr(asked.suite, name)}
-    setup = Setup(
-        **said, root="", cache=str(folder / "cache"), cohort_key=planned.cohort_key, precision="fp32", threads=1
-    )
-    save(path_of(folder / "cache", planned.cohort_key), COHORT)
-    return view(planned.cells[0], setup, registry())
+    planned, setup, registry = prepared(folder, SUITE, COHORT, *words)
+    return view(planned.cells[0], setup, registry)
 
 
 def everything(cohort: Cohort, winsor: float) -> np.ndarray:
