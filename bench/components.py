@@ -47,6 +47,7 @@ class Context:
                  encoder) is learnt from training records only; None for others.
     should_stop: becomes True when the run is being stopped; a long loop checkpoints and raises `Interrupted`.
     report:      takes a short progress line for the person who waits ("epoch 3 of 20").
+    notes:       where `note` keeps what it is told; None where nobody asks.
     """
 
     seed: int = 0
@@ -56,6 +57,15 @@ class Context:
     parts: Callable[[Sequence[str], Sequence[str]], np.ndarray] | None = field(default=None, compare=False)
     should_stop: Callable[[], bool] = field(default=_never, compare=False)
     report: Callable[[str], None] = field(default=_ignore, compare=False)
+    notes: list[str] | None = field(default=None, compare=False)
+
+    def note(self, text: str) -> None:
+        """Say what a fuser's fit decided or found (a mode, a size, how evenly experts are used): reported like progress, and kept
+        in the record of the cell. Nothing about single records.
+        """
+        self.report(text)
+        if self.notes is not None:
+            self.notes.append(text)
 
     def seed_for(self, axis: str, *names: object) -> int:
         """A seed for one axis (see `bench.seeds`)."""

@@ -91,6 +91,7 @@ class Record(msgspec.Struct, kw_only=True):
                 imputation; "" when nothing was scored.
     patterns:   the primary score by which modalities were available; empty where there are too few test records.
     calibration: of tasks that predict probabilities; None for regression.
+    notes:      what the fuser said of its fit (`bench.components.Context.note`).
     """
 
     schema: int = SCHEMA
@@ -111,6 +112,7 @@ class Record(msgspec.Struct, kw_only=True):
     imputation_errors: str = ""
     patterns: list[Pattern] = []
     calibration: Calibration | None = None
+    notes: list[str] = []
 
 
 class Method(msgspec.Struct, frozen=True, order=True):

@@ -154,6 +154,11 @@ def test_what_a_library_prints_never_reaches_the_answer(project):
     assert "chatter" not in project.bench("run", project.suite, *ONE, "fuser.waits.fail=print", "--json").stdout
 
 
+def test_what_a_fuser_notes_of_its_fit_stands_in_the_record(project):
+    project.bench("run", project.suite, *ONE, "fuser.waits.seconds=0.1")
+    assert [record["notes"] for record in project.records()] == [["waits for 0.1 s"]]
+
+
 def test_an_imputer_that_touches_observed_values_fails_its_cells(project):
     run = project.bench("run", project.suite, "imputer=touches", "seed=1", code=1)
     assert "it changed observed entries" in run.stderr

@@ -79,7 +79,7 @@ def redact(export: Export) -> Export:
     """The export without names of machines, folders and hours; scores, statistics and keys stay as they are.
 
     The command keeps its words but not the value of data.root or any absolute path; provenance loses the entries in
-    `PRIVATE` and those that hold an absolute path; reasons and details of audits keep only the last part of a path.
+    `PRIVATE` and those that hold an absolute path; reasons, details of audits and notes keep only the last part of a path.
     Redacting twice changes nothing more.
     """
     records = [_redact_record(record) for record in export.records]
@@ -98,4 +98,5 @@ def _redact_record(record: Record) -> Record:
         reason=redact_text(record.reason),
         audits={name: _redact_audit(audit) for name, audit in record.audits.items()},
         provenance=provenance,
+        notes=[redact_text(note) for note in record.notes],
     )

@@ -41,7 +41,8 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
             )
     fuser = registry.get("fuser", cell.fuser.name).build(cell.fuser.params)
     started = time.perf_counter()
-    fuser.fit(parts["train"], parts["valid"], task, context)
+    notes: list[str] = []
+    fuser.fit(parts["train"], parts["valid"], task, replace(context, notes=notes))
     _synchronise(context.device)
     fitted = time.perf_counter()
     test = parts["test"].without_targets()
@@ -91,6 +92,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         },
         patterns=by_pattern(task, truth, outputs, {name: series.available for name, series in test.modalities.items()}),
         calibration=calibration(task, truth, outputs),
+        notes=notes,
     )
     return record, Predictions(
         ids=parts["test"].ids,

@@ -46,7 +46,7 @@ class FlexMoE(TorchFuser[FlexMoEParams]):
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         """See `TorchFuser.fit`. Says where several combinations share an expert, and how evenly the experts are used."""
         if target(self.params, len(train.modalities)) == "folded":
-            context.report(
+            context.note(
                 f"flexmoe: {self.params.experts} experts for {len(train.modalities)} modalities: "
                 "combinations share experts (target=folded)"
             )
@@ -55,7 +55,7 @@ class FlexMoE(TorchFuser[FlexMoEParams]):
         self.module.eval()
         self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
         mixtures = [block.mixture for block in self.module.blocks if block.mixture is not None]
-        context.report(f"flexmoe: {use_of_experts(mixture.usage for mixture in mixtures)}")
+        context.note(f"flexmoe: {use_of_experts(mixture.usage for mixture in mixtures)}")
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """UsageError for sizes that do not go together, with those that do."""

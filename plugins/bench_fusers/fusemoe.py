@@ -44,13 +44,13 @@ class FuseMoE(TorchFuser[FuseMoEParams]):
         return Network(inputs, task.outputs, self.params, choice)
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`. Says how large the model is, and how evenly its experts are used."""
+        """See `TorchFuser.fit`. Notes how large the model is, and how evenly its experts are used."""
         super().fit(train, valid, task, context)
         assert isinstance(self.module, Network)
         self.module.eval()
         self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
         told = use_of_experts(layer.moe.used for layer in self.module.layers)
-        context.report(f"fusemoe: {self.parameters():,} parameters; {told}")
+        context.note(f"fusemoe: {self.parameters():,} parameters; {told}")
 
 
 class Network(nn.Module):

@@ -51,7 +51,7 @@ class Maestro(TorchFuser[MaestroParams]):
         self.module.eval()
         self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
         told = use_of_experts(layer.feed_forward.usage for layer in self.module.fusion)
-        context.report(f"maestro: {told}")
+        context.note(f"maestro: {told}")
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """UsageError where the heads do not divide the width, or more experts are chosen than there are."""

@@ -47,7 +47,7 @@ class TFN(TorchFuser[TFNParams]):
         """
         joined = self.joined(tuple(train.modalities))
         form = f"low-rank, {self.params.rank} terms" if joined.low_rank else f"full, widths {_told(joined.widths)}"
-        context.report(f"tfn: {joined.products} products of {len(joined.widths)} modalities, {form}")
+        context.note(f"tfn: {joined.products} products of {len(joined.widths)} modalities, {form}")
         self._bounds: tuple[float, float] | None = None
         if self.params.squash and task.kind == "regression" and task.outputs == 1:
             # Logits are on the scale of the standardised target.

@@ -137,6 +137,7 @@ def test_redacting_removes_hosts_folders_and_hours_and_keeps_every_number(tmp_pa
     export.records[0].provenance = {**export.records[0].provenance, **private}
     export.records[0].reason = "in /home/me/secret.py"
     export.records[0].audits = {"scored-once": Audit(False, "see /home/me/log.txt")}
+    export.records[0].notes = ["weights in /home/me/w.pt"]
     clean = redact(export)
     content = msgspec.json.encode(clean).decode()
     for word in ("node17", "2020-01-01", "/var/log", "/home", "/weights"):

@@ -35,6 +35,7 @@ class Level(Fuser):
 class Waits(Level):
     def fit(self, train, valid, task, context):
         super().fit(train, valid, task, context)
+        context.note(f"waits for {self.params.seconds:g} s")
         if self.params.beacon:
             Path(self.params.beacon).touch()
         if self.params.megabytes:
