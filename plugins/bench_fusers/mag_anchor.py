@@ -44,7 +44,7 @@ class AnchoredFuser(TorchFuser[P]):
 
 
 def choose_anchor(train: Cohort, configured: str | None, fuser: str) -> str:
-    """The configured modality; else that of words; else the one with the most observed steps, the first of several.
+    """The configured modality; else that of words, where a record has it; else the one with the most observed steps, the first of several.
 
     Raises UsageError, with the nearest name, for a configured one that the records lack.
     """
@@ -53,7 +53,7 @@ def choose_anchor(train: Cohort, configured: str | None, fuser: str) -> str:
             raise unknown("modality", configured, train.modalities, f"fuser.{fuser}.anchor")
         return configured
     steps = {name: int(series.observed.any(axis=2).sum()) for name, series in train.modalities.items()}
-    return text_of(train.modalities) or max(steps, key=lambda name: steps[name])
+    return text_of(name for name, count in steps.items() if count) or max(steps, key=lambda name: steps[name])
 
 
 def align(

@@ -144,13 +144,23 @@ class MultNetwork(nn.Module):
         for source, encoder in zip(self.sources[target], self.cross[target], strict=True):
             other = streams[source]
             entering = self._enter(own.x, places[target]), self._enter(other.x, places[source])
-            told.append(encoder(*entering, *self._readable(own, other)))
+            told.append(self._taught(encoder(*entering, *self._readable(own, other)), own, other))
         joined = torch.cat(told, dim=2)
         if self.narrow is not None:
             joined = self.narrow[target](joined)
         memory = self._enter(joined, self._places(own, joined.shape[2], self.memory_tables, target))
         last = last_step(torch.ones_like(own.mask) if self.nulls is None else own.mask)
-        return encode_step(self.memory[target], memory, last, *self._readable(own, own))
+        return self._taught(encode_step(self.memory[target], memory, last, *self._readable(own, own)), *streams)
+
+    def _taught(self, made: torch.Tensor, *read: Stream) -> torch.Tensor:
+        """made [b, ...], without gradient for records that have none of the modalities it was made of.
+
+        Without null tokens those are rows of zeros, and each layer norm of zeros multiplies a gradient by some 300.
+        """
+        if self.nulls is not None:
+            return made
+        something = torch.stack([stream.mask.amax(dim=1) for stream in read]).amax(dim=0) > 0
+        return torch.where(something.view(-1, *[1] * (made.ndim - 1)), made, made.detach())
 
     def _enter(self, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         entering: torch.Tensor = self.embed_dropout(x * x.shape[2] ** 0.5 + places)

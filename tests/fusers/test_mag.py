@@ -156,6 +156,8 @@ def test_the_anchor_is_what_was_said_else_words_else_what_was_observed_most() ->
     whole = whole.with_modalities({**whole.modalities, "a": thin})
     assert choose_anchor(whole, "a", "mag") == "a"
     assert choose_anchor(whole, None, "mag") == "notes"
+    nobody = replace(thin, observed=np.zeros_like(thin.observed))
+    assert choose_anchor(whole.with_modalities({**whole.modalities, "notes": nobody}), None, "mag") == "b"
     two = whole.with_modalities({name: whole.modalities[name] for name in ("a", "b")})
     assert choose_anchor(two, None, "mag") == "b"
     assert choose_anchor(two.with_modalities({"a": thin}), None, "mag") == "a"
