@@ -44,7 +44,8 @@ class AnchoredFuser(TorchFuser[P]):
 
 
 def choose_anchor(train: Cohort, configured: str | None, fuser: str) -> str:
-    """The configured modality; else that of words, where a record has it; else the one with the most observed steps, the first of several.
+    """The configured modality; else that of words, where a record has it; else the one with the most observed steps, of equal
+    ones the first.
 
     Raises UsageError, with the nearest name, for a configured one that the records lack.
     """
