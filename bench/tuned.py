@@ -21,15 +21,15 @@ from bench.variants import Variant, short, variants
 if TYPE_CHECKING:
     from bench.request import Request
 
-FORMAT = 3
+FORMAT = 4
 HEAD = "# Written by `bench tune`, applied by `bench run tuned=FILE`; see docs/tuning.md. Scores are of the validation part.\n"
 
 
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What all fusers of a file had in common. modalities, scenario, imputer, seed: what a trial's score is the mean over.
 
-    split: its identity. training: what `[training]` sets. precision: as in the settings of a run. inputs: digest of what the
-    fusers were given. optuna: its version.
+    split: its identity. training: what `[training]` sets. fill_absent: as in the suite. precision: as in the settings of a run.
+    inputs: digest of what the fusers were given. optuna: its version.
     """
 
     suite: str
@@ -39,6 +39,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     manifest: str
     split: dict[str, Any]
     training: dict[str, Any]
+    fill_absent: bool
     precision: str
     task: str
     modalities: tuple[str, ...]
@@ -163,6 +164,7 @@ def applied(request: Request, registry: Registry) -> Request:
         "data": stated(msgspec.structs.asdict(registry.get("dataset", suite.dataset).parameters(suite.data))),
         "split": stated(suite.split.identity()),
         "training": suite.training.shared(),
+        "fill_absent": suite.fill_absent,
     }
     for key, value in here.items():
         if value != getattr(protocol, key):

@@ -25,8 +25,8 @@ DEFAULT = {"rate": 0.1, "steps": 10, "layers": [8, 8], "note": "", "on": False}
 def protocol(**changes):
     made = {
         "suite": "small", "profile": "demo", "dataset": "made", "data": {"sets": [], "clean": True}, "manifest": "m",
-        "split": {"seed": 0, "fractions": [0.7, 0.15, 0.15]}, "training": {}, "precision": "fp32", "task": "ihm",
-        "modalities": ("all",),
+        "split": {"seed": 0, "fractions": [0.7, 0.15, 0.15]}, "training": {}, "fill_absent": False, "precision": "fp32",
+        "task": "ihm", "modalities": ("all",),
         "scenario": ("natural",), "imputer": ("plain",), "seed": (1,), "inputs": "i", "metric": "auroc", "higher": True,
         "trials": 2, "optuna": "5",
     }  # fmt: skip
@@ -78,8 +78,8 @@ def test_parameters_without_a_value_are_left_out():
     [
         (None, "cannot be read: No such file"),
         ("nonsense", "is no file of tuned parameters"),
-        ("format = 9", "has format 9, this bench reads format 3"),
-        ("format = 3", "is no file of tuned parameters, or is damaged (Object missing required field"),
+        ("format = 9", "has format 9, this bench reads format 4"),
+        ("format = 4", "is no file of tuned parameters, or is damaged (Object missing required field"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_what_to_type(ask, tmp_path, content, said):
@@ -161,6 +161,7 @@ def test_the_note_says_how_it_was_chosen_what_failed_and_what_was_not_tuned(ask,
         ),
         (("split.seed=3",), "was tuned with split"),
         (("training.steps=5",), "was tuned with training {}, this run has { steps = 5 }"),
+        (("fill_absent=true",), "was tuned with fill_absent false, this run has true"),
         (("fuser.flat.steps=11",), "flat was tuned from steps=10, in this run it has 11"),
         (("fuser=net",), "holds flat; none of them is in this run"),
     ],
@@ -255,6 +256,6 @@ def test_every_fuser_declares_a_small_space_of_values_that_it_takes():
     for spec in ours:
         assert spec.space, spec.name
         for parameter, values in spec.space.items():
-            assert 2 <= len(values) <= 4
+            assert 2 <= len({repr(getattr(spec.parameters({}), parameter)), *map(repr, values)}) <= 4
             for value in values:
                 spec.parameters({parameter: value})
