@@ -108,7 +108,8 @@ class Series:
 
     channels: names, one per channel; units: the unit of each, as recorded (the harness standardises values, not names).
     grid:      float32 [n, length, channels]. Before imputation NaN exactly where `observed` is False; what a fuser receives
-               is the completed grid (the median of the draws), with no NaN unless the imputer is the control `none`.
+               is the completed grid (the median of the draws), with no NaN unless the imputer is the control `none`. It
+               means nothing where the modality is not `present`.
     observed:  bool [n, length, channels]; True where a value was recorded and is visible. Imputation never changes it.
     times:     float32 [length]; hours, left edge of each bin.
     events:    the time-stamped form, hidden entries removed.

@@ -79,7 +79,9 @@ class Record(msgspec.Struct, kw_only=True):
     oracle:     generated data only: what the best possible prediction scores on the same test records.
     imputation: modality (and "all") -> mae, rmse, crps, coverage50 and coverage90 (standardised scale; coverage of several
                 draws only) and hidden (how many entries were scored).
-    hidden:     unit-share expected and realised of the scenario: {"expected", "realised", "standard_error"}.
+    hidden:     unit-share expected and realised of the scenario: {"expected", "realised", "standard_error"}; absent: which share
+                of the hidden entries of test records lies in modalities that are absent to the fuser, so that it reads no
+                value that was imputed there.
     audits:     by name; see docs/results.md.
     costs:      seconds (impute, fit, predict), seconds_per_sample, parameters and peak_memory_bytes of the fuser; of the
                 imputer: impute_seconds_per_draw (per record and draw), imputer_parameters, impute_peak_memory_bytes, draws.

@@ -61,7 +61,8 @@ class EventView:
 class ModalityView:
     """One modality of a batch. All tensors float32 on the device of the run.
 
-    values:   [b, length, channels], the completed grid (NaN only for a fuser that says `nan_aware`).
+    values:   [b, length, channels], the completed grid (NaN only for a fuser that says `nan_aware`); without meaning where the
+              modality is not `present`.
     observed: [b, length, channels], 1 where a value was recorded and is visible, else 0.
     times:    [length], hours, left edge of each bin.
     available, filled: [b], the flags of `bench.cohort.Series`, 1 or 0.

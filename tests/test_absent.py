@@ -13,9 +13,10 @@ from bench.cohort import Cohort
 from bench.components import Context
 from bench.plan import Cell
 from bench.stages.audits import absent_ignored, imputed_reaches
+from bench.stages.fuse import absent_share
 from bench.stages.impute import completed_cohort, impute
 from bench.stages.job import Job
-from bench.stages.view import view
+from bench.stages.view import View, view
 from bench.testing.toy import toy_cohort
 
 SUITE = """
@@ -40,12 +41,12 @@ fuser = []
 COHORT = toy_cohort(n=120, absent=0.1)
 
 
-def handed(folder: Path, *words: str) -> tuple[Cell, Cohort, Cohort]:
+def handed(folder: Path, *words: str) -> tuple[Cell, View, Cohort]:
     """The first cell, what its imputer saw and what its fuser is handed."""
     planned, setup, registry = prepared(folder, SUITE, COHORT, *words)
     cell = planned.cells[0]
     impute(Job(id=cell.impute_key, kind="impute", label="", cell=cell), setup, registry, Context(seed=1))
-    return cell, view(cell, setup, registry).cohort, completed_cohort(cell, setup, registry)[0]
+    return cell, view(cell, setup, registry), completed_cohort(cell, setup, registry)[0]
 
 
 @pytest.mark.parametrize("imputer", ["locf", "mean", "mask_only", "none"])
@@ -53,7 +54,7 @@ def test_a_modality_that_was_dropped_is_absent_to_the_fuser_whatever_the_imputer
     words = (f"imputer={imputer}", *(["fuser=gbm"] if imputer == "none" else []))
     _, seen, cohort = handed(tmp_path, *words)
     for name, series in cohort.modalities.items():
-        gone = ~seen.modalities[name].available
+        gone = ~seen.cohort.modalities[name].available
         assert (gone & COHORT.modalities[name].available).sum() > 10
         assert not series.filled.any()
         assert np.array_equal(series.present, ~gone)
@@ -63,7 +64,7 @@ def test_a_modality_that_was_dropped_is_absent_to_the_fuser_whatever_the_imputer
 def test_asked_to_fill_what_is_absent_the_imputer_does_and_it_is_marked(tmp_path: Path) -> None:
     _, seen, cohort = handed(tmp_path, "fill_absent=true")
     for name, series in cohort.modalities.items():
-        assert np.array_equal(series.filled, ~seen.modalities[name].available)
+        assert np.array_equal(series.filled, ~seen.cohort.modalities[name].available)
         assert series.present.all()
 
 
@@ -119,3 +120,13 @@ def test_what_an_imputer_left_where_a_modality_is_absent_is_no_imputed_value(tmp
     audit = imputed_reaches(_Reads("all"), cohort.with_modalities(series), (), Context())  # type: ignore[arg-type]
     assert audit.passed is None
     assert audit.detail == "no test record has an imputed value"
+
+
+def test_how_much_of_what_was_hidden_no_fuser_reads_is_told(tmp_path: Path) -> None:
+    for words, share in ((), 1.0), (("fill_absent=true",), 0.0):
+        _, seen, cohort = handed(tmp_path, *words)
+        assert absent_share(seen, cohort) == {"absent": share}
+    _, seen, cohort = handed(tmp_path, "scenario=within", "scenario.within.pw=0.9")
+    assert 0 < absent_share(seen, cohort)["absent"] < 1
+    _, seen, cohort = handed(tmp_path, "scenario=natural")
+    assert absent_share(seen, cohort) == {}

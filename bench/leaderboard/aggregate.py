@@ -149,8 +149,8 @@ def _protocol_notes(export: Export) -> list[str]:
         )
     if export.fill_absent:
         notes.append(
-            "Modalities that a record lacks altogether were completed by the imputers, and fusers read them as present "
-            "(fill_absent)."
+            "Modalities that a record lacks altogether were completed by every imputer that fills anything, and fusers read "
+            "them as present (fill_absent)."
         )
     if export.hiding:
         notes.append(f"Entries were hidden in {export.hiding} records alone; the others stay as recorded.")

@@ -21,12 +21,15 @@ PERMUTATIONS = 20_000
 def agreements(
     tables: Sequence[Table], imputation: Sequence[Imputation], statistics: Statistics | None
 ) -> list[Agreement]:
-    """One per table with scores on hidden entries and fuser, in the order of the tables; complete rows only."""
+    """One per table with scores on hidden entries and fuser, in the order of the tables; complete rows only.
+
+    None where all hidden entries lie in modalities that are absent to fusers: predictions cannot depend on those errors.
+    """
     scored = {(table.modalities, table.scenario): table for table in imputation}
     made = []
     for table in tables:
         hidden = scored.get((table.modalities, table.scenario))
-        if hidden is None:
+        if hidden is None or hidden.absent == 1:
             continue
         errors = {row.imputer: row.scores["all"]["mae"].mean for row in hidden.rows if "all" in row.scores}
         for fuser in dict.fromkeys(row.fuser for row in table.rows):

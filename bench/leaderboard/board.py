@@ -174,7 +174,7 @@ class Imputation(msgspec.Struct, kw_only=True):
     """Scores on the entries that a scenario hid, for one modality set (standardised scale, lower is better).
 
     expected, realised: the hidden share, mean over seeds; entries: modality -> entries scored per seed, mean over
-    seeds.
+    seeds. absent: the share of hidden entries of test records in modalities that are absent to fusers, mean over seeds.
     silent: imputers without scores, since they fill nothing. alpha: of the comparisons, where there are any.
     """
 
@@ -188,6 +188,7 @@ class Imputation(msgspec.Struct, kw_only=True):
     rows: list[ImputationRow]
     silent: list[str]
     notes: list[str]
+    absent: float | None = None
     alpha: float | None = None
     published: list[PublishedScore] = []
 

@@ -71,6 +71,7 @@ def _table(place: Place, cells: Cells, controls: set[str]) -> Imputation:
         scenario=place[1],
         expected=_mean(values.get("expected") for values in hidden.values()),
         realised=_mean(values.get("realised") for values in hidden.values()),
+        absent=_mean(values.get("absent") for values in hidden.values()),
         metrics=[m for m in METRICS if any(m in scores for row in rows for scores in row.scores.values())],
         columns=columns,
         entries=_entries(used, columns),

@@ -58,11 +58,22 @@ def _table(table: Imputation) -> list[str]:
     parts.append(text.grid(*_with_published(table, header, body)))
     if len(table.columns) > 2:
         parts.append(_by_modality(table))
-    notes = [*table.notes, *_coverage_note(table)]
+    notes = [*table.notes, *_coverage_note(table), *_absent_note(table)]
     if table.silent:
         notes.append(f"Without scores, since they fill nothing or have no ok cell: {', '.join(table.silent)}.")
     notes += text.sources(table.published)
     return [*parts, text.bullets(notes)] if notes else parts
+
+
+def _absent_note(table: Imputation) -> list[str]:
+    """What share of the errors is of values that no fuser reads."""
+    if not table.absent:
+        return []
+    share = "All hidden entries" if table.absent == 1 else f"{100 * table.absent:.1f} % of the hidden entries"
+    return [
+        f"{share} lie in modalities that their records then lack altogether: these stay absent to fusers, which read no value "
+        "that was imputed there."
+    ]
 
 
 def _over_all(table: Imputation) -> tuple[list[str], list[list[str]]]:
@@ -167,7 +178,8 @@ def _curve(curve: Curve) -> list[str]:
 
 def _agreements(board: Board) -> list[str]:
     """The question users have: is the better imputation worth anything to the task?"""
-    if not board.agreements:
+    unread = [f"{table.modalities} · {table.scenario}" for table in board.imputation if table.absent == 1]
+    if not board.agreements and not unread:
         return []
     said = (
         "Spearman's rank correlation, over imputers with the same fuser, between MAE on hidden entries and the task's primary "
@@ -197,7 +209,11 @@ def _agreements(board: Board) -> list[str]:
     )
     if silent:
         notes.append(f"No imputation error where nothing was hidden: {text.safe(', '.join(silent))}.")
-    parts = ["## Does better imputation predict better?", said, text.grid(header, body)]
+    if unread:
+        notes.append(
+            f"Left out, since no fuser reads what was imputed for hidden entries: {text.safe(', '.join(unread))}."
+        )
+    parts = ["## Does better imputation predict better?", said, *([text.grid(header, body)] if body else [])]
     return [*parts, text.bullets(notes)] if notes else parts
 
 

@@ -98,22 +98,22 @@ def _shifted(cohort: Cohort, shift: np.float32) -> Cohort:
 def absent_ignored(fuser: Fuser, test: Cohort, context: Context) -> Audit:
     """What the grid holds of a modality that is neither available nor filled has no effect, up to rounding.
 
-    Of up to PROBE test records that lack one, those entries (and their draws) are set to SHIFT.
+    Of test records that lack one, those entries (and their draws) are set to SHIFT: of each modality the first records that
+    lack it, up to its share of PROBE.
     """
-    absent = np.zeros(len(test), bool)
-    for series in test.modalities.values():
-        absent |= ~series.present
-    index = np.flatnonzero(absent)[:PROBE]
+    share = math.ceil(PROBE / len(test.modalities))
+    lacking = [np.flatnonzero(~series.present)[:share] for series in test.modalities.values()]
+    index = np.unique(np.concatenate(lacking))
     if not len(index):
         return Audit(None, "no test record has an absent modality")
     probe = test.take(index)
-    difference = np.abs(fuser.predict(_overwritten(probe), context) - fuser.predict(probe, context))
+    difference = np.abs(fuser.predict(overwritten(probe), context) - fuser.predict(probe, context))
     worst = float(difference.max())
     return Audit(worst <= TOLERANCE[context.precision], f"largest difference {worst:.1e} over {len(index)} records")
 
 
-def _overwritten(cohort: Cohort) -> Cohort:
-    """The cohort with other content where a modality is absent."""
+def overwritten(cohort: Cohort) -> Cohort:
+    """The cohort with other content (SHIFT) in the grid and the draws of absent modalities."""
 
     def write(series: Series) -> Series:
         absent = ~series.present[:, None, None]

@@ -21,6 +21,7 @@ from bench.stages.impute import completed_cohort
 from bench.stages.job import Job, Setup
 from bench.stages.patterns import by_pattern
 from bench.stages.score import score, thresholds
+from bench.stages.view import View
 from bench.stats import Predictions
 from bench.suite import Split
 
@@ -74,7 +75,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         oracle=_oracle(cohort, task, parts),
         imputation=imputation.scores,
         imputation_errors=imputation.errors,
-        hidden=seen.shares,
+        hidden={**seen.shares, **absent_share(seen, cohort)},
         audits=found,
         costs={
             **imputation.costs,
@@ -119,6 +120,16 @@ def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -
             target = target[seeds.generator(permute, "audit", "permuted-labels", name).permutation(len(target))]
         made[name] = replace(part, targets={task.name: target}, oracle={})
     return made, int((~eligible).sum())
+
+
+def absent_share(seen: View, cohort: Cohort) -> dict[str, float]:
+    """`absent` of `Record.hidden`; nothing where no entry of a test record is hidden."""
+    entries, unread = 0, 0
+    for name, series in cohort.modalities.items():
+        counts = seen.hidden[name][seen.parts == 2].sum(axis=(1, 2))
+        entries += int(counts.sum())
+        unread += int(counts[~series.present[seen.parts == 2]].sum())
+    return {"absent": unread / entries} if entries else {}
 
 
 def _absent(cohort: Cohort, recorded: Cohort, records: int) -> dict[str, int]:

@@ -130,10 +130,10 @@ def order_has_no_effect(subject: Subject) -> None:
 def reproducible(subject: Subject) -> None:
     """Fitted and applied twice with the same seed it gives the same bits, whatever global generators hold."""
     subject.require_reproducible()
-    _twice(subject)
+    twice(subject)
 
 
-def _twice(subject: Subject) -> dict[str, np.ndarray]:
+def twice(subject: Subject) -> dict[str, np.ndarray]:
     """What it gives on `small`, found to be the same twice."""
 
     def run() -> dict[str, np.ndarray]:
@@ -153,7 +153,7 @@ def _twice(subject: Subject) -> dict[str, np.ndarray]:
 def same_in_another_process(subject: Subject) -> None:
     """A fresh process, as a worker is, gives the same bits."""
     subject.require_reproducible()
-    here, there = _twice(subject), apply_elsewhere(subject)
+    here, there = twice(subject), apply_elsewhere(subject)
     for name in here:
         require_same(here[name], there[name], f"{name} in another process")
 
@@ -193,7 +193,7 @@ def randomness_is_declared(subject: Subject) -> None:
     """A component declared deterministic gives the same bits for every seed."""
     if subject.spec.randomness != "deterministic":
         skip(f"declared {subject.spec.randomness}")
-    _twice(subject)
+    twice(subject)
     results = [subject.apply(subject.fit(subject.small, seed=s), subject.small.test, seed=s) for s in (1, 2)]
     for name in results[0]:
         require_same(

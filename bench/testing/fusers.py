@@ -11,11 +11,11 @@ import numpy as np
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context
 from bench.errors import BenchError
-from bench.stages.audits import REACHED, SHIFT
+from bench.stages.audits import REACHED, SHIFT, overwritten
 from bench.stages.score import METRICS
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise, require, require_same, skip
-from bench.testing.common import needs_form, works_on
+from bench.testing.common import needs_form, twice, works_on
 from bench.testing.subject import Parts, Subject, each, emptied, with_target
 from bench.testing.toy import TOY_TASKS
 
@@ -117,14 +117,20 @@ def absent_modality_ignored(subject: Subject) -> None:
     """Where a modality is neither available nor filled, what its grid holds has no effect."""
     subject.require_reproducible()
     whole, test = subject.result()["predictions"], subject.data.test
-
-    def fill(series: Series) -> Series:
-        absent = ~series.present[:, None, None]
-        draws = None if series.draws is None else np.where(absent, np.float32(3), series.draws)
-        return replace(series, grid=np.where(absent, np.float32(3), series.grid), draws=draws)
-
-    changed = subject.apply(subject.fitted(), each(test, fill))["predictions"]
+    changed = subject.apply(subject.fitted(), overwritten(test))["predictions"]
     require_same(whole, changed, "predictions after the grid of absent, unfilled modalities changed")
+
+
+@promise("fuser")
+def absent_modality_not_learnt(subject: Subject) -> None:
+    """What the grid holds where a modality is neither available nor filled has no effect on what is learnt."""
+    subject.require_reproducible()
+    whole, small = twice(subject)["predictions"], subject.small
+    changed = subject.fit(replace(small, train=overwritten(small.train), valid=overwritten(small.valid)))
+    again = subject.apply(changed, small.test)["predictions"]
+    require_same(
+        whole, again, "predictions after the grid of absent, unfilled modalities changed in what was learnt from"
+    )
 
 
 @promise("fuser")

@@ -174,6 +174,21 @@ def test_a_task_that_follows_the_imputation_has_correlation_1_and_no_contrary_pa
     assert found["exact"]
 
 
+@pytest.mark.parametrize(
+    ("share", "said"), [(1.0, "All hidden entries lie"), (0.25, "25.0 % of the hidden entries lie")]
+)
+def test_errors_of_values_that_no_fuser_reads_are_told_and_where_all_are_nothing_is_concluded_from_them(
+    share: float, said: str
+) -> None:
+    export = agreeing({"a": 0.2, "b": 0.4, "c": 0.6}, {"a": 0.1, "b": 1.0, "c": 3.0})
+    for record in export.records:
+        record.hidden = {"expected": 0.3, "realised": 0.3, "standard_error": 0.01, "absent": share}
+    assert said in section(export, "Imputation of hidden entries")
+    assert len(board(export)["agreements"]) == (0 if share == 1 else 1)
+    left_out = "Left out, since no fuser reads what was imputed for hidden entries: all · mcar(rate=0.1)."
+    assert (left_out in section(export, "Does better")) == (share == 1)
+
+
 def test_a_pair_for_which_it_does_not_hold_is_listed_with_its_intervals() -> None:
     export = agreeing({"a": 0.2, "b": 0.4, "c": 0.6}, {"a": 3.0, "b": 0.1, "c": 3.0})
     [found] = board(export)["agreements"]

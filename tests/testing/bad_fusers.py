@@ -30,7 +30,7 @@ class HonestFuser(Fuser[NoParams]):
     def channel_means(self, name: str, series: Series) -> np.ndarray:
         if np.isnan(series.grid).any():
             raise UsageError(f"the grid of {name} holds NaN")
-        there = (series.available | series.filled)[:, None]
+        there = series.present[:, None]
         return np.where(there, series.grid.mean(axis=1, dtype=np.float64), 0)
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
@@ -75,6 +75,14 @@ class InfersAbsence(HonestFuser):
 
     def channel_means(self, name: str, series: Series) -> np.ndarray:
         return super().channel_means(name, replace(series, filled=~series.available))
+
+
+class LearnsFromAbsence(HonestFuser):
+    """Reads the grid of absent modalities while it learns, and not when it predicts."""
+
+    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
+        everything = {name: replace(s, filled=~s.available) for name, s in train.modalities.items()}
+        super().fit(train.with_modalities(everything), valid, task, context)
 
 
 class PeeksAtTargets(HonestFuser):

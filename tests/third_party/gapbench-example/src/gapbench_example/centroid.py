@@ -55,6 +55,6 @@ class Centroid(Fuser[CentroidParams]):
         for name, series in cohort.modalities.items():
             if np.isnan(series.grid).any():
                 raise UsageError(f'fuser "centroid" needs a completed grid; modality "{name}" holds NaN')
-            there = (series.available | series.filled)[:, None]
+            there = series.present[:, None]
             columns += [np.where(there, series.grid.mean(axis=1, dtype=np.float64), 0), series.available[:, None]]
         return np.concatenate([*columns, np.nan_to_num(cohort.statics)], axis=1, dtype=np.float64)
