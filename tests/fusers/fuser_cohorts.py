@@ -68,6 +68,13 @@ def filled_with(unfilled: Cohort, value: float) -> Cohort:
     )
 
 
+def unfilled(whole: Cohort) -> Cohort:
+    """The same where no imputer filled an absent modality."""
+    return whole.with_modalities(
+        {name: replace(series, filled=np.zeros_like(series.filled)) for name, series in whole.modalities.items()}
+    )
+
+
 def parts(whole: Cohort) -> tuple[Cohort, Cohort, Cohort]:
     """Three fifths to learn from, a fifth to select on, a fifth to test on."""
     n = len(whole)

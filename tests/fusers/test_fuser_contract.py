@@ -14,7 +14,19 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, NAMES, REGISTRY, REGRESSION, TASKS, build, cohort, parts
+from fuser_cohorts import (
+    BINARY,
+    MULTICLASS,
+    MULTILABEL,
+    NAMES,
+    REGISTRY,
+    REGRESSION,
+    TASKS,
+    build,
+    cohort,
+    parts,
+    unfilled,
+)
 from fuser_cohorts import filled_with as filled
 
 from bench import arrays
@@ -139,6 +151,20 @@ def test_imputed_values_reach_the_prediction(name: str) -> None:
 
 
 @every_fuser
+def test_where_modalities_stay_absent_it_learns_and_what_is_imputed_reaches_those_that_have_any(name: str) -> None:
+    whole = cohort()
+    train, valid, _ = parts(unfilled(whole))
+    (low, test, high) = (parts(unfilled(filled(whole, value)))[2] for value in (-5.0, 0.0, 5.0))
+    fuser = build(name)
+    fuser.fit(train, valid, BINARY, CONTEXT)
+    before, *after = (fuser.predict(part, CONTEXT)[:, 0] for part in (test, low, high))
+    imputed = np.stack([series.imputed.any(axis=(1, 2)) for series in test.modalities.values()]).any(axis=0)
+    assert 0 < imputed.sum() < len(test)
+    assert np.array_equal(np.abs(np.stack(after) - before).max(axis=0) > 1e-6, imputed)
+    assert score(BINARY, test.targets["binary"], before[:, None])["auroc"] > 0.75
+
+
+@every_fuser
 @every_task
 def test_two_trainings_with_one_seed_agree_to_the_bit(name: str, task: Task) -> None:
     train, valid, test = parts(cohort())
@@ -252,7 +278,7 @@ def test_a_modality_absent_for_everybody_is_no_obstacle(name: str) -> None:
     empty_events = replace(absent.events, offsets=np.zeros(len(whole) + 1, np.int64))
     gone = whole.with_modalities({**whole.modalities, "labs": replace(absent, events=empty_events)})
     nan_aware = "nan_aware" in REGISTRY.get("fuser", name).tags
-    for variant in (filled(gone, 0.0), gone) if nan_aware else (filled(gone, 0.0),):
+    for variant in (filled(gone, 0.0), unfilled(filled(gone, 0.0)), *([gone] if nan_aware else [])):
         train, valid, test = parts(variant)
         fuser = build(name)
         fuser.fit(train, valid, BINARY, CONTEXT)
