@@ -26,5 +26,6 @@ class Idle(Fuser[IdleParams]):
         return None
 
     def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
-        level = np.mean([s.grid[:, -4:, 0].mean(axis=1) for s in cohort.modalities.values()], axis=0)
+        series = cohort.modalities.values()
+        level = np.mean([np.where(s.present, s.grid[:, -4:, 0].mean(axis=1), 0) for s in series], axis=0)
         return (1 / (1 + np.exp(-level[:, None]))).astype(np.float32)
