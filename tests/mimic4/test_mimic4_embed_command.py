@@ -156,9 +156,13 @@ def test_every_parameter_stands_in_the_manual() -> None:
 def test_a_killed_command_goes_on_and_gives_the_same_bytes(project: Project, number: int, code: int) -> None:
     xrays(project.folder / "x", [10, 20, 30, 40, 50, 60])
     words = (*CXR[:-1], "model=tiny_models:Slow", "batch=1", "part=2", "device=cpu")
+    project.environment["TINY_MODEL_SECONDS"] = (
+        "2"  # the four other images then take longer than a busy machine to interrupt
+    )
     process = project.start(*words, "to=cxr.parquet")
     project.wait_for(project.folder / ".cxr.parquet.parts" / "000000.parquet")
     _, err = interrupt(process, number)
+    del project.environment["TINY_MODEL_SECONDS"]
     assert process.returncode == code
     assert "Traceback" not in err
     assert not (project.folder / "cxr.parquet").exists()
