@@ -20,13 +20,16 @@ class GRU(TorchFuser[GRUParams]):
     """See the module. The representation of a modality is its last hidden state and the mean, largest and smallest over all bins.
 
     Extremes are what summaries of a stay are read for; without them the GRU falls behind a linear model of such summaries.
+    A modality that is not present has a learned vector in its place.
     """
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
-        return _Network(inputs, task, self.params)
+        return Network(inputs, task, self.params)
 
 
-class _Network(nn.Module):
+class Network(nn.Module):
+    """Readers of all modalities, the vectors that stand for absent ones, the head. forward(batch) -> logits [b, outputs]."""
+
     def __init__(self, inputs: Inputs, task: Task, params: GRUParams):
         super().__init__()
         hidden = params.hidden
@@ -35,6 +38,7 @@ class _Network(nn.Module):
             # A prefix, since a modality may be called what a ModuleDict already has ("keys").
             {f"of_{name}": Recurrent(3 * channels, hidden, "gru") for name, (_, channels) in inputs.modalities.items()}
         )
+        self.absent = nn.Parameter(torch.zeros(len(self.readers), 4 * hidden))
         self.dropout = nn.Dropout(params.dropout)
         self.statics = nn.Linear(2 * inputs.statics, params.statics) if inputs.statics else None
         width = len(self.readers) * (4 * hidden + 2) + (params.statics if inputs.statics else 0)
@@ -48,10 +52,10 @@ class _Network(nn.Module):
     def embed(self, batch: Batch) -> torch.Tensor:
         """[b, width]: what was read of every modality, its two flags, and the statics."""
         parts = []
-        for name, view in batch.modalities.items():
+        for absent, (name, view) in zip(self.absent, batch.modalities.items(), strict=True):
             states = self.readers[f"of_{name}"](self._steps(view))
             pooled = [states[:, -1], states.mean(dim=1), states.amax(dim=1), states.amin(dim=1)]
-            read = torch.cat(pooled, dim=1) * view.present[:, None]
+            read = torch.where(view.present[:, None] > 0, torch.cat(pooled, dim=1), absent)
             parts += [self.dropout(read), view.available[:, None], view.filled[:, None]]
         if self.statics is not None:
             known = torch.cat([batch.statics, batch.statics_observed], dim=1)
