@@ -8,7 +8,7 @@ import typing
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -19,8 +19,6 @@ from bench.registry import Registry
 from bench.suite import AXES, FIXED, RULES, SHORT, Layers, Suite, read, resolve
 from bench.typed import convert, is_many, is_text
 from bench.variants import Variant, variants
-
-N = TypeVar("N", int, float)
 
 INDIFFERENT = {"out", "cache", "workers", "budget", "retry", "shuffle"}
 """Settings that change where, how fast and in which order cells are run, but no result."""
@@ -84,10 +82,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """the command that was asked"""
 
     def time_limit(self) -> float:
-        return _positive(duration(self.suite.limits.time, "limits.time", f"suite {self.suite.name}"), "limits.time")
+        return duration(self.suite.limits.time, "limits.time", f"suite {self.suite.name}")
 
     def memory_limit(self) -> int:
-        return _positive(size(self.suite.limits.memory, "limits.memory", f"suite {self.suite.name}"), "limits.memory")
+        return size(self.suite.limits.memory, "limits.memory", f"suite {self.suite.name}")
 
     def command(self, exact: bool = True) -> str:
         """The command that repeats this request; without `exact`, only the words that can change a result."""
@@ -95,10 +93,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return shlex.join(["bench", self.verb, *words])
 
 
-def _positive(value: N, key: str) -> N:
-    if value <= 0:
-        raise UsageError(f'"{key}" must be more than 0')
-    return value
+def _check_limits(suite: Suite, layers: Layers) -> None:
+    """Raises UsageError for a limit that cannot be read, or that every cell would be over at once."""
+    for key, value in (
+        ("limits.time", duration(suite.limits.time, "limits.time", layers.where("limits.time"))),
+        ("limits.memory", size(suite.limits.memory, "limits.memory", layers.where("limits.memory"))),
+    ):
+        if value <= 0:
+            raise UsageError(f'"{key}" = {value:g} (from {layers.where(key)}) is not accepted: it must be more than 0')
 
 
 def request(words: Sequence[str], registry: Registry) -> Request:
@@ -147,8 +149,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     )  # fmt: skip
     for kind in METHOD_KINDS:
         variants(kind, tuple(getattr(suite, kind)), (), made, registry)
-    duration(suite.limits.time, "limits.time", layers.where("limits.time"))
-    size(suite.limits.memory, "limits.memory", layers.where("limits.memory"))
+    _check_limits(suite, layers)
     if settings.tuned:
         from bench.tuned import applied
 

@@ -131,7 +131,8 @@ def test_what_is_wrong_in_the_file_is_answered_with_its_line_even_where_it_is_no
     "word",
     [
         "workers=-1", "workers=two", "threads=0", "device=gpu", "precision=fp16", "shuffle=x", "retry=perhaps", "budget=soon",
-        "seed=x", "seed=1.5", "stats.alpha=2", "draws=0", "limits.time=long", "limits.memory=big", "split.fractions=1,0,0",
+        "seed=x", "seed=1.5", "stats.alpha=2", "draws=0", "limits.time=long", "limits.time=0", "limits.memory=big",
+        "limits.memory=0", "split.fractions=1,0,0",
         "fuser.flat.rate=2", "fuser.flat.steps=few", "fuser.flat.layers=1,x", "fuser.flat.on=maybe", "data.clean=maybe",
         "scaling.winsorise=nan", "audits.cells=repeet",
     ],
