@@ -49,7 +49,8 @@ EXIT_CODE: dict[Verdict, int] = {"same": 0, "improved": 10, "worse": 11, "inconc
 GRAVITY: tuple[Verdict, ...] = ("worse", "not-comparable", "inconclusive", "improved", "same")
 """The verdict on a whole run is the first of these that any method has."""
 
-SAME_TEST = ("manifest", "split", "scaling", "hidden in", "absent modalities", "profile", "scenario parameters")
+ABSENT = "absent modalities"
+SAME_TEST = ("manifest", "split", "scaling", "hidden in", ABSENT, "profile", "scenario parameters")
 """Entries of `Record.provenance` that must agree for two cells to be the same test."""
 
 ROUNDING = 1e-9
@@ -202,13 +203,32 @@ def _incomparable(method: Method, baseline: Export, new: Export, before: Cells |
     if holes:
         return f"the baseline is not ok ({'; '.join(holes)})"
     for name in SAME_TEST:
-        values = [{r.provenance.get(name, "") for r in cells.values() if r} for cells in (before, after)]
+        values = [_entries(cells, name) for cells in (before, after)]
         if values[1] and values[0] != values[1]:
             return f"the {name} differs: {_list(values[0])}, now {_list(values[1])}"
     counts = [{r.counts["test"] for r in c.values() if r and "test" in r.counts} for c in (before, after)]
     if counts[1] and counts[0] != counts[1]:
         return f"the number of test records differs: {_list(map(str, counts[0]))}, now {_list(map(str, counts[1]))}"
     return ""
+
+
+def _entries(cells: Cells, name: str) -> set[str]:
+    """What the records say under a name of `SAME_TEST`.
+
+    Absent modalities were always filled, and that not said, until every ok cell was audited for what its fuser makes of their
+    content; a cell that is not ok has no audits and tells nothing of it.
+    """
+    found = set()
+    for record in cells.values():
+        if record is None:
+            continue
+        said = record.provenance.get(name, "")
+        if name == ABSENT and not said:
+            if record.status != "ok":
+                continue
+            said = "" if "absent-ignored" in record.audits else "filled"
+        found.add(said)
+    return found
 
 
 def _definition(tasks: Iterable[tuple[str, tuple[str, ...]]]) -> str:

@@ -95,12 +95,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 def _check_limits(suite: Suite, layers: Layers) -> None:
     """Raises UsageError for a limit that cannot be read, or that every cell would be over at once."""
-    for key, value in (
-        ("limits.time", duration(suite.limits.time, "limits.time", layers.where("limits.time"))),
-        ("limits.memory", size(suite.limits.memory, "limits.memory", layers.where("limits.memory"))),
+    limits = suite.limits
+    for key, written, value, example in (
+        ("limits.time", limits.time, duration(limits.time, "limits.time", layers.where("limits.time")), "30m"),
+        ("limits.memory", limits.memory, size(limits.memory, "limits.memory", layers.where("limits.memory")), "8GiB"),
     ):
         if value <= 0:
-            raise UsageError(f'"{key}" = {value:g} (from {layers.where(key)}) is not accepted: it must be more than 0')
+            raise UsageError(
+                f'"{key}" = {written} (from {layers.where(key)}) is not accepted: it must be more than 0, e.g. {key}={example}'
+            )
 
 
 def request(words: Sequence[str], registry: Registry) -> Request:

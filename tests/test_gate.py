@@ -16,7 +16,7 @@ from bench.errors import EXIT_CODES, UsageError
 from bench.gate import EXIT_CODE, GRAVITY, GateReport, Judgement, gate, pin
 from bench.gate_report import to_junit, to_markdown
 from bench.leaderboard import load_export
-from bench.records import Export, Status, TaskSummary
+from bench.records import Audit, Export, Status, TaskSummary
 
 SCORES = {42: 0.80, 52: 0.81, 72: 0.82}
 """Standard deviation 0.01."""
@@ -193,6 +193,22 @@ def test_another_test_cannot_be_compared(new: Export, reason: str) -> None:
     report = gate(one(SCORES), new)
     assert report.verdict == "not-comparable"
     assert reason in only(report).reason
+
+
+def with_audit(export: Export) -> Export:
+    audit = {"absent-ignored": Audit(passed=True)}
+    return msgspec.structs.replace(
+        export, records=[msgspec.structs.replace(r, audits={**r.audits, **audit}) for r in export.records]
+    )
+
+
+def test_where_absent_modalities_were_filled_is_another_test_also_for_baselines_from_before_that_was_said() -> None:
+    before, now = one(SCORES), with_audit(one(SCORES))
+    assert only(gate(before, now)).reason == "the absent modalities differs: filled, now none"
+    assert gate(before, with_provenance(now, **{"absent modalities": "filled"})).verdict == "same"
+    assert gate(now, now).verdict == "same"
+    assert gate(now, with_status(now, 0, "failed", "boom")).verdict == "worse"
+    assert gate(before, with_status(before, 0, "failed", "boom")).verdict == "worse"
 
 
 def test_another_number_of_test_records_cannot_be_compared() -> None:

@@ -71,7 +71,8 @@ def _table(place: Place, cells: Cells, controls: set[str]) -> Imputation:
         scenario=place[1],
         expected=_mean(values.get("expected") for values in hidden.values()),
         realised=_mean(values.get("realised") for values in hidden.values()),
-        absent=_mean(values.get("absent") for values in hidden.values()),
+        # What a control leaves absent, an imputer may fill (`fill_absent`).
+        absent=_mean(record.hidden.get("absent") for seeds in scored.values() for record in seeds.values()),
         metrics=[m for m in METRICS if any(m in scores for row in rows for scores in row.scores.values())],
         columns=columns,
         entries=_entries(used, columns),

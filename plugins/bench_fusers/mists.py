@@ -35,7 +35,7 @@ from bench_fusers.mists_plugin import MistsChoice, MistsParams, mists_choice
 class Mists(TorchFuser[MistsParams]):
     """See the module. The representation is the last point of every stream, and the statics.
 
-    Raises UsageError where a width is not a multiple of its heads.
+    Raises UsageError where a width is not a multiple of its heads, and for irregular=dense without that branch.
     """
 
     uses_events = True
@@ -47,6 +47,10 @@ class Mists(TorchFuser[MistsParams]):
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         choice = mists_choice(self.params)
+        if self.params.branches == "regular" and self.params.irregular == "dense":
+            raise UsageError(
+                "fuser.mists: branches=regular has no branch that irregular=dense could be about; type fuser.mists.branches=mixed"
+            )
         for width, heads in (("width", "heads"), ("time_width", "time_heads")):
             if getattr(choice, width) % getattr(choice, heads):
                 raise UsageError(

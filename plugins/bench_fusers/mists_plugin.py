@@ -21,7 +21,8 @@ class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fi
     points:     most reference points a modality is read at; a longer grid is averaged in groups.
     gate:       between the events and the completed grid: a share for each record (batch), record and point (batch_seq), or
                 record, point and feature (batch_seq_feature).
-    branches:   of a modality: both mixed, the events alone (irregular; imputed values then do not reach the prediction), or
+    branches:   of a modality: both mixed, the events alone (irregular; imputed values then reach the
+                prediction only with irregular=dense), or
                 the completed grid alone (regular). The gate has no effect on either alone.
     irregular:  what the branch of the events reads: the events as recorded with their own mask (events), or every step of the
                 completed grid with its mask as further channels (dense; imputed values then reach the prediction by it too).

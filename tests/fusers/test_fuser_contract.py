@@ -82,7 +82,9 @@ RESOLVED = {
 
 
 @pytest.mark.parametrize("name", sorted(RESOLVED))
-def test_every_combination_that_tuning_may_try_is_another_model_also_after_the_preset_is_laid_under(name: str) -> None:
+def test_every_combination_that_tuning_may_try_is_another_model_after_the_default_preset_is_laid_under(
+    name: str,
+) -> None:
     spec = REGISTRY.get("fuser", name)
     default = msgspec.to_builtins(spec.parameters({}))
     choices = [

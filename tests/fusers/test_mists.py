@@ -122,8 +122,16 @@ def test_imputed_values_of_every_modality_reach_the_prediction(name: str, gate: 
     assert ((module(shifted) - module(of)).abs() > 1e-5).all()
 
 
-@pytest.mark.parametrize("irregular", ["events", "dense"])
-@pytest.mark.parametrize("branches", ["mixed", "irregular", "regular"])
+def test_a_form_of_a_branch_that_is_not_there_is_refused() -> None:
+    train, valid, _ = parts(cohort(20))
+    with pytest.raises(UsageError, match="branches=regular has no branch that irregular=dense could be about"):
+        build("mists", branches="regular", irregular="dense").fit(train, valid, BINARY, Context())
+
+
+@pytest.mark.parametrize(
+    ("branches", "irregular"),
+    [("mixed", "events"), ("mixed", "dense"), ("irregular", "events"), ("irregular", "dense"), ("regular", "events")],
+)
 def test_it_says_that_the_events_alone_hold_no_imputed_value_and_keeps_to_it(branches: str, irregular: str) -> None:
     of = batch(*THREE)
     one = of.modalities["m0"]

@@ -262,11 +262,13 @@ def test_the_manual_shows_the_presets_and_every_parameter_of_these_fusers() -> N
             assert re.search(rf"`{name}[`=]", MANUAL), name
 
 
-@pytest.mark.parametrize("lacking", [("text",), ("text", "audio"), ("text", "audio", "vision")])
+@pytest.mark.parametrize("lacking", [("text", "audio"), ("text", "audio", "vision")])
 def test_without_null_tokens_a_record_that_lacks_modalities_does_not_make_the_gradient_explode(
     lacking: tuple[str, ...],
 ) -> None:
-    made = module(Mult(MultParams(preset="reference", layers=8)), THREE)
-    made(batch(THREE, absent={name: (0,) for name in lacking})).sum().backward()
-    norms = [parameter.grad.norm() for parameter in made.parameters() if parameter.grad is not None]
-    assert float(torch.stack(norms).norm()) < 1e3
+    def gradient(absent: dict[str, tuple[int, ...]]) -> float:
+        made = module(Mult(MultParams(preset="reference", layers=8)), THREE)
+        made(batch(THREE, absent=absent)).sum().backward()
+        return float(torch.stack([p.grad.norm() for p in made.parameters() if p.grad is not None]).norm())
+
+    assert gradient({name: (0,) for name in lacking}) < 2 * gradient({})

@@ -189,6 +189,17 @@ def test_errors_of_values_that_no_fuser_reads_are_told_and_where_all_are_nothing
     assert (left_out in section(export, "Does better")) == (share == 1)
 
 
+def test_what_a_control_leaves_absent_says_nothing_of_what_imputers_filled() -> None:
+    sizes = {"mask_only": 0.0, "saits": 0.2, "sssd": 0.4, "trace": 0.6}
+    export = agreeing(sizes, {"mask_only": 3.0, "saits": 0.1, "sssd": 1.0, "trace": 3.0})
+    for record in export.records:
+        control = record.coordinates.imputer == "mask_only"
+        record.imputation = {} if control else record.imputation
+        record.hidden = {"expected": 0.3, "realised": 0.3, "standard_error": 0.01, "absent": float(control)}
+    assert [table["absent"] for table in board(export)["imputation"]] == [0.0]
+    assert len(board(export)["agreements"]) == 1
+
+
 def test_a_pair_for_which_it_does_not_hold_is_listed_with_its_intervals() -> None:
     export = agreeing({"a": 0.2, "b": 0.4, "c": 0.6}, {"a": 3.0, "b": 0.1, "c": 3.0})
     [found] = board(export)["agreements"]
