@@ -14,8 +14,8 @@ from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser, NotFitted
 from bench.errors import UsageError
 from bench.fusing import selection
+from bench_fusers.basic_plugin import GBMParams
 from bench_fusers.heads import classifier, labels_of, outputs_of
-from bench_fusers.plugin import GBMParams
 from bench_fusers.summaries import features
 
 

@@ -12,8 +12,8 @@ from torch import nn
 
 from bench.cohort import Task
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
+from bench_fusers.basic_plugin import GRUParams
 from bench_fusers.encoders.recurrent import Recurrent
-from bench_fusers.plugin import GRUParams
 
 
 class GRU(TorchFuser[GRUParams]):

@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser, NotFitted
 from bench.fusing import moments, require_complete, selection
+from bench_fusers.basic_plugin import LinearParams
 from bench_fusers.heads import classifier, labels_of, outputs_of
-from bench_fusers.plugin import LinearParams
 from bench_fusers.summaries import features
 
 ITERATIONS = 2000

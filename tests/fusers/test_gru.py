@@ -10,8 +10,8 @@ from encoder_views import view
 
 from bench.cohort import Task
 from bench.torch_fuser import Batch, Inputs
+from bench_fusers.basic_plugin import GRUParams
 from bench_fusers.gru import Network
-from bench_fusers.plugin import GRUParams
 
 TASK = Task("binary", "binary", ("auroc",))
 HIDDEN = 5
