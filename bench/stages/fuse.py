@@ -124,11 +124,15 @@ def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -
 
 def absent_share(seen: View, cohort: Cohort) -> dict[str, float]:
     """`absent` of `Record.hidden`; nothing where no entry of a test record is hidden."""
+    if not seen.shares["entries"]:
+        return {}
     entries, unread = 0, 0
+    tests = seen.parts == 2
     for name, series in cohort.modalities.items():
-        counts = seen.hidden[name][seen.parts == 2].sum(axis=(1, 2))
+        recorded, visible = (part.modalities[name].observed[tests] for part in (seen.recorded, seen.cohort))
+        counts = np.count_nonzero(recorded & ~visible, axis=(1, 2))
         entries += int(counts.sum())
-        unread += int(counts[~series.present[seen.parts == 2]].sum())
+        unread += int(counts[~series.present[tests]].sum())
     return {"absent": unread / entries} if entries else {}
 
 
