@@ -22,10 +22,11 @@ class Project:
     suite: str = f"suite={SUPPORT / 'toy.toml'}"
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """The command, started and not waited for."""
+        """The command, started and not waited for. It can be interrupted, which what a shell starts with `&` cannot."""
         return subprocess.Popen(
             [sys.executable, "-m", "bench", *words], cwd=self.folder, env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def bench(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
