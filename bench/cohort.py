@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 
+EDGE = 3
+"""Steps of float32 that a time may be away from a bin's edge and still lie on it: what place / rate / 3600 loses when each
+operation is rounded to float32.
+"""
+
 
 class Task(msgspec.Struct, frozen=True):
     """What is predicted. Light enough to be declared beside a dataset's registration, before anything is loaded.
@@ -213,8 +218,25 @@ class Cohort:
         return replace(self, targets={}, oracle={})
 
 
+def bins_of(times: np.ndarray, bin_hours: float = 1.0) -> np.ndarray:
+    """The bin of each time, int64, any shape: the number of whole bins before it; negative before the origin.
+
+    A time on a bin's left edge is inside that bin, also where float32 moved it below the edge: whoever samples at a regular
+    rate computes place x width, and no float32 holds a width of 100 Hz in hours. So a time within `EDGE` steps of float32 of
+    an edge lies on it. Everything that asks in which bin an event lies asks here: two answers would leave a hidden value in
+    the events.
+    """
+    import numpy as np
+
+    exact = np.asarray(times, np.float64)
+    nearest = np.rint(exact / bin_hours)
+    # A bin narrower than a few steps has no inside left: then a time belongs to the edge it is nearest to.
+    on_edge = np.abs(exact - nearest * bin_hours) <= EDGE * np.spacing(np.abs(np.asarray(times, np.float32)))
+    return np.where(on_edge, nearest, np.floor(exact / bin_hours)).astype(np.int64)
+
+
 def bin_events(events: Events, length: int, bin_hours: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """The regular grid of events: the last observation in [h, h + 1) bins, channel by channel.
+    """The regular grid of events: the last observation in [h, h + 1) bins (`bins_of`), channel by channel.
 
     Returns grid float32 [n, length, channels] (NaN where a bin holds no observation) and observed (bool, same shape). Rows
     at or after `length` bins, or before time 0, are outside the grid. A later row that lacks a channel never
@@ -226,7 +248,7 @@ def bin_events(events: Events, length: int, bin_hours: float = 1.0) -> tuple[np.
     n = len(events.offsets) - 1
     grid = np.full((n, length, channels), np.nan, np.float32)
     records = events.records()
-    bins = np.floor(events.times / bin_hours).astype(np.int64)
+    bins = bins_of(events.times, bin_hours)
     inside = (bins >= 0) & (bins < length)
     for channel in range(channels):
         rows = np.flatnonzero(inside & ~np.isnan(events.values[:, channel]))

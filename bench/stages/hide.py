@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench import seeds
-from bench.cohort import Cohort, Events, Series
+from bench.cohort import Cohort, Events, Series, bins_of
 from bench.components import Scenario
 from bench.errors import PluginError
 from bench.scenarios.presence import present
@@ -168,7 +168,7 @@ def _apply(series: Series, visible: np.ndarray, bin_hours: float) -> Series:
 
 def _visible_events(events: Events, visible: np.ndarray, bin_hours: float) -> Events:
     records = events.records()
-    bins = np.floor(events.times / bin_hours).astype(np.int64)
+    bins = bins_of(events.times, bin_hours)
     inside = np.flatnonzero((bins >= 0) & (bins < visible.shape[1]))
     values = np.where(visible[records[inside], bins[inside]], events.values[inside], np.float32(np.nan))
     left = ~np.isnan(values).all(axis=1)

@@ -72,9 +72,12 @@ def series_form(subject: Subject) -> None:
         require(
             len(series.units) == len(series.channels), f"{name} has {len(series.units)} units for {shape[2]} channels"
         )
-        edges = np.arange(cohort.length, dtype=np.float32) * np.float32(cohort.bin_hours)
+        # Counted in bins: at 100 Hz a whole bin of hours is less than any tolerance.
         require_same(
-            edges, np.asarray(series.times), f"times of {name} against the left edges of the bins", exact=False
+            np.arange(cohort.length, dtype=np.float64),
+            np.asarray(series.times, np.float64) / cohort.bin_hours,
+            f"times of {name}, in bins, against the left edges of the bins",
+            exact=False,
         )
         require(not series.filled.any(), f"{name} has filled records before anything was imputed")
         require(series.draws is None, f"{name} has draws before anything was imputed")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from bench.cohort import Cohort, Series
+from bench.cohort import Cohort, Series, bins_of
 from bench.errors import DataError
 from bench_imputers.diffusion.denoiser import Pooled, Shape
 
@@ -66,8 +66,8 @@ def _pooled(series: Series, cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
     """Mean over visible event values in the window, per channel: float32 [n, channels]; bool [n], there is any."""
     records = series.events.records()
     values = np.asarray(series.events.values)
-    times = np.asarray(series.events.times)
-    inside = (times >= 0) & (times < cohort.length * cohort.bin_hours)
+    bins = bins_of(series.events.times, cohort.bin_hours)
+    inside = (bins >= 0) & (bins < cohort.length)
     sums = np.zeros((len(cohort), values.shape[1]), np.float64)
     counts = np.zeros(sums.shape, np.int64)
     for channel in range(values.shape[1]):
