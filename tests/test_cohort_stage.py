@@ -7,9 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from asking import SUPPORT  # noqa: F401  makes bench_toy importable
+from bench_toy.plugin import ToyParams
 
 from bench.components import Context
 from bench.errors import DataError, PluginError, StorageError
+from bench.manifest import manifest
 from bench.registry import Spec
 from bench.stages.cohort import load, path_of, prepare, save, validate
 from bench.testing.toy import TOY_TASK, toy_cohort, toy_targets
@@ -203,3 +206,23 @@ def test_a_broken_promise_is_refused_with_the_dataset_and_what_is_wrong(cohort, 
     message = str(caught.value)
     assert message.startswith('dataset "toy" (from tests) breaks its contract: ')
     assert said in message
+
+
+def test_files_that_changed_between_the_plan_and_the_reading_are_noticed_and_nothing_is_stored(tmp_path, monkeypatch):
+    spec = Spec(
+        "dataset", "toy", "bench_toy.parts:Toy", tasks={"toy": TOY_TASK}, modalities=("vitals", "labs"),
+        params=ToyParams, files="test_cohort_stage:listed",
+    )  # fmt: skip
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "stays.csv").write_text("before")
+    planned = manifest(listed(tmp_path / "data", None), tmp_path / "cache")
+    given = ({}, tmp_path / "data", tmp_path / "cache", "k", Context())
+    (tmp_path / "data" / "stays.csv").write_text("after")
+    with pytest.raises(DataError, match="changed since the run began; run the same command again"):
+        prepare(spec, *given, planned)
+    assert not path_of(tmp_path / "cache", "k").exists()
+    assert len(prepare(spec, *given, manifest(listed(tmp_path / "data", None), tmp_path / "cache"))) == 200
+
+
+def listed(root, params):
+    return [root / "stays.csv"]

@@ -51,7 +51,7 @@ def package(tmp_path, monkeypatch):
 
     def write(name, content):
         (folder / f"{name}.py").write_text(content)
-        for remembered in (identity.sources, identity._file, identity.library_version):
+        for remembered in (identity.sources, identity.source_file, identity.library_version):
             remembered.cache_clear()
 
     for name, content in MODULES.items():
@@ -85,7 +85,7 @@ def test_where_a_package_lies_does_not_matter(package, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "sampled").rename(tmp_path / "elsewhere" / "sampled")
     monkeypatch.syspath_prepend(tmp_path / "elsewhere")
-    identity.sources.cache_clear(), identity._file.cache_clear()
+    identity.sources.cache_clear(), identity.source_file.cache_clear()
     assert sources("sampled.method") == before
     (tmp_path / "elsewhere" / "sampled").rename(tmp_path / "sampled")
 
@@ -112,18 +112,18 @@ def test_nothing_is_imported_to_find_it_out(package):
 def test_the_harness_itself_counts_through_its_version_of_numerics_and_not_by_its_source():
     assert sources("bench.scenarios.mcar")[1].keys() >= {"numpy"}
     reached = []
-    original = identity._file
+    original = identity.source_file
 
     def noted(module):
         reached.append(module)
         return original(module)
 
     sources.cache_clear()
-    identity._file = noted
+    identity.source_file = noted
     try:
         sources("bench.scenarios.mcar")
     finally:
-        identity._file = original
+        identity.source_file = original
         sources.cache_clear()
     assert {name for name in reached if not name.startswith("bench.scenarios")} <= {"bench"}
 

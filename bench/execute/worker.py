@@ -121,7 +121,8 @@ def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | Non
         spec = registry.get("dataset", setup.dataset)
         if "uses_split" in spec.tags:
             guest["parts"] = lambda ids, groups: part(setup.split, ids, groups)
-        prepare(spec, setup.data, Path(setup.root), Path(setup.cache), setup.cohort_key, Context(**guest))
+        folders = Path(setup.root), Path(setup.cache)
+        prepare(spec, setup.data, *folders, setup.cohort_key, Context(**guest), setup.manifest)
         return None
     context = job.context(setup, **guest)
     if job.kind == "impute":

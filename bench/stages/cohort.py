@@ -10,6 +10,8 @@ import numpy as np
 from bench import arrays
 from bench.cohort import Cohort, Events, Series
 from bench.components import Context
+from bench.errors import DataError
+from bench.manifest import manifest
 from bench.registry import Spec
 from bench.stages.validate import validate
 
@@ -25,15 +27,31 @@ def size_of(cache: Path, key: str) -> int | None:
     return len(json.loads(arrays.metadata(path)["cohort"])["ids"]) if arrays.is_complete(path) else None
 
 
-def prepare(spec: Spec, params: dict[str, object], root: Path, cache: Path, key: str, context: Context) -> Cohort:
+def prepare(
+    spec: Spec,
+    params: dict[str, object],
+    root: Path,
+    cache: Path,
+    key: str,
+    context: Context,
+    planned: str = "",
+) -> Cohort:
     """The cohort of that key: from the cache, else read by the dataset and put there.
 
-    Raises DataError from the dataset, PluginError when what it returns breaks the contract of `Cohort`.
+    planned: the digest of the data that the key was made with; "" where the dataset has no files. Raises DataError from the
+    dataset, or when its files are not those any more once they were read; PluginError when what it returns breaks the
+    contract of `Cohort`.
     """
     path = path_of(cache, key)
     if not arrays.is_complete(path):
         cohort = spec.build(params).prepare(root, context)
         validate(cohort, spec)
+        if planned and spec.files:
+            files = spec.load(spec.files)(root, spec.parameters(params))
+            if manifest(files, cache) != planned:
+                raise DataError(
+                    f"the files of {spec.name} in {root} changed since the run began; run the same command again"
+                )
         save(path, cohort)
         del cohort  # the file is read back to compare its digest: one of the two in memory is enough
     return load(path)

@@ -13,13 +13,18 @@ from bench.suite import Hiding, Scaling, Split
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """What all jobs of a run share. differ: what may differ between weights and data, as in `bench.suite.Weights`."""
+    """What all jobs of a run share.
+
+    manifest: of the files that cohort_key was made with; "" where the dataset has none. differ: what may differ between
+    weights and data, as in `bench.suite.Weights`.
+    """
 
     dataset: str
     data: dict[str, Any]
     root: str
     cache: str
     cohort_key: str
+    manifest: str = ""
     split: Split
     scaling: Scaling
     hiding: Hiding

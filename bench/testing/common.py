@@ -14,6 +14,7 @@ from bench.components import Component, Dataset, Fuser, Imputer, Interrupted, No
 from bench.testing.checks import NotReached, Violation, promise, require, require_same, skip
 from bench.testing.subject import Parts, Subject, leaves, mapped, with_values
 from bench.testing.worker import apply_elsewhere
+from bench.unfollowed import unfollowed
 
 BASES: dict[str, type[Component[Any]]] = {
     "dataset": Dataset,
@@ -36,6 +37,18 @@ def constructs(subject: Subject) -> None:
         return subject.build()
 
     subject.once("constructs", build)
+
+
+@promise("dataset", "scenario", "imputer", "fuser")
+def sources_followed(subject: Subject) -> None:
+    """All that decides its results is in its key: import statements lead to all of its code, and versions tell of libraries."""
+    subject.built()
+    found = unfollowed(subject.spec.path.partition(":")[0], reads_data=subject.spec.kind == "dataset")
+    more = f"; and {len(found) - 5} more" * (len(found) > 5)
+    require(
+        not found,
+        f"what no key notices an edit of: {'; '.join(found[:5])}{more}; see docs/plugins.md, What is in the key",
+    )
 
 
 @promise("imputer", "fuser", first=True)

@@ -1,4 +1,4 @@
-"""Promises of datasets. They need the files; without them every check but `constructs` is skipped."""
+"""Promises of datasets. They need the files; without them every check but `constructs` and `sources_followed` is skipped."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.cohort import Cohort, bin_events
 from bench.components import Context
+from bench.errors import DataError
 from bench.splits import crossing
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise, require, require_same, skip
@@ -175,3 +176,33 @@ def reproducible(subject: Subject) -> None:
     before, after = leaves(first), leaves(second)
     for name in before:
         require_same(before[name], after[name], f"{name}, prepared twice")
+
+
+@promise("dataset")
+def files_listed(subject: Subject) -> None:
+    """Prepared from those files alone that its `files` lists, it is the same: no other file under the root decides anything."""
+    root = subject.data_root
+    if not subject.spec.files or root is None:
+        skip(
+            "it has no files"
+            if root or subject.has("synthetic")
+            else "needs the files of the dataset: give data.root=DIR"
+        )
+    whole, alone = _cohort(subject), subject.folder / "listed"
+    assert root is not None
+    root = Path(root).absolute()
+    for file in subject.spec.load(subject.spec.files)(root, subject.spec.parameters(dict(subject.spec.test_params))):
+        if file.is_relative_to(root):
+            link = alone / file.relative_to(root)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file)
+    try:
+        found: Cohort = subject.build().prepare(alone, _context())
+    except DataError as error:
+        require(False, f"without the files that it does not list it cannot be prepared: {error}")
+    before, after = leaves(whole), leaves(found)
+    require(
+        whole.ids.tolist() == found.ids.tolist() and before.keys() == after.keys(), "other records or modalities came"
+    )
+    for name in before:
+        require_same(before[name], after[name], f"{name} without the files that are not listed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,10 +69,26 @@ def test_a_bad_imputer_fails_exactly_the_checks_it_lies_to(name: str, caught_by:
     assert _failed(report) == caught_by, report.to_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "caught_by"),
+    [("ReadsListedFile", set()), ("ReadsFileBeside", {"files_listed"}), ("NeedsFileBeside", {"files_listed"})],
+)
+def test_a_dataset_that_reads_files_it_does_not_list_is_caught(name: str, caught_by: set[str], tmp_path: Path) -> None:
+    registry = Registry()
+    registry.dataset(
+        name, f"bad_files:{name}", tasks=(TOY_TASK,), modalities=("vitals", "labs"), files="bad_files:stays_file"
+    )
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "longer.txt").write_text("")
+    (tmp_path / "stays.csv").write_text("6")
+    assert _failed(check(name, registry, data_root=tmp_path)) == caught_by
+
+
 @pytest.mark.parametrize("name", ["IgnoresStop", "GoesOnElsewhere"])
 def test_an_imputer_that_does_not_stop_and_go_on_is_caught(name: str) -> None:
     registry = Registry()
-    registry.imputer(name, f"bad_stops:{name}", tags=("draws",), randomness="seeded")
+    loose = {"sources_followed": "its base class lies in another loose module"}
+    registry.imputer(name, f"bad_stops:{name}", tags=("draws",), randomness="seeded", expected_failures=loose)
     assert _failed(check(name, registry)) == {"stops_and_goes_on"}
 
 
