@@ -37,6 +37,7 @@ from typing import Literal
 
 import msgspec
 
+from bench.differences import deciding, sentence
 from bench.errors import UsageError
 from bench.leaderboard.aggregate import higher_is_better, join
 from bench.leaderboard.redact import redact
@@ -189,6 +190,9 @@ def _incomparable(method: Method, baseline: Export, new: Export, before: Cells |
     """Why a method cannot be compared, or "" when it can."""
     if baseline.suite != new.suite or baseline.dataset != new.dataset:
         return f"the baseline is of {baseline.suite} on {baseline.dataset}, this run of {new.suite} on {new.dataset}"
+    differ = [sentence(deciding(export.overrides)) or "is the suite" for export in (baseline, new)]
+    if differ[0] != differ[1]:
+        return f"another suite in fact: the baseline {differ[0]}; this run {differ[1]}"
     if before is None:
         return "the baseline does not plan it; to have it judged next time: bench baseline pin"
     if after is None:

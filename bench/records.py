@@ -240,6 +240,14 @@ class Published(msgspec.Struct, frozen=True):
     scenario: str = ""
 
 
+class Override(msgspec.Struct, frozen=True):
+    """A key of a suite that a run set to something else than the suite and its profile: both values in words."""
+
+    key: str
+    value: str
+    suite: str
+
+
 class Export(msgspec.Struct, kw_only=True):
     """All a leaderboard is made of: the suite, every planned cell, the records without predictions, the comparisons.
 
@@ -247,7 +255,8 @@ class Export(msgspec.Struct, kw_only=True):
     shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls. `split` is the rule by
     which records were parted; every rule but `patient` is in all titles and notes. `scaling` is what standardisation was learnt
     over; every rule but `train` is in all notes. `hiding` names the parts in which scenarios hide, empty for all of them.
-    `fill_absent` says whether imputers filled modalities that a record lacks altogether.
+    `fill_absent` says whether imputers filled modalities that a record lacks altogether. `overrides` is all in which the run
+    differs from the suite and its profile (`bench.differences`); every output says it in its first lines.
     `notes` are further sentences that every table says.
     """
 
@@ -257,6 +266,7 @@ class Export(msgspec.Struct, kw_only=True):
     dataset: str
     synthetic: bool
     profile: str = "demo"
+    overrides: list[Override] = []
     split: str = "patient"
     scaling: str = "train"
     hiding: str = ""

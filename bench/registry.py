@@ -104,6 +104,8 @@ class Spec:
     generate: str = ""
     """dataset: lazy path of a function `(folder, params, report) -> None` that makes a folder with made-up files of the same
     layout; the folder does not exist yet"""
+    indifferent: tuple[str, ...] = ()
+    """dataset: the parameters that change nothing of the cohort, such as the consent to terms of use"""
     generate_params: tuple[str, ...] = ()
     """dataset: the parameters that decide what `generate` writes; only these are in the key of the generated folder, and
     they have no effect on files that are there; empty: all parameters"""
@@ -181,8 +183,9 @@ class Registry:
                 f'dataset "{name}" of {origin}: what learns while preparing cannot carry splits of its own'
             )
         fields = {field.name for field in msgspec.structs.fields(spec.params)}
-        if stray := [name for name in spec.generate_params if name not in fields]:
-            raise PluginError(f'{kind} "{name}" of {origin}: generate_params names no parameter: {", ".join(stray)}')
+        for declared_in in ("generate_params", "indifferent"):
+            if stray := [name for name in getattr(spec, declared_in) if name not in fields]:
+                raise PluginError(f'{kind} "{name}" of {origin}: {declared_in} names no parameter: {", ".join(stray)}')
         if spec.randomness not in ("deterministic", "seeded", "stochastic"):
             raise PluginError(f'{kind} "{name}" of {origin}: randomness "{spec.randomness}" is not known')
         self._specs[kind, name] = spec

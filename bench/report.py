@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bench.differences import suffix
 from bench.errors import StorageError
 from bench.identity import digest
 from bench.ledger import Ledger
@@ -127,9 +128,11 @@ def last_plan(ledger: Ledger, suite: str) -> Export:
 
 
 def stem(export: Export) -> str:
-    """File name of a suite's leaderboard, without suffix: another profile or another split is another table."""
+    """File name of a suite's leaderboard, without suffix: another profile, another split, or what differs from the suite
+    otherwise (`bench.differences.suffix`) is another table.
+    """
     more = [export.profile] * (export.profile != "demo") + [export.split] * (export.split != "patient")
-    return "-".join([export.suite, *more])
+    return "-".join(filter(None, [export.suite, *more, suffix(export.overrides)]))
 
 
 def records_path(folder: Path, export: Export) -> Path:

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bench.differences import differences
 from bench.errors import UsageError, nearest, unknown
 from bench.overrides import ORIGIN, Word, duration, merge, parse, size
-from bench.records import IMPUTATION, IMPUTATION_METRICS
+from bench.records import IMPUTATION, IMPUTATION_METRICS, Override
 from bench.registry import Registry
 from bench.suite import AXES, FIXED, RULES, SHORT, Layers, Suite, read, resolve
 from bench.typed import convert, is_many, is_text
@@ -74,6 +75,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """dotted key of every method parameter that was set -> where it was written"""
     given: Mapping[str, tuple[Variant, ...]] = {}
     """fuser -> its variants, in place of those that the suite makes"""
+    overrides: tuple[Override, ...] = ()
+    """in what the suite differs from its file and its profile"""
     notes: tuple[str, ...] = ()
     """what every table made of it must say, besides what the suite tells"""
     tuned_on: str = ""
@@ -148,6 +151,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     steps = suite.training.said()
     made = Request(
         settings=settings, suite=suite, root=root, words=tuple(words), said=said, origins=origins,
+        overrides=differences(suite, layers, registry),
         notes=(f"Every fuser trained step by step took {steps}, unless its label says otherwise.",) if steps else (),
     )  # fmt: skip
     for kind in METHOD_KINDS:

@@ -429,6 +429,7 @@ def planned_export(prepared: Prepared) -> Export:
             for t in (dataset.tasks[name] for name in request.suite.grid.task)
         ],
         profile=request.settings.profile,
+        overrides=list(request.overrides),
         split=request.suite.split.by,
         scaling=request.suite.scaling.over,
         hiding=request.suite.hiding.said(),
@@ -437,12 +438,8 @@ def planned_export(prepared: Prepared) -> Export:
         planned=[(cell.coordinates, cell.key) for cell in plan.cells],
         records=[],
         statistics=Statistics(**msgspec.structs.asdict(request.suite.stats)),
-        control_imputers=[v for v in request.suite.controls.imputer],
-        control_fusers=[
-            label
-            for name in request.suite.controls.fuser
-            for label in dict.fromkeys([name, *(row.label for row in request.given.get(name, ()))])
-        ],
+        control_imputers=list(dict.fromkeys(cell.imputer.label for cell in plan.cells if cell.imputer.control)),
+        control_fusers=list(dict.fromkeys(cell.fuser.label for cell in plan.cells if cell.fuser.control)),
         published=list(request.suite.published),
         modality_sets={cell.coordinates.modalities: list(cell.modalities) for cell in plan.cells},
     )

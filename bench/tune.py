@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from bench.differences import suffix
 from bench.errors import UsageError
 from bench.identity import digest
 from bench.overrides import ORIGIN, parse
@@ -79,7 +80,8 @@ def asked(words: Sequence[str], registry: Registry) -> Asked:
                 f"say a single value of each parameter, fuser.{name}.PARAMETER=VALUE"
             )
     profile = whole.settings.profile
-    default = whole.settings.out_folder() / "tuned" / f"{suite.name}{f'-{profile}' * (profile != 'demo')}.toml"
+    name = "-".join(filter(None, [suite.name, profile * (profile != "demo"), suffix(whole.overrides)]))
+    default = whole.settings.out_folder() / "tuned" / f"{name}.toml"
     to = Path(single(own["to"], str)).expanduser() if "to" in own else default
     pinned = {name: frozenset(whole.said.get(f"fuser.{name}", {})) for name in fusers}
     return Asked(request=made, trials=trials, to=to, pinned=pinned)

@@ -85,9 +85,13 @@ class TunedFuser(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The whole file. In it stands a digest as well, so that what was edited by hand is not taken for what was tuned."""
+    """The whole file. In it stands a digest as well, so that what was edited by hand is not taken for what was tuned.
+
+    differs: in what it was tuned otherwise than the suite says (`bench.differences.sentence`); empty for nothing.
+    """
 
     format: int = FORMAT
+    differs: str = ""
     command: str
     protocol: Protocol
     fuser: dict[str, TunedFuser]
@@ -102,7 +106,13 @@ def stated(params: Mapping[str, Any]) -> dict[str, Any]:
 def write(path: Path, tuned: Tuned) -> None:
     """Write the file whole or not at all. Raises StorageError."""
     plain = msgspec.to_builtins(tuned)
-    lines = [f"command = {_value(tuned.command)}", "", "[protocol]", *_entries(plain["protocol"])]
+    lines = [
+        *([f"differs = {_value(tuned.differs)}"] if tuned.differs else []),
+        f"command = {_value(tuned.command)}",
+        "",
+        "[protocol]",
+        *_entries(plain["protocol"]),
+    ]
     for name, fuser in plain["fuser"].items():
         trials = fuser.pop("trial")
         lines += ["", f"[fuser.{_key(name)}]", *_entries(fuser)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.execute.pool import Watch
+    from bench.request import Request
     from bench.run import Outcome, Prepared
     from bench.stages.job import Job
 
@@ -33,6 +34,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
 
     registry = discover()
     asked = request(words, registry)  # before the other imports: a mistyped name is answered at once
+    from bench.differences import sentence
     from bench.execute.progress import clock
     from bench.run import jobs_of, prepare
 
@@ -47,6 +49,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
             {
                 "suite": prepared.request.suite.name,
                 "profile": prepared.request.settings.profile,
+                "overrides": prepared.request.overrides,
                 "device": prepared.plan.device,
                 "data": {
                     "root": str(prepared.root),
@@ -71,6 +74,8 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
         return
     suite = prepared.request.suite
     print(f"{suite.name} ({prepared.request.settings.profile}): {suite.title}")
+    if differs := sentence(prepared.request.overrides):
+        print(differs)
     if prepared.pending:
         print(
             f"data: {suite.dataset}, not here yet: bench run will generate a synthetic cohort in {prepared.root}; keys, and "
@@ -118,11 +123,20 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
     from bench.run import prepare
 
     prepared = prepare(asked, registry, fetch=say)
+    say_differences(asked)
     split = asked.suite.split
     if split.legacy:
         say(f"warning: {split.label}: parted by record, so patients stand on both sides; every table will say so")
     outcome = carry_out(prepared)
     _conclude(outcome, as_json)
+
+
+def say_differences(request: Request) -> None:
+    """Tell the person who waits in what the suite is not run as it stands."""
+    from bench.differences import sentence
+
+    if differs := sentence(request.overrides):
+        say(f"{request.suite.name} {differs}")
 
 
 def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
@@ -189,12 +203,15 @@ def _crossing(prepared: Prepared) -> dict[str, int]:
 
 
 def _conclude(outcome: Outcome, as_json: bool) -> None:
+    from bench.differences import sentence
+
     prepared, counts = outcome.prepared, outcome.counts
     request = prepared.request
     if as_json:
         answer(
             {
                 "suite": request.suite.name,
+                "overrides": request.overrides,
                 "cells": sum(counts.values()),
                 "status": dict(counts),
                 "cached": outcome.cached,
@@ -205,6 +222,8 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
     else:
         shown = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
         print(f"{request.suite.name}: {sum(counts.values())} cells: {shown}")
+        if differs := sentence(request.overrides):
+            print(differs)
     for task, crossing in sorted(_crossing(prepared).items()):
         say(f"{request.suite.split.label}: {task}: {crossing:,} patients stand on both sides")
     for name in outcome.warnings[:5]:

@@ -52,7 +52,11 @@ def _target(said: dict[str, tuple[str, ...]], name: str) -> Path:
 
 
 def _of(export: Export) -> str:
-    return export.title + (" (synthetic cohort)" if export.synthetic else "")
+    """What a picture is of, for its title: of which data, and in what the run differs from the suite."""
+    from bench.differences import sentence
+
+    title = export.title + (" (synthetic cohort)" if export.synthetic else "")
+    return "; ".join(filter(None, [title, sentence(export.overrides)]))
 
 
 @click.command()

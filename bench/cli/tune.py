@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.cli import answer, say
-from bench.cli.grid import JSON, carry_out, unfinished_code
+from bench.cli.grid import JSON, carry_out, say_differences, unfinished_code
 
 if TYPE_CHECKING:
     from bench.request import Request
@@ -55,12 +55,16 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
     if found is None:
         say(f"not all trials are done ({outcomes[-1].stopped}); go on with: {ask.request.command()}")
         raise SystemExit(unfinished_code(outcomes[-1]))
+    from bench.differences import sentence
     from bench.leaderboard.redact import redact_command
     from bench.tuned import Tuned, write
 
     fusers = {**(known.fuser if known else {}), **found}
     made = Tuned(
-        command=redact_command(ask.request.command(exact=False)), protocol=protocol, fuser=dict(sorted(fusers.items()))
+        differs=sentence(ask.request.overrides),
+        command=redact_command(ask.request.command(exact=False)),
+        protocol=protocol,
+        fuser=dict(sorted(fusers.items())),
     )
     write(ask.to, made)
     if as_json:
@@ -95,6 +99,7 @@ def _begin(ask: Asked) -> None:
     axes = ("task", "modalities", "scenario", "imputer", "seed")
     on = "; ".join(f"{axis} {', '.join(map(str, getattr(grid, axis)))}" for axis in axes)
     say(f"tuning {', '.join(grid.fuser)}, {ask.trials} trials each, on {on}")
+    say_differences(ask.request)
 
 
 def _show(made: Tuned, names: list[str]) -> None:

@@ -33,10 +33,9 @@ def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[
     """
     cells, notes = join(export)
     board = aggregate(export, cells, notes, wall_costs)
-    controls = set(export.control_imputers), set(export.control_fusers)
     rendered = {
         "md": to_markdown(board).encode(),
-        "csv": to_csv(cells, controls, wall_costs).encode(),
+        "csv": to_csv(export, cells, wall_costs).encode(),
         "json": msgspec.json.format(msgspec.json.encode(board, order="deterministic"), indent=1) + b"\n",
     }
     if page:

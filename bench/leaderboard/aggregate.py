@@ -102,6 +102,8 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
     return Board(
         schema=export.schema,
         suite=export.suite,
+        profile=export.profile,
+        overrides=export.overrides,
         title=f"{export.title}, split={export.split}" if export.split != PATIENT else export.title,
         dataset=export.dataset,
         synthetic=export.synthetic,

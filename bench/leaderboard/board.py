@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.records import Bin
+from bench.records import Bin, Override
 
 AuditState = Literal["passed", "failed", "not applicable", "not run"]
 
@@ -422,12 +422,14 @@ class Calibrations(msgspec.Struct, kw_only=True):
 
 
 class Board(msgspec.Struct, kw_only=True):
-    """The whole leaderboard. provenance: name -> value -> how many records say so. costs, imputer_costs: None where left
-    out.
+    """The whole leaderboard. overrides: in what the run differs from the suite and its profile. provenance: name -> value ->
+    how many records say so. costs, imputer_costs: None where left out.
     """
 
     schema: int
     suite: str
+    profile: str
+    overrides: list[Override]
     title: str
     dataset: str
     synthetic: bool

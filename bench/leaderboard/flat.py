@@ -6,9 +6,10 @@ import csv
 import io
 from collections.abc import Iterable
 
+from bench.differences import sentence
 from bench.leaderboard.aggregate import Cells
 from bench.leaderboard.redact import redact_text
-from bench.records import Audit, Coordinates, Record
+from bench.records import Audit, Coordinates, Export, Record
 
 BLOCKS = ("test", "validation", "calibration", "pattern", "imputation", "hidden", "audit", "records", "cost")
 """Groups of columns, in their order; a column is called by its block and the name inside."""
@@ -21,12 +22,13 @@ CALIBRATION = ("ece", "brier")
 PLACE = Coordinates.__struct_fields__
 
 
-def to_csv(cells: Cells, controls: tuple[set[str], set[str]], wall_costs: bool = True) -> str:
-    """Header and one line per planned cell. controls: labels of the imputers and of the fusers that are controls.
+def to_csv(export: Export, cells: Cells, wall_costs: bool = True) -> str:
+    """Header and one line per planned cell.
 
-    Columns: coordinates, control (0 or 1), key, status, reason, then those of `BLOCKS`, each name that any record has;
-    audits are pass, fail or n.a. Numbers are written in full. wall_costs=False leaves out the costs that differ from
-    run to run.
+    Columns: coordinates, differs (in what the run differs from the suite and its profile, the same on every line, since what
+    reads CSV would not understand a comment above the header), control (0 or 1), key, status, reason, then those of `BLOCKS`,
+    each name that any record has; audits are pass, fail or n.a. Numbers are written in full. wall_costs=False leaves out the
+    costs that differ from run to run.
     """
     names = _names(record for record in cells.values() if record)
     if not wall_costs:
@@ -34,11 +36,13 @@ def to_csv(cells: Cells, controls: tuple[set[str], set[str]], wall_costs: bool =
     modalities = _pairs(names["imputation"])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    named = [*PLACE, "control", "key", "status", "reason"]
+    differs = sentence(export.overrides)
+    controls = set(export.control_imputers), set(export.control_fusers)
+    named = [*PLACE, "differs", "control", "key", "status", "reason"]
     writer.writerow([*named, *(f"{block} {name}" for block in BLOCKS for name in names[block])])
     for at, record in cells.items():
         line = [getattr(at, name) for name in PLACE]
-        line.append(int(at.imputer in controls[0] or at.fuser in controls[1]))
+        line += differs, int(at.imputer in controls[0] or at.fuser in controls[1])
         if record is None:
             writer.writerow([*line, "", "not-run", "", *([None] * sum(map(len, names.values())))])
             continue

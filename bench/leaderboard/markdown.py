@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
+from bench.differences import sentence
 from bench.leaderboard import text
 from bench.leaderboard.audits import AUDITS
 from bench.leaderboard.board import AuditResult, Board, Cost, Gain, Gains, PublishedScore, Row, Score, Table
@@ -49,11 +50,12 @@ def _head(board: Board) -> str:
     title = f"# {text.safe(board.title)}" + (f" ({synthetic})" if synthetic else "")
     cells = sum(board.statuses.values())
     states = ", ".join(f"{count} {status}" for status, count in board.statuses.items())
-    lines = [
-        title,
-        "",
-        f"Suite `{board.suite}`, dataset `{board.dataset}`; {text.count(cells, 'planned cell')}: {states}.",
-    ]
+    differs = sentence(board.overrides)
+    lines = [title, ""]
+    if differs:
+        lines += [f"**{text.safe(differs[0].upper() + differs[1:])}.**", ""]
+    where = f"Suite `{board.suite}`, profile `{board.profile}`, dataset `{board.dataset}`"
+    lines.append(f"{where}; {text.count(cells, 'planned cell')}: {states}.")
     if synthetic:
         lines += ["", "**The patients of this leaderboard were generated**: its numbers say nothing about real ones."]
     lines += [line for note in board.notes for line in ("", note)]

@@ -85,6 +85,7 @@ def register(registry: Registry) -> None:
             generated_records=lambda params: params.samples,
             generate=f"bench_datasets.affect_generate:{name}",
             generate_params=("samples", "generator_seed"),
+            indifferent=("terms",),
             verify=f"bench_datasets.affect_verify:{name}",
             seconds=2.0,
             expected_failures={

@@ -1,0 +1,249 @@
+"""An overridden suite never looks like the suite: what differs stands in the first lines of every output, and is compared."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from asking import Asker
+from fake_exports import make_export
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from project import Project
+
+from bench.cli.plot import _of
+from bench.differences import SHOWN, deciding, sentence, suffix
+from bench.gate import gate
+from bench.gate_report import to_junit, to_markdown
+from bench.leaderboard import load_export, redact, render, save_export
+from bench.records import Override
+from bench.report import stem
+from bench.suite import Suite
+from bench.tuned import read
+
+WORDS = {
+    "title": "title=Another",
+    "dataset": "dataset=other",
+    "data": "data.clean=false",
+    "published_file": "published_file=values.toml",
+    "draws": "draws=3",
+    "fill_absent": "fill_absent=true",
+    "modalities": "modalities.bedside=labs",
+    "grid.seed": "seed=1",
+    "split.by": "split=reference-stay",
+    "split.seed": "split.seed=99",
+    "split.fractions": "split.fractions=0.6,0.2,0.2",
+    "controls.imputer": "controls.imputer=",
+    "controls.fuser": "controls.fuser=",
+    "hiding.parts": "hiding.parts=test",
+    "scaling.over": "scaling.over=everything",
+    "scaling.winsorise": "scaling.winsorise=never",
+    "weights.differ": "weights.differ=split",
+    "training.steps": "training.steps=10",
+    "training.epochs": "training.epochs=10",
+    "training.patience": "training.patience=0",
+    "training.batch_size": "training.batch_size=7",
+    "training.learning_rate": "training.learning_rate=0.5",
+    "training.average": "training.average=0.5",
+    "stats.resamples": "stats.resamples=10",
+    "stats.alpha": "stats.alpha=0.2",
+    "stats.seed": "stats.seed=5",
+    "audits.cells": "audits.cells=",
+}
+"""Every key of a suite that is compared -> a word that sets it to something else than the suite below."""
+
+SUITE = """
+name = "small"
+title = "A small suite"
+dataset = "made"
+
+[modalities]
+bedside = ["vitals"]
+
+[grid]
+task = ["ihm"]
+imputer = ["plain"]
+fuser = ["flat"]
+seed = [1, 2]
+
+[controls]
+imputer = ["hole"]
+fuser = ["tree"]
+
+[profiles.paper]
+draws = 3
+"""
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Asker:
+    asker = Asker(tmp_path)
+    asker.text = SUITE
+    asker.registry.dataset("other", "bench_toy.parts:Toy", tasks=asker.registry.get("dataset", "made").tasks.values(),
+                           modalities=("vitals", "labs"))  # fmt: skip
+    (tmp_path / "values.toml").write_text("published = []")
+    return asker
+
+
+def keys(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
+    """Every key of the schema, dotted; of a table with free names the table alone."""
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from keys(field.type, f"{field.name}.")
+        else:
+            yield prefix + field.name
+
+
+def shown(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in SHOWN)
+
+
+def test_every_key_of_the_schema_is_compared_or_it_is_written_down_why_not() -> None:
+    assert {key for key in keys(Suite) if not shown(key)} == WORDS.keys()
+    known = {key for key in keys(Suite)} | {field.name for field in msgspec.structs.fields(Suite)}
+    assert SHOWN.keys() <= known
+    assert all(SHOWN.values())
+
+
+@pytest.mark.parametrize("key", WORDS)
+def test_a_key_that_the_command_line_sets_to_something_else_is_named_and_no_other(ask: Asker, key: str) -> None:
+    named = {override.key for override in ask.request(WORDS[key]).overrides}
+    inside = {
+        "dataset": {"dataset", "data.clean", "data.sets"},
+        "data": {"data.clean"},
+        "modalities": {"modalities.bedside"},
+    }
+    assert named == inside.get(key, {key})
+
+
+def test_what_the_suite_or_its_profile_says_already_is_no_difference(ask: Asker) -> None:
+    for words in ((), ("draws=1",), ("split.seed=0", "seed=1,2", "data.clean=true"), ("profile=paper", "draws=3")):
+        assert ask.request(*words).overrides == (), words
+    assert ask.request("profile=paper", "draws=1").overrides == (Override("draws", "1", "3"),)
+
+
+def test_what_stands_in_labels_and_titles_of_tables_is_not_said_again(ask: Asker) -> None:
+    words = ("imputer=deep", "fuser.net.rate=0.5", "fuser=net", "task=los", "limits.time=2h", "modalities=bedside")
+    assert ask.request(*words).overrides == ()
+
+
+def test_a_suite_that_leaves_a_needed_key_to_the_command_line_is_completed_by_it(ask: Asker) -> None:
+    ask.text = SUITE.replace("seed = [1, 2]\n", "")
+    assert ask.request("seed=4").overrides == ()
+    assert [o.key for o in ask.request("seed=4", "draws=2").overrides] == ["draws"]
+
+
+def test_values_are_in_words_and_of_a_path_only_what_it_leads_to(ask: Asker) -> None:
+    (override,) = ask.request("controls.imputer=").overrides
+    assert override == Override("controls.imputer", "nothing", "hole")
+    (override,) = ask.request("title=/home/me/x").overrides
+    assert override.value == ".../x"
+    assert sentence((override,)) == "differs from the suite: title = .../x (suite: A small suite)"
+
+
+def test_a_control_whose_parameters_were_set_is_still_called_one(ask: Asker, tmp_path: Path) -> None:
+    from bench.run import planned_export, prepare
+
+    words = ("fuser.tree.rate=0.5", "imputer.hole.steps=3", f"cache={tmp_path}/c", f"out={tmp_path}/o")
+    export = planned_export(prepare(ask.request(*words), ask.registry))
+    assert export.control_fusers == ["tree(rate=0.5)"]
+    assert export.control_imputers == ["hole(steps=3)"]
+
+
+NAMES = st.sampled_from(sorted(WORDS))
+TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
+OVERRIDES = st.lists(
+    st.builds(Override, NAMES, TEXTS, TEXTS), min_size=1, max_size=3, unique_by=lambda override: override.key
+)
+WHOLE = make_export(["mean", "locf"], ["linear", "gbm"], scenarios=["mcar(rate=0.1)"])
+
+
+@settings(deadline=None, max_examples=40)
+@given(OVERRIDES)
+def test_every_output_says_in_its_first_lines_what_differs(overrides: list[Override]) -> None:
+    export = msgspec.structs.replace(WHOLE, overrides=overrides)
+    rendered = {kind: body.decode() for kind, body in render(redact(export), page=True).items()}
+    lines = list(csv.DictReader(io.StringIO(rendered["csv"], newline="")))
+    assert {line["differs"] for line in lines} == {lines[0]["differs"]}
+    head = {"md": rendered["md"][: rendered["md"].index("## ")], "html": rendered["html"].partition("<h2")[0]}
+    for output in (head["md"].lower(), head["html"].lower(), lines[0]["differs"], _of(export)):
+        assert "differs from the suite: " in output
+        assert all(override.key in output for override in overrides)
+    assert json.loads(rendered["json"])["overrides"] == [msgspec.to_builtins(o) for o in overrides]
+    assert rendered["json"].index('"overrides"') < rendered["json"].index('"tables"')
+
+
+@settings(deadline=None, max_examples=40)
+@given(OVERRIDES)
+def test_another_table_than_the_suite_s_has_a_file_of_its_own_and_is_not_compared_with_it(
+    overrides: list[Override],
+) -> None:
+    export = msgspec.structs.replace(WHOLE, overrides=overrides)
+    own = bool(deciding(overrides))
+    assert (stem(export) == stem(WHOLE)) is not own
+    assert stem(export) == stem(msgspec.structs.replace(export, records=[]))
+    for baseline, new in ((WHOLE, export), (export, WHOLE)):
+        report = gate(baseline, new)
+        assert (report.verdict == "not-comparable") is own
+        if own:
+            assert all(deciding(overrides)[0].key in judged.reason for judged in report.judgements)
+            assert "differs from the suite" in to_markdown(report)
+            assert b"differs from the suite" in to_junit(report)
+    assert gate(export, export).verdict == "same"
+
+
+def test_seeds_are_named_but_the_gate_compares_other_seeds_and_the_file_is_the_suite_s() -> None:
+    seeds = [Override("grid.seed", "1", "1, 2")]
+    assert sentence(seeds)
+    assert suffix(seeds) == ""
+    assert gate(WHOLE, msgspec.structs.replace(WHOLE, overrides=seeds)).verdict == "same"
+
+
+def test_an_export_from_before_is_read_as_one_that_differs_in_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.records.json"
+    save_export(path, WHOLE)
+    plain = json.loads(path.read_bytes())
+    del plain["overrides"]
+    path.write_text(json.dumps(plain))
+    assert load_export(path).overrides == []
+
+
+def test_commands_say_it_before_and_after_and_write_files_of_their_own(project: Project) -> None:
+    words = (project.suite, "split.seed=99", "seed=1", "imputer=mean", "fuser=linear")
+    said = "differs from the suite: grid.seed = 1 (suite: 1, 2); split.seed = 99 (suite: 0)"
+    planned = project.bench("plan", *words).stdout.splitlines()
+    assert planned[1] == said
+    assert [o["key"] for o in json.loads(project.bench("plan", *words, "--json").stdout)["overrides"]] == [
+        "grid.seed",
+        "split.seed",
+    ]
+    ran = project.bench("run", *words)
+    assert said in ran.stderr
+    assert ran.stdout.splitlines()[1] == said
+    assert [o["value"] for o in json.loads(project.bench("run", *words, "--json").stdout)["overrides"]] == ["1", "99"]
+    printed = project.bench("report", project.suite, "--print").stdout.splitlines()
+    assert printed[2] == f"**{said[0].upper()}{said[1:]}.**"
+    tables = project.folder / "results" / "leaderboards"
+    (records,) = tables.glob("*.records.json")
+    assert records.name.startswith("toy-differs-")
+    assert [o.key for o in load_export(records).overrides] == ["grid.seed", "split.seed"]
+    project.bench("run", project.suite, "imputer=mean", "fuser=linear")
+    project.bench("report", project.suite)
+    assert (tables / "toy.md").exists()
+    assert records.exists()
+
+
+def test_a_tuned_file_says_it_too_and_is_still_read(project: Project) -> None:
+    pytest.importorskip("optuna", reason="the extra tune is not installed")
+    words = (project.suite, "imputer=mean", "seed=1", "fuser=linear", "trials=2")
+    project.bench("tune", *words, "stats.resamples=100")
+    (path,) = (project.folder / "results" / "tuned").glob("toy-differs-*.toml")
+    assert (
+        read(path).differs == "differs from the suite: grid.seed = 1 (suite: 1, 2); stats.resamples = 100 (suite: 200)"
+    )
+    assert "differs" in "".join(path.read_text().splitlines(keepends=True)[:5])
