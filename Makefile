@@ -3,6 +3,8 @@
 #   PYTHON=python3.12 which Python makes the environment
 #   SUITE=physionet48 which suite the demo runs (default mimic48)
 #   ARGS="..."        more words for the demo's run, e.g. ARGS="seed=42 data.root=DIR"
+# Tests see real data only where BENCH_DATA_ROOT (PhysioNet 2012) and BENCH_OPEN_DATA (the open MIMIC-IV demo) name them;
+# `make test-data` runs just those tests.
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +13,7 @@ SUITE := mimic48
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
 
-.PHONY: demo test test-fast lint install goals etl clean
+.PHONY: demo test test-data test-fast lint install goals etl clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench run suite=$(SUITE) $(ARGS)
@@ -22,6 +24,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dis
 
 test: $(VENV)/installed-dev lint
 	$(PYTEST)
+
+test-data: $(VENV)/installed-dev
+	$(PYTEST) -m data
 
 test-fast: $(VENV)/installed-dev lint
 	$(PYTEST) -m "not slow"

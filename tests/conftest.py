@@ -1,21 +1,62 @@
-"""Fixtures shared by all tests: where the real data are, and a project to run the command in."""
+"""Fixtures shared by all tests: where the real data are, and a project to run the command in.
+
+Tests see no data, cache or settings but those they make or ask for. They run in an empty folder, since the command also
+looks for data beside the folder it runs in, and without the variables `BENCH_...` of whoever started them. Real data come
+from two fixtures alone, `data_root` and `open_data`; the tests that use them are marked `data`.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from project import SUPPORT, Project
 
+REAL_DATA = {name: os.environ.get(name, "") for name in ("BENCH_DATA_ROOT", "BENCH_OPEN_DATA")}
+"""Where whoever started the tests says that real data are."""
+
+STARTED_IN = Path.cwd()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"data_root", "open_data"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.data)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No data beside the working folder, no setting from outside, a cache of one's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("BENCH_")]:
+            patch.delenv(name)
+        patch.setenv("BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.chdir(tmp_path_factory.mktemp("alone"))
+        yield
+
+
+def _real(variable: str, content: str) -> Path:
+    """The folder that a variable names. Without the variable the test is skipped; a folder without the data is an error."""
+    if not REAL_DATA[variable]:
+        pytest.skip(f"real data are not asked for: set {variable} to the folder that holds {content}/")
+    root = STARTED_IN / Path(REAL_DATA[variable]).expanduser()
+    if not (root / content).is_dir():
+        pytest.fail(f'{variable} = "{REAL_DATA[variable]}" holds no folder {content}/')
+    return root
+
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """The folder that holds `physionet2012/`; the test is skipped, and counted as such, where there is none."""
-    for candidate in (os.environ.get("BENCH_DATA_ROOT"), Path(__file__).resolve().parents[2] / "shared" / "data"):
-        if candidate and (Path(candidate) / "physionet2012").is_dir():
-            return Path(candidate)
-    pytest.skip("real data not found: set BENCH_DATA_ROOT to the folder that holds physionet2012/")
+    """The folder that holds `physionet2012/`: BENCH_DATA_ROOT."""
+    return _real("BENCH_DATA_ROOT", "physionet2012")
+
+
+@pytest.fixture(scope="session")
+def open_data() -> Path:
+    """The folder that holds open data as published, e.g. `mimic-iv-demo-2.2/`: BENCH_OPEN_DATA."""
+    return _real("BENCH_OPEN_DATA", "mimic-iv-demo-2.2")
 
 
 @pytest.fixture(scope="session")
