@@ -11,8 +11,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from project import SUPPORT, Project
+
+hypothesis.settings.register_profile("gapbench", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("gapbench")
+"""Without a deadline, which a busy machine exceeds by chance; the same examples in every run."""
 
 REAL_DATA = {name: os.environ.get(name, "") for name in ("BENCH_DATA_ROOT", "BENCH_OPEN_DATA")}
 """Where whoever started the tests says that real data are."""
