@@ -15,7 +15,7 @@ from bench.components import Context, Fuser, Interrupted, NotFitted
 from bench.errors import UsageError, unknown
 from bench.fusing import selection
 from bench_fusers.haim_features import features
-from bench_fusers.haim_plugin import GRIDS, HAIMParams, Point
+from bench_fusers.haim_plugin import GRIDS, HAIMChoice, HAIMParams, Point, haim_choice
 from bench_fusers.haim_trees import Ensemble, grower
 from bench_fusers.heads import labels_of, outputs_of
 
@@ -49,7 +49,12 @@ class HAIM(Fuser[HAIMParams]):
 
     @property
     def reads_imputed(self) -> bool:
-        return not self.params.raw
+        return not self.choice.raw
+
+    @property
+    def choice(self) -> HAIMChoice:
+        """What was given, and what the preset says where nothing was."""
+        return haim_choice(self.params)
 
     @property
     def points(self) -> tuple[Point, ...]:
@@ -100,7 +105,8 @@ class HAIM(Fuser[HAIMParams]):
         for name in embeddings:
             if name not in cohort.modalities:
                 raise unknown("modality", name, cohort.modalities, "fuser.haim.embeddings")
-        return features(cohort, embeddings=embeddings, raw=p.raw, mode=p.mode, counts=p.counts, trend_time=p.trend_time)
+        c = self.choice
+        return features(cohort, embeddings=embeddings, raw=c.raw, mode=c.mode, counts=c.counts, trend_time=p.trend_time)
 
 
 class _Search:
@@ -110,6 +116,8 @@ class _Search:
         self.params, self.context, self.told = params, context, told
         self.grid = GRIDS[params.grid]
         self.regression = task.kind == "regression"
+        choice = haim_choice(params)
+        self.balance = choice.balance_labels if task.kind == "multilabel" else choice.balance
         metric = "mae" if self.regression else "auroc"
         metric = task.primary if params.grid == "validation" else metric
         kind = "binary" if task.kind == "multilabel" else task.kind
@@ -144,13 +152,13 @@ class _Search:
         return not self.regression and len(np.unique(label)) == 1
 
     def _grown(self, rows: np.ndarray, label: np.ndarray, point: Point) -> Ensemble:
-        return grower(self.params.backend, rows, label, self.regression, self.params.balance)(point)
+        return grower(self.params.backend, rows, label, self.regression, self.balance)(point)
 
     def _scored(
         self, rows: np.ndarray, label: np.ndarray, held: np.ndarray, fold: str
     ) -> Iterator[tuple[Point, Ensemble, np.ndarray]]:
         """Every point, what was grown for it and its outputs for the records held out. Raises Interrupted."""
-        grow = grower(self.params.backend, rows, label, self.regression, self.params.balance)
+        grow = grower(self.params.backend, rows, label, self.regression, self.balance)
         longest: dict[tuple[int, float], Point] = {}
         for point in self.grid:
             key = point.depth, point.rate

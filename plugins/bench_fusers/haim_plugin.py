@@ -33,8 +33,10 @@ GRIDS = {
 
 
 class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Statistics of every channel and gradient-boosted trees.
+    """Statistics of every channel and gradient-boosted trees. What is null is as the preset says (`HAIM_PRESETS`).
 
+    preset:     completed (what an imputer completed, gaps left to the trees, counts), or what was published beside `grid`
+                (published): recorded values alone, 0 where there is none, no counts, balance by task.
     grid:       how depth, number and shrinkage of the trees are chosen: among 24 points by five-fold cross-validation
                 (published), among four of them likewise (small), or among the four on the validation part (validation).
     backend:    xgboost, as published, or scikit-learn's histogram gradient boosting, a substitute.
@@ -44,17 +46,43 @@ class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     counts:     features that say how much was observed. None in mode reference.
     trend_time: slopes against hours, in place of the number of the value. No effect in mode reference.
     embeddings: modalities whose channels are one vector of an encoder, and averaged; null: those of more than 64 channels.
-    balance:    positives weigh as much as negatives, as published for mortality and length of stay, not for pathologies.
+    balance:    positives weigh as much as negatives. Of preset published: in a binary task, as published for mortality and
+                length of stay, and not in a multilabel one, as published for pathologies; else in both.
     """
 
+    preset: Annotated[Literal["completed", "published"], IN_LABEL] = "completed"
     grid: Annotated[Literal["validation", "small", "published"], ALWAYS_IN_LABEL] = "validation"
     backend: Annotated[Backend, IN_LABEL] = "xgboost"
-    mode: Annotated[Mode, IN_LABEL] = "honest"
-    raw: Annotated[bool, IN_LABEL] = False
-    counts: bool = True
+    mode: Annotated[Mode | None, IN_LABEL] = None
+    raw: Annotated[bool | None, IN_LABEL] = None
+    counts: bool | None = None
     trend_time: bool = False
     embeddings: tuple[str, ...] | None = None
-    balance: bool = True
+    balance: bool | None = None
+
+
+class HAIMChoice(msgspec.Struct, frozen=True):
+    """What a preset of `haim` decides. balance, balance_labels: in a binary task; for each label of a multilabel one."""
+
+    mode: Mode
+    raw: bool
+    counts: bool
+    balance: bool
+    balance_labels: bool
+
+
+HAIM_PRESETS = {
+    "completed": HAIMChoice("honest", False, True, True, True),
+    "published": HAIMChoice("reference", True, False, True, False),
+}
+
+
+def haim_choice(params: HAIMParams) -> HAIMChoice:
+    """The preset's choices, with what was given over them."""
+    choice = HAIM_PRESETS[params.preset]
+    given = {name: getattr(params, name) for name in ("mode", "raw", "counts", "balance")}
+    given["balance_labels"] = params.balance
+    return msgspec.structs.replace(choice, **{name: value for name, value in given.items() if value is not None})
 
 
 def _seconds(params: HAIMParams, records: int, draws: int) -> float:
@@ -73,5 +101,5 @@ def register(registry: Registry) -> None:
         tags={"nan_aware"},
         randomness="deterministic",
         seconds=_seconds,
-        space={"balance": (False, True), "counts": (False, True), "trend_time": (False, True)},
+        space={"balance": (False,), "counts": (False,), "trend_time": (True,)},
     )

@@ -37,6 +37,7 @@ from bench.stages.audits import imputed_reaches
 from bench.stages.score import score
 from bench_fusers.flexmoe_plugin import flexmoe_choice
 from bench_fusers.fusemoe_plugin import fusemoe_choice
+from bench_fusers.haim_plugin import haim_choice
 from bench_fusers.maestro_plugin import maestro_choice
 from bench_fusers.mists_plugin import mists_choice
 from bench_fusers.mult_plugin import mult_choice
@@ -74,6 +75,7 @@ def test_of_a_fuser_that_reads_recorded_steps_the_audit_asks_nothing_and_tells_t
 RESOLVED = {
     "flexmoe": flexmoe_choice,
     "fusemoe": fusemoe_choice,
+    "haim": haim_choice,
     "maestro": maestro_choice,
     "mists": mists_choice,
     "mult": mult_choice,

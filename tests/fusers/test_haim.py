@@ -142,6 +142,53 @@ def test_raw_is_untouched_by_imputed_values_says_so_and_is_audited(tiny: None) -
     assert imputed_reaches(whole, test, (), CONTEXT).passed
 
 
+def test_the_published_preset_has_the_features_of_the_published_recipe(tiny: None) -> None:
+    """Recorded values alone, 0 where there is none, no counts: eleven statistics of a channel, 0 for one that is empty."""
+    _, _, test = parts(cohort())
+    fuser = fitted(preset="published")
+    assert not fuser.reads_imputed
+    channels = sum(series.grid.shape[2] for series in test.modalities.values())
+    rows, names = fuser._features(test)
+    assert len(names) == rows.shape[1] == 11 * channels + test.statics.shape[1]
+    assert not [name for name in names if name.endswith(("/count", "/present"))]
+    assert np.isfinite(rows).all()
+    empty = ~test.modalities["labs"].observed.any(axis=1)
+    assert empty.any()
+    labs = [rows[:, [names.index(f"labs/labs_{k}/{statistic}") for statistic in ("max", "mean")]] for k in range(2)]
+    assert all((values[empty[:, k]] == 0).all() for k, values in enumerate(labs))
+    assert imputed_reaches(fuser, test, (), CONTEXT).passed is None
+    # What is given wins over the preset.
+    whole = HAIM(HAIMParams(preset="published", raw=False, counts=True, mode="honest"))
+    assert whole.reads_imputed
+    assert any(name.endswith("/count") for name in whole._features(test)[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "binary", "multilabel"),
+    [
+        ({}, True, True),
+        ({"preset": "published"}, True, False),
+        ({"preset": "published", "balance": True}, True, True),
+        ({"preset": "published", "balance": False}, False, False),
+    ],
+)
+def test_the_published_preset_weighs_classes_in_binary_tasks_and_not_in_multilabel_ones(
+    tiny: None, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], binary: bool, multilabel: bool
+) -> None:
+    asked: list[bool] = []
+    grower = module.grower
+
+    def spy(backend: Any, rows: Any, label: Any, regression: bool, balance: bool) -> Any:
+        asked.append(balance)
+        return grower(backend, rows, label, regression, balance)
+
+    monkeypatch.setattr(module, "grower", spy)
+    for task, wanted in ((BINARY, binary), (MULTILABEL, multilabel)):
+        asked.clear()
+        fitted(task, **given)
+        assert set(asked) == {wanted}, task.kind
+
+
 def test_a_fuser_that_says_it_reads_no_imputed_value_and_does_fails_the_audit(tiny: None) -> None:
     class Liar(HAIM):
         reads_imputed = False  # type: ignore[assignment]
