@@ -51,6 +51,19 @@ def test_the_paper_profile_has_three_seeds_three_scenarios_and_absolute_losses(n
     assert msgspec.to_builtins(suite.scenario["mcar"])["rate"] == 0.2
 
 
+def test_experts_are_balanced_by_entropy_where_each_modality_has_a_router_and_by_variation_where_all_have_one():
+    from bench_fusers.fusemoe_plugin import FuseMoEParams, fusemoe_choice
+
+    routers = {}
+    for name in ("mosi", "mosei", "mimic48", "physionet48"):
+        suite = resolve(Layers(*read(name), "paper", {}))
+        params = msgspec.convert(suite.fuser["fusemoe"], FuseMoEParams)
+        routers[name] = params.router
+        wanted = {"permod": "entropy", "joint": "cv2"}[params.router]
+        assert fusemoe_choice(params).expert_balance == wanted, name
+    assert routers["mosi"] == "permod"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mosi", "mosei"])
 def test_the_suite_runs_without_files_and_every_table_says_that_its_samples_were_made_up(project, name):
