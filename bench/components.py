@@ -197,6 +197,11 @@ class Fuser(Component[P]):
         """
         return True
 
+    @property
+    def reads_events(self) -> bool:
+        """False where the parameters of a fuser tagged `uses_events` ask for the grid alone; then no event counts."""
+        return True
+
     @abstractmethod
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         """Learn from `train`, select on `valid`. Both hold the targets of `task` and of nothing else, none of them NaN."""

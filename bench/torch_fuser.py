@@ -66,7 +66,8 @@ class ModalityView:
     observed: [b, length, channels], 1 where a value was recorded and is visible, else 0.
     times:    [length], hours, left edge of each bin.
     available, filled: [b], the flags of `bench.cohort.Series`, 1 or 0.
-    events:   with `uses_events`. draws: [draws, b, length, channels] with `uses_draws`.
+    events:   with `uses_events`, where the parameters ask for them (`Fuser.reads_events`).
+    draws:    [draws, b, length, channels] with `uses_draws`.
     """
 
     values: torch.Tensor
@@ -195,7 +196,7 @@ class TorchFuser(Fuser[P]):
             modalities={name: series.grid.shape[1:] for name, series in cohort.modalities.items()},
             statics=cohort.statics.shape[1],
             bin_hours=cohort.bin_hours,
-            events=self.uses_events,
+            events=self.uses_events and self.reads_events,
             draws=len(draws[0]) if self.uses_draws and draws[0] is not None else 0,
         )
 
@@ -238,7 +239,7 @@ class TorchFuser(Fuser[P]):
 
     def _view(self, series: Series, items: np.ndarray, device: str) -> ModalityView:
         events = None
-        if self.uses_events:
+        if self.uses_events and self.reads_events:
             times, values, observed = series.events.take(items).padded()
             filled = np.nan_to_num(values, nan=0.0)
             events = EventView(_tensor(times, device), _tensor(filled, device), _tensor(observed, device))

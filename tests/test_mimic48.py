@@ -68,6 +68,27 @@ def test_without_data_the_plan_lists_every_cell_and_makes_no_cohort(project):
     assert "generated cohort" in project.bench("report", *words, code=3).stderr
 
 
+def test_rows_of_the_paper_profile_say_which_front_end_their_fuser_has(project):
+    words = (
+        "suite=mimic48",
+        "profile=paper",
+        "data.root=synthetic",
+        "task=ihm48",
+        "imputer=locf",
+        "seed=42",
+        "controls.imputer=",
+    )
+
+    def rows(*more: str) -> set[str]:
+        plan = json.loads(project.bench("plan", *words, *more, "--json").stdout)
+        return {cell["coordinates"]["fuser"] for cell in plan["plan"]}
+
+    published = {"mult(front=utde, preset=trace-mimic)", "mag_late(front=utde)", "tfn(front=utde, preset=mists)"}
+    assert published <= rows()
+    assert "haim(grid=published, preset=published)" in rows()
+    assert "mult(front=grid, preset=trace-mimic)" in rows("fuser=mult", "fuser.mult.front=grid")
+
+
 @pytest.mark.slow
 def test_a_split_by_record_is_said_on_stderr_in_every_record_and_every_title_and_shares_no_result(project):
     words = (*WORDS, "controls.imputer=", "audits.cells=")

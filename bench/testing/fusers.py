@@ -135,7 +135,7 @@ def absent_modality_not_learnt(subject: Subject) -> None:
 
 @promise("fuser")
 def events_as_declared(subject: Subject) -> None:
-    """Values of the time-stamped events change predictions if it is tagged uses_events, and only then."""
+    """Values of the time-stamped events change predictions if it is tagged uses_events and reads them, and only then."""
     subject.require_reproducible()
     whole, test = subject.result()["predictions"], subject.data.test
 
@@ -143,10 +143,12 @@ def events_as_declared(subject: Subject) -> None:
         return replace(series, events=replace(series.events, values=5 - 3 * series.events.values))
 
     changed = subject.apply(subject.fitted(), each(test, shift))["predictions"]
-    if subject.has("uses_events"):
+    if not subject.has("uses_events"):
+        require_same(whole, changed, "not tagged uses_events, but predictions after the events changed")
+    elif subject.fitted().reads_events:
         require(bool((changed != whole).any()), "tagged uses_events, but no prediction changes with the events")
     else:
-        require_same(whole, changed, "not tagged uses_events, but predictions after the events changed")
+        require_same(whole, changed, "says that it reads no events (reads_events), but predictions after they changed")
 
 
 @promise("fuser")

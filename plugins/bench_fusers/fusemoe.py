@@ -37,6 +37,11 @@ class FuseMoE(TorchFuser[FuseMoEParams]):
 
     uses_events = True
 
+    @property
+    def reads_events(self) -> bool:
+        """See `Fuser.reads_events`."""
+        return self.params.irregular == "events"
+
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """Raises UsageError for sizes that do not go together."""
         choice = fusemoe_choice(self.params)

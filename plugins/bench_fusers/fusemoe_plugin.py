@@ -8,6 +8,7 @@ import msgspec
 
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive, TorchFuserParams
+from bench_fusers.front_params import Mixup
 
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 RouterType = Literal["joint", "permod", "disjoint"]
@@ -57,7 +58,7 @@ class FuseMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
     expert_balance_weight: NotNegative = 0.01
     noise: bool = True
     pool: Pool | None = None
-    mixup: Literal["batch", "batch_seq", "batch_seq_feature"] = "batch"
+    mixup: Mixup = "batch"
     irregular: Annotated[Literal["events", "dense"], IN_LABEL] = "events"
     width: Positive | None = None
     heads: Positive | None = None

@@ -1,7 +1,9 @@
 """MAG as a late gate: what was read of one modality, the anchor, is shifted by what was read of the others.
 
 The gate that clinical benchmarks call MAG (the code of Zhang et al., "Improving Medical Predictions by Irregular Multimodal
-Electronic Health Records Modeling", 2023). A transformer reads each modality; its last step is its state.
+Electronic Health Records Modeling", 2023). A transformer reads each modality; its last step is its state. With front=utde it
+reads what theirs does: points of time made of the modality's events and its completed grid (there: notes of their events
+alone), with learned places; else the bins of the completed grid, with sinusoids of their time.
 
 Ours, where that code makes a prediction depend on batch mates or cannot run: norms are of a record by itself, with an epsilon;
 the bound beta is a softplus, which starts at 1 (there a normal draw, negative half of the time); any number of modalities, whose
@@ -11,27 +13,32 @@ terms are summed; an absent one adds nothing, and one learned state stands for a
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from bench.cohort import Task
-from bench.torch_fuser import Batch, Inputs, ModalityView
+from bench.torch_fuser import Batch, Inputs
 from bench_fusers.encoders.head import ResidualHead
-from bench_fusers.encoders.time import sinusoid
-from bench_fusers.encoders.transformer import Encoder
-from bench_fusers.last_step import encode_step, last_step
+from bench_fusers.encoders.last_state import Bins, LastState, Points, bins, points
 from bench_fusers.mag import bounded
 from bench_fusers.mag_anchor import AnchoredFuser, known_statics
 from bench_fusers.mag_plugin import MagLateParams
-from bench_fusers.observed_steps import readable_steps
 
 
 class MagLate(AnchoredFuser[MagLateParams]):
     """See the module."""
 
     name = "mag_late"
+    uses_events = True
+
+    @property
+    def reads_events(self) -> bool:
+        """See `Fuser.reads_events`."""
+        return self.params.front == "utde"
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         return MagLateNetwork(inputs, task.outputs, self.anchor, self.params)
@@ -63,23 +70,6 @@ class LateGate(nn.Module):
         return u if self.beta is None else bounded(u, p, functional.softplus(self.beta))
 
 
-class Reader(nn.Module):
-    """A modality's state: forward(view) -> [b, width], the last readable step of a transformer; and [b], 1 = present."""
-
-    def __init__(self, channels: int, params: MagLateParams, bin_hours: float):
-        super().__init__()
-        self.read, self.bin_hours = params.read, bin_hours
-        self.project = nn.Linear(2 * channels, params.width, bias=False)
-        self.encoder = Encoder(params.width, params.heads, params.layers, params.dropout)
-
-    def forward(self, view: ModalityView) -> tuple[torch.Tensor, torch.Tensor]:
-        steps = readable_steps(view, self.read)
-        x: torch.Tensor = self.project(steps.values)
-        x = x * x.shape[2] ** 0.5 + sinusoid(view.times / self.bin_hours + 1, x.shape[2])
-        read = encode_step(self.encoder, x, last_step(steps.mask), steps.mask)
-        return read, steps.mask.amax(dim=1)
-
-
 class MagLateNetwork(nn.Module):
     """forward(batch) -> logits [b, outputs]; embed(batch) -> [b, width], the shifted state of the anchor, and the statics."""
 
@@ -87,9 +77,12 @@ class MagLateNetwork(nn.Module):
         super().__init__()
         others = [name for name in inputs.modalities if name != anchor and params.gate]
         self.names = [anchor, *others]
-        self.readers = nn.ModuleList(
-            Reader(inputs.modalities[name][1], params, inputs.bin_hours) for name in self.names
-        )
+        read = replace(inputs, modalities={name: inputs.modalities[name] for name in self.names})
+        front: Iterator[Bins | Points] = bins(read, params.width, read=params.read)
+        if params.front == "utde":
+            front = points(read, params.width, params.points, params.mixup, params.dropout)
+        sizes = params.width, params.heads, params.layers, params.dropout
+        self.readers = nn.ModuleList(LastState(enter, *sizes) for enter in front)
         self.token = nn.Parameter(torch.randn(params.width) * 0.02)
         self.gate = LateGate(params.width, len(others), params.gate_dropout)
         self.statics = nn.Linear(2 * inputs.statics, params.statics) if inputs.statics else None

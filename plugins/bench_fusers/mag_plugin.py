@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from bench.registry import Registry
-from bench.train_params import AboveZero, NotNegative, Positive, TorchFuserParams
+from bench.train_params import IN_LABEL, AboveZero, NotNegative, Positive, TorchFuserParams
+from bench_fusers.front_params import Front, Mixup, require_front
 from bench_fusers.mult_plugin import Share
 
 
@@ -54,7 +55,20 @@ class MagParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class MagLateParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """MAG as clinical benchmarks have it: one gate, on what was read of each modality."""
+    """MAG as clinical benchmarks have it: one gate, on what was read of each modality.
+
+    front:  a modality is the bins of its completed grid (grid), or points of time made of its events and that grid (utde), as in
+            the clinical code; several events of a bin then all count. Not with read=observed. points: most of them, a grid
+            of fewer bins has as many as bins. mixup: the gate between events and grid: one for a record (batch), a point
+            (batch_seq) or a feature of a point (batch_seq_feature).
+    """
+
+    front: Annotated[Front, IN_LABEL] = "grid"
+    points: Positive = 48
+    mixup: Mixup = "batch"
+
+    def __post_init__(self) -> None:
+        require_front("mag_late", self.front, {"read=observed": self.read == "observed"})
 
 
 def register(registry: Registry) -> None:
@@ -79,7 +93,7 @@ def register(registry: Registry) -> None:
         params=MagLateParams,
         summary="a transformer per modality; the others shift what was read of one, by at most its own length",
         paper="Rahman et al., 2020, as a late gate: Zhang et al., Improving Medical Predictions by Irregular EHR, 2023",
-        tags={"torch"},
+        tags={"torch", "uses_events"},
         randomness="seeded",
         seconds=20.0,
         space=space,

@@ -26,9 +26,9 @@ from bench.cohort import Task
 from bench.errors import UsageError
 from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench_fusers.encoders.head import ResidualHead
-from bench_fusers.encoders.time import PositionTable, Time2Vec
+from bench_fusers.encoders.time import PositionTable
 from bench_fusers.encoders.transformer import Attention, FeedForward
-from bench_fusers.encoders.utde import UTDE
+from bench_fusers.encoders.utde import streams
 from bench_fusers.mists_plugin import MistsChoice, MistsParams, mists_choice
 
 
@@ -44,6 +44,11 @@ class Mists(TorchFuser[MistsParams]):
     def reads_imputed(self) -> bool:
         """See `Fuser.reads_imputed`; the events hold observed values alone."""
         return self.params.branches != "irregular" or self.params.irregular == "dense"
+
+    @property
+    def reads_events(self) -> bool:
+        """See `Fuser.reads_events`."""
+        return self.params.branches != "regular" and self.params.irregular == "events"
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         choice = mists_choice(self.params)
@@ -66,31 +71,26 @@ class MistsNetwork(nn.Module):
     def __init__(self, inputs: Inputs, outputs: int, params: MistsParams):
         super().__init__()
         choice = mists_choice(params)
-        points = {name: min(length, choice.points) for name, (length, _) in inputs.modalities.items()}
+        count = len(inputs.modalities)
         self.width = choice.width
-        time = Time2Vec(choice.time_width)
-        self.streams = nn.ModuleList(
-            UTDE(
-                channels,
-                choice.width,
-                points[name],
-                length * inputs.bin_hours,
-                params.gate,
-                params.branches,
-                choice.time_heads,
-                choice.time_width,
-                params.dropout,
-                time,
-                params.irregular,
-            )
-            for name, (length, channels) in inputs.modalities.items()
+        made = streams(
+            inputs,
+            choice.width,
+            choice.points,
+            params.gate,
+            params.branches,
+            choice.time_heads,
+            choice.time_width,
+            params.dropout,
+            params.irregular,
         )
-        self.positions = PositionTable(max(points.values()), choice.width)
+        self.streams = nn.ModuleList(made)
+        self.positions = PositionTable(max(stream.points for stream in made), choice.width)
         self.dropout = nn.Dropout(params.dropout)
-        self.layers = nn.ModuleList(InterleavedLayer(len(points), choice, params.dropout) for _ in range(choice.layers))
-        self.norms = nn.ModuleList(nn.LayerNorm(choice.width) for _ in points)
+        self.layers = nn.ModuleList(InterleavedLayer(count, choice, params.dropout) for _ in range(choice.layers))
+        self.norms = nn.ModuleList(nn.LayerNorm(choice.width) for _ in range(count))
         self.statics = nn.Linear(2 * inputs.statics, params.statics) if inputs.statics else None
-        width = len(points) * choice.width + (params.statics if inputs.statics else 0)
+        width = count * choice.width + (params.statics if inputs.statics else 0)
         self.head = ResidualHead(width, outputs, params.dropout)
 
     def forward(self, batch: Batch) -> torch.Tensor:

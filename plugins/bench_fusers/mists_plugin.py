@@ -8,6 +8,7 @@ import msgspec
 
 from bench.registry import Registry
 from bench.train_params import AboveZero, Positive, TorchFuserParams
+from bench_fusers.front_params import Mixup
 
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
@@ -37,9 +38,7 @@ class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fi
     time_width: Annotated[int, msgspec.Meta(ge=2)] | None = None
     time_heads: Positive | None = None
     points: Positive | None = None
-    gate: Annotated[Literal["batch", "batch_seq", "batch_seq_feature"], msgspec.Meta(extra={"in_label": True})] = (
-        "batch"
-    )
+    gate: Annotated[Mixup, msgspec.Meta(extra={"in_label": True})] = "batch"
     branches: Annotated[Literal["mixed", "irregular", "regular"], msgspec.Meta(extra={"in_label": True})] = "mixed"
     irregular: Annotated[Literal["events", "dense"], msgspec.Meta(extra={"in_label": True})] = "events"
     attention_dropout: Share | None = None

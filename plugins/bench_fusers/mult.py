@@ -4,6 +4,9 @@ Tsai et al., "Multimodal Transformer for Unaligned Multimodal Language Sequences
 source never updated, one LayerNorm for queries and keys, the last step of each target, a residual head. Any number of
 modalities of any length and width.
 
+With front=utde as in the clinical code of Zhang et al. 2023 (MISTS), model "MulT": every modality stands on common points of
+time, made of its events and its completed grid (there: notes of their events alone).
+
 Ours, not published: what an imputer filled and the mask of what was recorded are read (preset `reference`: the values alone);
 an absent modality is one learned step, which reads and is read in its place; the causal rule and the positions follow time
 stamps; beyond four modalities a linear map brings what a target was told to 2d instead of (M - 1)d; one modality alone is
@@ -26,6 +29,7 @@ from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
 from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.time import PositionTable, sinusoid
 from bench_fusers.encoders.transformer import CrossEncoder
+from bench_fusers.encoders.utde import UTDE, streams
 from bench_fusers.last_step import encode_step, last_step
 from bench_fusers.mult_plugin import MultChoice, MultParams, mult_choice, text_of
 from bench_fusers.observed_steps import readable_steps
@@ -36,6 +40,13 @@ WIDEST = 4
 
 class Mult(TorchFuser[MultParams]):
     """See the module."""
+
+    uses_events = True
+
+    @property
+    def reads_events(self) -> bool:
+        """See `Fuser.reads_events`."""
+        return self.params.front == "utde"
 
     @property
     def reads_imputed(self) -> bool | None:
@@ -88,8 +99,14 @@ class MultNetwork(nn.Module):
         ]
         told = len(self.sources[0]) * width
         memory = told if len(names) <= WIDEST else 2 * width
-        sides = [(length, (1 + choice.masks) * channels) for length, channels in inputs.modalities.values()]
-        self.project = nn.ModuleList(nn.Linear(channels, width, bias=False) for _, channels in sides)
+        lengths = [length for length, _ in inputs.modalities.values()]
+        if params.front == "utde":
+            made = streams(inputs, width, params.points, params.mixup, dropout=choice.dropout)
+            self.enter = nn.ModuleList(made)
+            lengths = [utde.points for utde in made]
+        else:
+            sides = [(1 + choice.masks) * channels for _, channels in inputs.modalities.values()]
+            self.enter = nn.ModuleList(nn.Linear(side, width, bias=False) for side in sides)
         self.nulls = nn.Parameter(torch.randn(len(names), width) * 0.02) if choice.null_tokens else None
         self.text_dropout = nn.ModuleList(nn.Dropout(choice.text_dropout * (name == text)) for name in names)
         self.embed_dropout = nn.Dropout(choice.embed_dropout)
@@ -109,8 +126,8 @@ class MultNetwork(nn.Module):
             for _ in names
         )
         learned = choice.positions == "learned"
-        self.tables = nn.ModuleList(PositionTable(length, width) for length, _ in sides) if learned else None
-        self.memory_tables = nn.ModuleList(PositionTable(length, memory) for length, _ in sides) if learned else None
+        self.tables = nn.ModuleList(PositionTable(length, width) for length in lengths) if learned else None
+        self.memory_tables = nn.ModuleList(PositionTable(length, memory) for length in lengths) if learned else None
         self.statics = nn.Linear(2 * inputs.statics, params.statics) if inputs.statics else None
         joined = len(names) * memory + (params.statics if inputs.statics else 0)
         self.head = ResidualHead(joined, outputs, choice.head_dropout)
@@ -120,17 +137,22 @@ class MultNetwork(nn.Module):
         return logits
 
     def embed(self, batch: Batch) -> torch.Tensor:
-        streams = [self._stream(k, batch.modalities[name]) for k, name in enumerate(self.names)]
-        places = [self._places(stream, stream.x.shape[2], self.tables, k) for k, stream in enumerate(streams)]
-        parts = [self._target(k, streams, places) for k in range(len(streams))]
+        made = [self._stream(k, batch.modalities[name]) for k, name in enumerate(self.names)]
+        places = [self._places(stream, stream.x.shape[2], self.tables, k) for k, stream in enumerate(made)]
+        parts = [self._target(k, made, places) for k in range(len(made))]
         if self.statics is not None:
             parts.append(torch.relu(self.statics(torch.cat([batch.statics, batch.statics_observed], dim=1))))
         return torch.cat(parts, dim=1)
 
     def _stream(self, k: int, view: ModalityView) -> Stream:
-        steps = readable_steps(view, self.read)
-        values = steps.values if self.choice.masks else steps.values[..., : view.values.shape[2]]
-        x, times, mask = self.project[k](self.text_dropout[k](values)), view.times, steps.mask
+        enter = self.enter[k]
+        if isinstance(enter, UTDE):
+            x, times = enter(view), enter.times
+            mask = view.present[:, None].expand(-1, len(times))
+        else:
+            steps = readable_steps(view, self.read)
+            values = steps.values if self.choice.masks else steps.values[..., : view.values.shape[2]]
+            x, times, mask = enter(self.text_dropout[k](values)), view.times, steps.mask
         if self.nulls is not None:
             x = torch.cat([self.nulls[k].expand(len(x), 1, -1), x], dim=1)
             times = torch.cat([times[:1], times])

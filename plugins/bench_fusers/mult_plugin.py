@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from bench.registry import Registry
-from bench.train_params import AboveZero, Positive, TorchFuserParams
+from bench.train_params import IN_LABEL, AboveZero, Positive, TorchFuserParams
+from bench_fusers.front_params import Front, Mixup, require_front
 
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
@@ -27,6 +28,11 @@ class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fie
 
     preset:            small (for a CPU), reference (what the public code computes), trace-mimic or trace-mosi (the sizes that
                        TRACE gives all its methods).
+    front:             a modality is the bins of its completed grid (grid), or points of time made of its events and that grid
+                       (utde), as in the clinical code; several events of a bin then all count. Not with causal, text_dropout,
+                       masks=false or read=observed. points: most of them, a grid of fewer bins has as many as bins.
+                       mixup: the gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of
+                       a point (batch_seq_feature).
     width:             of every cross-modal transformer, a multiple of `heads`.
     heads:             of every attention.
     layers:            of a cross-modal transformer. memory_layers: of the transformer that reads what a target was told.
@@ -47,6 +53,9 @@ class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fie
     preset: Annotated[
         Literal["small", "reference", "trace-mimic", "trace-mosi"], msgspec.Meta(extra={"in_label": "always"})
     ] = "small"
+    front: Annotated[Front, IN_LABEL] = "grid"
+    points: Positive = 48
+    mixup: Mixup = "batch"
     width: Positive | None = None
     heads: Positive | None = None
     layers: Positive | None = None
@@ -67,6 +76,16 @@ class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fie
     batch_size: Positive = 128
     learning_rate: AboveZero = 2e-3
     epochs: Positive = 15
+
+    def __post_init__(self) -> None:
+        choice = mult_choice(self)
+        contradictions = {
+            "causal=true": choice.causal,
+            f"text_dropout={choice.text_dropout:g}": choice.text_dropout > 0,
+            "masks=false": not choice.masks,
+            "read=observed": self.read == "observed",
+        }
+        require_front("mult", self.front, contradictions)
 
 
 class MultChoice(msgspec.Struct, frozen=True):
@@ -113,7 +132,7 @@ def register(registry: Registry) -> None:
         params=MultParams,
         summary="a cross-modal transformer for every ordered pair of modalities, a memory transformer for each target",
         paper="Tsai et al., Multimodal Transformer for Unaligned Multimodal Language Sequences, 2019",
-        tags={"torch"},
+        tags={"torch", "uses_events"},
         randomness="seeded",
         seconds=30.0,
         space={"learning_rate": (5e-4, 1e-3, 2e-3), "width": (32,), "dropout": (0.3,)},

@@ -3,7 +3,8 @@
 Zadeh et al., "Tensor Fusion Network for Multimodal Sentiment Analysis", EMNLP 2017; the public code
 Justin1904/TensorFusionNetworks (preset `released`) and thuiar/MMSA (`mmsa`, `mmsa-mosei`); the low-rank form of Liu et al.,
 "Efficient Low-rank Multimodal Fusion with Modality-Specific Factors", ACL 2018; variant outer-late as in
-XZhang97666/MultimodalMIMIC (`mists`). Any number of modalities of any length and width.
+XZhang97666/MultimodalMIMIC (`mists`; its front end, points of time made of events and completed grid, with front=utde: there
+notes are read by their events alone). Any number of modalities of any length and width.
 
 Ours, not published: every step of the completed grid of a present modality is read, so that imputed values count, and with
 `masks` what was recorded stands beside it; an absent modality is 0 behind its encoder, so that its 1 stays and every product with
@@ -15,6 +16,7 @@ absolute errors (`regression_loss`), Adam.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
@@ -26,10 +28,9 @@ from bench.errors import UsageError, unknown
 from bench.fusing import moments
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
 from bench_fusers.encoders.head import ResidualHead
+from bench_fusers.encoders.last_state import Bins, LastState, Points, bins, points
 from bench_fusers.encoders.recurrent import Recurrent
 from bench_fusers.encoders.steps import grid_steps
-from bench_fusers.encoders.time import sinusoid
-from bench_fusers.encoders.transformer import Encoder
 from bench_fusers.tfn_plugin import TFNChoice, TFNParams, tfn_choice
 from bench_fusers.tfn_tensor import LowRank, Plan, Tensor, plan
 
@@ -39,6 +40,13 @@ RANGE = (-3.0, 3.0)
 
 class TFN(TorchFuser[TFNParams]):
     """See the module."""
+
+    uses_events = True
+
+    @property
+    def reads_events(self) -> bool:
+        """See `Fuser.reads_events`."""
+        return self.params.front == "utde"
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         """See `TorchFuser.fit`. Says how many products there are, and in what form.
@@ -105,11 +113,14 @@ class TFNNetwork(nn.Module):
         super().__init__()
         self.names, self.bounds = list(inputs.modalities), bounds
         late = choice.variant == "outer-late"
+        front: Iterator[Bins | Points] = bins(inputs, choice.width, choice.masks)
+        if params.front == "utde":
+            front = points(inputs, choice.width, params.points, params.mixup, choice.dropout)
         readers: list[nn.Module] = []
         for (name, (_, channels)), width in zip(inputs.modalities.items(), joined.widths, strict=True):
             kind = choice.modalities[name][0] if choice.modalities else choice.encoder
             if late:
-                readers.append(LastState(channels, width, inputs.bin_hours, choice))
+                readers.append(Narrowed(next(front), width, choice))
             elif kind == "mean" or name in params.means:
                 readers.append(Mean(channels, width, params.norm, choice))
             else:
@@ -196,20 +207,16 @@ class LastOfLSTM(nn.Module):
         return made
 
 
-class LastState(nn.Module):
-    """All steps through a transformer of `choice.width` -> its last state, [b, width]; a linear map where width is less."""
+class Narrowed(nn.Module):
+    """The state of a modality, [b, width]: by a linear map where `width` is less than its transformer's."""
 
-    def __init__(self, channels: int, width: int, bin_hours: float, choice: TFNChoice):
+    def __init__(self, enter: Bins | Points, width: int, choice: TFNChoice):
         super().__init__()
-        self.masks, self.bin_hours = choice.masks, bin_hours
-        self.project = nn.Linear(channels * (1 + choice.masks), choice.width, bias=False)
-        self.encoder = Encoder(choice.width, choice.heads, choice.layers, choice.dropout)
+        self.state = LastState(enter, choice.width, choice.heads, choice.layers, choice.dropout)
         self.narrow = nn.Linear(choice.width, width) if width != choice.width else nn.Identity()
 
     def forward(self, view: ModalityView) -> torch.Tensor:
-        x = self.project(_steps(view, self.masks))
-        x = x * x.shape[2] ** 0.5 + sinusoid(view.times / self.bin_hours + 1, x.shape[2])
-        made: torch.Tensor = self.narrow(self.encoder(x)[:, -1])
+        made: torch.Tensor = self.narrow(self.state(view)[0])
         return made
 
 

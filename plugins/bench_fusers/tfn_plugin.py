@@ -8,6 +8,7 @@ import msgspec
 
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, Positive, TorchFuserParams
+from bench_fusers.front_params import Front, Mixup, require_front
 
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
@@ -21,6 +22,10 @@ class TFNParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fiel
     preset:    small (for a CPU, any modalities), released, mmsa or mmsa-mosei (published sizes, for text, audio and vision), or
                mists (the sizes of outer-late, any modalities).
     variant:   tfn (an LSTM or time means of each modality), or outer-late (the last state of a transformer of each).
+    front:     outer-late reads the bins of the completed grid (grid), or points of time made of the events and that grid
+               (utde), as in the clinical code; several events of a bin then all count. Not with masks=false. points: most of
+               them, a grid of fewer bins has as many as bins. mixup: the gate between events and grid: one for a record
+               (batch), a point (batch_seq) or a feature of a point (batch_seq_feature).
     encoder:   of every modality of variant tfn: its steps through an LSTM (recurrent), or their mean (mean).
     means:     modalities of variant tfn that are read as a mean, whatever `encoder` says.
     width:     of what is read of each modality, before the 1.
@@ -39,6 +44,9 @@ class TFNParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fiel
 
     preset: Annotated[Literal["small", "released", "mmsa", "mmsa-mosei", "mists"], ALWAYS_IN_LABEL] = "small"
     variant: Annotated[Variant, IN_LABEL] | None = None
+    front: Annotated[Front, IN_LABEL] = "grid"
+    points: Positive = 48
+    mixup: Mixup = "batch"
     encoder: Encoder | None = None
     means: tuple[str, ...] = ()
     width: Positive | None = None
@@ -57,6 +65,15 @@ class TFNParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fiel
     squash: bool = False
     batch_size: Positive = 128
     epochs: Positive = 15
+
+    def __post_init__(self) -> None:
+        choice = tfn_choice(self)
+        if self.front == "utde" and choice.variant != "outer-late":
+            raise ValueError(
+                f"front=utde is of the variant outer-late, and the preset {self.preset} has {choice.variant}; "
+                "type fuser.tfn.preset=mists or fuser.tfn.front=grid"
+            )
+        require_front("tfn", self.front, {"masks=false": not choice.masks})
 
 
 class TFNChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +134,7 @@ def register(registry: Registry) -> None:
         params=TFNParams,
         summary="all products across modalities of what one encoder each reads (outer product), or a low-rank form of them",
         paper="Zadeh et al., Tensor Fusion Network, EMNLP 2017; Liu et al., Low-rank Multimodal Fusion, ACL 2018",
-        tags={"torch"},
+        tags={"torch", "uses_events"},
         randomness="seeded",
         seconds=8.0,
         space={

@@ -12,9 +12,10 @@ from encoder_views import view
 from bench.torch_fuser import EventView, ModalityView
 from bench_fusers.encoders.steps import event_steps, grid_steps
 from bench_fusers.encoders.time import Time2Vec
-from bench_fusers.encoders.utde import UTDE, Branches, Irregular, Level
+from bench_fusers.encoders.utde import UTDE, Branches, Irregular
+from bench_fusers.front_params import Mixup
 
-LEVELS = get_args(Level)
+LEVELS = get_args(Mixup)
 BRANCHES = get_args(Branches)
 IRREGULAR = get_args(Irregular)
 
@@ -99,7 +100,7 @@ def test_a_view_without_events_says_what_to_declare() -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_the_gate_has_a_value_for_each_record_point_or_feature(level: Level) -> None:
+def test_the_gate_has_a_value_for_each_record_point_or_feature(level: Mixup) -> None:
     module, one = utde(level=level), view()
     irregular, regular = module.irregular(one), module.regular(one)
     gates = module.gates(irregular, regular)
@@ -192,7 +193,7 @@ def test_an_absent_modality_is_zero_whatever_it_holds(branches: Branches, irregu
 @pytest.mark.parametrize("branches", BRANCHES)
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_record_is_encoded_the_same_whoever_shares_the_batch(
-    branches: Branches, level: Level, irregular: Irregular
+    branches: Branches, level: Mixup, irregular: Irregular
 ) -> None:
     module, one = utde(branches=branches, level=level, irregular=irregular), view(absent=(2,))
     assert one.events is not None
@@ -209,7 +210,7 @@ def test_a_record_is_encoded_the_same_whoever_shares_the_batch(
 
 @pytest.mark.parametrize("irregular", IRREGULAR)
 @pytest.mark.parametrize("level", LEVELS)
-def test_every_weight_is_reached_by_the_gradient(level: Level, irregular: Irregular) -> None:
+def test_every_weight_is_reached_by_the_gradient(level: Mixup, irregular: Irregular) -> None:
     module = utde(level=level, irregular=irregular)
     module(view()).square().sum().backward()
     for name, parameter in module.named_parameters():

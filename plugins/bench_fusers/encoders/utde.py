@@ -10,13 +10,11 @@ from typing import Literal
 import torch
 from torch import nn
 
-from bench.torch_fuser import ModalityView
+from bench.torch_fuser import Inputs, ModalityView
 from bench_fusers.encoders.mtand import MultiTimeAttention
 from bench_fusers.encoders.steps import event_steps, grid_steps
 from bench_fusers.encoders.time import Time2Vec
-
-Level = Literal["batch", "batch_seq", "batch_seq_feature"]
-"""A gate for each record; record and point; record, point and feature. The published names."""
+from bench_fusers.front_params import Mixup
 
 Branches = Literal["mixed", "irregular", "regular"]
 
@@ -43,7 +41,7 @@ class UTDE(nn.Module):
         width: int,
         points: int,
         hours: float,
-        level: Level = "batch",
+        level: Mixup = "batch",
         branches: Branches = "mixed",
         heads: int = 8,
         time_width: int = 64,
@@ -63,7 +61,13 @@ class UTDE(nn.Module):
         )
         self.grid = nn.Linear(2 * channels, width, bias=False) if branches != "irregular" else None
         self.gate = _gate(width, width if level == "batch_seq_feature" else 1, dropout) if branches == "mixed" else None
+        self.queries: torch.Tensor
         self.register_buffer("queries", torch.linspace(0, 1, points), persistent=False)
+
+    @property
+    def times(self) -> torch.Tensor:
+        """[points], hours."""
+        return self.queries * self.hours
 
     def forward(self, view: ModalityView) -> torch.Tensor:
         if self.attention is None:
@@ -99,6 +103,40 @@ class UTDE(nn.Module):
         both = torch.cat([irregular, regular], dim=2)
         read: torch.Tensor = self.gate(both.amax(dim=1, keepdim=True) if self.level == "batch" else both)
         return read
+
+
+def streams(
+    inputs: Inputs,
+    width: int,
+    most: int,
+    level: Mixup = "batch",
+    branches: Branches = "mixed",
+    heads: int = 8,
+    time_width: int = 64,
+    dropout: float = 0.0,
+    irregular: Irregular = "events",
+) -> list[UTDE]:
+    """A `UTDE` for each modality, in their order, with one embedding of time for all; arguments as there.
+
+    most: reference points; a modality with fewer bins has a point for each of them.
+    """
+    time = Time2Vec(time_width)
+    return [
+        UTDE(
+            channels,
+            width,
+            min(length, most),
+            length * inputs.bin_hours,
+            level,
+            branches,
+            heads,
+            time_width,
+            dropout,
+            time,
+            irregular,
+        )
+        for length, channels in inputs.modalities.values()
+    ]
 
 
 def _gate(width: int, outputs: int, dropout: float) -> nn.Sequential:

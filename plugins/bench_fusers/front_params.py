@@ -1,0 +1,25 @@
+"""How a modality enters a fuser of the clinical comparison: the words, and what does not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Front = Literal["grid", "utde"]
+"""grid: the completed grid, bin by bin. utde: events and completed grid at common points of time (`encoders.utde`)."""
+
+Mixup = Literal["batch", "batch_seq", "batch_seq_feature"]
+"""The gate of utde: a share of the events for each record; record and point; record, point and feature. The published names."""
+
+
+def require_front(fuser: str, front: Front, contradictions: Mapping[str, bool]) -> None:
+    """Raise ValueError where front=utde stands beside a parameter about bins, which no point of time is.
+
+    contradictions: what was asked for, as it is typed (`causal=true`), and whether it was.
+    """
+    for asked, stands in contradictions.items():
+        if front == "utde" and stands:
+            raise ValueError(
+                f"front=utde reads points of time, each of all events and bins, so that {asked} has no meaning; "
+                f"type fuser.{fuser}.front=grid or leave {asked} out"
+            )
