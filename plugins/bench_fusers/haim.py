@@ -30,7 +30,8 @@ class HAIM(Fuser[HAIMParams]):
 
     grid `published` and `small`: for every point the mean score of five folds, stratified as far as that is possible, all
     records of a patient in one fold (the code's own folds part images of one stay); then the best point is grown on the
-    whole training part. The score is ROC AUC (regression: mean absolute error), as published. grid `validation`: the score on the
+    whole training part. The score is ROC AUC, as published; of a regression, which never
+    was, mean absolute error. grid `validation`: the score on the
     validation part, by the primary metric of the task, as for every other fuser; what was grown stays. Where a class lacks in
     a part that is scored, the log loss of all parts decides instead; where nothing can be scored, the first point of the
     grid. Ties go to the loss, then to the earlier point.

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from bench.cohort import Cohort, Series
+from bench_fusers.mult_plugin import TEXTS
 
 STATISTICS = (
     *("max", "min", "mean", "variance", "mean_difference", "mean_absolute_difference", "max_absolute_difference"),
@@ -41,9 +42,10 @@ def features(
                 becomes the `STATISTICS` of each of its channels.
     raw:        observed entries alone; else every entry of the completed grid of a modality that is available or filled.
     mode:       honest: what has no value is NaN (a static too), and steps of an embedding weigh the same. reference: it
-                is 0, and a step weighs (t - first) / (last - first) of the steps read, or the same where that is nothing.
-                The code also adds a row of zeros to every series, which makes the minimum of positive signals 0 and
-                the slope too small; that is left out in both.
+                is 0, and a step weighs t if the modality is of words (`TEXTS`), else (t - first) / (last - first) of the
+                steps read; all weigh the same where that is nothing.
+                The code reads every value, and here both read the last of each bin. It also adds a row of zeros to every
+                series, which makes the minimum of positive signals 0 and the slope too small; that is left out in both.
     counts:     add, in mode honest, how many entries of each channel were observed (of an embedding: how many steps) and
                 whether the modality is there (available or filled).
     trend_time: slopes against hours, in place of the number of the value.
@@ -58,7 +60,8 @@ def features(
             names += [f"{modality}/{channel}/mean" for channel in series.channels]
         else:
             names += [f"{modality}/{channel}/{name}" for channel in series.channels for name in STATISTICS]
-        blocks = [_block(series, slice(start, start + CHUNK), embedded, raw, mode, trend_time) for start in starts]
+        words = modality in TEXTS
+        blocks = [_block(series, slice(i, i + CHUNK), embedded, words, raw, mode, trend_time) for i in starts]
         columns += [np.concatenate(blocks)] if blocks else [np.zeros((0, _width(series, embedded)), np.float32)]
         if more:
             channels = (ALL,) if embedded else series.channels
@@ -116,12 +119,14 @@ def statistics(values: np.ndarray, read: np.ndarray, times: np.ndarray | None = 
     return np.where((count > 0)[:, :, None], np.stack(found, axis=2), np.nan)
 
 
-def aggregated(values: np.ndarray, read: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
+def aggregated(
+    values: np.ndarray, read: np.ndarray, times: np.ndarray | None = None, words: bool = False
+) -> np.ndarray:
     """The mean of the vectors of an embedding, float64 [n, channels]; NaN where no step has a value.
 
     values: [n, length, channels]; read: bool of the same shape. times: [length], hours, None for equal weights; else a step
-    weighs (t - first) / (last - first) among the record's steps that hold anything, and all weigh the same where there is
-    one. A channel is averaged over the steps in which it is read.
+    weighs (t - first) / (last - first) among the record's steps that hold anything, or t with `words`, and all weigh the same
+    where no step has a weight, as where there is one. A channel is averaged over the steps in which it is read.
     """
     weights = read.astype(np.float64)
     if times is not None:
@@ -129,6 +134,8 @@ def aggregated(values: np.ndarray, read: np.ndarray, times: np.ndarray | None = 
         hours = np.asarray(times, np.float64)[None]
         first = np.where(steps, hours, np.inf).min(axis=1, keepdims=True)
         span = np.where(steps, hours, -np.inf).max(axis=1, keepdims=True) - first
+        if words:
+            first, span = np.zeros_like(first), np.ones_like(span)
         # A channel that is read in the first step alone has no weight anywhere either: it keeps equal weights.
         timed = np.where(steps & (span > 0), (hours - np.where(span > 0, first, 0)) / np.where(span > 0, span, 1), 0.0)
         later = weights * timed[:, :, None]
@@ -143,14 +150,20 @@ def _width(series: Series, embedded: bool) -> int:
 
 
 def _block(
-    series: Series, rows: slice, embedded: bool, raw: bool, mode: Literal["honest", "reference"], trend_time: bool
+    series: Series,
+    rows: slice,
+    embedded: bool,
+    words: bool,
+    raw: bool,
+    mode: Literal["honest", "reference"],
+    trend_time: bool,
 ) -> np.ndarray:
     """What some records' entries of one modality become, float32 [rows, `_width`]."""
     grid = np.asarray(series.grid[rows])
     observed = np.asarray(series.observed[rows])
     read = (observed if raw else series.present[rows, None, None]) & ~np.isnan(grid)
     if embedded:
-        made = aggregated(grid, read, series.times if mode == "reference" else None)
+        made = aggregated(grid, read, series.times if mode == "reference" else None, words)
     else:
         made = statistics(grid, read, series.times if trend_time and mode == "honest" else None)
     made = made.reshape(len(grid), _width(series, embedded))

@@ -41,7 +41,7 @@ class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 (published), among four of them likewise (small), or among the four on the validation part (validation).
     backend:    xgboost, as published, or scikit-learn's histogram gradient boosting, a substitute.
     mode:       honest: no value is NaN, which the trees know; or as the published code has it (reference): 0, no counts, later
-                steps of an embedding weigh more.
+                steps of an embedding weigh more. Both read the hourly grid, where that code reads every value.
     raw:        read observed values alone, whatever an imputer put between them.
     counts:     features that say how much was observed. None in mode reference.
     trend_time: slopes against hours, in place of the number of the value. No effect in mode reference.

@@ -111,7 +111,7 @@ TFN_PRESETS = {
     "released": _published(64, 4, 16, head=32, dropout=0.3, head_dropout=0.3),
     "mmsa": _published(32, 32, 128, head=64, dropout=0.3, head_dropout=0.5),
     "mmsa-mosei": _published(128, 16, 128, head=16, dropout=0.4, head_dropout=0.4, cap=300_000),
-    "mists": TFNChoice(variant="outer-late", width=128, head=128, masks=True, dropout=0.1, head_dropout=0.1),
+    "mists": TFNChoice(variant="outer-late", width=128, head=128, masks=True, dropout=0.1, head_dropout=0.0),
 }
 
 

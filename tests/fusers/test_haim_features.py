@@ -105,6 +105,27 @@ def test_an_embedding_is_the_mean_of_its_steps_or_weighs_later_ones_more() -> No
     assert aggregated(values, read, times)[0].tolist() == pytest.approx([(1.5 + 8) / 1.5, (2.5 + 7) / 1.5])
 
 
+def test_words_weigh_by_the_hours_since_the_start_and_other_embeddings_by_those_since_their_first() -> None:
+    values = np.array([[NAN, NAN], [2.0, NAN], [3.0, 5.0], [8.0, 7.0]])[None]
+    read, times = ~np.isnan(values), np.array([0.0, 1.0, 2.0, 4.0])
+    assert aggregated(values, read, times, words=True)[0].tolist() == pytest.approx([(2 + 6 + 32) / 7, (10 + 28) / 6])
+    alone = values[:, :2]
+    assert aggregated(alone, ~np.isnan(alone), times[:2], words=True)[0, 0] == 2.0
+    first = np.array([[6.0, 4.0]])[None]
+    assert aggregated(first, ~np.isnan(first), times[:1], words=True)[0].tolist() == [6.0, 4.0], "no weight at all"
+    toy = toy_cohort(12, length=6, modalities={"notes": 3}, absent=0.0)
+    named = {"notes": toy.modalities["notes"], "cxr": toy.modalities["notes"]}
+    rows, _ = features(
+        toy.with_modalities(named),
+        embeddings=("notes", "cxr"),
+        raw=True,
+        mode="reference",
+        counts=False,
+        trend_time=False,
+    )
+    assert not np.allclose(rows[:, :3], rows[:, 3:6]), "a modality is of words by its name"
+
+
 def test_an_embedding_of_one_step_is_that_step_whatever_the_weights() -> None:
     values = np.array([[NAN, NAN], [3.0, 5.0]])[None]
     times = np.array([0.0, 1.0])

@@ -80,6 +80,7 @@ def test_every_part_has_as_many_parameters_as_its_formula() -> None:
 def test_outer_late_joins_two_last_states_of_width_128_in_129_times_129_products() -> None:
     made = network({"text": (48, 16), "series": (48, 30)}, preset="mists", statics=2)
     assert made.join.map.in_features == 129 * 129
+    assert made.join.dropout.p == 0, "the clinical code drops none of the products"
     assert made.join.ones_last
     assert count(made.second) == 128 * 129
     assert count(made.out) == 2 * 128 * 129 + 129

@@ -41,8 +41,8 @@ def sinusoid(positions: torch.Tensor, width: int) -> torch.Tensor:
 class PositionTable(nn.Module):
     """A learned vector for each place of a sequence of at most `length` steps: forward(n) -> [n, width].
 
-    Drawn with standard deviation 0.02; the vector of the first place stays zero, as in MISTS and FuseMoE, whose tables
-    declare it as padding.
+    Drawn with standard deviation 0.02; the vector of the first place stays zero. The tables of MISTS declare it as padding,
+    which is never trained either, but there it stays as it was drawn.
     """
 
     def __init__(self, length: int, width: int):

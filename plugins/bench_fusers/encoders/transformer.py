@@ -1,6 +1,7 @@
 """Attention and pre-norm transformer layers, to oneself and across sequences; masked keys are never read.
 
-Layout and starting weights are those of the transformer that MulT, MISTS and FuseMoE share (Tsai et al. 2019).
+The layout is that of the transformer that MulT, MISTS and FuseMoE share (Tsai et al. 2019). Starting weights are those of MulT's
+code: every matrix Xavier-uniform, biases 0. The code of MISTS starts attention so too, its feed-forward parts as torch does.
 """
 
 from __future__ import annotations
