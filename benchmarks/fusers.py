@@ -2,7 +2,7 @@
 
 python benchmarks/fusers.py                 some minutes on two quiet cores; a GPU where torch finds one
 python benchmarks/fusers.py --threads 1     with one thread
-python benchmarks/fusers.py --only moe      the mixture of experts alone; --only NAME: one fuser alone
+python benchmarks/fusers.py --only moe      the mixture of experts alone; --only fronts: the front ends; --only NAME: one fuser
 python benchmarks/fusers.py --quick         tiny sizes, once: tries the script, measures nothing
 python benchmarks/fusers.py --json
 
@@ -11,7 +11,10 @@ memory of all experts' hidden layers. Routing is included on both sides. All exp
 per expert; one product for the first layers of all; the same in pieces of 128 tokens that stay in the cache), and the
 fastest of them, by a trial, is the peer. Both sides have the same weights.
 The fusers: made-up records of the shape of PhysioNet 2012, one step of training, defaults otherwise; FLOPs are those of
-torch's products (`torch.utils.flop_counter`) in a prediction. Exit code 0 whether goals are met or not.
+torch's products (`torch.utils.flop_counter`) in a prediction.
+The front ends: fusers with the sizes of the profile paper of mimic48, on made-up vitals and five notes a stay, reading the bins
+of the grid or points of time made of events and grid (`front`), in turn, so that what else the machine does falls on both.
+Exit code 0 whether goals are met or not.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +36,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.cohort import Cohort
+from bench.cohort import Cohort, Series
 from bench.components import Context, Fuser
 from bench.errors import BenchError
 from bench.registry import Spec, discover
@@ -75,6 +80,17 @@ LAYERS = (
 )
 QUICK = (Size("tiny", 64, 8, 8, FASTER),)
 TABLE_6 = Size("a token per record, Table 6 with 2 modalities, batch 128, width 12288", 128, 12288, 512, None)
+
+
+NOTES = 5
+"""Most notes of a stay that the published clinical code reads."""
+
+FRONTS: dict[str, dict[str, Any]] = {
+    "mult": {"preset": "trace-mimic"},
+    "mag_late": {"width": 128, "heads": 8, "layers": 3},
+    "tfn": {"preset": "mists"},
+}
+"""Fusers with two front ends, with their parameters in the profile paper of mimic48."""
 
 
 class Mixture:
@@ -168,6 +184,57 @@ def fuser_row(spec: Spec, made: tuple[Cohort, Cohort], batch: int, device: str, 
     return median(what, None, taken, _work(fuser, test.take(np.arange(min(batch, len(test)))), context, batch))
 
 
+def front_rows(quick: bool, device: str) -> Iterator[Row]:
+    """A prediction and a step of training per record, bins of the grid beside points of time."""
+    batch, context = 4 if quick else 32, Context(seed=0, device=device)
+    train, test = (
+        part.with_modalities({**part.modalities, "notes": _few(part.modalities["notes"], NOTES)})
+        for part in cohorts(batch, batch, {"vitals": 30, "notes": 16 if quick else 768})
+    )
+    for name, given in FRONTS.items():
+        spec = discover().get("fuser", name)
+        fusers = [
+            _fitted(spec, {**given, "front": front, "batch_size": batch}, train, context) for front in ("grid", "utde")
+        ]
+
+        def predict(fuser: Fuser[Any]) -> None:
+            fuser.predict(test, context)
+            _wait(device)
+
+        def step(fuser: Fuser[Any]) -> None:
+            assert isinstance(fuser, TorchFuser)
+            assert fuser.module is not None
+            fuser.module.train()
+            fuser.module(fuser._batch(test, np.arange(batch), device)).square().mean().backward()
+            _wait(device)
+
+        for what, call in (("a prediction", predict), ("forward and backward", step)):
+            runs = _in_turn(1 if quick else 7, *(partial(call, fuser) for fuser in fusers))
+            each = [[Taken(one.wall / batch, (one.cpu or 0) / batch) for one in taken] for taken in runs]
+            work = [_work(fuser, test, context, batch) if call is predict else "" for fuser in fusers]
+            grid, utde = (
+                median(f"{name}, front={front}: {what}, per record", None, *row)
+                for front, row in zip(("grid", "utde"), zip(each, work, strict=True), strict=True)
+            )
+            yield grid
+            times = f"{utde.cpu / grid.cpu:.2f} x the CPU time" if utde.cpu and grid.cpu else ""
+            yield replace(utde, note="; ".join(part for part in (times, utde.note) if part))
+
+
+def _few(series: Series, most: int) -> Series:
+    """The series with no more than so many events of a record, its first."""
+    offsets = series.events.offsets
+    kept = [np.arange(first, min(first + most, last)) for first, last in pairwise(offsets)]
+    rows = np.concatenate(kept)
+    events = replace(
+        series.events,
+        offsets=np.cumsum([0, *map(len, kept)]),
+        times=series.events.times[rows],
+        values=series.events.values[rows],
+    )
+    return replace(series, events=events)
+
+
 def published_row(quick: bool) -> Row:
     """FuseMoE with the published sizes, on a GPU."""
     what, batch = "fusemoe, preset=paper, on a GPU: a prediction, per record", 8
@@ -251,6 +318,8 @@ def rows(quick: bool, only: str, device: str) -> Iterator[Row]:
         layers = QUICK if quick else (*LAYERS, TABLE_6) if device == "cuda" else LAYERS
         for size in layers:
             yield from moe_rows(size, device, 1 if quick else 9)
+    if only in ("", "fronts"):
+        yield from front_rows(quick, device)
     specs = [spec for spec in discover().specs("fuser") if only in ("", spec.name)]
     if specs:
         made = cohorts(*(24, 8) if quick else (128, 512), MODALITIES)
@@ -264,10 +333,10 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny sizes and one repetition")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 = as many as it takes")
-    parser.add_argument("--only", default="", metavar="NAME", help="moe, or the name of a fuser")
+    parser.add_argument("--only", default="", metavar="NAME", help="moe, fronts, or the name of a fuser")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     asked = parser.parse_args(words)
-    known = ["moe", *discover().names("fuser")]
+    known = ["moe", "fronts", *discover().names("fuser")]
     if asked.only and asked.only not in known:
         parser.error(f"--only knows {', '.join(known)}")
     if asked.threads:

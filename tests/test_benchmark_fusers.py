@@ -47,6 +47,16 @@ def test_the_mixture_has_rows_with_the_goal_of_three_times(capsys: pytest.Captur
     assert rows[-1]["ok"] is True
 
 
+def test_each_fuser_with_two_front_ends_has_rows_for_both_with_their_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    fusers.main(["--quick", "--json", "--only", "fronts"])
+    rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(fusers.FRONTS) == {s.name for s in discover().specs("fuser") if "front" in s.params.__struct_fields__}
+    for name in fusers.FRONTS:
+        for what in ("a prediction", "forward and backward"):
+            assert rows[f"{name}, front=grid: {what}, per record"]["cpu"] > 0
+            assert "x the CPU time" in rows[f"{name}, front=utde: {what}, per record"]["note"]
+
+
 def test_what_is_not_known_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         fusers.main(["--only", "speed"])
