@@ -27,8 +27,9 @@ _DTYPES = {
 _ABOUT = "gapbench"
 """The one entry of the file's own metadata, since the library writes several in no fixed order: JSON of format, digest, ours."""
 
-FORMAT = 1
-"""Of what the harness keeps in such files. A file of another format counts as damaged: whoever made it makes it again."""
+FORMAT = 2
+"""Of what the harness keeps in such files. Format 1 has no checksum of the metadata; it is still read. A file of any other format
+counts as damaged: whoever made it makes it again."""
 
 _checked: set[tuple[str, int, int]] = set()
 """Files whose content this process has compared with its digest: path, modification time, size."""
@@ -54,7 +55,13 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
     ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with replacing(path) as temporary:
         about = {"format": FORMAT, "sha256": _digest(ordered), "metadata": dict(metadata or {})}
+        about["text_sha256"] = _text_digest(about)
         save_file(ordered, temporary, metadata={_ABOUT: json.dumps(about, sort_keys=True)})
+
+
+def _text_digest(about: Mapping[str, Any]) -> str:
+    """Of the metadata and of the digest of the arrays, so that either is believed as it was written or not at all."""
+    return hashlib.sha256(json.dumps([about["sha256"], about["metadata"]], sort_keys=True).encode()).hexdigest()
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
@@ -74,14 +81,17 @@ def _header(path: Path) -> tuple[dict[str, Any], int, int]:
             length = int.from_bytes(file.read(8), "little")
             if not 0 < length <= size:
                 raise ValueError("the header is cut short")
-            header = json.loads(file.read(length))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+            text = file.read(length)
+            header = json.loads(text)
+        if not text.rstrip(b" ").endswith(b"}"):
+            raise ValueError("the header is not padded with spaces")
+        end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
+        if 8 + length + end > size:
+            raise ValueError("the data are cut short")
     except FileNotFoundError:
         raise Damaged(path, "is gone") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Damaged(path, f"is not a complete safetensors file ({error})") from error
-    if 8 + length + max(ends, default=0) > size:
-        raise Damaged(path, "is not a complete safetensors file (the data are cut short)")
     return header, 8 + length, size
 
 
@@ -91,14 +101,19 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def _about(path: Path, header: dict[str, Any]) -> tuple[dict[str, str], str]:
-    """Our metadata and the digest. Raises Damaged for a file of another format."""
+    """Our metadata and the digest of the arrays. Raises Damaged for a file of another format, or metadata that were changed."""
     try:
         about = json.loads(header["__metadata__"][_ABOUT])
-        if about["format"] != FORMAT:
+        if about["format"] not in (1, FORMAT):
             raise ValueError(f"format {about['format']}")
+        if about.keys() - {"text_sha256"} != {"format", "metadata", "sha256"}:
+            raise ValueError("other entries")
+        sealed = "text_sha256" in about or about["format"] != 1
+        if sealed and (about["format"] != FORMAT or about["text_sha256"] != _text_digest(about)):
+            raise Damaged(path, "was changed since it was written: its checksum does not match")
         return dict(about["metadata"]), str(about["sha256"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise Damaged(path, "was written by another version") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Damaged(path, "was written by another version or is damaged") from error
 
 
 def is_complete(path: Path) -> bool:
@@ -118,7 +133,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     content is compared with its digest the first time a process reads the file. Raises Damaged.
     """
     header, start, size = _header(path)
-    about, said = _about(path, header)
+    about, digest = _about(path, header)
     header.pop("__metadata__", None)
     whole = np.memmap(path, np.uint8, "r")
     arrays = {}
@@ -134,7 +149,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise Damaged(path, f"is not a complete safetensors file ({error})") from error
     mark = (str(path), path.stat().st_mtime_ns, size)
     if mark not in _checked:
-        if _digest(arrays) != said:
+        if _digest(arrays) != digest:
             raise Damaged(path, "was changed since it was written: its digest does not match")
         _checked.add(mark)
     return arrays, about

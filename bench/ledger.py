@@ -3,11 +3,13 @@
     <out>/ledger/cells/ab/<key>.json   the record, with a checksum of its own bytes
     <out>/ledger/cells/ab/<key>.npz    its predictions (ids, groups, truth, outputs); no pickle; written before the record
     <out>/ledger/errors/ab/<sha>.npz   what an imputation scores on each test record, named by its own digest; no pickle
-    <out>/ledger/plans/<suite>.json    the cells of the last `bench run` of a suite
-    <out>/ledger/index.sqlite          a copy of all records for quick reading; delete it whenever you like
+    <out>/ledger/plans/<suite>.json    the cells of the last `bench run` of a suite, with a checksum
+    <out>/ledger/statistics/<key>.json comparisons of the same predictions, computed once, with a checksum
+    <out>/ledger/index.sqlite          a copy of all fragments for quick reading; delete it whenever you like
     <out>/ledger/lock                  held by the one process that writes
 
-Only the parent process of a run writes here, under the lock. Reading needs no lock.
+Only the parent process of a run writes here, under the lock. Reading needs no lock. Whatever is read is compared with its
+checksum first, a row of the index too: what was changed is never believed, and the next run makes it again.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench.errors import StorageError
-from bench.files import storage, sweep, write_bytes
-from bench.records import SCHEMA, Coordinates, Export, Record
+from bench.files import is_file_of, storage, sweep, write_bytes
+from bench.records import SCHEMA, Coordinates, Export, Record, Statistics
+from bench.sealed import seal, unseal
 
 if TYPE_CHECKING:
     from bench.stages.imputation_errors import Errors
@@ -35,13 +38,8 @@ if TYPE_CHECKING:
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
-TABLE = f"records_of_schema_{SCHEMA}"
-"""Of the index: bodies of another schema are never taken for ours."""
-
-
-class _Fragment(msgspec.Struct):
-    sha256: str
-    record: msgspec.Raw
+TABLE = f"fragments_of_schema_{SCHEMA}"
+"""Of the index: fragments of another schema are never taken for ours."""
 
 
 class _Schema(msgspec.Struct):
@@ -49,11 +47,12 @@ class _Schema(msgspec.Struct):
 
 
 class Ledger:
-    """All records below one folder. `damaged` lists the fragments that were ignored because their checksum is wrong."""
+    """All records below one folder. `damaged` lists the files that were ignored because their checksum is wrong."""
 
     def __init__(self, out: Path):
         self.folder = out / "ledger"
         self.damaged: list[str] = []
+        self._compared: dict[Path, bool] = {}
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -88,8 +87,7 @@ class Ledger:
             content = pack(predictions)
             record.predictions = hashlib.sha256(content).hexdigest()
             write_bytes(path.with_suffix(".npz"), content)
-        body = _encoder.encode(record)
-        write_bytes(path, b'{"sha256":"' + hashlib.sha256(body).hexdigest().encode() + b'","record":' + body + b"}\n")
+        write_bytes(path, seal(_encoder.encode(record)))
 
     def predictions(self, record: Record) -> Predictions:
         """The predictions of a record. Raises StorageError when they are missing or not those the record was made from.
@@ -116,15 +114,12 @@ class Ledger:
     def keep_errors(self, digest: str, source: Path) -> bool:
         """Copy the errors of an imputation from the cache, unless they are here. False when they are not what they were."""
         path = self._errors_path(digest)
-        if path.is_file():
+        if self._intact(path, digest):
             return True
-        try:
-            content = source.read_bytes()
-        except OSError:
+        if not is_file_of(source, digest):
             return False
-        if hashlib.sha256(content).hexdigest() != digest:
-            return False
-        write_bytes(path, content)
+        write_bytes(path, source.read_bytes())
+        self._compared[path] = True
         return True
 
     def errors(self, record: Record) -> Errors | None:
@@ -137,9 +132,25 @@ class Ledger:
         except (OSError, ValueError, KeyError):
             return None
 
-    def has_predictions(self, record: Record) -> bool:
-        """Whether the predictions a record speaks of are there; True where it speaks of none."""
-        return not record.predictions or self._path(record.key).with_suffix(".npz").is_file()
+    def lacks(self, record: Record) -> list[Path]:
+        """The files of arrays that a record speaks of and that are gone or not what they were; changed ones are named in
+        `damaged`.
+        """
+        files = {record.predictions: self._path(record.key).with_suffix(".npz")}
+        if record.imputation_errors:
+            files[record.imputation_errors] = self._errors_path(record.imputation_errors)
+        lost = [path for digest, path in files.items() if digest and not self._intact(path, digest)]
+        self._note(*(path.name for path in lost if path.is_file()))
+        return lost
+
+    def _intact(self, path: Path, digest: str) -> bool:
+        """Whether a file is what it was; looked at once, since all cells of an imputation share one."""
+        if path not in self._compared:
+            self._compared[path] = is_file_of(path, digest)
+        return self._compared[path]
+
+    def _note(self, *names: str) -> None:
+        self.damaged += [name for name in dict.fromkeys(names) if name not in self.damaged]
 
     def load(self, keys: Iterable[str] | None = None) -> dict[str, Record]:
         """Records by key: those asked for, or all. Damaged fragments are left out and named in `damaged`."""
@@ -149,9 +160,13 @@ class Ledger:
         records = {}
         for key in wanted:
             try:
-                records[key] = decoder.decode(bodies[key])
-            except msgspec.MsgspecError:
-                self.damaged.append(f"{key}.json")
+                record = decoder.decode(bodies[key])
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                record = None
+            if record is None or record.key != key:
+                self._note(f"{key}.json")
+            else:
+                records[key] = record
         return records
 
     def _bodies(self) -> dict[str, bytes]:
@@ -169,27 +184,29 @@ class Ledger:
         try:
             with contextlib.closing(self._connect()) as index:
                 return self._through(index, found)
-        except sqlite3.DatabaseError:
+        except (sqlite3.Error, ValueError, OverflowError):
             with contextlib.suppress(OSError):  # it is only a copy: the next reading makes it anew
                 (self.folder / "index.sqlite").unlink()
-            return {key: body for key, (path, _, _) in found.items() if (body := self._read(Path(path)))}
+            read = {key: self._read(Path(path)) for key, (path, _, _) in found.items()}
+            return {key: unseal(fragment) for key, fragment in read.items() if fragment}
 
     def _connect(self) -> sqlite3.Connection:
         index = sqlite3.connect(self.folder / "index.sqlite", timeout=5)
         index.execute(
-            f"CREATE TABLE IF NOT EXISTS {TABLE} (key TEXT PRIMARY KEY, mtime INTEGER, size INTEGER, body BLOB)"
+            f"CREATE TABLE IF NOT EXISTS {TABLE} (key TEXT PRIMARY KEY, mtime INTEGER, size INTEGER, fragment BLOB)"
         )
         return index
 
     def _through(self, index: sqlite3.Connection, found: dict[str, tuple[str, int, int]]) -> dict[str, bytes]:
-        known = {key: (mtime, size, body) for key, mtime, size, body in index.execute(f"SELECT * FROM {TABLE}")}
+        known = {key: row for key, *row in index.execute(f"SELECT * FROM {TABLE}")}
         bodies, changed = {}, []
         for key, (path, mtime, size) in found.items():
-            if key in known and known[key][:2] == (mtime, size):
-                bodies[key] = known[key][2]
-            elif body := self._read(Path(path)):
+            body = _body(known[key][2]) if known.get(key, [])[:2] == [mtime, size] else b""
+            if not body and (fragment := self._read(Path(path))):
+                body = unseal(fragment)
+                changed.append((key, mtime, size, fragment))
+            if body:
                 bodies[key] = body
-                changed.append((key, mtime, size, body))
         gone = [(key,) for key in known.keys() - found.keys()]
         if changed or gone:
             with index:
@@ -198,22 +215,19 @@ class Ledger:
         return bodies
 
     def _read(self, path: Path) -> bytes:
-        """The record's bytes when its checksum holds and its schema is ours; otherwise empty, and noted."""
+        """A fragment when its checksum holds and its schema is ours; otherwise empty, and noted."""
         try:
-            fragment = msgspec.json.decode(path.read_bytes(), type=_Fragment)
-            body = bytes(fragment.record)
-            if hashlib.sha256(body).hexdigest() != fragment.sha256:
-                raise ValueError("checksum")
-            if msgspec.json.decode(body, type=_Schema).schema == SCHEMA:
-                return body
+            fragment = path.read_bytes()
+            if msgspec.json.decode(unseal(fragment), type=_Schema).schema == SCHEMA:
+                return fragment
         except (OSError, ValueError, msgspec.MsgspecError):
             pass
-        self.damaged.append(path.name)
+        self._note(path.name)
         return b""
 
     def remember(self, planned: Export) -> None:
         """Store the plan of the last run of a suite: an export without records."""
-        write_bytes(self.folder / "plans" / f"{planned.suite}.json", _encoder.encode(planned) + b"\n")
+        write_bytes(self.folder / "plans" / f"{planned.suite}.json", seal(_encoder.encode(planned)))
 
     def last(self, suite: str) -> Export | None:
         """The plan of the last run of a suite, or None when there was none here."""
@@ -221,11 +235,38 @@ class Ledger:
         if not path.is_file():
             return None
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Export)
-        except msgspec.MsgspecError as error:
+            return msgspec.json.decode(unseal(path.read_bytes()), type=Export)
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
             raise StorageError(
                 f"{path} was written by another version or is damaged ({error}); run the suite again"
             ) from error
+
+    def _statistics_path(self, key: str) -> Path:
+        return self.folder / "statistics" / f"{key}.json"
+
+    def keep_statistics(self, key: str, made: Statistics) -> None:
+        """Store what was computed from predictions, under a digest of all that decides it."""
+        write_bytes(self._statistics_path(key), seal(_encoder.encode(made)))
+
+    def statistics(self, key: str) -> Statistics | None:
+        """The statistics of that key; None when they are not here. Raises StorageError when they were changed."""
+        path = self._statistics_path(key)
+        if not path.is_file():
+            return None
+        try:
+            return msgspec.json.decode(unseal(path.read_bytes()), type=Statistics)
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            raise StorageError(
+                f"the statistics {path} were written by another version or are damaged ({error})"
+            ) from error
+
+
+def _body(fragment: object) -> bytes:
+    """The record's JSON in a row of the index; empty when the row was changed."""
+    try:
+        return unseal(fragment) if isinstance(fragment, bytes) else b""
+    except ValueError:
+        return b""
 
 
 def pack(predictions: Predictions) -> bytes:

@@ -51,13 +51,11 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
             "version": STATISTICS_VERSION,
         }
     )
-    path = ledger.folder / "statistics" / f"{key}.json"
-    if path.is_file():
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Statistics)
-        except msgspec.MsgspecError:
-            say(f"{path.name} is damaged; the statistics are computed again")
-    from bench.files import write_bytes
+    try:
+        if stored := ledger.statistics(key):
+            return stored
+    except StorageError as error:
+        say(f"warning: {error}; they are computed again")
     from bench.stats import Predictions, compute
 
     cells: dict[Method, dict[int, Predictions]] = {}
@@ -88,7 +86,7 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
     if not complete:
         say("warning: the errors of some imputations are not in the ledger: those imputers are not compared")
     if whole and complete:
-        write_bytes(path, msgspec.json.encode(made))
+        ledger.keep_statistics(key, made)
     return made
 
 

@@ -25,7 +25,7 @@ from bench.records import Audit, Export, Record, Statistics, TaskSummary
 from bench.registry import Registry
 from bench.request import Request
 from bench.stages.cohort import path_of, size_of
-from bench.stages.job import Job, Setup, completed_file, errors_file
+from bench.stages.job import Job, Setup, errors_file, is_imputed
 from bench.suite import Suite
 from bench.tuned import check_manifest
 from bench.variants import variants
@@ -62,9 +62,7 @@ class Prepared:
         again = ("failed", "timeout", "oom") if self.request.settings.retry else ()
         missing = {"not-run", *again}
         done = {
-            key
-            for key, record in self.done.items()
-            if record.status not in missing and self.ledger.has_predictions(record)
+            key for key, record in self.done.items() if record.status not in missing and not self.ledger.lacks(record)
         }
         return [cell for cell in self.plan.cells if cell.key not in done]
 
@@ -188,7 +186,7 @@ def jobs_of(prepared: Prepared, todo: list[Cell]) -> list[Job]:
     imputations = {}
     for cell in runnable:
         at = cell.coordinates
-        if cell.impute_key not in imputations and not arrays.is_complete(completed_file(cache, cell.impute_key)):
+        if cell.impute_key not in imputations and not is_imputed(cache, cell.impute_key):
             imputations[cell.impute_key] = Job(
                 id=cell.impute_key,
                 kind="impute",
@@ -256,6 +254,7 @@ def execute(
     with ledger.locked():
         if remember:
             ledger.remember(planned_export(prepared))
+        _restore_errors(prepared)
         todo = prepared.todo()
         if todo:
             _check_space(settings.out_folder(), settings.cache_folder())
@@ -296,6 +295,15 @@ def execute(
     stopped = watch.stop or ("the budget ended" if writer.left else "")
     cached = len(prepared.plan.cells) - len(todo)
     return Outcome(prepared, counts, stopped, unfinished=writer.left, cached=cached, warnings=ledger.damaged)
+
+
+def _restore_errors(prepared: Prepared) -> None:
+    """Put back the errors of imputations that the ledger lacks and the cache still has."""
+    cache = prepared.request.settings.cache_folder()
+    for cell in prepared.plan.cells:
+        record = prepared.done.get(cell.key)
+        if record and record.imputation_errors and prepared.ledger.lacks(record):
+            prepared.ledger.keep_errors(record.imputation_errors, errors_file(cache, cell.impute_key))
 
 
 def _check_space(*folders: Path) -> None:

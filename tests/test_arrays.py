@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
+from sealing import DAMAGE, damaged
 
 from bench import arrays
 from bench.errors import StorageError
@@ -36,6 +38,33 @@ def test_what_is_written_is_read_bit_for_bit(tmp_path, written, metadata):
         assert read[name].dtype == array.dtype
         assert read[name].shape == array.shape
         assert read[name].tobytes() == array.tobytes()
+
+
+@given(DAMAGE)
+@settings(RELAXED, max_examples=400)
+def test_any_changed_byte_is_noticed_whether_of_the_data_or_of_the_metadata(tmp_path, damage):
+    file = tmp_path / "file"
+    arrays.write(file, {"a": np.arange(9.0), "b": np.ones((2, 3), bool)}, {"ids": '["r0001", "r0002"]'})
+    file.write_bytes(damaged(file.read_bytes(), *damage))
+    arrays.forget_checks()
+    with pytest.raises(arrays.Damaged):
+        arrays.read(file)
+
+
+def test_what_the_metadata_say_is_never_believed_after_a_change_even_where_the_data_are_not_read(tmp_path):
+    file = tmp_path / "file"
+    arrays.write(file, {"a": np.arange(9.0)}, {"ids": '["r0001", "r0002"]'})
+    file.write_bytes(file.read_bytes().replace(b"r0002", b"r0003"))
+    assert not arrays.is_complete(file)
+    with pytest.raises(arrays.Damaged, match="checksum does not match"):
+        arrays.metadata(file)
+
+
+def test_a_file_of_the_format_before_is_read(tmp_path):
+    text = {"ids": "r1"}
+    about = {"format": 1, "sha256": arrays._digest({"a": np.arange(3.0)}), "metadata": text}
+    save_file({"a": np.arange(3.0)}, tmp_path / "file", metadata={"gapbench": json.dumps(about, sort_keys=True)})
+    assert arrays.read(tmp_path / "file")[1] == text
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -10,11 +11,14 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sealing import DAMAGE, damaged
 
 from bench import ledger as ledgers
 from bench.errors import StorageError
 from bench.ledger import Ledger, pack, unpack
-from bench.records import SCHEMA, Audit, Coordinates, Export, Record
+from bench.records import SCHEMA, Audit, Coordinates, Export, Record, Statistics
 from bench.stats import Predictions
 
 KEY = "ab" + "0" * 62
@@ -149,6 +153,38 @@ def test_a_fragment_that_is_deleted_is_gone(ledger):
     assert ledger.load() == {}
 
 
+@given(DAMAGE)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_byte_of_the_index_is_changed_the_fragments_are_believed(ledger, damage):
+    for number in range(3):
+        ledger.write(record(key=f"{number}" * 64, seed=number))
+    before = ledger.load()
+    index = ledger.folder / "index.sqlite"
+    index.write_bytes(damaged(index.read_bytes(), *damage))
+    again = Ledger(ledger.folder.parent)
+    assert again.load() == before
+    assert again.damaged == []
+
+
+def test_a_changed_digit_in_the_index_is_put_right(ledger):
+    ledger.write(record())
+    before = ledger.load()
+    index = ledger.folder / "index.sqlite"
+    content = index.read_bytes()
+    assert b'"auroc":0.3' in content
+    index.write_bytes(content.replace(b'"auroc":0.3', b'"auroc":0.9'))
+    assert ledger.load() == before
+    assert b'"auroc":0.9' not in index.read_bytes()
+
+
+def test_a_fragment_under_the_name_of_another_is_not_taken_for_it(ledger):
+    ledger.write(record())
+    other = "ab" + "1" * 62
+    fragment(ledger, other).write_bytes(fragment(ledger).read_bytes())
+    assert ledger.load().keys() == {KEY}
+    assert ledger.damaged == [f"{other}.json"]
+
+
 @pytest.mark.parametrize("loss", ["deleted", "garbage", "another table", "a folder"])
 def test_the_index_is_made_again_or_done_without(ledger, loss):
     ledger.write(record(), predictions())
@@ -250,6 +286,48 @@ def test_the_plan_of_the_last_run_of_each_suite_is_remembered(ledger):
     ledger.remember(export("t"))
     assert ledger.last("s") == export("s")
     assert ledger.last("t") == export("t")
+
+
+@given(DAMAGE)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_changed_byte_of_a_plan_is_named_with_what_to_do(ledger, damage):
+    ledger.remember(export())
+    path = ledger.folder / "plans" / "s.json"
+    path.write_bytes(damaged(path.read_bytes(), *damage))
+    with pytest.raises(StorageError, match="run the suite again"):
+        ledger.last("s")
+
+
+@given(DAMAGE)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_changed_byte_of_stored_statistics_is_named_and_they_are_not_believed(ledger, damage):
+    ledger.keep_statistics("k", Statistics(resamples=10, alpha=0.05, seed=0))
+    assert ledger.statistics("k").resamples == 10
+    path = ledger.folder / "statistics" / "k.json"
+    path.write_bytes(damaged(path.read_bytes(), *damage))
+    with pytest.raises(StorageError, match="damaged"):
+        ledger.statistics("k")
+
+
+@given(DAMAGE, st.sampled_from(["predictions", "errors"]))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_record_whose_arrays_were_changed_lacks_them_and_they_are_named(ledger, tmp_path, damage, kind):
+    (tmp_path / "errors").write_bytes(b"what an imputation scores")
+    made = record(imputation_errors=hashlib.sha256(b"what an imputation scores").hexdigest())
+    ledger.write(made, predictions())
+    errors = ledger._errors_path(made.imputation_errors)
+    errors.unlink(missing_ok=True)
+    fresh = Ledger(tmp_path)
+    assert fresh.keep_errors(made.imputation_errors, tmp_path / "errors")
+    assert fresh.lacks(made) == []
+    path = fragment(ledger).with_suffix(".npz") if kind == "predictions" else errors
+    path.write_bytes(damaged(path.read_bytes(), *damage))
+    again = Ledger(tmp_path)
+    assert again.lacks(made) == [path]
+    assert again.damaged == [path.name]
+    if kind == "errors":
+        assert Ledger(tmp_path).keep_errors(made.imputation_errors, tmp_path / "errors")
+        assert Ledger(tmp_path).lacks(made) == []
 
 
 def test_a_plan_of_another_version_is_refused_with_what_to_do(ledger):

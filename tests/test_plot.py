@@ -352,15 +352,13 @@ def test_no_command_but_plot_imports_matplotlib(imputed: Project) -> None:
 
 
 def test_real_data_are_said_to_be_patient_level(imputed: Project, tmp_path: Path) -> None:
-    plans = imputed.folder / "results" / "ledger" / "plans" / "hidden.json"
-    before = plans.read_bytes()
+    ledger = Ledger(imputed.folder / "results")
+    before = ledger.last("hidden")
     try:
-        export = msgspec.json.decode(before)
-        export["synthetic"] = False
-        plans.write_bytes(msgspec.json.encode(export))
+        ledger.remember(msgspec.structs.replace(before, synthetic=False))
         said = imputed.bench("plot", "parity", imputed.suite, "imputer=locf,mean", f"to={tmp_path / 'p.png'}").stderr
     finally:
-        plans.write_bytes(before)
+        ledger.remember(before)
     assert said == "this picture shows patient-level values: keep it where the data may lie\n"
     quiet = imputed.bench("plot", "parity", imputed.suite, "imputer=locf,mean", f"to={tmp_path / 'q.png'}").stderr
     assert quiet == ""

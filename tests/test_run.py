@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -328,6 +329,34 @@ def test_predictions_that_are_lost_or_changed_cost_a_warning_and_are_made_again(
     assert "did not match their record" in warned.stderr
     assert "4 cells, 3 done before" in project.bench("run", project.suite).stderr
     assert project.leaderboard() == table
+
+
+@pytest.mark.parametrize("cache", ["kept", "lost"])
+@pytest.mark.parametrize("kind", ["errors", "cells"])
+def test_arrays_of_the_ledger_that_were_changed_are_named_and_made_again_by_the_next_run(project, kind, cache):
+    words = ("run", project.suite, *ONE, "scenario=mcar", "scenario.mcar.rate=0.3")
+    project.bench(*words)
+    table = project.leaderboard()
+    path = next(project.folder.glob(f"results/ledger/{kind}/*/*.npz"))
+    before = path.read_bytes()
+    path.write_bytes(before[:-9] + bytes([before[-9] ^ 1]) + before[-8:])
+    if cache == "lost":
+        shutil.rmtree(project.folder.parent / "cache")
+    assert f"warning: {path.name} in the ledger was damaged" in project.bench(*words).stderr
+    assert path.read_bytes() == before
+    assert project.leaderboard() == table
+    assert "damaged" not in project.bench(*words).stderr
+
+
+@pytest.mark.parametrize("part", ["draws.safetensors", "state.safetensors", "errors.npz"])
+def test_an_imputation_without_one_of_its_parts_is_made_again(project, part):
+    words = ("run", project.suite, "seed=1", "imputer=around", "scenario=mcar", "scenario.mcar.rate=0.3", "draws=3")
+    project.bench(*words)
+    path = next((project.folder.parent / "cache/imputations").glob(f"*/{part}"))
+    before = path.read_bytes()
+    path.unlink()
+    project.bench(*words, "out=other")
+    assert path.read_bytes() == before
 
 
 def test_a_listener_that_leaves_costs_no_cell(project):

@@ -227,7 +227,7 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
     for task, crossing in sorted(_crossing(prepared).items()):
         say(f"{request.suite.split.label}: {task}: {crossing:,} patients stand on both sides")
     for name in outcome.warnings[:5]:
-        say(f"warning: {name} in the ledger is damaged; it was ignored and its cell run again")
+        say(f"warning: {name} in the ledger was damaged; it was not believed and was made again")
     broken = [
         f"{record.coordinates.fuser}: {name} ({audit.detail})"
         for record in prepared.done.values()

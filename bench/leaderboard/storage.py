@@ -1,8 +1,14 @@
-"""Exports as files: one JSON document with a line per record, the same bytes whatever order the records came in."""
+"""Exports as files: one JSON document with a line per record, the same bytes whatever order the records came in.
+
+Its first line is the checksum of all the others. Exports of earlier versions have none and begin with their schema; they are
+read as they are.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +20,9 @@ from bench.records import SCHEMA, Export, Record
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Export)
+
+_SEALED = re.compile(rb'\{\n"sha256": "([0-9a-f]{64})",\n(.*)', re.DOTALL)
+_UNSEALED = b'{\n"schema": '
 
 
 class _Schema(msgspec.Struct):
@@ -39,7 +48,8 @@ def encode_export(export: Export) -> bytes:
         else:
             body = _encoder.encode(value)
         lines.append(f'"{field.name}": '.encode() + body)
-    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+    rest = b",\n".join(lines) + b"\n}\n"
+    return b'{\n"sha256": "' + hashlib.sha256(rest).hexdigest().encode() + b'",\n' + rest
 
 
 def finite(record: Record) -> Record:
@@ -68,6 +78,11 @@ def load_export(path: Path) -> Export:
             f"cannot read {path}: {error.strerror or error}; check the path and its permissions"
         ) from error
     try:
+        if sealed := _SEALED.fullmatch(content):
+            if hashlib.sha256(sealed[2]).hexdigest().encode() != sealed[1]:
+                raise msgspec.DecodeError("its checksum does not match: it was changed or cut short")
+        elif not content.startswith(_UNSEALED):
+            raise msgspec.DecodeError("it begins neither with a checksum nor with a schema")
         schema = msgspec.json.decode(content, type=_Schema).schema
         if schema == SCHEMA:
             return _decoder.decode(content)

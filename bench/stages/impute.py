@@ -22,13 +22,13 @@ from bench import arrays, memory
 from bench.cohort import Cohort, Series
 from bench.components import Context, Imputer
 from bench.errors import PluginError
-from bench.files import replacing
+from bench.files import is_file_of, replacing
 from bench.plan import Cell
 from bench.records import Audit
 from bench.registry import Registry, Spec
 from bench.stages.imputation_errors import Errors, pack
 from bench.stages.imputation_scores import TERMS, median, record_sums, scores_of
-from bench.stages.job import Job, Setup, completed_file
+from bench.stages.job import Job, Setup, completed_file, drawn, errors_file, is_imputed
 from bench.stages.view import View, view
 from bench.weights import installed, load_into
 
@@ -69,11 +69,14 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
     ended = time.perf_counter()
     used = 1 if all_draws is None else len(next(iter(all_draws.values())))
     content = pack(errors) if errors else b""
+    state = imputer.state_dict()
     about = {
         "scores": scores_of({str(n): errors.sums[:, k].sum(axis=0) for k, n in enumerate(errors.modalities)})
         if errors
         else {},
         "errors": hashlib.sha256(content).hexdigest() if content else "",
+        "drawn": all_draws is not None,
+        "learnt": bool(state),
         "observed_untouched": "hides_values" not in spec.tags,
         "costs": {
             "impute_fit_seconds": fitted - started,
@@ -85,7 +88,7 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
         },
     }
     place = completed_file(Path(setup.cache), cell.impute_key).parent
-    if place.is_dir() and not arrays.is_complete(place / "completed.safetensors"):
+    if place.is_dir() and not is_imputed(Path(setup.cache), cell.impute_key):
         shutil.rmtree(place, ignore_errors=True)
     with replacing(place) as folder:
         folder.mkdir()
@@ -94,7 +97,6 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
         arrays.write(folder / "completed.safetensors", completed, {"about": json.dumps(about)})
         if all_draws is not None:
             arrays.write(folder / "draws.safetensors", all_draws)
-        state = imputer.state_dict()
         if state:
             arrays.write(folder / "state.safetensors", state)
 
@@ -168,11 +170,13 @@ def blank(cohort: Cohort) -> Cohort:
 
 
 def load(cache: Path, key: str) -> Imputation:
-    """The imputation of that key, memory-mapped."""
+    """The imputation of that key, memory-mapped. Raises Damaged for a part that is gone or not what it was."""
     folder = completed_file(cache, key).parent
     completed, metadata = arrays.read(folder / "completed.safetensors")
     about = json.loads(metadata["about"])
-    draws = folder / "draws.safetensors"
+    errors = about.get("errors", "")
+    if errors and not is_file_of(errors_file(cache, key), errors):
+        raise arrays.Damaged(errors_file(cache, key), "is gone or was changed since it was written")
     untouched = (
         Audit(True, "every observed entry came back bit-identical")
         if about["observed_untouched"]
@@ -180,11 +184,11 @@ def load(cache: Path, key: str) -> Imputation:
     )
     return Imputation(
         completed=completed,
-        draws=arrays.read(draws)[0] if draws.is_file() else None,
+        draws=arrays.read(folder / "draws.safetensors")[0] if drawn(about) else None,
         scores=about["scores"],
         audits={"observed-untouched": untouched},
         costs=about["costs"],
-        errors=about.get("errors", ""),
+        errors=errors,
     )
 
 

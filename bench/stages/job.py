@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from bench import arrays
 from bench.components import Context
 from bench.plan import Cell
 from bench.suite import Hiding, Scaling, Split
@@ -46,6 +48,23 @@ def completed_file(cache: Path, key: str) -> Path:
 def errors_file(cache: Path, key: str) -> Path:
     """Where the errors of an imputation on each test record lie, where anything was hidden and filled."""
     return cache / "imputations" / key / "errors.npz"
+
+
+def is_imputed(cache: Path, key: str) -> bool:
+    """Whether an imputation is there with all its parts; arrays are compared with their digests when they are read."""
+    try:
+        about = json.loads(arrays.metadata(completed_file(cache, key))["about"])
+        folder = completed_file(cache, key).parent
+        parts = ["draws.safetensors"] * bool(drawn(about)) + ["state.safetensors"] * bool(about.get("learnt"))
+        whole = all(arrays.is_complete(folder / part) for part in parts)
+        return whole and (not about.get("errors") or errors_file(cache, key).is_file())
+    except (arrays.Damaged, KeyError, TypeError, ValueError):
+        return False
+
+
+def drawn(about: dict[str, Any]) -> bool:
+    """Whether all draws of an imputation were stored beside their median."""
+    return bool(about.get("drawn", about["costs"]["draws"] > 1))
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,10 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from fake_exports import PUBLISHED, make_export, simulated_export
+from hypothesis import HealthCheck, given, settings
+from sealing import DAMAGE, damaged
 
 from bench.errors import StorageError
 from bench.leaderboard import load_export, redact, render, save_export
 from bench.leaderboard.redact import redact_command, redact_text
+from bench.leaderboard.storage import encode_export
 from bench.records import Audit
 
 
@@ -62,6 +65,25 @@ def test_a_damaged_file_is_one_clear_line(tmp_path: Path, damage: bytes) -> None
     path.write_bytes(damage)
     with pytest.raises(StorageError, match=r"a\.json is not a complete export .* bench report"):
         load_export(path)
+
+
+DAMAGED = make_export(["mean"], ["gbm"], scenarios=("mcar",))
+
+
+@given(DAMAGE)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_changed_byte_is_noticed(tmp_path: Path, damage: tuple[float, int]) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(damaged(encode_export(DAMAGED), *damage))
+    with pytest.raises(StorageError, match="not a complete export"):
+        load_export(path)
+
+
+def test_an_export_of_an_earlier_version_has_no_checksum_and_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    content = encode_export(DAMAGED)
+    path.write_bytes(b"{\n" + content.split(b"\n", 2)[2])
+    assert load_export(path).suite == DAMAGED.suite
 
 
 def test_a_truncated_file_is_one_clear_line(tmp_path: Path) -> None:
