@@ -1,0 +1,122 @@
+"""From results of jobs to records of cells, one by one as they come, each with where it comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bench import provenance
+from bench.execute.pool import Result
+from bench.files import write_text
+from bench.records import Audit, Record
+from bench.stages.cohort import size_of
+from bench.stages.job import errors_file
+from bench.suite import Suite
+
+if TYPE_CHECKING:
+    from bench.run import Prepared
+
+
+def _said(suite: Suite) -> dict[str, str]:
+    """What of the protocol differs from the default, for the provenance of a record."""
+    return {
+        "scaling": suite.scaling.said(),
+        "hidden in": suite.hiding.said(),
+        "absent modalities": "filled" if suite.fill_absent else "",
+        "training": suite.training.said(),
+    }
+
+
+def _json(params: dict[str, object]) -> str:
+    return msgspec.json.encode(params, order="deterministic").decode()
+
+
+class Writer:
+    """Turns results of jobs into records of cells, one by one, as they come."""
+
+    def __init__(self, prepared: Prepared):
+        self.prepared = prepared
+        plan, request = prepared.plan, prepared.request
+        self.left = 0
+        self.cells = {c.key: c for c in plan.cells}
+        self.bases = {c.coordinates: c.key for c in plan.cells if not c.coordinates.audit}
+        self.common = {
+            **provenance.surroundings(plan.device),
+            "manifest": plan.manifest,
+            "split": request.suite.split.said(),
+            **{name: said for name, said in _said(request.suite).items() if said},
+            "profile": request.settings.profile,
+            "command": request.command(),
+            "threads": str(request.settings.threads),
+        }
+
+    def take(self, result: Result) -> None:
+        if result.job.kind != "fuse":
+            if result.status == "ok" and result.job.kind == "cohort":
+                plan = self.prepared.plan
+                size = size_of(self.prepared.request.settings.cache_folder(), plan.cohort_key)
+                self.prepared.estimates.resize(size or self.prepared.estimates.records)
+            elif result.status == "ok" and result.job.kind == "impute" and result.job.cell:
+                at = result.job.cell.coordinates
+                self.prepared.estimates.see("impute", at.scenario, at.imputer, result.seconds)
+            elif result.log:
+                self._log(result)
+            return
+        cell = result.job.cell
+        assert cell is not None
+        if result.status == "not-run":
+            self.left += 1
+            return
+        if result.status == "ok":
+            assert result.answer is not None
+            record, predictions = result.answer.result
+            at = cell.coordinates
+            self.prepared.estimates.see("fuse", at.task, at.fuser, result.seconds)
+            self.write(record, predictions, result.job.device)
+            return
+        if result.log:
+            self._log(result)
+        record = Record(
+            key=cell.key, coordinates=cell.coordinates, status=result.status, reason=result.reason,
+            costs={"seconds": result.seconds},
+        )  # fmt: skip
+        self.write(record, device=result.job.device)
+
+    def write(self, record: Record, predictions: object = None, device: str = "cpu") -> None:
+        """Complete a record with where it comes from and store it."""
+        fuser = self.cells[record.key].fuser.name
+        torch = "torch" in self.prepared.registry.get("fuser", fuser).tags
+        precision = self.prepared.request.settings.precision if torch else "fp32"
+        scenario = self.cells[record.key].scenario
+        hidden = {"scenario parameters": f"{scenario.label} {_json(scenario.params)}"} if scenario.params else {}
+        if record.imputation_errors:
+            cache = self.prepared.request.settings.cache_folder()
+            if not self.prepared.ledger.keep_errors(
+                record.imputation_errors, errors_file(cache, self.cells[record.key].impute_key)
+            ):
+                record.imputation_errors = ""
+        given = self.cells[record.key].imputer.weights
+        trained = {"imputer weights": self.prepared.weights[given]} if given else {}
+        record.provenance = {**trained, **self.common, **hidden, "device type": device, "precision": precision}
+        self.prepared.ledger.write(record, predictions)  # type: ignore[arg-type]
+        if record.coordinates.audit == "repeat" and record.status == "ok":
+            self._compare(record, device)
+        self.prepared.done[record.key] = record
+
+    def _compare(self, record: Record, device: str) -> None:
+        """The audit `repeat-identical`: the same cell, done again by another job, gave the same bits."""
+        base = self.prepared.done.get(self.bases.get(msgspec.structs.replace(record.coordinates, audit=""), ""))
+        if base is None or base.status != "ok":
+            audit = Audit(None, "the cell to compare with has no result")
+        elif base.predictions == record.predictions:
+            audit = Audit(True, "test predictions are bit-identical")
+        elif device == "cuda":
+            audit = Audit(None, "differs by rounding, as CUDA kernels may; identity is promised on the CPU only")
+        else:
+            audit = Audit(False, "test predictions differ from the first run of the same cell")
+        record.audits = {"repeat-identical": audit}
+        self.prepared.ledger.write(record)
+
+    def _log(self, result: Result) -> None:
+        write_text(self.prepared.ledger.folder / "logs" / f"{result.job.id}.log", result.log)
