@@ -24,6 +24,9 @@ _DTYPES = {
     "F64": np.float64,
 }
 
+STORED = tuple(np.dtype(kind) for kind in _DTYPES.values())
+"""The types of arrays that can be stored."""
+
 _ABOUT = "gapbench"
 """The one entry of the file's own metadata, since the library writes several in no fixed order: JSON of format, digest, ours."""
 

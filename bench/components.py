@@ -57,15 +57,18 @@ class Context:
     parts: Callable[[Sequence[str], Sequence[str]], np.ndarray] | None = field(default=None, compare=False)
     should_stop: Callable[[], bool] = field(default=_never, compare=False)
     report: Callable[[str], None] = field(default=_ignore, compare=False)
-    notes: list[str] | None = field(default=None, compare=False)
+    notes: list[tuple[str, tuple[object, ...]]] | None = field(default=None, compare=False)
 
-    def note(self, text: str) -> None:
-        """Say what a fuser's fit decided or found (a mode, a size, how evenly experts are used): reported like progress, and kept
-        in the record of the cell. Nothing about single records.
+    def note(self, name: str, *values: object) -> None:
+        """Keep in the record of the cell what a fuser's fit decided or found: a mode, a size, how evenly experts are used.
+
+        name, values: as the fuser declares them (`notes=` of its registration, see `bench.registry.NOTES`); anything else
+        fails the cell, since a record is shared. Reported like progress too; without values it is progress and no more.
         """
-        self.report(text)
-        if self.notes is not None:
-            self.notes.append(text)
+        told = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in values)
+        self.report(f"{name}: {', '.join(told)}" if values else name)
+        if self.notes is not None and values:
+            self.notes.append((name, values))
 
     def seed_for(self, axis: str, *names: object) -> int:
         """A seed for one axis (see `bench.seeds`)."""

@@ -34,9 +34,16 @@ EXIT_CODES = {
 
 
 class BenchError(Exception):
-    """Base of all errors that are printed as one clear line, without a traceback."""
+    """Base of all errors that are printed as one clear line, without a traceback.
+
+    public: what of the message may stand in a record; other than the message where that quotes a component.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", public: str = ""):
+        super().__init__(message)
+        self.public = public or message
 
 
 class UsageError(BenchError):

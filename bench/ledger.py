@@ -28,7 +28,7 @@ import msgspec
 
 from bench.errors import StorageError
 from bench.files import is_file_of, storage, sweep, write_bytes
-from bench.records import SCHEMA, Coordinates, Export, Record, Statistics
+from bench.records import SCHEMA, Coordinates, Export, Record, Statistics, encode_record
 from bench.sealed import seal, unseal
 
 if TYPE_CHECKING:
@@ -81,13 +81,18 @@ class Ledger:
         return self.folder / "cells" / key[:2] / f"{key}.json"
 
     def write(self, record: Record, predictions: Predictions | None = None) -> None:
-        """Store a record (and its predictions, first). Raises StorageError; then nothing of it is visible."""
+        """Store a record (and its predictions, first). Raises StorageError, and ValueError for what could not be read again; then
+        nothing of it is visible.
+        """
         path = self._path(record.key)
         if predictions is not None:
             content = pack(predictions)
             record.predictions = hashlib.sha256(content).hexdigest()
+            body = encode_record(record)
             write_bytes(path.with_suffix(".npz"), content)
-        write_bytes(path, seal(_encoder.encode(record)))
+        else:
+            body = encode_record(record)
+        write_bytes(path, seal(body))
 
     def predictions(self, record: Record) -> Predictions:
         """The predictions of a record. Raises StorageError when they are missing or not those the record was made from.

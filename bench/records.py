@@ -70,6 +70,13 @@ class Calibration(msgspec.Struct, frozen=True):
     bins: list[Bin] = []
 
 
+class Note(msgspec.Struct, frozen=True):
+    """What a fuser's fit decided or found, as it declares it (`bench.registry.Spec.notes`): no words of its own."""
+
+    name: str
+    values: list[int | float | str]
+
+
 class Record(msgspec.Struct, kw_only=True):
     """One cell's result. Every planned cell has one once it was tried.
 
@@ -93,7 +100,8 @@ class Record(msgspec.Struct, kw_only=True):
                 imputation; "" when nothing was scored.
     patterns:   the primary score by which modalities were available; empty where there are too few test records.
     calibration: of tasks that predict probabilities; None for regression.
-    notes:      what the fuser said of its fit (`bench.components.Context.note`).
+    notes:      what the fuser said of its fit (`bench.components.Context.note`); text in records of earlier versions.
+    own_words:  the reason holds no words of a component; False in records of earlier versions, where it may.
     """
 
     schema: int = SCHEMA
@@ -114,7 +122,8 @@ class Record(msgspec.Struct, kw_only=True):
     imputation_errors: str = ""
     patterns: list[Pattern] = []
     calibration: Calibration | None = None
-    notes: list[str] = []
+    notes: list[Note | str] = []
+    own_words: bool = False
 
 
 class Method(msgspec.Struct, frozen=True, order=True):
@@ -281,6 +290,40 @@ class Export(msgspec.Struct, kw_only=True):
     control_fusers: list[str] = []
     published: list[Published] = []
     modality_sets: dict[str, list[str]] = {}
+
+
+LARGEST = 2**20
+"""Bytes of a record's JSON at most."""
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """A record as JSON that is read back as that very record. Raises ValueError for one that JSON cannot carry: a number that
+    is not finite, text that is no Unicode, another type than its field's; and for one larger than `LARGEST`.
+    """
+    try:
+        body = _encoder.encode(record)
+        same = _decoder.decode(body) == record
+    except (msgspec.MsgspecError, TypeError, UnicodeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"it cannot be written as JSON and read again ({type(error).__name__})") from error
+    if not same:
+        raise ValueError("it is not the same once it is written as JSON and read again")
+    if len(body) > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST // 2**20} MiB")
+    return body
+
+
+def shareable(record: Record) -> Record:
+    """The record as it may leave the machine: without words of a component, which records of earlier versions hold."""
+    notes = [note for note in record.notes if isinstance(note, Note)]
+    reason = record.reason
+    if record.status in ("failed", "oom", "timeout") and not record.own_words:
+        reason = "told in the ledger alone, by an earlier version; run it again"
+    if notes == record.notes and reason == record.reason:
+        return record
+    return msgspec.structs.replace(record, notes=notes, reason=reason, own_words=True)
 
 
 def method_of(coordinates: Coordinates) -> Method:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -39,8 +40,20 @@ TAGS: Mapping[str, str] = {
 }
 
 
+NOTES: Mapping[str, str] = {
+    "count": "whole numbers from 0, of which a record keeps three significant digits",
+    "share": "numbers from 0 to 1, of which a record keeps two decimals",
+    "modality": "names of modalities of the cell",
+}
+"""What a declared note may hold, besides words that the declaration lists: nothing that could name or measure a single record."""
+
+
 MARK = "synthetic.json"
 """The file by which generated data are known wherever they are moved: in `data.root` itself, or among a dataset's files."""
+
+
+NOTE = re.compile(r"[a-z][a-z0-9 -]{0,59}")
+"""The name of a declared note."""
 
 
 class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +100,8 @@ class Spec:
     space: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """What tuning may choose from: parameter -> its values, every combination of them allowed. Small, so that every method
     can be given the same number of trials."""
+    notes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """fuser: what `Context.note` may keep in a record: name -> a key of `NOTES`, or the words one of which it is"""
     tasks: Mapping[str, Any] = field(default_factory=dict)
     """dataset: name -> bench.cohort.Task"""
     modalities: tuple[str, ...] = ()
@@ -122,10 +137,8 @@ class Spec:
         try:
             return getattr(importlib.import_module(module), name)
         except Exception as error:
-            raise PluginError(
-                f'{self.kind} "{self.name}" (from {self.plugin}) cannot be loaded from {path}: '
-                f"{type(error).__name__}: {error}"
-            ) from error
+            what = f'{self.kind} "{self.name}" (from {self.plugin}) cannot be loaded from {path}'
+            raise PluginError(f"{what}: {type(error).__name__}: {error}", public=what) from error
 
     def build(self, params: msgspec.Struct | Mapping[str, Any] | None = None) -> Any:
         """The component, constructed with its parameters (a struct, a mapping of its fields, or the defaults)."""
@@ -186,6 +199,12 @@ class Registry:
         for declared_in in ("generate_params", "indifferent"):
             if stray := [name for name in getattr(spec, declared_in) if name not in fields]:
                 raise PluginError(f'{kind} "{name}" of {origin}: {declared_in} names no parameter: {", ".join(stray)}')
+        for note, values in spec.notes.items():
+            if not NOTE.fullmatch(note) or (isinstance(values, str) and values not in NOTES):
+                raise PluginError(
+                    f'{kind} "{spec.name}" of {origin}: the note "{note}" must be a few plain words and hold one of '
+                    f"{', '.join(NOTES)}, or a tuple of words"
+                )
         if spec.randomness not in ("deterministic", "seeded", "stochastic"):
             raise PluginError(f'{kind} "{name}" of {origin}: randomness "{spec.randomness}" is not known')
         self._specs[kind, name] = spec

@@ -12,7 +12,7 @@ from bench.differences import suffix
 from bench.errors import StorageError
 from bench.identity import digest
 from bench.ledger import Ledger
-from bench.records import Export, Method, Record, Statistics, method_of
+from bench.records import Export, Method, Record, Statistics, method_of, shareable
 
 if TYPE_CHECKING:
     from bench.stages.imputation_errors import Errors
@@ -32,7 +32,9 @@ def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = _silen
     that two suites share is computed once.
     """
     found = ledger.load({key for _, key in planned.planned})
-    records = [msgspec.structs.replace(found[key], coordinates=at) for at, key in planned.planned if key in found]
+    records = [
+        shareable(msgspec.structs.replace(found[key], coordinates=at)) for at, key in planned.planned if key in found
+    ]
     export = msgspec.structs.replace(planned, records=records)
     settings = planned.statistics or Statistics(resamples=1000, alpha=0.05, seed=0)
     return msgspec.structs.replace(export, statistics=_statistics(export, settings, ledger, say))

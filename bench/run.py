@@ -70,7 +70,8 @@ class Prepared:
 @dataclass
 class Outcome:
     """How a run ended. counts: cells of the plan by status; stopped: why it ended early, or empty; unfinished:
-    cells whose turn did not come or that were stopped, those tried again after a failure included.
+    cells whose turn did not come or that were stopped, those tried again after a failure included. warnings: damaged files of
+    the ledger; logs: what failed in this run -> the file that holds what it said.
     """
 
     prepared: Prepared
@@ -79,6 +80,7 @@ class Outcome:
     unfinished: int = 0
     cached: int = 0
     warnings: list[str] = field(default_factory=list)
+    logs: dict[str, Path] = field(default_factory=dict)
 
     @property
     def bad(self) -> int:
@@ -294,7 +296,7 @@ def execute(
     )
     stopped = watch.stop or ("the budget ended" if writer.left else "")
     cached = len(prepared.plan.cells) - len(todo)
-    return Outcome(prepared, counts, stopped, unfinished=writer.left, cached=cached, warnings=ledger.damaged)
+    return Outcome(prepared, counts, stopped, writer.left, cached, ledger.damaged, writer.logs)
 
 
 def _restore_errors(prepared: Prepared) -> None:

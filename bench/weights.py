@@ -357,6 +357,5 @@ def load_into(imputer: Imputer[Any], path: Path, seen: Cohort, scaler: Scaler, d
     try:
         imputer.load_state_dict(found.state)
     except Exception as error:
-        raise PluginError(
-            f"imputer {found.record.component} does not take the weights {found.name}: {type(error).__name__}: {error}"
-        ) from error
+        what = f"imputer {found.record.component} does not take the weights {found.name}"
+        raise PluginError(f"{what}: {type(error).__name__}: {error}", public=what) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,6 +40,7 @@ class Writer:
         self.prepared = prepared
         plan, request = prepared.plan, prepared.request
         self.left = 0
+        self.logs: dict[str, Path] = {}
         self.cells = {c.key: c for c in plan.cells}
         self.bases = {c.coordinates: c.key for c in plan.cells if not c.coordinates.audit}
         self.common = {
@@ -84,7 +86,7 @@ class Writer:
         self.write(record, device=result.job.device)
 
     def write(self, record: Record, predictions: object = None, device: str = "cpu") -> None:
-        """Complete a record with where it comes from and store it."""
+        """Complete a record with where it comes from and store it. One that could not be read again is a failed cell."""
         fuser = self.cells[record.key].fuser.name
         torch = "torch" in self.prepared.registry.get("fuser", fuser).tags
         precision = self.prepared.request.settings.precision if torch else "fp32"
@@ -99,7 +101,15 @@ class Writer:
         given = self.cells[record.key].imputer.weights
         trained = {"imputer weights": self.prepared.weights[given]} if given else {}
         record.provenance = {**trained, **self.common, **hidden, "device type": device, "precision": precision}
-        self.prepared.ledger.write(record, predictions)  # type: ignore[arg-type]
+        record.own_words = True
+        try:
+            self.prepared.ledger.write(record, predictions)  # type: ignore[arg-type]
+        except ValueError as error:
+            record = Record(
+                key=record.key, coordinates=record.coordinates, status="failed", own_words=True,
+                reason=f"the record of the cell cannot be stored: {error}", provenance=record.provenance,
+            )  # fmt: skip
+            self.prepared.ledger.write(record)
         if record.coordinates.audit == "repeat" and record.status == "ok":
             self._compare(record, device)
         self.prepared.done[record.key] = record
@@ -119,4 +129,6 @@ class Writer:
         self.prepared.ledger.write(record)
 
     def _log(self, result: Result) -> None:
-        write_text(self.prepared.ledger.folder / "logs" / f"{result.job.id}.log", result.log)
+        path = self.prepared.ledger.folder / "logs" / f"{result.job.id}.log"
+        write_text(path, result.log)
+        self.logs[result.job.label] = path

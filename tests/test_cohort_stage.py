@@ -59,8 +59,8 @@ def test_the_splits_that_a_cohort_carries_come_back_and_must_be_those_declared(c
     assert np.array_equal(load(tmp_path / "cohort").splits["fold0"], parts)
     assert np.array_equal(carrying.take(np.array([5, 1])).splits["fold0"], parts[[5, 1]])
     for wrong, spec, message in [
-        (carrying, SPEC, "splits are"),
-        (cohort, declared, "splits are"),
+        (carrying, SPEC, "splits must be those declared"),
+        (cohort, declared, "splits must be those declared"),
         (replace(cohort, splits={"fold0": parts + 1}), declared, "must be int8"),
         (
             replace(cohort, splits={"fold0": np.arange(len(cohort), dtype=np.int8) % 3}),
@@ -173,12 +173,12 @@ def observed(cohort):
 
 BROKEN = {
     "ids are not unique": lambda c: replace(c, ids=marked(c.ids, 1, c.ids[0])),
-    "modalities are": lambda c: replace(c, modalities={"vitals": c.modalities["vitals"]}),
-    "modalities are ['labs', 'vitals']": lambda c: replace(c, modalities=dict(reversed(c.modalities.items()))),
-    "targets are []": lambda c: replace(c, targets={}),
-    "targets are ['other', 'toy']": lambda c: replace(c, targets={**c.targets, "other": c.targets["toy"]}),
+    "vitals, labs (labs left out)": lambda c: replace(c, modalities={"vitals": c.modalities["vitals"]}),
+    "in their order: vitals, labs": lambda c: replace(c, modalities=dict(reversed(c.modalities.items()))),
+    "toy (toy left out)": lambda c: replace(c, targets={}),
+    "toy (1 more than were asked for)": lambda c: replace(c, targets={**c.targets, "other": c.targets["toy"]}),
     "toy: the target": lambda c: replace(c, targets={"toy": c.targets["toy"][:-1]}),
-    "toy: the target has": lambda c: replace(c, targets={"toy": c.targets["toy"] + 1}),
+    "values of the target are none of 0 to 1": lambda c: replace(c, targets={"toy": c.targets["toy"] + 1}),
     "groups": lambda c: replace(c, groups=c.groups[:-1]),
     "statics": lambda c: replace(c, statics=c.statics[:-1]),
     "statics are": lambda c: replace(c, static_names=("age",)),

@@ -48,9 +48,13 @@ def test_a_mask_is_the_same_for_every_method_and_differs_between_seeds(project):
 
 def test_a_failing_cell_is_shown_with_its_reason_and_the_others_go_on(project):
     run = project.bench("run", project.suite, *ONE, "fuser=waits,linear", "fuser.waits.fail=raise", code=1)
-    assert "ValueError: told to fail" in run.stderr
+    assert "ValueError at bench_toy/parts.py" in run.stderr
+    assert "told to fail" in run.stderr
+    assert "what it said, which stays on this machine: results/ledger/logs/" in run.stderr
     assert statuses(project) == {"ok": 1, "failed": 1}
-    assert "told to fail" in project.leaderboard().decode()
+    table = project.leaderboard().decode()
+    assert "ValueError at bench_toy/parts.py, line" in table
+    assert "told to fail" not in table
     logs = list((project.folder / "results/ledger/logs").glob("*.log"))
     assert any("Traceback" in log.read_text() for log in logs)
 
@@ -157,7 +161,7 @@ def test_what_a_library_prints_never_reaches_the_answer(project):
 
 def test_what_a_fuser_notes_of_its_fit_stands_in_the_record(project):
     project.bench("run", project.suite, *ONE, "fuser.waits.seconds=0.1")
-    assert [record["notes"] for record in project.records()] == [["waits for 0.1 s"]]
+    assert [record["notes"] for record in project.records()] == [[{"name": "waits", "values": [1]}]]
 
 
 def test_an_imputer_that_touches_observed_values_fails_its_cells(project):

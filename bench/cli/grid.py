@@ -236,6 +236,8 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
     ]
     for line in dict.fromkeys(broken):
         say(f"audit failed: {line}")
+    for what, log in [*outcome.logs.items()][:5]:
+        say(f"{what} failed; what it said, which stays on this machine: {log}")
     out = "" if request.settings.out == "results" else f" out={request.settings.out}"
     if outcome.unfinished:
         say(f"{outcome.unfinished} cells are left ({outcome.stopped}); go on with: {request.command()}")

@@ -31,11 +31,14 @@ GRACE = 15.0
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """How a job ended. status "not-run" with a reason when it was never started or stopped before its end."""
+    """How a job ended. status "not-run" with a reason when it was never started or stopped before its end. reason, words, log: as
+    in `Answer`.
+    """
 
     job: Job
     status: Outcome
     reason: str = ""
+    words: str = ""
     log: str = ""
     seconds: float = 0.0
     answer: Answer | None = None
@@ -184,8 +187,11 @@ class Pool:
             status: Outcome = "not-run" if answer.status == "interrupted" else answer.status
             reason = self._why_stopped() if answer.status == "interrupted" else answer.reason
             self._end(
-                Result(job=job, status=status, reason=reason, log=answer.log, seconds=answer.seconds, answer=answer)
-            )
+                Result(
+                    job=job, status=status, reason=reason, words=answer.words, log=answer.log, seconds=answer.seconds,
+                    answer=answer,
+                )
+            )  # fmt: skip
 
     def _why_stopped(self) -> str:
         return self.watch.stop or "the budget ended"
@@ -206,9 +212,12 @@ class Pool:
             reason = (
                 "its process was killed by the system, most likely for want of memory"
                 if killed
-                else f"its process ended unexpectedly with exit status {code}; see {log}"
+                else f"its process ended unexpectedly with exit status {code}"
             )
-            self._end(Result(job=job, status="oom" if killed else "failed", reason=reason, seconds=seconds))
+            words = f"its last words are in {log}"
+            self._end(
+                Result(job=job, status="oom" if killed else "failed", reason=reason, words=words, seconds=seconds)
+            )
 
     def _kill(self, worker: Worker) -> None:
         with contextlib.suppress(psutil.Error):

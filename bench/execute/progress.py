@@ -70,7 +70,7 @@ class Progress:
             return
         line = f"[{self.done}/{self.total}] {result.status:>6}  {result.job.label}  {result.seconds:.1f}s"
         if result.reason:
-            line += f"  ({result.reason})"
+            line += f"  ({result.reason}{f': {result.words}' * bool(result.words)})"
         self._print(line)
 
     def changed(self, relearn: Callable[[Job], float] | None = None) -> Callable[[Pool], None]:

@@ -14,7 +14,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,20 +21,24 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 if TYPE_CHECKING:
+    from bench.records import Record
     from bench.registry import Registry
     from bench.stages.job import Job, Setup
+    from bench.stats import Predictions
 
 
 class Answer(msgspec.Struct, kw_only=True):
     """What a worker says of a job.
 
     status: as in a record, "interrupted" when it was asked to stop, or "abort" when the whole run must end (data or
-    storage cannot be used). result: (Record, Predictions) of a fuse job. log: the traceback of a failure.
+    storage cannot be used). result: (Record, Predictions) of a fuse job. reason, words, log: as `bench.execute.failure` tells a
+    failure; the reason alone stands in the record.
     """
 
     job: str
     status: Literal["ok", "failed", "oom", "interrupted", "abort"]
     reason: str = ""
+    words: str = ""
     log: str = ""
     seconds: float = 0.0
     peak_memory: int = 0
@@ -74,38 +77,62 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
 def work(job: Job, setup: Setup, registry: Registry, connection: Connection | None = None) -> Answer:
     """Do one job and say how it went. Nothing a component does escapes as an exception."""
     from bench import memory
-    from bench.arrays import Damaged
     from bench.components import Interrupted
-    from bench.errors import BenchError, DataError, StorageError
 
     memory.start()
     started = time.perf_counter()
     answer = Answer(job=job.id, status="ok")
     try:
         answer.result = _do(job, setup, registry, connection)
-    except Interrupted:
+        if answer.result is not None:
+            answer.result[0].costs["peak_memory_bytes"] = float(memory.peak())
+            answer.result = checked(*answer.result)
+    except Interrupted as error:
         answer.status, answer.reason = "interrupted", "stopped before its end"
-    except Damaged as error:
-        error.path.unlink(missing_ok=True)
-        answer.status, answer.exit_code = "abort", error.exit_code
-        answer.reason = f"{error.path} {error.what}; it was removed: run the same command again"
-    except (DataError, StorageError) as error:
-        answer.status, answer.reason, answer.exit_code = "abort", str(error), error.exit_code
-    except BenchError as error:
-        answer.status, answer.reason, answer.log = "failed", str(error), traceback.format_exc()
-    except Exception as error:
-        answer.status = "oom" if _is_memory(error) else "failed"
-        answer.reason, answer.log = (
-            f"{type(error).__name__}: {_first_line(error)}{_place(error)}",
-            traceback.format_exc(),
-        )
+        if connection is not None and not connection.poll():
+            _fail(answer, error, job, setup, registry)
+    except BaseException as error:  # a component may raise whatever it likes, SystemExit too
+        _fail(answer, error, job, setup, registry)
     answer.seconds = time.perf_counter() - started
     answer.peak_memory = memory.peak()
     if answer.status == "ok":
         shutil.rmtree(setup.folder("scratch", job.id), ignore_errors=True)
-        if answer.result is not None:
-            answer.result[0].costs["peak_memory_bytes"] = float(answer.peak_memory)
     return answer
+
+
+def _fail(answer: Answer, error: BaseException, job: Job, setup: Setup, registry: Registry) -> None:
+    """Say how a job failed: its cell, or the run where data or storage cannot be used."""
+    from bench.arrays import Damaged
+    from bench.errors import DataError, StorageError
+    from bench.execute.failure import failure, ours, raised_here
+
+    kind, name = ("dataset", setup.dataset) if job.cell is None else ("imputer", job.cell.imputer.name)
+    if job.kind == "fuse" and job.cell is not None:
+        kind, name = "fuser", job.cell.fuser.name
+    answer.reason, answer.words, answer.log = failure(error, registry.get(kind, name).path)
+    answer.result = None
+    answer.status = "oom" if _is_memory(error, answer.words) else "failed"
+    if isinstance(error, Damaged) and ours(error) and error.path.is_relative_to(setup.cache):
+        error.path.unlink(missing_ok=True)
+        answer.status, answer.exit_code = "abort", error.exit_code
+        answer.reason = f"{error.path} {error.what}; it was removed: run the same command again"
+    elif (isinstance(error, DataError) and (ours(error) or job.kind == "cohort")) or (
+        isinstance(error, StorageError) and raised_here(error)
+    ):
+        answer.status, answer.exit_code = "abort", error.exit_code
+        answer.reason = answer.words or answer.reason  # for the terminal: nothing is recorded of a run that ends
+
+
+def checked(record: Record, predictions: Predictions) -> tuple[Record, Predictions]:
+    """The same, where they can be stored and read again. Raises PluginError."""
+    from bench.errors import PluginError
+    from bench.records import encode_record
+
+    try:
+        encode_record(record)
+    except ValueError as error:
+        raise PluginError(f"the record of the cell cannot be stored: {error}") from error
+    return record, predictions
 
 
 def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | None) -> Any:
@@ -113,7 +140,12 @@ def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | Non
 
     guest: dict[str, Any] = {}
     if connection is not None:
-        guest = {"should_stop": connection.poll, "report": lambda text: connection.send(("progress", job.id, text))}
+        from bench.execute.failure import text_of
+
+        guest = {
+            "should_stop": connection.poll,
+            "report": lambda text: connection.send(("progress", job.id, text_of(text))),
+        }
     if job.kind == "cohort":
         from bench.splits import part
         from bench.stages.cohort import prepare
@@ -146,10 +178,12 @@ def _redirect(log: str) -> None:
 def _warn_through(connection: Connection) -> None:
     """What components log as a warning is said to the person who waits, not only written to the worker's log."""
 
+    from bench.execute.failure import text_of
+
     class Through(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            with contextlib.suppress(OSError):
-                connection.send(("warning", record.getMessage()))
+            with contextlib.suppress(Exception):
+                connection.send(("warning", text_of(record.getMessage())))
 
     logging.getLogger().addHandler(Through(logging.WARNING))
 
@@ -161,15 +195,6 @@ def _follow(parent: int) -> None:
     os._exit(1)
 
 
-def _is_memory(error: BaseException) -> bool:
+def _is_memory(error: BaseException, words: str) -> bool:
     names = {cls.__name__ for cls in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in str(error)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:500]
-
-
-def _place(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in words

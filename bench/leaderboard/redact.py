@@ -10,7 +10,7 @@ from pathlib import PurePath
 import msgspec
 
 from bench.files import is_path
-from bench.records import Audit, Export, Record
+from bench.records import Audit, Export, Record, shareable
 
 PRIVATE = frozenset(
     {"host", "hostname", "node", "user", "username", "home", "pid", "worker"}
@@ -79,7 +79,8 @@ def redact(export: Export) -> Export:
     """The export without names of machines, folders and hours; scores, statistics and keys stay as they are.
 
     The command keeps its words but not the value of data.root or any absolute path; provenance loses the entries in
-    `PRIVATE` and those that hold an absolute path; reasons, details of audits and notes keep only the last part of a path.
+    `PRIVATE` and those that hold an absolute path; reasons and details of audits keep only the last part of a path, and words of
+    components, which records of earlier versions hold, are left out (`bench.records.shareable`).
     Redacting twice changes nothing more.
     """
     records = [_redact_record(record) for record in export.records]
@@ -87,6 +88,7 @@ def redact(export: Export) -> Export:
 
 
 def _redact_record(record: Record) -> Record:
+    record = shareable(record)
     provenance = {}
     for name, value in record.provenance.items():
         if name == "command":
@@ -98,5 +100,4 @@ def _redact_record(record: Record) -> Record:
         reason=redact_text(record.reason),
         audits={name: _redact_audit(audit) for name, audit in record.audits.items()},
         provenance=provenance,
-        notes=[redact_text(note) for note in record.notes],
     )

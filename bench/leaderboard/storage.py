@@ -16,7 +16,7 @@ import msgspec
 
 from bench.errors import StorageError
 from bench.files import write_bytes
-from bench.records import SCHEMA, Export, Record
+from bench.records import SCHEMA, Export, Record, shareable
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Export)
@@ -85,7 +85,8 @@ def load_export(path: Path) -> Export:
             raise msgspec.DecodeError("it begins neither with a checksum nor with a schema")
         schema = msgspec.json.decode(content, type=_Schema).schema
         if schema == SCHEMA:
-            return _decoder.decode(content)
+            export = _decoder.decode(content)
+            return msgspec.structs.replace(export, records=[shareable(record) for record in export.records])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageError(
             f"{path} is not a complete export ({error}); restore it, or make it again: bench report"

@@ -15,7 +15,7 @@ from bench.plan import Cell
 from bench.records import Record
 from bench.registry import Registry
 from bench.splits import CROSSING, PARTS, crossing
-from bench.stages import audits
+from bench.stages import audits, handed
 from bench.stages.calibration import calibration
 from bench.stages.impute import completed_cohort
 from bench.stages.job import Job, Setup
@@ -40,9 +40,10 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
                 f"the {name} part of task {task.name} holds no record with a known outcome; what is missing says: "
                 f"bench data verify {setup.dataset}"
             )
-    fuser = registry.get("fuser", cell.fuser.name).build(cell.fuser.params)
+    spec = registry.get("fuser", cell.fuser.name)
+    fuser = spec.build(cell.fuser.params)
     started = time.perf_counter()
-    notes: list[str] = []
+    notes: list[tuple[str, tuple[object, ...]]] = []
     fuser.fit(parts["train"], parts["valid"], task, replace(context, notes=notes))
     _synchronise(context.device)
     fitted = time.perf_counter()
@@ -82,7 +83,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
             "fit_seconds": fitted - started,
             "predict_seconds": predicted - fitted,
             "seconds_per_sample": (predicted - fitted) / len(outputs),
-            "parameters": float(fuser.parameters()),
+            "parameters": float(handed.count(fuser.parameters(), spec)),
         },
         counts={
             **{name: len(part) for name, part in parts.items()},
@@ -93,7 +94,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         },
         patterns=by_pattern(task, truth, outputs, {name: series.available for name, series in test.modalities.items()}),
         calibration=calibration(task, truth, outputs),
-        notes=notes,
+        notes=[*handed.notes(notes, spec, cell.modalities)],
     )
     return record, Predictions(
         ids=parts["test"].ids,

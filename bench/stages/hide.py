@@ -17,6 +17,7 @@ from bench.cohort import Cohort, Events, Series, bins_of
 from bench.components import Scenario
 from bench.errors import PluginError
 from bench.scenarios.presence import present
+from bench.stages.handed import kind_of
 
 STANDARD_ERRORS = 5.0
 """How far the realised share of hidden units may lie from the expected one."""
@@ -45,6 +46,8 @@ def hide(cohort: Cohort, scenario: Scenario, seed: int, label: str) -> Hidden:
     Raises PluginError when the scenario returns something that is no mask, or when the realised share of hidden units
     is further from the expected one than chance explains (see `_assert_share`).
     """
+    if scenario.unit not in ("entries", "cells"):
+        raise PluginError(f'scenario "{label}": unit must be "entries" or "cells"')
     observed = {name: _read_only(series.observed) for name, series in cohort.modalities.items()}
     hidden = {name: np.zeros(known.shape, bool) for name, known in observed.items()}
     expected, spread, units, realised = np.zeros((4, len(cohort)))
@@ -57,7 +60,7 @@ def hide(cohort: Cohort, scenario: Scenario, seed: int, label: str) -> Hidden:
         else:
             masks = {name: mask[i] for name, mask in whole.items()}
         for name, mask in masks.items():
-            _check_mask(name, mask, known, label, str(record))
+            _check_mask(name, mask, known, label)
             hidden[name][i] = mask
         if scenario.unit == "entries":
             units[i] = sum(int(known[name].sum()) for name in names)
@@ -81,6 +84,10 @@ def _at_once(
     """The masks of a scenario that hides a cohort at once, as many as there are records; else None."""
     whole = scenario.hide_cohort(observed, cohort.ids.tolist())
     for name, mask in (whole or {}).items():
+        if name not in observed:
+            raise PluginError(
+                f'scenario "{label}": hide_cohort() must return only modalities: {", ".join(sorted(observed))}'
+            )
         if not isinstance(mask, np.ndarray) or mask.shape[:1] != (len(cohort),):
             raise PluginError(
                 f'scenario "{label}", modality "{name}": hide_cohort() must return a bool array [n, length, channels] '
@@ -99,13 +106,16 @@ def _generators(seed: int, label: str, record: str) -> Callable[[str], np.random
     return lambda name: seeds.generator(seed, "mask", label, record, name)
 
 
-def _check_mask(name: str, mask: object, known: Mapping[str, np.ndarray], label: str, record: str) -> None:
-    accepted = f'scenario "{label}", record "{record}", modality "{name}": hide() must return'
+def _check_mask(name: str, mask: object, known: Mapping[str, np.ndarray], label: str) -> None:
     if name not in known:
-        raise PluginError(f"{accepted} only modalities of the record: {', '.join(sorted(known))}")
+        raise PluginError(
+            f'scenario "{label}": hide() must return only modalities of the record: {", ".join(sorted(known))}'
+        )
     if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != known[name].shape:
-        got = f"{mask.dtype} {list(mask.shape)}" if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise PluginError(f"{accepted} a bool array {list(known[name].shape)} (length, channels), got {got}")
+        raise PluginError(
+            f'scenario "{label}", modality "{name}": hide() must return a bool array {list(known[name].shape)} '
+            f"(length, channels), got {kind_of(mask)}"
+        )
 
 
 def _assert_share(

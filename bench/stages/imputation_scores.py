@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from bench.stages.score import ScoreError
+
 LEVELS = np.arange(1, 20) / 20
 """Quantile levels of CRPS: 0.05, 0.10, ..., 0.95."""
 
@@ -67,7 +69,7 @@ def imputation_scores(
     draws:  modality -> float32 [draws, n, length, channels], as `Imputer.impute` returns; or [draws, k].
     hidden: modality -> bool, of the shape of truth: which entries to score (every one where it is left out).
 
-    See `scores_of` for what is left out. Raises ValueError when shapes do not fit or when a scored value is not finite:
+    See `scores_of` for what is left out. Raises ScoreError when shapes do not fit or when a scored value is not finite:
     never call it for an imputer tagged `leaves_nan`.
     """
     sums = {
@@ -113,18 +115,18 @@ def record_sums(name: str, truth: np.ndarray, draws: np.ndarray, hidden: np.ndar
     """The sums over the hidden entries of each record: float64 [n, terms].
 
     truth: float32 [n, length, channels] (or [n]); draws: float32 [draws, *truth]; hidden: bool, of the shape of truth
-    (None: every entry). name: of the modality, for messages. Raises ValueError as `imputation_scores` does.
+    (None: every entry). name: of the modality, for messages. Raises ScoreError as `imputation_scores` does.
     """
     if truth.shape != draws.shape[1:] or (hidden is not None and truth.shape != hidden.shape):
         shapes = f"truth {truth.shape}, draws {draws.shape}, hidden {None if hidden is None else hidden.shape}"
-        raise ValueError(f"{name}: the shapes do not fit: {shapes}")
+        raise ScoreError(f"{name}: the shapes do not fit: {shapes}")
     sums = np.zeros((len(truth), len(TERMS)))
     for part in _records(draws.shape):
         chosen = np.ones(truth[part].shape, bool) if hidden is None else hidden[part]
         known = truth[part][chosen].astype(np.float64)
         values = np.asarray(draws[:, part][:, chosen], np.float64)
         if bad := int((~np.isfinite(values)).sum() + (~np.isfinite(known)).sum()):
-            raise ValueError(f"{name}: {bad} values at hidden entries, true or imputed, are not finite numbers")
+            raise ScoreError(f"{name}: {bad} values at hidden entries, true or imputed, are not finite numbers")
         place = np.nonzero(chosen)[0]
         for column, term in enumerate(_of_entries(known, values)):
             sums[part, column] = np.bincount(place, term, minlength=len(chosen))

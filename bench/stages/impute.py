@@ -26,6 +26,7 @@ from bench.files import is_file_of, replacing
 from bench.plan import Cell
 from bench.records import Audit
 from bench.registry import Registry, Spec
+from bench.stages import handed
 from bench.stages.imputation_errors import Errors, pack
 from bench.stages.imputation_scores import TERMS, median, record_sums, scores_of
 from bench.stages.job import Job, Setup, completed_file, drawn, errors_file, is_imputed
@@ -69,7 +70,7 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
     ended = time.perf_counter()
     used = 1 if all_draws is None else len(next(iter(all_draws.values())))
     content = pack(errors) if errors else b""
-    state = imputer.state_dict()
+    state = handed.state(imputer.state_dict(), spec)
     about = {
         "scores": scores_of({str(n): errors.sums[:, k].sum(axis=0) for k, n in enumerate(errors.modalities)})
         if errors
@@ -83,7 +84,7 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
             "impute_seconds": ended - fitted,
             "impute_seconds_per_draw": (ended - fitted) / (len(cohort) * used),
             "impute_peak_memory_bytes": float(memory.peak()),
-            "imputer_parameters": float(imputer.parameters()),
+            "imputer_parameters": float(handed.count(imputer.parameters(), spec)),
             "draws": float(used),
         },
     }
@@ -141,14 +142,16 @@ def _apply(
 
 
 def _check(spec: Spec, part: Cohort, made: dict[str, np.ndarray]) -> None:
-    who = f'imputer "{spec.name}" (from {spec.plugin}) breaks its contract: '
-    if set(made) != set(part.modalities):
-        raise PluginError(f"{who}it returned {sorted(made)}, asked for {sorted(part.modalities)}")
+    who = handed.who(spec)
+    if not isinstance(made, dict) or set(made) != set(part.modalities):
+        difference = handed.difference(made if isinstance(made, dict) else (), part.modalities)
+        raise PluginError(f"{who}it must return an array for each modality it was given ({difference})")
     for name, values in made.items():
         series = part.modalities[name]
-        if values.dtype != np.float32 or values.ndim != 4 or values.shape[1:] != series.grid.shape:
+        typed = isinstance(values, np.ndarray) and values.dtype == np.float32
+        if not typed or values.ndim != 4 or values.shape[1:] != series.grid.shape or not len(values):
             raise PluginError(
-                f"{who}{name} is {values.dtype} {values.shape}, expected float32 [draws, *{series.grid.shape}]"
+                f"{who}{name} is {handed.kind_of(values)}, expected float32 [draws, *{series.grid.shape}]"
             )
         if "leaves_nan" not in spec.tags and not np.isfinite(values).all():
             raise PluginError(f"{who}{name} holds {int((~np.isfinite(values)).sum())} values that are not finite")

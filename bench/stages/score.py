@@ -11,6 +11,11 @@ import numpy as np
 
 from bench import signed
 from bench.cohort import Task
+from bench.errors import PluginError
+
+
+class ScoreError(PluginError, ValueError):
+    """Predictions or imputed values cannot be scored: shapes that do not fit, numbers that are not finite."""
 
 
 @dataclass(frozen=True)
@@ -133,17 +138,17 @@ def score(task: Task, truth: np.ndarray, outputs: np.ndarray, decided_at: np.nda
     """All of the task's metrics, by name; those that are `undefinable` and not defined are left out.
 
     decided_at: thresholds of another part for the `tuned` metrics, which are left out without them.
-    truth: float32 [n] or [n, outputs], no NaN; outputs: float32 [n, outputs]. Raises ValueError when shapes differ from the
+    truth: float32 [n] or [n, outputs], no NaN; outputs: float32 [n, outputs]. Raises ScoreError when shapes differ from the
     task's, an output or a score is not finite: such a cell fails, since a score over the rest would be a different test. A
     leaderboard shows NaN for what was left out.
     """
     if outputs.shape != (len(truth), task.outputs):
-        raise ValueError(
+        raise ScoreError(
             f"predictions have shape {outputs.shape}, the task {task.name} needs {(len(truth), task.outputs)}"
         )
     if not np.isfinite(outputs).all():
         bad = int((~np.isfinite(outputs).all(axis=1)).sum())
-        raise ValueError(f"{bad} of {len(outputs)} predictions are not finite numbers")
+        raise ScoreError(f"{bad} of {len(outputs)} predictions are not finite numbers")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say of a missing class is said by the error below
         decisions = None if decided_at is None else (outputs >= decided_at).astype(np.float32)
@@ -151,7 +156,7 @@ def score(task: Task, truth: np.ndarray, outputs: np.ndarray, decided_at: np.nda
         scores = {name: METRICS[name].function(truth, on) for name, on in of.items() if on is not None}
     scores = {name: value for name, value in scores.items() if not (METRICS[name].undefinable and math.isnan(value))}
     if strange := [name for name, value in scores.items() if not math.isfinite(value)]:
-        raise ValueError(
+        raise ScoreError(
             f"{', '.join(strange)} cannot be computed on {len(truth)} records of task {task.name}: "
             "most likely a class or label does not occur among them"
         )

@@ -10,6 +10,7 @@ from bench.cohort import Cohort, Series, Task
 from bench.errors import PluginError
 from bench.registry import Spec
 from bench.splits import crossing
+from bench.stages.handed import difference, is_text, kind_of
 
 
 def validate(cohort: Cohort, spec: Spec) -> None:
@@ -21,30 +22,47 @@ def validate(cohort: Cohort, spec: Spec) -> None:
 
 def _problems(cohort: Cohort, spec: Spec) -> Iterator[str]:
     n = len(cohort.ids)
+    for what, names in (("record ids", cohort.ids), ("groups", cohort.groups)):
+        texts = np.asarray(names)
+        if texts.ndim != 1 or texts.dtype.kind not in "UO" or not all(map(is_text, texts.tolist())):
+            yield f"{what} must be texts of 1 to 200 printable characters, str [n]"
+            return
     if len(np.unique(cohort.ids)) != n:
         yield "record ids are not unique"
     if len(cohort.groups) != n:
         yield f"there are {len(cohort.groups)} groups for {n} records"
     if list(cohort.modalities) != list(spec.modalities):
-        yield f"modalities are {list(cohort.modalities)}, declared {list(spec.modalities)}"
+        found = difference(cohort.modalities, spec.modalities)
+        yield f"modalities must be those declared, in their order: {', '.join(spec.modalities)} ({found})"
+        return
     if cohort.statics.ndim != 2 or len(cohort.statics) != n or cohort.statics.dtype != np.float32:
-        yield f"statics are {cohort.statics.dtype} {cohort.statics.shape}, expected float32 [{n}, statics]"
+        yield f"statics are {kind_of(cohort.statics)}, expected float32 [{n}, statics]"
     elif cohort.statics.shape[1] != len(cohort.static_names):
         yield f"statics are {cohort.statics.shape[1]}, but {len(cohort.static_names)} are named"
     if set(cohort.targets) != set(spec.tasks):
-        yield f"targets are {sorted(cohort.targets)}, declared {sorted(spec.tasks)}"
+        found = difference(cohort.targets, spec.tasks)
+        yield f"targets must be those of the declared tasks: {', '.join(sorted(spec.tasks))} ({found})"
+        return
     for name, target in cohort.targets.items():
         yield from (f"{name}: {said}" for said in _of_target(target, spec.tasks[name], n))
     for name, outputs in cohort.oracle.items():
-        if name not in spec.tasks or outputs.shape != (n, spec.tasks[name].outputs):
+        if name not in spec.tasks:
+            yield "an oracle is of a declared task"
+        elif outputs.shape != (n, spec.tasks[name].outputs):
             yield f"{name}: the oracle has shape {outputs.shape}"
     if set(cohort.splits) != set(spec.splits):
-        yield f"splits are {sorted(cohort.splits)}, declared {sorted(spec.splits)}"
+        found = difference(cohort.splits, spec.splits)
+        yield f"splits must be those declared: {', '.join(sorted(spec.splits)) or 'no split'} ({found})"
+        return
     for name, parts in cohort.splits.items():
         if parts.shape != (n,) or parts.dtype != np.int8 or not np.isin(parts, (0, 1, 2)).all():
             yield f"the split {name} must be int8 ({n},) of 0, 1 and 2 (train, valid, test)"
         elif astray := crossing(cohort.groups, parts):
             yield f"the split {name} parts the records of {astray} groups"
+    if not all(map(is_text, cohort.static_names)):
+        yield "the names of statics must be texts of 1 to 200 printable characters"
+    if not all(is_text(name) and type(count) is int and 0 <= count < 2**53 for name, count in cohort.counts.items()):
+        yield "counts must be whole numbers from 0 by a short printable name"
     for name, series in cohort.modalities.items():
         yield from (f"{name}: {said}" for said in _of_series(series, n, cohort.length))
 
@@ -52,13 +70,13 @@ def _problems(cohort: Cohort, spec: Spec) -> Iterator[str]:
 def _of_target(target: np.ndarray, task: Task, n: int) -> Iterator[str]:
     shape = task.target_shape(n)
     if target.shape != shape or target.dtype != np.float32:
-        yield f"the target is {target.dtype} {target.shape}, expected float32 {shape}"
+        yield f"the target is {kind_of(target)}, expected float32 {shape}"
         return
     known = np.unique(target[~np.isnan(target)])
     allowed = np.arange(task.outputs if task.kind == "multiclass" else 2)
     if task.kind != "regression" and not np.isin(known, allowed).all():
-        strange = [f"{value:g}" for value in known if value not in allowed][:3]
-        yield f"the target has values {', '.join(strange)}; a {task.kind} task accepts {allowed[0]} to {allowed[-1]}"
+        strange = int((~np.isnan(target) & ~np.isin(target, allowed)).sum())
+        yield f"{strange} values of the target are none of {allowed[0]} to {allowed[-1]}, as a {task.kind} task needs"
 
 
 def _of_series(series: Series, n: int, length: int) -> Iterator[str]:
@@ -73,6 +91,8 @@ def _of_series(series: Series, n: int, length: int) -> Iterator[str]:
         or not np.array_equal(series.observed, ~np.isnan(series.grid))
     ):
         yield "the grid must be float32, finite where observed and NaN exactly where nothing was observed"
+    if not all(map(is_text, series.channels)) or not all(unit == "" or is_text(unit) for unit in series.units):
+        yield "channels and units must be texts of up to 200 printable characters"
     if len(series.units) != channels:
         yield f"{channels} channels but {len(series.units)} units"
     if series.times.shape != (length,):

@@ -28,7 +28,7 @@ from bench_fusers.encoders.steps import grid_steps
 from bench_fusers.flexmoe_bank import MOST, AdditiveBank, Combinations, FullBank
 from bench_fusers.flexmoe_plugin import Bank, FlexMoEParams, Target, Tokeniser, flexmoe_choice
 from bench_fusers.flexmoe_router import MixedExperts, Records
-from bench_fusers.sparse_moe import use_of_experts
+from bench_fusers.sparse_moe import note_experts
 
 FULL_BANK = 6
 """Most modalities of which every combination has rows of its own in the bank, unless it is asked for."""
@@ -46,16 +46,13 @@ class FlexMoE(TorchFuser[FlexMoEParams]):
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         """See `TorchFuser.fit`. Says where several combinations share an expert, and how evenly the experts are used."""
         if target(self.params, len(train.modalities)) == "folded":
-            context.note(
-                f"flexmoe: {self.params.experts} experts for {len(train.modalities)} modalities: "
-                "combinations share experts (target=folded)"
-            )
+            context.note("target", "folded")
         super().fit(train, valid, task, context)
         assert isinstance(self.module, Network)
         self.module.eval()
         self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
         mixtures = [block.mixture for block in self.module.blocks if block.mixture is not None]
-        context.note(f"flexmoe: {use_of_experts(mixture.usage for mixture in mixtures)}")
+        note_experts(context, (mixture.usage for mixture in mixtures))
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """UsageError for sizes that do not go together, with those that do."""

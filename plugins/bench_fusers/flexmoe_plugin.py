@@ -84,6 +84,7 @@ def register(registry: Registry) -> None:
         paper="Yun et al., Flex-MoE, NeurIPS 2024",
         tags={"torch"},
         randomness="seeded",
+        notes={"evenness of experts": "share", "experts unused": "count", "target": ("folded",)},
         seconds=13.0,
         space={"learning_rate": (5e-4, 2e-3), "dropout": (0.2, 0.5), "top_k": (2, 4)},
         test_params={

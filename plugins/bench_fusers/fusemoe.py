@@ -29,7 +29,7 @@ from bench_fusers.encoders.time import PositionTable, Time2Vec
 from bench_fusers.encoders.transformer import Attention, FeedForward
 from bench_fusers.encoders.utde import UTDE
 from bench_fusers.fusemoe_plugin import FuseMoEChoice, FuseMoEParams, fusemoe_choice
-from bench_fusers.sparse_moe import ModalityMoE, use_of_experts
+from bench_fusers.sparse_moe import ModalityMoE, note_experts
 
 
 class FuseMoE(TorchFuser[FuseMoEParams]):
@@ -49,13 +49,12 @@ class FuseMoE(TorchFuser[FuseMoEParams]):
         return Network(inputs, task.outputs, self.params, choice)
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`. Notes how large the model is, and how evenly its experts are used."""
+        """See `TorchFuser.fit`. Notes how evenly its experts are used."""
         super().fit(train, valid, task, context)
         assert isinstance(self.module, Network)
         self.module.eval()
         self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
-        told = use_of_experts(layer.moe.used for layer in self.module.layers)
-        context.note(f"fusemoe: {self.parameters():,} parameters; {told}")
+        note_experts(context, (layer.moe.used for layer in self.module.layers))
 
 
 class Network(nn.Module):

@@ -146,6 +146,7 @@ def register(registry: Registry) -> None:
         paper="Han et al., FuseMoE, NeurIPS 2024",
         tags={"torch", "uses_events"},
         randomness="seeded",
+        notes={"evenness of experts": "share", "experts unused": "count"},
         seconds=90.0,
         space={"learning_rate": (5e-4, 1e-3, 2e-3), "dropout": (0.1, 0.3), "top_k": (2,)},
         test_params={

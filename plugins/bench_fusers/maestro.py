@@ -31,7 +31,7 @@ from bench_fusers.encoders.time import sinusoid
 from bench_fusers.maestro_attention import Budget, Dense, SparseLayer
 from bench_fusers.maestro_plugin import MaestroChoice, MaestroParams, maestro_choice
 from bench_fusers.maestro_tokens import Tokens
-from bench_fusers.sparse_moe import Experts, use_of_experts
+from bench_fusers.sparse_moe import Experts, note_experts
 
 QUIET = 0.1
 """The share of the steps before the first modality is dropped: 10 of 100 epochs, as published."""
@@ -50,8 +50,7 @@ class Maestro(TorchFuser[MaestroParams]):
         assert isinstance(self.module, Network)
         self.module.eval()
         self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
-        told = use_of_experts(layer.feed_forward.usage for layer in self.module.fusion)
-        context.note(f"maestro: {told}")
+        note_experts(context, (layer.feed_forward.usage for layer in self.module.fusion))
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """UsageError where the heads do not divide the width, or more experts are chosen than there are."""

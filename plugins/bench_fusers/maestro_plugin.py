@@ -93,6 +93,7 @@ def register(registry: Registry) -> None:
         paper="Mohapatra et al., MAESTRO, NeurIPS 2025",
         tags={"torch"},
         randomness="seeded",
+        notes={"evenness of experts": "share", "experts unused": "count"},
         seconds=25.0,
         space={"learning_rate": (5e-4, 2e-3), "dropout": (0.1, 0.3), "modality_dropout": (0.0, 0.4)},
         test_params={"width": 16, "heads": 2, "layers": 1, "epochs": 10, "batch_size": 32, "learning_rate": 5e-3},

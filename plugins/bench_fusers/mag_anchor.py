@@ -39,7 +39,7 @@ class AnchoredFuser(TorchFuser[P]):
                 f"parameters of {name}); choose for example fuser.{name}.heads=1"
             )
         self.anchor = choose_anchor(train, params.anchor, name)
-        context.note(f"{name}: the anchor is {self.anchor}")
+        context.note("anchor", self.anchor)
         super().fit(train, valid, task, context)
 
 

@@ -56,10 +56,7 @@ class Mult(TorchFuser[MultParams]):
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         """See `TorchFuser.fit`. Says so where a linear map stands in for the published concatenation."""
         if len(train.modalities) > WIDEST:
-            context.note(
-                f"mult: {len(train.modalities)} modalities, more than {WIDEST}: a linear map brings what each target was told "
-                f"to {2 * mult_choice(self.params).width} channels"
-            )
+            context.note("channels a linear map leaves", 2 * mult_choice(self.params).width)
         super().fit(train, valid, task, context)
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:

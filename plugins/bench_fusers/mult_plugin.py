@@ -134,6 +134,7 @@ def register(registry: Registry) -> None:
         paper="Tsai et al., Multimodal Transformer for Unaligned Multimodal Language Sequences, 2019",
         tags={"torch", "uses_events"},
         randomness="seeded",
+        notes={"channels a linear map leaves": "count"},
         seconds=30.0,
         space={"learning_rate": (5e-4, 1e-3, 2e-3), "width": (32,), "dropout": (0.3,)},
         test_params={"width": 8, "heads": 2, "epochs": 25, "batch_size": 32, "learning_rate": 3e-3},

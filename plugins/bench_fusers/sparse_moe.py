@@ -24,6 +24,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bench.components import Context
 from bench_fusers.grouped import collect, grouped_linear, grouping
 
 Gating = Literal["softmax", "laplace", "gaussian"]
@@ -301,13 +302,22 @@ def evenness(shares: torch.Tensor) -> float:
     return min(max(0.0, float(entropy(shares)) / math.log(len(shares))), 1.0)
 
 
-def use_of_experts(layers: Iterable[torch.Tensor]) -> str:
-    """For a report: the evenness of the shares [E] of each layer, and how many experts have no share, where some have none."""
-    told = []
-    for shares in layers:
-        unused = int((shares == 0).sum())
-        told.append(f"{evenness(shares):.2f}" + (f" ({unused} of {len(shares)} experts unused)" if unused else ""))
-    return f"entropy of the experts' use over its maximum: {', '.join(told)}"
+EXPERTS = {"evenness of experts": "share", "experts unused": "count"}
+"""The notes of `note_experts`, as a fuser declares them; one value per layer."""
+
+
+def note_experts(context: Context, layers: Iterable[torch.Tensor]) -> None:
+    """Keep, of the shares [E] of each layer, the entropy over its maximum, and how many experts have no share where some have
+    none.
+    """
+    shares = list(layers)
+    if not shares:
+        return
+    even, unused = EXPERTS
+    context.note(even, *map(evenness, shares))
+    idle = [int((layer == 0).sum()) for layer in shares]
+    if any(idle):
+        context.note(unused, *idle)
 
 
 def _mean(rows: torch.Tensor, counted: torch.Tensor | None) -> torch.Tensor:

@@ -54,8 +54,12 @@ class TFN(TorchFuser[TFNParams]):
         Raises UsageError for modalities that the preset does not know.
         """
         joined = self.joined(tuple(train.modalities))
-        form = f"low-rank, {self.params.rank} terms" if joined.low_rank else f"full, widths {_told(joined.widths)}"
-        context.note(f"tfn: {joined.products} products of {len(joined.widths)} modalities, {form}")
+        context.note("products", joined.products)
+        context.note("form", "low-rank" if joined.low_rank else "full")
+        if joined.low_rank:
+            context.note("terms", self.params.rank)
+        else:
+            context.note("widths", *joined.widths)
         self._bounds: tuple[float, float] | None = None
         if self.params.squash and task.kind == "regression" and task.outputs == 1:
             # Logits are on the scale of the standardised target.
@@ -224,7 +228,3 @@ def _steps(view: ModalityView, masks: bool) -> torch.Tensor:
     """[b, length, channels, or twice as many]: the completed grid, and with `masks` what was recorded."""
     values = grid_steps(view).values
     return values if masks else values[..., : view.values.shape[2]]
-
-
-def _told(widths: tuple[int, ...]) -> str:
-    return ", ".join(map(str, widths))

@@ -136,6 +136,7 @@ def register(registry: Registry) -> None:
         paper="Zadeh et al., Tensor Fusion Network, EMNLP 2017; Liu et al., Low-rank Multimodal Fusion, ACL 2018",
         tags={"torch", "uses_events"},
         randomness="seeded",
+        notes={"products": "count", "form": ("full", "low-rank"), "terms": "count", "widths": "count"},
         seconds=8.0,
         space={
             "learning_rate": (5e-4, 1e-3, 2e-3),

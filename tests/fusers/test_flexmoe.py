@@ -219,7 +219,7 @@ def test_many_modalities_share_experts_and_an_additive_bank() -> None:
 def test_training_tells_how_evenly_experts_are_used_and_is_otherwise_as_without_telling(top_k: int) -> None:
     params = FlexMoEParams(**{**SMALL, "top_k": top_k}, blocks=3, epochs=2, batch_size=16)
     line, shares = told_of_experts(FlexMoE(params), FlexMoE(params))
-    assert line == "flexmoe: entropy of the experts' use over its maximum"
+    assert line == "evenness of experts"
     assert len(shares) == 2  # of three blocks the second has no experts
 
 
@@ -233,10 +233,10 @@ def test_experts_that_nobody_chose_are_told() -> None:
             return built
 
     train, valid, _ = parts(cohort(60))
-    told: list[str] = []
+    told: list[tuple[str, tuple[object, ...]]] = []
     params = FlexMoEParams(**{**SMALL, "top_k": 1}, epochs=1)
-    Biased(params).fit(train, valid, BINARY, Context(report=told.append))
-    assert told[-1].endswith(": 0.00 (7 of 8 experts unused)")
+    Biased(params).fit(train, valid, BINARY, Context(notes=told))
+    assert told == [("evenness of experts", (0.0,)), ("experts unused", (7,))]
 
 
 @pytest.mark.parametrize(

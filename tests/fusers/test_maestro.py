@@ -12,12 +12,13 @@ import torch
 from telling import told_of_experts
 
 from bench.cohort import Task
+from bench.components import Context
 from bench.errors import UsageError
 from bench.torch_fuser import Batch, Inputs, ModalityView
 from bench_fusers.maestro import Maestro, Mixture, Network, dropped
 from bench_fusers.maestro_plugin import MAESTRO_MODES, MaestroParams
 from bench_fusers.maestro_tokens import Tokens, ordered_symbols, standardised, symbolised, words
-from bench_fusers.sparse_moe import evenness, use_of_experts
+from bench_fusers.sparse_moe import evenness, note_experts
 
 BINARY = Task("binary", "binary", ("auroc",))
 SIZES = {"vitals": (12, 3), "labs": (12, 2), "note": (1, 4)}
@@ -208,7 +209,7 @@ def test_training_tells_how_evenly_experts_are_used_and_is_otherwise_as_without_
     silent = Maestro(params)
     silent.steps = 6  # 36 training records in batches of 16, twice
     line, shares = told_of_experts(Maestro(params), silent)
-    assert line == "maestro: entropy of the experts' use over its maximum"
+    assert line == "evenness of experts"
     assert len(shares) == 2
 
 
@@ -219,11 +220,18 @@ def test_a_mixture_whose_gate_has_one_favourite_is_told_as_not_even_at_all(mode:
     mixture.gate.bias.data[2] = 1e4
     mixture(torch.randn(5, 3, 8), torch.ones(5, 3))
     assert evenness(mixture.usage) == 0
-    assert use_of_experts([mixture.usage]).endswith(": 0.00 (3 of 4 experts unused)")
+    assert noted([mixture.usage]) == [("evenness of experts", (0.0,)), ("experts unused", (3,))]
+
+
+def noted(layers: list[torch.Tensor]) -> list[tuple[str, tuple[object, ...]]]:
+    """What is kept of the shares of some layers."""
+    told: list[tuple[str, tuple[object, ...]]] = []
+    note_experts(Context(notes=told), layers)
+    return told
 
 
 def test_even_use_is_told_as_1_and_no_expert_as_unused() -> None:
-    assert use_of_experts([torch.full((7,), 1 / 7), torch.ones(1)]).endswith(": 1.00, 1.00")
+    assert noted([torch.full((7,), 1 / 7), torch.ones(1)]) == [("evenness of experts", (pytest.approx(1), 1.0))]
     assert evenness(torch.full((7,), 0.15)) == 1
     assert evenness(torch.tensor([0.5, 0.5, 0, 0])) == pytest.approx(0.5)
 

@@ -244,15 +244,16 @@ def test_squashed_predictions_lie_between_minus_three_and_three_in_the_units_of_
 
 def test_the_number_of_products_and_their_form_are_told() -> None:
     train, valid, _ = parts(cohort())
-    told: list[str] = []
+    told: list[tuple[str, tuple[object, ...]]] = []
     for given in ({}, {"fusion": "low-rank"}, {"cap": 100}, {"cap": 20}):
         fuser = TFN(params(steps=1, **given))
-        fuser.fit(train, valid, BINARY, replace(CONTEXT, report=told.append))
-    assert [line for line in told if line.startswith("tfn")] == [
-        "tfn: 1089 products of 2 modalities, full, widths 32, 32",
-        "tfn: 1089 products of 2 modalities, low-rank, 8 terms",
-        "tfn: 100 products of 2 modalities, full, widths 9, 9",
-        "tfn: 1089 products of 2 modalities, low-rank, 8 terms",
+        fuser.fit(train, valid, BINARY, replace(CONTEXT, notes=told))
+    full, low = ("form", ("full",)), ("form", ("low-rank",))
+    assert told == [
+        *[("products", (1089,)), full, ("widths", (32, 32))],
+        *[("products", (1089,)), low, ("terms", (8,))],
+        *[("products", (100,)), full, ("widths", (9, 9))],
+        *[("products", (1089,)), low, ("terms", (8,))],
     ]
 
 

@@ -35,7 +35,7 @@ class Level(Fuser):
 class Waits(Level):
     def fit(self, train, valid, task, context):
         super().fit(train, valid, task, context)
-        context.note(f"waits for {self.params.seconds:g} s")
+        context.note("waits", int(self.params.seconds > 0))
         if self.params.beacon:
             Path(self.params.beacon).touch()
         if self.params.megabytes:

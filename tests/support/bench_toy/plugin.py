@@ -41,7 +41,7 @@ def bench_register(registry):
     )  # fmt: skip
     registry.fuser(
         "waits", "bench_toy.parts:Waits", params=WaitParams, randomness="seeded", seconds=0.01,
-        summary="waits, grows, fails or dies as told, then predicts from the mean",
+        summary="waits, grows, fails or dies as told, then predicts from the mean", notes={"waits": "count"},
         space={"seconds": (0.0, 0.01), "fail": ("", "raise")},
     )  # fmt: skip
     registry.fuser("peeks", "bench_toy.parts:Peeks", seconds=0.01, summary="depends on batch mates")
