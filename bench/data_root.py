@@ -6,6 +6,7 @@ A dataset that can generate a cohort (raw files of the same layout, known to be 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import msgspec
 from bench.errors import DataError
 from bench.files import replacing, sweep, write_bytes
 from bench.registry import MARK, Spec
+from bench.sealed import seal, unseal
 
 NEIGHBOUR = Path("..") / "shared" / "data"
 """A folder of data beside the one the command runs in, so that several checkouts can share it."""
@@ -91,6 +93,30 @@ def _found(
 def fetched(cache: Path) -> Path:
     """Where `bench data fetch` puts data when no data.root is said."""
     return cache / "data"
+
+
+def check_kept(found: Located, digest: str, cache: Path) -> None:
+    """Refuse files below the cache, fetched or generated there, that are not what they were when a run first used them.
+
+    digest: of their contents. What lies elsewhere is its owner's to change. Raises DataError.
+    """
+    root = found.root.absolute()
+    if not root.is_relative_to(cache.absolute()):
+        return
+    names = sorted(str(file.absolute().relative_to(root)) for file in found.files)
+    name = hashlib.sha256(msgspec.json.encode([str(root), names])).hexdigest()
+    remembered = cache / "kept" / f"{name}.json"
+    try:
+        known = msgspec.json.decode(unseal(remembered.read_bytes()), type=str)
+    except (OSError, ValueError, msgspec.MsgspecError):
+        known = ""
+    if known and known != digest:
+        raise DataError(
+            f"the files in {root} are not what was put there: remove that folder, and the same command puts them there again; "
+            "for data of your own say data.root=DIR"
+        )
+    if not known:
+        write_bytes(remembered, seal(msgspec.json.encode(digest)))
 
 
 def _at(spec: Spec, params: Any, root: Path, report: Callable[[str], None] | None) -> Located:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from bench import arrays, device
-from bench.data_root import locate
+from bench.data_root import check_kept, locate
 from bench.errors import BenchError, StorageError, UsageError
 from bench.estimate import Estimates
 from bench.execute.pool import Aborted, Limits, Pool, Result, Watch, cores
@@ -97,9 +97,12 @@ def prepare(
     dataset = registry.get("dataset", request.suite.dataset)
     params = dataset.parameters(request.suite.data, f"suite {request.suite.name}")
     kind = device.resolve(request.settings.device)
-    root, files, synthetic = locate(dataset, params, request.root, cache, fetch, pending)
+    located = locate(dataset, params, request.root, cache, fetch, pending)
+    root, files, synthetic = located
     absent = bool(dataset.files) and not files
     digest = manifest(files, cache) if files else "" if absent else dataset.version
+    if files:
+        check_kept(located, digest, cache)
     given = wanted(request.suite.weights.files, cache)
     if not absent:
         check_weights(given, request, registry, digest)

@@ -27,7 +27,7 @@ import numpy as np
 
 from bench import arrays
 from bench.errors import DataError, PluginError, UsageError
-from bench.files import replacing, storage, write_bytes
+from bench.files import is_file_of, replacing, storage, write_bytes
 from bench.overrides import spoken
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def installed(cache: Path, digest: str) -> Path:
 def install(found: Weights, cache: Path) -> Path:
     """Put weights that were read where workers look for them. Raises StorageError."""
     path = installed(cache, found.digest)
-    if not path.is_file():
+    if not is_file_of(path, found.digest):
         with replacing(path) as temporary:
             shutil.copyfile(found.path, temporary)
     return path
@@ -219,6 +219,8 @@ def find(name: str, cache: Path) -> Weights:
         if len(fitting) > 1:
             raise UsageError(f'"{name}" begins the digest of {len(fitting)} installed weights; write more digits')
         path = fitting[0] if fitting else path
+        if fitting and not is_file_of(path, path.stem):
+            raise DataError(f"{path} was changed since it was installed; remove it and install the file again")
     return read(path)
 
 

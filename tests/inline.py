@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import ClassVar
-
-import pytest
+from unittest import mock
 
 from bench import arrays
 from bench import run as running
@@ -90,13 +89,14 @@ class _Quiet:
 
 
 def registry() -> Registry:
-    """Everything installed, the methods of the test plugin, and the strange ones."""
+    """Everything installed, the methods of the test plugin, the strange ones, and the dataset with a file."""
+    from bench_toy import filed, strange
     from bench_toy.plugin import bench_register
-    from bench_toy.strange import declare
 
     made = discover()
     bench_register(made)
-    declare(made)
+    strange.declare(made)
+    filed.declare(made)
     return made
 
 
@@ -105,14 +105,14 @@ def prepared(folder: Path, known: Registry, *words: str, suite: str = SUITE) -> 
     file = folder / "inline.toml"
     file.write_text(suite)
     words = (f"suite={file}", f"out={folder / 'results'}", f"cache={folder / 'cache'}", *words)
-    return prepare(request(words, known), known)
+    return prepare(request(words, known), known, fetch=lambda text: None)
 
 
-def run(made: Prepared, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+def run(made: Prepared) -> Outcome:
     """Run what is left of it."""
     fresh()
-    monkeypatch.setattr(running, "Pool", type("Here", (Inline,), {"registry": made.registry}))
-    return running.execute(made, Watch(finished=lambda result: None))
+    with mock.patch.object(running, "Pool", type("Here", (Inline,), {"registry": made.registry})):
+        return running.execute(made, Watch(finished=lambda result: None))
 
 
 def records(made: Prepared) -> list[Record]:

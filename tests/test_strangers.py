@@ -101,9 +101,9 @@ def doors():
     strange.DOORS.clear()
 
 
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> inline.Prepared:
+def run(folder: Path) -> inline.Prepared:
     made = inline.prepared(folder, REGISTRY, suite=SUITE)
-    inline.run(made, monkeypatch)
+    inline.run(made)
     return made
 
 
@@ -117,12 +117,12 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> inline.Prepared:
 @example("name of a state", "__metadata__")
 @example("name of a note", "\ud800")
 @RELAXED
-def test_whatever_stands_at_a_door_the_run_ends_and_its_record_can_be_read(tmp_path_factory, monkeypatch, door, value):
+def test_whatever_stands_at_a_door_the_run_ends_and_its_record_can_be_read(tmp_path_factory, door, value):
     strange.DOORS.clear()
     strange.DOORS[door] = value
     ends = DataError if isinstance(value, DataError) and door in DATASET else ()
     try:
-        made = run(tmp_path_factory.mktemp("run"), monkeypatch)
+        made = run(tmp_path_factory.mktemp("run"))
     except ends:
         return
     finally:
@@ -143,16 +143,16 @@ DATASET = strange.KNOWN[: strange.KNOWN.index("unit")]
 PLANTED = "r0004 of g0002 has 0.5682"
 
 
-def test_with_nothing_at_any_door_the_cell_is_ok_and_keeps_its_note(tmp_path, monkeypatch, doors):
-    (record,) = inline.records(run(tmp_path, monkeypatch))
+def test_with_nothing_at_any_door_the_cell_is_ok_and_keeps_its_note(tmp_path, doors):
+    (record,) = inline.records(run(tmp_path))
     assert (record.status, record.reason) == ("ok", "")
     assert record.notes == [Note("experts", [3])]
 
 
 @pytest.mark.parametrize("door", strange.KNOWN)
-def test_no_word_of_a_component_stands_in_anything_that_is_shared(tmp_path, monkeypatch, doors, door):
+def test_no_word_of_a_component_stands_in_anything_that_is_shared(tmp_path, doors, door):
     doors[door] = PLANTED
-    exported_without_a_word(tmp_path, monkeypatch)
+    exported_without_a_word(tmp_path)
 
 
 RAISED = {
@@ -169,20 +169,18 @@ RAISED["a cause"].__cause__ = KeyError(PLANTED)
 
 @pytest.mark.parametrize("raised", RAISED)
 @pytest.mark.parametrize("door", ["error", "imputer error", "expected", "state", "outputs"])
-def test_no_text_of_an_exception_is_shared_but_its_type_and_place_and_the_log_has_all(
-    tmp_path, monkeypatch, doors, door, raised
-):
+def test_no_text_of_an_exception_is_shared_but_its_type_and_place_and_the_log_has_all(tmp_path, doors, door, raised):
     doors[door] = RAISED[raised]
-    made = exported_without_a_word(tmp_path, monkeypatch)
+    made = exported_without_a_word(tmp_path)
     (record,) = inline.records(made)
     assert "at bench_toy/strange.py, line " in record.reason
     logs = [path.read_text() for path in (made.ledger.folder / "logs").glob("*.log")]
     assert any("r0004" in text for text in logs)
 
 
-def exported_without_a_word(folder: Path, monkeypatch: pytest.MonkeyPatch) -> inline.Prepared:
+def exported_without_a_word(folder: Path) -> inline.Prepared:
     """Everything that is made of a run, looked through for what was planted; what the run left."""
-    made = run(folder, monkeypatch)
+    made = run(folder)
     export = collect(planned_export(made), made.ledger)
     shared = dict(render(export, page=True))
     save_export(folder / "export.json", redact(export))
@@ -216,9 +214,9 @@ def test_records_of_earlier_versions_leave_without_the_words_they_hold(tmp_path)
     ("value", "kept"),
     [(0, 0), (999, 999), (14641, 14600), (1230965, 1230000), (np.int64(12345), 12300)],
 )
-def test_a_count_keeps_three_digits_so_that_no_number_of_a_record_passes(tmp_path, monkeypatch, doors, value, kept):
+def test_a_count_keeps_three_digits_so_that_no_number_of_a_record_passes(tmp_path, doors, value, kept):
     doors["value of a note"] = value
-    (record,) = inline.records(run(tmp_path, monkeypatch))
+    (record,) = inline.records(run(tmp_path))
     assert record.notes == [Note("experts", [kept])]
 
 

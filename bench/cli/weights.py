@@ -79,7 +79,7 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-un
     from bench.identity import sources
     from bench.last_run import missing, seen_of
     from bench.stages.impute import load
-    from bench.stages.job import completed_file
+    from bench.stages.job import completed_file, is_imputed
     from bench.weights import WeightsRecord, channels_of, cut_of
 
     name = cell.imputer.name
@@ -89,7 +89,7 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-un
     if cell.imputer.weights:
         raise UsageError(f"{cell.imputer.label} was not trained in this run but loaded; pass on the file it came from")
     done = completed_file(Path(run.setup.cache), cell.impute_key)
-    if not arrays.is_complete(done):
+    if not is_imputed(Path(run.setup.cache), cell.impute_key):
         raise missing(f"the imputation of {cell.imputer.label}", run)
     file = done.parent / "state.safetensors"
     if not file.is_file():

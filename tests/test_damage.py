@@ -1,0 +1,27 @@
+"""`benchmarks/damage.py`, a few bytes of each kind of file: a changed byte is noticed, and mended or named, never believed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from benchmarks.damage import KINDS, trials
+
+BYTES = 12
+
+SAYS_NOTHING = {"index", "tuned"}
+"""A database has free space, and TOML comments."""
+
+
+@pytest.fixture(scope="module")
+def ends() -> dict[str, Counter[str]]:
+    """Kind of file -> how damages of it ended."""
+    return dict(trials(BYTES, seed=1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_changed_byte_is_noticed_and_mended_or_named(ends, kind):
+    counted = ends[kind]
+    assert counted["believed"] == 0
+    assert counted["mended"] + counted["named"] + (counted["unread"] if kind in SAYS_NOTHING else 0) == BYTES
