@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from bench.suite import Layers, read, resolve
+from bench_imputers.diffusion.params_context import TRACE_PRESETS
+
 pytest.importorskip("duckdb", reason="the extra clinical is not installed")
 
 SMALL = (
@@ -27,21 +30,35 @@ def rows(project, name: str, *words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("profile", ["demo", "paper"])
-def test_conditioning_has_naive_filling_and_the_five_variants(project, profile):
+def test_conditioning_has_naive_filling_the_five_variants_and_a_single_expert(project, profile):
     found = rows(project, "ablation_conditioning", f"profile={profile}")
     assert [row for row in found if not row.startswith("trace")] == ["locf", "nearest"]
-    variants = [row.partition("variant=")[2].rstrip(")") for row in found if row.startswith("trace")]
-    assert variants == ["full", "no-moe", "fixed-weight", "uni", "unconditional"]
+    *variants, single = [row for row in found if row.startswith("trace")]
+    assert [row.partition("variant=")[2].rstrip(")") for row in variants] == [
+        "full", "no-moe", "fixed-weight", "uni", "unconditional",
+    ]  # fmt: skip
+    assert "experts=1," in single
+    assert "expert_width" not in single
 
 
-@pytest.mark.parametrize(("profile", "wide"), [("demo", 80), ("paper", 6160)])
-def test_the_sweep_over_experts_has_no_pool_and_one_as_wide_as_five_beside_it(project, profile, wide):
+@pytest.mark.parametrize(("profile", "preset"), [("demo", "trace-small"), ("paper", "trace-moe")])
+def test_the_sweep_over_experts_has_none_and_one_as_wide_as_five_beside_it(project, profile, preset):
     found = [row for row in rows(project, "ablation_experts", f"profile={profile}") if row.startswith("trace")]
-    swept = [row for row in found if "expert_width" not in row]
+    assert all(f"preset={preset}" in row for row in found)
+    *swept, none, wide = found
     counts = [int(row.partition("experts=")[2].partition(",")[0]) for row in swept]
-    assert counts == [0, 2, 3, 5, 7, 9, 11]
-    (control,) = set(found) - set(swept)
-    assert f"expert_width={wide}, experts=1," in control
+    assert counts == [2, 3, 5, 7, 9, 11]
+    assert "variant=no-moe" in none
+    assert f"expert_width={5 * TRACE_PRESETS[preset].expert_width}, experts=1," in wide
+
+
+@pytest.mark.parametrize(
+    "name", ["ablation_conditioning", "ablation_experts", "mimic48", "mosi", "mosei", "physionet48"]
+)
+def test_trace_is_the_mixture_of_experts_in_every_paper_profile_and_a_narrow_one_in_every_demo(name):
+    for profile, preset in (("demo", "trace-small"), ("paper", "trace-moe")):
+        chosen = resolve(Layers(*read(name), profile, {})).imputer.get("trace")
+        assert chosen is None or chosen["preset"] == preset
 
 
 @pytest.mark.slow

@@ -103,12 +103,13 @@ def bench_register(registry: Registry) -> None:
         "trace",
         "bench_imputers.diffusion.trace:Trace",
         params=TraceParams,
-        summary="CSDI, one per modality, conditioned on the record's other modalities by a gated mixture of experts",
+        summary="CSDI, one per modality, conditioned on the record's other modalities by a mixture of experts",
         paper="TRACE, stage 1: cross-modal conditional diffusion imputation",
         tags=("torch", "draws"),
         randomness="seeded",
         seconds=expected_seconds,
         test_params=SMALL | {"context_width": 8, "hidden_width": 8, "expert_width": 8, "learning_rate": 1e-2},
+        version="2",
     )
     registry.imputer(
         "condi",
@@ -120,5 +121,6 @@ def bench_register(registry: Registry) -> None:
         randomness="seeded",
         seconds=expected_seconds,
         test_params=SMALL | {"context_width": 8, "condition_width": 8, "expert_width": 8},
+        version="2",
     )
     register_pypots(registry)

@@ -81,8 +81,8 @@ def test_the_number_of_parameters_is_the_sum_of_the_parts(
 def test_the_mixture_reads_the_published_width() -> None:
     context = context_of(published()).context
     assert isinstance(context, ObservedContext)
-    assert context.gate[0].in_features == 1548
-    assert len(context.experts) == 3
+    assert context.mixture.gate[0].in_features == 1548
+    assert len(context.mixture.experts) == 3
 
 
 def test_encoders_have_the_sizes_of_the_description() -> None:
@@ -140,7 +140,7 @@ def test_with_table_and_experts_of_zero_it_is_csdi() -> None:
     assert isinstance(context.condition, ConditionTable)
     assert context.context is not None
     nn.init.zeros_(context.condition.table)
-    for expert in context.context.experts:
+    for expert in context.context.mixture.experts:
         nn.init.zeros_(expert[2].weight)
         nn.init.zeros_(expert[2].bias)
     weights = {name: value for name, value in made.state_dict().items() if not name.startswith("context.")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -92,8 +93,10 @@ def test_the_mixture_is_its_formula() -> None:
     seen = observed(told(absent=slice(0, 1)), list(PARTS.values()))
     encoded = made.encoder(seen.values, seen.steps)
     inputs = torch.cat([(encoded * seen.share[..., None]).flatten(1), 1 - seen.share], 1)
-    weights = made.gate(inputs).softmax(1)
-    expected = sum(weights[:, [k]] * made.experts[k](inputs) for k in range(3))
+    mixture = made.mixture
+    assert mixture.gate is not None
+    weights = mixture.gate(inputs).softmax(1)
+    expected = sum(weights[:, [k]] * mixture.experts[k](inputs) for k in range(3))
     assert torch.allclose(made(seen), expected, atol=1e-6)
     assert not inputs[:, :7].any()
 
@@ -102,10 +105,11 @@ def test_the_mixture_is_its_formula() -> None:
 def test_of_the_experts_the_best_ones_alone_weigh_if_so_many_are_asked_for(top_k: int) -> None:
     made = context_of(network(top_k=top_k)).context
     assert isinstance(made, ObservedContext)
-    logits = torch.tensor([[0.1, 2.0, -1.0], [3.0, 0.0, 0.5]])
-    weights = made._weights(logits)
+    assert made.mixture.gate is not None
+    inputs = torch.randn(5, made.mixture.gate[0].in_features)
+    logits, weights = made.mixture.gate(inputs), made.mixture.weights(inputs)
     assert torch.equal(weights > 0, logits >= logits.topk(top_k).values[:, -1:])
-    assert torch.allclose(weights.sum(1), torch.ones(2))
+    assert torch.allclose(weights.sum(1), torch.ones(5))
 
 
 def test_the_small_encoder_averages_over_visible_bins_alone() -> None:
@@ -184,3 +188,17 @@ def test_before_the_pre_extractor_hidden_bins_hold_the_mean_of_the_visible_ones(
     average = (through * steps).sum(2) / 3
     expected = made.head(torch.cat([through.amax(2), average], 1))
     assert torch.allclose(made([values], [visible], steps)[0], expected, atol=1e-6)
+
+
+def test_in_released_an_encoder_that_answers_to_zeros_would_change_absent_modalities_alone() -> None:
+    """The difference to the public code, which takes that answer for the encoding of a modality that is absent."""
+    condition = context_of(network(profile="released")).condition
+    assert isinstance(condition, OtherModalities)
+    seen = observed(told(absent=slice(1, 4)), list(PARTS.values()))
+    ours, width = condition(seen), 7
+    answer_to_zeros = condition.encoder(seen.values, seen.visible, seen.steps)
+    assert answer_to_zeros[:, 1].abs().max() > 0
+    assert not ours[:, 1, width:].any()
+    assert torch.equal(ours[:, [0, 2], width:], answer_to_zeros[:, [0, 2]])
+    changed = dataclasses.replace(seen, values=[seen.values[0], seen.values[1] + 7, seen.values[2]])
+    assert torch.equal(condition(changed), ours)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from bench_imputers.diffusion.csdi import CsdiDenoiser, step_table, time_embedding
+from bench_imputers.diffusion.csdi import CsdiDenoiser, step_table
 from bench_imputers.diffusion.denoiser import Given, Shape
+from bench_imputers.diffusion.layers import time_embedding
 from bench_imputers.diffusion.params import CsdiParams
 from bench_imputers.diffusion.residual import TransformerLayer, dropout
 
@@ -102,7 +103,7 @@ def test_weights_start_as_in_the_authors_code() -> None:
 
 
 def test_the_time_embedding_interleaves_sines_and_cosines_of_the_time_stamp() -> None:
-    table = time_embedding((0.0, 3.5), 128)
+    table = time_embedding(torch.tensor([0.0, 3.5]), 128)
     assert table.shape == (2, 128)
     assert float(table[1, 10]) == pytest.approx(math.sin(3.5 / 10000 ** (10 / 128)), abs=1e-6)
     assert float(table[1, 11]) == pytest.approx(math.cos(3.5 / 10000 ** (10 / 128)), abs=1e-6)

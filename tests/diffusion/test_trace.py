@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from asking import SMALL as SUITE
 from asking import Asker, made_registry
 from torch import nn
-from trace_networks import SMALL, WITH_CONTEXT, answer, count, network, shape, told
+from trace_networks import SMALL, WITH_CONTEXT, answer, count, network, shape, small, told
 
 from bench import arrays
 from bench.cohort import Cohort, Events, Series, bin_events
@@ -19,7 +20,7 @@ from bench.components import Context
 from bench.testing.toy import toy_cohort
 from bench_imputers.diffusion.csdi import Csdi, CsdiDenoiser
 from bench_imputers.diffusion.params import CsdiParams
-from bench_imputers.diffusion.params_context import TraceParams, trace_choice
+from bench_imputers.diffusion.params_context import CondiParams, TraceParams, trace_choice
 from bench_imputers.diffusion.schedule import schedule
 from bench_imputers.diffusion.trace import Trace
 
@@ -42,19 +43,29 @@ def denoiser_size(side: int, inputs: int = 2) -> int:
 
 
 PROJECTIONS = sum(256 * d + 256 for d in CLINICAL.values()) + 3 * (256 * 128 + 128)
+EVENTS = PROJECTIONS + 3 * 128 + 2 * (128 * 128 + 128) + 4 * (128 * 128 + 128)
+
+
+def mixture_size(experts: int, hidden: int = 256, width: int = 128, gate: bool = True) -> int:
+    """Of experts of 2,051 inputs and their gate."""
+    first = 2051 * hidden + hidden
+    return experts * (first + hidden * width + width) + gate * (first + hidden * experts + experts)
 
 
 @pytest.mark.parametrize(
     ("chosen", "side", "context", "total"),
     [
-        ({}, 321, PROJECTIONS + 5 * (257 * 1232 + 128) + 5 * 128 + 3 * 128 + 128, 2_714_193),
-        ({"preset": "trace-small"}, 321, PROJECTIONS + 5 * (257 * 256 + 128) + 5 * 128 + 3 * 128 + 128, 1_460_033),
-        ({"preset": "trace-code"}, 321, PROJECTIONS + 387 * 256 + 256 + 256 * 3 + 3 + 128, 1_229_508),
-        ({"variant": "fixed-weight"}, 321, PROJECTIONS + 5 * (257 * 1232 + 128) + 128, 2_713_169),
+        ({}, 321, mixture_size(5) + 128, 3_823_302),
+        ({"experts": 3}, 321, mixture_size(3) + 128, 2_706_372),
+        ({"experts": 11}, 321, mixture_size(11) + 128, 7_174_092),
+        ({"experts": 1}, 321, mixture_size(1, gate=False) + 128, 1_063_873),
+        ({"variant": "fixed-weight"}, 321, mixture_size(5, gate=False) + 128, 3_296_705),
         ({"variant": "no-moe"}, 321, (2048 + 3) * 128 + 128 + 128, 768_321),
         ({"variant": "uni"}, 193, 0, 440_001),
-        ({"experts": 0}, 321, PROJECTIONS + 3 * 128 + 128, 1_129_793),
-        ({"experts": 11}, 321, PROJECTIONS + 11 * (257 * 1232 + 128) + 11 * 128 + 3 * 128 + 128, 4_615_473),
+        ({"preset": "trace-small"}, 225, mixture_size(5, 64, 32) + 32, 1_255_110),
+        ({"preset": "trace-code"}, 321, PROJECTIONS + 387 * 256 + 256 + 256 * 3 + 3 + 128, 1_229_508),
+        ({"preset": "trace-pool"}, 321, PROJECTIONS + 5 * (257 * 1232 + 128) + 5 * 128 + 3 * 128 + 128, 2_714_193),
+        ({"preset": "trace-temporal"}, 321, EVENTS + 128, 1_228_865),
     ],
 )
 def test_the_number_of_parameters_is_the_sum_of_the_parts(
@@ -68,11 +79,6 @@ def test_the_number_of_parameters_is_the_sum_of_the_parts(
     assert sum(made.widths) == side
 
 
-def test_the_default_has_the_published_size_of_two_point_seven_million() -> None:
-    with torch.device("meta"):
-        assert round(count(Trace(TraceParams()).build(shape(30, 48, CLINICAL))) / 1e6, 1) == 2.7
-
-
 def test_unconditional_has_one_input_and_neither_mask_nor_context() -> None:
     with torch.device("meta"):
         made = Trace(TraceParams(variant="unconditional")).build(shape(30, 48, CLINICAL))
@@ -80,30 +86,48 @@ def test_unconditional_has_one_input_and_neither_mask_nor_context() -> None:
     assert count(made) == denoiser_size(192, inputs=1) == 439_425
 
 
-def test_one_expert_of_fivefold_width_matches_five() -> None:
-    with torch.device("meta"):
-        five, one = (
-            count(Trace(TraceParams(**chosen)).build(shape(30, 48, CLINICAL)))
-            for chosen in ({}, {"experts": 1, "expert_width": 5 * 1232})
-        )
-    assert five - one == 4 * 128 + 4 * 128
-
-
 # Presets
 
 
-def test_presets_choose_what_the_specification_says() -> None:
-    assert [
-        (c.experts, c.expert_width, c.gate, c.betas, c.beta_last)
-        for c in (trace_choice(TraceParams(preset=name)) for name in ("trace", "trace-small"))
-    ] == [(5, 1232, "inner", "quadratic", 0.5), (5, 256, "inner", "quadratic", 0.5)]
-    code = trace_choice(TraceParams(preset="trace-code"))
-    assert (code.experts, code.gate, code.betas, code.beta_last) == (0, "mlp", "linear", 0.02)
+@pytest.mark.parametrize(
+    ("preset", "choice"),
+    [
+        ("trace-moe", ("experts", 5, 256, 256, 128, "quadratic", 0.5)),
+        ("trace-small", ("experts", 5, 64, 64, 32, "quadratic", 0.5)),
+        ("trace-code", ("modalities", 0, 0, 256, 128, "linear", 0.02)),
+        ("trace-pool", ("pool", 5, 1232, 256, 128, "quadratic", 0.5)),
+        ("trace-temporal", ("events", 0, 0, 256, 128, "quadratic", 0.5)),
+    ],
+)
+def test_presets_choose_what_the_specification_says(preset: str, choice: tuple[Any, ...]) -> None:
+    assert msgspec.structs.astuple(trace_choice(TraceParams(preset=preset))) == choice
+
+
+def test_a_bare_trace_is_the_mixture_of_five_experts() -> None:
+    assert TraceParams().preset == "trace-moe"
 
 
 def test_what_is_given_wins_over_the_preset() -> None:
-    choice = trace_choice(TraceParams(preset="trace-code", experts=2, betas="quadratic"))
-    assert (choice.experts, choice.betas, choice.beta_last, choice.gate) == (2, "quadratic", 0.02, "mlp")
+    choice = trace_choice(TraceParams(preset="trace-code", hidden_width=7, betas="quadratic"))
+    assert (choice.hidden_width, choice.betas, choice.beta_last, choice.context) == (7, "quadratic", 0.02, "modalities")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"preset": "trace-code", "experts": 5}, "experts=5 .* preset=trace-code has no experts"),
+        (
+            {"preset": "trace-temporal", "expert_width": 8},
+            "expert_width=8 .* preset=trace-moe, trace-small, trace-pool",
+        ),
+        ({"preset": "trace-temporal", "variant": "fixed-weight"}, "variant=fixed-weight"),
+        ({"preset": "trace-temporal", "context_width": 12}, "context_width=12 is no multiple of heads=8"),
+    ],
+)
+def test_what_a_preset_has_no_use_for_is_refused_in_one_line(chosen: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        TraceParams(**chosen)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_training_is_that_of_the_specification() -> None:
@@ -113,7 +137,7 @@ def test_the_training_is_that_of_the_specification() -> None:
 
 
 def test_the_preset_decides_how_much_signal_the_last_step_leaves() -> None:
-    own, code = (Trace(TraceParams(preset=name)).schedule for name in ("trace", "trace-code"))
+    own, code = (Trace(TraceParams(preset=name)).schedule for name in ("trace-moe", "trace-code"))
     assert len(own) == len(code) == 50
     assert own.alpha_bars[-1] < 1e-4
     assert code.alpha_bars[-1] == pytest.approx(0.603, abs=0.001)
@@ -123,7 +147,7 @@ def test_a_start_from_noise_that_training_never_reaches_is_said() -> None:
     def said(**chosen: Any) -> list[str]:
         lines: list[str] = []
         cohort = toy_cohort(n=8, length=4).without_targets()
-        Trace(TraceParams(**(SMALL | {"steps": 1} | chosen))).fit(cohort, cohort, Context(report=lines.append))
+        Trace(small(**({"steps": 1} | chosen))).fit(cohort, cohort, Context(report=lines.append))
         return [line for line in lines if "still signal" in line]
 
     assert not said(diffusion_steps=50)
@@ -178,15 +202,21 @@ def test_ten_steps_come_respaced_or_trained_anew() -> None:
 
 
 def fitted(cohort: Cohort, **chosen: Any) -> Trace:
-    params = SMALL | {"steps": 3, "batch_size": 8, "learning_rate": 1e-2, "bound": 4.0} | chosen
-    made = Trace(TraceParams(**params))
+    made = Trace(small(**({"steps": 3, "batch_size": 8, "learning_rate": 1e-2, "bound": 4.0} | chosen)))
     made.fit(cohort, cohort, Context())
     return made
 
 
 @pytest.mark.parametrize(
     "chosen",
-    [*WITH_CONTEXT, {"variant": "uni"}, {"variant": "unconditional"}, {"solver_steps": 3}, {"diffusion_steps": 3}],
+    [
+        *WITH_CONTEXT,
+        {"preset": "trace-temporal", "heads": 2},
+        {"variant": "uni"},
+        {"variant": "unconditional"},
+        {"solver_steps": 3},
+        {"diffusion_steps": 3},
+    ],
 )
 def test_it_completes_what_is_missing_and_travels(chosen: dict[str, Any], tmp_path: Path) -> None:
     cohort = toy_cohort(n=16, length=5).without_targets()
@@ -246,33 +276,39 @@ def told_elsewhere(n: int, seen: bool, seed: int) -> tuple[Cohort, np.ndarray]:
     ), level
 
 
-def test_what_only_another_modality_tells_is_learnt_and_csdi_cannot_know_it() -> None:
+@pytest.mark.parametrize("preset", ["trace-moe", "trace-code", "trace-pool"])
+def test_what_only_another_modality_tells_is_learnt_by_every_preset(preset: str) -> None:
+    sizes = {"context_width": 16, "hidden_width": 32, "validate": False}
+    experts = {} if preset == "trace-code" else {"expert_width": 32}
+    assert error_at_what_is_told_elsewhere(Trace(TraceParams(**COMMON, **sizes, **experts, preset=preset))) < 0.35
+
+
+def test_what_only_another_modality_tells_csdi_cannot_know() -> None:
+    assert error_at_what_is_told_elsewhere(Csdi(CsdiParams(**COMMON))) > 0.7
+
+
+COMMON: dict[str, Any] = {name: value for name, value in SMALL.items() if name in CsdiParams.__struct_fields__} | {
+    "channels": 16,
+    "layers": 1,
+    "diffusion_steps": 10,
+    "targets": ("series",),
+    "mask": "ratio",
+    "mask_ratio": 0.9,
+    "steps": 200,
+    "batch_size": 32,
+    "learning_rate": 5e-3,
+    "dropout": 0.0,
+    "bound": 4.0,
+}
+
+
+def error_at_what_is_told_elsewhere(made: Trace | Csdi) -> float:
+    """Mean absolute error of the median of eight draws; the standard deviation of the truth is 1."""
     train, _ = told_elsewhere(256, True, 1)
     hidden, level = told_elsewhere(64, False, 2)
-    sizes = {name: value for name, value in SMALL.items() if name in CsdiParams.__struct_fields__}
-    common = sizes | {
-        "channels": 16,
-        "layers": 1,
-        "diffusion_steps": 10,
-        "targets": ("series",),
-        "mask": "ratio",
-        "mask_ratio": 0.9,
-        "steps": 200,
-        "batch_size": 32,
-        "learning_rate": 5e-3,
-        "dropout": 0.0,
-        "bound": 4.0,
-    }
-    errors = {}
-    for made in (
-        Trace(TraceParams(**common, context_width=16, hidden_width=32, expert_width=32, validate=False)),
-        Csdi(CsdiParams(**common)),
-    ):
-        made.fit(train, train, Context())
-        drawn = made.impute(hidden, 8, Context())["series"]
-        errors[type(made)] = np.abs(np.median(drawn, axis=0)[:, :, 0] - level[:, None]).mean()
-    assert errors[Csdi] > 0.7
-    assert errors[Trace] < 0.35
+    made.fit(train, train, Context())
+    drawn = made.impute(hidden, 8, Context())["series"]
+    return float(np.abs(np.median(drawn, axis=0)[:, :, 0] - level[:, None]).mean())
 
 
 # Labels
@@ -284,4 +320,13 @@ def test_presets_and_variants_stand_in_labels_even_where_a_suite_chose_them(tmp_
     asked.text = SUITE + '\n[imputer.plain]\npreset = "trace-code"\nvariant = "no-moe"\nepochs = 3\n'
     assert {cell.coordinates.imputer for cell in asked.plan().cells} == {"plain(preset=trace-code, variant=no-moe)"}
     asked.text = SUITE
-    assert {cell.coordinates.imputer for cell in asked.plan().cells} == {"plain(preset=trace)"}
+    assert {cell.coordinates.imputer for cell in asked.plan().cells} == {"plain(preset=trace-moe)"}
+
+
+def test_a_noise_schedule_stands_in_labels_wherever_it_was_written(tmp_path: Path) -> None:
+    asked = Asker(tmp_path)
+    for params, preset in ((TraceParams, "preset=trace-moe"), (CondiParams, "profile=paper"), (CsdiParams, "")):
+        asked.registry = made_registry(plain={"params": params})
+        asked.text = SUITE + '\n[imputer.plain]\nbetas = "linear"\nbeta_last = 0.02\n'
+        expected = ", ".join(filter(None, ["beta_last=0.02, betas=linear", preset]))
+        assert {cell.coordinates.imputer for cell in asked.plan().cells} == {f"plain({expected})"}

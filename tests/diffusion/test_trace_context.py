@@ -9,13 +9,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from trace_networks import AROUND, SMALL, WITH_CONTEXT, answer, network, pooled, shape, told
+from trace_networks import AROUND, WITH_CONTEXT, answer, network, pooled, shape, small, told
 
 from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Given, Pooled
-from bench_imputers.diffusion.params_context import TraceParams, trace_choice
+from bench_imputers.diffusion.params_context import trace_choice
 from bench_imputers.diffusion.trace import Trace
-from bench_imputers.diffusion.trace_context import Concatenated, InnerGate, Mixture, MlpGate, PooledContext
+from bench_imputers.diffusion.trace_context import Concatenated, InnerGate, MlpGate, ModalityContext, PooledContext
 
 laws = settings(max_examples=20, deadline=None)
 
@@ -39,9 +39,12 @@ def test_modalities_that_are_not_available_weigh_nothing_and_the_others_one(
     assert weights.sum().item() == pytest.approx(1, abs=1e-6)
 
 
-def test_the_context_of_the_default_is_its_formula() -> None:
-    params = TraceParams(**SMALL)
-    made = Mixture(AROUND, params, trace_choice(params), equal=False)
+def modality_context(equal: bool = False, **chosen: Any) -> ModalityContext:
+    return ModalityContext(AROUND, trace_choice(small(**chosen)), equal=equal)
+
+
+def test_the_context_of_the_pool_is_its_formula() -> None:
+    made = modality_context(preset="trace-pool")
     given_ = told(5, pooled(5, [[True, True, True], [True, False, True], [False, True, False], [True] * 3, [True] * 3]))
     gate, pool = made.gate, made.pool
     assert isinstance(gate, InnerGate)
@@ -60,8 +63,7 @@ def test_the_context_of_the_default_is_its_formula() -> None:
 
 
 def test_the_gate_of_the_code_is_its_formula() -> None:
-    params = TraceParams(**SMALL, preset="trace-code")
-    made = Mixture(AROUND, params, trace_choice(params), equal=False)
+    made = modality_context(preset="trace-code")
     given_ = told(4, pooled(4, [[True, True, True], [True, False, True], [False, True, False], [True] * 3]))
     missing = torch.stack([~given_.context[name].available for name in AROUND], 1).float()
     u = [project(given_.context[name].values) for name, project in zip(AROUND, made.projections, strict=True)]
@@ -71,9 +73,8 @@ def test_the_gate_of_the_code_is_its_formula() -> None:
     assert made.pool is None
 
 
-def test_fixed_weights_are_equal_shares_and_leave_nothing_to_weigh() -> None:
-    params = TraceParams(**SMALL, variant="fixed-weight", experts=3)
-    made = Mixture(AROUND, params, trace_choice(params), equal=True)
+def test_fixed_weights_of_a_pool_are_equal_shares_and_leave_nothing_to_weigh() -> None:
+    made = modality_context(equal=True, preset="trace-pool", experts=3)
     given_ = told(2, pooled(2, [[True, True, False], [False, False, True]]))
     assert made.pool is not None
 
@@ -105,7 +106,7 @@ def test_without_any_other_modality_the_context_is_the_null_vector(chosen: dict[
 
 
 def test_the_null_vector_starts_at_zero_and_is_trained() -> None:
-    made = Trace(TraceParams(**SMALL)).build(shape())
+    made = Trace(small()).build(shape())
     assert isinstance(made, CsdiDenoiser)
     assert made.context is not None
     assert not made.context.null.any()
@@ -158,12 +159,12 @@ def test_every_available_modality_reaches_the_output(chosen: dict[str, Any]) -> 
         assert torch.equal(each.values.grad.abs().sum(1) > 0, each.available)
 
 
-def test_the_context_is_the_same_in_whatever_order_modalities_come() -> None:
-    """Where weights go with their modality, which the gate mlp and the linear map of all of them do not allow."""
-    params = TraceParams(**SMALL)
+def test_the_context_of_the_pool_is_the_same_in_whatever_order_modalities_come() -> None:
+    """Where weights go with their modality, which experts and gates that read all of them together do not allow."""
+    choice = trace_choice(small(preset="trace-pool"))
     order = ["waves", "notes", "images"]
-    made = Mixture(AROUND, params, trace_choice(params), equal=False)
-    other = Mixture({name: AROUND[name] for name in order}, params, trace_choice(params), equal=False)
+    made = ModalityContext(AROUND, choice, equal=False)
+    other = ModalityContext({name: AROUND[name] for name in order}, choice, equal=False)
     places = [list(AROUND).index(name) for name in order]
     weights = dict(made.state_dict())
     weights["gate.weight"] = weights["gate.weight"][places]

@@ -24,14 +24,16 @@ SMALL: dict[str, Any] = {
     "diffusion_steps": 6,
     "context_width": 6,
     "hidden_width": 10,
-    "expert_width": 9,
 }
+EXPERTS = {"expert_width": 9}
 WITH_CONTEXT = [
-    {"preset": "trace"},
+    {"preset": "trace-moe"},
+    {"experts": 1},
     {"preset": "trace-code"},
+    {"preset": "trace-pool"},
     {"variant": "fixed-weight"},
+    {"preset": "trace-pool", "variant": "fixed-weight"},
     {"variant": "no-moe"},
-    {"experts": 0},
 ]
 
 
@@ -40,9 +42,15 @@ def shape(channels: int = 3, length: int = 5, context: dict[str, int] | None = N
     return Shape(channels, length, {"vitals": channels}, around, tuple(map(float, range(length))))
 
 
+def small(**chosen: Any) -> TraceParams:
+    """Small sizes, whatever the preset."""
+    bare = chosen.get("preset") in ("trace-code", "trace-temporal")
+    return TraceParams(**(SMALL | ({} if bare else EXPERTS) | chosen))
+
+
 def network(context: dict[str, int] | None = None, **chosen: Any) -> CsdiDenoiser:
     """A small network whose head and null vector are not 0, so that its output says something."""
-    made = Trace(TraceParams(**(SMALL | chosen))).build(shape(context=context))
+    made = Trace(small(**chosen)).build(shape(context=context))
     assert isinstance(made, CsdiDenoiser)
     nn.init.normal_(made.output.weight)
     if made.context is not None:

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from bench_imputers.diffusion.condi_encoders import InceptionEncoder, SmallEncoder
 from bench_imputers.diffusion.denoiser import Given
-from bench_imputers.diffusion.layers import two_layers
+from bench_imputers.diffusion.layers import ExpertMixture
 from bench_imputers.diffusion.params_context import CondiChoice, CondiParams
 
 TABLE_SPREAD = 0.02
@@ -107,8 +106,9 @@ class ConditionTable(nn.Module):
 class OtherModalities(nn.Module):
     """[b, m, 2 D]: a network of the mean encoding of the other present modalities, and the modality's own encoding.
 
-    The mean of none is 0. Of the released code, whose encoder is trained with labels in phase B: without that phase the
-    loss of the diffusion trains it.
+    The mean of none is 0. Of the released code, with two differences: its encoder is trained with labels in phase B, and
+    without that phase the loss of the diffusion trains it; and an absent modality's own encoding is 0, where the code takes
+    the encoder's answer to zeros.
     """
 
     def __init__(self, sizes: list[int], width: int):
@@ -132,20 +132,13 @@ class ObservedContext(nn.Module):
 
     def __init__(self, sizes: list[int], params: CondiParams, experts: int):
         super().__init__()
-        inputs, hidden = len(sizes) * (params.condition_width + 1), params.expert_width
-        self.top_k = params.top_k
+        inputs = len(sizes) * (params.condition_width + 1)
         self.encoder = SmallEncoder(sizes, params.condition_width)
-        self.gate = two_layers(inputs, hidden, experts)
-        self.experts = nn.ModuleList(two_layers(inputs, hidden, params.context_width) for _ in range(experts))
+        self.mixture = ExpertMixture(
+            inputs, params.expert_width, params.expert_width, params.context_width, experts, params.top_k
+        )
 
     def forward(self, seen: Observed) -> torch.Tensor:
         encoded = self.encoder(seen.values, seen.steps) * seen.share[..., None]
-        inputs = torch.cat([encoded.flatten(1), 1 - seen.share], dim=1)
-        said = torch.stack([expert(inputs) for expert in self.experts], dim=1)
-        return (self._weights(self.gate(inputs))[..., None] * said).sum(dim=1)
-
-    def _weights(self, logits: torch.Tensor) -> torch.Tensor:
-        if self.top_k:
-            chosen = functional.one_hot(logits.topk(self.top_k, dim=1).indices, logits.shape[1]).sum(dim=1)
-            logits = logits.masked_fill(chosen == 0, torch.finfo(logits.dtype).min)
-        return logits.softmax(dim=1)
+        mixed: torch.Tensor = self.mixture(torch.cat([encoded.flatten(1), 1 - seen.share], dim=1))
+        return mixed

@@ -30,6 +30,7 @@ from torch import nn
 
 from bench_imputers.diffusion.denoiser import Denoiser, Given, Shape
 from bench_imputers.diffusion.engine import DiffusionImputer
+from bench_imputers.diffusion.layers import time_embedding
 from bench_imputers.diffusion.params import CsdiParams
 from bench_imputers.diffusion.residual import ResidualLayer, pointwise
 from bench_imputers.diffusion.residual_cpu import CpuBody
@@ -49,8 +50,8 @@ class Csdi(DiffusionImputer[CsdiParams]):
 class CsdiDenoiser(Denoiser):
     """The network of CSDI; shapes, gate order and starting values as in the authors' code.
 
-    context: maps a `Given` to vectors, [b, width] (one per record) or [b, channels, width] (one per channel), that enter
-    the side information of every layer; None, as in CSDI, for none.
+    context: maps a `Given` to vectors that enter the side information of every layer: [b, width] (one per record),
+    [b, channels, width] (one per channel) or [b, length, 1, width] (one per bin); None, as in CSDI, for none.
     """
 
     def __init__(self, shape: Shape, size: CsdiParams, context: nn.Module | None = None, width: int = 0):
@@ -72,7 +73,7 @@ class CsdiDenoiser(Denoiser):
         self.skips = pointwise(size.channels, size.channels)
         self.output = pointwise(size.channels, 1)
         nn.init.zeros_(self.output.weight)
-        self.register_buffer("times", time_embedding(shape.times, size.time_width), persistent=False)
+        self.register_buffer("times", time_embedding(torch.tensor(shape.times), size.time_width), persistent=False)
         self.register_buffer("table", step_table(size.diffusion_steps, size.step_width), persistent=False)
         self._projected: list[torch.Tensor] | None = None
         self._body: CpuBody | None = None
@@ -95,7 +96,8 @@ class CsdiDenoiser(Denoiser):
         if mask.shape[1]:
             side = torch.addcmul(side, visible.transpose(1, 2)[..., None], mask[:, 0])
         if vectors is not None:
-            side = side + (vectors @ context.T)[:, None].reshape(len(vectors), 1, -1, len(bias))
+            mapped = vectors @ context.T
+            side = side + (mapped if mapped.dim() == 4 else mapped.reshape(len(mapped), 1, -1, len(bias)))
         return side
 
     def forward(self, state: torch.Tensor, step: torch.Tensor, conditioned: Any) -> torch.Tensor:
@@ -131,12 +133,6 @@ class CsdiDenoiser(Denoiser):
         self._projected = self._body = None
         super().train(mode)
         return self
-
-
-def time_embedding(times: tuple[float, ...], width: int) -> torch.Tensor:
-    """float32 [length, width]: sin and cos of time / 10000^(2i / width), interleaved. times: hours."""
-    angle = torch.tensor(times)[:, None] / 10000 ** (torch.arange(0, width, 2) / width)
-    return torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)
 
 
 def step_table(steps: int, width: int) -> torch.Tensor:

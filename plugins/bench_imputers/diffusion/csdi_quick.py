@@ -23,10 +23,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench_imputers.diffusion.csdi import time_embedding
 from bench_imputers.diffusion.denoiser import Denoiser, Given, Shape
 from bench_imputers.diffusion.engine import DiffusionImputer
 from bench_imputers.diffusion.guess import interpolated, nearness
+from bench_imputers.diffusion.layers import time_embedding
 from bench_imputers.diffusion.params import CsdiQuickParams
 from bench_imputers.diffusion.residual import TransformerLayer, pointwise
 from bench_imputers.diffusion.schedule import schedule
@@ -63,7 +63,7 @@ class QuickDenoiser(Denoiser):
         )
         # A third of log √(ᾱ / (1 − ᾱ)), so that it stays within about ±2: what a step is to the head.
         self.register_buffer("level", (torch.logit(alpha_bars) / 6).float()[:, None], persistent=False)
-        self.register_buffer("times", time_embedding(shape.times, size.time_width), persistent=False)
+        self.register_buffer("times", time_embedding(torch.tensor(shape.times), size.time_width), persistent=False)
 
     def condition(self, given: Given) -> Any:
         """float32 [b, channels, length, head]: what is known of every entry."""

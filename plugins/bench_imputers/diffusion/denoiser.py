@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -44,6 +44,19 @@ class Pooled:
 
 
 @dataclass(frozen=True)
+class SingleEvents:
+    """Another modality of b records event by event: those in the window with a visible value, in order of time, padded.
+
+    values: float32 [b, n, channels], 0 where a channel of an event is not visible. times: float32 [b, n], hours. visible:
+    bool [b, n], there is such an event; what the others hold means nothing.
+    """
+
+    values: torch.Tensor
+    times: torch.Tensor
+    visible: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Given:
     """What a denoiser may look at: b records.
 
@@ -51,11 +64,13 @@ class Given:
     conditioning: float32 [b, channels, length], 1 where the value may be looked at. In training a part of the observed
                   entries, in sampling all of them.
     context:      other modality -> Pooled.
+    events:       other modality -> SingleEvents, for methods that ask for them (`DiffusionImputer.uses_events`).
     """
 
     values: torch.Tensor
     conditioning: torch.Tensor
     context: Mapping[str, Pooled]
+    events: Mapping[str, SingleEvents] = field(default_factory=dict)
 
 
 class Denoiser(nn.Module):

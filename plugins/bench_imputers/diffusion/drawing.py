@@ -101,8 +101,9 @@ def _block(drawing: Drawing, items: np.ndarray, chunk: int, context: Context) ->
     else:
         padded = items
     values, visible = drawing.grids.batch(padded)
+    given = Given(values, visible, drawing.grids.context(padded), drawing.grids.events(padded))
     with autocast(context):
-        conditioned = drawing.module.condition(Given(values, visible, drawing.grids.context(padded)))
+        conditioned = drawing.module.condition(given)
     made = []
     for first in range(0, drawing.draws, per_call):
         # Past the last one, draws are repeated to the full width and dropped.

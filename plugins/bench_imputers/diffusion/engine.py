@@ -79,6 +79,11 @@ class DiffusionImputer(Imputer[P]):
         return False
 
     @property
+    def uses_events(self) -> bool:
+        """Whether the denoiser reads the other modalities event by event too (`Given.events`)."""
+        return False
+
+    @property
     def pastes(self) -> bool:
         """Whether sampling replaces observed entries of the state by their own noised values before every network call."""
         return False
@@ -99,7 +104,7 @@ class DiffusionImputer(Imputer[P]):
         networks = {}
         targets = chosen(train, self.params.targets, self.params.widest, self._who)
         for name, shape in shapes(train, targets, self.joint, self.uses_context).items():
-            grids = Grids(train, shape, context.device)
+            grids = Grids(train, shape, context.device, self.uses_events)
             usable = np.flatnonzero(grids.observed_any())
             if not len(usable):
                 context.report(f"{name}: never observed in training; completed by the training mean of 0")
@@ -109,7 +114,8 @@ class DiffusionImputer(Imputer[P]):
             if self.params.compile:
                 module.compile()
             networks[name] = Network(shape, module, grids.known())
-            self._train(name, networks[name], grids, usable, Grids(valid, shape, context.device), context)
+            kept = Grids(valid, shape, context.device, self.uses_events)
+            self._train(name, networks[name], grids, usable, kept, context)
         self.networks = networks
 
     def _train(
@@ -162,7 +168,9 @@ class DiffusionImputer(Imputer[P]):
         clean = (values - observed * self.centre(seen, visible)).repeat_interleave(repeat, dim=0)
         hidden = hidden.repeat_interleave(repeat, dim=0)
         eps = torch.randn_like(clean)
-        conditioned = repeated(module.condition(Given(seen, visible, grids.context(items))), repeat)
+        conditioned = repeated(
+            module.condition(Given(seen, visible, grids.context(items), grids.events(items))), repeat
+        )
         said = module(signal * clean + sigma * eps, steps, conditioned).float()
         goal = self._parameterisation.goal(clean, eps, signal, sigma)
         return (LOSSES[self.params.loss](said, goal) * hidden).sum(), hidden.sum()
@@ -188,7 +196,7 @@ class DiffusionImputer(Imputer[P]):
             network.module.to(context.device).eval()
             drawing = Drawing(
                 module=network.module,
-                grids=Grids(cohort, network.shape, context.device),
+                grids=Grids(cohort, network.shape, context.device, self.uses_events),
                 ids=[str(record) for record in cohort.ids],
                 draws=draws,
                 shape=network.shape,

@@ -9,7 +9,7 @@ import torch
 
 from bench.cohort import Cohort, Series, bins_of
 from bench.errors import DataError
-from bench_imputers.diffusion.denoiser import Pooled, Shape
+from bench_imputers.diffusion.denoiser import Pooled, Shape, SingleEvents
 
 
 def require_finite(cohort: Cohort, who: str) -> None:
@@ -31,10 +31,11 @@ class Grids:
     Nothing is copied but what a batch asks for; the cohort's arrays may be memory-mapped.
     """
 
-    def __init__(self, cohort: Cohort, shape: Shape, device: str):
+    def __init__(self, cohort: Cohort, shape: Shape, device: str, events: bool = False):
         self._parts = [cohort.modalities[name] for name in shape.parts]
         self._device = device
         self._context = {name: _pooled(cohort.modalities[name], cohort) for name in shape.context}
+        self._events = {name: _Events(cohort.modalities[name], cohort) for name in shape.context if events}
 
     def observed_any(self) -> np.ndarray:
         """bool [n]: the record has an observed entry in any of the targets."""
@@ -58,16 +59,50 @@ class Grids:
             for name, (values, available) in self._context.items()
         }
 
+    def events(self, items: np.ndarray) -> dict[str, SingleEvents]:
+        """The other modalities of those records, event by event; empty where they were not asked for."""
+        return {
+            name: SingleEvents(self._tensor(values), self._tensor(times), torch.from_numpy(visible).to(self._device))
+            for name, (values, times, visible) in ((name, each.padded(items)) for name, each in self._events.items())
+        }
+
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(self._device)
+
+
+class _Events:
+    """The events of a modality that lie in the window and have a visible value."""
+
+    def __init__(self, series: Series, cohort: Cohort):
+        self._values, self._times = series.events.values, series.events.times
+        seen = _inside(series, cohort) & ~np.isnan(self._values).all(axis=1)
+        self._rows = np.flatnonzero(seen)
+        counts = np.bincount(series.events.records()[self._rows], minlength=len(cohort))
+        self._offsets = np.concatenate([[0], np.cumsum(counts)])
+
+    def padded(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """values [b, n, channels], times [b, n] and visible [b, n] of those records; n is at least 1."""
+        counts = self._offsets[items + 1] - self._offsets[items]
+        visible = np.arange(max(counts.max(initial=0), 1)) < counts[:, None]
+        rows = np.concatenate([self._rows[self._offsets[item] : self._offsets[item + 1]] for item in items])
+        values = np.zeros((*visible.shape, self._values.shape[1]), np.float32)
+        times = np.zeros(visible.shape, np.float32)
+        values[visible] = np.nan_to_num(self._values[rows], nan=0.0)
+        times[visible] = self._times[rows]
+        return values, times, visible
+
+
+def _inside(series: Series, cohort: Cohort) -> np.ndarray:
+    """bool [events]: the event lies in the window."""
+    bins = bins_of(series.events.times, cohort.bin_hours)
+    return (bins >= 0) & (bins < cohort.length)
 
 
 def _pooled(series: Series, cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
     """Mean over visible event values in the window, per channel: float32 [n, channels]; bool [n], there is any."""
     records = series.events.records()
     values = np.asarray(series.events.values)
-    bins = bins_of(series.events.times, cohort.bin_hours)
-    inside = (bins >= 0) & (bins < cohort.length)
+    inside = _inside(series, cohort)
     sums = np.zeros((len(cohort), values.shape[1]), np.float64)
     counts = np.zeros(sums.shape, np.int64)
     for channel in range(values.shape[1]):

@@ -52,9 +52,9 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
     targets: tuple[str, ...] = ()
     widest: Positive = 48
     diffusion_steps: Annotated[int, msgspec.Meta(ge=2)] = 50
-    betas: Literal["quadratic", "linear"] = "quadratic"
-    beta_first: Rate = 1e-4
-    beta_last: Rate = 0.5
+    betas: Annotated[Literal["quadratic", "linear"], IN_LABEL] = "quadratic"
+    beta_first: Annotated[Rate, IN_LABEL] = 1e-4
+    beta_last: Annotated[Rate, IN_LABEL] = 0.5
     predict: Annotated[Literal["noise", "x0", "v"], IN_LABEL] = "noise"
     residual: Annotated[bool, IN_LABEL] = False
     mask: Mask = "random"
@@ -191,9 +191,9 @@ class SssdParams(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fiel
     observed: Literal["reference", "clean"] = "reference"
     powers: Literal["stored", "recomputed"] = "stored"
     diffusion_steps: Annotated[int, msgspec.Meta(ge=2)] = 200
-    betas: Literal["quadratic", "linear"] = "linear"
-    beta_first: Rate = 1e-4
-    beta_last: Rate = 0.02
+    betas: Annotated[Literal["quadratic", "linear"], IN_LABEL] = "linear"
+    beta_first: Annotated[Rate, IN_LABEL] = 1e-4
+    beta_last: Annotated[Rate, IN_LABEL] = 0.02
     mask: Mask = "points"
     mask_ratio: Rate = 0.9
     steps: Annotated[Positive | None, IN_LABEL] = 150_000

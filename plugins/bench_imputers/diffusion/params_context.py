@@ -17,30 +17,34 @@ Betas = Literal["quadratic", "linear"]
 class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """TRACE, stage 1. What is null is as the preset says (`TRACE_PRESETS`); what is given wins over it.
 
-    preset:           trace (a pool of experts, of the published size), trace-small (narrow experts), or trace-code (what the
-                      public code computes: no pool, its gate, its betas).
+    preset:           trace-moe (experts that read all modalities together; with experts=3 of both published sizes),
+                      trace-small (the same, narrow), trace-code (what TRACE's own public code computes: a gate over
+                      modalities, linear betas), trace-pool (a gate over modalities, each through a pool of experts that they
+                      share: this project's earlier reading) or trace-temporal (attention of every bin over the single events).
     variant:          the network or an ablation of it: unconditional (no mask, no context), uni (no context: CSDI),
-                      fixed-weight (experts and modalities weigh the same), no-moe (one linear map of all modalities).
-    experts:          in the pool all modalities share, 0 = no pool. No effect in unconditional, uni and no-moe.
+                      fixed-weight (experts, and modalities where a gate weighs them, weigh the same), no-moe (one linear map
+                      of all modalities).
+    experts:          how many. Only in presets that have experts; no effect in unconditional, uni and no-moe.
     expert_width:     of the hidden layer of an expert.
-    gate:             how modalities are weighed: by an inner product with a vector of each modality, over the available ones
-                      (inner), or by a network that reads all of them and what is missing (mlp). No effect in fixed-weight
-                      either.
+    hidden_width:     of the other hidden layers of the context: of the gate, and of the projections of modalities or events.
     context_width:    of the context.
-    hidden_width:     of the hidden layer of the projections and of the gate mlp.
+    betas, beta_last: the noise schedule, shown in the label wherever it was written.
     replace_observed: noise and paste observed values while sampling in unconditional; false = they have no effect there.
+
+    Raises ValueError for values that exclude each other.
     """
 
-    preset: Annotated[Literal["trace", "trace-code", "trace-small"], ALWAYS_IN_LABEL] = "trace"
+    preset: Annotated[
+        Literal["trace-moe", "trace-small", "trace-code", "trace-pool", "trace-temporal"], ALWAYS_IN_LABEL
+    ] = "trace-moe"
     variant: Annotated[Literal["full", "unconditional", "uni", "fixed-weight", "no-moe"], IN_LABEL] = "full"
-    experts: Whole | None = None
+    experts: Positive | None = None
     expert_width: Positive | None = None
-    gate: Literal["inner", "mlp"] | None = None
-    context_width: Positive = 128
-    hidden_width: Positive = 256
+    hidden_width: Positive | None = None
+    context_width: Positive | None = None
     replace_observed: bool = True
-    betas: Betas | None = None  # type: ignore[assignment]  # no preset without it
-    beta_last: Rate | None = None  # type: ignore[assignment]
+    betas: Annotated[Betas | None, IN_LABEL] = None  # type: ignore[assignment]  # no preset without it
+    beta_last: Annotated[Rate | None, IN_LABEL] = None  # type: ignore[assignment]
     feature_width: Positive = 64
     validate: bool = True
     epochs: Positive = 50
@@ -54,21 +58,50 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def last_beta(self) -> float:
         return trace_choice(self).beta_last
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice = trace_choice(self)
+        for name in ("experts", "expert_width"):
+            if getattr(self, name) is not None and not getattr(TRACE_PRESETS[self.preset], name):
+                raise ValueError(
+                    f"{name}={getattr(self, name)} is given, and preset={self.preset} has no experts; leave it out, or give "
+                    f"one of preset={', '.join(preset for preset, chosen in TRACE_PRESETS.items() if chosen.experts)}"
+                )
+        if choice.context == "events" and self.variant == "fixed-weight":
+            raise ValueError(
+                f"variant=fixed-weight is given, and preset={self.preset} has neither experts nor a gate over modalities; "
+                "give another variant or preset"
+            )
+        if choice.context == "events" and choice.context_width % self.heads:
+            raise ValueError(
+                f"context_width={choice.context_width} is no multiple of heads={self.heads}; in preset={self.preset} so many "
+                "heads attend over events, so give one that is"
+            )
+
 
 class TraceChoice(msgspec.Struct, frozen=True):
-    """What a preset of `trace` decides."""
+    """What a preset of `trace` decides.
 
+    context: what the context is made of: experts that read all modalities together (experts), one vector per modality
+    (modalities), the same through a shared pool of experts (pool), or single events (events). experts, expert_width: 0 where
+    there are none.
+    """
+
+    context: Literal["experts", "modalities", "pool", "events"]
     experts: int
     expert_width: int
-    gate: Literal["inner", "mlp"]
+    hidden_width: int
+    context_width: int
     betas: Betas
     beta_last: float
 
 
 TRACE_PRESETS = {
-    "trace": TraceChoice(5, 1232, "inner", "quadratic", 0.5),
-    "trace-code": TraceChoice(0, 1232, "mlp", "linear", 0.02),
-    "trace-small": TraceChoice(5, 256, "inner", "quadratic", 0.5),
+    "trace-moe": TraceChoice("experts", 5, 256, 256, 128, "quadratic", 0.5),
+    "trace-small": TraceChoice("experts", 5, 64, 64, 32, "quadratic", 0.5),
+    "trace-code": TraceChoice("modalities", 0, 0, 256, 128, "linear", 0.02),
+    "trace-pool": TraceChoice("pool", 5, 1232, 256, 128, "quadratic", 0.5),
+    "trace-temporal": TraceChoice("events", 0, 0, 256, 128, "quadratic", 0.5),
 }
 
 
@@ -96,8 +129,8 @@ class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     joint: bool | None = None
     context_width: Positive = 128
     condition_width: Positive = 128
-    betas: Betas | None = None  # type: ignore[assignment]  # no profile without it
-    beta_last: Rate | None = None  # type: ignore[assignment]
+    betas: Annotated[Betas | None, IN_LABEL] = None  # type: ignore[assignment]  # no profile without it
+    beta_last: Annotated[Rate | None, IN_LABEL] = None  # type: ignore[assignment]
     feature_width: Positive = 64
     epochs: Positive = 210
     batch_size: Positive = 32
@@ -150,5 +183,5 @@ def csdi_sizes(params: CsdiSizes, unconditional: bool = False) -> CsdiParams:
 
 
 def _over(choice: T, params: CsdiSizes) -> T:
-    given = {name: getattr(params, name) for name in choice.__struct_fields__}
+    given = {name: getattr(params, name, None) for name in choice.__struct_fields__}
     return msgspec.structs.replace(choice, **{name: value for name, value in given.items() if value is not None})

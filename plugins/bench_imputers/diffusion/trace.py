@@ -1,12 +1,15 @@
 """TRACE, stage 1: CSDI conditioned on the record's other modalities. Specification trace.md.
 
 One network per target modality. Every other modality of the cell enters, whatever their number: its visible events in the
-window are averaged to one vector, and the context made of these vectors (`trace_context`) joins the side information of
-each layer, the same for all channels and bins, so that its part of each map is computed once per record. Where all
-modalities are completed by diffusion, as in a cell of several narrow ones, each is context to the others as recorded.
+window are averaged to one vector (in the preset trace-temporal they stay apart), and the context made of them
+(`trace_context`, `trace_events`) joins the side information of each layer, so that its part of each map is computed once per
+record. Where all modalities are completed by diffusion, as in a cell of several narrow ones, each is context to the others
+as recorded.
 
-What the paper names an expert is never defined, and the public code has none: the presets are readings of it (section
-3.3), and a result carries the preset it was made with.
+The paper never defines what an expert is, and TRACE's own repository has none, so the presets are readings of it, and a
+result carries the preset it was made with. That trace-moe is what the authors ran is an inference: a multimodal CSDI with
+such experts stands in the public repository of CondI, for the very vectors of TRACE, and with 3 experts it has both sizes
+that TRACE prints (2.7 M parameters, 10.35 MB), whose Table 6 and Figure 5 say that 5 is the default.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Denoiser, Shape
 from bench_imputers.diffusion.params_context import TraceChoice, TraceParams, csdi_sizes, trace_choice
 from bench_imputers.diffusion.presets import PresetImputer
-from bench_imputers.diffusion.trace_context import pooled_context
+from bench_imputers.diffusion.trace_context import context_of
 
 
 class Trace(PresetImputer[TraceParams]):
@@ -30,6 +33,10 @@ class Trace(PresetImputer[TraceParams]):
         return self.params.variant not in ("unconditional", "uni")
 
     @property
+    def uses_events(self) -> bool:
+        return self.choice.context == "events" and self.params.variant == "full"
+
+    @property
     def pastes(self) -> bool:
         return self.params.variant == "unconditional" and self.params.replace_observed
 
@@ -37,5 +44,5 @@ class Trace(PresetImputer[TraceParams]):
         sizes = csdi_sizes(self.params, unconditional=self.params.variant == "unconditional")
         if not self.uses_context:
             return CsdiDenoiser(shape, sizes)
-        context = pooled_context(shape.context, self.params, self.choice)
-        return CsdiDenoiser(shape, sizes, context, self.params.context_width)
+        context = context_of(shape, self.params.variant, self.choice, self.params.heads)
+        return CsdiDenoiser(shape, sizes, context, self.choice.context_width)

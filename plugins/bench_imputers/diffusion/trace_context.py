@@ -1,4 +1,4 @@
-"""The context of TRACE: the other modalities of a record, pooled over time, as one vector.
+"""The context of TRACE: the other modalities of a record, pooled over time, as one vector. Specification trace.md, section 3.
 
 Axes: `b` records, `m` other modalities, `width` of the context. Whether a modality is available is an input of its own;
 what its values hold where it is not has no effect. Where none is available, or the cell has none, the context is a trained
@@ -12,9 +12,10 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from bench_imputers.diffusion.denoiser import Given
-from bench_imputers.diffusion.layers import two_layers
-from bench_imputers.diffusion.params_context import TraceChoice, TraceParams
+from bench_imputers.diffusion.denoiser import Given, Shape
+from bench_imputers.diffusion.layers import ExpertMixture, two_layers
+from bench_imputers.diffusion.params_context import TraceChoice
+from bench_imputers.diffusion.trace_events import EventContext
 
 PENALTY = 1e4
 """What a missing modality loses on the scale of the logits of the gate mlp."""
@@ -41,25 +42,44 @@ class PooledContext(nn.Module):
         raise NotImplementedError
 
 
-class Mixture(PooledContext):
-    """Projections, a pool of experts that all modalities share, and weights of the modalities.
+class ExpertContext(PooledContext):
+    """Experts that all read the same input, the vectors of all modalities and the flags of what is missing."""
 
-    Of a modality's vector u: e = u + Σ_k ρ_k E_k(u), ρ = softmax(W u); the context is Σ π e. `equal`: ρ and π are equal
-    shares, and neither is learnt.
+    def __init__(self, sizes: Mapping[str, int], choice: TraceChoice, equal: bool):
+        super().__init__(sizes, choice.context_width)
+        self.mixture = ExpertMixture(
+            sum(sizes.values()) + len(sizes),
+            choice.hidden_width,
+            choice.expert_width,
+            choice.context_width,
+            choice.experts,
+            equal=equal,
+        )
+
+    def mixed(self, values: list[torch.Tensor], available: torch.Tensor) -> torch.Tensor:
+        mixed: torch.Tensor = self.mixture(flagged(values, available))
+        return mixed
+
+
+class ModalityContext(PooledContext):
+    """A projection of each modality, where the preset says so a pool of experts that all share, and weights of modalities.
+
+    Of a modality's vector u, with a pool: e = u + Σ_k ρ_k E_k(u), ρ = softmax(W u); the context is Σ π e. `equal`: ρ and π are
+    equal shares, and neither is learnt.
     """
 
-    def __init__(self, sizes: Mapping[str, int], params: TraceParams, choice: TraceChoice, equal: bool):
-        width = params.context_width
+    def __init__(self, sizes: Mapping[str, int], choice: TraceChoice, equal: bool):
+        width, hidden = choice.context_width, choice.hidden_width
         super().__init__(sizes, width)
-        self.projections = nn.ModuleList(two_layers(size, params.hidden_width, width) for size in sizes.values())
-        self.pool = Pool(width, choice.experts, choice.expert_width, equal) if choice.experts else None
+        self.projections = nn.ModuleList(two_layers(size, hidden, width) for size in sizes.values())
+        self.pool = Pool(width, choice.experts, choice.expert_width, equal) if choice.context == "pool" else None
         self.gate: nn.Module
         if equal:
             self.gate = EqualGate()
-        elif choice.gate == "inner":
+        elif choice.context == "pool":
             self.gate = InnerGate(len(sizes), width)
         else:
-            self.gate = MlpGate(len(sizes), width, params.hidden_width)
+            self.gate = MlpGate(len(sizes), width, hidden)
 
     def mixed(self, values: list[torch.Tensor], available: torch.Tensor) -> torch.Tensor:
         projected = [project(each) for project, each in zip(self.projections, values, strict=True)]
@@ -118,21 +138,29 @@ class EqualGate(nn.Module):
 
 
 class Concatenated(PooledContext):
-    """The ablation without experts and gate: one linear map of all pooled vectors and of the flags of what is missing."""
+    """The ablation without experts and gate: one linear map of all vectors and of the flags of what is missing."""
 
     def __init__(self, sizes: Mapping[str, int], width: int):
         super().__init__(sizes, width)
         self.map = nn.Linear(sum(sizes.values()) + len(sizes), width)
 
     def mixed(self, values: list[torch.Tensor], available: torch.Tensor) -> torch.Tensor:
-        mapped: torch.Tensor = self.map(torch.cat([*values, (~available).to(values[0].dtype)], dim=1))
+        mapped: torch.Tensor = self.map(flagged(values, available))
         return mapped
 
 
-def pooled_context(sizes: Mapping[str, int], params: TraceParams, choice: TraceChoice) -> PooledContext:
-    """The context of a variant that has one. sizes: other modality -> its number of channels."""
+def flagged(values: list[torch.Tensor], available: torch.Tensor) -> torch.Tensor:
+    """[b, all channels + m]: the vectors of all modalities, and for each of them 1 where it is missing."""
+    return torch.cat([*values, (~available).to(values[0].dtype)], dim=1)
+
+
+def context_of(shape: Shape, variant: str, choice: TraceChoice, heads: int) -> nn.Module:
+    """The context of a variant that has one."""
+    sizes, equal = shape.context, variant == "fixed-weight"
     if not sizes:
-        return PooledContext(sizes, params.context_width)
-    if params.variant == "no-moe":
-        return Concatenated(sizes, params.context_width)
-    return Mixture(sizes, params, choice, equal=params.variant == "fixed-weight")
+        return PooledContext(sizes, choice.context_width)
+    if variant == "no-moe":
+        return Concatenated(sizes, choice.context_width)
+    if choice.context == "events":
+        return EventContext(sizes, shape.times, choice, heads)
+    return ExpertContext(sizes, choice, equal) if choice.context == "experts" else ModalityContext(sizes, choice, equal)
