@@ -64,6 +64,34 @@ def test_experts_are_balanced_by_entropy_where_each_modality_has_a_router_and_by
     assert routers["mosi"] == "permod"
 
 
+@pytest.mark.parametrize("name", ["mosi", "mosei"])
+def test_the_paper_profile_has_one_draw_of_each_diffusion_imputer(name):
+    suite = resolve(Layers(*read(name), "paper", {}))
+    assert suite.draws == 1
+    assert {"csdi", "trace", "condi"} <= set(suite.grid.imputer)
+    assert suite.imputer["trace"]["preset"] == "trace-moe"
+    assert suite.imputer["condi"]["profile"] == "paper"
+    wide = {suite.imputer[imputer]["widest"] for imputer in ("csdi", "trace", "condi", "csdi-quick")}
+    assert wide == {80}, "all complete the same modalities: voice of 74 channels, but no words of 300"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mosi", "mosei"])
+def test_the_diffusion_cells_of_the_paper_profile_run(project, name):
+    """Their grid, targets and draws, with networks and trainings for seconds."""
+    small = {"channels": 8, "heads": 1, "layers": 1, "diffusion_steps": 3, "steps": 2, "bound": 4}
+    sizes = [f"imputer.{each}.{key}={value}" for each in ("csdi", "trace", "condi") for key, value in small.items()]
+    rest = ("seed=42", "scenario=mcar", "data.samples=60", "fuser=linear", "controls.imputer=", "audits.cells=")
+    project.bench("run", f"suite={name}", "profile=paper", "imputer=csdi,trace,condi", *rest, *sizes)
+    found = {record["coordinates"]["imputer"].partition("(")[0]: record for record in project.records()}
+    assert found.keys() == {"csdi", "trace", "condi"}
+    for record in found.values():
+        assert record["status"] == "ok"
+        assert record["costs"]["draws"] == 1
+        assert record["costs"]["imputer_parameters"] > 0
+        assert {"audio", "vision"} <= record["imputation"].keys()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mosi", "mosei"])
 def test_the_suite_runs_without_files_and_every_table_says_that_its_samples_were_made_up(project, name):
