@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("duckdb", reason="the extra clinical is not installed")
 
+AXES = ("task", "modalities", "scenario", "imputer", "fuser", "seed")
+
 WORDS = (
     "suite=mimic48",
     "data.root=synthetic",
@@ -108,3 +110,21 @@ def test_a_split_by_record_is_said_on_stderr_in_every_record_and_every_title_and
     assert "reference-stay" not in project.bench("report", "suite=mimic48", "--print").stdout
     default = next(r for r in project.records() if "reference" not in r["provenance"]["split"])
     assert "patients_on_both_sides" not in default["counts"]
+
+
+def test_the_profile_imputers_is_table_4_and_every_cell_of_it_is_one_of_the_profile_paper(project):
+    def cells(profile: str, *words: str) -> list[tuple[str, ...]]:
+        line = ("plan", "suite=mimic48", f"profile={profile}", "data.root=S", "audits.cells=", *words, "--json")
+        plan = json.loads(project.bench(*line).stdout)["plan"]
+        return [(cell["key"], *(str(cell["coordinates"][axis]) for axis in AXES)) for cell in plan]
+
+    from bench_datasets.mimic4_generate import generate
+
+    generate(project.folder / "S", 40, 0, lambda line: None)
+    table = cells("imputers")
+    assert all(key != "None" for key, *_ in table)
+    assert set(table) <= set(cells("paper"))
+    asked = {row[1:] for row in cells("imputers", "controls.imputer=", "controls.fuser=")}
+    assert {coordinates[AXES.index("fuser")] for coordinates in asked} == {"fusemoe(preset=paper)"}
+    assert {coordinates[AXES.index("imputer")] for coordinates in asked} == {"sssd", "csdi", "trace(preset=trace-moe)"}
+    assert len(asked) == 3 * 3 * 3
