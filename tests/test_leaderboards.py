@@ -6,13 +6,19 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.leaderboard import load_export, render
 from bench.registry import discover
+from bench.suite import Layers, resolve
+from bench.suite import read as suite_file
 from bench.tune import best_of
 from bench.tuned import read
+from bench_imputers.diffusion.denoiser import Shape
+from bench_imputers.diffusion.params_context import TraceParams
+from bench_imputers.diffusion.trace import Trace
 
 FOLDER = Path(__file__).resolve().parents[1] / "leaderboards"
 EXPORTS = sorted(FOLDER.glob("*.records.json"))
@@ -57,3 +63,18 @@ def test_tuned_parameters_are_as_bench_tune_wrote_them_and_every_fuser_had_its_t
         held = math.prod(len({*values, fuser.default.get(parameter)}) for parameter, values in space.items())
         assert len(fuser.trial) == min(tuned.protocol.trials, held), name
         assert fuser.best == best_of(fuser.trial, tuned.protocol.higher), name
+
+
+def test_rows_of_trace_made_before_its_presets_were_renamed_say_which_network_they_are():
+    """Told by the number of their parameters: 30 channels of 50 steps beside two conditions of 16 numbers."""
+    export = load_export(FOLDER / "trace_motivational-sizes.records.json")
+    recorded = {r.costs["imputer_parameters"] for r in export.records if r.coordinates.imputer.startswith("trace(")}
+    shape = Shape(30, 50, {"series": 30}, {"c_low": 16, "c_high": 16}, tuple(map(float, range(50))))
+    suite = resolve(Layers(*suite_file("trace_motivational"), "demo", {})).imputer["trace"]
+
+    def parameters(**chosen: Any) -> int:
+        params = {key: value for key, value in suite.items() if key != "targets"} | chosen
+        return sum(weight.numel() for weight in Trace(TraceParams(**params)).build(shape).parameters())
+
+    told = any("trace(expert_width=256, preset=trace-pool)" in note for note in export.notes)
+    assert recorded == {parameters(preset="trace-pool", expert_width=256) if told else parameters()}

@@ -28,7 +28,7 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     expert_width:     of the hidden layer of an expert.
     hidden_width:     of the other hidden layers of the context: of the gate, and of the projections of modalities or events.
     context_width:    of the context.
-    betas, beta_last: the noise schedule, shown in the label wherever it was written.
+    betas, beta_last: the noise schedule: linear or quadratic, up to this variance; null = as the preset. Labels show it.
     replace_observed: noise and paste observed values while sampling in unconditional; false = they have no effect there.
 
     Raises ValueError for values that exclude each other.
