@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli import LazyGroup, answer, say
 
+if TYPE_CHECKING:
+    from bench.overrides import Word
+    from bench.registry import Spec
+
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME... [data.root=DIR]")
+@click.argument("names", nargs=-1, required=True, metavar="NAME... [KIND.NAME.PARAMETER=VALUE] [data.root=DIR]")
 @click.option("--only", multiple=True, help="Run one check only (may be repeated).")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def check(names: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> None:
     """Check whether components keep the contract. Exit code 7 when one does not."""
     from bench.errors import UsageError
+    from bench.overrides import parse
     from bench.registry import discover
     from bench.testing import check as run_checks
 
-    words = [name for name in names if "=" in name]
-    if strange := [word for word in words if not word.startswith("data.root=")]:
-        raise UsageError(
-            f'"{strange[0]}" (from the command line) is no component; beside names only data.root=DIR is accepted'
-        )
+    words = parse(name for name in names if "=" in name)
     registry = discover()
-    specs = [spec for name in names if name not in words for spec in registry.find(name, "the command line")]
+    specs = [spec for name in names if "=" not in name for spec in registry.find(name, "the command line")]
     if not specs:
         raise UsageError("no component is named; write for example: bench check locf gru")
     for broken in registry.broken:
         say(f"warning: plugin {broken.plugin} was left out: {broken.reason}")
-    said = Path(words[0].partition("=")[2]) if words else None
+    said = next((Path(word.texts[0]) for word in words if word.key == "data.root"), None)
+    specs = _with_parameters(specs, [word for word in words if word.key != "data.root"])
     reports = []
     for spec in specs:
         root = said or (_root(spec) if spec.kind == "dataset" else None)
@@ -42,6 +47,33 @@ def check(names: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         answer([report.to_plain() for report in reports])
     sys.exit(0 if all(report.ok for report in reports) else 7)
+
+
+def _with_parameters(specs: Sequence[Spec], words: Sequence[Word]) -> list[Spec]:
+    """The specs with `KIND.NAME.PARAMETER=VALUE` over their parameters for tests, and under a name that says so.
+
+    Raises UsageError for a word of no component that is checked, and for a parameter that it does not have or accept.
+    """
+    from bench.errors import UsageError
+
+    made, left = [], {word.key: word for word in words}
+    for spec in specs:
+        prefix = f"{spec.kind}.{spec.name}."
+        own = [word for word in words if word.key.startswith(prefix)]
+        given = {w.key.removeprefix(prefix): w.values[0] if len(w.values) == 1 else list(w.values) for w in own}
+        if given:
+            values = {**spec.test_params, **given}
+            spec.parameters(values, "the command line")
+            inside = ", ".join(word.text.removeprefix(prefix) for word in own)
+            spec = replace(spec, name=f"{spec.name}({inside})", test_params=values)
+        left = {key: word for key, word in left.items() if word not in own}
+        made.append(spec)
+    for word in left.values():
+        accepted = ", ".join([*(f"{spec.kind}.{spec.name}.PARAMETER=VALUE" for spec in specs), "data.root=DIR"])
+        raise UsageError(
+            f'"{word.text}" (from the command line) is of no component that is checked; accepted: {accepted}'
+        )
+    return made
 
 
 def _root(spec: object) -> Path | None:
