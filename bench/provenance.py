@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 
 import bench
-from bench import device
 from bench.identity import library_version
 
 LIBRARIES = ("numpy", "scipy", "pandas", "sklearn", "torch")
@@ -32,14 +31,13 @@ def revision() -> str:
 
 
 @cache
-def surroundings(kind: str) -> dict[str, str]:
-    """Versions, revision, system and device name, for a run on that kind of device."""
+def surroundings() -> dict[str, str]:
+    """Versions, revision and system of this process."""
     versions = {name: library_version(name) for name in LIBRARIES}
     return {
         "gapbench": bench.__version__,
         "revision": revision(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "device": device.name(kind),
         **{f"library {name}": version for name, version in versions.items() if version},
     }

@@ -27,6 +27,10 @@ INDIFFERENT = {"out", "cache", "workers", "budget", "retry", "shuffle"}
 METHOD_KINDS = ("scenario", "imputer", "fuser")
 
 
+TRAINING_NOTE = "Every fuser trained step by step took "
+"""How the note begins that tells the training which all of them got."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a suite is run; none of it changes what a cell means, except device, precision and threads, which are in its key.
 
@@ -152,7 +156,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     made = Request(
         settings=settings, suite=suite, root=root, words=tuple(words), said=said, origins=origins,
         overrides=differences(suite, layers, registry),
-        notes=(f"Every fuser trained step by step took {steps}, unless its label says otherwise.",) if steps else (),
+        notes=(f"{TRAINING_NOTE}{steps}, unless its label says otherwise.",) if steps else (),
     )  # fmt: skip
     for kind in METHOD_KINDS:
         variants(kind, tuple(getattr(suite, kind)), (), made, registry)

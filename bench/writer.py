@@ -7,26 +7,40 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bench import device as devices
 from bench import provenance
 from bench.execute.pool import Result
 from bench.files import write_text
+from bench.plan import Cell
 from bench.records import Audit, Record
+from bench.registry import Spec
 from bench.stages.cohort import size_of
 from bench.stages.job import errors_file
-from bench.suite import Suite
+from bench.suite import Suite, Training
+from bench.train_params import TrainParams
+from bench.variants import Variant
 
 if TYPE_CHECKING:
     from bench.run import Prepared
 
 
 def _said(suite: Suite) -> dict[str, str]:
-    """What of the protocol differs from the default, for the provenance of a record."""
+    """What of the protocol differs from the default, for the provenance of every record."""
     return {
         "scaling": suite.scaling.said(),
         "hidden in": suite.hiding.said(),
         "absent modalities": "filled" if suite.fill_absent else "",
-        "training": suite.training.said(),
     }
+
+
+def training_of(suite: Suite, fuser: Variant, spec: Spec) -> str:
+    """What `[training]` gave this fuser, in words: with its own values where it sets some, and empty for one that the harness
+    does not train step by step.
+    """
+    shared = suite.training.shared()
+    if not shared or not issubclass(spec.params, TrainParams):
+        return ""
+    return msgspec.convert({key: fuser.params[key] for key in shared}, Training).said()
 
 
 def _json(params: dict[str, object]) -> str:
@@ -44,7 +58,7 @@ class Writer:
         self.cells = {c.key: c for c in plan.cells}
         self.bases = {c.coordinates: c.key for c in plan.cells if not c.coordinates.audit}
         self.common = {
-            **provenance.surroundings(plan.device),
+            **provenance.surroundings(),
             "manifest": plan.manifest,
             "split": request.suite.split.said(),
             **{name: said for name, said in _said(request.suite).items() if said},
@@ -87,10 +101,11 @@ class Writer:
 
     def write(self, record: Record, predictions: object = None, device: str = "cpu") -> None:
         """Complete a record with where it comes from and store it. One that could not be read again is a failed cell."""
-        fuser = self.cells[record.key].fuser.name
-        torch = "torch" in self.prepared.registry.get("fuser", fuser).tags
-        precision = self.prepared.request.settings.precision if torch else "fp32"
-        scenario = self.cells[record.key].scenario
+        cell = self.cells[record.key]
+        spec = self.prepared.registry.get("fuser", cell.fuser.name)
+        training = training_of(self.prepared.request.suite, cell.fuser, spec)
+        about = {**({"training": training} if training else {}), **self._where(cell, device)}
+        scenario = cell.scenario
         hidden = {"scenario parameters": f"{scenario.label} {_json(scenario.params)}"} if scenario.params else {}
         if record.imputation_errors:
             cache = self.prepared.request.settings.cache_folder()
@@ -100,7 +115,7 @@ class Writer:
                 record.imputation_errors = ""
         given = self.cells[record.key].imputer.weights
         trained = {"imputer weights": self.prepared.weights[given]} if given else {}
-        record.provenance = {**trained, **self.common, **hidden, "device type": device, "precision": precision}
+        record.provenance = {**trained, **self.common, **hidden, **about}
         record.own_words = True
         try:
             self.prepared.ledger.write(record, predictions)  # type: ignore[arg-type]
@@ -113,6 +128,18 @@ class Writer:
         if record.coordinates.audit == "repeat" and record.status == "ok":
             self._compare(record, device)
         self.prepared.done[record.key] = record
+
+    def _where(self, cell: Cell, kind: str) -> dict[str, str]:
+        """The device and the precision of the fuser; of the imputer too, where they are others. kind: of the fuser's job."""
+        plan, registry = self.prepared.plan, self.prepared.registry
+        torch = [
+            "torch" in registry.get(*of).tags for of in (("fuser", cell.fuser.name), ("imputer", cell.imputer.name))
+        ]
+        precisions = [self.prepared.request.settings.precision if each else "fp32" for each in torch]
+        of_fuser = {"device": devices.name(kind), "precision": precisions[0]}
+        of_imputer = {"device": devices.name(plan.device if torch[1] else "cpu"), "precision": precisions[1]}
+        other = {f"imputer {name}": value for name, value in of_imputer.items() if value != of_fuser[name]}
+        return {**of_fuser, "device type": kind, **other}
 
     def _compare(self, record: Record, device: str) -> None:
         """The audit `repeat-identical`: the same cell, done again by another job, gave the same bits."""

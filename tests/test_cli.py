@@ -333,7 +333,7 @@ def test_a_records_file_that_is_missing_or_damaged_is_one_line(bench):
 def test_a_plan_says_what_would_be_done_and_changes_nothing(project):
     plan = json.loads(project.bench("plan", project.suite, "--json").stdout)
     assert plan.keys() == {
-        "suite", "profile", "device", "data", "cells", "status", "jobs", "estimated_seconds", "plan",
+        "suite", "profile", "overrides", "device", "data", "cells", "status", "jobs", "estimated_seconds", "plan",
     }  # fmt: skip
     assert plan["cells"] == len(plan["plan"]) == plan["status"]["not-run"] == 4
     assert plan["jobs"] == {"cohort": 1, "impute": 2, "fuse": 4}

@@ -246,7 +246,8 @@ def doctor(as_json: bool) -> None:
     settings = Settings()
     kind = device.resolve("auto")
     found: dict[str, Any] = {
-        **provenance.surroundings(kind),
+        **provenance.surroundings(),
+        "device": device.name(kind),
         "cores": cores(),
         "gpus": list(device.gpus().values()),
         "torch built for": f"CUDA {device.torch_cuda()}" if device.torch_cuda() else "CPU",

@@ -17,7 +17,8 @@ from bench.leaderboard.imputation import curves, imputation_tables, imputer_cost
 from bench.leaderboard.marginal import marginals
 from bench.leaderboard.pareto import place_costs
 from bench.leaderboard.patterns import calibration_tables, pattern_tables
-from bench.leaderboard.redact import is_public, redact_command, redact_text
+from bench.leaderboard.redact import redact_command, redact_text
+from bench.leaderboard.statements import counted, counts, protocol_notes, provenance, split_notes, title
 from bench.leaderboard.storage import finite
 from bench.records import (
     IMPUTATION,
@@ -35,7 +36,6 @@ from bench.splits import CROSSING
 from bench.stages.score import METRICS
 from bench.stats import Table as TableKey
 from bench.stats import resolution_floor, table_of, tie_groups
-from bench.suite import PATIENT, REFERENCE_STAY
 
 Cells = dict[Coordinates, Record | None]
 """Every planned cell in the order of the plan, with its record, or None where it was not run."""
@@ -90,6 +90,7 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
     for key, methods in tables.items():
         task = tasks.get(key[0]) or TaskSummary(key[0], "unknown", _metrics(methods))
         made.append(_table(export, key, task, methods, audit_cells))
+    records = [record for record in cells.values() if record]
     inside = list(tables.values())
     costs = _costs(tables) if wall_costs else None
     if costs is not None:
@@ -97,22 +98,24 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
     scored = {at: record for at, record in cells.items() if not at.audit}
     imputation = imputation_tables(scored, export)
     for each in imputation:
-        each.notes += [*_split_notes(export), *_protocol_notes(export)]
+        place = each.modalities, each.scenario
+        its = [record for at, record in scored.items() if record and (at.modalities, at.scenario) == place]
+        each.notes += [*split_notes(export, its), *protocol_notes(export, its)]
         each.published = _published(export, IMPUTATION, each.modalities, each.scenario)
     return Board(
         schema=export.schema,
         suite=export.suite,
         profile=export.profile,
         overrides=export.overrides,
-        title=f"{export.title}, split={export.split}" if export.split != PATIENT else export.title,
+        title=title(export, records),
         dataset=export.dataset,
         synthetic=export.synthetic,
         command=redact_command(export.command),
         statuses=_statuses(scored),
         tables=made,
         imputation=imputation,
-        provenance=_provenance(cells),
-        notes=[*_split_notes(export), *_protocol_notes(export), *export.notes, *notes],
+        provenance=provenance(records),
+        notes=[*split_notes(export, records), *protocol_notes(export, records), *notes],
         costs=costs,
         gains=gain_tables(export.statistics, made),
         curves=curves(imputation, export.statistics.imputation if export.statistics else ImputationStatistics()),
@@ -123,40 +126,6 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
         calibrations=calibration_tables(made, inside),
         imputer_costs=imputer_costs(scored) if wall_costs else None,
     )
-
-
-def _legacy(export: Export) -> bool:
-    return export.split == REFERENCE_STAY
-
-
-def _split_notes(export: Export, crossing: int | None = None) -> list[str]:
-    """What a reader must know of a split by record; nothing where patients stand on one side. crossing: how many do not."""
-    if not _legacy(export):
-        return []
-    count = "patients" if crossing is None else f"{crossing:,} patient{'s' * (crossing != 1)}"
-    stand = "stands" if crossing == 1 else "stand"
-    return [
-        f"**split={export.split}: parted by record, as published code does; {count} {stand} on both sides.** Only for "
-        "comparison with published tables, never with a split by patient."
-    ]
-
-
-def _protocol_notes(export: Export) -> list[str]:
-    """What a reader must know of a protocol that is not the harness's own: what scaling saw, and where nothing was hidden."""
-    notes = []
-    if export.scaling != "train":
-        notes.append(
-            f"**scaling.over={export.scaling}: means and deviations were learnt from all records before hiding, test records "
-            "and hidden entries included (a small leak).** Only for comparison with published tables that were made so."
-        )
-    if export.fill_absent:
-        notes.append(
-            "Modalities that a record lacks altogether were completed by every imputer that fills anything, and fusers read "
-            "them as present (fill_absent)."
-        )
-    if export.hiding:
-        notes.append(f"Entries were hidden in {export.hiding} records alone; the others stay as recorded.")
-    return notes
 
 
 def _metrics(methods: Mapping[Method, Cells]) -> tuple[str, ...]:
@@ -189,8 +158,9 @@ def _table(
         tied = before is not None and before.scores[primary].mean == rows[method].scores[primary].mean
         rows[method].rank = before.rank if tied and before else place + 1
     rest = sorted((m for m in rows if not rows[m].complete), key=lambda m: (not rows[m].seeds_ok, m))
-    counts, notes = _counts(methods)
-    notes = [*_split_notes(export, counts.pop(CROSSING, None)), *_protocol_notes(export), *export.notes, *notes]
+    inside = [record for cells in methods.values() for record in cells.values() if record]
+    found, different = counts(inside)
+    notes = [*split_notes(export, inside, found.pop(CROSSING, None)), *protocol_notes(export, inside), *different]
     table = Table(
         task=task.name,
         summary=task.summary,
@@ -200,7 +170,7 @@ def _table(
         metrics=list(task.metrics),
         higher={metric: higher_is_better(metric) for metric in task.metrics},
         seeds=sorted({seed for row in rows.values() for seed in row.seeds_planned}),
-        counts=counts,
+        counts=found,
         oracle=_oracle(methods),
         rows=[rows[method] for method in [*ranked, *rest]],
         notes=notes,
@@ -249,20 +219,6 @@ def _row(export: Export, method: Method, cells: Cells, task: TaskSummary) -> Row
         everywhere = [name for name in task.metrics if all(name in record.validation for record in records)]
         row.validation = {name: Score.over([record.validation[name] for record in records]) for name in everywhere}
     return row
-
-
-def _counts(methods: Mapping[Method, Cells]) -> tuple[dict[str, int], list[str]]:
-    """How many records the task has; a note when the cells of a table do not agree: then they cannot be compared."""
-    seen = {
-        tuple(sorted(record.counts.items()))
-        for cells in methods.values()
-        for record in cells.values()
-        if record and record.status == "ok" and record.counts
-    }
-    notes = (
-        ["**The cells of this table were not scored on the same records**; see the CSV file."] if len(seen) > 1 else []
-    )
-    return dict(min(seen, default=())), notes
 
 
 def _oracle(methods: Mapping[Method, Cells]) -> dict[str, float]:
@@ -354,16 +310,6 @@ def _published(export: Export, task: str, modalities: str, scenario: str) -> lis
     ]
 
 
-def _provenance(cells: Cells) -> dict[str, dict[str, int]]:
-    """Name -> value -> how many records say so, both sorted; nothing that names a machine or an hour."""
-    counted = Counter(entry for record in cells.values() if record for entry in record.provenance.items())
-    found: dict[str, dict[str, int]] = {}
-    for (name, value), count in sorted(counted.items()):
-        if name != "command" and is_public(name, value):
-            found.setdefault(name, {})[value] = count
-    return found
-
-
 def _costs(tables: Mapping[TableKey, Mapping[Method, Cells]]) -> list[Cost]:
     """Mean costs of the ok cells of each method, in the order of the plan."""
     made = []
@@ -373,12 +319,12 @@ def _costs(tables: Mapping[TableKey, Mapping[Method, Cells]]) -> list[Cost]:
             if not records:
                 continue
             names = sorted({name for record in records for name in record.costs})
-            devices = sorted({record.provenance.get("device", "") for record in records} - {""})
+            devices = Counter(record.provenance.get("device", "") for record in records)
             made.append(
                 Cost(
                     **msgspec.structs.asdict(method),
                     cells=len(records),
-                    device=", ".join(devices),
+                    device=counted(devices, "cell"),
                     values={n: plain.fmean(r.costs[n] for r in records if n in r.costs) for n in names},
                 )
             )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import statistics as plain
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from bench.leaderboard.board import Curve, CurveRow, Difference, Imputation, ImputationRow, ImputerCost, Score
+from bench.leaderboard.statements import counted
 from bench.records import Coordinates, Export, ImputationStatistics, Method, Record
 from bench.stats import tie_groups
 
@@ -219,6 +221,11 @@ def _at(row: ImputationRow | None, metric: str) -> Score | None:
     return row.scores.get("all", {}).get(metric) if row else None
 
 
+def _device(record: Record) -> str:
+    """The device of the imputer: that of the fuser, where no other is said."""
+    return record.provenance.get("imputer device") or record.provenance.get("device", "")
+
+
 def imputer_costs(cells: Cells) -> list[ImputerCost]:
     """What each imputer took by modality set and scenario, each imputation counted once; those that tell their draws."""
     made = []
@@ -235,7 +242,7 @@ def imputer_costs(cells: Cells) -> list[ImputerCost]:
                     modalities=modalities,
                     scenario=scenario,
                     imputer=imputer,
-                    device=", ".join(sorted({r.provenance.get("device", "") for r in seeds.values()} - {""})),
+                    device=counted(Counter(map(_device, seeds.values())), "seed"),
                     seeds=len(seeds),
                     values={name: value for name, value in values.items() if value is not None},
                 )

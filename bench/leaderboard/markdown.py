@@ -11,6 +11,7 @@ from bench.leaderboard.audits import AUDITS
 from bench.leaderboard.board import AuditResult, Board, Cost, Gain, Gains, PublishedScore, Row, Score, Table
 from bench.leaderboard.grid_markdown import grid_sections
 from bench.leaderboard.imputation_markdown import imputation, imputer_costs
+from bench.leaderboard.statements import counted
 
 LONGEST_REASON = 160
 
@@ -254,11 +255,7 @@ def _audits(tables: Sequence[Table]) -> list[str]:
 def _provenance(board: Board) -> list[str]:
     body = []
     for name, values in board.provenance.items():
-        if len(values) == 1:
-            shown = next(iter(values))
-        else:
-            shown = "; ".join(f"{value or text.NOTHING} ({text.count(n, 'record')})" for value, n in values.items())
-        body.append([text.words(name), text.safe(shown) or text.NOTHING])
+        body.append([text.words(name), text.safe(counted(values))])
     parts = ["## Where these numbers come from", f"    {board.command}"]
     return [*parts, text.grid(["what", "value"], body)] if body else parts
 

@@ -391,6 +391,10 @@ def test_a_split_by_record_is_in_the_title_under_every_table_and_in_the_name_of_
     export = make_export(["mean"], ["gbm"], scenarios=("natural", "mcar"), tasks=(IHM, LOS), split="reference-stay")
     for record in export.records:
         record.counts = {**record.counts, "patients_on_both_sides": 1234}
+        record.provenance = {
+            **record.provenance,
+            "split": "split=reference-stay (by record: patients on both sides), seed 7",
+        }
     text = markdown(export)
     assert text.splitlines()[0] == "# Demonstration, split=reference-stay"
     sections = text.split("## Audits")[0].split("\n## ")[1:]
