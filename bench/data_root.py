@@ -76,7 +76,7 @@ def _found(
                 return _at(spec, params, root, report)
             except DataError as error:
                 reasons.append(str(error))
-    if spec.fetch and report:
+    if spec.fetch and report and not spec.fetch_name:
         report(f"{spec.name} is not on this machine; downloading it into {fetched(cache)}")
         spec.load(spec.fetch)(fetched(cache), params, report)
         return _at(spec, params, fetched(cache), report)
@@ -137,7 +137,9 @@ def _at(spec: Spec, params: Any, root: Path, report: Callable[[str], None] | Non
 def _named(spec: Spec, params: Any, named: str, origin: str, report: Callable[[str], None] | None) -> Located:
     root = Path(named).expanduser()
     if not root.is_dir():
-        how = f"bench data fetch {spec.name} data.root=DIR" if spec.fetch else f"bench show {spec.name}"
+        how = f"bench show {spec.name}"
+        if spec.fetch:
+            how = f"bench data fetch {spec.fetch_name or spec.name} data.root=DIR"
         made = f", or use a generated cohort: data.root={SYNTHETIC}" if spec.generate else ""
         raise DataError(f'{origin} = "{named}" is not a folder; how to get the data: {how}{made}')
     return _at(spec, params, root, report)

@@ -112,6 +112,9 @@ class Spec:
     """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that decide its content"""
     fetch: str = ""
     """dataset: lazy path of a function `(root, params, report) -> None` that downloads the files"""
+    fetch_name: str = ""
+    """dataset: the name of the download for `bench data fetch` where it is only a part that is open to everybody; such a part is
+    never downloaded unasked"""
     verify: str = ""
     """dataset: lazy path of a function `(root, params) -> list[dict]` with item, status and detail of each thing looked at"""
     embed: Mapping[str, Embedder] = field(default_factory=dict)

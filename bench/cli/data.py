@@ -94,7 +94,7 @@ def list_(as_json: bool) -> None:
         row = {
             "name": spec.name,
             "title": spec.summary,
-            "fetchable": bool(spec.fetch),
+            "fetchable": bool(spec.fetch) and not spec.fetch_name,
             "root": "",
             "files": 0,
             "reason": "",
@@ -121,12 +121,22 @@ def fetch(name: str, words: tuple[str, ...]) -> None:
     from pathlib import Path
 
     from bench.data_root import fetched
-    from bench.errors import DataError
+    from bench.errors import DataError, unknown
+    from bench.overrides import ORIGIN
     from bench.registry import discover
 
-    spec, params, root, cache = _understand(name, words, discover())
+    registry = discover()
+    parts = {spec.fetch_name: spec.name for spec in registry.specs("dataset") if spec.fetch_name}
+    if name not in parts and name not in registry.names("dataset"):
+        raise unknown("dataset", name, [*registry.names("dataset"), *parts], ORIGIN)
+    spec, params, root, cache = _understand(parts.get(name, name), words, registry)
     if not spec.fetch:
         raise DataError(f"{name} cannot be downloaded by a program; see: bench show {name}")
+    if spec.fetch_name and name != spec.fetch_name:
+        raise DataError(
+            f"{name} as a whole cannot be downloaded by a program (see: bench show {name}); what of it is open to everybody "
+            f"can: bench data fetch {spec.fetch_name}"
+        )
     folder = Path(root).expanduser().absolute() if root else fetched(cache)
     spec.load(spec.fetch)(folder, params, say)
     print(folder)

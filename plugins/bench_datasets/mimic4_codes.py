@@ -18,9 +18,17 @@ import numpy as np
 
 from bench.errors import DataError, PluginError
 from bench_datasets.mimic4_files import CCS, GEM, Mimic4Files
-from bench_datasets.mimic4_read import Tables
-from bench_datasets.mimic4_table import PHENOTYPES
-from bench_datasets.mimic4_warnings import CODELESS
+from bench_datasets.mimic4_read import MANY, WHOLE, Tables
+from bench_datasets.mimic4_table import COLUMNS, PHENOTYPES
+from bench_datasets.mimic4_warnings import CODELESS, LEADING, RAGGED
+
+NUMBERED = r"\d{1,2}([.]\d*)?|\d{4,}[.]\d*"
+"""ICD-9 codes that a program took for numbers: 42 was 042, and 4019.0 was 4019. With or without its point a code has 3 digits
+before it, and no more where it has a point.
+"""
+
+NUMERALS = 500
+"""Of so many ICD-9 codes without a letter some begin with 0: in MIMIC-IV about one in forty."""
 
 _GROUP = re.compile(r"(\d+)\s+\S")
 
@@ -32,35 +40,66 @@ def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, c
     admission has a code of any group, since then the codes are lost. Raises DataError for a missing column or a damaged file.
     """
     path = files.tables["hosp/diagnoses_icd"]
-    rows = tables.csv(path, ("hadm_id", "icd_code", "icd_version"))
+    source = tables.table(path, COLUMNS["hosp/diagnoses_icd"])
     admissions = np.unique(admission[admission >= 0])
     tables.put("wanted", hadm_id=("BIGINT", admissions.tolist()), place=("INTEGER", range(len(admissions))))
     tables.run(
         f"""
         CREATE TEMP TABLE diagnosis AS
-        SELECT w.place, try_cast(trim(d.icd_version) AS INTEGER) AS version,
-               upper(replace(trim(d.icd_code), '.', '')) AS code, try_cast(trim(d.hadm_id) AS BIGINT) IS NULL AS lost
-        FROM {rows} d LEFT JOIN wanted w ON try_cast(trim(d.hadm_id) AS BIGINT) = w.hadm_id
-        WHERE w.place IS NOT NULL OR try_cast(trim(d.hadm_id) AS BIGINT) IS NULL
+        SELECT w.place, d.version, upper(replace(d.icd_code, '.', '')) AS code, d.ragged, d.admission IS NULL AS lost, d.hadm_id,
+               d.icd_version, d.icd_code, d.version = 9 AND regexp_full_match(d.icd_code, '{NUMBERED}') AS numbered
+        FROM (SELECT whole(hadm_id) AS admission, whole(icd_version) AS version, * FROM {source}) d
+        LEFT JOIN wanted w ON d.admission = w.hadm_id
+        WHERE w.place IS NOT NULL OR d.admission IS NULL OR d.ragged
         """,
         path,
     )
-    bad = "lost OR code IS NULL OR version IS NULL OR version NOT IN (9, 10)"
+    bad = "(lost OR code IS NULL OR version IS NULL OR version NOT IN (9, 10) OR numbered)"
+    rows, loaded = tables.rows_of(path), tables.number("SELECT count(*) FROM diagnosis")
+    ragged = tables.number("SELECT count(*) FROM diagnosis WHERE ragged")
+    tables.square(path, ragged, rows)
+    for name, parsed, expected in (
+        ("hadm_id", "whole(hadm_id)", WHOLE),
+        ("icd_version", "CASE WHEN whole(icd_version) IN (9, 10) THEN 1 END", "9 or 10"),
+    ):
+        numbers = tables.rows(
+            f"SELECT count(*) FILTER ({parsed} IS NULL), count(*) FROM diagnosis WHERE {name} IS NOT NULL AND NOT ragged"
+        )[0]
+        tables.legible(path, source, name, parsed, expected, *numbers)
+    digits, leading, numbered, pointed = tables.rows(
+        """
+        SELECT count(*) FILTER (regexp_full_match(code, '[0-9]+')), count(*) FILTER (starts_with(code, '0')),
+               count(*) FILTER (numbered), count(*) FILTER (regexp_full_match(icd_code, '[0-9]+[.]0'))
+        FROM diagnosis WHERE version = 9 AND NOT ragged
+        """
+    )[0]
+    if (numbered or (digits >= MANY and pointed == digits)) and not leading:
+        raise DataError(
+            f"{path}: the ICD-9 codes were saved as numbers ({max(numbered, pointed):,} of {digits:,} have fewer than 3 digits "
+            "or a decimal point), so that leading zeros are lost and others would be meant; take the table that was published"
+        )
+    counts[LEADING] = digits if digits >= NUMERALS and not leading else 0
+    kept = f"NOT ragged AND NOT {bad}"
+    counts["hosp/diagnoses_icd: rows"] = rows
+    counts[f"hosp/diagnoses_icd: {RAGGED}"] = ragged
+    counts["hosp/diagnoses_icd: rows of admissions without a stay of the cohort, not read"] = rows - loaded
     counts["hosp/diagnoses_icd: rows without a readable hadm_id, code or version (9, 10), skipped"] = tables.number(
-        f"SELECT count(*) FROM diagnosis WHERE {bad}"
+        f"SELECT count(*) FROM diagnosis WHERE NOT ragged AND {bad}"
     )
+    counts["hosp/diagnoses_icd: codes read"] = tables.number(f"SELECT count(*) FROM diagnosis WHERE {kept}")
     own = files.ccs or files.gem
     members = groups(read_definitions(files.ccs), read_equivalents(files.gem)) if own else packaged_groups()
-    met = tables.rows(f"SELECT DISTINCT version, code FROM diagnosis WHERE NOT ({bad}) ORDER BY ALL")
+    met = tables.rows(f"SELECT DISTINCT version, code FROM diagnosis WHERE {kept} ORDER BY ALL")
     hits = [(version, code, column) for version, code in met for column in members[version].get(code, ())]
     version, code, column = zip(*hits, strict=True) if hits else ((), (), ())
     tables.put("member", version=("INTEGER", version), code=("VARCHAR", code), phenotype=("INTEGER", column))
     labels = np.zeros((len(admissions), len(PHENOTYPES)), np.float32)
     found = tables.columns(
-        "SELECT DISTINCT place, phenotype FROM diagnosis d JOIN member m ON d.version = m.version AND d.code = m.code"
+        f"""SELECT DISTINCT place, phenotype FROM (FROM diagnosis WHERE {kept}) d
+            JOIN member m ON d.version = m.version AND d.code = m.code"""
     )
     labels[found["place"].astype(np.int64), found["phenotype"].astype(np.int64)] = 1
-    coded = tables.number("SELECT count(DISTINCT place) FROM diagnosis")
+    coded = tables.number("SELECT count(DISTINCT place) FROM diagnosis WHERE NOT ragged")
     counts[CODELESS] = len(admissions) - coded
     result = np.full((len(admission), len(PHENOTYPES)), np.nan, np.float32)
     if not labels.any():

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.errors import DataError
 from bench_datasets.mimic4_files import find
-from bench_datasets.mimic4_read import Tables, read_header
+from bench_datasets.mimic4_read import Tables
 from bench_datasets.mimic4_stays import read_stays
 from bench_datasets.plugin import Mimic4Params
 
@@ -48,7 +48,7 @@ RECORDINGS = Listing(
     ("record_list",),
     ("", "mimic-iv-ecg*", "mimic-iv-ecg*/*", "physionet.org/files/mimic-iv-ecg/*"),
     ("subject_id", "study_id", "ecg_time", "path"),
-    "try_cast(trim(ecg_time) AS TIMESTAMP)",
+    "moment(ecg_time)",
     "nullif(trim(path), '')",
 )
 
@@ -79,23 +79,18 @@ def read_index(listing: Listing, source: Path, data: Mimic4Params, root: Path | 
     column or is damaged, and where nothing is left.
     """
     path = _find(listing, source)
-    header = read_header(path)
-    if missing := [name for name in listing.columns if name not in header]:
-        raise DataError(
-            f"{path} lacks the column {', '.join(missing)} (its first line: {','.join(header)[:120]!r}); needed: "
-            f"{', '.join(listing.columns)}; download it again"
-        )
     with Tables() as tables:
         tables.run(
             f"""
             CREATE TEMP TABLE listed AS
-            SELECT try_cast(trim(subject_id) AS BIGINT) AS subject_id, {listing.time} AS charttime, {listing.path} AS path
-            FROM {tables.csv(path, listing.columns)}
+            SELECT whole(subject_id) AS subject_id, {listing.time} AS charttime,
+                   CASE WHEN NOT ragged THEN {listing.path} END AS path
+            FROM {tables.table(path, listing.columns)}
             """,
             path,
         )
         usable = "subject_id IS NOT NULL AND charttime IS NOT NULL AND path IS NOT NULL"
-        counts["listed"] = tables.number("SELECT count(*) FROM listed")
+        counts["listed"] = tables.rows_of(path, tables.number("SELECT count(*) FROM listed"))
         counts["without a readable id or time, skipped"] = tables.number(
             f"SELECT count(*) FROM listed WHERE NOT coalesce({usable}, false)"
         )

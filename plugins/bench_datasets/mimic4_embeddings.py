@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.cohort import Series
 from bench.errors import DataError, PluginError
-from bench_datasets.mimic4_read import Tables, path_literal
+from bench_datasets.mimic4_read import MANY, Tables, path_literal
 from bench_datasets.mimic4_series import absent, rows_to_events, to_series
 from bench_datasets.mimic4_warnings import ABSENT, NOT_FINITE
 
@@ -54,25 +54,32 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
         counts[f"{name}: file empty, modality unavailable"] = 1
         return absent(n, hours)
     inside = "e.charttime >= k.intime AND (k.outtime IS NULL OR e.charttime <= k.outtime)"
+    who, when = f"whole({by}::VARCHAR)", f"moment({tables.clock(path, 'charttime')}::VARCHAR)"
     tables.run(
         f"""
         CREATE TEMP TABLE vector AS
         SELECT k.record, date_diff('second', k.intime, e.charttime)::INTEGER AS seconds, e.place, e.embedding
-        FROM (SELECT try_cast({by} AS BIGINT) AS id, try_cast(charttime AS TIMESTAMP) AS charttime,
-                     embedding::FLOAT[] AS embedding, file_row_number AS place FROM {scan}) e
+        FROM (SELECT {who} AS id, {when} AS charttime, embedding::FLOAT[] AS embedding, file_row_number AS place FROM {scan}) e
         JOIN kept k ON e.id = k.{by}
         WHERE {inside} AND date_diff('second', k.intime, e.charttime) < {hours * 3600}
         """,
         path,
     )
-    counts[f"{name}: vectors of no stay or outside the window, left out"] = rows - tables.number(
-        "SELECT count(DISTINCT place) FROM vector"
-    )
-    inside_window = tables.number("SELECT count(*) FROM vector")
+    unread = tables.number(f"SELECT count(*) FROM {scan} WHERE {who} IS NULL OR {when} IS NULL")
+    if unread >= MANY and 2 * unread > rows:
+        raise DataError(f"{path}: {by} or charttime cannot be read in {unread:,} of {rows:,} rows; needed: {FORM}")
+    counts[f"{name}: vectors without a readable {by} or charttime, skipped"] = unread
+    inside_window, distinct = tables.rows("SELECT count(*), count(DISTINCT place) FROM vector")[0]
+    counts[f"{name}: vectors of no stay or outside the window, left out"] = rows - unread - distinct
+    counts[f"{name}: vectors of a further stay, counted for each"] = inside_window - distinct
     record, seconds = np.zeros(inside_window, np.int64), np.zeros(inside_window, np.int64)
     values = np.zeros((inside_window, width), np.float32)
     end = 0
-    for batch in tables.batches("SELECT record, seconds, embedding FROM vector ORDER BY record, seconds, place", 8192):
+    # By the first numbers where times are equal, so that the order of the rows decides nothing.
+    ordered = (
+        "SELECT record, seconds, embedding FROM vector ORDER BY record, seconds, embedding[1], embedding[2], place"
+    )
+    for batch in tables.batches(ordered, 8192):
         start, end = end, end + batch.num_rows
         record[start:end], seconds[start:end] = (batch.column(i).cast(pa.int64()).to_numpy() for i in (0, 1))
         values[start:end] = batch.column(2).flatten().to_numpy(zero_copy_only=False).reshape(-1, width)

@@ -1,8 +1,8 @@
 """Where the files of MIMIC-IV are. Light: looks at names only, opens nothing; only a model of the hub may be fetched.
 
 Accepted as data.root: the folder that holds `hosp/` and `icu/`, or one above it that holds exactly one such folder in a
-usual place (`mimic4/`, `mimiciv/3.1/`, `physionet.org/files/mimiciv/3.1/`, `mimic-iv-3.1/`). Where a table is there as
-`.csv.gz` and as `.csv`, the first is read: that is what was published.
+usual place (`3.1/`, `mimic4/`, `mimiciv/3.1/`, `physionet.org/files/mimiciv/3.1/`, `mimic-iv-3.1/`). Where a table is there in
+several forms (`FORMS`), the first is read: that is what was published.
 """
 
 from __future__ import annotations
@@ -32,17 +32,26 @@ _HUB = r"[\w-][\w.-]*/[\w-][\w.-]*"
 
 ACCESS = (
     "MIMIC-IV is credentialed: become a credentialed user of PhysioNet, complete the CITI course, sign the data use agreement at "
-    "https://physionet.org/content/mimiciv/ and download it with wget as that page says"
+    "https://physionet.org/content/mimiciv/ and download it with wget as that page says; its demo of 100 patients is open to "
+    "everybody: bench data fetch mimic4-demo data.root=DIR"
 )
 
+DEMO = "mimic-iv-demo-2.2"
+"""The folder that `bench data fetch mimic4-demo` makes."""
+
+FORMS = (".csv.gz", ".csv", ".parquet")
+"""The forms of a table, the one that is read first in front: it is what was published, and has a checksum."""
+
 _PLACES = (
+    "[0-9]*",
     "mimic4",
+    "mimic4/*",
     "mimiciv",
     "mimiciv/*",
     "mimic-iv*",
     "mimic-iv*/*",
-    "physionet.org/files/mimiciv/*",
-    "files/mimiciv/*",
+    "physionet.org/files/mimic*/*",
+    "files/mimic*/*",
 )
 _NOTES = (
     (0, "note"),
@@ -98,8 +107,7 @@ def find(root: Path, params: Mimic4Params) -> Mimic4Files:
                 f"this dataset reads 2.2 and 3.1; {ACCESS}"
             )
         raise DataError(
-            f"{base} lacks {', '.join(f'{name}.csv.gz' for name in missing)} (needed: {', '.join(TABLES)}, each as "
-            f".csv.gz or .csv); {ACCESS}"
+            f"{base} lacks {', '.join(missing)} (needed: {', '.join(TABLES)}, each as {_either(FORMS)}); {ACCESS}"
         )
     mark = _beside(base, (MARK,))
     return Mimic4Files(
@@ -131,7 +139,7 @@ def check_named(folder: Path, params: Mimic4Params) -> None:
 
 def table(base: Path, name: str) -> Path | None:
     """The file of a table such as "hosp/patients", or None."""
-    for suffix in (".csv.gz", ".csv"):
+    for suffix in FORMS:
         path = base / f"{name}{suffix}"
         if path.is_file():
             return path
@@ -182,6 +190,10 @@ def _base(root: Path) -> Path:
 
 def _holds(folder: Path) -> bool:
     return (folder / "hosp").is_dir() and (folder / "icu").is_dir()
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _named(root: Path, said: str, key: str) -> Path | None:

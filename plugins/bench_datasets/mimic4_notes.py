@@ -17,11 +17,14 @@ from bench.cohort import Series
 from bench.components import Context
 from bench.errors import PluginError
 from bench_datasets.mimic4_files import model_folder
-from bench_datasets.mimic4_read import Tables
+from bench_datasets.mimic4_read import TIME, WHOLE, Tables
 from bench_datasets.mimic4_series import absent, rows_to_events, to_series
+from bench_datasets.mimic4_table import COLUMNS
 from bench_datasets.mimic4_transformer import transformer
-from bench_datasets.mimic4_warnings import ABSENT, REPORTS, STORELESS
+from bench_datasets.mimic4_warnings import ABSENT, RAGGED, REPORTS, STORELESS
 from bench_datasets.plugin import Mimic4Params
+
+LATE = "notes: reports of a stay, known only after the window, left out"
 
 WORDS = 20_000
 """The most frequent words of the training notes that TF-IDF knows."""
@@ -40,30 +43,50 @@ def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counter
     """The last `notes_kept` reports of each stay in the temporary table `kept`.
 
     A report belongs to a stay when intime <= charttime <= outtime, and is inside the window by the clock of the
-    parameters. Every row is kept or counted, but for reports of no ICU stay, which are most. Raises DataError for a
-    missing column or a damaged file.
+    parameters. Every row is kept or counted; most are of no ICU stay. Raises DataError for a missing column, one most of
+    which cannot be read, or a damaged file.
     """
-    rows = tables.csv(path, ("subject_id", "charttime", "storetime", "text"))
+    source = tables.table(path, COLUMNS["note/radiology"], prose=True)
     window = params.window_hours * 3600
     known = "greatest(n.chart, coalesce(n.store, n.chart))" if params.note_clock == "store" else "n.chart"
     tables.run(
         f"""
         CREATE TEMP TABLE note AS
-        SELECT k.record, n.subject IS NULL OR n.chart IS NULL AS dateless, n.store IS NULL AS storeless,
-               date_diff('second', k.intime, {known}) AS seconds,
+        SELECT k.record, n.line, n.ragged, n.subject IS NULL OR n.chart IS NULL AS dateless, n.store IS NULL AS storeless,
+               n.subject IS NULL AND n.subject_id IS NOT NULL AS subject_bad,
+               n.chart IS NULL AND n.charttime IS NOT NULL AS chart_bad,
+               n.store IS NULL AND n.storetime IS NOT NULL AS store_bad, date_diff('second', k.intime, {known}) AS seconds,
                CASE WHEN date_diff('second', k.intime, {known}) < {window} THEN n.text END AS text
-        FROM (SELECT try_cast(trim(subject_id) AS BIGINT) AS subject, try_cast(trim(charttime) AS TIMESTAMP) AS chart,
-                     try_cast(trim(storetime) AS TIMESTAMP) AS store, nullif(trim(text), '') AS text FROM {rows}) n
+        FROM (SELECT whole(subject_id) AS subject, moment(charttime) AS chart, moment(storetime) AS store,
+                     row_number() OVER () AS line, * FROM {source}) n
         LEFT JOIN kept k ON n.subject = k.subject_id
-        WHERE n.subject IS NULL OR n.chart IS NULL
+        WHERE n.ragged OR n.subject IS NULL OR n.chart IS NULL
               OR (k.record IS NOT NULL AND n.chart >= k.intime AND (k.outtime IS NULL OR n.chart <= k.outtime))
         """,
         path,
     )
-    inside = f"NOT dateless AND seconds < {window}"
+    # A row without a subject meets no stay, one without a date or with another width may meet several: once is enough.
+    tables.run(
+        """
+        DELETE FROM note WHERE rowid NOT IN (
+            SELECT min(rowid) FROM note GROUP BY line, CASE WHEN NOT ragged AND NOT dateless THEN record END)
+        """
+    )
+    rows = tables.rows_of(path)
+    lines, ragged = tables.rows("SELECT count(DISTINCT line), count(*) FILTER (ragged) FROM note")[0]
+    tables.square(path, ragged, rows)
+    for column, parsed, expected, bad in (
+        ("subject_id", "whole(subject_id)", WHOLE, "subject_bad"),
+        ("charttime", "moment(charttime)", TIME, "chart_bad"),
+        ("storetime", "moment(storetime)", TIME, "store_bad"),
+    ):
+        numbers = tables.rows(f"SELECT count(*) FILTER ({bad}), count(*) FROM note WHERE NOT ragged")[0]
+        tables.legible(path, source, column, parsed, expected, *numbers)
+    inside = f"NOT ragged AND NOT dateless AND seconds < {window}"
     reasons = {
-        "notes: rows without a readable subject_id or charttime, skipped": "dateless",
-        "notes: reports of a stay, known only after the window, left out": f"NOT dateless AND seconds >= {window}",
+        f"notes: {RAGGED}": "ragged",
+        "notes: rows without a readable subject_id or charttime, skipped": "NOT ragged AND dateless",
+        LATE: f"NOT ragged AND NOT dateless AND seconds >= {window}",
         REPORTS: inside,
         "notes: reports without text, left out": f"{inside} AND text IS NULL",
     }
@@ -71,12 +94,16 @@ def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counter
         reasons[STORELESS] = f"{inside} AND storeless"
     for reason, condition in reasons.items():
         counts[reason] = tables.number(f"SELECT count(*) FROM note WHERE {condition}")
+    counts["notes: rows"] = rows
+    counts["notes: rows of no ICU stay, not read"] = rows - lines
+    counts["notes: reports of a further stay, counted for each"] = tables.number("SELECT count(*) FROM note") - lines
     usable = tables.number(f"SELECT count(*) FROM note WHERE {inside} AND text IS NOT NULL")
+    # By the text where times are equal, so that the order of the rows decides nothing.
     found = tables.rows(
         f"""
-        SELECT record, seconds, text FROM (SELECT *, rowid AS place FROM note WHERE {inside} AND text IS NOT NULL)
-        QUALIFY row_number() OVER (PARTITION BY record ORDER BY seconds DESC, place DESC) <= {params.notes_kept}
-        ORDER BY record, seconds, place
+        SELECT record, seconds, text FROM (FROM note WHERE {inside} AND text IS NOT NULL)
+        QUALIFY row_number() OVER (PARTITION BY record ORDER BY seconds DESC, text DESC) <= {params.notes_kept}
+        ORDER BY record, seconds, text
         """
     )
     tables.run("DROP TABLE note")

@@ -1,8 +1,7 @@
-"""Tables of MIMIC-IV through DuckDB: headers checked, gzip checksums checked, no table ever loaded whole.
+"""Tables of MIMIC-IV through DuckDB: headers checked, checksums and quotes checked, no table ever loaded whole.
 
 Every column is read as text and cast where it is used, so that one bad field costs one row, counted, and not the file.
-Write `try_cast(trim(column) AS ...)`: DuckDB 2.0 moves a bare try_cast of a column into its CSV reader, where it fails.
-A row that is too short is filled up with NULL and then counted like any other that lacks what is needed.
+The same text is made of a Parquet file, so that the form a table is stored in changes nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import gzip
+import logging
 import os
 import re
 import tempfile
@@ -24,19 +24,48 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError, PluginError
+from bench_datasets.csv_scan import Scan, scan
+from bench_datasets.foreign import kind_of, kind_of_bytes
 
 MEMORY = "1GB"
 """What DuckDB may hold; what is more goes to a private folder that is removed afterwards."""
 
 THREADS = 2
+MANY = 20
+"""So many bad fields, when they are most of a column, are no accident."""
+
+EMPTY = ("", "NA", "<NA>", "NULL", "\\N", "None")
+"""What R, pandas and databases write where there is nothing."""
+
+UTC = ("UTC", "Etc/UTC", "+00:00")
+
+_WORDS = ", ".join(f"'{word}'" for word in EMPTY)
+
+MACROS = (
+    f"field(t) AS CASE WHEN trim(t) IN ({_WORDS}) THEN NULL ELSE trim(t) END",
+    # pandas and R turn whole numbers into 1.0 and 1e+05 where one of a column is missing; 1.5 is no number of anything.
+    """whole(t) AS CASE WHEN try_cast(t AS DOUBLE) = floor(try_cast(t AS DOUBLE)) AND abs(try_cast(t AS DOUBLE)) < 9e15
+                         THEN try_cast(t AS DOUBLE)::BIGINT END""",
+    # The clock of the hospital: year first, no zone but UTC, which R writes after times that have none.
+    r"""moment(t) AS CASE WHEN length(t) = 19 AND t[14] = ':' AND t[17] = ':' THEN try_cast(t AS TIMESTAMP)
+        WHEN regexp_full_match(t, '\d{4}[-/]\d\d?[-/]\d\d?([ T]\d\d?:\d\d(:\d\d([.]\d*)?)?)?( ?(Z|UTC|[+]00(:?00)?))?')
+        THEN try_cast(trim(regexp_extract(t, '^[^Z+U]*')) AS TIMESTAMP) END""",
+)
+"""field: a field, or NULL; whole: text as BIGINT; moment: text as TIMESTAMP; all NULL for what is no such thing."""
+
+TIME = "YYYY-MM-DD HH:MM:SS"
+WHOLE = "a whole number"
+
 _DAMAGED = (OSError, EOFError, zlib.error)
+_log = logging.getLogger("bench.mimic4")
 
 
 class Tables:
     """A DuckDB session that reads CSV files; use with `with`.
 
-    While DuckDB reads a .gz, a second thread decompresses it too and compares the checksum, which DuckDB does not: a
-    truncated or flipped file is refused, not half believed.
+    While DuckDB reads a file of CSV, a second thread reads it too: it compares the checksum of a .gz and keeps the rules of
+    quotes, which DuckDB does not, and counts the rows (`csv_scan`). A file that was cut, flipped or has a quote too many is
+    refused, not half believed.
     """
 
     def __init__(self) -> None:
@@ -60,7 +89,11 @@ class Tables:
         self._session.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(1)
-        self._intact: dict[Path, Future[None]] = {}
+        self._scans: dict[Path, Future[Scan]] = {}
+        self._single: set[Path] = set()
+        self._cut: set[Path] = set()
+        for macro in MACROS:
+            self._session.execute(f"CREATE TEMP MACRO {macro}")
 
     def __enter__(self) -> Tables:
         return self
@@ -73,21 +106,103 @@ class Tables:
         self._session.close()
         self._spill.cleanup()
 
-    def csv(self, path: Path, needed: tuple[str, ...]) -> str:
-        """A table expression over a CSV file, all columns text. DataError when a needed column is not in its header."""
+    def table(self, path: Path, needed: Sequence[str], optional: Sequence[str] = (), prose: bool = False) -> str:
+        """A table expression over a file: the columns asked for, as text, and `ragged`, bool.
+
+        path: .csv.gz, .csv or .parquet; prose: a field may go over several lines. A field is trimmed, and NULL where it is
+        empty or says so in a word (`EMPTY`); an optional column that is absent is NULL throughout. ragged: the row has another
+        number of fields than the first line, so that no field of it can be trusted. Columns are found by name, in any order and
+        case. Raises DataError when a needed column is absent or stands twice, or holds times with a time zone.
+        """
+        if path.suffix == ".parquet":
+            return self._parquet(path, needed, optional)
         header = read_header(path)
-        if missing := [name for name in needed if name not in header]:
+        places = _places(path, header, needed, optional)
+        if path not in self._scans:
+            self._scans[path] = self._pool.submit(_scan, path, self._stop)
+        if not prose:
+            self._single.add(path)
+        columns = ", ".join(f"c{place}: 'VARCHAR'" for place in range(len(header)))
+        chosen = [
+            f"field(c{places[name]}) AS {name}" if name in places else _nothing(name) for name in (*needed, *optional)
+        ]
+        # What no file holds stands for NULL, so that a field that is empty and one that is not there can be told apart.
+        return f"""(
+            SELECT {", ".join([*chosen, f"beyond IS NOT NULL OR c{len(header) - 1} IS NULL AS ragged"])}
+            FROM read_csv({path_literal(path)}, columns = {{{columns}, beyond: 'VARCHAR'}}, auto_detect = false, skip = 1,
+                 header = false, delim = ',', quote = '"', escape = '"', nullstr = '\x01', null_padding = true,
+                 strict_mode = false, parallel = false))"""
+
+    def _parquet(self, path: Path, needed: Sequence[str], optional: Sequence[str]) -> str:
+        types = {
+            name: kind
+            for name, kind, *_ in self.rows(f"DESCRIBE SELECT * FROM read_parquet({path_literal(path)})", path)
+        }
+        header = list(types)
+        places = _places(path, header, needed, optional)
+        chosen = []
+        for name in (*needed, *optional):
+            if name not in places:
+                chosen.append(_nothing(name))
+                continue
+            column = header[places[name]]
+            identifier = self.clock(path, column) if "TIME" in types[column] else _identifier(column)
+            chosen.append(f"field({identifier}::VARCHAR) AS {name}")
+        return f"(SELECT {', '.join([*chosen, 'false AS ragged'])} FROM read_parquet({path_literal(path)}))"
+
+    def clock(self, path: Path, column: str) -> str:
+        """SQL of a column of times of a Parquet file, as the clock of the hospital showed them.
+
+        Raises DataError where the times are moments in a time zone other than UTC: what the clock showed there is unknown.
+        """
+        zone = _zone(path, column)
+        if zone in UTC:
+            return f"make_timestamp(epoch_us({_identifier(column)}))"
+        if zone:
             raise DataError(
-                f"{path} lacks the column {', '.join(missing)} (its first line: {','.join(header)[:120]!r}); "
-                "is it the table of MIMIC-IV 2.2 or 3.1? download it again"
+                f"{path}: the times of {column} are moments in the time zone {zone}; MIMIC-IV has the hour on the clock, without "
+                "any zone: store them as timestamps without a time zone"
             )
-        if path.suffix == ".gz" and path not in self._intact:
-            self._intact[path] = self._pool.submit(_decompress, path, self._stop)
-        columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in header)
-        return (
-            f"read_csv({_quoted(_no_pattern(path))}, columns = {{{columns}}}, auto_detect = false, header = true, "
-            "delim = ',', quote = '\"', escape = '\"', null_padding = true, strict_mode = false, parallel = false)"
+        return _identifier(column)
+
+    def rows_of(self, path: Path, met: int | None = None) -> int:
+        """How many rows a file has that was read to its end, counted apart from reading it.
+
+        met: how many DuckDB gave. Raises DataError when that is another number.
+        """
+        if path.suffix == ".parquet":
+            rows = self.number(f"SELECT count(*) FROM read_parquet({path_literal(path)})", path)
+        else:
+            self._compare((path,))
+            rows = self._scans[path].result().rows
+        if met is not None and met != rows:
+            raise DataError(f"{path} has {rows:,} rows, of which {met:,} could be told apart; download it again")
+        return rows
+
+    def legible(self, path: Path, table: str, column: str, parsed: str, expected: str, bad: int, filled: int) -> None:
+        """Raises DataError when most of a column cannot be read, saying what its fields look like, letters and digits masked.
+
+        table: of `self.table`; parsed: SQL of the column's value, NULL where it cannot be read; bad, filled: rows of which that
+        is so, and rows with any text there. A few bad fields cost their rows alone, which the callers count.
+        """
+        if bad < MANY or 2 * bad <= filled:
+            return
+        form = self.rows(
+            f"""SELECT left(regexp_replace(regexp_replace({column}, '[0-9]', '9', 'g'), '[A-Za-z]', 'a', 'g'), 40)
+                FROM {table} WHERE {column} IS NOT NULL AND NOT ragged AND {parsed} IS NULL LIMIT 1"""
         )
+        raise DataError(
+            f"{path}: {bad:,} of {filled:,} fields of {column} cannot be read: they look like {form[0][0]!r}, expected is "
+            f"{expected}; was the table saved anew by a spreadsheet? take the one that was published"
+        )
+
+    def square(self, path: Path, bad: int, rows: int) -> None:
+        """Raises DataError when most rows have another number of fields than the first line."""
+        if bad and 2 * bad > rows:
+            raise DataError(
+                f"{path}: {bad:,} of {rows:,} rows have another number of fields than its first line has names; were row "
+                "names saved without a name of their own, or are decimal commas in it? take the one that was published"
+            )
 
     def run(self, query: str, *paths: Path) -> None:
         """Execute a statement that reads `paths`; then their checksums are known to be right."""
@@ -142,13 +257,22 @@ class Tables:
 
     def _compare(self, paths: tuple[Path, ...]) -> None:
         for path in paths:
-            if future := self._intact.get(path):
-                try:
-                    future.result()
-                except _DAMAGED as error:
-                    raise DataError(
-                        f"{path} is cut short or damaged ({error}); download it again (wget -c goes on where it stopped)"
-                    ) from error
+            if not (future := self._scans.get(path)):
+                continue
+            try:
+                scanned = future.result()
+            except _DAMAGED as error:
+                raise DataError(
+                    f"{path} is cut short or damaged ({error}); download it again (wget -c goes on where it stopped)"
+                ) from error
+            damage = scanned.damage
+            if not damage and scanned.several_lines and path in self._single:
+                damage = f"the quote opened in line {scanned.several_lines:,} is closed in a later one, as in no table but notes"
+            if damage:
+                raise DataError(f"{path} is damaged: {damage}; rows would be lost in silence: download it again")
+            if scanned.cut and path not in self._cut:
+                self._cut.add(path)
+                _log.warning("%s does not end with the end of a line; was it cut short?", path)
 
     def put(self, name: str, **columns: tuple[str, Sequence[Any]]) -> None:
         """A small temporary table. columns: name -> SQL type and the values, all equally many."""
@@ -159,32 +283,73 @@ class Tables:
 
 
 def read_header(path: Path) -> list[str]:
-    """The column names in the first line of a CSV file. DataError when it is empty or cannot be read."""
+    """The column names in the first line of a CSV file. DataError when it is empty, cannot be read or is no CSV with commas."""
+    kind = kind_of(path)
+    if kind not in ("", "empty") and not (path.suffix == ".gz" and "gzip" in kind):
+        raise DataError(f"{path} cannot be read: it is {kind}")
+    if not kind and path.suffix == ".gz":
+        raise DataError(
+            f"{path} cannot be read: it is not compressed with gzip; download it again, or take .gz from its name"
+        )
     opened = gzip.open if path.suffix == ".gz" else open
     try:
+        with opened(path, "rb") as raw:
+            if (kind := kind_of_bytes(raw.read(64))) and kind != "empty":
+                raise DataError(f"{path} cannot be read: what is packed in it is {kind}")
         with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream:
             header = [name.strip() for name in next(csv.reader([stream.readline(2**16)]), [])]
-    except _DAMAGED as error:
+    except (*_DAMAGED, csv.Error) as error:
         raise DataError(f"{path} cannot be read ({error}); download it again") from error
     if not header:
         raise DataError(f"{path} is empty: not even a line with column names; download it again")
+    if len(header) == 1:
+        for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+            if mark in header[0]:
+                raise DataError(
+                    f"{path}: {name} stand between its columns, as some spreadsheets write them; read are commas, with points in "
+                    "numbers: save it so, or take the one that was published"
+                )
     return header
 
 
 def path_literal(path: Path) -> str:
     """A path as an SQL text that DuckDB takes as the name of one file."""
-    return _quoted(_no_pattern(path))
+    return "'" + "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path)).replace("'", "''") + "'"
 
 
-def _no_pattern(path: Path) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+def _places(path: Path, header: Sequence[str], needed: Sequence[str], optional: Sequence[str]) -> dict[str, int]:
+    """Name -> place in the header, of the columns asked for."""
+    lower = [name.lower() for name in header]
+    if missing := [name for name in needed if name.lower() not in lower]:
+        raise DataError(
+            f"{path} lacks the column {', '.join(missing)} (its columns: {', '.join(header)[:160]}); "
+            "is it the table of MIMIC-IV 2.2 or 3.1? download it again"
+        )
+    if twice := [name for name in (*needed, *optional) if lower.count(name.lower()) > 1]:
+        raise DataError(
+            f"{path} has the column {', '.join(twice)} twice; which one is right is unknown: download it again"
+        )
+    return {name: lower.index(name.lower()) for name in (*needed, *optional) if name.lower() in lower}
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _nothing(name: str) -> str:
+    return f"NULL::VARCHAR AS {name}"
 
 
-def _decompress(path: Path, stop: threading.Event) -> None:
-    with gzip.open(path) as stream:
-        while not stop.is_set() and stream.read(2**20):
-            pass
+def _zone(path: Path, column: str) -> str:
+    """The time zone of a column of a Parquet file, "" where it has none."""
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise PluginError(f"reading {path.name} needs pyarrow; type: pip install 'gapbench[clinical]'") from error
+    return getattr(pq.read_schema(path).field(column).type, "tz", None) or ""
+
+
+def _identifier(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _scan(path: Path, stop: threading.Event) -> Scan:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rb") as stream:
+        return scan(stream, stop)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from bench.errors import DataError
 from bench_datasets import mimic4_warnings as damage
 from bench_datasets.mimic4_files import Mimic4Files
-from bench_datasets.mimic4_read import Tables
+from bench_datasets.mimic4_read import TIME, WHOLE, Tables
+from bench_datasets.mimic4_table import COLUMNS
 
 LONG_DAYS = 2.0
 """Stays of at least so many days take part in ihm48 and los48."""
 
 APART_DAYS = 0.1
 """`los` and outtime - intime that differ by more contradict each other, which is counted."""
+
+OLDEST = 130
+"""Years. An age beyond, or below 0, is unknown: one of the two years is wrong."""
 
 LEFT_HOURS = 96.0
 """los48 is positive for who leaves the ICU before this hour and the hospital alive."""
@@ -66,51 +71,41 @@ def read_stays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> Stay
         ORDER BY s.record
         """
     )
+    found["age"] = np.where((found["age"] >= 0) & (found["age"] <= OLDEST), found["age"], np.nan)
     stays = Stays(**{name: np.ascontiguousarray(values) for name, values in found.items()})
     counts[damage.STAYS] = len(stays.stay)
     counts[damage.LENGTHLESS] = int(np.isnan(stays.days).sum())
     # Stays without their admission or patient are counted as such, and not a second time.
     counts[damage.FLAGLESS] = int(np.isnan(stays.died).sum()) - counts[damage.NO_ADMISSION]
     counts[damage.AGELESS] = int(np.isnan(stays.age).sum()) - counts[damage.NO_PATIENT]
+    known = stays.died[~np.isnan(stays.died)]
+    counts[damage.ONE_OUTCOME] = len(known) * (len(known) >= damage.SEVERAL and len(np.unique(known)) == 1)
     counts[damage.SEXLESS] = int(np.isnan(stays.male).sum()) - counts[damage.NO_PATIENT]
     return stays
 
 
 def _read_icustays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> None:
     path = files.tables["icu/icustays"]
-    rows = tables.csv(path, ("subject_id", "hadm_id", "stay_id", "intime", "outtime", "los"))
+    rows = _load(tables, path, "icu/icustays", counts)
     tables.run(
         f"""
         CREATE TEMP TABLE stay_row AS
-        SELECT try_cast(trim(stay_id) AS BIGINT) AS stay_id, try_cast(trim(subject_id) AS BIGINT) AS subject_id,
-               try_cast(trim(hadm_id) AS BIGINT) AS hadm_id, try_cast(trim(intime) AS TIMESTAMP) AS intime,
-               try_cast(trim(outtime) AS TIMESTAMP) AS outtime, try_cast(trim(los) AS DOUBLE) AS los,
-               nullif(trim(outtime), '') AS outtime_text
-        FROM {rows}
-        """,
-        path,
+        SELECT whole(stay_id) AS stay_id, whole(subject_id) AS subject_id, whole(hadm_id) AS hadm_id, moment(intime) AS intime,
+               moment(outtime) AS outtime, try_cast(los AS DOUBLE) AS los, outtime AS outtime_text, line
+        FROM {rows} WHERE NOT ragged
+        """
     )
     usable = "stay_id IS NOT NULL AND subject_id IS NOT NULL AND intime IS NOT NULL"
     bad = tables.number(f"SELECT count(*) FROM stay_row WHERE NOT ({usable})")
     counts["icu/icustays: rows without a readable stay_id, subject_id or intime, skipped"] = bad
-    twice = tables.rows(
-        f"""
-        SELECT count(*), count(DISTINCT (subject_id, hadm_id, intime, outtime, los)), min(rowid), max(rowid)
-        FROM stay_row WHERE {usable} GROUP BY stay_id HAVING count(*) > 1 ORDER BY min(rowid)
-        """
-    )
-    if differ := [row for row in twice if row[1] > 1]:
-        raise DataError(
-            f"{path}: {len(differ)} stay_id stand twice with different content, first in data rows {differ[0][2] + 1} and "
-            f"{differ[0][3] + 1}; which one is right is unknown; download the table again"
-        )
-    counts["icu/icustays: rows that repeat a stay, skipped"] = sum(row[0] - 1 for row in twice)
+    _once(tables, path, "stay_row", usable, "stay_id", ("subject_id", "hadm_id", "intime", "outtime", "los"))
+    counts["icu/icustays: rows that repeat a stay, skipped"] = _repeated(tables, "stay_row", usable, "stay_id")
     tables.run(
         f"""
         CREATE TEMP TABLE stay_once AS
         SELECT * REPLACE (CASE WHEN isfinite(los) AND los >= 0 THEN los END AS los),
                coalesce(outtime < intime, false) AS reversed, date_diff('second', intime, outtime) / 86400.0 AS days
-        FROM (SELECT DISTINCT ON (stay_id) * FROM stay_row WHERE {usable} ORDER BY stay_id)
+        FROM (SELECT DISTINCT ON (stay_id) * FROM stay_row WHERE {usable} ORDER BY stay_id, line)
         """
     )
     tables.run(
@@ -135,48 +130,119 @@ def _read_icustays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> 
 
 def _read_admissions(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> None:
     path = files.tables["hosp/admissions"]
-    rows = tables.csv(path, ("hadm_id", "hospital_expire_flag"))
+    rows = _load(tables, path, "hosp/admissions", counts)
     tables.run(
         f"""
-        CREATE TEMP TABLE admission AS
-        SELECT hadm_id, count(*) AS n, min(flag) AS died, count(DISTINCT flag) AS flags
-        FROM (SELECT try_cast(trim(hadm_id) AS BIGINT) AS hadm_id,
-                     CASE trim(hospital_expire_flag) WHEN '0' THEN 0 WHEN '1' THEN 1 END AS flag FROM {rows})
-        WHERE hadm_id IS NOT NULL GROUP BY hadm_id
-        """,
-        path,
+        CREATE TEMP TABLE admission_row AS
+        SELECT whole(hadm_id) AS hadm_id, line,
+               CASE whole(hospital_expire_flag) WHEN 0 THEN 0 WHEN 1 THEN 1 END AS hospital_expire_flag
+        FROM {rows} WHERE NOT ragged
+        """
     )
-    if differ := tables.number("SELECT count(*) FROM admission WHERE flags > 1"):
-        raise DataError(
-            f"{path}: {differ} hadm_id stand twice with different hospital_expire_flag; download the table again"
-        )
-    counts["hosp/admissions: rows that repeat an admission, skipped"] = tables.number(
-        "SELECT sum(n - 1) FROM admission"
+    usable = "hadm_id IS NOT NULL"
+    counts["hosp/admissions: rows without a readable hadm_id, skipped"] = tables.number(
+        f"SELECT count(*) FROM admission_row WHERE NOT ({usable})"
+    )
+    _once(tables, path, "admission_row", usable, "hadm_id", ("hospital_expire_flag",))
+    counts["hosp/admissions: rows that repeat an admission, skipped"] = _repeated(
+        tables, "admission_row", usable, "hadm_id"
+    )
+    tables.run(
+        f"""
+        CREATE TEMP TABLE admission AS SELECT hadm_id, min(hospital_expire_flag) AS died
+        FROM admission_row WHERE {usable} GROUP BY hadm_id
+        """
     )
     counts[damage.NO_ADMISSION] = tables.number(
         "SELECT count(*) FROM stay s ANTI JOIN admission a ON s.hadm_id = a.hadm_id"
     )
+    _others(tables, "admission", "hadm_id", "hosp/admissions: admissions", counts)
 
 
 def _read_patients(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> None:
     path = files.tables["hosp/patients"]
-    rows = tables.csv(path, ("subject_id", "gender", "anchor_age", "anchor_year"))
+    rows = _load(tables, path, "hosp/patients", counts)
     tables.run(
         f"""
-        CREATE TEMP TABLE patient AS
-        SELECT subject_id, count(*) AS n, arg_min(male, place) AS male, arg_min(age, place) AS age,
-               arg_min(year, place) AS year
-        FROM (SELECT try_cast(trim(subject_id) AS BIGINT) AS subject_id, row_number() OVER () AS place,
-                     CASE upper(trim(gender)) WHEN 'M' THEN 1 WHEN 'F' THEN 0 END AS male,
-                     try_cast(trim(anchor_age) AS INTEGER) AS age, try_cast(trim(anchor_year) AS INTEGER) AS year FROM {rows})
-        WHERE subject_id IS NOT NULL GROUP BY subject_id
-        """,
-        path,
+        CREATE TEMP TABLE patient_row AS
+        SELECT whole(subject_id) AS subject_id, CASE upper(gender) WHEN 'M' THEN 1 WHEN 'F' THEN 0 END AS gender,
+               whole(anchor_age) AS anchor_age, whole(anchor_year) AS anchor_year, line
+        FROM {rows} WHERE NOT ragged
+        """
     )
-    counts["hosp/patients: rows that repeat a patient, skipped"] = tables.number("SELECT sum(n - 1) FROM patient")
+    usable = "subject_id IS NOT NULL"
+    counts["hosp/patients: rows without a readable subject_id, skipped"] = tables.number(
+        f"SELECT count(*) FROM patient_row WHERE NOT ({usable})"
+    )
+    _once(tables, path, "patient_row", usable, "subject_id", ("gender", "anchor_age", "anchor_year"))
+    counts["hosp/patients: rows that repeat a patient, skipped"] = _repeated(
+        tables, "patient_row", usable, "subject_id"
+    )
+    tables.run(
+        f"""
+        CREATE TEMP TABLE patient AS SELECT subject_id, min(gender) AS male, min(anchor_age) AS age, min(anchor_year) AS year
+        FROM patient_row WHERE {usable} GROUP BY subject_id
+        """
+    )
     counts[damage.NO_PATIENT] = tables.number(
         "SELECT count(*) FROM stay s ANTI JOIN patient p ON s.subject_id = p.subject_id"
     )
+    _others(tables, "patient", "subject_id", "hosp/patients: patients", counts)
+
+
+EXPECTED = {
+    "intime": ("moment(intime)", TIME),
+    "outtime": ("moment(outtime)", TIME),
+    "los": ("try_cast(los AS DOUBLE)", "a number"),
+    "gender": ("CASE WHEN upper(gender) IN ('M', 'F') THEN 1 END", "M or F"),
+    "hospital_expire_flag": ("CASE WHEN whole(hospital_expire_flag) IN (0, 1) THEN 1 END", "0 or 1"),
+}
+"""Column -> SQL of its value, NULL where it cannot be read, and what is expected there; any other holds whole numbers."""
+
+
+def _load(tables: Tables, path: Path, name: str, counts: Counter[str]) -> str:
+    """A small table as text, its rows and those of another width counted; its columns legible, or DataError. Returns its name."""
+    source, copy = tables.table(path, COLUMNS[name]), name.replace("/", "_")
+    tables.run(f"CREATE TEMP TABLE {copy} AS SELECT *, row_number() OVER () AS line FROM {source}", path)
+    rows = tables.rows_of(path, tables.number(f"SELECT count(*) FROM {copy}"))
+    counts[f"{name}: rows"] = rows
+    counts[f"{name}: {damage.RAGGED}"] = ragged = tables.number(f"SELECT count(*) FROM {copy} WHERE ragged")
+    tables.square(path, ragged, rows)
+    for column in COLUMNS[name]:
+        parsed, expected = EXPECTED.get(column, (f"whole({column})", WHOLE))
+        bad, filled = tables.rows(
+            f"SELECT count(*) FILTER ({parsed} IS NULL), count(*) FROM {copy} WHERE {column} IS NOT NULL AND NOT ragged"
+        )[0]
+        tables.legible(path, copy, column, parsed, expected, bad, filled)
+    return copy
+
+
+def _once(tables: Tables, path: Path, table: str, usable: str, key: str, columns: tuple[str, ...]) -> None:
+    """Raises DataError where a key stands twice with different content."""
+    # A struct with NULL in it counts, where a NULL alone would not: what is known once and unknown once differs too.
+    differ = tables.rows(
+        f"""
+        SELECT list_sort(list(line))[:2], count(*) OVER () FROM {table} WHERE {usable}
+        GROUP BY {key} HAVING count(DISTINCT ({", ".join(columns)}, 0)) > 1 ORDER BY min(line) LIMIT 1
+        """
+    )
+    if differ:
+        (first, second), times = differ[0]
+        raise DataError(
+            f"{path}: {times} {key} stand twice with different {', '.join(columns)}, first in data rows {first} and {second}; "
+            "which one is right is unknown; download the table again"
+        )
+
+
+def _repeated(tables: Tables, table: str, usable: str, key: str) -> int:
+    return tables.number(f"SELECT count(*) - count(DISTINCT {key}) FROM {table} WHERE {usable}")
+
+
+def _others(tables: Tables, table: str, key: str, noun: str, counts: Counter[str]) -> None:
+    """Count what belongs to an ICU stay, and what does not."""
+    of_stays = tables.number(f"SELECT count(*) FROM {table} t SEMI JOIN stay s ON s.{key} = t.{key}")
+    counts[f"{noun} with an ICU stay"] = of_stays
+    counts[f"{noun} without an ICU stay, not read"] = tables.number(f"SELECT count(*) FROM {table}") - of_stays
 
 
 def outcomes(stays: Stays) -> dict[str, np.ndarray]:

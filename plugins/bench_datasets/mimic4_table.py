@@ -56,7 +56,7 @@ def _two(name: str, unit: str, low: float, high: float, *labels: tuple[str, int 
 
 
 VARIABLES: tuple[Variable, ...] = (
-    _one("Absolute Neutrophil Count", "K/uL", 0, 300, None),
+    _one("Absolute Neutrophil Count", "K/uL", 0, 300, 229355),
     _one("Alkaline Phosphate", "IU/L", 5, 5000, 225612),
     _one("Anion gap", "mEq/L", -10, 60, 227073),
     _one("Bicarbonate", "mEq/L", 2, 60, 227443, "HCO3 (serum)"),
@@ -111,13 +111,24 @@ VARIABLES: tuple[Variable, ...] = (
         "mcg/mL",
         0,
         150,
-        ("Vancomycin (Peak)", None),
-        ("Vancomycin (Random)", None),
-        ("Vancomycin (Trough)", None),
+        ("Vancomycin (Peak)", 227453),
+        ("Vancomycin (Random)", 227454),
+        ("Vancomycin (Trough)", 227455),
     ),
     _one("WBC", "K/uL", 0, 500, 220546),
     _two("Weight", "kg", 20, 300, ("Daily Weight", 224639), ("Admission Weight (Kg)", 226512)),
 )
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "hosp/patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
+    "hosp/admissions": ("hadm_id", "hospital_expire_flag"),
+    "hosp/diagnoses_icd": ("hadm_id", "icd_code", "icd_version"),
+    "icu/icustays": ("subject_id", "hadm_id", "stay_id", "intime", "outtime", "los"),
+    "icu/d_items": ("itemid", "label", "linksto"),
+    "icu/chartevents": ("stay_id", "charttime", "itemid", "valuenum"),
+    "note/radiology": ("subject_id", "charttime", "storetime", "text"),
+}
+"""Table -> the columns that are read of it."""
 
 PHENOTYPES: tuple[tuple[int, str], ...] = (
     (2, "Septicemia"),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
 from bench.cohort import Events
 from bench.errors import DataError
 from bench_datasets import mimic4_table as table
+from bench_datasets import mimic4_warnings as damage
 from bench_datasets.mimic4_files import Mimic4Files
-from bench_datasets.mimic4_read import Tables
+from bench_datasets.mimic4_read import TIME, WHOLE, Tables
+
+SPEECHLESS = "No Response-ETT"
+"""What is charted as the verbal response of who has a tube in the throat; its valuenum is 1."""
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -18,34 +23,40 @@ LARGEST = float(np.finfo(np.float32).max)
 def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Counter[str]) -> list[str]:
     """Resolve the labels of a map into a temporary table `item` (itemid text, source, and what to do with it).
 
-    Of several items with one label the first linked to chartevents is read. Returns what a person should know: labels
-    without an item, and items with another id than the usual one. Raises DataError when no label is found.
+    Of several items with one label that are linked to chartevents the usual one is read, else that with the lowest id, so that
+    the order of the rows decides nothing. Returns what a person should know: labels without an item, and items with another id
+    than the usual one. Raises DataError when no label is found.
     """
     path = files.tables["icu/d_items"]
-    header = tables.csv(path, ("itemid", "label", "linksto"))
+    source = tables.table(path, table.COLUMNS["icu/d_items"])
     tables.run(
-        f"CREATE TEMP TABLE d_item AS SELECT trim(itemid) AS itemid, trim(label) AS label, trim(linksto) AS linksto "
-        f"FROM {header}",
-        path,
+        f"CREATE TEMP TABLE d_item AS SELECT whole(itemid) AS item, itemid, label, linksto, ragged FROM {source}", path
     )
-    known: dict[str, list[str]] = {}
-    texts: dict[str, str] = {}
-    for item, label, links in tables.rows("SELECT itemid, label, linksto FROM d_item ORDER BY rowid"):
+    counts["icu/d_items: rows"] = rows = tables.rows_of(path, tables.number("SELECT count(*) FROM d_item"))
+    counts[f"icu/d_items: {damage.RAGGED}"] = ragged = tables.number("SELECT count(*) FROM d_item WHERE ragged")
+    tables.square(path, ragged, rows)
+    lost = tables.number("SELECT count(*) FROM d_item WHERE NOT ragged AND item IS NULL")
+    counts["icu/d_items: rows without a readable itemid, skipped"] = lost
+    tables.legible(path, "d_item", "itemid", "whole(itemid)", WHOLE, lost, rows - ragged)
+    known: dict[str, list[int]] = {}
+    texts: dict[int, str] = {}
+    met = "SELECT DISTINCT item, label, linksto FROM d_item WHERE NOT ragged AND item IS NOT NULL ORDER BY ALL"
+    for item, label, links in tables.rows(met):
         texts.setdefault(item, label)
-        if links == "chartevents" and item is not None and item not in known.setdefault(label, []):
+        if links == "chartevents" and item not in known.setdefault(label, []):
             known[label].append(item)
     remarks = []
-    found: list[tuple[str, int, int, str, float, float]] = []
+    found: list[tuple[int, int, int, str, float, float]] = []
     for index, variable, rank, label in table.labels(chosen):
-        items = known.get(label.text, [])
+        items = sorted(known.get(label.text, []), key=lambda item: (item != label.item, item))
         if not items:
             remark = f'no item of chartevents is labelled "{label.text}"'
-            if str(label.item) in texts:
-                remark += f' (its usual item {label.item} is labelled "{texts[str(label.item)]}")'
+            if label.item in texts:
+                remark += f' (its usual item {label.item} is labelled "{texts[label.item]}")'
             remarks.append(f"{remark}, so {variable.name} lacks it")
             counts["icu/d_items: labels without an item"] += 1
             continue
-        if label.item is not None and items[0] != str(label.item):
+        if label.item is not None and items[0] != label.item:
             remarks.append(f'"{label.text}" is item {items[0]}, usually {label.item}')
             counts["icu/d_items: labels with another item than the usual one"] += 1
         counts["icu/d_items: further items of a label, left out"] += len(items) - 1
@@ -54,10 +65,12 @@ def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Co
         found.append((items[0], index, rank, label.conversion if clean else "", low, high))
     if not found:
         raise DataError(f"{path} holds none of the labels of the map {chosen}; is it the d_items of MIMIC-IV?")
+    counts["icu/d_items: labels with an item"] = len(found)
+    counts["icu/d_items: rows of other items, not read"] = rows - ragged - lost - len(found)
     itemid, channel, ranks, conversion, lows, highs = zip(*found, strict=True)
     tables.put(
         "item",
-        itemid=("VARCHAR", itemid),
+        itemid=("BIGINT", itemid),
         source=("SMALLINT", range(len(found))),
         channel=("SMALLINT", channel),
         rank=("SMALLINT", ranks),
@@ -71,72 +84,105 @@ def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Co
 def read_values(tables: Tables, files: Mimic4Files, hours: int, counts: Counter[str]) -> dict[str, np.ndarray]:
     """What was recorded in the window, sorted: record int32, seconds int32 since intime, channel int16, value float32.
 
-    Of values with equal record, time and channel the label listed first wins, and within a label the first in the file
-    (mimic48 protocol, section 5). Every row of an item of the map is kept or counted.
+    Of values with equal record, time and channel the label listed first wins, and within a label the smallest (our
+    decision; the published code keeps the first in the file, mimic48 protocol, section 5). Every row is kept or counted.
+    Raises DataError where most of a column cannot be read.
     """
     path = files.tables["icu/chartevents"]
-    rows = tables.csv(path, ("stay_id", "charttime", "itemid", "valuenum"))
+    source = tables.table(path, table.COLUMNS["icu/chartevents"], ("value",))
     tables.run(
         f"""
         CREATE TEMP TABLE reading AS
-        SELECT s.record, i.source, c.valuenum IS NULL AS empty, try_cast(trim(c.valuenum) AS DOUBLE) AS value,
-               c.charted IS NULL AS dateless,
-               least(greatest(date_diff('second', s.intime, c.charted), -1), {hours * 3600})::INTEGER AS seconds
-        FROM (SELECT itemid, valuenum, try_cast(trim(charttime) AS TIMESTAMP) AS charted,
-                     try_cast(trim(stay_id) AS BIGINT) AS stay_id FROM {rows}) c
-        LEFT JOIN item i ON c.itemid = i.itemid LEFT JOIN stay s ON c.stay_id = s.stay_id
-        WHERE i.itemid IS NOT NULL OR try_cast(trim(c.itemid) AS BIGINT) IS NULL
+        SELECT s.record, c.ragged, c.item IS NULL AS itemless, i.source, c.valuenum IS NULL AS empty,
+               try_cast(c.valuenum AS DOUBLE) AS value, c.stay IS NULL AND c.stay_id IS NOT NULL AS stayless,
+               c.charttime IS NULL AS timeless, moment(c.charttime) IS NULL AS dateless,
+               least(greatest(date_diff('second', s.intime, moment(c.charttime)), -1), {hours * 3600})::INTEGER AS seconds,
+               coalesce(moment(c.charttime) > s.outtime, false) AS late, coalesce(c.value = '{SPEECHLESS}', false) AS speechless
+        FROM (SELECT whole(itemid) AS item, whole(stay_id) AS stay, * FROM {source}) c
+        LEFT JOIN item i ON c.item = i.itemid LEFT JOIN stay s ON c.stay = s.stay_id
+        WHERE i.itemid IS NOT NULL OR c.item IS NULL OR c.ragged
         """,
         path,
     )
-    _classify(tables, hours, counts)
+    _legible(tables, path, source)
+    _classify(tables, path, hours, counts)
     expression = " ".join(f"WHEN '{name}' THEN {sql}" for name, sql in table.CONVERSIONS.items())
     tables.run(
         f"""
         CREATE TEMP TABLE converted AS
-        SELECT record, seconds, channel, rank::BIGINT * 1000000000000 + r.rowid AS place, i.source,
-               CASE conversion {expression} END AS value,
+        SELECT record, seconds, channel, rank, late, speechless, CASE conversion {expression} END AS value,
                CASE conversion {expression} END BETWEEN low AND high AS plausible
         FROM reading r JOIN item i ON r.source = i.source
-        WHERE record IS NOT NULL AND NOT dateless AND isfinite(value) AND abs(value) <= {LARGEST}
+        WHERE record IS NOT NULL AND NOT ragged AND NOT dateless AND isfinite(value) AND abs(value) <= {LARGEST}
               AND seconds BETWEEN 0 AND {hours * 3600 - 1}
         """
     )
     tables.run("DROP TABLE reading")
-    for channel, removed in tables.rows("SELECT channel, count(*) FROM converted WHERE NOT plausible GROUP BY channel"):
+    by_channel = "SELECT channel, count(*) FILTER (NOT plausible), count(*) FROM converted GROUP BY channel"
+    for channel, removed, there in tables.rows(by_channel):
         variable = table.VARIABLES[channel]
         counts[f"{variable.name}: outside {variable.low:g} to {variable.high:g}, removed"] = removed
+        if there >= damage.SEVERAL and 2 * removed > there:
+            counts[f"{variable.name}{damage.IMPLAUSIBLE}"] = removed
     plausible = tables.number("SELECT count(*) FROM converted WHERE plausible")
-    found = tables.columns(
+    # Of equal labels the smallest value, whatever the order of the rows: nothing else tells the two apart.
+    tables.run(
         """
-        SELECT record, seconds, channel, arg_min(value, place)::FLOAT AS value
-        FROM converted WHERE plausible GROUP BY record, seconds, channel ORDER BY record, seconds, channel
+        CREATE TEMP TABLE chosen_value AS
+        SELECT record, seconds, channel, first(value ORDER BY rank, value)::FLOAT AS value,
+               first(speechless ORDER BY rank, value, speechless) AS speechless, bool_or(late) AS late
+        FROM converted WHERE plausible GROUP BY record, seconds, channel
         """
     )
     tables.run("DROP TABLE converted")
-    counts["icu/chartevents: values repeating a time and variable, the first one kept"] = plausible - len(
-        found["value"]
-    )
+    for name, condition in ((damage.SPEECHLESS, "speechless"), (damage.LATE, "late")):
+        counts[name] = tables.number(f"SELECT count(*) FROM chosen_value WHERE {condition}")
+    found = tables.columns("SELECT record, seconds, channel, value FROM chosen_value ORDER BY record, seconds, channel")
+    tables.run("DROP TABLE chosen_value")
+    counts["icu/chartevents: values repeating a time and variable, one kept"] = plausible - len(found["value"])
     counts["icu/chartevents: values kept"] = len(found["value"])
     return found
 
 
-def _classify(tables: Tables, hours: int, counts: Counter[str]) -> None:
+def _legible(tables: Tables, path: Path, source: str) -> None:
+    """Raises DataError where most fields of a column cannot be read."""
+    looked = {
+        "itemid": ("whole(itemid)", WHOLE, "itemless AND NOT ragged", "NOT ragged"),
+        "stay_id": ("whole(stay_id)", WHOLE, "stayless", "source IS NOT NULL"),
+        "charttime": ("moment(charttime)", TIME, "dateless AND NOT timeless", "source IS NOT NULL AND NOT timeless"),
+        "valuenum": (
+            "try_cast(valuenum AS DOUBLE)",
+            "a number with a decimal point",
+            "value IS NULL AND NOT empty",
+            "source IS NOT NULL AND NOT empty",
+        ),
+    }
+    columns = ", ".join(f"count(*) FILTER ({bad}), count(*) FILTER ({filled})" for _, _, bad, filled in looked.values())
+    numbers = tables.rows(f"SELECT {columns} FROM reading")[0]
+    for place, (column, (parsed, expected, _, _)) in enumerate(looked.items()):
+        tables.legible(path, source, column, parsed, expected, *numbers[2 * place : 2 * place + 2])
+
+
+def _classify(tables: Tables, path: Path, hours: int, counts: Counter[str]) -> None:
     """Count what was read and what is left out, each row under the first reason that holds."""
     reasons = {
+        damage.RAGGED: "ragged",
         "rows without a readable itemid, skipped": "source IS NULL",
         "rows of a stay that is not in icu/icustays, skipped": "record IS NULL",
         "rows without a readable charttime, skipped": "dateless",
         "rows without a number, left out": "empty",
         "rows with a valuenum that is not a number, skipped": f"value IS NULL OR NOT isfinite(value) OR abs(value) > {LARGEST}",
-        "rows before ICU admission, outside the window": "seconds < 0",
+        damage.EARLY.partition(": ")[2]: "seconds < 0",
         f"rows {hours} hours or more after ICU admission, outside the window": f"seconds >= {hours * 3600}",
     }
     cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(reasons.values()))
     found = dict(tables.rows(f"SELECT CASE {cases} ELSE -1 END AS reason, count(*) FROM reading GROUP BY reason"))
-    counts["icu/chartevents: rows of the variables"] = sum(found.values()) - found.get(0, 0)
+    counts["icu/chartevents: rows"] = rows = tables.rows_of(path)
+    counts[damage.CHARTED] = sum(found.values()) - found.get(0, 0) - found.get(1, 0)
+    counts["icu/chartevents: rows of other items, not read"] = rows - sum(found.values())
     for number, reason in enumerate(reasons):
         counts[f"icu/chartevents: {reason}"] = found.get(number, 0)
+    tables.square(path, found.get(0, 0), rows)
 
 
 def to_events(n: int, found: dict[str, np.ndarray], channels: int) -> Events:

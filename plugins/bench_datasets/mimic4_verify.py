@@ -9,6 +9,7 @@ from typing import Any, Literal
 from bench_datasets.mimic4_embeddings import made_by
 from bench_datasets.mimic4_files import TABLES, Mimic4Files, find
 from bench_datasets.mimic4_read import Tables, path_literal
+from bench_datasets.mimic4_table import COLUMNS
 from bench_datasets.plugin import Mimic4Params
 
 RELEASES: dict[str, dict[str, int]] = {
@@ -54,14 +55,15 @@ Status = Literal["ok", "differs", "absent", "unknown"]
 def verify(root: Path, params: Mimic4Params) -> list[dict[str, Any]]:
     """One entry per thing looked at: item, status (ok, differs, absent, unknown), detail, and for a table its rows.
 
-    Reads every table to its end, so it takes as long as preparing the cohort. Raises DataError where a needed table is
-    missing or a file is cut short.
+    Reads every table to its end, so it takes as long as preparing the cohort. Raises DataError where a needed table or a column
+    of it is missing, and where a file is cut short or damaged.
     """
     files = find(root, params)
     rows: dict[str, int] = {}
     with Tables() as tables:
         for name, path in files.tables.items():
-            rows[name] = tables.number(f"SELECT count(*) FROM {tables.csv(path, ())}", path)
+            met = tables.number(f"SELECT count(*) FROM {tables.table(path, COLUMNS[name])}", path)
+            rows[name] = tables.rows_of(path, met)
         release, why = guess(files.base, rows)
         report = [_entry("release", "ok" if release else "unknown", f"{release or 'none known'}: {why}")]
         for name in TABLES:
@@ -105,7 +107,8 @@ def _optional(name: str, files: Mimic4Files, tables: Tables) -> dict[str, Any]:
     if path is None:
         return _entry(name, "absent", f"modality unavailable; {_HINTS[name]}")
     if name == "notes":
-        rows = tables.number(f"SELECT count(*) FROM {tables.csv(path, ())}", path)
+        source = tables.table(path, COLUMNS["note/radiology"], prose=True)
+        rows = tables.rows_of(path, tables.number(f"SELECT count(*) FROM {source}", path))
     else:
         rows = tables.number(f"SELECT count(*) FROM read_parquet({path_literal(path)})", path)
     made = made_by(path) if name != "notes" else {}

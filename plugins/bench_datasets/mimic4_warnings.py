@@ -17,6 +17,9 @@ SOUGHT = {"notes": "note/radiology.csv.gz (or .csv)", "cxr": "cxr.parquet", "ecg
 """Modality -> the file that is looked for in the folder of hosp/ and icu/ (notes: also beside it)."""
 
 SKIPPED = ", skipped"
+RAGGED = "rows with another number of fields than the first line, skipped"
+SEVERAL = 50
+"""Stays, or values, from which on a column that is all alike, or all out of range, is no chance."""
 STAYS = "icu/icustays: stays"
 REVERSED = "icu/icustays: stays that end before they begin, length unknown"
 CONTRADICTED = "icu/icustays: stays whose los is more than 0.1 days from outtime - intime"
@@ -26,18 +29,39 @@ LENGTHLESS = "icu/icustays: length of stay unknown"
 VALUELESS = "icu/icustays: stays without a value in the window, left out"
 NO_ADMISSION = "icu/icustays: stays whose hadm_id is not in hosp/admissions"
 NO_PATIENT = "icu/icustays: stays whose subject_id is not in hosp/patients"
+ONE_OUTCOME = "hosp/admissions: stays that all have the same hospital_expire_flag, nothing to predict"
 FLAGLESS = "hosp/admissions: hospital_expire_flag unknown, no outcome"
 AGELESS = "hosp/patients: age unknown"
 SEXLESS = "hosp/patients: gender neither M nor F"
+LEADING = "hosp/diagnoses_icd: ICD-9 codes of digits, none of which begins with 0 as many should (zeros lost?)"
+CHARTED = "icu/chartevents: rows of the variables"
+EARLY = "icu/chartevents: rows before ICU admission, outside the window"
+LATE = "icu/chartevents: values charted after the stay's outtime, kept"
+SPEECHLESS = "GCS - Verbal Response: values of patients with a tube (No Response-ETT, stored as 1), kept"
+IMPLAUSIBLE = ": implausible, most of its values are outside its range (another unit?)"
+"""How the count ends of a variable most of whose values were removed."""
 CODELESS = "hosp/diagnoses_icd: admissions without any code, no phenotype"
 REPORTS = "notes: reports of a stay in the window"
 STORELESS = "notes: reports without a readable storetime, charttime taken"
 NOT_FINITE = "vectors with a number that is not finite, left out"
 
-ALWAYS = {REVERSED, CONTRADICTED, LOS_REPLACED, ENDLESS, NO_ADMISSION, NO_PATIENT, FLAGLESS, AGELESS, SEXLESS}
+ALWAYS = {
+    REVERSED,
+    CONTRADICTED,
+    LOS_REPLACED,
+    ENDLESS,
+    NO_ADMISSION,
+    NO_PATIENT,
+    FLAGLESS,
+    AGELESS,
+    SEXLESS,
+    ONE_OUTCOME,
+    LEADING,
+}
 """Counts that are 0 in a whole release."""
 
 BEYOND = {
+    EARLY: (0.1, CHARTED),
     LENGTHLESS: (0.01, STAYS),
     VALUELESS: (0.01, STAYS),
     CODELESS: (0.01, STAYS),
@@ -69,4 +93,4 @@ def _matters(name: str, count: int, counts: Mapping[str, int]) -> bool:
     share, total = BEYOND.get(name, (0.0, ""))
     if total:
         return count > share * counts.get(total, 0)
-    return count > 0 and (name in ALWAYS or name.endswith((SKIPPED, NOT_FINITE)))
+    return count > 0 and (name in ALWAYS or name.endswith((SKIPPED, NOT_FINITE, IMPLAUSIBLE)))

@@ -1,175 +1,33 @@
-"""Download of PhysioNet 2012: resumed, checked against PhysioNet's own SHA256SUMS.txt, whole files or none.
-
-Only the standard library: `pooch`, the usual choice, checks and shows progress but cannot resume.
-"""
+"""Download of PhysioNet 2012, see `physionet_download`."""
 
 from __future__ import annotations
 
-import hashlib
-import http.client
-import os
-import re
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 from bench.errors import DataError
-from bench.files import storage
 from bench_datasets.physionet2012_files import SETS, folder
+from bench_datasets.physionet_download import Report, fetch_file, published
 from bench_datasets.plugin import Physionet2012Params
 
 BASE = "https://physionet.org/files/challenge-2012/1.0.0/"
-"""PhysioNet's own folder; BENCH_PHYSIONET_URL names a mirror with the same files."""
-
-TRIES = 5
-"""Attempts in a row that bring nothing; any progress starts the count again."""
-
-PAUSE = 1.0
-"""Seconds before the second attempt; doubled for each further one."""
-
-Report = Callable[[str], None]
-
-
-class _Transient(Exception):
-    """What another attempt may mend."""
+MIRROR = "BENCH_PHYSIONET_URL"
+"""PhysioNet's own folder, and the environment variable that names a mirror with the same files."""
 
 
 def fetch(root: Path, params: Physionet2012Params, report: Report) -> None:
     """Download the sets of `params.sets` (where it is empty, all that are published) into the folder under `root`.
 
-    An interrupted download stays as `NAME.part` and is resumed by the next call. A file that is there already is
-    checked and kept.
-    report: takes one short line at a time. Raises DataError when a file is not published, cannot be reached, or has
-    another checksum than the published one (a corrupt download is removed, a file that was there before is left
-    alone); StorageError when it cannot be written.
+    A file that is there already is checked and kept. Raises DataError when a file is not published, and as `fetch_file` does.
     """
-    base = (os.environ.get("BENCH_PHYSIONET_URL") or BASE).rstrip("/") + "/"
-    if not base.startswith(("http://", "https://")):
-        raise DataError(f"BENCH_PHYSIONET_URL={base} is not an http:// or https:// address")
     into = folder(root)
-    with storage(into):
-        into.mkdir(parents=True, exist_ok=True)
-    sums = into / "SHA256SUMS.txt.part"
-    with storage(sums):
-        sums.unlink(missing_ok=True)
-    _download(base + "SHA256SUMS.txt", sums, report)
-    published = _checksums(sums.read_text("utf-8", "replace"), base)
-    sums.unlink()
+    base, sums = published(BASE, MIRROR, into, report)
     for name in params.sets or SETS:
         wanted = (f"set-{name}.tar.gz", f"Outcomes-{name}.txt")
-        lacking = [file for file in wanted if file not in published]
+        lacking = [file for file in wanted if file not in sums]
         if lacking and not params.sets:
             report(f"set {name} is not published at {base} and was left out")
             continue
         if lacking:
             raise DataError(f"{base}SHA256SUMS.txt does not list {', '.join(lacking)}; take it out of data.sets")
         for file in wanted:
-            _fetch(base + file, into / file, published[file], report)
-
-
-def _fetch(url: str, target: Path, expected: str, report: Report) -> None:
-    if target.exists():
-        found = _sha256(target)
-        if found != expected:
-            raise DataError(
-                f"{target} is there already and differs from the published file "
-                f"(SHA-256 {found}, published {expected}); it may be a repacked copy: "
-                "keep using it, or move it away and fetch again"
-            )
-        report(f"{target.name} is there already, checksum right")
-        return
-    part = target.with_name(target.name + ".part")
-    _download(url, part, report)
-    found = _sha256(part)
-    if found != expected:
-        part.unlink()
-        raise DataError(
-            f"{url} arrived damaged (SHA-256 {found}, expected {expected}) and was removed; run the same command "
-            "again, or name a mirror in BENCH_PHYSIONET_URL"
-        )
-    with storage(target):
-        part.replace(target)
-    report(f"{target.name} complete, checksum right")
-
-
-def _download(url: str, part: Path, report: Report) -> None:
-    """Bring `part` to its full length, resuming what is there. DataError after TRIES attempts that brought nothing."""
-    failed = 0
-    while True:
-        before = part.stat().st_size if part.exists() else 0
-        try:
-            return _attempt(url, part, before, report)
-        except urllib.error.HTTPError as error:
-            if error.code < 500 and error.code not in (408, 429):
-                raise DataError(f"{url} answers {error.code} {error.reason}; is the address right?") from error
-            reason = f"{error.code} {error.reason}"
-        except (_Transient, urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
-        grown = (part.stat().st_size if part.exists() else 0) > before
-        failed = 1 if grown else failed + 1
-        if failed >= TRIES:
-            raise DataError(
-                f"{url} could not be fetched ({reason}, {failed} attempts in a row); what arrived is kept; "
-                "run the same command again to go on"
-            )
-        report(f"{part.stem}: {reason}; trying again")
-        time.sleep(PAUSE * 2 ** (failed - 1))
-
-
-def _attempt(url: str, part: Path, have: int, report: Report) -> None:
-    request = urllib.request.Request(url, headers={"User-Agent": "gapbench"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    try:
-        answer = urllib.request.urlopen(request, timeout=30)
-    except urllib.error.HTTPError as error:
-        if error.code != 416 or not have:
-            raise
-        whole = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
-        if whole and int(whole[1]) == have:
-            return  # it was complete already; the checksum decides
-        part.unlink()
-        raise _Transient("the part on disk is longer than the file; starting over") from error
-    with answer, storage(part):
-        if answer.status == 206:
-            place = re.match(rf"bytes {have}-", answer.headers.get("Content-Range", ""))
-            if not place:
-                part.unlink()
-                raise _Transient("the server resumed at another place; starting over")
-        start = have if answer.status == 206 else 0
-        length = answer.headers.get("Content-Length")
-        total = start + int(length) if length else None
-        done, said = start, time.monotonic()
-        with part.open("ab" if start else "wb") as file:
-            while block := _read(answer):
-                file.write(block)
-                done += len(block)
-                if time.monotonic() - said > 0.5:
-                    said = time.monotonic()
-                    report(f"{part.stem}: {done / 1e6:.1f} of {f'{total / 1e6:.1f}' if total else '?'} MB")
-            file.flush()
-            os.fsync(file.fileno())
-    if total is not None and done < total:
-        raise _Transient(f"the connection was cut after {done:,} of {total:,} bytes")
-
-
-def _read(answer: http.client.HTTPResponse) -> bytes:
-    """A block, or _Transient: an error of the network must not pass for an error of the disk."""
-    try:
-        return answer.read1(2**16)
-    except (OSError, http.client.HTTPException) as error:
-        raise _Transient(str(error) or type(error).__name__) from error
-
-
-def _checksums(text: str, base: str) -> dict[str, str]:
-    found = dict(reversed(pair) for pair in re.findall(r"^([0-9a-f]{64})[ \t]+\*?(?:\./)?(\S+)[ \t\r]*$", text, re.M))
-    if not found:
-        raise DataError(f"{base}SHA256SUMS.txt lists no checksum; is the address right?")
-    return found
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+            fetch_file(base + file, into / file, sums[file], MIRROR, report)

@@ -202,6 +202,8 @@ def bench_register(registry: Registry) -> None:
                 "bench_datasets.mimic4_embed:ecg", EcgEmbedParams, "the WFDB records of a folder of MIMIC-IV-ECG"
             ),
         },
+        fetch="bench_datasets.mimic4_fetch:fetch",
+        fetch_name="mimic4-demo",
         generate="bench_datasets.mimic4_generate:from_params",
         generate_params=("stays", "generator_seed"),
         verify="bench_datasets.mimic4_verify:verify",

@@ -13,7 +13,7 @@ import pytest
 from physionet_files import STAYS, prepare, write_set
 
 from bench.errors import DataError, StorageError
-from bench_datasets import physionet2012_fetch
+from bench_datasets import physionet_download
 from bench_datasets.physionet2012_fetch import fetch
 from bench_datasets.plugin import Physionet2012Params
 
@@ -75,7 +75,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     sums = "".join(f"{hashlib.sha256(content).hexdigest()} {name}\n" for name, content in contents.items())
     server = Server({**contents, "SHA256SUMS.txt": sums.encode()})
     monkeypatch.setenv("BENCH_PHYSIONET_URL", server.url)
-    monkeypatch.setattr(physionet2012_fetch, "PAUSE", 0.0)
+    monkeypatch.setattr(physionet_download, "PAUSE", 0.0)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield server
@@ -127,7 +127,7 @@ def test_a_cut_connection_is_resumed_where_it_broke(server: Server, tmp_path: Pa
 def test_a_connection_cut_more_often_than_it_may_fail_arrives_as_long_as_it_grows(
     server: Server, tmp_path: Path
 ) -> None:
-    server.cuts = physionet2012_fetch.TRIES + 2
+    server.cuts = physionet_download.TRIES + 2
     get(tmp_path)
     assert (tmp_path / "physionet2012" / ARCHIVE).read_bytes() == server.contents[ARCHIVE]
 

@@ -120,7 +120,7 @@ def ward(stays: int = 12) -> Tables:
     """Several patients with heart rates and one note each, so that a split and an encoder have something to do."""
     tables = Tables()
     for i in range(stays):
-        tables.patient(i, "MF"[i % 2], 40 + i)
+        tables.patient(i, "MF"[i % 2], 40 + i % 50)
         tables.admission(1000 + i, i, int(i % 3 == 0))
         tables.stay(5000 + i, 40 + 10 * i, i, 1000 + i)
         for hour in range(6):

@@ -112,7 +112,7 @@ def test_a_row_that_breaks_off_is_skipped_and_counted_and_the_next_one_read(tmp_
     edit(path, lambda text: text.replace("\n", "\n1,10,100,7\n", 1).rstrip("\n") + "\n1,10,100")
     cohort = prepare(tmp_path)
     assert values_of(cohort, "Heart Rate") == [(1, 80), (3, 95)]
-    assert cohort.counts["icu/chartevents: rows without a readable itemid, skipped"] == 2
+    assert cohort.counts["icu/chartevents: rows with another number of fields than the first line, skipped"] == 2
 
 
 def test_clean_tables_give_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -140,7 +140,7 @@ def test_a_stay_that_stands_twice_with_different_content_is_refused_with_its_row
 def test_an_admission_that_stands_twice_with_two_outcomes_is_refused(tmp_path: Path) -> None:
     tables = one_stay()
     tables.admission(10, 1, 1)
-    refused(tables.write(tmp_path), "1 hadm_id stand twice with different hospital_expire_flag")
+    refused(tables.write(tmp_path), "1 hadm_id stand twice with different hospital_expire_flag", "rows 1 and 2")
 
 
 def test_a_stay_without_a_readable_intime_is_skipped_and_counted(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_label_with_another_item_than_the_usual_one_is_read_and_warned_of(
     assert told(caplog.messages, "icu/d_items") == ['icu/d_items: "Heart Rate" is item 777, usually 220045']
 
 
-def test_of_two_items_with_one_label_the_first_of_chartevents_is_read(tmp_path: Path) -> None:
+def test_of_two_items_with_one_label_the_usual_one_of_chartevents_is_read(tmp_path: Path) -> None:
     tables = one_stay()
     tables.rows["icu/d_items"].insert(0, [1, "Heart Rate", "HR", "datetimeevents", "any"])
     tables.add("icu/d_items", 778, "Heart Rate", "HR", "chartevents", "any")

@@ -51,7 +51,20 @@ def test_the_published_archive_is_read_before_an_unpacked_copy(tmp_path: Path) -
     assert {path.suffix for path in files(tmp_path, Mimic4Params())} == {".gz"}
 
 
-@pytest.mark.parametrize("place", ["mimiciv/3.1", "physionet.org/files/mimiciv/2.2", "mimic4", "mimic-iv-3.1"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "3.1",
+        "mimiciv/3.1",
+        "physionet.org/files/mimiciv/2.2",
+        "files/mimiciv/3.1",
+        "mimic4",
+        "mimic-iv-3.1",
+        "physionet.org/files/mimic-iv-demo/2.2",
+        "mimic-iv-clinical-database-demo-2.2",
+        "mimic-iv-demo-2.2",
+    ],
+)
 def test_usual_folders_are_found(tmp_path: Path, place: str) -> None:
     one_stay().write(tmp_path / place)
     assert len(files(tmp_path, Mimic4Params())) == 6
@@ -83,7 +96,7 @@ def test_missing_tables_are_named(tmp_path: Path) -> None:
     one_stay().write(tmp_path)
     (tmp_path / "icu/d_items.csv.gz").unlink()
     (tmp_path / "hosp/patients.csv.gz").unlink()
-    refused(tmp_path, "lacks hosp/patients.csv.gz, icu/d_items.csv.gz", "credentialed")
+    refused(tmp_path, "lacks hosp/patients, icu/d_items (", ".csv.gz, .csv or .parquet", "credentialed", "mimic4-demo")
 
 
 @pytest.mark.parametrize("module", ["hosp", "icu"])
