@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.cohort import Cohort, Task
+from bench.defined import needs
 from bench.errors import UsageError
 from bench.stages.score import METRICS
 
@@ -18,26 +19,33 @@ class Selection:
     """The validation score by which a model, a penalty or a number of trees is chosen.
 
     measure: outputs float32 [n, outputs], as `Fuser.predict` gives them for the validation part -> score; NaN where one is
-             no finite number.
+             no finite number, None where the score of these outputs is not defined (`bench.defined`): they are never chosen
+             by it.
     loss:    the same -> mean negative log likelihood (regression: mean squared error).
     """
 
     name: str
     higher: bool
-    measure: Callable[[np.ndarray], float]
+    measure: Callable[[np.ndarray], float | None]
     loss: Callable[[np.ndarray], float]
 
     def rank(self, outputs: np.ndarray) -> tuple[float, float]:
-        """By which to compare candidates, larger is better: the score and, where it ties (small parts), the loss."""
-        score = self.measure(outputs)
-        return (score if self.higher else -score), -self.loss(outputs)
+        """By which to compare candidates, larger is better: the score and, where it ties (small parts), the loss.
+
+        Whatever has a score is better than what has none.
+        """
+        score, loss = self.measure(outputs), self.loss(outputs)
+        signed = score if score is None or self.higher else -score
+        return (-math.inf if signed is None or math.isnan(signed) else signed), (
+            -math.inf if math.isnan(loss) else -loss
+        )
 
 
 def selection(task: Task, truth: np.ndarray) -> Selection | None:
     """How to select on a validation part whose targets are `truth` ([n] or [n, labels], no NaN).
 
-    The task's primary metric, where the part can tell models apart by it. Where a class of the task does not occur in
-    the part, metrics that rank are not defined, and the loss decides. None where the part is empty: nothing can be
+    The task's primary metric, where the part can tell models apart by it. Where it is not defined on the part, or a class of the
+    task does not occur in it, the loss decides. None where the part is empty: nothing can be
     selected then.
     """
     if len(truth) == 0:
@@ -46,11 +54,13 @@ def selection(task: Task, truth: np.ndarray) -> Selection | None:
     def loss(outputs: np.ndarray) -> float:
         return mean_loss(task, truth, outputs)
 
-    if task.kind == "regression" or _all_classes(task, truth):
+    defined = not needs(task.primary, truth, task.outputs).lacking()
+    if defined and (task.kind == "regression" or _all_classes(task, truth)):
         metric = METRICS[task.primary]
 
-        def measure(outputs: np.ndarray) -> float:
-            return metric.function(truth, outputs) if np.isfinite(outputs).all() else math.nan
+        def measure(outputs: np.ndarray) -> float | None:
+            score = metric.function(truth, outputs)
+            return None if math.isnan(score) and np.isfinite(outputs).all() else score
 
         return Selection(task.primary, metric.higher, measure, loss)
     return Selection("loss", False, loss, loss)

@@ -169,7 +169,8 @@ class TableStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """How the statistics of one table (task, modality set, scenario) and metric were made, or why there are none.
 
     seeds: the cells' seeds that every compared method has; groups: of the test part; resamples: how many were drawn, of
-    which left_out lacked a class and were not used; reason: why no method, or which method, is not compared ("" = all are).
+    which left_out had no score of some method (they lack a class, say) and were not used; reason: why no method, or which
+    method, is not compared ("" = all are).
     """
 
     task: str

@@ -8,8 +8,8 @@ there is no `acc2` but three, named by what stands on either side of the border 
     nonpos_pos   all values; truth > 0 against prediction > 0
 
 `f1_*` weighs the F1 of either side by how many values truly stand on it (some published code swaps the two arguments and so
-weighs by predicted counts); `f1_macro_*` weighs both sides alike. Values of a forecast count one by one. NaN where nothing
-defines the score: a correlation with what does not vary, `neg_pos` where every truth is 0.
+weighs by predicted counts); `f1_macro_*` weighs both sides alike. Values of a forecast count one by one. `bench.defined` says
+where a score is defined; what is computed elsewhere means nothing.
 """
 
 from __future__ import annotations
@@ -46,13 +46,10 @@ def _flat(truth: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def corr(truth: np.ndarray, outputs: np.ndarray) -> float:
-    """Pearson's correlation; NaN where truth or prediction does not vary."""
+    """Pearson's correlation."""
     from scipy.stats import pearsonr
 
-    truth, outputs = _flat(truth, outputs)
-    if len(truth) < 2 or np.ptp(truth) == 0 or np.ptp(outputs) == 0:
-        return float("nan")
-    return float(pearsonr(truth, outputs).statistic)
+    return float(pearsonr(*_flat(truth, outputs)).statistic)
 
 
 def _same_class(limit: int, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
@@ -66,15 +63,13 @@ def _rounded(limit: int, truth: np.ndarray, outputs: np.ndarray) -> float:
 
 def _accuracy(decide: Decide, truth: np.ndarray, outputs: np.ndarray) -> float:
     scored, above, predicted = decide(*_flat(truth, outputs))
-    return float((above == predicted)[scored].mean()) if scored.any() else float("nan")
+    return float((above == predicted)[scored].mean())
 
 
 def _f1(average: str, decide: Decide, truth: np.ndarray, outputs: np.ndarray) -> float:
     from sklearn.metrics import f1_score
 
     scored, above, predicted = decide(*_flat(truth, outputs))
-    if not scored.any():
-        return float("nan")
     return float(f1_score(above[scored], predicted[scored], labels=[False, True], average=average, zero_division=0))
 
 
@@ -113,18 +108,15 @@ def _sum(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 def _weighted_corr(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
     y, p = _flat(truth, outputs)
-    y, p = y - y.mean(), p - p.mean()  # less is lost to rounding below
 
     def evaluate(weights: np.ndarray) -> np.ndarray:
         w = _spread(weights, len(y))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            total = w.sum(axis=0)
-            mean_y, mean_p = _sum(y, w) / total, _sum(p, w) / total
-            both = _sum(y * p, w) / total - mean_y * mean_p
-            var_y, var_p = _sum(y * y, w) / total - mean_y**2, _sum(p * p, w) / total - mean_p**2
-            tiny = 1e-14
-            flat = (var_y <= tiny * (y * y).max(initial=0)) | (var_p <= tiny * (p * p).max(initial=0))
-            return np.where(flat, np.nan, both / np.sqrt(var_y * var_p))
+        # Deviations from the mean of each weighting: from a common one, what nearly agrees would be lost to rounding.
+        apart_y, apart_p = (values[:, None] - _sum(values, w) / w.sum(axis=0) for values in (y, p))
+        both, of_y, of_p = (
+            np.einsum("nr,nr,nr->r", w, a, b) for a, b in ((apart_y, apart_p), (apart_y,) * 2, (apart_p,) * 2)
+        )
+        return np.clip(both / np.sqrt(of_y * of_p), -1, 1)
 
     return evaluate
 
@@ -132,8 +124,7 @@ def _weighted_corr(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
 def _weighted_share(hit: np.ndarray, scored: np.ndarray) -> Evaluator:
     def evaluate(weights: np.ndarray) -> np.ndarray:
         w = _spread(weights, len(hit))
-        with np.errstate(invalid="ignore"):
-            return _sum(hit & scored, w) / _sum(scored, w)
+        return _sum(hit & scored, w) / _sum(scored, w)
 
     return evaluate
 
@@ -160,11 +151,9 @@ def _weighted_f1(average: str, decide: Decide, truth: np.ndarray, outputs: np.nd
             both = 2 * _sum(actual & said & scored, w)
             scores.append(np.divide(both, either, out=np.zeros_like(both), where=either > 0))
             shares.append(true)
-        with np.errstate(invalid="ignore"):
-            total = shares[0] + shares[1]
-            if average == "weighted":
-                return (shares[0] * scores[0] + shares[1] * scores[1]) / total
-            return np.where(total > 0, (scores[0] + scores[1]) / 2, np.nan)
+        if average == "weighted":
+            return (shares[0] * scores[0] + shares[1] * scores[1]) / (shares[0] + shares[1])
+        return (scores[0] + scores[1]) / 2
 
     return evaluate
 

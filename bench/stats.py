@@ -19,7 +19,8 @@ often it was drawn, which is the same as repeating them.
   pairs of the table. A counted p-value is never below 2 / (resamples + 1), so with m pairs at least 2 m / alpha
   resamples are needed before Holm can reject anything: `resamples_for` says how many a table draws.
 
-A resample that lacks a class has no AUROC or AUPRC: it is left out for every method alike and counted. If that happens
+A resample by which the score of a method is not defined (`bench.defined`; it lacks a class, say) is left out for every method
+alike and counted. If that happens
 to more than a tenth of them (as with fewer than three patients of a class), the table has no statistics. Nor has it with so few
 groups that all of them pointing one way would be no evidence (`too_few`).
 """
@@ -116,12 +117,12 @@ def compute(
 
 def resamples_for(pairs: int, least: int, alpha: float) -> int:
     """How many resamples a table of so many pairs draws: 10 pairs / alpha up to 50,000, then 4 pairs / alpha, or
-    `least`.
+    `least`; two at least, since one alone has no standard error.
 
     The smallest p-value after Holm's correction is then at most alpha / 5, or alpha / 2 in very large tables.
     """
     need = pairs / alpha
-    return max(least, math.ceil(10 * need) if need <= 5_000 else max(50_000, math.ceil(4 * need)))
+    return max(2, least, math.ceil(10 * need) if need <= 5_000 else max(50_000, math.ceil(4 * need)))
 
 
 def _compute_table(
@@ -171,7 +172,7 @@ def _lacking(about: TableStatistics, scores: np.ndarray, alpha: float) -> str:
         return few
     if about.left_out <= about.resamples / 10 and np.isfinite(scores).all():
         return ""
-    return f"{about.left_out} of {about.resamples} resamples lack a class: there are too few records of it"
+    return f"{about.left_out} of {about.resamples} resamples lack a class, or what else the score needs: too few records have it"
 
 
 def paired(
@@ -261,7 +262,7 @@ def _resample(
     resamples: int,
     seeds_for: tuple[int, str, str, str],
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Scores as they are, float64 [methods]; of every resample that has all classes, float64 [methods, usable]; how many
+    """Scores as they are, float64 [methods]; of every resample by which all are defined, float64 [methods, usable]; how many
     groups."""
     first = cells[methods[0], shared[0]]
     names, group_of = np.unique(first.groups, return_inverse=True)

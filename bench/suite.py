@@ -365,8 +365,8 @@ class _PublishedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def _read_published(path: Path) -> tuple[Published, ...]:
     """The entries of a reference file: a TOML file of `[[published]]` tables and nothing else."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=_PublishedFile).published
-    except (OSError, msgspec.MsgspecError, tomllib.TOMLDecodeError) as error:
+        return convert(tomllib.loads(path.read_text(encoding="utf-8")), _PublishedFile, "", path.name).published
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"the published values {path} cannot be read: {error}") from error
 
 

@@ -65,7 +65,7 @@ def train(
     params: TrainParams,
     context: Context,
     *,
-    validate: Callable[[], float] | None = None,
+    validate: Callable[[], float | None] | None = None,
     higher: bool = False,
     name: str = "training",
 ) -> TrainResult:
@@ -75,7 +75,8 @@ def train(
     loss:     items (int64 [b], indices below `size`) -> mean loss over them, a scalar tensor; called in training mode,
               under the precision of the run.
     validate: -> score of the module as it is; called in eval mode, without gradients, after every epoch and at the end.
-              None: nothing is selected, the last weights stay. higher: larger scores are better.
+              It gives None where the score is not defined for the module as it is: these weights are not selected.
+              None in its place: nothing is selected, the last weights stay. higher: larger scores are better.
     name:     of this training within the component, where it has several (each has its own checkpoint file).
 
     Deterministic: `context.seed_for("order", name, epoch)` shuffles, `("noise", name, step)` seeds each step. With a
@@ -101,7 +102,7 @@ class _Loop:
     loss: Callable[[np.ndarray], torch.Tensor]
     params: TrainParams
     context: Context
-    validate: Callable[[], float] | None
+    validate: Callable[[], float | None] | None
     higher: bool
     name: str
 
@@ -202,13 +203,14 @@ class _Loop:
         )
         self.context.report(f"{self.name}: {progress}: loss {done.loss:.4f}{shown}")
 
-    def _validate(self) -> float:
+    def _validate(self) -> float | None:
         assert self.validate is not None
         self.module.eval()
         torch.manual_seed(self.context.seed_for("noise", self.name, "validation"))
         with torch.no_grad(), autocast(self.context):
-            score = float(self.validate())
-        if not math.isfinite(score):
+            found = self.validate()
+        score = None if found is None else float(found)
+        if score is not None and not math.isfinite(score):
             raise self._not_finite("validation score", score)
         return score
 

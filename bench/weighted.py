@@ -2,7 +2,8 @@
 
 A resample of the test part is a weighting of its records, so a bootstrap is one evaluation of [records, resamples]
 weights. Whatever does not depend on the weights (sorting, ties) is done once per prediction. Equal to scikit-learn's
-functions with `sample_weight`, except that a weighting without a class gives NaN where scikit-learn warns or raises.
+functions with `sample_weight`, except that a weighting by which the score is not defined (`bench.defined`) gives NaN where
+scikit-learn warns, raises or gives 0.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from collections.abc import Callable
 import numpy as np
 
 from bench import signed
+from bench.defined import columns, needs
+from bench.stages.score import decisions
 
 Evaluator = Callable[[np.ndarray], np.ndarray]
-"""weights float [n, resamples] (not negative) -> float64 [resamples]; NaN where a weighting lacks a class."""
+"""weights float [n, resamples] (not negative) -> float64 [resamples]; NaN where the score is not defined."""
 
 Built = Callable[[np.ndarray, np.ndarray], Evaluator]
 
@@ -29,23 +32,23 @@ def evaluator(metric: str, truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
     build = WEIGHTED[metric]
     if outputs.shape[1] == 1 and truth.ndim == 2:
         truth = truth[:, 0]
-    return build(truth, outputs)
+    needed, evaluate = needs(metric, truth, outputs.shape[1], outputs), build(truth, outputs)
 
+    def where_defined(weights: np.ndarray) -> np.ndarray:
+        met = needed.met(weights)
+        if not met.any():
+            return np.full(weights.shape[1], np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(met, evaluate(weights), np.nan)
 
-def _columns(truth: np.ndarray, outputs: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The binary problems inside: (truth bool [n], score [n]) of the one output, of each label, or of each class."""
-    if outputs.shape[1] == 1:
-        return [(truth > 0.5, outputs[:, 0])]
-    if truth.ndim == 2:
-        return [(truth[:, k] > 0.5, outputs[:, k]) for k in range(outputs.shape[1])]
-    return [(truth == k, outputs[:, k]) for k in range(outputs.shape[1])]
+    return where_defined
 
 
 def _macro(build: Callable[[np.ndarray, np.ndarray], Evaluator]) -> Built:
     """The mean of a binary metric over labels or classes."""
 
     def built(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
-        parts = [build(positive, score) for positive, score in _columns(truth, outputs)]
+        parts = [build(actual, outputs[:, k]) for k, actual in enumerate(columns(truth, outputs.shape[1]))]
         return parts[0] if len(parts) == 1 else lambda weights: np.mean([part(weights) for part in parts], axis=0)
 
     return built
@@ -84,8 +87,7 @@ def _auroc(positive: np.ndarray, score: np.ndarray) -> Evaluator:
         won = np.einsum("nr,nr->r", own, sums[below])
         if tied:
             won = (won + np.einsum("nr,nr->r", own, sums[up_to])) / 2
-        with np.errstate(invalid="ignore"):
-            return won / (own.sum(axis=0) * sums[-1].astype(np.float64))
+        return won / (own.sum(axis=0) * sums[-1].astype(np.float64))
 
     return evaluate
 
@@ -100,14 +102,11 @@ def _average_precision(positive: np.ndarray, score: np.ndarray) -> Evaluator:
     above = np.searchsorted(-score[negatives], -score[rows[starts]], "right")
 
     def evaluate(weights: np.ndarray) -> np.ndarray:
-        if not len(rows):
-            return np.full(weights.shape[1], np.nan)
         false = _cumulated(weights, negatives)[above].astype(np.float64)
         step = np.add.reduceat(weights[rows].astype(np.float64), starts, axis=0)
         true = np.cumsum(step, axis=0)
-        with np.errstate(invalid="ignore"):
-            precision = np.where(true > 0, true / (true + false), 0.0)
-            return (step * precision).sum(axis=0) / true[-1]
+        precision = np.where(true > 0, true / (true + false), 0.0)
+        return (step * precision).sum(axis=0) / true[-1]
 
     return evaluate
 
@@ -145,32 +144,24 @@ def _per_record(losses: np.ndarray) -> np.ndarray:
     return losses if losses.ndim == 1 else losses.mean(axis=1)
 
 
-def _decisions(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Labels decided at 0.5, or the class of the largest output, as `bench.stages.score` decides."""
-    if outputs.shape[1] == 1:
-        return (outputs[:, 0] >= 0.5).astype(int)
-    return (outputs >= 0.5).astype(int) if truth.ndim == 2 else outputs.argmax(1)
+def _brier(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    if truth.ndim == 1 and outputs.shape[1] > 1:
+        return ((outputs - np.stack(columns(truth, outputs.shape[1]), axis=1)) ** 2).sum(axis=1)
+    return _squares(truth, outputs)
 
 
 def _right(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    same = _decisions(truth, outputs) == truth
+    same = decisions(truth, outputs) == truth
     return same.all(axis=1) if same.ndim == 2 else same
 
 
 def _f1(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
-    """F1 of the positive class, or the mean over labels or the classes that occur; 0 where nothing is positive."""
-    decided = _decisions(truth, outputs)
-    if outputs.shape[1] == 1:
-        pairs = [(truth > 0.5, decided > 0)]
-    elif truth.ndim == 2:
-        pairs = [(truth[:, k] > 0.5, decided[:, k] > 0) for k in range(outputs.shape[1])]
-    else:
-        pairs = [(truth == k, decided == k) for k in np.union1d(np.unique(truth), np.unique(decided))]
+    """F1 of the positive class, or the mean over labels or classes."""
+    width = outputs.shape[1]
+    pairs = list(zip(columns(truth, width), columns(decisions(truth, outputs), width), strict=True))
 
     def one(actual: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        both = 2 * _total(actual & predicted, weights)
-        either = _total(actual, weights) + _total(predicted, weights)
-        return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+        return 2 * _total(actual & predicted, weights) / (_total(actual, weights) + _total(predicted, weights))
 
     return lambda weights: np.mean([one(actual, predicted, weights) for actual, predicted in pairs], axis=0)
 
@@ -180,7 +171,7 @@ WEIGHTED: dict[str, Built] = {
     "auprc": _macro(_average_precision),
     "f1": _f1,
     "accuracy": _mean(_right),
-    "brier": _mean(_squares),
+    "brier": _mean(_brier),
     "mae": _mean(_absolute),
     "mse": _mean(_squares),
     "rmse": _rmse,

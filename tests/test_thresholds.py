@@ -30,10 +30,11 @@ def test_the_threshold_with_the_best_f1_lies_between_two_outputs() -> None:
 def test_no_other_threshold_is_better_on_the_validation_part(rows: list[tuple[bool, int]]) -> None:
     truth = np.array([actual for actual, _ in rows], np.float32)
     outputs = column(*(grade / 20 for _, grade in rows))
-    (chosen,) = thresholds(BINARY, truth, outputs)
-    if not truth.any():
-        assert chosen == 0.5
+    found = thresholds(BINARY, truth, outputs)
+    assert (found is not None) == truth.any()
+    if found is None:
         return
+    (chosen,) = found
     reached = f1_score(truth, outputs[:, 0] >= chosen, zero_division=0)
     assert all(reached >= f1_score(truth, outputs[:, 0] >= at, zero_division=0) for at in np.linspace(0, 1.01, 103))
 
@@ -47,13 +48,19 @@ def test_the_test_part_is_decided_at_the_threshold_of_the_validation_part() -> N
     assert score(BINARY, truth, outputs, np.array([0.38]))["f1_tuned"] == pytest.approx(2 / 3)
 
 
-def test_every_label_has_a_threshold_of_its_own_and_one_without_positives_keeps_a_half() -> None:
-    truth = np.array([[1, 0], [0, 0], [1, 0]], np.float32)
-    outputs = np.array([[0.3, 0.9], [0.1, 0.2], [0.2, 0.6]], np.float32)
+def test_every_label_has_a_threshold_of_its_own() -> None:
+    truth = np.array([[1, 0], [0, 1], [1, 0]], np.float32)
+    outputs = np.array([[0.3, 0.5], [0.1, 0.9], [0.2, 0.6]], np.float32)
     chosen = thresholds(LABELS, truth, outputs)
-    assert chosen == pytest.approx([0.15, 0.5])
+    assert chosen == pytest.approx([0.15, 0.75])
     test_truth = np.array([[1, 1], [0, 0]], np.float32)
-    assert score(LABELS, test_truth, np.array([[0.2, 0.7], [0.1, 0.1]], np.float32), chosen)["f1_tuned"] == 1
+    assert score(LABELS, test_truth, np.array([[0.2, 0.8], [0.1, 0.7]], np.float32), chosen)["f1_tuned"] == 1
+
+
+def test_a_label_without_positives_has_no_best_threshold_and_so_there_is_no_tuned_score() -> None:
+    outputs = np.array([[0.3, 0.9], [0.1, 0.2], [0.2, 0.6]], np.float32)
+    assert thresholds(LABELS, np.array([[1, 0], [0, 0], [1, 0]], np.float32), outputs) is None
+    assert thresholds(BINARY, np.zeros(3, np.float32), outputs[:, :1]) is None
 
 
 def test_without_a_threshold_the_metric_is_left_out() -> None:

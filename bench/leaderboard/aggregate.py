@@ -201,7 +201,8 @@ def _row(export: Export, method: Method, cells: Cells, task: TaskSummary) -> Row
         if record and record.status != "ok"
     }
     if short:
-        reasons.add("ok, but not every metric is a number")
+        lacking = {name for seed in short for name in needed - scored[seed].scores.keys()}
+        reasons.add(f"ok, but not every metric is a number: {', '.join(m for m in task.metrics if m in lacking)}")
     row = Row(
         imputer=method.imputer,
         fuser=method.fuser,

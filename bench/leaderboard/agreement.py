@@ -10,7 +10,7 @@ import numpy as np
 
 from bench import seeds
 from bench.leaderboard.board import Agreement, Contrary, Difference, Imputation, Row, Table
-from bench.leaderboard.imputation import imputer_of, signed
+from bench.leaderboard.imputation import imputer_of, is_ranked, signed
 from bench.records import Comparison, Method, Statistics
 
 EXACT = 8
@@ -31,7 +31,7 @@ def agreements(
         hidden = scored.get((table.modalities, table.scenario))
         if hidden is None or hidden.absent == 1:
             continue
-        errors = {row.imputer: row.scores["all"]["mae"].mean for row in hidden.rows if "all" in row.scores}
+        errors = {row.imputer: row.scores["all"]["mae"].mean for row in hidden.rows if is_ranked(row)}
         for fuser in dict.fromkeys(row.fuser for row in table.rows):
             rows = {
                 row.imputer: row for row in table.rows if row.fuser == fuser and row.complete and row.imputer in errors

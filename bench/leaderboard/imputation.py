@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics as plain
 from collections import Counter
@@ -67,7 +68,9 @@ def _table(place: Place, cells: Cells, controls: set[str]) -> Imputation:
     columns = ["all"] * any("all" in scores for scores in used)
     columns += sorted({name for scores in used for name in scores} - {"all"})
     rows = [_row(name, planned[name], seeds, name in controls) for name, seeds in scored.items()]
-    rows.sort(key=lambda row: (not row.scores, _first(row), row.imputer))
+    rows.sort(
+        key=lambda row: (not row.scores, row.scores["all"]["mae"].mean if is_ranked(row) else math.inf, row.imputer)
+    )
     return Imputation(
         modalities=place[0],
         scenario=place[1],
@@ -122,9 +125,9 @@ def _common(records: Iterable[Record], cost: str) -> int | None:
     return int(value) if value is not None and not values else None
 
 
-def _first(row: ImputationRow) -> float:
-    everywhere = row.scores.get("all", {})
-    return everywhere["mae"].mean if "mae" in everywhere else float("inf")
+def is_ranked(row: ImputationRow) -> bool:
+    """Whether it has the score by which imputers are ordered: MAE over all entries."""
+    return "mae" in row.scores.get("all", {})
 
 
 def _entries(used: list[dict[str, dict[str, float]]], columns: list[str]) -> dict[str, float]:
@@ -140,7 +143,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _compare(table: Imputation, stored: ImputationStatistics, alpha: float | None) -> None:
     """Intervals, tie groups and differences to the best, where stored comparisons are of this very table."""
-    rows = {imputer_of(table.modalities, table.scenario, row.imputer): row for row in table.rows if row.scores}
+    rows = {imputer_of(table.modalities, table.scenario, row.imputer): row for row in table.rows if is_ranked(row)}
     about = next((t for t in stored.tables if (t.modalities, t.scenario) == (table.modalities, table.scenario)), None)
     intervals = {i.method: (i.low, i.high) for i in stored.intervals if i.metric == "mae"}
     seeds = sorted({seed for row in table.rows for seed in row.seeds_planned})

@@ -54,12 +54,22 @@ def encode_export(export: Export) -> bytes:
 
 def finite(record: Record) -> Record:
     """The record without scores that are not finite; the same object when there are none."""
-    groups = ("scores", "validation", "hidden", "costs")
+    groups = ("scores", "validation", "oracle", "hidden", "costs")
     numbers = [*(getattr(record, name) for name in groups), *record.imputation.values()]
-    if math.isfinite(sum(sum(group.values()) for group in numbers)):
+    calibration = record.calibration
+    calibrated = calibration is None or math.isfinite(calibration.ece + calibration.brier)
+    scored = all(pattern.score is None or math.isfinite(pattern.score) for pattern in record.patterns)
+    if calibrated and scored and math.isfinite(sum(sum(group.values()) for group in numbers)):
         return record
     kept: dict[str, Any] = {name: _finite(getattr(record, name)) for name in groups}
     kept["imputation"] = {modality: _finite(scores) for modality, scores in record.imputation.items()}
+    kept["calibration"] = calibration if calibrated else None
+    kept["patterns"] = [
+        pattern
+        if pattern.score is None or math.isfinite(pattern.score)
+        else msgspec.structs.replace(pattern, score=None)
+        for pattern in record.patterns
+    ]
     return msgspec.structs.replace(record, **kept)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context, Fuser
+from bench.defined import needs
 from bench.errors import PluginError
 from bench.records import Audit
 
@@ -143,8 +144,12 @@ def at_chance(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Audit:
         from scipy.stats import spearmanr
 
         columns = truth.reshape(len(truth), -1)
-        found = [float(spearmanr(columns[:, k], outputs[:, k]).statistic) for k in range(columns.shape[1])]
-        found = [0.0 if math.isnan(value) else value for value in found]  # a constant prediction knows nothing
+        found = [
+            0.0  # a constant prediction knows nothing
+            if needs("corr", actual, 1, said).lacking()
+            else float(spearmanr(actual, said).statistic)
+            for actual, said in zip(columns.T, outputs.T, strict=True)
+        ]
         name, value, tests = "Spearman", max(found, key=abs), columns.shape[1]
         worst = abs(value) * np.sqrt(len(truth) - 1)
     else:

@@ -11,7 +11,7 @@ their bin. Brier score: Brier, Monthly Weather Review 1950.
 | multiclass | of the likeliest class; whether it is right (Guo et al.)  | mean over records of the sum over classes: 0 to 2    |
 | regression | none                                                      | none                                                 |
 
-The binary Brier score is half of what the multiclass formula gives for two classes, as is usual and as the metric `brier` is.
+The binary Brier score is half of what the multiclass formula gives for two classes, as is usual. The metric `brier` is the same.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ BINS = 15
 def calibration(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Calibration | None:
     """Of the predictions of a task, truth float32 [n] or [n, labels], outputs float32 [n, outputs].
 
-    None for regression, and where an output is not within 0 and 1 and so is no probability.
+    None for regression, where there is no record, and where an output is not within 0 and 1 and so is no probability.
     """
-    if task.kind == "regression" or not len(truth) or outputs.min() < 0 or outputs.max() > 1:
+    if task.kind == "regression" or not len(truth) or not (outputs.min() >= 0 and outputs.max() <= 1):
         return None
     p = outputs.astype(np.float64)
     if task.kind == "multiclass":

@@ -20,7 +20,7 @@ from bench.stages.calibration import calibration
 from bench.stages.impute import completed_cohort
 from bench.stages.job import Job, Setup
 from bench.stages.patterns import by_pattern
-from bench.stages.score import score, thresholds
+from bench.stages.score import defined_scores, score, thresholds
 from bench.stages.view import View
 from bench.stats import Predictions
 from bench.suite import Split
@@ -72,7 +72,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         coordinates=at,
         status="ok",
         scores=scores,
-        validation=_validation(task, parts["valid"].targets[task.name], valid_outputs),
+        validation=defined_scores(task, parts["valid"].targets[task.name], valid_outputs),
         oracle=_oracle(cohort, task, parts),
         imputation=imputation.scores,
         imputation_errors=imputation.errors,
@@ -149,14 +149,6 @@ def _crossing(cohort: Cohort, parts: np.ndarray, task: Task, split: Split) -> di
         return {}
     eligible = _eligible(cohort, task)
     return {CROSSING: crossing(cohort.groups[eligible], parts[eligible])}
-
-
-def _validation(task: Task, truth: np.ndarray, outputs: np.ndarray) -> dict[str, float]:
-    """Scores of the validation part; none where it cannot be scored (it may lack a class: that spoils no test score)."""
-    try:
-        return score(task, truth, outputs)
-    except ValueError:
-        return {}
 
 
 def _oracle(cohort: Cohort, task: Task, parts: dict[str, Cohort]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -43,10 +42,5 @@ def by_pattern(
 
 def _score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float | None:
     """None where the metric is not defined on the group, as AUROC on one class alone."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            value = METRICS[task.primary].function(truth, outputs)
-        except ValueError:
-            return None
+    value = METRICS[task.primary].function(truth, outputs)
     return value if np.isfinite(value) else None

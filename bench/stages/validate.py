@@ -11,6 +11,7 @@ from bench.errors import PluginError
 from bench.registry import Spec
 from bench.splits import crossing
 from bench.stages.handed import difference, is_text, kind_of
+from bench.stages.score import unfit
 
 
 def validate(cohort: Cohort, spec: Spec) -> None:
@@ -43,6 +44,7 @@ def _problems(cohort: Cohort, spec: Spec) -> Iterator[str]:
         found = difference(cohort.targets, spec.tasks)
         yield f"targets must be those of the declared tasks: {', '.join(sorted(spec.tasks))} ({found})"
         return
+    yield from filter(None, map(unfit, spec.tasks.values()))
     for name, target in cohort.targets.items():
         yield from (f"{name}: {said}" for said in _of_target(target, spec.tasks[name], n))
     for name, outputs in cohort.oracle.items():
