@@ -21,6 +21,7 @@ from bench.registry import Spec
 from bench.stages.audits import imputed_reaches
 from bench.stages.score import score
 from bench.torch_fuser import Batch, Inputs, TorchFuser
+from bench_fusers.encoders.last_state import LastState, Points
 from bench_fusers.encoders.utde import UTDE
 from bench_fusers.mag_late import MagLate
 
@@ -92,6 +93,19 @@ def test_the_front_end_adds_as_many_parameters_as_its_formula(name: str) -> None
         # mult with learned places has a table of bins for each transformer already.
         expected += 2 * (points - length) * WIDTH if name == "mult" else (points - 1) * WIDTH
     assert count(network(name, front="utde")) - count(network(name)) == expected
+
+
+def test_the_state_for_a_late_fusion_is_the_last_of_a_transformer_over_points_scaled_and_placed_as_published() -> None:
+    for name in ("mag_late", "tfn"):
+        states = [module for module in network(name, front="utde").modules() if isinstance(module, LastState)]
+        for state, one in zip(states, batch(absent=(2,)).modalities.values(), strict=True):
+            enter = state.enter
+            assert isinstance(enter, Points)
+            places = torch.cat([torch.zeros(1, WIDTH), enter.positions.table])
+            whole = state.encoder(WIDTH**0.5 * enter.utde(one) + places)
+            made, present = state(one)
+            torch.testing.assert_close(made, torch.where(one.present[:, None] > 0, whole[:, -1], 0.0))
+            assert torch.equal(present, one.present)
 
 
 @every_fuser

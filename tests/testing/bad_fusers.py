@@ -125,6 +125,18 @@ class ReadsEvents(HonestFuser):
         return means
 
 
+class ReadsEventsUnasked(ReadsEvents):
+    """Says that its parameters ask for the grid alone."""
+
+    reads_events = False
+
+
+class LeavesEvents(HonestFuser):
+    """Says so too, and keeps to it."""
+
+    reads_events = False
+
+
 class InitialisesGlobally(HonestFuser):
     """Starts from NumPy's global generator."""
 

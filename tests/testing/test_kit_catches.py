@@ -166,6 +166,9 @@ def test_a_control_that_shows_values_is_caught() -> None:
 
 def test_a_fuser_that_says_it_reads_events_or_draws_and_does_not_is_caught() -> None:
     assert _failed(_check("fuser", "HonestFuser", tags=("uses_events",))) == {"events_as_declared"}
+    assert _failed(_check("fuser", "ReadsEvents", tags=("uses_events",))) == set()
+    assert _failed(_check("fuser", "ReadsEventsUnasked", tags=("uses_events",))) == {"events_as_declared"}
+    assert _failed(_check("fuser", "LeavesEvents", tags=("uses_events",))) == set()
     assert _failed(_check("fuser", "HonestFuser", tags=("uses_draws",))) == {"draws_reach"}
 
 
