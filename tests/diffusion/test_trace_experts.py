@@ -101,6 +101,14 @@ def test_the_context_is_its_formula() -> None:
         assert torch.allclose(made(given_)[record], expected, atol=1e-6)
 
 
+def test_its_weights_have_the_names_of_the_public_code() -> None:
+    layers = ["gate.0", "gate.2", *(f"experts.{k}.{layer}" for k in range(3) for layer in (0, 2))]
+    names = {f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")}
+    assert mixture(3).state_dict().keys() == names
+    made = clinical(experts=3).state_dict().keys()
+    assert {name.removeprefix("context.mixture.") for name in made if name.startswith("context.mixture.")} == names
+
+
 # Laws of a mixture
 
 
