@@ -36,4 +36,4 @@ def test_a_demo_tells_bound_steps_and_width_and_a_paper_profile_the_bare_name(
     demo, paper = imputers(suite, "demo", environment), imputers(suite, "paper", environment)
     assert "csdi(bound=4, channels=8, solver_steps=3, steps=" in demo
     assert "trace(bound=4, channels=8, preset=trace-small, solver_steps=3, steps=" in demo
-    assert " csdi, csdi-quick, trace(preset=trace" in paper
+    assert " csdi, csdi-quick, trace(preset=trace-moe)" in paper
