@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -237,7 +237,9 @@ class Published(msgspec.Struct, frozen=True):
     method: `imputer + fuser`, or the label of an imputer or fuser that only one row of a table bears, puts it beside that
     row; any other name gets a line of its own. modalities, scenario: the modality set and the scenario (its label, as in
     `Coordinates`) it was published for; empty: every table of the task. task `IMPUTATION`: a score on the entries a
-    scenario hid; method is then an imputer's label and metric one of mae, rmse, crps, over all entries.
+    scenario hid; method is then an imputer's label and metric one of mae, rmse, crps, over all entries. release, data: the
+    release it was measured on, as the dataset tells it, and parameters of the dataset that must be so; where ours are others,
+    or that is not known, it stands in a footnote (`bench.release.elsewhere`).
     """
 
     task: str
@@ -248,6 +250,8 @@ class Published(msgspec.Struct, frozen=True):
     source: str = ""
     modalities: str = ""
     scenario: str = ""
+    release: str = ""
+    data: dict[str, Any] = {}
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -266,7 +270,8 @@ class Export(msgspec.Struct, kw_only=True):
     which records were parted; every rule but `patient` is in all titles and notes. `scaling` is what standardisation was learnt
     over; every rule but `train` is in all notes. `hiding` names the parts in which scenarios hide, empty for all of them.
     `fill_absent` says whether imputers filled modalities that a record lacks altogether. `overrides` is all in which the run
-    differs from the suite and its profile (`bench.differences`); every output says it in its first lines.
+    differs from the suite and its profile (`bench.differences`); every output says it in its first lines. `release` says
+    which release the data are (empty: not recorded; `bench.release`), `data` holds the parameters of the dataset.
     `notes` are further sentences that every table says.
     """
 
@@ -275,6 +280,8 @@ class Export(msgspec.Struct, kw_only=True):
     title: str
     dataset: str
     synthetic: bool
+    release: str = ""
+    data: dict[str, Any] = {}
     profile: str = "demo"
     overrides: list[Override] = []
     split: str = "patient"

@@ -110,6 +110,9 @@ class Spec:
     """dataset: the names of the splits that its cohort carries (`Cohort.splits`), for `split=NAME`"""
     files: str = ""
     """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that decide its content"""
+    release: str = ""
+    """dataset: lazy path of a light function `(root, params) -> str`: which release or part of it the files are, as one cites it
+    ("MIMIC-IV demo 2.2"), told by their content and not by names of folders; "" when it is none that is known"""
     fetch: str = ""
     """dataset: lazy path of a function `(root, params, report) -> None` that downloads the files"""
     fetch_name: str = ""

@@ -359,15 +359,23 @@ def resolve(layers: Layers) -> Suite:
 
 
 class _PublishedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """release, data: of all entries that say no other."""
+
     published: tuple[Published, ...]
+    release: str = ""
+    data: dict[str, Any] = {}
 
 
 def _read_published(path: Path) -> tuple[Published, ...]:
-    """The entries of a reference file: a TOML file of `[[published]]` tables and nothing else."""
+    """The entries of a reference file: a TOML file of `[[published]]` tables, and what they were all measured on."""
     try:
-        return convert(tomllib.loads(path.read_text(encoding="utf-8")), _PublishedFile, "", path.name).published
+        file = convert(tomllib.loads(path.read_text(encoding="utf-8")), _PublishedFile, "", path.name)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"the published values {path} cannot be read: {error}") from error
+    return tuple(
+        msgspec.structs.replace(entry, release=entry.release or file.release, data=entry.data or file.data)
+        for entry in file.published
+    )
 
 
 def _unknown_keys(layer: Mapping[str, Any], struct: type, prefix: str, but: tuple[str, ...] = ()) -> Iterator[Any]:

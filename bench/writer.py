@@ -60,6 +60,7 @@ class Writer:
         self.common = {
             **provenance.surroundings(),
             "manifest": plan.manifest,
+            **({"release": prepared.release} if prepared.release else {}),
             "split": request.suite.split.said(),
             **{name: said for name, said in _said(request.suite).items() if said},
             "profile": request.settings.profile,

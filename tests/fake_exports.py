@@ -162,7 +162,8 @@ def simulated_export(noise: dict[str, float], n: int = 400, **changes: Any) -> E
     return make_export(**(fields | changes))
 
 
+RELEASE = "PhysioNet 2012 sets a, b, c"
 PUBLISHED = [
-    Published("ihm", "locf + gbm", "auroc", 0.871, 0.004, "A. Author 2020, table 2"),
-    Published("ihm", "SAnD", "auroc", 0.84, None, "B. Author 2018"),
+    Published("ihm", "locf + gbm", "auroc", 0.871, 0.004, "A. Author 2020, table 2", release=RELEASE),
+    Published("ihm", "SAnD", "auroc", 0.84, None, "B. Author 2018", release=RELEASE),
 ]

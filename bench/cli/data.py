@@ -156,6 +156,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     from bench.data_root import locate
     from bench.manifest import manifest
     from bench.registry import discover
+    from bench.release import release_of
     from bench.stages.cohort import validate
 
     spec, params, root, cache = _understand(name, words, discover())
@@ -179,6 +180,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
         "root": str(folder),
         "synthetic": synthetic,
         "manifest": digest,
+        "release": release_of(spec, params, folder, synthetic, digest, cache),
         "files": {
             str(f.relative_to(folder)) if f.is_relative_to(folder) else f.name: f.stat().st_size for f in files[:50]
         },
@@ -210,6 +212,8 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
         return
     generated = " (a generated cohort, not patients)" if synthetic else ""
     print(f"{name} in {folder}{generated}\n  manifest {digest}")
+    if summary["release"] and not synthetic:
+        print(f"  {summary['release']}")
     print(f"  {len(files)} files, {len(cohort)} records, read in {seconds:.1f} s")
     for m, about in summary["modalities"].items():
         share, records = about["observed share"], about["records with any"]

@@ -54,6 +54,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
                 "data": {
                     "root": str(prepared.root),
                     "manifest": prepared.plan.manifest or None,
+                    "release": prepared.release,
                     "pending": prepared.pending,
                 },
                 "cells": len(prepared.plan.cells),
@@ -83,10 +84,8 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
         )
     else:
         manifest = prepared.plan.manifest[:12]
-        generated = " (synthetic cohort)" if prepared.synthetic else ""
-        print(
-            f"data: {suite.dataset}{generated} in {prepared.root}, manifest {manifest}; device: {prepared.plan.device}"
-        )
+        release = f" ({prepared.release})" if prepared.release else ""
+        print(f"data: {suite.dataset}{release} in {prepared.root}, manifest {manifest}; device: {prepared.plan.device}")
     if suite.split.label:
         print(f"split: {suite.split.said()}")
     for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):
@@ -212,6 +211,7 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
             {
                 "suite": request.suite.name,
                 "overrides": request.overrides,
+                "release": prepared.release,
                 "cells": sum(counts.values()),
                 "status": dict(counts),
                 "cached": outcome.cached,
@@ -221,7 +221,8 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
         )
     else:
         shown = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
-        print(f"{request.suite.name}: {sum(counts.values())} cells: {shown}")
+        release = f" ({prepared.release})" if prepared.release else ""
+        print(f"{request.suite.name}{release}: {sum(counts.values())} cells: {shown}")
         if differs := sentence(request.overrides):
             print(differs)
     for task, crossing in sorted(_crossing(prepared).items()):

@@ -54,9 +54,9 @@ def _target(said: dict[str, tuple[str, ...]], name: str) -> Path:
 def _of(export: Export) -> str:
     """What a picture is of, for its title: of which data, and in what the run differs from the suite."""
     from bench.differences import sentence
+    from bench.leaderboard.statements import title
 
-    title = export.title + (" (synthetic cohort)" if export.synthetic else "")
-    return "; ".join(filter(None, [title, sentence(export.overrides)]))
+    return "; ".join(filter(None, [title(export, export.records), sentence(export.overrides)]))
 
 
 @click.command()

@@ -18,7 +18,7 @@ from bench.leaderboard.marginal import marginals
 from bench.leaderboard.pareto import place_costs
 from bench.leaderboard.patterns import calibration_tables, pattern_tables
 from bench.leaderboard.redact import redact_command, redact_text
-from bench.leaderboard.statements import counted, counts, protocol_notes, provenance, split_notes, title
+from bench.leaderboard.statements import counted, counts, nobody, protocol_notes, provenance, split_notes, title
 from bench.leaderboard.storage import finite
 from bench.records import (
     IMPUTATION,
@@ -32,6 +32,7 @@ from bench.records import (
     TaskSummary,
     method_of,
 )
+from bench.release import GENERATED, elsewhere
 from bench.splits import CROSSING
 from bench.stages.score import METRICS
 from bench.stats import Table as TableKey
@@ -101,7 +102,9 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
         place = each.modalities, each.scenario
         its = [record for at, record in scored.items() if record and (at.modalities, at.scenario) == place]
         each.notes += [*split_notes(export, its), *protocol_notes(export, its)]
-        each.published = _published(export, IMPUTATION, each.modalities, each.scenario)
+        found = _published(export, IMPUTATION, each.modalities, each.scenario, nobody(its))
+        each.published = [value for value in found if not value.elsewhere]
+        each.elsewhere = [value for value in found if value.elsewhere]
     return Board(
         schema=export.schema,
         suite=export.suite,
@@ -109,6 +112,7 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
         overrides=export.overrides,
         title=title(export, records),
         dataset=export.dataset,
+        release=GENERATED if export.synthetic else export.release,
         synthetic=export.synthetic,
         command=redact_command(export.command),
         statuses=_statuses(scored),
@@ -116,6 +120,11 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
         imputation=imputation,
         provenance=provenance(records),
         notes=[*split_notes(export, records), *protocol_notes(export, records), *notes],
+        nobody={
+            name: lacking
+            for name in dict.fromkeys(at.modalities for at in cells)
+            if (lacking := nobody(record for at, record in cells.items() if record and at.modalities == name))
+        },
         costs=costs,
         gains=gain_tables(export.statistics, made),
         curves=curves(imputation, export.statistics.imputation if export.statistics else ImputationStatistics()),
@@ -212,6 +221,7 @@ def _row(export: Export, method: Method, cells: Cells, task: TaskSummary) -> Row
         seeds_ok=sorted(set(scored) - set(short)),
         statuses=_statuses(cells),
         reasons=sorted(reasons),
+        nobody=nobody(scored.values()),
     )
     if row.seeds_ok == row.seeds_planned:
         records = [scored[seed] for seed in row.seeds_ok]
@@ -294,18 +304,26 @@ def _control_note(ranked: list[Row]) -> str:
 
 
 def _place_published(table: Table, key: TableKey, export: Export) -> None:
-    """Put each published value into the row it names (`imputer + fuser`, or a name only one row bears), else below."""
-    for value in _published(export, table.task, table.modalities, table.scenario):
+    """Put each published value into the row it names (`imputer + fuser`, or a name only one row bears), else below; one that
+    was not measured on these data into a footnote.
+    """
+    lacking = sorted({name for row in table.rows for name in row.nobody})
+    for value in _published(export, table.task, table.modalities, table.scenario, lacking):
         wanted = "".join(value.method.split())
         rows = [row for row in table.rows if f"{row.imputer}+{row.fuser}".replace(" ", "") == wanted]
         rows = rows or [row for row in table.rows if wanted in (row.imputer, row.fuser)]
-        (rows[0].published if len(rows) == 1 else table.published).append(value)
+        place = table.elsewhere if value.elsewhere else rows[0].published if len(rows) == 1 else table.published
+        place.append(value)
 
 
-def _published(export: Export, task: str, modalities: str, scenario: str) -> list[PublishedScore]:
-    """What was published for a table, in the order of the suite."""
+def _published(
+    export: Export, task: str, modalities: str, scenario: str, lacking: Sequence[str]
+) -> list[PublishedScore]:
+    """What was published for a table, in the order of the suite. lacking: modalities of it that no record has."""
     return [
-        PublishedScore(entry.method, entry.metric, entry.value, entry.std, entry.source)
+        PublishedScore(
+            entry.method, entry.metric, entry.value, entry.std, entry.source, elsewhere(export, entry, lacking)
+        )
         for entry in export.published
         if entry.task == task and entry.modalities in ("", modalities) and entry.scenario in ("", scenario)
     ]

@@ -31,7 +31,8 @@ from statistics import NormalDist
 import numpy as np
 
 from bench import seeds
-from bench.leaderboard.board import Attribution, Block, Level, Row, Share, Table
+from bench.leaderboard.board import Row, Table
+from bench.leaderboard.grid_board import Attribution, Block, Level, Share
 from bench.records import Comparison, Coordinates, Method, Record, Statistics
 
 DRAWS = 1000

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from bench.leaderboard.grid_board import Attribution, Marginal
 from bench.records import Bin, Override
 
 AuditState = Literal["passed", "failed", "not applicable", "not run"]
@@ -37,20 +38,22 @@ class AuditResult(msgspec.Struct, frozen=True):
 
 
 class PublishedScore(msgspec.Struct, frozen=True):
-    """A value somebody else published."""
+    """A value somebody else published. elsewhere: why it does not stand beside ours; empty where it does."""
 
     method: str
     metric: str
     value: float
     std: float | None
     source: str
+    elsewhere: str = ""
 
 
 class Row(msgspec.Struct, kw_only=True):
     """One method of a table.
 
     scores, validation, interval, rank and tie_group are only there when every planned seed is ok: holes never become
-    averages. statuses: status -> how many cells. reasons: why cells are not ok, each once.
+    averages. statuses: status -> how many cells. reasons: why cells are not ok, each once. nobody: the modalities of its set
+    that no record has, so that the row is one of the set without them.
     """
 
     imputer: str
@@ -67,6 +70,7 @@ class Row(msgspec.Struct, kw_only=True):
     validation: dict[str, Score] = {}
     interval: tuple[float, float] | None = None
     audits: dict[str, AuditResult] = {}
+    nobody: list[str] = []
     published: list[PublishedScore] = []
 
     @property
@@ -89,6 +93,7 @@ class Table(msgspec.Struct, kw_only=True):
     `notes`.
     notes: sentences a reader must not miss: controls that tie, why there is no comparison.
     oracle: metric -> what the best possible prediction scores, where the data were generated and it is known.
+    published, elsewhere: values of others that name no row, and those that were not measured on these data.
     floor, floor_corrected: the resolution floor, for one comparison and after Holm's correction.
     """
 
@@ -105,6 +110,7 @@ class Table(msgspec.Struct, kw_only=True):
     rows: list[Row]
     notes: list[str]
     published: list[PublishedScore] = []
+    elsewhere: list[PublishedScore] = []
     alpha: float | None = None
     comparisons: int = 0
     resamples: int = 0
@@ -191,6 +197,7 @@ class Imputation(msgspec.Struct, kw_only=True):
     absent: float | None = None
     alpha: float | None = None
     published: list[PublishedScore] = []
+    elsewhere: list[PublishedScore] = []
 
 
 class CurveRow(msgspec.Struct, kw_only=True):
@@ -281,98 +288,6 @@ class Cost(msgspec.Struct, kw_only=True):
     front: list[str] = []
 
 
-class Level(msgspec.Struct, frozen=True):
-    """One imputer or fuser: its mean over all of the other factor minus the mean of the block, with its interval."""
-
-    name: str
-    control: bool
-    effect: float
-    low: float | None = None
-    high: float | None = None
-
-
-class Share(msgspec.Struct, frozen=True):
-    """The share of one factor in what differs between methods, 0 to 1, what noise alone would give taken off.
-
-    p: how often noise alone would differ as much. None where the noise is not known.
-    """
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-
-
-class Block(msgspec.Struct, kw_only=True):
-    """A complete block of a table, taken apart: score = mean + imputer + fuser + interaction.
-
-    controls: whether control rows are in it. interaction: float [imputers][fusers]; interaction_low, interaction_high: its
-    intervals, empty where noise is not known. shares: of "imputer", "fuser" and "interaction"; they sum to 1; empty where
-    nothing differs beyond noise. noise: what the intervals are about: "patients and seeds", "seeds" or "". left_out: the
-    methods of the table that are not in the block.
-    """
-
-    controls: bool
-    mean: float
-    imputers: list[Level]
-    fusers: list[Level]
-    interaction: list[list[float]]
-    interaction_low: list[list[float]]
-    interaction_high: list[list[float]]
-    shares: dict[str, Share]
-    noise: str
-    left_out: list[str]
-
-
-class Attribution(msgspec.Struct, kw_only=True):
-    """What the imputer and what the fuser is worth in one table, in the primary metric. blocks: the largest complete one,
-    and that of the rows that are no controls; none, and `note` says why. alpha: of the intervals.
-    """
-
-    task: str
-    modalities: str
-    scenario: str
-    metric: str
-    higher: bool
-    alpha: float
-    blocks: list[Block]
-    note: str = ""
-
-
-class MarginalRow(msgspec.Struct, frozen=True):
-    """What one method gains from one modality; low, high: the stored interval, where there is one."""
-
-    imputer: str
-    fuser: str
-    difference: float
-    low: float | None = None
-    high: float | None = None
-
-
-class Marginal(msgspec.Struct, kw_only=True):
-    """What a modality adds to a modality set: score with it minus score without it, method by method.
-
-    mean, least, most: over the methods. better, worse: how many gain and lose; surely_better, surely_worse: those whose
-    interval excludes 0, None where no intervals are stored.
-    """
-
-    task: str
-    scenario: str
-    metric: str
-    higher: bool
-    modality: str
-    without: str
-    with_it: str
-    mean: float
-    least: float
-    most: float
-    better: int
-    worse: int
-    surely_better: int | None
-    surely_worse: int | None
-    rows: list[MarginalRow]
-
-
 class PatternRow(msgspec.Struct, kw_only=True):
     """The primary score of one method by pattern, in the order of the table's; None where a seed lacks it.
 
@@ -422,8 +337,9 @@ class Calibrations(msgspec.Struct, kw_only=True):
 
 
 class Board(msgspec.Struct, kw_only=True):
-    """The whole leaderboard. overrides: in what the run differs from the suite and its profile. provenance: name -> value ->
-    how many records say so. costs, imputer_costs: None where left out.
+    """The whole leaderboard. release: which release the data are, empty where it is not recorded. nobody: modality set -> the
+    modalities of it that no record has. overrides: in what the run differs from the suite and its profile. provenance: name
+    -> value -> how many records say so. costs, imputer_costs: None where left out.
     """
 
     schema: int
@@ -432,6 +348,7 @@ class Board(msgspec.Struct, kw_only=True):
     overrides: list[Override]
     title: str
     dataset: str
+    release: str
     synthetic: bool
     command: str
     statuses: dict[str, int]
@@ -439,6 +356,7 @@ class Board(msgspec.Struct, kw_only=True):
     imputation: list[Imputation]
     provenance: dict[str, dict[str, int]]
     notes: list[str]
+    nobody: dict[str, list[str]] = {}
     costs: list[Cost] | None = None
     gains: list[Gains] = []
     curves: list[Curve] = []

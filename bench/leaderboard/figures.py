@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from bench.leaderboard import svg, text
-from bench.leaderboard.board import Attribution, Board, CalibrationRow, Calibrations, Cost, Curve, Table
+from bench.leaderboard.board import Board, CalibrationRow, Calibrations, Cost, Curve, Table
+from bench.leaderboard.grid_board import Attribution
 from bench.leaderboard.grid_markdown import place
 from bench.leaderboard.pareto import COSTS
 

@@ -10,6 +10,7 @@ from bench.differences import sentence
 from bench.leaderboard.aggregate import Cells
 from bench.leaderboard.redact import redact_text
 from bench.records import Audit, Coordinates, Export, Record
+from bench.release import GENERATED
 
 BLOCKS = ("test", "validation", "calibration", "pattern", "imputation", "hidden", "audit", "records", "cost")
 """Groups of columns, in their order; a column is called by its block and the name inside."""
@@ -25,10 +26,10 @@ PLACE = Coordinates.__struct_fields__
 def to_csv(export: Export, cells: Cells, wall_costs: bool = True) -> str:
     """Header and one line per planned cell.
 
-    Columns: coordinates, differs (in what the run differs from the suite and its profile, the same on every line, since what
-    reads CSV would not understand a comment above the header), control (0 or 1), key, status, reason, then those of `BLOCKS`,
-    each name that any record has; audits are pass, fail or n.a. Numbers are written in full. wall_costs=False leaves out the
-    costs that differ from run to run.
+    Columns: coordinates, release (of the data), differs (in what the run differs from the suite and its profile; both the same
+    on every line, since what reads CSV would not understand a comment above the header), control (0 or 1), key, status,
+    reason, then those of `BLOCKS`, each name that any record has; audits are pass, fail or n.a. Numbers are written in full.
+    wall_costs=False leaves out the costs that differ from run to run.
     """
     names = _names(record for record in cells.values() if record)
     if not wall_costs:
@@ -38,11 +39,12 @@ def to_csv(export: Export, cells: Cells, wall_costs: bool = True) -> str:
     writer = csv.writer(text, lineterminator="\n")
     differs = sentence(export.overrides)
     controls = set(export.control_imputers), set(export.control_fusers)
-    named = [*PLACE, "differs", "control", "key", "status", "reason"]
+    release = GENERATED if export.synthetic else export.release
+    named = [*PLACE, "release", "differs", "control", "key", "status", "reason"]
     writer.writerow([*named, *(f"{block} {name}" for block in BLOCKS for name in names[block])])
     for at, record in cells.items():
         line = [getattr(at, name) for name in PLACE]
-        line += differs, int(at.imputer in controls[0] or at.fuser in controls[1])
+        line += release, differs, int(at.imputer in controls[0] or at.fuser in controls[1])
         if record is None:
             writer.writerow([*line, "", "not-run", "", *([None] * sum(map(len, names.values())))])
             continue

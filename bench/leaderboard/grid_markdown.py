@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.leaderboard import text
-from bench.leaderboard.board import Attribution, Block, Board, Calibrations, Level, Marginal, Patterns, Share
+from bench.leaderboard.board import Board, Calibrations, Patterns
+from bench.leaderboard.grid_board import Attribution, Block, Level, Marginal, Share
 from bench.leaderboard.patterns import ENOUGH
 from bench.stages.calibration import BINS
 from bench.stages.patterns import SMALLEST
@@ -24,7 +25,7 @@ def grid_sections(board: Board) -> list[str]:
     """All sections that there is something to say in; none where the grid tells nothing."""
     parts = [
         *_attributions(board.attributions),
-        *_marginals(board.marginals),
+        *_marginals(board.marginals, board.nobody),
         *_patterns(board.patterns),
         *_calibrations(board.calibrations),
     ]
@@ -146,7 +147,7 @@ def _together(first: Sequence[tuple[Attribution, Block]]) -> list[str]:
     return ["Pairs that do more or less together than their effects add up to:", text.bullets([*listed, *more])]
 
 
-def _marginals(found: Sequence[Marginal]) -> list[str]:
+def _marginals(found: Sequence[Marginal], nobody: Mapping[str, Sequence[str]]) -> list[str]:
     if not found:
         return []
     said = (
@@ -156,7 +157,7 @@ def _marginals(found: Sequence[Marginal]) -> list[str]:
     body = [
         [
             text.safe(f"{each.task} · {each.scenario}"),
-            text.safe(each.modality),
+            text.modalities(each.modality, {name: [name] for name in nobody.get(each.with_it, ())}),
             text.safe(each.without),
             _metric(each),
             f"{each.mean:+.4f}",

@@ -61,7 +61,7 @@ def _table(table: Imputation) -> list[str]:
     notes = [*table.notes, *_coverage_note(table), *_absent_note(table)]
     if table.silent:
         notes.append(f"Without scores, since they fill nothing or have no ok cell: {', '.join(table.silent)}.")
-    notes += text.sources(table.published)
+    notes += [*text.sources(table.published), *text.footnotes(table.elsewhere)]
     return [*parts, text.bullets(notes)] if notes else parts
 
 

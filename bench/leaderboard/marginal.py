@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics as plain
 from collections.abc import Sequence
 
-from bench.leaderboard.board import Marginal, MarginalRow, Table
+from bench.leaderboard.board import Table
+from bench.leaderboard.grid_board import Marginal, MarginalRow
 from bench.records import Comparison, Export, Method
 
 

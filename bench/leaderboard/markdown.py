@@ -35,7 +35,7 @@ def blocks(board: Board) -> list[str]:
     for table in board.tables:
         parts.extend(_table(table))
     for gains in board.gains:
-        parts.extend(_gains(gains))
+        parts.extend(_gains(gains, board.nobody))
     parts.extend(grid_sections(board))
     parts.extend(imputation(board))
     parts.extend(_audits(board.tables))
@@ -47,17 +47,17 @@ def blocks(board: Board) -> list[str]:
 
 
 def _head(board: Board) -> str:
-    synthetic = "synthetic cohort" if board.synthetic else ""
-    title = f"# {text.safe(board.title)}" + (f" ({synthetic})" if synthetic else "")
+    title = f"# {text.safe(board.title)}"
     cells = sum(board.statuses.values())
     states = ", ".join(f"{count} {status}" for status, count in board.statuses.items())
     differs = sentence(board.overrides)
     lines = [title, ""]
     if differs:
         lines += [f"**{text.safe(differs[0].upper() + differs[1:])}.**", ""]
-    where = f"Suite `{board.suite}`, profile `{board.profile}`, dataset `{board.dataset}`"
+    release = f" ({text.safe(board.release)})" if board.release else ""
+    where = f"Suite `{board.suite}`, profile `{board.profile}`, dataset `{board.dataset}`{release}"
     lines.append(f"{where}; {text.count(cells, 'planned cell')}: {states}.")
-    if synthetic:
+    if board.synthetic:
         lines += ["", "**The patients of this leaderboard were generated**: its numbers say nothing about real ones."]
     lines += [line for note in board.notes for line in ("", note)]
     return "\n".join(lines)
@@ -163,8 +163,10 @@ def _audit_count(audits: Mapping[str, AuditResult]) -> str:
 
 def _cells(row: Row) -> str:
     states = ", ".join(f"{count} {status}" for status, count in row.statuses.items())
-    reasons = "; ".join(_short(reason) for reason in row.reasons)
-    return f"{states} ({reasons})" if reasons else states
+    reasons = [_short(reason) for reason in row.reasons]
+    if row.nobody:
+        reasons.insert(0, f"**nobody has {text.safe(', '.join(row.nobody))}**")
+    return f"{states} ({'; '.join(reasons)})" if reasons else states
 
 
 def _short(reason: str) -> str:
@@ -184,10 +186,11 @@ def _resolution(table: Table) -> list[str]:
 
 
 def _sources(table: Table) -> list[str]:
-    return text.sources([*table.published, *(value for row in table.rows for value in row.published)])
+    beside = [*table.published, *(value for row in table.rows for value in row.published)]
+    return [*text.sources(beside), *text.footnotes(table.elsewhere)]
 
 
-def _gains(gains: Gains) -> list[str]:
+def _gains(gains: Gains, nobody: Mapping[str, Sequence[str]]) -> list[str]:
     """A line per method, a column per pair of modality sets."""
     arrow = "↑" if gains.higher else "↓"
     best = "; ".join(f"{text.safe(name)} {score:.4f} ({text.safe(who)})" for name, (who, score) in gains.best.items())
@@ -202,9 +205,10 @@ def _gains(gains: Gains) -> list[str]:
         [text.safe(imputer), text.safe(fuser), *(_gain(at.get((*pair, imputer, fuser))) for pair in pairs)]
         for imputer, fuser in dict.fromkeys((row.imputer, row.fuser) for row in gains.rows)
     ]
-    header = ["imputer", "fuser", *(f"{text.safe(larger)} over {text.safe(smaller)}" for smaller, larger in pairs)]
+    over = {(a, b): f"{text.modalities(b, nobody)} over {text.modalities(a, nobody)}" for a, b in pairs}
+    header = ["imputer", "fuser", *over.values()]
     counts = [
-        f"{text.safe(larger)} over {text.safe(smaller)}: the interval excludes 0 for the better in "
+        f"{over[smaller, larger]}: the interval excludes 0 for the better in "
         f"{sum(row.better for row in inside)}, for the worse in {sum(row.worse for row in inside)} of "
         f"{text.count(len(inside), 'method')}; after Holm's correction p < {gains.alpha:g} in "
         f"{sum(row.p_holm < gains.alpha for row in inside)}."

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from bench.leaderboard.redact import is_public
 from bench.records import Export, Record
+from bench.release import GENERATED
 from bench.request import TRAINING_NOTE
 from bench.suite import PATIENT, REFERENCE_STAY
 
@@ -59,11 +60,24 @@ def _of_split(split: str) -> Callable[[Mapping[str, str]], bool]:
 
 
 def title(export: Export, records: Collection[Record]) -> str:
-    """What the export is of: with the split, unless it is the default one."""
-    if export.split == PATIENT:
-        return export.title
-    share = _share(records, _of_split(export.split))
-    return f"{export.title}, split={export.split}" + (f" ({share})" if share else "")
+    """What the export is of: with the split, unless it is the default one, and the release of the data, where it is known.
+
+    A record that says nothing of a release is of the same data: their digest is in its key.
+    """
+    parts = [export.title]
+    if export.split != PATIENT:
+        share = _share(records, _of_split(export.split))
+        parts.append(f", split={export.split}" + (f" ({share})" if share else ""))
+    if release := GENERATED if export.synthetic else export.release:
+        share = _share(records, lambda said: said.get("release", release) == release)
+        parts.append(f" ({', '.join(filter(None, [release, share]))})")
+    return "".join(parts)
+
+
+def nobody(records: Iterable[Record]) -> list[str]:
+    """The modalities that no record of their data has (`without_NAME` of the counts), sorted."""
+    names = {name for record in records for name, count in record.counts.items() if count}
+    return sorted(name.removeprefix("without_") for name in names if name.startswith("without_"))
 
 
 def split_notes(export: Export, records: Collection[Record], crossing: int | None = None) -> list[str]:

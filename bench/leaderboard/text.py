@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.leaderboard.board import PublishedScore, Score
 from bench.signed import CONVENTIONS
@@ -103,3 +103,26 @@ def sources(published: Iterable[PublishedScore]) -> list[str]:
             methods.setdefault(value.source, set()).add(value.method)
     named = "; ".join(f"{safe(source)} ({', '.join(map(safe, sorted(methods[source])))})" for source in sorted(methods))
     return [f"Published by others, on their data and split: {named}."] if named else []
+
+
+def modalities(name: str, nobody: Mapping[str, Sequence[str]]) -> str:
+    """A modality set, with the modalities of it that no record has. nobody: set -> those."""
+    lacking = nobody.get(name)
+    return f"{safe(name)} (nobody has {safe(', '.join(lacking))})" if lacking else safe(name)
+
+
+def footnotes(published: Iterable[PublishedScore]) -> list[str]:
+    """Published values that do not stand beside ours, a sentence for each reason, method by method."""
+    found: dict[str, dict[str, list[PublishedScore]]] = {}
+    for value in published:
+        found.setdefault(value.elsewhere, {}).setdefault(value.method, []).append(value)
+    lines = []
+    for reason, methods in found.items():
+        sources = sorted({value.source for values in methods.values() for value in values if value.source})
+        shown = "; ".join(
+            f"{safe(method)} " + ", ".join(f"{metric(v.metric)} {mean(Score(v.value, v.std, 1))}" for v in values)
+            for method, values in methods.items()
+        )
+        source = f" ({safe('; '.join(sources))})" if sources else ""
+        lines.append(f"**Published, but not to be set beside ours: {safe(reason)}.** {shown}{source}.")
+    return lines

@@ -55,6 +55,23 @@ def _listed(found: AffectFiles) -> list[Path]:
     return [path for path in (found.features, found.mark, found.oracle) if path]
 
 
+def mosi_release(root: Path, params: MosiParams) -> str:
+    """What the features are of: see `_release`."""
+    return _release("mosi", root, params)
+
+
+def mosei_release(root: Path, params: MosiParams) -> str:
+    """What the features are of: see `_release`."""
+    return _release("mosei", root, params)
+
+
+def _release(dataset: str, root: Path, params: MosiParams) -> str:
+    """ "CMU-MOSI" for a file as it is passed on, whose folds the reader found to be of a published size; else what differs."""
+    own = ", features of your own" if find(dataset, root, params).features.suffix == ".npz" else ""
+    folds = ", folds of any size" if params.fold_sizes == "any" else ""
+    return f"CMU-{dataset.upper()}{own}{folds}"
+
+
 def find(dataset: str, root: Path, params: MosiParams) -> AffectFiles:
     """The one file of features under `root`.
 

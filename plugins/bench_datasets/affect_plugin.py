@@ -86,6 +86,7 @@ def register(registry: Registry) -> None:
             generate=f"bench_datasets.affect_generate:{name}",
             generate_params=("samples", "generator_seed"),
             indifferent=("terms",),
+            release=f"bench_datasets.affect_files:{name}_release",
             verify=f"bench_datasets.affect_verify:{name}",
             seconds=2.0,
             expected_failures={

@@ -9,36 +9,9 @@ from typing import Any, Literal
 from bench_datasets.mimic4_embeddings import made_by
 from bench_datasets.mimic4_files import TABLES, Mimic4Files, find
 from bench_datasets.mimic4_read import Tables, path_literal
+from bench_datasets.mimic4_release import RELEASES
 from bench_datasets.mimic4_table import COLUMNS
 from bench_datasets.plugin import Mimic4Params
-
-RELEASES: dict[str, dict[str, int]] = {
-    "2.2": {
-        "hosp/patients": 299_712,
-        "hosp/admissions": 431_231,
-        "hosp/diagnoses_icd": 4_756_326,
-        "icu/icustays": 73_181,
-        "icu/d_items": 4_014,
-        "icu/chartevents": 313_645_063,
-    },
-    "3.1": {
-        "hosp/patients": 364_627,
-        "hosp/admissions": 546_028,
-        "hosp/diagnoses_icd": 6_364_488,
-        "icu/icustays": 94_458,
-        "icu/d_items": 4_095,
-        "icu/chartevents": 432_997_491,
-    },
-    "2.2 demo": {
-        "hosp/patients": 100,
-        "hosp/admissions": 275,
-        "hosp/diagnoses_icd": 4_506,
-        "icu/icustays": 140,
-        "icu/d_items": 4_014,
-        "icu/chartevents": 668_862,
-    },
-}
-"""Rows of each table by release, as the validation scripts of MIT-LCP's mimic-code repository count them."""
 
 SETS = {"vitals": (), "vitals+notes": ("notes",), "vitals+notes+cxr": ("notes", "cxr"), "all": ("notes", "cxr", "ecg")}
 """The modality sets of the mimic48 suite -> what they need beside the tables."""

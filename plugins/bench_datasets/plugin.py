@@ -156,6 +156,7 @@ def bench_register(registry: Registry) -> None:
         tasks=_PHYSIONET2012,
         modalities=("vitals", "labs", "respiratory", "fluids"),
         files="bench_datasets.physionet2012_files:files",
+        release="bench_datasets.physionet2012_release:release",
         fetch="bench_datasets.physionet2012_fetch:fetch",
         seconds=1.0,
         summary="ICU stays of adults, the first 48 hours, 37 variables and 5 statics (12,000 stays in sets a, b and c)",
@@ -172,6 +173,7 @@ def bench_register(registry: Registry) -> None:
         modalities=("series",),
         splits=FOLDS,
         files="bench_datasets.physionet2012_files:files",
+        release="bench_datasets.physionet2012_release:release",
         fetch="bench_datasets.physionet2012_fetch:fetch",
         seconds=1.0,
         summary="PhysioNet 2012 in the protocol of the CSDI evaluation: 35 variables in one modality, 48 hours, five folds",
@@ -193,6 +195,7 @@ def bench_register(registry: Registry) -> None:
         ),
         modalities=("vitals", "notes", "cxr", "ecg"),
         files="bench_datasets.mimic4_files:files",
+        release="bench_datasets.mimic4_release:release",
         generated_records=lambda params: params.stays,
         embed={
             "cxr": Embedder(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from fake_exports import PUBLISHED, make_export, simulated_export
+from fake_exports import PUBLISHED, RELEASE, make_export, simulated_export
 from hypothesis import HealthCheck, given, settings
 from sealing import DAMAGE, damaged
 
@@ -19,7 +19,7 @@ from bench.records import Audit
 
 
 def test_an_export_comes_back_as_it_was_saved(tmp_path: Path) -> None:
-    export = simulated_export({"mean": 0.9, "csdi": 0.3}, published=PUBLISHED)
+    export = simulated_export({"mean": 0.9, "csdi": 0.3}, published=PUBLISHED, release=RELEASE)
     save_export(tmp_path / "a.json", export)
     loaded = load_export(tmp_path / "a.json")
     assert render(loaded) == render(export)

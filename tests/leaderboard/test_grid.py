@@ -18,7 +18,7 @@ from tabulate import tabulate
 
 from bench.leaderboard import aggregate_export, render
 from bench.leaderboard.attribution import complete_block, decompose, within
-from bench.leaderboard.board import Attribution
+from bench.leaderboard.grid_board import Attribution
 from bench.leaderboard.marginal import members
 from bench.leaderboard.pareto import front
 from bench.leaderboard.patterns import ENOUGH

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from fake_exports import PUBLISHED, make_export
+from fake_exports import PUBLISHED, RELEASE, make_export
 
 from bench.leaderboard import load_export, render
 from bench.leaderboard.html import inline
@@ -34,6 +34,7 @@ def rich(**changes) -> Export:
         scenarios=["natural", "mcar(rate=0.1)", "mcar(rate=0.3)"],
         quality=lambda i, f, s: FUSERS[f] + 0.01 * len(i) + 0.0001 * s,
         published=PUBLISHED,
+        release=RELEASE,
         **changes,
     )
     for k, r in enumerate(export.records):

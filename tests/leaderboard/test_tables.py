@@ -12,7 +12,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from fake_exports import CELL_AUDITS, IHM, LOS, PUBLISHED, SEEDS, key_of, make_export, make_record, simulated_export
+from fake_exports import (
+    CELL_AUDITS,
+    IHM,
+    LOS,
+    PUBLISHED,
+    RELEASE,
+    SEEDS,
+    key_of,
+    make_export,
+    make_record,
+    simulated_export,
+)
 
 from bench.leaderboard import render, write
 from bench.records import Audit, Comparison, Export, Method, Published, Record, Status
@@ -43,7 +54,7 @@ def row_of(export: Export, imputer: str, fuser: str) -> dict:
 
 
 def test_the_same_records_in_any_order_give_the_same_bytes() -> None:
-    export = simulated_export({"mean": 0.9, "locf": 0.4, "csdi": 0.3}, published=PUBLISHED)
+    export = simulated_export({"mean": 0.9, "locf": 0.4, "csdi": 0.3}, published=PUBLISHED, release=RELEASE)
     rendered = render(export)
     shuffled = list(export.records)
     random.Random(1).shuffle(shuffled)
@@ -211,16 +222,16 @@ def test_a_published_imputation_score_stands_in_the_table_of_its_scenario_and_in
         record.imputation = {"all": {"mae": 0.5, "rmse": 0.7, "hidden": 10.0}}
     scenario = board(export)["imputation"][0]["scenario"]
     values = [
-        Published("imputation", "locf", "mae", 0.4, scenario=scenario),
-        Published("imputation", "Model X", "crps", 0.3, scenario="another"),
+        Published("imputation", "locf", "mae", 0.4, scenario=scenario, release=RELEASE),
+        Published("imputation", "Model X", "crps", 0.3, scenario="another", release=RELEASE),
     ]
-    made = board(msgspec.structs.replace(export, published=values))
+    made = board(msgspec.structs.replace(export, published=values, release=RELEASE))
     assert [(v["method"], v["value"]) for v in made["imputation"][0]["published"]] == [("locf", 0.4)]
     assert not any(table["published"] or any(row["published"] for row in table["rows"]) for table in made["tables"])
 
 
 def test_published_values_stand_in_a_column_of_their_own() -> None:
-    export = make_export(["locf"], ["gbm"], published=PUBLISHED)
+    export = make_export(["locf"], ["gbm"], published=PUBLISHED, release=RELEASE)
     header, row, foreign = (markdown(export).splitlines()[i] for i in (8, 10, 11))
     assert "AUROC (published)" in header
     assert "0.8710 ± 0.0040" in row
