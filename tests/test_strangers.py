@@ -149,6 +149,14 @@ def test_with_nothing_at_any_door_the_cell_is_ok_and_keeps_its_note(tmp_path, do
     assert record.notes == [Note("experts", [3])]
 
 
+@pytest.mark.parametrize("name", ["r0004", "tree.r0004.leaf", "neighbours of g0002"])
+def test_an_array_that_is_learnt_bears_no_name_of_a_record_since_weights_list_their_arrays(tmp_path, doors, name):
+    doors["name of a state"] = name
+    (record,) = inline.records(run(tmp_path))
+    assert record.status == "failed"
+    assert "a name in state_dict() is the id of a record or a patient" in record.reason
+
+
 @pytest.mark.parametrize("door", strange.KNOWN)
 def test_no_word_of_a_component_stands_in_anything_that_is_shared(tmp_path, doors, door):
     doors[door] = PLANTED

@@ -124,15 +124,14 @@ def _fail(answer: Answer, error: BaseException, job: Job, setup: Setup, registry
 
 
 def checked(record: Record, predictions: Predictions) -> tuple[Record, Predictions]:
-    """The same, where they can be stored and read again. Raises PluginError."""
+    """The same as they will be read again, with nothing in them but plain values. Raises PluginError."""
     from bench.errors import PluginError
-    from bench.records import encode_record
+    from bench.records import Record, encode_record
 
     try:
-        encode_record(record)
+        return msgspec.json.decode(encode_record(record), type=Record), predictions
     except ValueError as error:
         raise PluginError(f"the record of the cell cannot be stored: {error}") from error
-    return record, predictions
 
 
 def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | None) -> Any:

@@ -19,6 +19,9 @@ from bench.registry import Spec
 NAME = re.compile(r"[\x20-\x7e]{1,200}")
 """The name of an array that an imputer learnt."""
 
+SHORTEST = 4
+"""Characters of an id that is looked for in names: a shorter one may well be the number of a layer."""
+
 MOST = 200
 """Notes of a cell, and values of a note."""
 
@@ -39,16 +42,21 @@ def count(value: object, spec: Spec) -> int:
     return number
 
 
-def state(learnt: object, spec: Spec) -> dict[str, np.ndarray]:
-    """What `state_dict()` returned: arrays of numbers by name. Raises PluginError."""
+def state(learnt: object, spec: Spec, ids: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """What `state_dict()` returned: arrays of numbers by name. ids: of records and patients; no name is one of them, since
+    weights that are passed on list their arrays. Raises PluginError.
+    """
     if not isinstance(learnt, Mapping):
         raise PluginError(f"{who(spec)}state_dict() must return arrays by name")
+    known = {name for name in ids if len(name) >= SHORTEST}
     for name, array in learnt.items():
         if type(name) is not str or not NAME.fullmatch(name) or name == "__metadata__":
             raise PluginError(
                 f"{who(spec)}a name in state_dict() must be 1 to 200 plain characters (and not __metadata__)"
             )
-        if not isinstance(array, np.ndarray) or array.dtype not in STORED:
+        if not known.isdisjoint([name, *re.split(r"[^0-9A-Za-z_-]", name)]):
+            raise PluginError(f"{who(spec)}a name in state_dict() is the id of a record or a patient")
+        if not isinstance(array, np.ndarray | np.generic) or array.dtype not in STORED:
             raise PluginError(
                 f"{who(spec)}state_dict() must hold NumPy arrays of one of {', '.join(str(dtype) for dtype in STORED)}"
             )
@@ -72,7 +80,7 @@ def notes(told: Iterable[object], spec: Spec, modalities: Sequence[str]) -> list
 def _value(value: object, spec: Spec, name: str, modalities: Sequence[str]) -> int | float | str:
     kind = spec.notes[name]
     if kind == "count" and not isinstance(value, bool | np.bool_) and hasattr(value, "__index__"):
-        number = operator.index(value)
+        number = int(operator.index(value))
         if 0 <= number < 2**53:
             return round(number, 3 - len(str(number))) if number >= 1000 else number
     if kind == "share" and isinstance(value, int | float | np.floating) and 0 <= value <= 1:

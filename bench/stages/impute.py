@@ -70,7 +70,7 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
     ended = time.perf_counter()
     used = 1 if all_draws is None else len(next(iter(all_draws.values())))
     content = pack(errors) if errors else b""
-    state = handed.state(imputer.state_dict(), spec)
+    state = handed.state(imputer.state_dict(), spec, {*cohort.ids.tolist(), *cohort.groups.tolist()})
     about = {
         "scores": scores_of({str(n): errors.sums[:, k].sum(axis=0) for k, n in enumerate(errors.modalities)})
         if errors
