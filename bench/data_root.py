@@ -78,6 +78,7 @@ def _found(
                 reasons.append(str(error))
     if spec.fetch and report and not spec.fetch_name:
         report(f"{spec.name} is not on this machine; downloading it into {fetched(cache)}")
+        forget_kept(fetched(cache), cache)
         spec.load(spec.fetch)(fetched(cache), params, report)
         return _at(spec, params, fetched(cache), report)
     if spec.generate:
@@ -104,8 +105,7 @@ def check_kept(found: Located, digest: str, cache: Path) -> None:
     if not root.is_relative_to(cache.absolute()):
         return
     names = sorted(str(file.absolute().relative_to(root)) for file in found.files)
-    name = hashlib.sha256(msgspec.json.encode([str(root), names])).hexdigest()
-    remembered = cache / "kept" / f"{name}.json"
+    remembered = cache / "kept" / f"{_short([str(root)])}-{_short(names)}.json"
     try:
         known = msgspec.json.decode(unseal(remembered.read_bytes()), type=str)
     except (OSError, ValueError, msgspec.MsgspecError):
@@ -117,6 +117,16 @@ def check_kept(found: Located, digest: str, cache: Path) -> None:
         )
     if not known:
         write_bytes(remembered, seal(msgspec.json.encode(digest)))
+
+
+def forget_kept(root: Path, cache: Path) -> None:
+    """Data are put into that folder anew: what it held before counts no more."""
+    for remembered in (cache / "kept").glob(f"{_short([str(root.absolute())])}-*.json"):
+        remembered.unlink(missing_ok=True)
+
+
+def _short(texts: list[str]) -> str:
+    return hashlib.sha256(msgspec.json.encode(texts)).hexdigest()[:32]
 
 
 def _at(spec: Spec, params: Any, root: Path, report: Callable[[str], None] | None) -> Located:
@@ -168,6 +178,7 @@ def _generated(
             raise DataError(f"the generated cohort of {spec.name} is not made yet; bench run makes it")
         sweep(root.parent, SETTLED)
         report(f"generating a synthetic cohort of {spec.name} in {root}")
+        forget_kept(root, cache)
         with replacing(root) as temporary:
             spec.load(spec.generate)(temporary, params, report)
             if not (temporary / MARK).exists():

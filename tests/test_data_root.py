@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.data_root import Located, locate
-from bench.errors import PluginError
+from bench.data_root import Located, check_kept, locate
+from bench.errors import DataError, PluginError
 from bench.files import replacing
+from bench.manifest import manifest
 from bench.registry import MARK, Registry, Spec
 
 
@@ -61,6 +63,38 @@ def test_a_generated_folder_is_known_as_such_by_its_place_its_copy_and_its_mark_
     assert again.synthetic
     assert "generated (synthetic) cohort" in lines
     assert locate(SPEC, Params(), str(tmp_path / "moved" / "inner"), tmp_path / "cache").synthetic
+
+
+def test_data_in_the_cache_that_are_not_what_was_put_there_are_refused_until_they_are_put_there_again(
+    tmp_path: Path,
+) -> None:
+    cache = tmp_path / "cache"
+
+    def used() -> None:
+        located, _ = found(tmp_path, "synthetic")
+        check_kept(located, manifest(located.files, cache), cache)
+
+    used()
+    used()
+    table = found(tmp_path, "synthetic")[0].root / "table"
+    table.write_text("y")
+    with pytest.raises(DataError, match=f"the files in {table.parent} are not what was put there: remove that folder"):
+        used()
+    shutil.rmtree(table.parent)
+    used()
+    (kept,) = (cache / "kept").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-5])
+    used()
+    shutil.rmtree(table.parent)
+    used()
+
+
+def test_data_elsewhere_are_their_owners_to_change(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    for content in "xy":
+        (tmp_path / "own" / "table").write_text(content)
+        located, _ = found(tmp_path, str(tmp_path / "own"))
+        check_kept(located, manifest(located.files, tmp_path / "cache"), tmp_path / "cache")
 
 
 def test_a_mark_among_the_files_of_the_dataset_counts_wherever_it_lies(

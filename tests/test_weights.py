@@ -182,6 +182,16 @@ def test_installed_weights_are_found_by_the_beginning_of_their_digest(file: Path
         weights.find("0123456789", tmp_path / "cache")
 
 
+def test_installed_weights_that_were_changed_are_installed_again_or_named(file: Path, tmp_path: Path) -> None:
+    found = read(file)
+    path = weights.install(found, tmp_path / "cache")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(DataError, match="was changed since it was installed; remove it and install the file again"):
+        weights.find(found.name, tmp_path / "cache")
+    weights.install(found, tmp_path / "cache")
+    assert weights.find(found.name, tmp_path / "cache").digest == found.digest
+
+
 def test_a_digest_that_is_too_short_is_told_how_long_it_must_be(file: Path, tmp_path: Path) -> None:
     weights.install(read(file), tmp_path / "cache")
     short = read(file).digest[:7]

@@ -120,7 +120,7 @@ def fetch(name: str, words: tuple[str, ...]) -> None:
     """Download a dataset that needs no credentials into data.root (default: the cache). Goes on where it stopped."""
     from pathlib import Path
 
-    from bench.data_root import fetched
+    from bench.data_root import fetched, forget_kept
     from bench.errors import DataError, unknown
     from bench.overrides import ORIGIN
     from bench.registry import discover
@@ -138,6 +138,7 @@ def fetch(name: str, words: tuple[str, ...]) -> None:
             f"can: bench data fetch {spec.fetch_name}"
         )
     folder = Path(root).expanduser().absolute() if root else fetched(cache)
+    forget_kept(folder, cache)
     spec.load(spec.fetch)(folder, params, say)
     print(folder)
 
