@@ -37,8 +37,9 @@ class HAIM(Fuser[HAIMParams]):
     grid. Ties go to the loss, then to the earlier point.
     A point of fewer trees is the beginning of the one with more: both are scored, one is grown.
 
-    Reads the completed grid, every entry of it. With `raw` it reads what was observed and nothing else, so that no
-    imputed value can reach it: this is declared (`reads_imputed`), and the audit of a run then tests that none does.
+    Reads the completed grid, every entry of it. With `raw` it reads what was observed and nothing else (with `events` each
+    value, else the last of each bin), so that no imputed value can reach it: this is declared (`reads_imputed`), and the
+    audit of a run then tests that none does.
     The imputer `none` comes to the same. Records with NaN features are never dropped, as the code does.
     """
 
@@ -51,6 +52,11 @@ class HAIM(Fuser[HAIMParams]):
     @property
     def reads_imputed(self) -> bool:
         return not self.choice.raw
+
+    @property
+    def reads_events(self) -> bool:
+        """See `Fuser.reads_events`."""
+        return self.choice.raw and self.choice.events
 
     @property
     def choice(self) -> HAIMChoice:
@@ -107,7 +113,15 @@ class HAIM(Fuser[HAIMParams]):
             if name not in cohort.modalities:
                 raise unknown("modality", name, cohort.modalities, "fuser.haim.embeddings")
         c = self.choice
-        return features(cohort, embeddings=embeddings, raw=c.raw, mode=c.mode, counts=c.counts, trend_time=p.trend_time)
+        return features(
+            cohort,
+            embeddings=embeddings,
+            raw=c.raw,
+            events=c.events,
+            mode=c.mode,
+            counts=c.counts,
+            trend_time=p.trend_time,
+        )
 
 
 class _Search:

@@ -36,13 +36,14 @@ class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Statistics of every channel and gradient-boosted trees. What is null is as the preset says (`HAIM_PRESETS`).
 
     preset:     completed (what an imputer completed, gaps left to the trees, counts), or what was published beside `grid`
-                (published): recorded values alone, 0 where there is none, no counts, balance by task.
+                (published): every recorded value and no other, 0 where there is none, no counts, balance by task.
     grid:       how depth, number and shrinkage of the trees are chosen: among 24 points by five-fold cross-validation
                 (published), among four of them likewise (small), or among the four on the validation part (validation).
     backend:    xgboost, as published, or scikit-learn's histogram gradient boosting, a substitute.
     mode:       honest: no value is NaN, which the trees know; or as the published code has it (reference): 0, no counts, later
-                steps of an embedding weigh more. Both read the hourly grid, where that code reads every value.
+                steps of an embedding weigh more.
     raw:        read observed values alone, whatever an imputer put between them.
+    events:     with raw, every value that was recorded and not the last of each bin.
     counts:     features that say how much was observed. None in mode reference.
     trend_time: slopes against hours, in place of the number of the value. No effect in mode reference.
     embeddings: modalities whose channels are one vector of an encoder, and averaged; null: those of more than 64 channels.
@@ -55,6 +56,7 @@ class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     backend: Annotated[Backend, IN_LABEL] = "xgboost"
     mode: Annotated[Mode | None, IN_LABEL] = None
     raw: Annotated[bool | None, IN_LABEL] = None
+    events: bool | None = None
     counts: bool | None = None
     trend_time: bool = False
     embeddings: tuple[str, ...] | None = None
@@ -66,21 +68,22 @@ class HAIMChoice(msgspec.Struct, frozen=True):
 
     mode: Mode
     raw: bool
+    events: bool
     counts: bool
     balance: bool
     balance_labels: bool
 
 
 HAIM_PRESETS = {
-    "completed": HAIMChoice("honest", False, True, True, True),
-    "published": HAIMChoice("reference", True, False, True, False),
+    "completed": HAIMChoice("honest", False, False, True, True, True),
+    "published": HAIMChoice("reference", True, True, False, True, False),
 }
 
 
 def haim_choice(params: HAIMParams) -> HAIMChoice:
     """The preset's choices, with what was given over them."""
     choice = HAIM_PRESETS[params.preset]
-    given = {name: getattr(params, name) for name in ("mode", "raw", "counts", "balance")}
+    given = {name: getattr(params, name) for name in ("mode", "raw", "events", "counts", "balance")}
     given["balance_labels"] = params.balance
     return msgspec.structs.replace(choice, **{name: value for name, value in given.items() if value is not None})
 
@@ -98,7 +101,7 @@ def register(registry: Registry) -> None:
         params=HAIMParams,
         summary="statistics of every channel, averaged embeddings, XGBoost with a tuned grid",
         paper="Soenksen et al., Integrated multimodal AI framework for healthcare applications, npj Digital Medicine 2022",
-        tags={"nan_aware"},
+        tags={"nan_aware", "uses_events"},
         randomness="deterministic",
         seconds=_seconds,
         space={"balance": (False,), "counts": (False,), "trend_time": (True,)},

@@ -234,6 +234,7 @@ SETTINGS = {
     "tfn": [{"preset": "mists", "heads": 2}, {"preset": "mists", "heads": 2, "front": "utde"}],
     "mists": [{"branches": "regular"}, {"irregular": "dense"}],
     "fusemoe": [{"irregular": "dense"}],
+    "haim": [{"backend": "sklearn", "preset": "published", "raw": False}],
 }
 
 

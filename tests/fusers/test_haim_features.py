@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import find_peaks
 
-from bench.cohort import Cohort
+from bench.cohort import Cohort, Events, Series
+from bench.testing.subject import emptied
 from bench.testing.toy import toy_cohort
 from bench_fusers import haim_features
 from bench_fusers.haim_features import STATISTICS, aggregated, features, statistics
@@ -177,6 +178,54 @@ def test_reading_observed_values_alone_is_what_the_imputer_none_gives() -> None:
         assert np.array_equal(column, open_table[name], equal_nan=True)
 
 
+def test_with_events_each_recorded_value_counts_and_without_the_last_of_each_bin() -> None:
+    toy = cohort(60, fill=None)
+    every = table(toy, raw=True, events=True, embeddings=("labs",), mode="reference")
+    for name, series in toy.modalities.items():
+        for record in range(len(toy)):
+            rows = slice(*series.events.offsets[record : record + 2])
+            for channel, label in enumerate(series.channels):
+                values, times = series.events.values[rows, channel], series.events.times[rows]
+                kept = values[~np.isnan(values)]
+                of = {key: column[record] for key, column in every.items() if key.startswith(f"{name}/{label}/")}
+                if name == "vitals":
+                    expected = [kept.max(), kept.min(), kept.mean()] if len(kept) else [0, 0, 0]
+                    found = [of[f"{name}/{label}/{statistic}"] for statistic in STATISTICS[:3]]
+                    assert found == pytest.approx(expected, abs=1e-5)
+                elif len(kept) > 1 and np.isfinite(values[[0, -1]]).all():
+                    share = (times - times[0]) / (times[-1] - times[0])
+                    weights = np.where(np.isnan(values), 0, share)
+                    expected = (weights * np.nan_to_num(values)).sum() / weights.sum()
+                    assert of[f"{name}/{label}/mean"] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["honest", "reference"])
+def test_events_and_bins_agree_where_a_bin_holds_one_event(mode: str) -> None:
+    toy = cohort(60, fill=None)
+
+    def one_a_bin(series: Series) -> Series:
+        there = series.observed.any(axis=2)
+        times = np.broadcast_to(series.times, there.shape)[there]
+        offsets = np.concatenate([[0], there.sum(axis=1).cumsum()])
+        return replace(series, events=Events(offsets, times, series.grid[there]))
+
+    thin = toy.with_modalities({name: one_a_bin(series) for name, series in toy.modalities.items()})
+    asked = {"raw": True, "mode": mode, "embeddings": ("labs",), "trend_time": True, "counts": True}
+    every, last = table(thin, events=True, **asked), table(thin, events=False, **asked)
+    assert every.keys() == last.keys()
+    for name, column in every.items():
+        assert np.allclose(column, last[name], atol=1e-5, equal_nan=True), name
+
+
+@pytest.mark.parametrize("mode", ["honest", "reference"])
+def test_a_modality_of_which_nobody_has_an_event_is_as_one_that_is_not_read(mode: str) -> None:
+    toy = cohort(12, fill=None)
+    gone = toy.with_modalities({name: emptied(series) for name, series in toy.modalities.items()})
+    for name, column in table(gone, raw=True, events=True, embeddings=("labs",), mode=mode).items():
+        if not name.startswith("statics"):
+            assert (column == 0).all() if mode == "reference" else np.isnan(column).all(), name
+
+
 def test_an_absent_modality_is_nan_in_mode_honest_and_zero_in_mode_reference() -> None:
     whole = cohort(fill=None)
     gone = ~whole.modalities["labs"].available
@@ -190,13 +239,17 @@ def test_an_absent_modality_is_nan_in_mode_honest_and_zero_in_mode_reference() -
     assert all(np.isfinite(column).all() for column in reference.values())
 
 
-def test_the_row_of_a_record_depends_on_that_record_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = cohort(20, fill=None)
-    rows = np.stack(list(table(whole, counts=True, embeddings=("labs",)).values()), axis=1)
+@pytest.mark.parametrize("more", [{}, {"raw": True, "events": True, "mode": "reference"}], ids=["bins", "events"])
+def test_the_row_of_a_record_depends_on_that_record_alone(
+    monkeypatch: pytest.MonkeyPatch, more: dict[str, object]
+) -> None:
+    whole, asked = cohort(20, fill=None), {"counts": True, "embeddings": ("labs",), **more}
+
+    def rows(of: Cohort) -> np.ndarray:
+        return np.stack(list(table(of, **asked).values()), axis=1)
+
+    together = rows(whole)
     monkeypatch.setattr(haim_features, "CHUNK", 3)
-    assert np.array_equal(
-        rows, np.stack(list(table(whole, counts=True, embeddings=("labs",)).values()), axis=1), equal_nan=True
-    )
-    alone = np.stack(list(table(whole.take(np.array([7])), counts=True, embeddings=("labs",)).values()), axis=1)
-    assert np.array_equal(rows[[7]], alone, equal_nan=True)
-    assert table(whole.take(np.array([], int)))["labs/labs_0/max"].shape == (0,)
+    assert np.array_equal(together, rows(whole), equal_nan=True)
+    assert np.array_equal(together[[7]], rows(whole.take(np.array([7]))), equal_nan=True)
+    assert table(whole.take(np.array([], int)), **asked)["vitals/vitals_0/max"].shape == (0,)
