@@ -7,29 +7,80 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.errors import UsageError
 
 
+class Listed(NamedTuple):
+    """A device that the driver lists. number: of a GPU; "" for a part of one (MIG)."""
+
+    number: str
+    uuid: str
+    name: str
+
+
 @cache
 def gpus() -> dict[str, str]:
-    """Index -> name of the CUDA devices that torch would see: asked of the driver, limited by CUDA_VISIBLE_DEVICES."""
+    """What CUDA_VISIBLE_DEVICES must say for one device -> its name, of all that torch would see.
+
+    Asked of the driver, limited by CUDA_VISIBLE_DEVICES of this process.
+    """
     if not torch_cuda():
         return {}
     try:
-        listing = subprocess.run(
-            ["nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader"],
-            capture_output=True, text=True, timeout=20, check=True,
-        ).stdout  # fmt: skip
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return {}
-    names = dict(line.split(", ", 1) for line in listing.strip().splitlines() if ", " in line)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return names
-    return {i.strip(): names[i.strip()] for i in visible.split(",") if i.strip() in names}
+    return visible(listed(done.stdout), os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def listed(listing: str) -> list[Listed]:
+    """The devices in what `nvidia-smi -L` prints: GPUs, and below each the parts it was divided into (MIG)."""
+    found: list[Listed] = []
+    gpu = ""
+    for line in listing.splitlines():
+        if match := re.match(r"GPU (\d+): (.+?) \(UUID: ([^)\s]+)\)", line):
+            gpu = match[2]
+            found.append(Listed(match[1], match[3], gpu))
+        elif match := re.match(r"\s+MIG (\S+)\s+Device\s+\d+: \(UUID: ([^)\s]+)\)", line):
+            found.append(Listed("", match[2], f"{gpu} MIG {match[1]}"))
+    return found
+
+
+def visible(devices: Sequence[Listed], said: str | None) -> dict[str, str]:
+    """Those that CUDA shows for a value of CUDA_VISIBLE_DEVICES: indices, or beginnings of UUIDs that fit one device alone.
+
+    The first entry that names no device ends the list, as in CUDA. Without a value, all GPUs; of one that is divided (MIG)
+    CUDA shows no whole but only its first part.
+    """
+    if said is None:
+        divided = {device.name.partition(" MIG ")[0] for device in devices if not device.number}
+        whole = {device.number: device.name for device in devices if device.number and device.name not in divided}
+        parts = [device for device in devices if not device.number]
+        return whole or {device.uuid: device.name for device in parts[:1]}
+    shown: dict[str, str] = {}
+    for word in (part.strip() for part in said.split(",")):
+        if word.isdigit():
+            fitting = [device for device in devices if device.number == str(int(word))]
+        else:
+            fitting = [device for device in devices if re.match("(GPU|MIG)-.", word) and device.uuid.startswith(word)]
+        if len(fitting) != 1:
+            break
+        shown[fitting[0].number if word.isdigit() else fitting[0].uuid] = fitting[0].name
+    return shown
+
+
+def doubt(wanted: str) -> str:
+    """Why `device=auto` takes the CPU although somebody gave this process a GPU; "" where nobody did, or it is used."""
+    said = os.environ.get("CUDA_VISIBLE_DEVICES", "").strip()
+    if wanted != "auto" or said in ("", "-1", "NoDevFiles") or gpus():
+        return ""
+    why = "nvidia-smi lists no such device" if torch_cuda() else "the installed torch is a CPU build"
+    return f'warning: CUDA_VISIBLE_DEVICES = "{said}", but {why}: the CPU is used; to have no doubt, say device=cuda'
 
 
 @cache

@@ -15,6 +15,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from bench.start import STOPPED
+
 EXIT_CODES = {
     0: "done; for `gate`: same",
     1: "the run finished, but some cells failed, timed out or ran out of memory",
@@ -28,7 +30,8 @@ EXIT_CODES = {
     11: "`gate`: worse",
     12: "`gate`: inconclusive",
     13: "`gate`: not comparable",
-    130: "stopped by Ctrl-C; the same command goes on",
+    70: "a fault in bench itself; the message names a log to report it with",
+    130: STOPPED,
     143: "stopped by SIGTERM; the same command goes on",
 }
 

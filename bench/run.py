@@ -99,6 +99,8 @@ def prepare(
     dataset = registry.get("dataset", request.suite.dataset)
     params = dataset.parameters(request.suite.data, f"suite {request.suite.name}")
     kind = device.resolve(request.settings.device)
+    if fetch and (doubt := device.doubt(request.settings.device)):
+        fetch(doubt)
     located = locate(dataset, params, request.root, cache, fetch, pending)
     root, files, synthetic = located
     absent = bool(dataset.files) and not files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,7 @@ class Writer:
             record, predictions = result.answer.result
             at = cell.coordinates
             self.prepared.estimates.see("fuse", at.task, at.fuser, result.seconds)
-            self.write(record, predictions, result.job.device)
+            self.write(record, predictions, result.job.device, result.answer.left)
             return
         if result.log:
             self._log(result)
@@ -98,10 +99,13 @@ class Writer:
             key=cell.key, coordinates=cell.coordinates, status=result.status, reason=result.reason,
             costs={"seconds": result.seconds},
         )  # fmt: skip
-        self.write(record, device=result.job.device)
+        self.write(record, device=result.job.device, left=result.answer.left if result.answer else ())
 
-    def write(self, record: Record, predictions: object = None, device: str = "cpu") -> None:
-        """Complete a record with where it comes from and store it. One that could not be read again is a failed cell."""
+    def write(self, record: Record, predictions: object = None, device: str = "cpu", left: Sequence[str] = ()) -> None:
+        """Complete a record with where it comes from and store it. One that could not be read again is a failed cell.
+
+        left: see `bench.execute.worker.Answer`.
+        """
         cell = self.cells[record.key]
         spec = self.prepared.registry.get("fuser", cell.fuser.name)
         training = training_of(self.prepared.request.suite, cell.fuser, spec)
@@ -114,6 +118,8 @@ class Writer:
                 record.imputation_errors, errors_file(cache, self.cells[record.key].impute_key)
             ):
                 record.imputation_errors = ""
+        if left:
+            hidden["left behind"] = f"{', '.join(left)}; its worker was replaced"
         given = self.cells[record.key].imputer.weights
         trained = {"imputer weights": self.prepared.weights[given]} if given else {}
         record.provenance = {**trained, **self.common, **hidden, **about}

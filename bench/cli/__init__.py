@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -80,42 +81,77 @@ cli.lazy = COMMANDS
 
 
 def main() -> None:
-    """The console script. Prints expected errors as one line on stderr; the exit codes are those of `bench.errors`."""
+    """The command inside a process that lives on, for tests; `bench.start.main` is the console script."""
+    code, message = outcome()
+    if message:
+        print(f"bench: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def outcome() -> tuple[int, str]:
+    """Do what the words of this process ask for: the exit code (those of `bench.errors`) and one line for stderr, or "".
+
+    Nothing escapes but KeyboardInterrupt, where it comes while an answer is being made.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show must not end the command
     try:
-        # Not cli.main: it answers a closed pipe with exit code 1, which here means that cells failed.
-        with cli.make_context("bench", sys.argv[1:]) as context:
-            code = cli.invoke(context)
+        code = _invoke()
         sys.stdout.flush()
-    except click.exceptions.Exit as done:
-        code = done.exit_code
     except BenchError as error:
-        fail(str(error), error.exit_code)
-    except click.exceptions.Abort:
-        fail(EXIT_CODES[130], 130)
+        return error.exit_code, str(error)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 130, EXIT_CODES[130]
     except click.ClickException as error:
-        fail(error.format_message() + _help_hint(error), 2)
-    except KeyboardInterrupt:
-        fail(EXIT_CODES[130], 130)
+        return 2, error.format_message() + _help_hint(error)
     except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _answer_no_more()
+        return 0, ""
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        fail(f"{error.filename or 'the answer'}: {error.strerror or error}", 5)
-    sys.exit(code or 0)
+        _answer_no_more()
+        return 5, f"{error.filename or 'the answer'}: {error.strerror or error}"
+    except Exception as error:
+        return 70, _fault(error)
+    return code, ""
+
+
+def _invoke() -> int:
+    """Not cli.main: it answers a closed pipe with exit code 1, which here means that cells failed."""
+    try:
+        with cli.make_context("bench", sys.argv[1:]) as context:
+            return cli.invoke(context) or 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+
+
+def _answer_no_more() -> None:
+    """Nobody reads the answer: what is still in the buffer must not be an error when the process ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fault(error: Exception) -> str:
+    """A fault that nobody foresaw: one line; what a developer needs is in a file."""
+    import tempfile
+    import traceback
+
+    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="bench-fault-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as log:
+            log.write("bench " + " ".join(sys.argv[1:]) + "\n\n" + traceback.format_exc())
+    except OSError:
+        return f"a fault in bench itself ({kind}), and no place to write its log; please report it"
+    return f"a fault in bench itself ({kind}); please report it with the log {log.name}"
 
 
 def _help_hint(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     return f"; see: {context.command_path.replace('cli', 'bench', 1)} --help" if context else "; see: bench --help"
-
-
-def fail(message: str, code: int) -> None:
-    """One line on stderr, then the exit code."""
-    print(f"bench: {message}", file=sys.stderr)
-    sys.exit(code)
 
 
 def say(message: str) -> None:

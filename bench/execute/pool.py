@@ -20,14 +20,23 @@ from typing import Literal
 import msgspec
 import psutil
 
+from bench.execute import tree
+from bench.execute.signals import held
+from bench.execute.tree import keep_orphans
 from bench.execute.waiting import Waiting
 from bench.execute.worker import Answer, main
 from bench.stages.job import Job, Setup
 
 Outcome = Literal["ok", "failed", "skipped", "timeout", "oom", "not-run"]
 
+LOG = 16 * 2**20
+"""Bytes that the log of a worker may have; of a longer one the newest sixteenth is kept."""
+
 GRACE = 15.0
 """Seconds a worker has for its checkpoint once it was asked to stop."""
+
+STARTS = 3
+"""How often a worker may die before it is ready: once may be chance (want of memory), three times in a row is no chance."""
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -105,12 +114,16 @@ class Pool:
     running: list[Worker] = field(default_factory=list)
     waiting: Waiting = field(default_factory=Waiting)
     begun: bool = False
+    failed_starts: int = 0
+    others: set[int] = field(default_factory=set)
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Do all jobs; every one of them ends with a Result given to `watch.finished`. Raises Aborted."""
         self.waiting = Waiting(jobs)
         if not jobs:
             return
+        keep_orphans()
+        self.others = {child.pid for child in tree.children()}
         try:
             for number in range(min(self.workers, len(jobs))):
                 self.running.append(self._spawn(number))
@@ -129,11 +142,16 @@ class Pool:
         context = get_context("spawn")
         here, there = context.Pipe()
         gpu = self.gpus[number] if number < len(self.gpus) else None
-        log = str(self.logs / f"worker-{number}.log")
-        process = context.Process(target=main, args=(there, self.setup, log, gpu), daemon=True)
-        process.start()
+        log = str(self._log(number))
+        # Not daemon=True: such a process may have no children, and components may.
+        process = context.Process(target=main, args=(there, self.setup, log, gpu))
+        with held():
+            process.start()
         there.close()
         return Worker(number, gpu, process, here)
+
+    def _log(self, number: int) -> Path:
+        return self.logs / f"worker-{number}.log"
 
     def _fits(self, job: Job) -> bool:
         """Whether a job would end within the budget. The first one is started in any case: a training goes on where it
@@ -173,7 +191,7 @@ class Pool:
     def _hear(self, worker: Worker, message: tuple) -> None:
         kind = message[0]
         if kind == "ready":
-            worker.ready = True
+            worker.ready, self.failed_starts = True, 0
         elif kind == "progress":
             worker.note = message[2]
         elif kind == "warning":
@@ -184,14 +202,24 @@ class Pool:
             assert job is not None
             if answer.status == "abort":
                 raise Aborted(answer)
+            if answer.left:
+                self.watch.warned(f"{job.label} left behind {', '.join(answer.left)}; its worker is replaced")
             status: Outcome = "not-run" if answer.status == "interrupted" else answer.status
-            reason = self._why_stopped() if answer.status == "interrupted" else answer.reason
+            if status != "ok" and self._stopping(worker):
+                status = (
+                    "not-run"  # what a stop breaks (a helper process that the signal reached) says nothing of a cell
+                )
+            reason = self._why_stopped() if status == "not-run" else answer.reason
             self._end(
                 Result(
                     job=job, status=status, reason=reason, words=answer.words, log=answer.log, seconds=answer.seconds,
                     answer=answer,
                 )
             )  # fmt: skip
+
+    def _stopping(self, worker: Worker) -> bool:
+        """Whether the job of a worker was asked to stop, or is about to be."""
+        return bool(self.watch.stop) or worker.asked_to_stop is not None
 
     def _why_stopped(self) -> str:
         return self.watch.stop or "the budget ended"
@@ -202,12 +230,18 @@ class Pool:
         if code is None:
             self._kill(worker)
         job, seconds = worker.job, time.monotonic() - worker.started
-        log = f"{self.logs}/worker-{worker.number}.log"
+        log = self._log(worker.number)
         if not worker.ready:
-            reason = f"a worker process cannot start (exit status {code}); its last words are in {log}"
-            raise Aborted(Answer(job="", status="abort", reason=reason))
+            self.failed_starts += 1
+            if self.failed_starts >= STARTS and not self.watch.stop:
+                reason = f"a worker process cannot start (exit status {code}); its last words are in {log}"
+                raise Aborted(Answer(job="", status="abort", reason=reason))
+        stopping = self._stopping(worker)
         self._replace(worker)
-        if job is not None:
+        self._end_orphans()
+        if job is not None and stopping:
+            self._end(Result(job=job, status="not-run", reason=self._why_stopped(), seconds=seconds))
+        elif job is not None:
             killed = code == -9
             reason = (
                 "its process was killed by the system, most likely for want of memory"
@@ -220,11 +254,21 @@ class Pool:
             )
 
     def _kill(self, worker: Worker) -> None:
+        pid = worker.process.pid
         with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(worker.process.pid).children(recursive=True):
-                child.kill()
+            psutil.Process(pid).suspend()  # so that it starts nothing while what is below it ends
+        tree.end(tree.descendants(pid))
         worker.process.kill()
         worker.process.join(5)
+
+    def _end_orphans(self) -> None:
+        """End what dead workers left running: it became ours."""
+        ours = self.others | {worker.process.pid for worker in self.running}
+        for orphan in tree.children():
+            if orphan.pid not in ours:
+                tree.end([*tree.descendants(orphan.pid), orphan])
+                with contextlib.suppress(OSError):
+                    os.waitpid(orphan.pid, 0)
 
     def _replace(self, worker: Worker) -> None:
         worker.connection.close()
@@ -239,6 +283,7 @@ class Pool:
         deadline = self.limits.deadline
         over = deadline is not None and now >= deadline
         for worker in list(self.running):
+            shorten(self._log(worker.number), LOG)
             job = worker.job
             if job is None:
                 continue
@@ -254,7 +299,7 @@ class Pool:
             elif seconds > self.limits.time:
                 reason = f"it ran longer than limits.time = {self.limits.time:g} s"
                 self._end_by_force(worker, Result(job=job, status="timeout", reason=reason, seconds=seconds))
-            elif own_memory(worker.process.pid) > self.limits.memory:
+            elif tree.memory(worker.process.pid, self.limits.memory) > self.limits.memory:
                 reason = f"it held more than limits.memory = {self.limits.memory / 2**30:.2f} GiB"
                 self._end_by_force(worker, Result(job=job, status="oom", reason=reason, seconds=seconds))
 
@@ -286,6 +331,7 @@ class Pool:
             if worker.process.is_alive():
                 self._kill(worker)
         self.running.clear()
+        self._end_orphans()
 
 
 def _received(connection: Connection) -> tuple[list[tuple], bool]:
@@ -299,12 +345,16 @@ def _received(connection: Connection) -> tuple[list[tuple], bool]:
     return messages, False
 
 
-def own_memory(pid: int | None) -> int:
-    """Bytes a process holds for itself: resident minus shared and file-backed pages where the system tells them."""
-    with contextlib.suppress(psutil.Error):
-        info = psutil.Process(pid).memory_info()
-        return int(info.rss - getattr(info, "shared", 0))
-    return 0
+def shorten(path: Path, longest: int) -> None:
+    """Cut a log that others append to: of one longer than `longest` bytes the newest sixteenth is kept."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > longest:
+            with path.open("r+b") as file:
+                file.seek(-longest // 16, os.SEEK_END)
+                newest = file.read()
+                file.seek(0)
+                file.write(b"(what stood here was too long, and was cut)\n" + newest)
+                file.truncate()
 
 
 def cores() -> int:

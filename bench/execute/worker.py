@@ -10,7 +10,6 @@ import gc
 import logging
 import os
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -19,6 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+from bench.execute.signals import leave_to_the_parent
+from bench.execute.tree import keep_orphans
 
 if TYPE_CHECKING:
     from bench.records import Record
@@ -32,7 +34,8 @@ class Answer(msgspec.Struct, kw_only=True):
 
     status: as in a record, "interrupted" when it was asked to stop, or "abort" when the whole run must end (data or
     storage cannot be used). result: (Record, Predictions) of a fuse job. reason, words, log: as `bench.execute.failure` tells a
-    failure; the reason alone stands in the record.
+    failure; the reason alone stands in the record. left: what the component changed of its process and could not be put
+    back, so that the worker ends.
     """
 
     job: str
@@ -44,21 +47,25 @@ class Answer(msgspec.Struct, kw_only=True):
     peak_memory: int = 0
     exit_code: int = 1
     result: Any = None
+    left: list[str] = []
 
 
 def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> None:
     """The body of a worker process. Ends when the parent closes the connection or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_to_the_parent()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ[name] = str(setup.threads)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu if gpu is not None else ""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     _redirect(log)
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    from bench.execute.surroundings import Surroundings
     from bench.registry import discover
 
     registry = discover()
     _warn_through(connection)
+    keep_orphans()
+    surroundings = Surroundings()
     connection.send(("ready", os.getpid()))
     modules = 0
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -66,8 +73,15 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
             message = connection.recv()
             if message == "stop":
                 continue
-            connection.send(("done", work(message, setup, registry, connection)))
+            answer = work(message, setup, registry, connection)
             gc.collect()
+            put_back, answer.left = surroundings.restore()
+            if put_back:
+                print(f"{message.label} changed, and was put back: {', '.join(put_back)}", flush=True)
+            connection.send(("done", answer))
+            if answer.left:
+                connection.close()
+                os._exit(0)  # a thread that still runs would keep the process
             if len(sys.modules) > modules:
                 # Imported code is here to stay; walking through it again after every cell would take 70 ms.
                 modules = len(sys.modules)
@@ -136,6 +150,7 @@ def checked(record: Record, predictions: Predictions) -> tuple[Record, Predictio
 
 def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | None) -> Any:
     from bench.components import Context
+    from bench.execute.surroundings import seed_generators
 
     guest: dict[str, Any] = {}
     if connection is not None:
@@ -155,6 +170,10 @@ def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | Non
         folders = Path(setup.root), Path(setup.cache)
         prepare(spec, setup.data, *folders, setup.cohort_key, Context(**guest), setup.manifest)
         return None
+    assert job.cell is not None
+    component = job.cell.imputer if job.kind == "impute" else job.cell.fuser
+    registry.get("imputer" if job.kind == "impute" else "fuser", component.name).load()
+    seed_generators()
     context = job.context(setup, **guest)
     if job.kind == "impute":
         from bench.stages.impute import impute

@@ -26,6 +26,17 @@ class WaitParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     fail: str = ""
 
 
+class UnrulyParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """See `bench_toy.unruly`. raises: an error of its own; does: changes of the process; then: how fit ends."""
+
+    does: str = ""
+    raises: str = ""
+    then: str = ""
+    log: str = ""
+    beacon: str = ""
+    megabytes: int = 0
+
+
 class AroundParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """width: of the draws, in spreads of the channel; beacon: a file that gets a line whenever fit is called."""
 
@@ -43,6 +54,10 @@ def bench_register(registry):
         "waits", "bench_toy.parts:Waits", params=WaitParams, randomness="seeded", seconds=0.01,
         summary="waits, grows, fails or dies as told, then predicts from the mean", notes={"waits": "count"},
         space={"seconds": (0.0, 0.01), "fail": ("", "raise")},
+    )  # fmt: skip
+    registry.fuser(
+        "unruly", "bench_toy.unruly:Unruly", params=UnrulyParams, tags=("torch",), seconds=0.01,
+        summary="changes its process, leaves things behind, raises what is not its own",
     )  # fmt: skip
     registry.fuser("peeks", "bench_toy.parts:Peeks", seconds=0.01, summary="depends on batch mates")
     registry.fuser("blind", "bench_toy.parts:Blind", seconds=0.01, summary="ignores imputed values")
