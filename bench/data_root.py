@@ -44,6 +44,7 @@ def locate(
     cache: Path,
     report: Callable[[str], None] | None = None,
     pending: bool = False,
+    only_there: bool = False,
 ) -> Located:
     """Where a dataset's data are. Raises DataError saying how to obtain them.
 
@@ -51,16 +52,23 @@ def locate(
     looked at: data found elsewhere would be a surprise. report: where given, data that are nowhere are downloaded into
     the cache when that needs no credentials, or generated; without it only what is there counts. pending: a generated
     cohort that is not made yet is answered with the folder it will have and no files, and nothing is written. report also
-    hears when the data were generated, and when parameters were said that have no effect on files that are there.
+    hears when the data were generated, and when parameters were said that have no effect on files that are there. only_there:
+    data that are nowhere are neither downloaded nor generated: whoever asks what is there must not be told of something else.
     """
-    found = _found(spec, params, said, cache, report, pending)
+    found = _found(spec, params, said, cache, report, pending, only_there)
     if report and spec.files and found.synthetic:
         report(f"{spec.name} in {found.root} is a generated (synthetic) cohort, not patients")
     return found
 
 
 def _found(
-    spec: Spec, params: Any, said: str, cache: Path, report: Callable[[str], None] | None, pending: bool
+    spec: Spec,
+    params: Any,
+    said: str,
+    cache: Path,
+    report: Callable[[str], None] | None,
+    pending: bool,
+    only_there: bool,
 ) -> Located:
     if not spec.files:
         return Located(Path(said or "."), [], "synthetic" in spec.tags)
@@ -76,19 +84,22 @@ def _found(
                 return _at(spec, params, root, report)
             except DataError as error:
                 reasons.append(str(error))
-    if spec.fetch and report and not spec.fetch_name:
+    if spec.fetch and report and not spec.fetch_name and not only_there:
         report(f"{spec.name} is not on this machine; downloading it into {fetched(cache)}")
         forget_kept(fetched(cache), cache)
         spec.load(spec.fetch)(fetched(cache), params, report)
         return _at(spec, params, fetched(cache), report)
-    if spec.generate:
+    if spec.generate and not only_there:
         if report:
             report(f"{spec.name} is not on this machine; using a generated cohort (as data.root={SYNTHETIC} does)")
         return _generated(spec, params, cache, report, pending)
     hint = f"; {reasons[0]}" if reasons else ""
-    raise DataError(
-        f"no data for {spec.name}: say data.root=DIR, set BENCH_DATA_ROOT, or type: bench data fetch {spec.name}{hint}"
+    ways = ["say data.root=DIR", "set BENCH_DATA_ROOT"]
+    ways += (
+        [f"type: bench data fetch {spec.fetch_name or spec.name}"] if spec.fetch else [f"see: bench show {spec.name}"]
     )
+    ways += [f"take a generated cohort: data.root={SYNTHETIC}"] if spec.generate else []
+    raise DataError(f"no data for {spec.name}: {', or '.join([', '.join(ways[:-1]), ways[-1]])}{hint}")
 
 
 def fetched(cache: Path) -> Path:

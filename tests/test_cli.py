@@ -309,6 +309,16 @@ def test_an_empty_place_of_the_data_says_what_is_missing(bench, tmp_path):
     assert "physionet2012" in refusal(bench("data", "verify", "physionet2012", f"data.root={tmp_path}", code=3))
 
 
+def test_verify_of_data_that_are_nowhere_makes_none_and_fails(bench, tmp_path, monkeypatch):
+    monkeypatch.delenv("BENCH_DATA_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for name in ("mimic4", "mosi"):
+        said = refusal(bench("data", "verify", name, f"cache={tmp_path / 'cache'}", code=3))
+        assert f"no data for {name}" in said
+        assert "data.root=synthetic" in said
+    assert not (tmp_path / "cache" / "synthetic").exists()
+
+
 def test_a_run_that_never_was_is_answered_with_the_command_that_makes_it(bench):
     for command in (["report"], ["gate"], ["baseline", "pin"]):
         assert "first: bench run suite=physionet48" in refusal(bench(*command, "suite=physionet48", code=5))

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -147,3 +148,33 @@ def test_what_a_killed_generator_left_goes_with_the_next_one_and_a_living_one_is
 def test_parameters_of_a_generator_that_the_dataset_does_not_have_break_the_plugin() -> None:
     with pytest.raises(PluginError, match="generate_params names no parameter: sise"):
         Registry().dataset("made", "made_up:Made", tasks=(), modalities=(), params=Params, generate_params=("sise",))
+
+
+def test_whoever_asks_what_is_there_gets_nothing_made_or_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fetched: list[Path] = []
+    monkeypatch.setattr(
+        sys.modules["made_up"], "fetch", lambda root, params, report: fetched.append(root), raising=False
+    )
+    for spec in (
+        SPEC,
+        replace(SPEC, fetch="made_up:fetch"),
+        replace(SPEC, fetch="made_up:fetch", fetch_name="made-part"),
+    ):
+        with pytest.raises(DataError, match=r"no data for made: say data\.root=DIR, .* data\.root=synthetic"):
+            locate(spec, Params(), "", tmp_path / "cache", lambda line: None, only_there=True)
+    assert fetched == []
+    assert not (tmp_path / "cache" / "synthetic").exists()
+
+
+def test_a_part_that_is_open_to_everybody_is_fetched_only_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = replace(SPEC, fetch="made_up:none", fetch_name="made-part")
+    located = locate(spec, Params(), "", tmp_path / "cache", lambda line: None)
+    assert located.synthetic
+    with pytest.raises(DataError, match="bench data fetch made-part"):
+        locate(spec, Params(), str(tmp_path / "nowhere"), tmp_path / "cache")

@@ -154,14 +154,14 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     import numpy as np
 
     from bench.components import Context
-    from bench.data_root import locate
+    from bench.data_root import SYNTHETIC, locate
     from bench.manifest import manifest
     from bench.registry import discover
     from bench.release import release_of
     from bench.stages.cohort import validate
 
     spec, params, root, cache = _understand(name, words, discover())
-    folder, files, synthetic = locate(spec, params, root, cache, say)
+    folder, files, synthetic = locate(spec, params, root, cache, say, only_there=root != SYNTHETIC)
     digest = manifest(files, cache) if files else spec.version
     found = spec.load(spec.verify)(folder, params) if spec.verify else []
     if not as_json:

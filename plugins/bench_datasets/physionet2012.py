@@ -19,6 +19,9 @@ from bench_datasets.plugin import Physionet2012Params
 
 HOURS = 48
 STATICS = {"age": "Age", "gender": "Gender", "height": "Height", "weight": "Weight", "icu_type": "ICUType"}
+SEVERAL = 50
+"""Values of a variable from which on it is no chance that most are out of range."""
+
 _log = logging.getLogger("bench.physionet2012")
 
 
@@ -102,7 +105,7 @@ class Physionet2012(Dataset[Physionet2012Params]):
         kept = ~(late | misplaced | absent)
         record, minutes, variable, values, static = (a[kept] for a in (record, minutes, variable, values, static))
         if self.params.clean:
-            values, cleaned = table.clean(variable, values)
+            values, cleaned = clean(variable, values)
             counts.update(cleaned)
             kept = ~np.isnan(values)
             record, minutes, variable, values, static = (a[kept] for a in (record, minutes, variable, values, static))
@@ -133,6 +136,20 @@ class Physionet2012(Dataset[Physionet2012Params]):
             targets=targets_of(stays.outcomes, counts),
             counts={name: count for name, count in sorted(counts.items()) if count},
         )
+
+
+def clean(variable: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, Counter[str]]:
+    """As `physionet2012_table.clean`, with a warning of each variable most of whose values it removes."""
+    cleaned, counts = table.clean(variable, values)
+    for index, declared in enumerate(table.VARIABLES):
+        rows = variable == index
+        there, left = int((rows & ~np.isnan(values)).sum()), int((rows & ~np.isnan(cleaned)).sum())
+        if there >= SEVERAL and 2 * left < there:
+            _log.warning(
+                "%s: implausible, %d of %d values are outside %g to %g and removed; another unit, or a damaged column?",
+                declared.name, there - left, there, declared.low, declared.high
+            )  # fmt: skip
+    return cleaned, counts
 
 
 def series_of(

@@ -14,7 +14,7 @@ import numpy as np
 from bench.cohort import Cohort
 from bench.components import Context, Dataset
 from bench_datasets import physionet2012_table as table
-from bench_datasets.physionet2012 import HOURS, read_stays, series_of, targets_of
+from bench_datasets.physionet2012 import HOURS, clean, read_stays, series_of, targets_of
 from bench_datasets.plugin import FOLDS, Physionet2012CsdiParams
 
 # fmt: off
@@ -51,7 +51,7 @@ class Physionet2012Csdi(Dataset[Physionet2012CsdiParams]):
             a[kept] for a in (stays.record, stays.minutes, stays.variable, stays.values)
         )
         if self.params.clean:
-            values, cleaned = table.clean(variable, values)
+            values, cleaned = clean(variable, values)
             counts.update(cleaned)
             known = ~np.isnan(values)
             record, minutes, variable, values = (a[known] for a in (record, minutes, variable, values))

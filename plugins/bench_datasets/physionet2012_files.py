@@ -1,9 +1,9 @@
 """Where the files of PhysioNet 2012 are. Light: looks at names only, opens nothing.
 
-Accepted: the folder named by data.root, or `physionet2012/` in it, with for each set `set-a.tar.gz`, `set-a.zip` or a
-folder `set-a/` of `<RecordID>.txt`, and `Outcomes-a.txt`. Where a set is there in several forms, the first in this
-order is read: an archive is what was published and can be checked against a checksum, a folder may have been unpacked
-in part.
+Accepted: the folder named by data.root, or `physionet2012/` in it, or a usual place below them, with for each set
+`set-a.tar.gz`, `set-a.zip` or a folder `set-a/` of `<RecordID>.txt`, and `Outcomes-a.txt`. Where a set is there in several
+forms, the first in this order is read: an archive is what was published and can be checked against a checksum, a folder may
+have been unpacked in part.
 """
 
 from __future__ import annotations
@@ -28,11 +28,25 @@ class SetFiles:
     outcomes: Path
 
 
+_PLACES = (
+    "",
+    "1.0.0",
+    "challenge-2012/1.0.0",
+    "files/challenge-2012/1.0.0",
+    "physionet.org/files/challenge-2012/1.0.0",
+    "predicting-mortality-of-icu-patients*",
+)
+"""Where the sets lie below a folder: as `wget` and PhysioNet's own archive make it."""
+
+
 def folder(root: Path) -> Path:
-    """The folder that holds the sets: `root/physionet2012`, else `root` itself where it holds a file of a set."""
+    """The folder that holds the sets: `root/physionet2012`, else `root`, else a usual place below one of them."""
     inside = root / "physionet2012"
-    if not _holds_data(inside) and _holds_data(root):
-        return root
+    for place in _PLACES:
+        for above in (inside, root):
+            for below in sorted(above.glob(place)) if place else [above]:
+                if _holds_data(below):
+                    return below
     return inside
 
 
@@ -54,7 +68,8 @@ def find(root: Path, params: Physionet2012Params) -> list[SetFiles]:
     if missing:
         raise DataError(
             f"set {', '.join(missing)} of data.sets is not in {base} (found: {', '.join(sources)}); looked "
-            f"for set-{missing[0]}.tar.gz, set-{missing[0]}.zip and the folder set-{missing[0]}; download with: {fetch}"
+            f"for set-{missing[0]}.tar.gz, set-{missing[0]}.zip and the folder set-{missing[0]}; download with: {fetch}, or read "
+            f"what is there: data.sets={','.join(sources)}"
         )
     found = []
     for name in [name for name in SETS if name in (params.sets or sources)]:

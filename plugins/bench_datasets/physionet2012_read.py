@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import DataError
+from bench_datasets.foreign import kind_of
 from bench_datasets.physionet2012_files import RECORD_NAME, record_files
 from bench_datasets.physionet2012_table import INDEX
 
@@ -33,6 +34,9 @@ HEADER = ("Time", "Parameter", "Value")
 _TIME = re.compile(r"(\d\d):([0-5]\d)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _ASCII = bytes(byte if byte < 128 else ord("?") for byte in range(256))
+MANY = 20
+"""So many lines that cannot be used, when they are most of a set, are no accident."""
+
 _UNKNOWN, _RECORD_ID, _HEADER = -1, -2, -3
 _DAMAGED = (EOFError, OSError, tarfile.TarError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
@@ -69,6 +73,13 @@ def read_set(source: Path) -> Lines:
             ids.append(record)
             contents.append(content)
     except _DAMAGED as error:
+        kind = kind_of(source) if source.is_file() else ""
+        if kind and kind not in (
+            ("a zip archive (of Excel, NumPy or torch?)",) if source.suffix == ".zip" else ("compressed with gzip",)
+        ):
+            raise DataError(
+                f"{source} is {kind}; move it away and fetch it again: bench data fetch physionet2012 data.root={source.parent}"
+            ) from error
         cause = "is cut short or damaged" if source.is_file() else "cannot be read"
         raise DataError(
             f"{source} {cause}: {len(ids):,} records were read before the end ({type(error).__name__}: {error}); "
@@ -79,9 +90,36 @@ def read_set(source: Path) -> Lines:
     twice = sorted(record for record, times in Counter(ids).items() if times > 1)
     if twice:
         raise DataError(f"{source} holds records twice ({len(twice)}: {some(twice)}); keep one file of each")
-    lines = _parse(ids, contents, source)
+    lines = _parse(ids, [_as_published(content) for content in contents], source)
+    bad = sum(count for name, count in lines.counts.items() if name.endswith(", skipped"))
+    if bad >= MANY and 2 * bad > lines.counts["lines after the headers"]:
+        raise DataError(
+            f"{source}: {bad:,} of {lines.counts['lines after the headers']:,} lines cannot be used, the first: {lines.garbage}; "
+            "were the files saved anew by another program? read is Time,Parameter,Value with times as HH:MM: fetch them again"
+        )
     lines.counts.update(counts)
     return lines
+
+
+def _as_published(content: bytes) -> bytes:
+    """A record as it was published, of one that another program saved with its columns named: quotes, an index, another order.
+
+    Fields are read line by line, so that a stray quote costs its line. A line of another width becomes one that is none.
+    """
+    if b"\r" in content and b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
+    first = content[: content.find(b"\n") + 1 or None].rstrip(b"\r\n")
+    if first == b",".join(name.encode() for name in HEADER):
+        return content
+    names = [name.strip() for name in next(csv.reader([first.decode("utf-8-sig", "replace")]), [])]
+    if any(names.count(name) != 1 for name in HEADER):
+        return content
+    places = [names.index(name) for name in HEADER]
+    lines = [",".join(HEADER)]
+    for line in content.decode("utf-8-sig", "replace").splitlines()[1:]:
+        row = next(csv.reader([line]), []) if line.strip() else []
+        lines.append(",".join(row[place].strip() for place in places) if len(row) == len(names) else "?" * bool(row))
+    return "\n".join(lines).encode("utf-8", "replace") + b"\n"
 
 
 def _records(source: Path, counts: Counter[str]) -> Iterator[tuple[str, bytes]]:
@@ -220,7 +258,7 @@ class Outcome:
 
 
 def read_outcomes(path: Path) -> dict[str, Outcome]:
-    """Record id -> outcome, from an Outcomes file; -1 and empty fields are unknown.
+    """Record id -> outcome, from an Outcomes file; -1, NA and empty fields are unknown. Columns are found by name.
 
     Raises DataError, with the line, for a missing column, a value that is not accepted or an id that stands there
     twice.
@@ -229,19 +267,24 @@ def read_outcomes(path: Path) -> dict[str, Outcome]:
     result: dict[str, Outcome] = {}
     try:
         rows = csv.reader(io.StringIO(path.read_text("utf-8-sig")))
-        header = [name.strip() for name in next(rows, [])]
-        if missing := [name for name in needed if name not in header]:
+        header = next(rows, [])
+        plain = [_plain(name) for name in header]
+        if missing := [name for name in needed if plain.count(_plain(name)) != 1]:
+            kind = kind_of(path)
             raise DataError(
-                f"{path} lacks the column {', '.join(missing)} (its first line: {','.join(header)[:80]!r}; expected "
-                "RecordID,SAPS-I,SOFA,Length_of_stay,Survival,In-hospital_death); fetch it again"
+                f"{path} is {kind}; fetch it again"
+                if kind
+                else f"{path} lacks the column {', '.join(missing)}, or has it twice (its first line: {','.join(header)[:80]!r}; "
+                "expected RecordID,SAPS-I,SOFA,Length_of_stay,Survival,In-hospital_death); fetch it again"
             )
-        places = [header.index(name) for name in needed]
+        places = [plain.index(_plain(name)) for name in needed]
         for number, row in enumerate(rows, 2):
             if not row:
                 continue
             if len(row) != len(header):
                 raise DataError(f"{path} line {number} has {len(row)} of {len(header)} fields; fetch it again")
-            record, days, died = (row[place].strip() for place in places)
+            # pandas and R write 1.0 for 1 in a column where one is missing.
+            record, days, died = (re.sub(r"[.]0*\Z", "", row[place].strip()) for place in places)
             if not RECORD_NAME.fullmatch(f"{record}.txt"):
                 raise DataError(f"{path} line {number}: RecordID {record!r} is not a whole number; fetch it again")
             if record in result:
@@ -252,8 +295,13 @@ def read_outcomes(path: Path) -> dict[str, Outcome]:
     return result
 
 
+def _plain(name: str) -> str:
+    """A column's name without what R makes of it: In.hospital_death."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 def _outcome(text: str, most: int, path: Path, number: int) -> float:
-    if text in ("", "-1"):
+    if text in ("", "-1", "NA"):
         return math.nan
     if not re.fullmatch(r"\d+", text, re.ASCII) or int(text) > most:
         raise DataError(

@@ -19,7 +19,7 @@ import math
 import pickle
 import pickletools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +27,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from bench.errors import DataError
+from bench_datasets.foreign import kind_of
 
 LARGEST = 32 * 2**30
 """Bytes of the largest file that is opened."""
@@ -53,6 +54,22 @@ _FORBIDDEN = {
     "NEXT_BUFFER": "a buffer outside the file",
     "READONLY_BUFFER": "a buffer outside the file",
 }
+_WHOSE = {
+    "pandas": "tables of pandas",
+    "torch": "tensors or models of PyTorch",
+    "tensorflow": "objects of TensorFlow",
+    "keras": "objects of Keras",
+    "jax": "arrays of JAX",
+    "sklearn": "models of scikit-learn",
+    "scipy": "objects of SciPy",
+    "xgboost": "models of XGBoost",
+    "datetime": "dates",
+    "collections": "containers of Python's collections",
+    "pathlib": "paths",
+    "decimal": "decimal numbers",
+}
+"""The package of a class -> what its objects are."""
+
 _NEUTRAL = {"PROTO", "FRAME", "MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"}
 _GETS = {"GET", "BINGET", "LONG_BINGET"}
 _PUTS = {"PUT", "BINPUT", "LONG_BINPUT"}
@@ -110,10 +127,8 @@ def scan(path: Path) -> Scan:
         size = path.stat().st_size
         if size > LARGEST:
             raise Refused(f"it has {size / 2**30:.0f} GiB, more than the {LARGEST // 2**30} that are read")
-        start = stream.read(4)
-        if start == b"PK\x03\x04":
-            raise Refused("it is a zip archive (a cache of torch?), not a pickle")
-        stream.seek(0)
+        if kind := kind_of(path):
+            raise Refused(f"it is {kind}, not a pickle")
         found = _walk(_Reader(stream, size))
         if left := size - stream.tell():
             raise Refused(f"{left:,} bytes follow its end")
@@ -121,9 +136,16 @@ def scan(path: Path) -> Scan:
             more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
             named = ", ".join(".".join(pair) for pair in strange[:5])
             raise Refused(
-                f"it names {named}{more}, which reading it would run; a file of arrays names nothing of that kind"
+                f"it names {named}{more}{_whose(found.names)}, which reading it would run; a file of arrays names nothing of "
+                "that kind"
             )
         return found
+
+
+def _whose(names: Collection[tuple[str, str]]) -> str:
+    """Whose objects a file holds, by what it names, in words; "" where that is unknown."""
+    found = {_WHOSE[top] for module, _ in sorted(names) if (top := module.partition(".")[0]) in _WHOSE}
+    return f" (it holds {' and '.join(sorted(found))}: save its arrays with numpy.savez)" if found else ""
 
 
 def _walk(reader: _Reader) -> Scan:
@@ -134,7 +156,7 @@ def _walk(reader: _Reader) -> Scan:
     for count, (opcode, argument, _) in enumerate(pickletools.genops(reader)):  # type: ignore[arg-type]
         code = opcode.name
         if code in _FORBIDDEN:
-            raise Refused(f"it asks for {_FORBIDDEN[code]}, which a file of arrays does not")
+            raise Refused(f"it asks for {_FORBIDDEN[code]}{_whose(names)}, which a file of arrays does not")
         python2 |= code in _PYTHON2
         if code in _PUTS or code == "MEMOIZE":
             place = len(memo) if code == "MEMOIZE" else int(argument or 0)
@@ -176,6 +198,17 @@ def _refusing(path: Path) -> Any:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except MemoryError as error:
         raise Refused(f"{path} is refused: it needs more memory than it may have") from error
+    except ValueError as error:
+        unknown = re.match(r"at position (\d+), opcode", str(error))
+        if not unknown:
+            raise Refused(f"{path} is refused: it is no whole pickle of plain arrays ({error})") from error
+        place = int(unknown[1])
+        what = (
+            "it is no pickle at all"
+            if place == 0
+            else f"it is damaged, or no pickle: byte {place:,} begins nothing known"
+        )
+        raise Refused(f"{path} is refused: {what}") from error
     except Exception as error:  # whatever a damaged or hostile file makes the unpickler or a stand-in say
         raise Refused(f"{path} is refused: it is no whole pickle of plain arrays ({error})") from error
 

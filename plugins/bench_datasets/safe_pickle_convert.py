@@ -201,7 +201,8 @@ def pick(content: Any, layout: Layout, python2: bool = False) -> tuple[dict[str,
     found = {place.partition("/")[0] for place in arrays}
     if missing := [part for part in dict.fromkeys(layout.parts.values()) if part not in found]:
         raise Refused(
-            f"it has no arrays of the part {', '.join(missing)} (keys: {', '.join(sorted(named))[:200] or 'none'})"
+            f"it has no arrays of the part {', '.join(missing)}, which has to hold some of {', '.join(layout.fields)} (keys of "
+            f"the file: {', '.join(sorted(named))[:200] or 'none'}; not known: {', '.join(left_out)[:200] or 'none'})"
         )
     for part in found:
         sizes = {place: len(made) for place, made in arrays.items() if place.startswith(part + "/")}

@@ -103,7 +103,7 @@ def test_a_truncated_tar_packed_again_is_refused_by_its_outcomes(tmp_path: Path)
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     archive = write_set(tmp_path, STAYS, "tar.gz")
     archive.write_text("<html>not found</html>")
-    refused(tmp_path, "cut short or damaged", "0 records")
+    refused(tmp_path, "set-a.tar.gz is a web page", "fetch it again")
 
 
 def test_links_and_strange_members_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -236,7 +236,8 @@ def test_a_record_twice_in_one_archive_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", ["lacks the column RecordID"]),
+        ("", ["is empty"]),
+        ("Record,SAPS-I\n11,3\n", ["lacks the column RecordID"]),
         ("RecordID,SAPS-I\n11,3\n", ["lacks the column Length_of_stay, In-hospital_death"]),
         (outcomes({"11": (5, 0)}) + "11,6,1,5,-1,0\n", ["line 3", "11 stands there twice"]),
         (outcomes({"11": (5, 2)}), ["line 2", "'2' is not accepted"]),

@@ -161,9 +161,20 @@ RAW = {
     "a claim of text beyond the file": (b"\x80\x02X" + struct.pack("<I", 2**31) + b"abc.", "claims"),
     "a place kept far away": (b"\x80\x02Nr\xff\xff\xff\xff.", "keeps"),
     "an archive of torch": (b"PK\x03\x04 and more", "zip archive"),
-    "nothing": (b"", "no whole pickle"),
+    "nothing": (b"", "it is empty"),
     "no end": (b"\x80\x04N", "no whole pickle"),
-    "no pickle": (b"\xff\xd8 a picture", "no whole pickle"),
+    "no pickle": (b"\xff\xd8 a picture", "no pickle at all"),
+    "a pointer of Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+        "a pointer of Git LFS",
+    ),
+    "a web page": (b"\n <!DOCTYPE html>", "a web page"),
+    "a file of torch.save": (b"PK\x03\x04archive/data.pkl", "a zip archive"),
+    "a file of torch.save of old": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "torch.save"),
+    "an HDF5 file": (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    "a pickle that was compressed": (b"\x1f\x8b\x08\x00", "compressed with gzip"),
+    "a copy that was interrupted": (b"\0" * 100, "nothing but zeros"),
+    "a damaged byte": (b"\x80\x04\xff.", "byte 2 begins nothing known"),
 }
 
 
@@ -296,3 +307,23 @@ def test_scanning_holds_no_large_argument_in_memory(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < path.stat().st_size / 10
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_objects_of_other_libraries_are_called_by_their_name(tmp_path, protocol):
+    import pandas as pd
+    import torch
+
+    for made, said in (
+        (pd.DataFrame({"a": [1.0]}), "tables of pandas"),
+        (torch.zeros(2), "PyTorch"),
+        (__import__("collections").OrderedDict(a=1), "containers of Python's collections"),
+    ):
+        refused = refusal(tmp_path, pickle.dumps({"train": made}, protocol=protocol))
+        assert said in refused
+        assert "numpy.savez" in refused
+
+
+def test_no_message_is_in_the_words_of_the_pickle_machine(tmp_path):
+    for _, (content, _) in RAW.items():
+        assert "opcode" not in refusal(tmp_path, content)

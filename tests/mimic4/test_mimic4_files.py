@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mimic4_tables import one_stay, prepare, ward
+from mimic4_tables import edit, one_stay, prepare, ward
 
 from bench.errors import DataError, UsageError
 from bench.registry import Registry, Spec
@@ -151,6 +151,17 @@ def test_verify_counts_rows_and_says_what_each_set_of_modalities_needs(tmp_path:
     assert report["suite mimic48, vitals+notes"]["status"] == "ok"
     assert report["suite mimic48, all"]["status"] == "absent"
     assert "data.ecg=FILE" in report["suite mimic48, all"]["detail"]
+
+
+def test_verify_names_a_missing_column_before_it_says_that_everything_is_there(tmp_path: Path) -> None:
+    root = ward(3).write(tmp_path)
+    for table, column in (("hosp/patients", "anchor_age"), ("note/radiology", "storetime")):
+        path = root / f"{table}.csv.gz"
+        before = path.read_bytes()
+        edit(path, lambda text, column=column: text.replace(column, "other", 1))  # type: ignore[misc]
+        with pytest.raises(DataError, match=f"lacks the column {column}"):
+            verify(root, Mimic4Params())
+        path.write_bytes(before)
 
 
 def test_verify_refuses_a_truncated_file(tmp_path: Path) -> None:
