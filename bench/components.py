@@ -167,9 +167,11 @@ class Imputer(Component[P]):
 
     @abstractmethod
     def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
-        """modality -> float32 [draws, n, length, channels], no NaN, equal to the grid wherever observed.
+        """modality -> float32 [draws, n, length, channels], equal to the grid wherever observed; plain arrays of finite numbers
+        up to `bench.contract.LARGEST` in size.
 
-        A deterministic imputer returns [1, n, length, channels] whatever `draws` says. Raises NotFitted before `fit`.
+        An imputer that is not tagged `draws` returns [1, n, length, channels] whatever `draws` says. What is called first, last
+        or never changes nothing. Raises NotFitted before `fit`.
         """
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -213,6 +215,7 @@ class Fuser(Component[P]):
     def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
         """float32 [n, outputs]: probabilities (binary, multiclass, multilabel) or values (regression); see `Task`.
 
+        A plain array of finite numbers; probabilities within [0, 1], those of classes with the sum 1 (`bench.contract`).
         Raises NotFitted before `fit`.
         """
 

@@ -31,6 +31,12 @@ def peak() -> int:
     return found + (torch.cuda.max_memory_allocated() if torch is not None else 0)
 
 
+def exhausted(error: BaseException, words: str) -> bool:
+    """Whether an exception, whose text is `words`, says that memory, of the machine or of the GPU, was not enough."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in words
+
+
 def _used_torch():  # type: ignore[no-untyped-def]
     """torch, where it is loaded and has used a GPU."""
     torch = sys.modules.get("torch")

@@ -15,6 +15,10 @@ from bench.registry import Registry, Spec
 from bench.request import Request
 from bench.variants import Variant, variants
 
+AUDITS = 1
+"""Version of what an imputation tells of its audits, in the key of every imputation; raised when an audit of imputers is added
+or asks for more, so that an imputation from before is made anew and not believed to have passed it."""
+
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """One cell of the grid: where it stands, what it needs, and the key of each of its stages.
@@ -149,7 +153,7 @@ class _Keys:
         return stage(
             "impute", spec, imputer.params, hide, seed=seed, modalities=members,
             draws=self.request.suite.draws if "draws" in spec.tags else 1, **self._arithmetic(spec),
-            **({"weights": imputer.weights} if imputer.weights else {}),
+            audits=AUDITS, **({"weights": imputer.weights} if imputer.weights else {}),
         )  # fmt: skip
 
     def _fuse_stage(self, variant: int) -> str:

@@ -37,6 +37,10 @@ class Audit(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+IMPUTER_AUDITS = ("observed-untouched", "imputer-independent", "draws-nested")
+"""Audits of an imputation, made in the impute stage; all cells that share it have their outcomes."""
+
+
 class Pattern(msgspec.Struct, frozen=True):
     """The test records to which the same modalities were available, after hiding; see `bench.stages.patterns`.
 

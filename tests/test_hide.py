@@ -117,6 +117,37 @@ def test_rare_effects_are_no_breach_where_no_record_or_one_happens_to_be_affecte
     hide(toy_cohort(n=300), build("within", ps=0.002, pw=0.9), seed, "within")
 
 
+class Counts(Liar):
+    """Decides by how often it was asked."""
+
+    stated = 0.25
+    calls = 0
+
+    def hide(
+        self, observed: Mapping[str, np.ndarray], rng: Callable[[str], np.random.Generator]
+    ) -> dict[str, np.ndarray]:
+        self.calls += 1
+        return {m: np.full(mask.shape, self.calls % 4 == 0) for m, mask in observed.items()}
+
+
+class Shared(Liar):
+    """Draws from one generator for all records."""
+
+    stated = 0.25
+    rng = np.random.default_rng(3)
+
+    def hide(
+        self, observed: Mapping[str, np.ndarray], rng: Callable[[str], np.random.Generator]
+    ) -> dict[str, np.ndarray]:
+        return {m: np.full(mask.shape, self.rng.random() < 0.25) for m, mask in observed.items()}
+
+
+@pytest.mark.parametrize("kind", [Counts, Shared])
+def test_a_scenario_whose_masks_depend_on_earlier_calls_is_refused(kind: type[Liar]) -> None:
+    with pytest.raises(PluginError, match=r"hides other entries of .* when it is asked for the same record again"):
+        hide(COHORT, kind(NoParams()), 1, "liar")
+
+
 def test_a_scenario_without_chance_must_match_exactly() -> None:
     class Exact(Liar):
         stated = 0.25 + 1e-6
@@ -138,6 +169,7 @@ def test_a_scenario_without_chance_must_match_exactly() -> None:
     [
         ({"vitals": np.ones((12, 3))}, r"bool array \[12, 3\] .* got float64"),
         ({"vitals": np.ones((3, 12), bool)}, r"got bool \[3, 12\]"),
+        ({"vitals": np.ma.ones((12, 3), bool)}, "got a masked array"),
         ({"notes": np.ones((12, 3), bool)}, "only modalities of the record: labs, vitals"),
     ],
 )

@@ -203,6 +203,7 @@ def _crossing(prepared: Prepared) -> dict[str, int]:
 
 def _conclude(outcome: Outcome, as_json: bool) -> None:
     from bench.differences import sentence
+    from bench.records import IMPUTER_AUDITS
 
     prepared, counts = outcome.prepared, outcome.counts
     request = prepared.request
@@ -230,7 +231,7 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
     for name in outcome.warnings[:5]:
         say(f"warning: {name} in the ledger was damaged; it was not believed and was made again")
     broken = [
-        f"{record.coordinates.fuser}: {name} ({audit.detail})"
+        f"{record.coordinates.imputer if name in IMPUTER_AUDITS else record.coordinates.fuser}: {name} ({audit.detail})"
         for record in prepared.done.values()
         for name, audit in record.audits.items()
         if audit.passed is False

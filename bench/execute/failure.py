@@ -39,7 +39,7 @@ def failure(error: BaseException, component: str = "") -> Failure:
         public = plain(str(error.public), LINE * 4)
         return Failure(public, "" if public == words else words, log)
     place = _place(error, component.partition(".")[0])
-    return Failure(f"{_kind(type(error))}{place}; its text is in the log of the run", words, log)
+    return Failure(f"{class_of(type(error))}{place}; its text is in the log of the run", words, log)
 
 
 def ours(error: BaseException) -> bool:
@@ -101,7 +101,7 @@ def _is_ours(code: CodeType) -> bool:
     return path.is_relative_to(HOME) or path.name == "contextlib.py"
 
 
-def _kind(kind: type[BaseException]) -> str:
+def class_of(kind: type[BaseException]) -> str:
     """The name of an exception's class, or of the nearest base whose name stands in source: others are made at run time."""
     return next(cls.__name__ for cls in kind.__mro__ if _is_written(cls))
 

@@ -116,6 +116,7 @@ def work(job: Job, setup: Setup, registry: Registry, connection: Connection | No
 
 def _fail(answer: Answer, error: BaseException, job: Job, setup: Setup, registry: Registry) -> None:
     """Say how a job failed: its cell, or the run where data or storage cannot be used."""
+    from bench import memory
     from bench.arrays import Damaged
     from bench.errors import DataError, StorageError
     from bench.execute.failure import failure, ours, raised_here
@@ -125,7 +126,7 @@ def _fail(answer: Answer, error: BaseException, job: Job, setup: Setup, registry
         kind, name = "fuser", job.cell.fuser.name
     answer.reason, answer.words, answer.log = failure(error, registry.get(kind, name).path)
     answer.result = None
-    answer.status = "oom" if _is_memory(error, answer.words) else "failed"
+    answer.status = "oom" if memory.exhausted(error, answer.words) else "failed"
     if isinstance(error, Damaged) and ours(error) and error.path.is_relative_to(setup.cache):
         error.path.unlink(missing_ok=True)
         answer.status, answer.exit_code = "abort", error.exit_code
@@ -211,8 +212,3 @@ def _follow(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
-
-
-def _is_memory(error: BaseException, words: str) -> bool:
-    names = {cls.__name__ for cls in type(error).__mro__}
-    return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in words

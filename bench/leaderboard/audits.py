@@ -14,6 +14,8 @@ AUDITS = (
     "absent-ignored",
     "batch-independent",
     "observed-untouched",
+    "imputer-independent",
+    "draws-nested",
     "permuted-labels",
     "repeat-identical",
 )

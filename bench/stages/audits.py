@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context, Fuser
+from bench.contract import TOLERANCE
 from bench.defined import needs
 from bench.errors import PluginError
 from bench.records import Audit
@@ -32,9 +33,6 @@ BATCH = 8
 
 FALSE_ALARM = 1e-4
 """How often an honest pipeline may fail the audit of permuted labels."""
-
-TOLERANCE = {"fp32": 1e-5, "bf16": 2e-2}
-"""How far two predictions of one record may be apart by rounding alone, by precision."""
 
 
 def scored_once(ids: np.ndarray, planned: np.ndarray, outputs: np.ndarray) -> Audit:
@@ -125,9 +123,15 @@ def overwritten(cohort: Cohort) -> Cohort:
 
 
 def batch_independent(fuser: Fuser, test: Cohort, outputs: np.ndarray, context: Context) -> Audit:
-    """A record predicted alone gets what it got among all test records, up to rounding."""
+    """A record predicted alone gets what it got among all test records, up to rounding.
+
+    fuser: one that has predicted nothing yet, so that what it remembers of calls shows as well. outputs: of all test records.
+    """
     index = np.unique(np.linspace(0, len(test) - 1, BATCH).astype(int))
-    alone = np.concatenate([fuser.predict(test.take(np.array([i])), context) for i in index])
+    rows = [np.asarray(fuser.predict(test.take(np.array([i])), context)) for i in index]
+    if strange := {row.shape for row in rows} - {(1, outputs.shape[1])}:
+        return Audit(False, f"the prediction of one record alone has the shape {min(strange)}")
+    alone = np.concatenate(rows)
     worst = float(np.abs(alone - outputs[index]).max())
     return Audit(worst <= TOLERANCE[context.precision], f"largest difference {worst:.1e} over {len(index)} records")
 

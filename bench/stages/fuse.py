@@ -10,10 +10,11 @@ import numpy as np
 from bench import seeds
 from bench.cohort import Cohort, Task
 from bench.components import Context
+from bench.contract import broken_predictions, separate
 from bench.errors import PluginError
 from bench.plan import Cell
 from bench.records import Record
-from bench.registry import Registry
+from bench.registry import Registry, Spec
 from bench.splits import CROSSING, PARTS, crossing
 from bench.stages import audits, handed
 from bench.stages.calibration import calibration
@@ -47,12 +48,16 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
     fuser.fit(parts["train"], parts["valid"], task, replace(context, notes=notes))
     _synchronise(context.device)
     fitted = time.perf_counter()
+    unused = separate(fuser)
     test = parts["test"].without_targets()
+    began = time.perf_counter()
     outputs = fuser.predict(test, context)
     _synchronise(context.device)
     predicted = time.perf_counter()
+    _require(spec, outputs, task, "test", len(test))
     truth = parts["test"].targets[task.name]
     valid_outputs = fuser.predict(parts["valid"].without_targets(), context)
+    _require(spec, valid_outputs, task, "valid", len(parts["valid"]))
     imputer_tags = registry.get("imputer", cell.imputer.name).tags
     found = {
         "scored-once": audits.scored_once(
@@ -61,7 +66,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         **imputation.audits,
         "imputed-reaches-fuser": audits.imputed_reaches(fuser, test, imputer_tags, context),
         "absent-ignored": audits.absent_ignored(fuser, test, context),
-        "batch-independent": audits.batch_independent(fuser, test, outputs, context),
+        "batch-independent": audits.batch_independent(unused, test, outputs, context),
     }
     decided_at = thresholds(task, parts["valid"].targets[task.name], valid_outputs)
     scores = score(task, truth, outputs, decided_at)
@@ -81,8 +86,8 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         costs={
             **imputation.costs,
             "fit_seconds": fitted - started,
-            "predict_seconds": predicted - fitted,
-            "seconds_per_sample": (predicted - fitted) / len(outputs),
+            "predict_seconds": predicted - began,
+            "seconds_per_sample": (predicted - began) / len(outputs),
             "parameters": float(handed.count(fuser.parameters(), spec)),
         },
         counts={
@@ -100,8 +105,14 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         ids=parts["test"].ids,
         groups=parts["test"].groups,
         truth=np.asarray(truth),
-        outputs=np.asarray(outputs, np.float32),
+        outputs=outputs,
     )
+
+
+def _require(spec: Spec, outputs: object, task: Task, part: str, n: int) -> None:
+    """Raise PluginError unless these are predictions of n records of a part, as the contract has them."""
+    if problem := broken_predictions(outputs, task, n):
+        raise PluginError(f"{handed.who(spec)}on the {part} part, {problem}")
 
 
 def _eligible(cohort: Cohort, task: Task) -> np.ndarray:

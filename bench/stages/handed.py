@@ -56,7 +56,7 @@ def state(learnt: object, spec: Spec, ids: Iterable[str] = ()) -> dict[str, np.n
             )
         if not known.isdisjoint([name, *re.split(r"[^0-9A-Za-z_-]", name)]):
             raise PluginError(f"{who(spec)}a name in state_dict() is the id of a record or a patient")
-        if not isinstance(array, np.ndarray | np.generic) or array.dtype not in STORED:
+        if not (is_plain(array) or isinstance(array, np.generic)) or array.dtype not in STORED:
             raise PluginError(
                 f"{who(spec)}state_dict() must hold NumPy arrays of one of {', '.join(str(dtype) for dtype in STORED)}"
             )
@@ -93,10 +93,17 @@ def _value(value: object, spec: Spec, name: str, modalities: Sequence[str]) -> i
     raise PluginError(f'{who(spec)}the note "{name}" holds {accepted}')
 
 
+def is_plain(array: object) -> bool:
+    """Whether it is a NumPy array or a memory map of one, no masked array or other subclass whose meaning would be lost."""
+    return type(array) in (np.ndarray, np.memmap)
+
+
 def kind_of(array: object) -> str:
     """What an array is, in words that hold nothing of it: `float32 [2, 3]`."""
     if not isinstance(array, np.ndarray):
         return "no NumPy array"
+    if not is_plain(array):
+        return "a masked array" if isinstance(array, np.ma.MaskedArray) else "of a subclass of NumPy's array"
     named = array.dtype.names is not None or array.dtype.kind not in "biufc"
     return f"{'of another type' if named else array.dtype} {list(array.shape)}"
 

@@ -17,7 +17,10 @@ from bench.cohort import Cohort, Events, Series, bins_of
 from bench.components import Scenario
 from bench.errors import PluginError
 from bench.scenarios.presence import present
-from bench.stages.handed import kind_of
+from bench.stages.handed import is_plain, kind_of
+
+AGAIN = 16
+"""Records for which a scenario is asked a second time, in another order."""
 
 STANDARD_ERRORS = 5.0
 """How far the realised share of hidden units may lie from the expected one."""
@@ -44,7 +47,8 @@ def hide(cohort: Cohort, scenario: Scenario, seed: int, label: str) -> Hidden:
     label: the scenario's registered name. Its parameters are left out on purpose: variants of one scenario then start
     from the same random numbers, so that curves over a rate compare nested masks and not chance.
     Raises PluginError when the scenario returns something that is no mask, or when the realised share of hidden units
-    is further from the expected one than chance explains (see `_assert_share`).
+    is further from the expected one than chance explains (see `_assert_share`), or when it hides something else of a record
+    that it is asked for again.
     """
     if scenario.unit not in ("entries", "cells"):
         raise PluginError(f'scenario "{label}": unit must be "entries" or "cells"')
@@ -72,6 +76,8 @@ def hide(cohort: Cohort, scenario: Scenario, seed: int, label: str) -> Hidden:
             expected[i], spread[i] = scenario.expected(known), scenario.spread(known)
     for name in hidden:
         hidden[name] &= observed[name]
+    if whole is None and len(cohort):
+        _ask_again(scenario, observed, hidden, cohort, seed, label)
     shares = _assert_share(expected, spread, units, realised, label, scenario.unit)
     recorded = sum(int(known.sum()) for known in observed.values())
     shares["entries"] = sum(int(mask.sum()) for mask in hidden.values()) / max(recorded, 1)
@@ -96,6 +102,31 @@ def _at_once(
     return whole
 
 
+def _ask_again(
+    scenario: Scenario,
+    observed: Mapping[str, np.ndarray],
+    hidden: Mapping[str, np.ndarray],
+    cohort: Cohort,
+    seed: int,
+    label: str,
+) -> None:
+    """PluginError where some records' masks are others when they are asked for again, the last first: what is hidden of a record
+    may depend on nothing but the record and its generators, not on calls before or on a generator of the process.
+    """
+    for i in np.unique(np.linspace(0, len(cohort) - 1, AGAIN).astype(int))[::-1]:
+        known, record = {name: mask[i] for name, mask in observed.items()}, str(cohort.ids[i])
+        masks = scenario.hide(known, _generators(seed, label, record))
+        for name, mask in masks.items():
+            _check_mask(name, mask, known, label)
+        for name, mask in hidden.items():
+            again = masks[name] & observed[name][i] if name in masks else np.zeros_like(mask[i])
+            if not np.array_equal(again, mask[i]):
+                raise PluginError(
+                    f'scenario "{label}" hides other entries of {name} when it is asked for the same record again; what it hides '
+                    "may depend on the record and its generators alone"
+                )
+
+
 def _read_only(mask: np.ndarray) -> np.ndarray:
     view = np.asarray(mask).view()
     view.flags.writeable = False
@@ -106,12 +137,12 @@ def _generators(seed: int, label: str, record: str) -> Callable[[str], np.random
     return lambda name: seeds.generator(seed, "mask", label, record, name)
 
 
-def _check_mask(name: str, mask: object, known: Mapping[str, np.ndarray], label: str) -> None:
+def _check_mask(name: str, mask: np.ndarray, known: Mapping[str, np.ndarray], label: str) -> None:
     if name not in known:
         raise PluginError(
             f'scenario "{label}": hide() must return only modalities of the record: {", ".join(sorted(known))}'
         )
-    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != known[name].shape:
+    if not is_plain(mask) or mask.dtype != np.bool_ or mask.shape != known[name].shape:
         raise PluginError(
             f'scenario "{label}", modality "{name}": hide() must return a bool array {list(known[name].shape)} '
             f"(length, channels), got {kind_of(mask)}"

@@ -16,11 +16,13 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from bench import arrays, memory
 from bench.cohort import Cohort, Series
 from bench.components import Context, Imputer
+from bench.contract import broken_completion, moved, separate
 from bench.errors import PluginError
 from bench.files import is_file_of, replacing
 from bench.plan import Cell
@@ -29,6 +31,7 @@ from bench.registry import Registry, Spec
 from bench.stages import handed
 from bench.stages.imputation_errors import Errors, pack
 from bench.stages.imputation_scores import TERMS, median, record_sums, scores_of
+from bench.stages.imputer_audits import LEAST, SHARE, audit_imputer
 from bench.stages.job import Job, Setup, completed_file, drawn, errors_file, is_imputed
 from bench.stages.view import View, view
 from bench.weights import installed, load_into
@@ -65,10 +68,24 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
     else:
         imputer.fit(cohort.take(np.flatnonzero(seen.parts == 0)), cohort.take(np.flatnonzero(seen.parts == 1)), context)
     fitted = time.perf_counter()
+    unused = separate(imputer)
     draws = setup.draws if "draws" in spec.tags else 1
-    completed, all_draws, errors = _apply(imputer, spec, seen, cohort, draws, context)
+    began = time.perf_counter()
+    completed, all_draws, errors, untouched = _apply(imputer, spec, seen, cohort, draws, context)
     ended = time.perf_counter()
+    peak = float(memory.peak())
     used = 1 if all_draws is None else len(next(iter(all_draws.values())))
+    audits = audit_imputer(
+        imputer,
+        unused,
+        spec,
+        cohort,
+        all_draws or {name: values[None] for name, values in completed.items()},
+        context,
+        key=cell.impute_key,
+        seconds=ended - began,
+        limit=max(SHARE * (fitted - started + ended - began), LEAST),
+    )
     content = pack(errors) if errors else b""
     state = handed.state(imputer.state_dict(), spec, {*cohort.ids.tolist(), *cohort.groups.tolist()})
     about = {
@@ -78,12 +95,14 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
         "errors": hashlib.sha256(content).hexdigest() if content else "",
         "drawn": all_draws is not None,
         "learnt": bool(state),
-        "observed_untouched": "hides_values" not in spec.tags,
+        "audits": msgspec.to_builtins({"observed-untouched": untouched, **audits.results}),
         "costs": {
             "impute_fit_seconds": fitted - started,
-            "impute_seconds": ended - fitted,
-            "impute_seconds_per_draw": (ended - fitted) / (len(cohort) * used),
-            "impute_peak_memory_bytes": float(memory.peak()),
+            "impute_seconds": ended - began,
+            "impute_seconds_per_draw": (ended - began) / (len(cohort) * used),
+            "impute_audit_seconds": began - fitted + audits.seconds,
+            "impute_audit_records": float(audits.records),
+            "impute_peak_memory_bytes": peak,
             "imputer_parameters": float(handed.count(imputer.parameters(), spec)),
             "draws": float(used),
         },
@@ -104,23 +123,30 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
 
 def _apply(
     imputer: Imputer, spec: Spec, seen: View, cohort: Cohort, draws: int, context: Context
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, Errors | None]:
-    """The completed grid, all draws where there are several, and the errors where anything is hidden and filled."""
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, Errors | None, Audit]:
+    """The completed grid, all draws where there are several, the errors where anything is hidden and filled, and the audit
+    `observed-untouched`. Raises PluginError for what is no completion.
+    """
     n = len(cohort)
     completed = {name: np.empty(series.grid.shape, np.float32) for name, series in cohort.modalities.items()}
     kept: dict[str, np.ndarray] | None = None
     fills = not ({"leaves_nan", "hides_values"} & spec.tags)
     scored = [name for name in cohort.modalities if fills and name in seen.truth]
     place = np.cumsum(seen.parts == 2) - 1
+    changed: dict[str, tuple[int, float]] = {}
     sums = np.zeros((int((seen.parts == 2).sum()), len(scored), len(TERMS)))
     for start in range(0, n, CHUNK):
         index = np.arange(start, min(start + CHUNK, n))
         part = cohort.take(index)
         made = imputer.impute(part, draws, context)
-        _check(spec, part, made)
+        if problem := broken_completion(made, part, draws, spec.tags):
+            raise PluginError(f"{handed.who(spec)}{problem}")
         tests = np.flatnonzero(seen.parts[index] == 2)
         for name, values in made.items():
             completed[name][index] = median(values)
+            count, largest = moved(part.modalities[name], values)
+            before = changed.get(name, (0, 0.0))
+            changed[name] = before[0] + count, max(before[1], largest)
         for column, name in enumerate(scored):
             rows = index[tests]
             found = record_sums(name, seen.truth[name][rows], made[name][:, tests], seen.hidden[name][rows])
@@ -138,25 +164,17 @@ def _apply(
     errors = None
     if hidden.any():
         errors = Errors(cohort.ids[tested], cohort.groups[tested], np.array(scored)[hidden], sums[:, hidden])
-    return completed, kept, errors
+    return completed, kept, errors, _untouched(spec, changed)
 
 
-def _check(spec: Spec, part: Cohort, made: dict[str, np.ndarray]) -> None:
-    who = handed.who(spec)
-    if not isinstance(made, dict) or set(made) != set(part.modalities):
-        difference = handed.difference(made if isinstance(made, dict) else (), part.modalities)
-        raise PluginError(f"{who}it must return an array for each modality it was given ({difference})")
-    for name, values in made.items():
-        series = part.modalities[name]
-        typed = isinstance(values, np.ndarray) and values.dtype == np.float32
-        if not typed or values.ndim != 4 or values.shape[1:] != series.grid.shape or not len(values):
-            raise PluginError(
-                f"{who}{name} is {handed.kind_of(values)}, expected float32 [draws, *{series.grid.shape}]"
-            )
-        if "leaves_nan" not in spec.tags and not np.isfinite(values).all():
-            raise PluginError(f"{who}{name} holds {int((~np.isfinite(values)).sum())} values that are not finite")
-        if "hides_values" not in spec.tags and not (values == series.grid)[:, series.observed].all():
-            raise PluginError(f"{who}it changed observed entries of {name}")
+def _untouched(spec: Spec, changed: dict[str, tuple[int, float]]) -> Audit:
+    """The audit `observed-untouched`. changed: modality -> observed entries that came back as something else, and by how much."""
+    if "hides_values" in spec.tags:
+        return Audit(None, "a control that hides all values")
+    problems = [f"{count} of {name}, by up to {largest:.1g}" for name, (count, largest) in changed.items() if count]
+    if problems:
+        return Audit(False, f"observed entries came back changed: {'; '.join(problems)}")
+    return Audit(True, "every observed entry came back bit-identical")
 
 
 def blank(cohort: Cohort) -> Cohort:
@@ -180,16 +198,11 @@ def load(cache: Path, key: str) -> Imputation:
     errors = about.get("errors", "")
     if errors and not is_file_of(errors_file(cache, key), errors):
         raise arrays.Damaged(errors_file(cache, key), "is gone or was changed since it was written")
-    untouched = (
-        Audit(True, "every observed entry came back bit-identical")
-        if about["observed_untouched"]
-        else Audit(None, "a control that hides all values")
-    )
     return Imputation(
         completed=completed,
         draws=arrays.read(folder / "draws.safetensors")[0] if drawn(about) else None,
         scores=about["scores"],
-        audits={"observed-untouched": untouched},
+        audits=msgspec.convert(about["audits"], dict[str, Audit]),
         costs=about["costs"],
         errors=errors,
     )

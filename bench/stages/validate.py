@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.cohort import Cohort, Series, Task
+from bench.contract import LARGEST
 from bench.errors import PluginError
 from bench.registry import Spec
 from bench.splits import crossing
-from bench.stages.handed import difference, is_text, kind_of
+from bench.stages.handed import difference, is_plain, is_text, kind_of
 from bench.stages.score import unfit
 
 
@@ -45,6 +46,12 @@ def _problems(cohort: Cohort, spec: Spec) -> Iterator[str]:
         yield f"targets must be those of the declared tasks: {', '.join(sorted(spec.tasks))} ({found})"
         return
     yield from filter(None, map(unfit, spec.tasks.values()))
+    strange = [
+        f"{what} must be a plain NumPy array, not {kind_of(a)}" for what, a in _arrays(cohort, spec) if not is_plain(a)
+    ]
+    if strange:
+        yield strange[0]
+        return
     for name, target in cohort.targets.items():
         yield from (f"{name}: {said}" for said in _of_target(target, spec.tasks[name], n))
     for name, outputs in cohort.oracle.items():
@@ -69,12 +76,27 @@ def _problems(cohort: Cohort, spec: Spec) -> Iterator[str]:
         yield from (f"{name}: {said}" for said in _of_series(series, n, cohort.length))
 
 
+def _arrays(cohort: Cohort, spec: Spec) -> Iterator[tuple[str, object]]:
+    """Every array of numbers, and what it is called."""
+    yield "statics", cohort.statics
+    yield from ((f"the target {name}", target) for name, target in cohort.targets.items())
+    yield from (("an oracle", outputs) for outputs in cohort.oracle.values())
+    yield from (("a split", parts) for parts in cohort.splits.values())
+    for name, series in cohort.modalities.items():
+        for part in ("grid", "observed", "times", "available", "filled"):
+            yield f"{part} of {name}", getattr(series, part)
+        for part in ("offsets", "times", "values"):
+            yield f"{part} of the events of {name}", getattr(series.events, part)
+
+
 def _of_target(target: np.ndarray, task: Task, n: int) -> Iterator[str]:
     shape = task.target_shape(n)
     if target.shape != shape or target.dtype != np.float32:
         yield f"the target is {kind_of(target)}, expected float32 {shape}"
         return
     known = np.unique(target[~np.isnan(target)])
+    if task.kind == "regression" and (np.abs(known) > LARGEST).any():
+        yield f"the target has values that are infinite or beyond {LARGEST:g}, too large to compute with"
     allowed = np.arange(task.outputs if task.kind == "multiclass" else 2)
     if task.kind != "regression" and not np.isin(known, allowed).all():
         strange = int((~np.isnan(target) & ~np.isin(target, allowed)).sum())

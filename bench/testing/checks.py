@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from bench.contract import TOLERANCE
 from bench.registry import Kind
 
 if TYPE_CHECKING:
     from bench.testing.subject import Subject
-
-TOLERANCE = 1e-5
-"""How far results that are equal on paper may differ, in standardised units: rounding depends on the batch shape."""
 
 
 class Violation(AssertionError):
@@ -85,11 +83,11 @@ def checks_of(kind: Kind) -> dict[str, Check]:
 
 
 def require_same(a: np.ndarray, b: np.ndarray, what: str, exact: bool = True) -> None:
-    """Require two results to be equal (bit for bit, or within TOLERANCE), NaN in the same places."""
+    """Require two results to be equal (bit for bit, or up to rounding, `bench.contract.TOLERANCE`), NaN in the same places."""
     require(a.shape == b.shape, f"{what}: shape {a.shape} became {b.shape}")
     same = np.array_equal(a, b, equal_nan=True)
     if not exact and not same:
-        same = np.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+        same = np.allclose(a, b, rtol=TOLERANCE["fp32"], atol=TOLERANCE["fp32"], equal_nan=True)
     if not same:
         difference = np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64))
         worst = float(np.nanmax(difference)) if np.isfinite(difference).any() else float("nan")

@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.cohort import Cohort
 from bench.components import Component, Dataset, Fuser, Imputer, Interrupted, NotFitted, Scenario
+from bench.contract import separate
 from bench.testing.checks import NotReached, Violation, promise, require, require_same, skip
 from bench.testing.subject import Parts, Subject, leaves, mapped, with_values
 from bench.testing.worker import apply_elsewhere
@@ -137,6 +138,20 @@ def order_has_no_effect(subject: Subject) -> None:
     turned = subject.apply(subject.fitted(), test.take(backwards))
     for name in whole:
         require_same(whole[name][backwards], turned[name], f"{name} in reversed order", exact=False)
+
+
+@promise("imputer", "fuser")
+def earlier_calls_have_no_effect(subject: Subject) -> None:
+    """What it was applied to before changes nothing: after other records, and once more, it gives what it gave at first."""
+    subject.require_reproducible()
+    subject.returned()
+    component, test = subject.fit(subject.small), subject.small.test
+    other = separate(component)
+    first = subject.apply(component, test)
+    subject.apply(other, test.take(np.arange(len(test))[-2:]))
+    for again in (subject.apply(other, test), subject.apply(component, test)):
+        for name in first:
+            require_same(first[name], again[name], f"{name} after other calls", exact=False)
 
 
 @promise("imputer", "fuser")

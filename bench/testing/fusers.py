@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context
+from bench.contract import broken_predictions
 from bench.errors import BenchError
 from bench.stages.audits import REACHED, SHIFT, overwritten
 from bench.stages.score import METRICS
@@ -24,24 +25,14 @@ LEARNT = 0.7
 
 
 def require_form(subject: Subject, cohort: Cohort, result: dict[str, Any], task: Task | None = None) -> None:
-    """Require the shape, dtype and range that `predict` promises for the task."""
-    task, array = task or subject.task, result["predictions"]
-    require(isinstance(array, np.ndarray), f"predict returned {type(array).__name__}, not a NumPy array")
-    wanted = (len(cohort), task.outputs)
-    require(array.shape == wanted, f"predictions have shape {array.shape}; [n, outputs] is {wanted}")
-    require(array.dtype == np.float32, f"predictions are {array.dtype}, not float32")
-    bad = int((~np.isfinite(array)).sum())
-    require(bad == 0, f"{bad} of {array.size} predictions are not finite numbers")
-    if task.kind != "regression":
-        require(array.min() >= 0 and array.max() <= 1, f"probabilities from {array.min():.3g} to {array.max():.3g}")
-    if task.kind == "multiclass":
-        worst = float(np.abs(array.sum(axis=1) - 1).max())
-        require(worst < 1e-4, f"the probabilities of a record sum to 1 only up to {worst:.3g}")
+    """Require the type, shape, dtype and range that `predict` promises for the task."""
+    problem = broken_predictions(result["predictions"], task or subject.task, len(cohort))
+    require(not problem, problem)
 
 
 @promise("fuser")
 def output_form(subject: Subject) -> None:
-    """`predict` gives float32 [n, outputs], finite; probabilities lie in [0, 1] and those of classes sum to 1."""
+    """`predict` gives a plain array, float32 [n, outputs], finite; probabilities lie in [0, 1], those of classes sum to 1."""
     require_form(subject, subject.data.test, subject.returned())
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from bench import arrays
 from bench.cohort import Cohort, Series, bin_events
 from bench.components import Context
+from bench.contract import broken_completion, moved, separate
+from bench.stages.imputer_audits import audit_imputer
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise, require, require_same, skip
 from bench.testing.common import needs_form, works_on
@@ -17,23 +19,14 @@ from bench.testing.subject import Parts, Subject, each, emptied, parts, with_val
 
 
 def require_form(subject: Subject, cohort: Cohort, result: Any) -> None:
-    """Require the shape, dtype and content that `impute` promises, as far as the tags let them stand."""
-    require(isinstance(result, dict), f"impute returned {type(result).__name__}, not a dict")
-    require(set(result) == set(cohort.modalities), f"modalities {sorted(result)} for {sorted(cohort.modalities)}")
-    for name, series in cohort.modalities.items():
-        array = result[name]
-        require(isinstance(array, np.ndarray), f"{name} is a {type(array).__name__}, not a NumPy array")
-        wanted = (subject.draws, *series.grid.shape)
-        require(array.shape == wanted, f"{name} has shape {array.shape}; [draws, n, length, channels] is {wanted}")
-        require(array.dtype == np.float32, f"{name} is {array.dtype}, not float32")
-        if not subject.has("leaves_nan"):
-            bad = int((~np.isfinite(array)).sum())
-            require(bad == 0, f"{name}: {bad} of {array.size} values are not finite numbers")
+    """Require the type, shape, dtype and content that `impute` promises, as far as the tags let them stand."""
+    problem = broken_completion(result, cohort, subject.draws, subject.spec.tags)
+    require(not problem, problem)
 
 
 @promise("imputer")
 def output_form(subject: Subject) -> None:
-    """`impute` gives, per modality, finite float32 [draws, n, length, channels] (NaN only if tagged leaves_nan)."""
+    """`impute` gives plain arrays, per modality float32 [draws, n, length, channels], finite (NaN only if tagged leaves_nan)."""
     require_form(subject, subject.data.test, subject.returned())
 
 
@@ -42,10 +35,21 @@ def observed_untouched(subject: Subject) -> None:
     """What was observed comes back bit-identical, in every draw."""
     if subject.has("hides_values"):
         skip("tagged hides_values")
+    test = subject.data.test
     for name, result in subject.result().items():
-        series = subject.data.test.modalities[name]
-        for draw in np.moveaxis(result, 1, 0):
-            require_same(series.grid[series.observed], draw[series.observed], f"observed entries of {name}")
+        count, largest = moved(test.modalities[name], np.moveaxis(result, 1, 0))
+        require(not count, f"{count} observed entries of {name} came back changed, by up to {largest:.3g}")
+
+
+@promise("imputer")
+def imputer_independent(subject: Subject) -> None:
+    """Completed again alone, in other company and another order, or after other calls, a record gets the same values."""
+    subject.require_reproducible()
+    needs_form(subject, require_form)
+    fitted, test = subject.fit(subject.small), subject.small.test
+    unused, stage = separate(fitted), subject.raw(fitted, subject.small.test)
+    found = audit_imputer(fitted, unused, subject.spec, test, stage, Context(), alone=4)
+    require(not found.independent, found.independent)
 
 
 @promise("imputer")
@@ -81,9 +85,12 @@ def draws_nested(subject: Subject) -> None:
         skip("not tagged draws")
     subject.require_reproducible()
     test = subject.data.test
-    few, many = (subject.fitted().impute(test, draws, Context()) for draws in (2, 4))
-    for name in few:
-        require_same(few[name], many[name][:2], f"the first 2 of 4 draws of {name}", exact=not subject.has("torch"))
+    many = subject.fitted().impute(test, 4, Context())
+    for draws in (1, 2, 3):
+        few = subject.fitted().impute(test, draws, Context())
+        for name in few:
+            what = f"the first {draws} of 4 draws of {name}"
+            require_same(few[name], many[name][:draws], what, exact=not subject.has("torch"))
 
 
 @promise("imputer")

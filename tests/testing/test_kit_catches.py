@@ -44,9 +44,9 @@ def test_an_honest_component_keeps_every_promise(kind: str, name: str, declared:
 @pytest.mark.parametrize(
     ("name", "caught_by"),
     [
-        ("LeaksAcrossPatients", {"other_records_have_no_effect", "same_alone_or_together"}),
-        ("DependsOnPlace", {"order_has_no_effect", "same_alone_or_together"}),
-        ("DependsOnBatchSize", {"same_alone_or_together"}),
+        ("LeaksAcrossPatients", {"other_records_have_no_effect", "same_alone_or_together", "imputer_independent"}),
+        ("DependsOnPlace", {"order_has_no_effect", "same_alone_or_together", "imputer_independent"}),
+        ("DependsOnBatchSize", {"same_alone_or_together", "imputer_independent"}),
         ("IgnoresDraws", {"draws_honoured"}),
         ("ReturnsOneDraw", {"draws_honoured", "output_form"}),
         ("DrawsNotNested", {"draws_nested"}),
@@ -82,6 +82,23 @@ def test_a_dataset_that_reads_files_it_does_not_list_is_caught(name: str, caught
     (tmp_path / "more" / "longer.txt").write_text("")
     (tmp_path / "stays.csv").write_text("6")
     assert _failed(check(name, registry, data_root=tmp_path)) == caught_by
+
+
+@pytest.mark.parametrize("name", ["LearnsFromCalls", "RemembersFirstCall", "CountsCalls", "FuserRemembersFirstCall"])
+def test_what_depends_on_earlier_calls_is_caught_whatever_the_company(name: str) -> None:
+    registry = Registry()
+    if name.startswith("Fuser"):
+        registry.fuser(name, f"bad_histories:{name}")
+    else:
+        registry.imputer(name, f"bad_histories:{name}", tags=("draws",), randomness="seeded")
+    assert "earlier_calls_have_no_effect" in _failed(check(name, registry))
+
+
+@pytest.mark.parametrize("name", ["SortsDraws", "PairsDraws"])
+def test_draws_that_depend_on_their_number_are_caught(name: str) -> None:
+    registry = Registry()
+    registry.imputer(name, f"bad_histories:{name}", tags=("draws",), randomness="seeded")
+    assert "draws_nested" in _failed(check(name, registry))
 
 
 @pytest.mark.parametrize("name", ["IgnoresStop", "GoesOnElsewhere"])
@@ -120,7 +137,8 @@ def test_a_bad_fuser_fails_exactly_the_checks_it_lies_to(name: str, caught_by: s
 @pytest.mark.parametrize(
     ("name", "caught_by"),
     [
-        ("Remembers", {"decided_by_record"}),
+        # The last two hide as a run does, and a run refuses masks that depend on earlier calls.
+        ("Remembers", {"decided_by_record", "share_as_promised", "one_bin"}),
         ("HidesTooMuch", {"share_as_promised"}),
         ("CountsInsteadOfMasks", {"mask_form"}),
         ("HidesInPlace", {"hides"}),

@@ -44,6 +44,14 @@ class AroundParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     beacon: str = ""
 
 
+DRAWING = ("Draws", "BatchMean", "Unnested", "Moves", "Spills", "Masks")
+LIARS = {
+    "honest": "Draws", "batchmean": "BatchMean", "unnested": "Unnested", "moves": "Moves", "spills": "Spills",
+    "masks": "Masks", "logits": "Logits", "counts": "Counts", "masked": "Masked", "huge": "Huge", "firstcall": "FirstCall",
+    "validlogits": "LogitsOnValid",
+}  # fmt: skip
+
+
 @hookimpl
 def bench_register(registry):
     registry.dataset(
@@ -71,3 +79,7 @@ def bench_register(registry):
         "around", "bench_toy.parts:Around", params=AroundParams, tags=("draws",), randomness="seeded", seconds=0.1,
         summary="draws around the training mean",
     )  # fmt: skip
+    for name, attribute in LIARS.items():
+        kind = registry.imputer if attribute in DRAWING else registry.fuser
+        declared = {"tags": ("draws",), "randomness": "seeded"} if attribute in DRAWING else {}
+        kind(name, f"bench_toy.liars:{attribute}", summary="breaks a promise", seconds=0.01, **declared)

@@ -1,0 +1,188 @@
+"""Audits made inside every impute stage: a seeded sample of its own records is completed again, otherwise than in the stage.
+
+`imputer-independent`: alone, in other company and another order, and after other calls, a record gets the values it got in
+the stage. `draws-nested`: asked for another number of draws, the first ones are the same. Both up to rounding
+(`bench.contract.TOLERANCE`).
+
+Time. A stage may spend `SHARE` of its own seconds on this, and `LEAST` seconds in any case. Two calls are always made: one
+record alone with another number of draws, and a few in other company; where draws are so dear that this alone would take too
+long, with fewer draws. More follow, up to `ALONE` records, while one more call like the last fits into the time. How many records
+it came to and how long it took stand in the costs, not here: findings shall not differ from run to run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench import memory, seeds
+from bench.cohort import Cohort
+from bench.components import Context, Imputer, Interrupted
+from bench.contract import TOLERANCE, apart, broken_completion
+from bench.execute.failure import class_of, text_of
+from bench.records import Audit
+from bench.registry import Spec
+
+ALONE, COMPANY = 16, 64
+"""Records that are completed again alone, and in one call in other company, at most (of small cohorts half)."""
+
+SHARE, LEAST = 0.02, 1.0
+"""What the audits may cost: this share of the stage's seconds, or so many seconds where that is less."""
+
+Completed = Mapping[str, np.ndarray]
+"""modality -> float32 [draws, n, length, channels]"""
+
+
+@dataclass
+class ImputerAudits:
+    """What was found. independent, nested: what differed first, "" where nothing did; records: how many were completed again."""
+
+    imputer: Imputer
+    spec: Spec
+    cohort: Cohort
+    stage: Completed
+    context: Context
+    limit: float
+    independent: str = ""
+    nested: str = ""
+    seconds: float = 0.0
+    _seen: set[int] = field(default_factory=set)
+
+    @property
+    def draws(self) -> int:
+        """How many the stage asked for."""
+        return len(next(iter(self.stage.values())))
+
+    @property
+    def several(self) -> bool:
+        return "draws" in self.spec.tags
+
+    @property
+    def records(self) -> int:
+        return len(self._seen)
+
+    @property
+    def results(self) -> dict[str, Audit]:
+        """By name, as a record keeps them."""
+        if self.spec.randomness == "stochastic":
+            excused = Audit(None, "declared stochastic: two results cannot be compared")
+            return {"imputer-independent": excused, "draws-nested": excused}
+        same = "records completed again, alone and in other company and order, got the same values"
+        nested = Audit(not self.nested, self.nested or "the first draws are the same, however many are asked for")
+        return {
+            "imputer-independent": Audit(not self.independent, self.independent or same),
+            "draws-nested": nested if self.several else Audit(None, "returns a single draw"),
+        }
+
+    def run(self, unused: Imputer, alone: int, seconds: float, key: str) -> None:
+        """Make the calls. unused: the fitted imputer without a call behind it; alone: how many records are completed alone at
+        most; seconds: what the stage's own calls took.
+        """
+        if self.spec.randomness == "stochastic":
+            return
+        most = max(2, min(COMPANY, len(self.cohort) // 2))
+        order = sample(self.cohort, max(most, alone), key)
+        first, rest = order[:1], order[1:]
+        draws, other = self._affordable(seconds), (self.draws + 1) // 2 if self.draws > 1 else 1 + self.several
+        few = min(draws, other) if draws > 1 else other
+        each = self._again(unused, first, few, "alone") / few * draws
+        company = max(2, int(min((self.limit - self.seconds) / max(each, 1e-9), most)))
+        self._again(
+            self.imputer, np.concatenate([rest[: company - 1][::-1], first]), draws, "in other company and order"
+        )
+        numbers = sorted({1, self.draws - 1, self.draws + 1} - {0, few}) if self.several else []
+        further = [(first, number) for number in numbers] + [(record, draws) for record in rest[: alone - 1, None]]
+        for record, number in further:
+            if self.independent or self.nested or self.seconds + each > self.limit:
+                return
+            each = self._again(unused, record, number, "alone") / number * draws
+
+    def _affordable(self, seconds: float) -> int:
+        """With how many draws three records can be completed in the time there is, from the seconds of the stage: 2 at least."""
+        three = 3 * seconds / len(self.cohort)
+        return self.draws if three <= self.limit else min(self.draws, max(2, int(self.draws * self.limit / three)))
+
+    def _again(self, imputer: Imputer, index: np.ndarray, draws: int, how: str) -> float:
+        """Complete some records again and compare them with what the stage made of them; the seconds that the call took.
+
+        Where another number of draws gives other values, the same records with the stage's number of draws tell whether it is
+        that number or their company that counts.
+        """
+        before = self.seconds
+        completed, problem = self._call(imputer, index, draws)
+        took = self.seconds - before
+        stage = {name: values[:, index] for name, values in self.stage.items()}
+        self._seen |= set(index.tolist())
+        differs = problem or self._difference(completed, stage)
+        if not differs:
+            return took
+        if draws == self.draws:
+            self.independent = self.independent or f"{how}, {differs}"
+            return took
+        whole, problem = self._call(imputer, index, self.draws)
+        dependent = problem or self._difference(whole, stage)
+        if dependent:
+            self.independent = self.independent or f"{how}, {dependent}"
+            differs = self._difference(completed, whole) if completed and whole else ""
+        if differs:
+            self.nested = self.nested or f"asked for {draws} draws and for {self.draws}, {differs}"
+        return took
+
+    def _call(self, imputer: Imputer, index: np.ndarray, draws: int) -> tuple[Completed, str]:
+        """What it gives for these records, or nothing and what is wrong with it."""
+        began = time.perf_counter()
+        part = self.cohort.take(index)
+        try:
+            completed = imputer.impute(part, draws, self.context)
+        except Interrupted:
+            raise
+        except Exception as error:
+            if memory.exhausted(error, text_of(error)):
+                raise
+            return {}, f"it raised {class_of(type(error))}"
+        finally:
+            self.seconds += time.perf_counter() - began
+        problem = broken_completion(completed, part, draws if self.several else 1, self.spec.tags)
+        return ({}, problem) if problem else (completed, "")
+
+    def _difference(self, one: Completed, two: Completed) -> str:
+        """In words, how far the draws that both have are apart; "" where it is rounding."""
+        precision = self.context.precision if "torch" in self.spec.tags else "fp32"
+        for name in one:
+            common = min(len(one[name]), len(two[name]))
+            by = apart(one[name][:common], two[name][:common], TOLERANCE[precision])
+            if by:
+                return f"values of {name} differ by up to {by:.1g}"
+        return ""
+
+
+def sample(cohort: Cohort, most: int, key: str) -> np.ndarray:
+    """Places of up to so many records, at random by the key; after the first one, one record that lacks each modality."""
+    order = seeds.generator(0, "audit", "imputer", key).permutation(len(cohort))
+    lacking = [order[~series.available[order]][:1] for series in cohort.modalities.values()]
+    chosen = np.concatenate([order[:1], *lacking, order]).tolist()
+    return np.array(list(dict.fromkeys(chosen))[:most], int)
+
+
+def audit_imputer(
+    imputer: Imputer,
+    unused: Imputer,
+    spec: Spec,
+    cohort: Cohort,
+    stage: Completed,
+    context: Context,
+    *,
+    key: str = "",
+    seconds: float = 0.0,
+    limit: float = float("inf"),
+    alone: int = ALONE,
+) -> ImputerAudits:
+    """Audit what an imputer made of a cohort (`stage`, all draws). unused: the imputer as it was fitted, not called since.
+    seconds: what the stage's calls took; limit: what these may take; key: decides the sample.
+    """
+    audits = ImputerAudits(imputer, spec, cohort, stage, context, limit)
+    audits.run(unused, alone, seconds, key)
+    return audits
