@@ -42,7 +42,7 @@ from bench.errors import UsageError
 from bench.leaderboard.aggregate import higher_is_better, join
 from bench.leaderboard.redact import redact
 from bench.leaderboard.storage import save_export
-from bench.records import Export, Method, Record, method_of
+from bench.records import Export, Method, Record, failed_audits, method_of
 from bench.stats import Table, table_of
 
 Verdict = Literal["worse", "not-comparable", "inconclusive", "improved", "same"]
@@ -146,11 +146,18 @@ def gate(baseline: Export, new: Export, alpha: float = 0.05, tolerance: float = 
 
 
 def _methods(export: Export) -> dict[Method, Cells]:
+    """The scored cells of each method; what an audit cell of it failed is held against all of them."""
     cells, _ = join(export)
     methods: dict[Method, Cells] = {}
     for at, record in cells.items():
         if not at.audit:
             methods.setdefault(method_of(at), {})[at.seed] = record
+    for at, record in cells.items():
+        failed = {name: record.audits[name] for name in failed_audits(record)} if at.audit and record else {}
+        for seed, scored in methods.get(method_of(at), {}).items() if failed else ():
+            if scored is not None:
+                audits = {**scored.audits, **failed}
+                methods[method_of(at)][seed] = msgspec.structs.replace(scored, audits=audits)
     return methods
 
 
@@ -159,8 +166,8 @@ def _primaries(export: Export) -> dict[str, str]:
 
 
 def _score(record: Record | None, metric: str) -> float | None:
-    """The primary score of an ok cell."""
-    return record.scores.get(metric) if record and record.status == "ok" else None
+    """The primary score of an ok cell that failed no audit."""
+    return record.scores.get(metric) if record and record.status == "ok" and not failed_audits(record) else None
 
 
 def _noise(methods: Mapping[Method, Cells], primaries: Mapping[str, str]) -> dict[Method, _Noise]:
@@ -246,6 +253,8 @@ def _list(values: Iterable[str]) -> str:
 def _state(record: Record | None) -> str:
     if record is None:
         return "not-run"
+    if failed := failed_audits(record):
+        return f"the audit {' and '.join(sorted(failed))} failed"
     if record.status == "ok":
         return "ok, but its primary score is not a number"
     return f"{record.status}: {record.reason}" if record.reason else record.status

@@ -41,6 +41,11 @@ IMPUTER_AUDITS = ("observed-untouched", "imputer-independent", "draws-nested")
 """Audits of an imputation, made in the impute stage; all cells that share it have their outcomes."""
 
 
+def failed_audits(record: Record) -> dict[str, str]:
+    """The audits that a record failed: name -> what was measured."""
+    return {name: audit.detail for name, audit in record.audits.items() if audit.passed is False}
+
+
 class Pattern(msgspec.Struct, frozen=True):
     """The test records to which the same modalities were available, after hiding; see `bench.stages.patterns`.
 

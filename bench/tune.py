@@ -102,11 +102,15 @@ class Seen(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def seen(record: Record, metric: str) -> Seen:
-    """The only place where a record is read; test scores are none of its business."""
+def seen(record: Record, metric: str, failed: Sequence[str] = ()) -> Seen:
+    """The only place where a score is read; test scores are none of its business. failed: names of the audits that the cell
+    failed; its score is then none.
+    """
     score = record.validation.get(metric)
     costs = record.costs
     seconds = costs.get("seconds", costs.get("fit_seconds", 0.0) + costs.get("predict_seconds", 0.0))
+    if record.status == "ok" and failed:
+        return Seen("ok", f"failed the audit {', '.join(failed)}", None, seconds)
     if record.status == "ok" and (score is None or not math.isfinite(score)):
         return Seen("ok", f"the validation part has no {metric}", None, seconds)
     return Seen(record.status, record.reason, score if record.status == "ok" else None, seconds)
@@ -263,11 +267,14 @@ def check_same(known: Tuned, protocol: Protocol, path: Path) -> None:
 
 
 class Ran(msgspec.Struct, frozen=True):
-    """What came of running a request: its cells, the records by key, and whether any cell's turn did not come."""
+    """What came of running a request: its cells, the records by key, and whether any cell's turn did not come. failed: key ->
+    names of the audits that the cell failed.
+    """
 
     cells: Sequence[Cell]
     records: Mapping[str, Record]
     stopped: bool
+    failed: Mapping[str, Sequence[str]] = {}
 
 
 def tune(
@@ -294,6 +301,8 @@ def tune(
         for name, new in rows.items():
             for row in new:
                 cells = [cell for cell in ran.cells if cell.fuser.name == name and cell.coordinates.fuser == row.label]
-                going[name].take([seen(ran.records[cell.key], protocol.metric) for cell in cells])
+                going[name].take(
+                    [seen(ran.records[cell.key], protocol.metric, ran.failed.get(cell.key, ())) for cell in cells]
+                )
         count = min(1, ask.trials - max(len(search.tried) for search in going.values()))
     return {name: search.result(protocol.higher) for name, search in going.items()}

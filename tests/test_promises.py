@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from project import Project
 
@@ -45,6 +47,20 @@ def test_cells_that_take_an_imputation_from_the_cache_have_its_audits(run) -> No
     assert "impute mcar" not in done.stderr
     for name, audit in BROKEN.items():
         assert f"audit failed: {name}: {audit} (" in done.stderr
+
+
+def test_the_table_has_them_below_without_a_rank_and_with_the_reason(run) -> None:
+    project, _ = run
+    project.bench("report", project.suite, "--no-costs")
+    board = json.loads((project.folder / "results/leaderboards/toy.json").read_bytes())
+    (table,), (imputation,) = board["tables"], board["imputation"]
+    assert [row["imputer"] for row in table["rows"] if row["rank"]].count("honest") == 2
+    for row in table["rows"]:
+        assert (row["rank"] is None) == (row["imputer"] in BROKEN)
+        assert f"audit {BROKEN[row['imputer']]} failed" in row["unranked"] if row["imputer"] in BROKEN else True
+    for row in imputation["rows"]:
+        assert bool(row["unranked"]) == (row["imputer"] in BROKEN)
+        assert (row["tie_group"] is None) == (row["imputer"] in BROKEN)
 
 
 def test_what_the_audits_cost_stands_in_the_costs_and_is_within_the_bound(run) -> None:

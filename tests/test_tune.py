@@ -221,6 +221,22 @@ def test_controls_are_tuned_too_unless_fusers_are_named(ask):
     assert not understood(ask).request.suite.controls.imputer
 
 
+def test_a_trial_that_failed_an_audit_has_no_score_and_is_never_chosen(ask):
+    """The best trials break a promise: another one is chosen, and the file says why."""
+    world = World(ask.registry, rate)
+
+    def run(request):
+        ran = world(request)
+        failed = {cell.key: ["batch-independent"] for cell in ran.cells if rate(cell) == 0.3}
+        return msgspec.structs.replace(ran, failed=failed)
+
+    found = tuned(ask, "fuser=flat", "trials=9", world=run)["flat"]
+    assert found.chosen["rate"] == 0.2
+    lost = [trial for trial in found.trial if trial.values["rate"] == 0.3]
+    assert len(lost) == 3
+    assert {(trial.score, trial.reason) for trial in lost} == {(None, "failed the audit batch-independent")}
+
+
 def test_trials_have_no_audit_cells(ask):
     ask.text = ask.text.replace("cells = []", 'cells = ["repeat", "permuted-labels"]')
     world = World(ask.registry, rate)

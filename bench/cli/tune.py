@@ -33,6 +33,7 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
 
     ask = tuning.asked(words, registry)
     version()  # before anything is run: tuning cannot do without it
+    from bench.records import failed_audits
     from bench.run import prepare
 
     prepared = prepare(ask.request, registry, fetch=say)
@@ -47,7 +48,8 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
     def run(request: Request) -> Ran:
         ready = prepare(_within(request, time.monotonic() - begun), registry, fetch=say)
         outcomes.append(carry_out(ready, remember=False))
-        return tuning.Ran(ready.plan.cells, ready.done, bool(outcomes[-1].unfinished))
+        failed = {key: sorted(failed_audits(record)) for key, record in ready.done.items()}
+        return tuning.Ran(ready.plan.cells, ready.done, bool(outcomes[-1].unfinished), failed)
 
     found = tuning.tune(ask, registry, protocol, run, say)
     for name in dict.fromkeys(name for outcome in outcomes for name in outcome.warnings):

@@ -18,7 +18,7 @@ from bench.leaderboard.flat import to_csv
 from bench.leaderboard.markdown import to_markdown
 from bench.leaderboard.redact import redact
 from bench.leaderboard.storage import load_export, save_export
-from bench.records import Export
+from bench.records import Export, Method
 
 __all__ = ["aggregate_export", "load_export", "redact", "render", "save_export", "write"]
 
@@ -33,9 +33,14 @@ def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[
     """
     cells, notes = join(export)
     board = aggregate(export, cells, notes, wall_costs)
+    unranked = {
+        Method(table.task, table.modalities, table.scenario, row.imputer, row.fuser): row.unranked
+        for table in board.tables
+        for row in table.rows
+    }
     rendered = {
         "md": to_markdown(board).encode(),
-        "csv": to_csv(export, cells, wall_costs).encode(),
+        "csv": to_csv(export, cells, unranked, wall_costs).encode(),
         "json": msgspec.json.format(msgspec.json.encode(board, order="deterministic"), indent=1) + b"\n",
     }
     if page:

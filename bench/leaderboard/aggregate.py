@@ -10,7 +10,7 @@ import msgspec
 
 from bench.leaderboard.agreement import agreements
 from bench.leaderboard.attribution import attributions
-from bench.leaderboard.audits import audit_results
+from bench.leaderboard.audits import OF_CELL, audit_results, failure
 from bench.leaderboard.board import Board, Cost, PublishedScore, Row, Score, Table
 from bench.leaderboard.gains import gain_tables
 from bench.leaderboard.imputation import curves, imputation_tables, imputer_costs
@@ -159,14 +159,15 @@ def _table(
     for method, cells in methods.items():
         row = rows[method] = _row(export, method, cells, task)
         row.audits = audit_results(cells, audit_cells.get(method, {}))
+        row.unranked = failure(row.audits)
     _forget_lonely_fuser(rows.values())
     sign = -1 if higher_is_better(primary) else 1
-    ranked = sorted((m for m in rows if rows[m].complete), key=lambda m: (sign * rows[m].scores[primary].mean, m))
+    ranked = sorted((m for m in rows if rows[m].eligible), key=lambda m: (sign * rows[m].scores[primary].mean, m))
     for place, method in enumerate(ranked):
         before = rows[ranked[place - 1]] if place else None
         tied = before is not None and before.scores[primary].mean == rows[method].scores[primary].mean
         rows[method].rank = before.rank if tied and before else place + 1
-    rest = sorted((m for m in rows if not rows[m].complete), key=lambda m: (not rows[m].seeds_ok, m))
+    rest = sorted(rows.keys() - set(ranked), key=lambda m: (not rows[m].complete, not rows[m].seeds_ok, m))
     inside = [record for cells in methods.values() for record in cells.values() if record]
     found, different = counts(inside)
     notes = [*split_notes(export, inside, found.pop(CROSSING, None)), *protocol_notes(export, inside), *different]
@@ -184,9 +185,26 @@ def _table(
         rows=[rows[method] for method in [*ranked, *rest]],
         notes=notes,
     )
+    table.notes += _unranked_notes(table.rows)
     _compare(table, key, ranked, rows, export.statistics)
     _place_published(table, key, export)
     return table
+
+
+def _unranked_notes(rows: Collection[Row]) -> list[str]:
+    """How many rows lost their rank to an audit, and what an audit that was run for one row alone means for the others."""
+    lost = [row for row in rows if row.unranked]
+    notes = [f"**{len(lost)} of {len(rows)} methods failed an audit and have no rank**; the rows say which."] * bool(
+        lost
+    )
+    for row in lost:
+        once = [name for name in OF_CELL.values() if name in row.audits and row.audits[name].state == "failed"]
+        if once and any(other.fuser == row.fuser and not other.unranked for other in rows):
+            notes.append(
+                f"**{', '.join(once)} failed for {row.name}.** It is run once per task and fuser: other rows of {row.fuser} were "
+                "not tried."
+            )
+    return notes
 
 
 def _forget_lonely_fuser(rows: Collection[Row]) -> None:
@@ -248,7 +266,9 @@ def _compare(
 ) -> None:
     """Intervals, tie groups, the resolution floor, and what must be said about controls."""
     if not ranked:
-        table.notes.append("No method has all of its seeds: nothing is ranked.")
+        complete = any(row.complete for row in rows.values())
+        why = "Every method that has all of its seeds failed an audit" if complete else "No method has all of its seeds"
+        table.notes.append(f"{why}: nothing is ranked.")
         return
     about = [t for t in (statistics.tables if statistics else []) if (t.task, t.modalities, t.scenario) == key]
     stored = next((t for t in about if t.metric == table.primary), None)

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench import seeds
 from bench.leaderboard.board import Agreement, Contrary, Difference, Imputation, Row, Table
-from bench.leaderboard.imputation import imputer_of, is_ranked, signed
+from bench.leaderboard.imputation import imputer_of, signed
 from bench.records import Comparison, Method, Statistics
 
 EXACT = 8
@@ -21,7 +21,7 @@ PERMUTATIONS = 20_000
 def agreements(
     tables: Sequence[Table], imputation: Sequence[Imputation], statistics: Statistics | None
 ) -> list[Agreement]:
-    """One per table with scores on hidden entries and fuser, in the order of the tables; complete rows only.
+    """One per table with scores on hidden entries and fuser, in the order of the tables; eligible rows only.
 
     None where all hidden entries lie in modalities that are absent to fusers: predictions cannot depend on those errors.
     """
@@ -31,10 +31,10 @@ def agreements(
         hidden = scored.get((table.modalities, table.scenario))
         if hidden is None or hidden.absent == 1:
             continue
-        errors = {row.imputer: row.scores["all"]["mae"].mean for row in hidden.rows if is_ranked(row)}
+        errors = {row.imputer: row.scores["all"]["mae"].mean for row in hidden.rows if row.eligible}
         for fuser in dict.fromkeys(row.fuser for row in table.rows):
             rows = {
-                row.imputer: row for row in table.rows if row.fuser == fuser and row.complete and row.imputer in errors
+                row.imputer: row for row in table.rows if row.fuser == fuser and row.eligible and row.imputer in errors
             }
             made.append(_agreement(table, fuser, rows, errors, statistics))
     return made

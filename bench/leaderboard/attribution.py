@@ -6,6 +6,7 @@ On a complete block of imputers x fusers, each with every seed, the mean score o
 
 where the effects of each factor sum to 0 (Fisher's two-way layout, one value per cell; Montgomery, Design and Analysis of
 Experiments, chapter 5). Rows with holes are never filled: the largest complete block is used, and what is not in it is named.
+A row that failed an audit is a hole.
 
 Noise. Where the comparisons of a table are stored, the variance of any contrast follows from them exactly: for weights w
 that sum to 0, Var(sum w y) = -1/2 sum w_m w_n SE_mn^2, with SE_mn the stored standard error of the difference of two
@@ -68,7 +69,7 @@ def attributions(
 
 def _attribution(table: Table, methods: Mapping[Method, Cells], stored: Sequence[Comparison]) -> Attribution:
     rows = {(row.imputer, row.fuser): row for row in table.rows}
-    whole = {at for at, row in rows.items() if row.complete}
+    whole = {at for at, row in rows.items() if row.eligible}
     chosen = [complete_block(whole), complete_block({at for at in whole if not rows[at].control})]
     usable = [each for each in dict.fromkeys(chosen) if min(map(len, each)) > 1]
     scores = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bench.leaderboard.board import AuditResult
 from bench.leaderboard.redact import redact_text
@@ -48,6 +48,15 @@ def audit_results(
     results |= {name: AuditResult("not run", why) for name, why in missing.items() if name not in results}
     known = [name for name in AUDITS if name in results]
     return {name: results[name] for name in [*known, *sorted(results.keys() - set(AUDITS))]}
+
+
+def failure(results: Mapping[str, AuditResult], names: Collection[str] = ()) -> str:
+    """Which audits failed and how, in words; "" where none did. names: those that count, all where none is named."""
+    return "; ".join(
+        f"audit {name} failed ({result.detail})" if result.detail else f"audit {name} failed"
+        for name, result in results.items()
+        if result.state == "failed" and (not names or name in names)
+    )
 
 
 def _order(entry: tuple[int, Audit]) -> tuple[int, str, str]:

@@ -53,7 +53,8 @@ class Row(msgspec.Struct, kw_only=True):
 
     scores, validation, interval, rank and tie_group are only there when every planned seed is ok: holes never become
     averages. statuses: status -> how many cells. reasons: why cells are not ok, each once. nobody: the modalities of its set
-    that no record has, so that the row is one of the set without them.
+    that no record has, so that the row is one of the set without them. unranked: the audits that failed, because of which the
+    row has no interval, rank and tie group and takes no part in anything that names a best.
     """
 
     imputer: str
@@ -64,6 +65,7 @@ class Row(msgspec.Struct, kw_only=True):
     seeds_ok: list[int]
     statuses: dict[str, int]
     reasons: list[str]
+    unranked: str = ""
     rank: int | None = None
     tie_group: int | None = None
     scores: dict[str, Score] = {}
@@ -76,6 +78,11 @@ class Row(msgspec.Struct, kw_only=True):
     @property
     def complete(self) -> bool:
         return bool(self.scores)
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be ranked and compared: it has all its scores and failed no audit."""
+        return self.complete and not self.unranked
 
     @property
     def control(self) -> bool:
@@ -161,6 +168,7 @@ class ImputationRow(msgspec.Struct, kw_only=True):
     """One imputer: modality (and "all") -> metric -> score; empty unless every planned seed has scores.
 
     draws, parameters: of the imputer, where its records say so and all seeds agree (parameters 0: does not apply).
+    unranked: the imputer's audits that failed, because of which it stands below, is compared with nobody and never best.
     interval, tie_group, to_best (MAE minus that of the best): of MAE over all entries, where comparisons are stored.
     """
 
@@ -169,11 +177,19 @@ class ImputationRow(msgspec.Struct, kw_only=True):
     seeds_planned: list[int]
     seeds_scored: list[int]
     scores: dict[str, dict[str, Score]]
+    unranked: str = ""
     draws: int | None = None
     parameters: int | None = None
     tie_group: int | None = None
     interval: tuple[float, float] | None = None
     to_best: Difference | None = None
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be ranked and compared: it has the score by which imputers are ordered, MAE over all entries, and failed
+        no audit.
+        """
+        return not self.unranked and "mae" in self.scores.get("all", {})
 
 
 class Imputation(msgspec.Struct, kw_only=True):
@@ -269,7 +285,7 @@ class ImputerCost(msgspec.Struct, kw_only=True):
 class Cost(msgspec.Struct, kw_only=True):
     """What the ok cells of one method took, on average: seconds per stage, seconds per sample, bytes, parameters.
 
-    score: mean of the primary metric, of complete rows. whole: cost of the whole method per name of
+    score: mean of the primary metric, of eligible rows. whole: cost of the whole method per name of
     `bench.leaderboard.pareto.COSTS`, imputer included unless `fuser_only`. front: those of them for which no row of the
     table is at least as good and at least as cheap, and one of both strictly.
     """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bench.differences import sentence
 from bench.leaderboard.aggregate import Cells
 from bench.leaderboard.redact import redact_text
-from bench.records import Audit, Coordinates, Export, Record
+from bench.records import Audit, Coordinates, Export, Method, Record, method_of
 from bench.release import GENERATED
 
 BLOCKS = ("test", "validation", "calibration", "pattern", "imputation", "hidden", "audit", "records", "cost")
@@ -23,13 +23,13 @@ CALIBRATION = ("ece", "brier")
 PLACE = Coordinates.__struct_fields__
 
 
-def to_csv(export: Export, cells: Cells, wall_costs: bool = True) -> str:
-    """Header and one line per planned cell.
+def to_csv(export: Export, cells: Cells, unranked: Mapping[Method, str], wall_costs: bool = True) -> str:
+    """Header and one line per planned cell. unranked: method -> the audits that failed, because of which its row has no rank.
 
     Columns: coordinates, release (of the data), differs (in what the run differs from the suite and its profile; both the same
     on every line, since what reads CSV would not understand a comment above the header), control (0 or 1), key, status,
-    reason, then those of `BLOCKS`, each name that any record has; audits are pass, fail or n.a. Numbers are written in full.
-    wall_costs=False leaves out the costs that differ from run to run.
+    reason, unranked, then those of `BLOCKS`, each name that any record has; audits are pass, fail or n.a. Numbers are written
+    in full. wall_costs=False leaves out the costs that differ from run to run.
     """
     names = _names(record for record in cells.values() if record)
     if not wall_costs:
@@ -40,15 +40,16 @@ def to_csv(export: Export, cells: Cells, wall_costs: bool = True) -> str:
     differs = sentence(export.overrides)
     controls = set(export.control_imputers), set(export.control_fusers)
     release = GENERATED if export.synthetic else export.release
-    named = [*PLACE, "release", "differs", "control", "key", "status", "reason"]
+    named = [*PLACE, "release", "differs", "control", "key", "status", "reason", "unranked"]
     writer.writerow([*named, *(f"{block} {name}" for block in BLOCKS for name in names[block])])
     for at, record in cells.items():
         line = [getattr(at, name) for name in PLACE]
         line += release, differs, int(at.imputer in controls[0] or at.fuser in controls[1])
+        lost = unranked.get(method_of(at), "")
         if record is None:
-            writer.writerow([*line, "", "not-run", "", *([None] * sum(map(len, names.values())))])
+            writer.writerow([*line, "", "not-run", "", lost, *([None] * sum(map(len, names.values())))])
             continue
-        line += record.key, record.status, redact_text(record.reason)
+        line += record.key, record.status, redact_text(record.reason), lost
         line += map(record.scores.get, names["test"])
         line += map(record.validation.get, names["validation"])
         line += [getattr(record.calibration, name, None) for name in names["calibration"]]

@@ -9,14 +9,14 @@ from bench.records import Statistics
 
 
 def gain_tables(statistics: Statistics | None, tables: Sequence[Table]) -> list[Gains]:
-    """One per (task, scenario) with stored gains, in the order of the tables. Both methods must be complete rows."""
+    """One per (task, scenario) with stored gains, in the order of the tables. Both methods must be eligible rows."""
     if statistics is None:
         return []
     made = []
     for task, scenario in dict.fromkeys((table.task, table.scenario) for table in tables):
         inside = [table for table in tables if (table.task, table.scenario) == (task, scenario)]
         primary, higher = inside[0].primary, inside[0].higher[inside[0].primary]
-        complete = {(t.modalities, row.imputer, row.fuser) for t in inside for row in t.rows if row.complete}
+        complete = {(t.modalities, row.imputer, row.fuser) for t in inside for row in t.rows if row.eligible}
         rows = []
         for c in statistics.gains:
             ends = [(m.modalities, m.imputer, m.fuser) for m in (c.a, c.b)]
@@ -39,7 +39,7 @@ def gain_tables(statistics: Statistics | None, tables: Sequence[Table]) -> list[
             )
         if rows:
             best = {
-                t.modalities: (t.rows[0].name, t.rows[0].scores[primary].mean) for t in inside if t.rows[0].complete
+                t.modalities: (t.rows[0].name, t.rows[0].scores[primary].mean) for t in inside if t.rows[0].eligible
             }
             made.append(
                 Gains(

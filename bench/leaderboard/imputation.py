@@ -8,9 +8,10 @@ import statistics as plain
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from bench.leaderboard.audits import audit_results, failure
 from bench.leaderboard.board import Curve, CurveRow, Difference, Imputation, ImputationRow, ImputerCost, Score
 from bench.leaderboard.statements import counted
-from bench.records import Coordinates, Export, ImputationStatistics, Method, Record
+from bench.records import IMPUTER_AUDITS, Coordinates, Export, ImputationStatistics, Method, Record
 from bench.stats import tie_groups
 
 METRICS = ("mae", "rmse", "crps", "coverage50", "coverage90")
@@ -68,9 +69,12 @@ def _table(place: Place, cells: Cells, controls: set[str]) -> Imputation:
     columns = ["all"] * any("all" in scores for scores in used)
     columns += sorted({name for scores in used for name in scores} - {"all"})
     rows = [_row(name, planned[name], seeds, name in controls) for name, seeds in scored.items()]
-    rows.sort(
-        key=lambda row: (not row.scores, row.scores["all"]["mae"].mean if is_ranked(row) else math.inf, row.imputer)
-    )
+    by_imputer: dict[str, dict[Coordinates, Record | None]] = {}
+    for at, record in cells.items():
+        by_imputer.setdefault(at.imputer, {})[at] = record
+    for row in rows:
+        row.unranked = failure(audit_results(by_imputer[row.imputer], {}), IMPUTER_AUDITS)
+    rows.sort(key=lambda row: (not row.scores, *(_order(row) if row.eligible else (math.inf, row.imputer))))
     return Imputation(
         modalities=place[0],
         scenario=place[1],
@@ -125,9 +129,9 @@ def _common(records: Iterable[Record], cost: str) -> int | None:
     return int(value) if value is not None and not values else None
 
 
-def is_ranked(row: ImputationRow) -> bool:
-    """Whether it has the score by which imputers are ordered: MAE over all entries."""
-    return "mae" in row.scores.get("all", {})
+def _order(row: ImputationRow) -> tuple[float, str]:
+    """What eligible rows are ordered by."""
+    return row.scores["all"]["mae"].mean, row.imputer
 
 
 def _entries(used: list[dict[str, dict[str, float]]], columns: list[str]) -> dict[str, float]:
@@ -143,7 +147,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 def _compare(table: Imputation, stored: ImputationStatistics, alpha: float | None) -> None:
     """Intervals, tie groups and differences to the best, where stored comparisons are of this very table."""
-    rows = {imputer_of(table.modalities, table.scenario, row.imputer): row for row in table.rows if is_ranked(row)}
+    rows = {imputer_of(table.modalities, table.scenario, row.imputer): row for row in table.rows if row.eligible}
     about = next((t for t in stored.tables if (t.modalities, t.scenario) == (table.modalities, table.scenario)), None)
     intervals = {i.method: (i.low, i.high) for i in stored.intervals if i.metric == "mae"}
     seeds = sorted({seed for row in table.rows for seed in row.seeds_planned})
@@ -195,7 +199,7 @@ def curves(tables: Iterable[Imputation], stored: ImputationStatistics) -> list[C
         rates = sorted(found)
         metrics = [m for m in METRICS if any(m in table.metrics for table in found.values())]
         rows = {rate: {row.imputer: row for row in found[rate].rows} for rate in rates}
-        names = dict.fromkeys(row.imputer for rate in rates for row in found[rate].rows)
+        names = dict.fromkeys(row.imputer for rate in rates for row in found[rate].rows if not row.unranked)
         made.append(
             Curve(
                 modalities=modalities,
@@ -221,7 +225,7 @@ def curves(tables: Iterable[Imputation], stored: ImputationStatistics) -> list[C
 
 
 def _at(row: ImputationRow | None, metric: str) -> Score | None:
-    return row.scores.get("all", {}).get(metric) if row else None
+    return row.scores.get("all", {}).get(metric) if row and row.eligible else None
 
 
 def _device(record: Record) -> str:

@@ -12,6 +12,7 @@ from bench.leaderboard.board import (
     Curve,
     Difference,
     Imputation,
+    ImputationRow,
     ImputerCost,
     Score,
 )
@@ -96,8 +97,14 @@ def _over_all(table: Imputation) -> tuple[list[str], list[list[str]]]:
             header.append(name)
             columns.append([f"{number:,}" if number else text.NOTHING for number in numbers])
     header.append("seeds")
-    columns.append([f"{len(row.seeds_scored)} of {len(row.seeds_planned)}" for row in rows])
+    columns.append([_seeds(row) for row in rows])
     return header, [list(line) for line in zip(*columns, strict=True)]
+
+
+def _seeds(row: ImputationRow) -> str:
+    """How many seeds have scores, and why the row has no rank all the same."""
+    counts = f"{len(row.seeds_scored)} of {len(row.seeds_planned)}"
+    return f"{counts} (**no rank**: {text.short(row.unranked)})" if row.unranked else counts
 
 
 def _by_modality(table: Imputation) -> str:
@@ -131,7 +138,7 @@ def _scores(table: Imputation, metric: str, modality: str) -> list[str]:
     scores = [row.scores.get(modality, {}).get(metric) for row in table.rows]
     if metric in COVERAGE:
         return [f"{100 * score.mean:.1f} %" if score else text.NOTHING for score in scores]
-    cells = text.best_two(scores, higher=False)
+    cells = text.best_two(scores, higher=False, eligible=[row.eligible for row in table.rows])
     if metric != "crps":
         return cells
     return [

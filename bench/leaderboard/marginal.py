@@ -16,7 +16,7 @@ def members(export: Export, name: str) -> frozenset[str]:
 
 
 def marginals(export: Export, tables: Sequence[Table]) -> list[Marginal]:
-    """One per task, scenario and pair of modality sets of which one has one modality more; methods complete on both."""
+    """One per task, scenario and pair of modality sets of which one has one modality more; methods eligible on both."""
     stored = {(c.a, c.b): c for c in (export.statistics.gains if export.statistics else [])}
     sets = {table.modalities: members(export, table.modalities) for table in tables}
     places: dict[tuple[str, str], list[Table]] = {}
@@ -42,11 +42,11 @@ def _marginal(
     modality: str, smaller: Table, larger: Table, stored: dict[tuple[Method, Method], Comparison]
 ) -> list[Marginal]:
     metric, higher = larger.primary, larger.higher[larger.primary]
-    before = {(row.imputer, row.fuser): row for row in smaller.rows if row.complete}
+    before = {(row.imputer, row.fuser): row for row in smaller.rows if row.eligible}
     rows = []
     for row in larger.rows:
         other = before.get((row.imputer, row.fuser))
-        if other is None or not row.complete or other.seeds_ok != row.seeds_ok:
+        if other is None or not row.eligible or other.seeds_ok != row.seeds_ok:
             continue
         a, b = (
             Method(table.task, table.modalities, table.scenario, row.imputer, row.fuser) for table in (larger, smaller)

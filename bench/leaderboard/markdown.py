@@ -13,15 +13,13 @@ from bench.leaderboard.grid_markdown import grid_sections
 from bench.leaderboard.imputation_markdown import imputation, imputer_costs
 from bench.leaderboard.statements import counted
 
-LONGEST_REASON = 160
-
 HOW_TO_READ = """\
 **Scores** are of the test part: mean ± sample standard deviation over the planned seeds. A row with a missing or failed
-seed has no mean and no rank. The best of a column is **bold**, the second <u>underlined</u>; equal when printed is
-equal. **Tie groups**: the best method leads group 1 together with all that cannot be told apart from it; the best of
-the rest leads group 2, and so on. **Intervals and comparisons**: paired bootstrap over patients and seeds; Holm's
-correction over all pairs of a table. **†** marks a control. **Audits**: passed / applicable. docs/results.md
-explains all of it."""
+seed has no mean and no rank, a row that failed an audit no rank. The best of a column is **bold**, the second
+<u>underlined</u>; equal when printed is equal. **Tie groups**: the best method leads group 1 together with all that
+cannot be told apart from it; the best of the rest leads group 2, and so on. **Intervals and comparisons**: paired
+bootstrap over patients and seeds; Holm's correction over all pairs of a table. **†** marks a control. **Audits**:
+passed / applicable. docs/results.md explains all of it."""
 
 
 def to_markdown(board: Board) -> str:
@@ -99,8 +97,10 @@ def _rows(table: Table) -> tuple[list[str], list[list[str]]]:
     header += [f"{text.metric(table.primary)} (validation)"] if validated else []
     header += [f"{text.metric(name)} (published)" for name in published]
     header += ["audits", "cells"]
+    eligible = [row.eligible for row in table.rows]
     marked = {
-        name: text.best_two([row.scores.get(name) for row in table.rows], table.higher[name]) for name in table.metrics
+        name: text.best_two([row.scores.get(name) for row in table.rows], table.higher[name], eligible)
+        for name in table.metrics
     }
     body = [_oracle(table, header)] if table.oracle else []
     for index, row in enumerate(table.rows):
@@ -163,15 +163,11 @@ def _audit_count(audits: Mapping[str, AuditResult]) -> str:
 
 def _cells(row: Row) -> str:
     states = ", ".join(f"{count} {status}" for status, count in row.statuses.items())
-    reasons = [_short(reason) for reason in row.reasons]
+    reasons = [text.short(reason) for reason in row.reasons]
     if row.nobody:
         reasons.insert(0, f"**nobody has {text.safe(', '.join(row.nobody))}**")
-    return f"{states} ({'; '.join(reasons)})" if reasons else states
-
-
-def _short(reason: str) -> str:
-    said = text.safe(reason)
-    return said if len(said) <= LONGEST_REASON else said[: LONGEST_REASON - 1].rstrip("\\ ") + "…"
+    unranked = f"; **no rank**: {text.short(row.unranked)}" if row.unranked else ""
+    return (f"{states} ({'; '.join(reasons)})" if reasons else states) + unranked
 
 
 def _resolution(table: Table) -> list[str]:
@@ -244,7 +240,7 @@ def _audits(tables: Sequence[Table]) -> list[str]:
             body.append([place] * several + [text.safe(row.imputer), text.safe(row.fuser), *states])
             about = f"{place}, {text.safe(row.name)}" if several else text.safe(row.name)
             details += [
-                f"{name}, {about}, {result.state}: {_short(result.detail) or 'it has no outcome'}"
+                f"{name}, {about}, {result.state}: {text.short(result.detail) or 'it has no outcome'}"
                 for name, result in row.audits.items()
                 if result.state in ("failed", "not run")
             ]

@@ -21,7 +21,7 @@ def place_costs(costs: Sequence[Cost], tables: Iterable[Table]) -> None:
         (table.task, table.modalities, table.scenario, row.imputer, row.fuser): row.scores[table.primary].mean
         for table in tables
         for row in table.rows
-        if row.complete
+        if row.eligible
     }
     higher = {(t.task, t.modalities, t.scenario): t.higher[t.primary] for t in tables}
     places: dict[tuple[str, str, str], list[Cost]] = {}

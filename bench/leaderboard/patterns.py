@@ -19,7 +19,7 @@ Cells = Mapping[Coordinates, Record | None]
 
 
 def pattern_tables(tables: Sequence[Table], cells: Sequence[Mapping[Method, Cells]]) -> list[Patterns]:
-    """One per table whose records have more than one pattern. Rows in the order of the table, complete ones only."""
+    """One per table whose records have more than one pattern. Rows in the order of the table, eligible ones only."""
     made = []
     for table, methods in zip(tables, cells, strict=True):
         found = _whole(table, methods)
@@ -48,7 +48,7 @@ def pattern_tables(tables: Sequence[Table], cells: Sequence[Mapping[Method, Cell
                 rows=[
                     _pattern_row(row, found[row.imputer, row.fuser], records, higher)
                     for row in table.rows
-                    if row.complete
+                    if row.eligible
                 ],
             )
         )
@@ -85,10 +85,10 @@ def calibration_tables(tables: Sequence[Table], cells: Sequence[Mapping[Method, 
     for table, methods in zip(tables, cells, strict=True):
         found = _whole(table, methods)
         if any(record.calibration for records in found.values() for record in records):
-            complete = [row for row in table.rows if row.complete]
+            eligible = [row for row in table.rows if row.eligible]
             rows = [
                 _calibration_row(row, found[row.imputer, row.fuser], place < DRAWN)
-                for place, row in enumerate(complete)
+                for place, row in enumerate(eligible)
             ]
             made.append(Calibrations(task=table.task, modalities=table.modalities, scenario=table.scenario, rows=rows))
     return made
@@ -124,10 +124,10 @@ def _together(bins: Sequence[Bin]) -> list[Bin]:
 
 
 def _whole(table: Table, methods: Mapping[Method, Cells]) -> dict[tuple[str, str], list[Record]]:
-    """The records of each complete row, by seed."""
-    complete = {(row.imputer, row.fuser) for row in table.rows if row.complete}
+    """The records of each eligible row, by seed."""
+    eligible = {(row.imputer, row.fuser) for row in table.rows if row.eligible}
     return {
         (m.imputer, m.fuser): [record for _, record in sorted(cells.items()) if record is not None]
         for m, cells in methods.items()
-        if (m.imputer, m.fuser) in complete
+        if (m.imputer, m.fuser) in eligible
     }

@@ -27,6 +27,8 @@ NAMES = {
         for convention in CONVENTIONS
     },
 }
+LONGEST_REASON = 160
+
 NOTHING = "–"
 UNDEFINED = "NaN"
 
@@ -41,16 +43,20 @@ def mean(score: Score | None) -> str:
     return f"{score.mean:.4f}" if score.std is None else f"{score.mean:.4f} ± {score.std:.4f}"
 
 
-def best_two(scores: Sequence[Score | None], higher: bool) -> list[str]:
+def best_two(scores: Sequence[Score | None], higher: bool, eligible: Sequence[bool] | None = None) -> list[str]:
     """Scores as text, the best bold and the second underlined. Means that print the same are the same.
 
-    Where all but the best are equal there is no second.
+    Where all but the best are equal there is no second. eligible: which scores may be best or second, all where not said.
     """
-    known = [f"{score.mean:.4f}" for score in scores if score]
+    may = [True] * len(scores) if eligible is None else eligible
+    known = [f"{score.mean:.4f}" for score, counts in zip(scores, may, strict=True) if score and counts]
     means = sorted(set(known), key=float, reverse=higher)
     second = means[1:2] if len(means) > 2 or len(known) == 2 else []
     marks = dict(zip(means[:1] + second, ("**{}**", "<u>{}</u>"), strict=False))
-    return [marks.get(f"{score.mean:.4f}", "{}").format(mean(score)) if score else NOTHING for score in scores]
+    return [
+        (marks.get(f"{score.mean:.4f}", "{}") if counts else "{}").format(mean(score)) if score else NOTHING
+        for score, counts in zip(scores, may, strict=True)
+    ]
 
 
 def label(name: str, control: bool) -> str:
@@ -60,6 +66,12 @@ def label(name: str, control: bool) -> str:
 def safe(text: str) -> str:
     """One line that breaks neither the table nor the page."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def short(reason: str) -> str:
+    """A reason on one line, cut where it is too long for a table."""
+    said = safe(reason)
+    return said if len(said) <= LONGEST_REASON else said[: LONGEST_REASON - 1].rstrip("\\ ") + "…"
 
 
 def bullets(lines: Iterable[str]) -> str:

@@ -1,0 +1,283 @@
+"""A method that failed an audit has no rank and is never best: all others stand as if its cells had failed."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import itertools
+import json
+import re
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from fake_exports import CELL_AUDITS, IHM, make_record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.gate import gate
+from bench.leaderboard import aggregate_export, render
+from bench.leaderboard.audits import OF_CELL
+from bench.leaderboard.board import Board
+from bench.leaderboard.imputation import imputer_of
+from bench.records import (
+    IMPUTER_AUDITS,
+    Audit,
+    Bin,
+    Calibration,
+    Comparison,
+    Coordinates,
+    Export,
+    ImputationStatistics,
+    Interval,
+    Method,
+    Pattern,
+    Record,
+    TableStatistics,
+    failed_audits,
+    method_of,
+)
+from bench.stats import Predictions, compute
+from bench.tune import concluded, seen
+
+IMPUTERS, FUSERS, SETS = ("locf", "csdi", "mean"), ("gru", "linear"), ("vitals", "vitals+notes")
+SCENARIOS, SEEDS = ("mcar(rate=0.1)", "mcar(rate=0.5)"), (1, 2)
+METHODS = [
+    Method("ihm", *place) for place in itertools.product(SETS, SCENARIOS, IMPUTERS, FUSERS)
+]  # task, modalities, scenario, imputer, fuser
+AUDITS = (*CELL_AUDITS, "imputer-independent", "draws-nested", "absent-ignored", "an audit of tomorrow")
+
+
+@functools.cache
+def whole() -> Export:
+    """Two modality sets, two rates, three imputers, two fusers, all ok, with everything that a leaderboard shows."""
+    rng = np.random.default_rng(5)
+    n = 150
+    truth = (rng.random(n) < 0.4).astype(np.float32)
+    ids, groups = (np.array([f"{letter}{k:04d}" for k in range(n)]) for letter in "rg")
+    cells: dict[Method, dict[int, Predictions]] = {}
+    records = []
+    for number, method in enumerate(METHODS):
+        for seed in SEEDS:
+            logits = 1.5 * truth + (0.6 + 0.15 * (number % 7)) * rng.normal(size=n)
+            outputs = (1 / (1 + np.exp(-logits))).astype(np.float32)[:, None]
+            cells.setdefault(method, {})[seed] = Predictions(ids, groups, truth, outputs)
+            at = Coordinates("demo", **msgspec.structs.asdict(method), seed=seed)
+            value = float(np.mean((outputs[:, 0] > 0.5) == truth))
+            records.append(
+                make_record(
+                    at,
+                    value,
+                    audits={**CELL_AUDITS, "absent-ignored": Audit(True)},
+                    patterns=[Pattern("notes+vitals", 100, value), Pattern("vitals", 60, value - 0.1)],
+                    calibration=Calibration(0.1 - value / 20, 0.2, [Bin(20, 0.3, 0.2 + value / 10)]),
+                    costs={"parameters": 100.0 + number, "seconds_per_sample": 1.0 + (7 * number) % 5, "draws": 3.0,
+                           "imputer_parameters": 4.0, "impute_seconds_per_draw": 0.1},
+                )
+            )  # fmt: skip
+    for fuser in FUSERS:
+        for kind, name in OF_CELL.items():
+            at = Coordinates("demo", "ihm", SETS[0], SCENARIOS[0], IMPUTERS[0], fuser, SEEDS[0], kind)
+            records.append(make_record(at, 0.5, audits={name: Audit(True)}))
+    statistics = compute(cells, [IHM], resamples=200, modalities=SETS)
+    statistics.imputation = _imputation(rng)
+    return Export(
+        suite="demo", title="Demonstration", dataset="toy", synthetic=False, command="bench run suite=demo", tasks=[IHM],
+        planned=[(record.coordinates, record.key) for record in records], records=records, statistics=statistics,
+        control_imputers=["mean"], control_fusers=["linear"],
+        modality_sets={"vitals": ["vitals"], "vitals+notes": ["vitals", "notes"]},
+    )  # fmt: skip
+
+
+def _imputation(rng: np.random.Generator) -> ImputationStatistics:
+    """Comparisons of all imputers, some of them far apart."""
+    made = ImputationStatistics(intervals=[], comparisons=[], tables=[])
+    for place in itertools.product(SETS, SCENARIOS):
+        imputers = [imputer_of(*place, name) for name in IMPUTERS]
+        made.intervals += [Interval(each, "mae", 0.2, 0.4, 0.05) for each in imputers]
+        for a, b in itertools.combinations(imputers, 2):
+            made.comparisons.append(
+                Comparison(a, b, "mae", 0.01, -0.1, 0.1, 0.05, 0.04, float(rng.choice([0.01, 0.5])))
+            )
+        made.tables.append(TableStatistics(task="", modalities=place[0], scenario=place[1], metric="mae", seeds=SEEDS))
+    return made
+
+
+def changed(export: Export, chosen: Any, change: Any) -> Export:
+    """The export with some of its records (coordinates -> bool) replaced."""
+    return msgspec.structs.replace(
+        export, records=[change(record) if chosen(record.coordinates) else record for record in export.records]
+    )
+
+
+def failing(name: str) -> Any:
+    return lambda record: msgspec.structs.replace(record, audits={**record.audits, name: Audit(False, "by 0.31")})
+
+
+def broken(record: Record) -> Record:
+    """The same cell, failed."""
+    return Record(key=record.key, coordinates=record.coordinates, status="failed", reason="it is so")
+
+
+def others(board: Board, lost: Method, imputation: bool) -> dict[str, Any]:
+    """All of a board that says something of methods but the lost one, which is called by name nowhere in it."""
+    place = lost.task, lost.modalities, lost.scenario
+    tables = []
+    for table in board.tables:
+        mine = (table.task, table.modalities, table.scenario) == place
+        rows = [r for r in table.rows if not (mine and (r.imputer, r.fuser) == (lost.imputer, lost.fuser))]
+        notes = [n for n in table.notes if "failed an audit" not in n and "run once per task and fuser" not in n]
+        tables.append((rows, notes, table.alpha, table.floor, table.comparisons))
+    costs = [
+        cost for cost in board.costs or [] if Method(*(getattr(cost, n) for n in Method.__struct_fields__)) != lost
+    ]
+    made = {
+        "tables": tables, "gains": board.gains, "marginals": board.marginals, "attributions": board.attributions,
+        "patterns": board.patterns, "calibrations": board.calibrations, "costs": costs,
+    }  # fmt: skip
+    if imputation:
+        made["imputation"] = [[row for row in t.rows if row.imputer != lost.imputer] for t in board.imputation]
+        made["curves"] = [[row for row in c.rows if row.imputer != lost.imputer] for c in board.curves]
+        made["agreements"] = board.agreements
+    return made
+
+
+@settings(max_examples=40, deadline=None)
+@given(lost=st.sampled_from(METHODS), name=st.sampled_from(AUDITS), seed=st.sampled_from(SEEDS))
+def test_all_others_stand_as_if_the_cells_of_the_method_had_failed(lost: Method, name: str, seed: int) -> None:
+    def is_lost(at: Coordinates) -> bool:
+        return method_of(at) == lost and not at.audit
+
+    export = whole()
+    audited = aggregate_export(changed(export, lambda at: is_lost(at) and at.seed == seed, failing(name)))
+    gone = aggregate_export(changed(export, is_lost, broken))
+    assert others(audited, lost, False) == others(gone, lost, False)
+    (row,) = [
+        row
+        for table in audited.tables
+        for row in table.rows
+        if Method(table.task, table.modalities, table.scenario, row.imputer, row.fuser) == lost
+    ]
+    assert (row.rank, row.tie_group, row.interval) == (None, None, None)
+    assert row.unranked == f"audit {name} failed (seed {seed}: by 0.31)"
+    assert row.scores
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    imputer=st.sampled_from(IMPUTERS),
+    place=st.sampled_from([*itertools.product(SETS, SCENARIOS)]),
+    name=st.sampled_from(IMPUTER_AUDITS),
+)
+def test_all_other_imputers_stand_as_if_the_imputation_had_failed(
+    imputer: str, place: tuple[str, str], name: str
+) -> None:
+    def is_lost(at: Coordinates) -> bool:
+        return (at.modalities, at.scenario, at.imputer) == (*place, imputer) and not at.audit
+
+    export = whole()
+    audited = aggregate_export(changed(export, is_lost, failing(name)))
+    gone = aggregate_export(changed(export, is_lost, broken))
+    lost = Method("ihm", *place, imputer, "")
+    one, two = others(audited, lost, True), others(gone, lost, True)
+    for part in ("imputation", "curves", "agreements"):
+        assert one[part] == two[part], part
+    for table in audited.imputation:
+        for row in table.rows:
+            if (table.modalities, table.scenario, row.imputer) == (*place, imputer):
+                assert (row.tie_group, row.interval, row.to_best) == (None, None, None)
+                assert row is table.rows[-1]
+                assert f"audit {name} failed" in row.unranked
+            else:
+                assert not row.unranked
+
+
+@pytest.mark.parametrize("name", ["batch-independent", "scored-once"])
+def test_an_audit_of_the_fuser_says_nothing_of_its_imputer(name: str) -> None:
+    board = aggregate_export(changed(whole(), lambda at: at.imputer == "csdi", failing(name)))
+    assert not any(row.unranked for table in board.imputation for row in table.rows)
+
+
+@pytest.mark.parametrize(("kind", "name"), OF_CELL.items())
+def test_an_audit_cell_that_failed_takes_the_rank_of_its_row_and_warns_of_the_others_of_its_fuser(
+    kind: str, name: str
+) -> None:
+    export = changed(whole(), lambda at: at.audit == kind and at.fuser == "gru", failing(name))
+    table = aggregate_export(export).tables[0]
+    (lost,) = [row for row in table.rows if row.unranked]
+    assert (lost.imputer, lost.fuser, lost.rank) == (IMPUTERS[0], "gru", None)
+    assert any(
+        f"{name} failed for {lost.name}" in note and "other rows of gru were not tried" in note for note in table.notes
+    )
+
+
+def test_pages_show_the_row_below_unmarked_with_the_reason() -> None:
+    export = whole()
+    best = aggregate_export(export).tables[0].rows[0]
+    assert best.rank == 1
+    place = "ihm", SETS[0], SCENARIOS[0], best.imputer, best.fuser
+    lost = changed(export, lambda at: method_of(at) == Method(*place), failing("batch-independent"))
+    rendered = render(lost, page=True)
+    section = rendered["md"].decode().split("\n## ")[1]
+    ranks = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("| ")][1:]
+    assert ranks == ["1", "2", "3", "4", "5", "–"]
+    line = next(line for line in section.splitlines() if line.startswith("| –"))
+    assert best.imputer in line
+    assert "**no rank**: audit batch-independent failed (seed 1: by 0.31; seed 2: by 0.31)" in line
+    assert not re.search(r"\*\*[\d.]+ ± [\d.]+\*\*|<u>", line)
+    assert "**1 of 6 methods failed an audit and have no rank**" in section
+    winner = aggregate_export(lost).tables[0].rows[0].name
+    assert re.search(rf"winner.*{re.escape(winner)}", section)
+    assert "no rank" in rendered["html"].decode()
+    lines = list(csv.DictReader(io.StringIO(rendered["csv"].decode())))
+    found = {
+        (x["imputer"], x["fuser"]) for x in lines if x["unranked"] and (x["modalities"], x["scenario"]) == place[1:3]
+    }
+    assert found == {place[3:]}
+    assert {row["unranked"] for table in json.loads(rendered["json"])["tables"] for row in table["rows"]} == {
+        "", "audit batch-independent failed (seed 1: by 0.31; seed 2: by 0.31)",
+    }  # fmt: skip
+
+
+def test_where_every_method_failed_an_audit_nothing_is_ranked_and_it_is_said() -> None:
+    board = aggregate_export(changed(whole(), lambda at: True, failing("scored-once")))
+    for table in board.tables:
+        assert all(row.rank is None for row in table.rows)
+        assert "Every method that has all of its seeds failed an audit: nothing is ranked." in table.notes
+    assert not board.gains
+    assert not board.marginals
+    assert not any(cost.front for cost in board.costs or [])
+
+
+@settings(max_examples=30, deadline=None)
+@given(method=st.sampled_from(METHODS), name=st.sampled_from(AUDITS), seed=st.sampled_from(SEEDS))
+def test_the_gate_takes_a_failed_audit_for_a_cell_that_is_not_ok(method: Method, name: str, seed: int) -> None:
+    failed = changed(whole(), lambda at: method_of(at) == method and at.seed == seed and not at.audit, failing(name))
+    verdicts = {j.method: j for j in gate(whole(), failed).judgements}
+    assert verdicts[method].verdict == "worse"
+    assert f"the audit {name} failed" in verdicts[method].reason
+    assert all(j.verdict == "same" for other, j in verdicts.items() if other != method)
+    back = {j.method: j for j in gate(failed, whole()).judgements}
+    assert back[method].verdict == "not-comparable"
+    assert f"the audit {name} failed" in back[method].reason
+
+
+@pytest.mark.parametrize(("kind", "name"), OF_CELL.items())
+def test_the_gate_counts_audit_cells(kind: str, name: str) -> None:
+    failed = changed(whole(), lambda at: at.audit == kind and at.fuser == "gru", failing(name))
+    judged = {j.method: j for j in gate(whole(), failed).judgements}
+    lost = Method("ihm", SETS[0], SCENARIOS[0], IMPUTERS[0], "gru")
+    assert judged[lost].verdict == "worse"
+    assert f"the audit {name} failed" in judged[lost].reason
+    assert all(j.verdict == "same" for method, j in judged.items() if method != lost)
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_tuning_never_chooses_a_trial_that_failed_an_audit(name: str) -> None:
+    record = whole().records[0]
+    assert seen(record, "auroc").score is not None
+    trial = concluded({}, [seen(record, "auroc"), seen(record, "auroc", sorted(failed_audits(failing(name)(record))))])
+    assert trial.score is None
+    assert trial.reason == f"failed the audit {name}"
