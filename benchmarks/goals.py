@@ -31,6 +31,7 @@ def main() -> int:
         "plan": commands.plan,
         "cached": commands.cached,
         "overhead": overhead.per_cell,
+        "imputers": overhead.imputers,
         "loop": overhead.loop,
         "leaderboard": tables.leaderboard,
         "data": data.parse_and_reload,

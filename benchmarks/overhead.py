@@ -131,3 +131,53 @@ def loop(place: Workplace) -> Iterator[Row]:
             waiting.ended(job.id, well=True)
 
     yield median(f"handing out {number:,} jobs", None, timed(hand_out, place.pick(5, 1)), "queue of the pool alone")
+
+
+AUDITED = {
+    "mean": (),
+    "locf": (),
+    "csdi-quick": ("imputer.csdi-quick.steps=100", "draws=20"),
+}
+"""Imputers whose audits are timed, and how they are run: two that cost next to nothing, one that draws slowly."""
+
+
+def imputers(place: Workplace) -> Iterator[Row]:
+    """What the audits of imputers cost, beside the larger of 2 % of the stage and one second."""
+    sizes = (60,) if place.quick else (200, 4000)
+    for name, words in AUDITED.items() if not place.quick else [("mean", ())]:
+        for size in sizes:
+            suite = (IDLE, f"data.n={size}", "seed=0", "scenario=mcar", "scenario.mcar.rate=0.1", f"imputer={name}")
+            yield _audited(place, f"{name}, {size:,} generated records", (*suite, *words), f"{name}{size}")
+        if place.data is not None and not place.quick and name != "csdi-quick":
+            real = (
+                "suite=physionet48",
+                f"data.root={place.data}",
+                "fuser=idle",
+                *NO_EXTRAS,
+                f"imputer={name}",
+                "seed=0",
+            )
+            yield _audited(place, f"{name}, 8,000 real stays", real, f"{name}real")
+
+
+def _audited(place: Workplace, what: str, words: tuple[str, ...], folder: str) -> Row:
+    """Do the jobs of one cell up to its imputation, in this process, and read what that left."""
+    from pathlib import Path
+
+    from bench.execute.worker import work
+    from bench.run import jobs_of, setup_of
+    from bench.stages.impute import load
+    from bench.stages.imputer_audits import LEAST, SHARE
+
+    prepared = _prepare((*words, f"out={place.folder / folder}", f"cache={place.folder / 'cache'}"))
+    setup = setup_of(prepared)
+    for job in jobs_of(prepared, list(prepared.plan.cells)):
+        if job.kind != "fuse":
+            answer = work(job, setup, prepared.registry)
+            if answer.status != "ok":
+                raise CannotMeasure(f"{job.label}: {answer.status} {answer.reason}")
+    costs = load(Path(setup.cache), prepared.plan.cells[0].impute_key).costs
+    stage = costs["impute_fit_seconds"] + costs["impute_seconds"]
+    taken = costs["impute_audit_seconds"]
+    note = f"{taken / stage:.1%} of the {stage:.3g} s of the stage; {costs['impute_audit_records']:.0f} records completed again"
+    return Row(f"audits of an imputer: {what}", max(SHARE * stage, LEAST), taken, repetitions=1, note=note)
