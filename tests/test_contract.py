@@ -115,7 +115,7 @@ def completion(draws: int = 2) -> dict[str, np.ndarray]:
         (lambda c: c | {"labs": c["labs"].astype(np.int32)}, "labs is int32 [2, 8, 4, 2]; it must be"),
         (
             lambda c: c | {"labs": c["labs"][:1]},
-            "labs is float32 [1, 8, 4, 2]; it must be a plain NumPy array, float32 [2, 8, 4, 2] (draws, n, length, channels)",
+            "labs is float32 [1, 8, 4, 2]; it must be a plain NumPy array, float32 [2, 8, 4, 2] (draws",
         ),
         (lambda c: c | {"labs": c["labs"] * np.float32(np.nan)}, "not finite numbers"),
         (
