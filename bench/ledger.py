@@ -1,15 +1,15 @@
-"""The ledger: one fragment per cell, written atomically; SQLite is only an index, rebuilt from fragments at will.
+"""The ledger: one fragment per cell, written atomically, and an index that is only a copy, rebuilt from fragments at will.
 
     <out>/ledger/cells/ab/<key>.json   the record, with a checksum of its own bytes
     <out>/ledger/cells/ab/<key>.npz    its predictions (ids, groups, truth, outputs); no pickle; written before the record
     <out>/ledger/errors/ab/<sha>.npz   what an imputation scores on each test record, named by its own digest; no pickle
     <out>/ledger/plans/<suite>.json    the cells of the last `bench run` of a suite, with a checksum
     <out>/ledger/statistics/<key>.json comparisons of the same predictions, computed once, with a checksum
-    <out>/ledger/index.sqlite          a copy of all fragments for quick reading; delete it whenever you like
+    <out>/ledger/index-1.json          a copy of all fragments for quick reading, with a checksum; delete it whenever you like
     <out>/ledger/lock                  held by the one process that writes
 
 Only the parent process of a run writes here, under the lock. Reading needs no lock. Whatever is read is compared with its
-checksum first, a row of the index too: what was changed is never believed, and the next run makes it again.
+checksum first, the index too: what was changed is never believed, and the next run makes it again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import fcntl
 import hashlib
 import io
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,8 +37,10 @@ if TYPE_CHECKING:
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
-TABLE = f"fragments_of_schema_{SCHEMA}"
-"""Of the index: fragments of another schema are never taken for ours."""
+INDEX = f"index-{SCHEMA}.json"
+"""The fragments of another schema have an index of their own."""
+
+_rows = msgspec.json.Decoder(dict[str, tuple[int, int, msgspec.Raw]])
 
 
 class _Schema(msgspec.Struct):
@@ -186,38 +187,28 @@ class Ledger:
                     if item.name.endswith(".json"):
                         stat = item.stat()
                         found[item.name[:-5]] = (item.path, stat.st_mtime_ns, stat.st_size)
-        try:
-            with contextlib.closing(self._connect()) as index:
-                return self._through(index, found)
-        except (sqlite3.Error, ValueError, OverflowError):
-            with contextlib.suppress(OSError):  # it is only a copy: the next reading makes it anew
-                (self.folder / "index.sqlite").unlink()
-            read = {key: self._read(Path(path)) for key, (path, _, _) in found.items()}
-            return {key: unseal(fragment) for key, fragment in read.items() if fragment}
-
-    def _connect(self) -> sqlite3.Connection:
-        index = sqlite3.connect(self.folder / "index.sqlite", timeout=5)
-        index.execute(
-            f"CREATE TABLE IF NOT EXISTS {TABLE} (key TEXT PRIMARY KEY, mtime INTEGER, size INTEGER, fragment BLOB)"
-        )
-        return index
-
-    def _through(self, index: sqlite3.Connection, found: dict[str, tuple[str, int, int]]) -> dict[str, bytes]:
-        known = {key: row for key, *row in index.execute(f"SELECT * FROM {TABLE}")}
-        bodies, changed = {}, []
+        known, bodies, index = self._index(), {}, {}
         for key, (path, mtime, size) in found.items():
-            body = _body(known[key][2]) if known.get(key, [])[:2] == [mtime, size] else b""
-            if not body and (fragment := self._read(Path(path))):
-                body = unseal(fragment)
-                changed.append((key, mtime, size, fragment))
-            if body:
-                bodies[key] = body
-        gone = [(key,) for key in known.keys() - found.keys()]
-        if changed or gone:
-            with index:
-                index.executemany(f"INSERT OR REPLACE INTO {TABLE} VALUES (?, ?, ?, ?)", changed)
-                index.executemany(f"DELETE FROM {TABLE} WHERE key = ?", gone)
+            stored = known.get(key)
+            fragment = b""
+            if stored and stored[:2] == (mtime, size):
+                fragment = bytes(stored[2]) + b"\n"
+            elif fragment := self._read(Path(path)):
+                stored = (mtime, size, msgspec.Raw(fragment[:-1]))
+            if stored and fragment:
+                bodies[key] = unseal(fragment)
+                index[key] = stored
+        if index != known:
+            with contextlib.suppress(StorageError):  # it is only a copy, and the folder may be read-only
+                write_bytes(self.folder / INDEX, seal(_encoder.encode(index)))
         return bodies
+
+    def _index(self) -> dict[str, tuple[int, int, msgspec.Raw]]:
+        """Key -> modification time, size and content of its fragment when it was read last; empty when the index was changed."""
+        try:
+            return _rows.decode(unseal((self.folder / INDEX).read_bytes()))
+        except (OSError, ValueError, msgspec.MsgspecError):
+            return {}
 
     def _read(self, path: Path) -> bytes:
         """A fragment when its checksum holds and its schema is ours; otherwise empty, and noted."""
@@ -264,14 +255,6 @@ class Ledger:
             raise StorageError(
                 f"the statistics {path} were written by another version or are damaged ({error})"
             ) from error
-
-
-def _body(fragment: object) -> bytes:
-    """The record's JSON in a row of the index; empty when the row was changed."""
-    try:
-        return unseal(fragment) if isinstance(fragment, bytes) else b""
-    except ValueError:
-        return b""
 
 
 def pack(predictions: Predictions) -> bytes:

@@ -43,7 +43,7 @@ from bench.weights import write as write_weights  # noqa: E402
 OUTCOMES = {
     "mended": "noticed and made again, or read from where it is intact; the tables are those of before",
     "named": "refused with the file or folder and what to do; nothing was believed",
-    "unread": "a byte that says nothing: free space of the index, a comment",
+    "unread": "a byte that says nothing, such as one of a comment",
     "believed": "other tables without a word",
 }
 
@@ -53,7 +53,7 @@ KINDS = {
     "errors": "results/ledger/errors/*/*.npz",
     "plan": "results/ledger/plans/*.json",
     "statistics": "results/ledger/statistics/*.json",
-    "index": "results/ledger/index.sqlite",
+    "index": "results/ledger/index-*.json",
     "export": "results/leaderboards/*.records.json",
     "baseline": "results/baselines/*.json",
     "tuned": "results/tuned/*.toml",

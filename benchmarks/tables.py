@@ -53,7 +53,7 @@ def leaderboard(place: Workplace) -> Iterator[Row]:
     )  # fmt: skip
     cold = []
     for _ in range(min(repetitions, 3)):
-        (out / "ledger" / "index.sqlite").unlink()
+        (out / "ledger" / "index-1.json").unlink()
         cold.append(place.command(*words))
     yield median("  the same with its index deleted", None, cold, "every fragment is read and its checksum verified")
     yield median("  of which the export of all records", None, encoding, "redacted and encoded, not written")

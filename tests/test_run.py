@@ -14,6 +14,8 @@ from collections import Counter
 import pytest
 from project import Project, interrupt
 
+from bench.sealed import unseal
+
 ONE = ("imputer=mean", "seed=1")
 
 
@@ -250,11 +252,11 @@ def test_a_damaged_fragment_is_ignored_said_and_made_again(project):
 def test_the_index_is_only_a_copy(project):
     project.bench("run", project.suite)
     table = project.leaderboard()
-    (project.folder / "results/ledger/index.sqlite").write_bytes(b"not a database")
+    (project.folder / "results/ledger/index-1.json").write_bytes(b"not an index")
     assert project.leaderboard() == table
     assert project.leaderboard() == table
-    index = project.folder / "results/ledger/index.sqlite"
-    assert index.read_bytes().startswith(b"SQLite")
+    index = project.folder / "results/ledger/index-1.json"
+    assert unseal(index.read_bytes())
     index.unlink()
     assert project.leaderboard() == table
 
