@@ -143,6 +143,27 @@ def test_an_admission_that_stands_twice_with_two_outcomes_is_refused(tmp_path: P
     refused(tables.write(tmp_path), "1 hadm_id stand twice with different hospital_expire_flag", "rows 1 and 2")
 
 
+def test_a_patient_that_stands_twice_with_different_content_is_refused(tmp_path: Path) -> None:
+    tables = one_stay()
+    tables.patient(1, "M")
+    refused(
+        tables.write(tmp_path),
+        "1 subject_id stand twice with different gender, anchor_age, anchor_year",
+        "rows 1 and 2",
+    )
+
+
+def test_rows_of_small_tables_without_a_readable_id_are_counted(tmp_path: Path) -> None:
+    tables = one_stay()
+    tables.patient(1)
+    tables.rows["hosp/patients"][-1][0] = "1.5"
+    tables.admission(10, 1)
+    tables.rows["hosp/admissions"][-1][1] = None
+    counts = prepare(tables.write(tmp_path)).counts
+    assert counts["hosp/patients: rows without a readable subject_id, skipped"] == 1
+    assert counts["hosp/admissions: rows without a readable hadm_id, skipped"] == 1
+
+
 def test_a_stay_without_a_readable_intime_is_skipped_and_counted(tmp_path: Path) -> None:
     tables = one_stay()
     tables.stay(101)

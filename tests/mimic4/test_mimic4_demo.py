@@ -27,12 +27,9 @@ from bench_datasets.plugin import Mimic4Params
 
 
 @pytest.fixture(scope="module")
-def demo() -> Path:
-    """The folder of the demo; the tests of it are skipped, and counted as such, where there is none."""
-    named = os.environ.get("BENCH_OPEN_DATA", "")
-    if not named or not (Path(named) / DEMO / "icu").is_dir():
-        pytest.skip(f"set BENCH_OPEN_DATA to the folder that holds {DEMO}/")
-    return Path(named) / DEMO
+def demo(open_data: Path) -> Path:
+    """The folder of the demo."""
+    return open_data / DEMO
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +71,7 @@ def test_every_row_of_the_demo_is_kept_or_counted(demo: Path, read: Cohort) -> N
 
 def test_verify_knows_the_demo(demo: Path) -> None:
     entries = {entry["item"]: entry for entry in verify(demo, Mimic4Params())}
-    assert entries["release"]["detail"] == "2.2 demo: 6 of 6 row counts agree"
+    assert entries["release"]["detail"] == "demo 2.2: 6 of 6 row counts agree"
     assert all(entries[name]["status"] == "ok" for name in TABLES)
 
 

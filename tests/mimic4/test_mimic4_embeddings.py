@@ -136,3 +136,48 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ecg.parquet").write_text("<html>not found</html>")
     with pytest.raises(DataError, match=r"ecg.parquet cannot be read"):
         prepare(tmp_path)
+
+
+def test_every_vector_is_kept_or_counted(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    tables = one_stay(60)
+    tables.stay(101, 60)  # of the same patient at the same time: a vector of the patient belongs to both
+    tables.chart(101, 1, "Heart Rate", 90)
+    tables.write(tmp_path)
+    vectors = [(1, 2, [1.0]), (1, 3, [float("nan")]), (1, 70, [2.0]), (2, 3, [3.0]), (None, 3, [4.0])]
+    write(tmp_path / "ecg.parquet", vectors, "subject_id", subject_id=pa.array([1.0, 1.0, 1.0, 2.0, None]))
+    counts = prepare(tmp_path).counts
+    told = {name.removeprefix("ecg: "): count for name, count in counts.items() if name.startswith("ecg: vectors")}
+    assert told == {
+        "vectors in the file": 5,
+        "vectors of a further stay, counted for each": 2,
+        "vectors of no stay or outside the window, left out": 2,
+        "vectors without a readable subject_id or charttime, skipped": 1,
+        "vectors with a number that is not finite, left out": 2,
+        "vectors kept": 2,
+    }
+    assert told["vectors in the file"] + told["vectors of a further stay, counted for each"] == sum(
+        count for name, count in told.items() if name.endswith(("left out", "skipped", "vectors kept"))
+    )
+
+
+def test_the_order_of_the_rows_changes_nothing(tmp_path: Path) -> None:
+    two_stays(tmp_path)
+    vectors = [(100, 2, [1, 5]), (100, 2, [2, 4]), (100, 2, [2, 3]), (101, 3, [7, 8])]
+    write(tmp_path / "cxr.parquet", vectors)
+    first = prepare(tmp_path).modalities["cxr"]
+    write(tmp_path / "cxr.parquet", vectors[::-1])
+    again = prepare(tmp_path).modalities["cxr"]
+    assert np.array_equal(first.grid, again.grid, equal_nan=True)
+    assert np.array_equal(first.events.values, again.events.values)
+
+
+def test_times_of_a_zone_are_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    two_stays(tmp_path)
+    when = pa.array([np.datetime64(START)] * 1).cast(pa.timestamp("us", "Europe/Berlin"))
+    write(tmp_path / "cxr.parquet", [(100, 2, [1, 2])], charttime=when)
+    with pytest.raises(DataError, match="moments in the time zone Europe/Berlin"):
+        prepare(tmp_path)
