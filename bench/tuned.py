@@ -105,7 +105,12 @@ def stated(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def write(path: Path, tuned: Tuned) -> None:
     """Write the file whole or not at all. Raises StorageError."""
-    plain = msgspec.to_builtins(tuned)
+    write_text(path, _text(tuned))
+
+
+def _text(tuned: Tuned) -> str:
+    """The file, to the last byte: the same for what was read as for what was written."""
+    plain = msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(tuned), Tuned))
     lines = [
         *([f"differs = {_value(tuned.differs)}"] if tuned.differs else []),
         f"command = {_value(tuned.command)}",
@@ -119,7 +124,7 @@ def write(path: Path, tuned: Tuned) -> None:
         for trial in trials:
             lines += ["", f"[[fuser.{_key(name)}.trial]]", *_entries(trial)]
     text = "\n".join([f"format = {tuned.format}", *lines]) + "\n"
-    write_text(path, f"{HEAD}\ndigest = {_value(digest(tomllib.loads(text)))}\n{text}")
+    return f"{HEAD}\ndigest = {_value(digest(tomllib.loads(text)))}\n{text}"
 
 
 def _entries(table: Mapping[str, Any]) -> list[str]:
@@ -143,7 +148,8 @@ def read(path: Path) -> Tuned:
     """The file. Raises UsageError when it is not there, damaged, edited, or written for another version."""
     again = "write it anew with: bench tune"
     try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode()
+        plain = tomllib.loads(text)
         if plain.get("format") != FORMAT:
             raise UsageError(f"{path} has format {plain.get('format')}, this bench reads format {FORMAT}; {again}")
         written = plain.pop("digest", None)
@@ -152,9 +158,9 @@ def read(path: Path) -> Tuned:
         raise UsageError(f"the file of tuned parameters {path} cannot be read: {error.strerror}; {again}") from error
     except (ValueError, msgspec.ValidationError) as error:
         raise UsageError(f"{path} is no file of tuned parameters, or is damaged ({error}); {again}") from error
-    if written != found:
+    if written != found or text != _text(tuned):
         raise UsageError(
-            f"{path} is not as bench tune wrote it: its digest does not fit what it holds; {again}, or say parameters of your "
+            f"{path} is not as bench tune wrote it: it was edited or damaged; {again}, or say parameters of your "
             "own as words of the run, fuser.NAME.PARAMETER=VALUE, so that their row is labelled so"
         )
     return tuned

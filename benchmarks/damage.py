@@ -43,7 +43,7 @@ from bench.weights import write as write_weights  # noqa: E402
 OUTCOMES = {
     "mended": "noticed and made again, or read from where it is intact; the tables are those of before",
     "named": "refused with the file or folder and what to do; nothing was believed",
-    "unread": "a byte that says nothing, such as one of a comment",
+    "unread": "not noticed, and nothing of it was shown",
     "believed": "other tables without a word",
 }
 
@@ -246,11 +246,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     said = parser.parse_args()
     print(f"| kind of file | damages | {' | '.join(OUTCOMES)} |\n|---|---|{'---|' * len(OUTCOMES)}")
-    bad = 0
+    missed = 0
     for kind, ends in trials(said.bytes, said.only, said.seed):
         print(f"| {kind} | {sum(ends.values())} | {' | '.join(str(ends[end]) for end in OUTCOMES)} |", flush=True)
-        bad += ends["believed"]
-    sys.exit(bad > 0)
+        missed += ends["believed"] + ends["unread"]
+    sys.exit(missed > 0)
 
 
 if __name__ == "__main__":
