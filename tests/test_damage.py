@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.damage import KINDS, trials
 
+pytestmark = pytest.mark.timeout(1200)
+
 BYTES = 12
 
 
