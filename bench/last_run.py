@@ -21,7 +21,7 @@ from bench.request import request
 from bench.run import Prepared, prepare, setup_of
 from bench.stages.cohort import path_of
 from bench.stages.job import Setup
-from bench.suite import read
+from bench.suite import name_of
 
 if TYPE_CHECKING:
     from bench.stages.view import View
@@ -48,7 +48,7 @@ def last_run(suite: str, out: str, registry: Registry, cache: str = "", root: st
 
     root: where the data lie, when the command of the run did not say it or they have moved.
     """
-    planned = last_plan(Ledger(Path(out).expanduser()), str(read(suite)[0].get("name", suite)))
+    planned = last_plan(Ledger(Path(out).expanduser()), name_of(suite))
     words = [word for word in shlex.split(planned.command)[2:] if word.partition("=")[0] != "suite"]
     if root:
         words = [word for word in words if not word.startswith("data.root=")] + [f"data.root={root}"]

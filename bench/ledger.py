@@ -27,7 +27,8 @@ import msgspec
 
 from bench.errors import StorageError
 from bench.files import is_file_of, storage, sweep, write_bytes
-from bench.records import SCHEMA, Coordinates, Export, Record, Statistics, encode_record
+from bench.names import check
+from bench.records import SCHEMA, Coordinates, Export, Record, Statistics, check_names, encode_record
 from bench.sealed import seal, unseal
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Ledger:
             os.close(descriptor)
 
     def _path(self, key: str) -> Path:
+        check("key", key, str(self.folder), StorageError)
         return self.folder / "cells" / key[:2] / f"{key}.json"
 
     def write(self, record: Record, predictions: Predictions | None = None) -> None:
@@ -115,6 +117,7 @@ class Ledger:
         return unpack(content)
 
     def _errors_path(self, digest: str) -> Path:
+        check("digest", digest, str(self.folder), StorageError)
         return self.folder / "errors" / digest[:2] / f"{digest}.npz"
 
     def keep_errors(self, digest: str, source: Path) -> bool:
@@ -135,7 +138,7 @@ class Ledger:
         try:
             content = self._errors_path(record.imputation_errors).read_bytes()
             return unpack(content) if hashlib.sha256(content).hexdigest() == record.imputation_errors else None
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, StorageError):
             return None
 
     def lacks(self, record: Record) -> list[Path]:
@@ -221,17 +224,20 @@ class Ledger:
         self._note(path.name)
         return b""
 
+    def _plan_path(self, suite: str) -> Path:
+        return self.folder / "plans" / f"{check('suite', suite, str(self.folder))}.json"
+
     def remember(self, planned: Export) -> None:
         """Store the plan of the last run of a suite: an export without records."""
-        write_bytes(self.folder / "plans" / f"{planned.suite}.json", seal(_encoder.encode(planned)))
+        write_bytes(self._plan_path(planned.suite), seal(_encoder.encode(planned)))
 
     def last(self, suite: str) -> Export | None:
         """The plan of the last run of a suite, or None when there was none here."""
-        path = self.folder / "plans" / f"{suite}.json"
+        path = self._plan_path(suite)
         if not path.is_file():
             return None
         try:
-            return msgspec.json.decode(unseal(path.read_bytes()), type=Export)
+            return check_names(msgspec.json.decode(unseal(path.read_bytes()), type=Export), str(path))
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             raise StorageError(
                 f"{path} was written by another version or is damaged ({error}); run the suite again"

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from bench.errors import StorageError
+from bench.names import check
+
 SCHEMA = 1
 
 Status = Literal["ok", "failed", "skipped", "timeout", "oom", "not-run"]
@@ -341,6 +344,23 @@ def shareable(record: Record) -> Record:
     if notes == record.notes and reason == record.reason:
         return record
     return msgspec.structs.replace(record, notes=notes, reason=reason, own_words=True)
+
+
+def check_names(export: Export, origin: str) -> Export:
+    """The export, whose names may become those of files. Raises StorageError, saying where it is from, for one that may not."""
+    at = [coordinates for coordinates, _ in export.planned] + [record.coordinates for record in export.records]
+    named = {
+        "suite": [export.suite, *(each.suite for each in at)],
+        "profile": [export.profile],
+        "split": [export.split],
+        "dataset": [export.dataset],
+        "task": [*(task.name for task in export.tasks), *(each.task for each in at)],
+        "modality set": [*export.modality_sets, *(each.modalities for each in at)],
+    }
+    for kind, found in named.items():
+        for name in dict.fromkeys(found):
+            check(kind, name, origin, StorageError)
+    return export
 
 
 def method_of(coordinates: Coordinates) -> Method:

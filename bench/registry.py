@@ -20,6 +20,7 @@ import pluggy
 import bench
 from bench.errors import PluginError, unknown
 from bench.hooks import Hooks
+from bench.names import check
 
 Kind = Literal["dataset", "scenario", "imputer", "fuser"]
 KINDS: tuple[Kind, ...] = ("dataset", "scenario", "imputer", "fuser")
@@ -186,6 +187,7 @@ class Registry:
         if (kind, name) in self._specs:
             other = self._specs[kind, name].plugin
             raise PluginError(f'{kind} "{name}" is declared by {origin} and already by {other}')
+        check(kind, name, origin, PluginError)
         module, colon, attribute = path.partition(":")
         if not (module and colon and attribute):
             raise PluginError(f'{kind} "{name}" of {origin}: the path must read module:attribute, got "{path}"')
@@ -219,8 +221,12 @@ class Registry:
         self, name: str, path: str, *, tasks: Iterable[Any], modalities: Iterable[str], **declared: Any
     ) -> None:
         """Declare a dataset, its tasks (`bench.cohort.Task`) and the names of its modalities."""
-        tasks = {task.name: task for task in tasks}
-        self._add("dataset", name, path, tasks=tasks, modalities=tuple(modalities), **declared)
+        tasks, modalities = {task.name: task for task in tasks}, tuple(modalities)
+        named = {"task": tasks, "modality": modalities, "split": declared.get("splits", ())}
+        for kind, members in named.items():
+            for member in members:
+                check(kind, member, f"dataset {name} of {self._plugin}", PluginError)
+        self._add("dataset", name, path, tasks=tasks, modalities=modalities, **declared)
 
     def scenario(self, name: str, path: str, **declared: Any) -> None:
         """Declare a scenario: a subclass of `bench.components.Scenario`."""

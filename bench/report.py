@@ -12,6 +12,7 @@ from bench.differences import suffix
 from bench.errors import StorageError
 from bench.identity import digest
 from bench.ledger import Ledger
+from bench.names import check
 from bench.records import Export, Method, Record, Statistics, method_of, shareable
 
 if TYPE_CHECKING:
@@ -131,8 +132,10 @@ def stem(export: Export) -> str:
     """File name of a suite's leaderboard, without suffix: another profile, another split, or what differs from the suite
     otherwise (`bench.differences.suffix`) is another table.
     """
-    more = [export.profile] * (export.profile != "demo") + [export.split] * (export.split != "patient")
-    return "-".join(filter(None, [export.suite, *more, suffix(export.overrides)]))
+    named = {"profile": export.profile} if export.profile != "demo" else {}
+    named |= {"split": export.split} if export.split != "patient" else {}
+    parts = [check(kind, name, "the records") for kind, name in {"suite": export.suite, **named}.items()]
+    return "-".join(filter(None, [*parts, suffix(export.overrides)]))
 
 
 def records_path(folder: Path, export: Export) -> Path:

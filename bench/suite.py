@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bench import names
 from bench.errors import UsageError, unknown
 from bench.overrides import ORIGIN, merge
 from bench.records import Published
@@ -26,8 +27,8 @@ SHORT = {"split": "split.by", "weights": "weights.files"}
 """Other words of the command line that stand for a key of the suite."""
 
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-"""What may stand in a file name and in a table."""
+Name = Annotated[str, msgspec.Meta(pattern=names.PATTERN)]
+"""What may stand in a file name and in a table; see `bench.names`."""
 
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
@@ -265,9 +266,9 @@ def broken_packages() -> list[str]:
 
 
 def _packages() -> tuple[list[Path], list[str]]:
-    names = {entry.value for entry in importlib.metadata.entry_points(group="bench.suites")} | {"bench_suites"}
+    packages = {entry.value for entry in importlib.metadata.entry_points(group="bench.suites")} | {"bench_suites"}
     folders, broken = [], []
-    for name in sorted(names, key=lambda name: (name != "bench_suites", name)):
+    for name in sorted(packages, key=lambda name: (name != "bench_suites", name)):
         try:
             folders.append(Path(str(importlib.resources.files(name))))
         except Exception as error:
@@ -296,6 +297,12 @@ def read(name: str, origin: str = ORIGIN) -> tuple[dict[str, Any], Path]:
         raise UsageError(f"suite file {path} cannot be read: {error.strerror}") from error
 
 
+def name_of(suite: str) -> str:
+    """The name of a suite given by name or by file."""
+    tree, path = read(suite)
+    return names.check("suite", str(tree.get("name", suite)), str(path))
+
+
 class Layers:
     """The layers a suite is made of, lowest first, and where each key of the result was written."""
 
@@ -317,7 +324,13 @@ class Layers:
         return whole
 
     def check_keys(self) -> None:
-        """Refuse an unknown key of any layer, profiles not chosen included, with the place it was written at."""
+        """Refuse an unknown key of any layer, and a name that is none, profiles not chosen included, with its place."""
+        for name in self.layers[0].get("profiles", {}):
+            names.check("profile", name, self._place(f"profiles.{name}"))
+        for layer in (*self.layers, *self.layers[0].get("profiles", {}).values()):
+            sets = layer.get("modalities", {})
+            for name in sets if isinstance(sets, Mapping) else ():
+                names.check("modality set", name, self.where(f"modalities.{name}"))
         for layer, origin in ((self.layers[0], ""), (self.layers[2], ORIGIN)):
             for dotted, known in _unknown_keys(layer, Suite, ""):
                 raise unknown("key", dotted, known, origin or self._place(dotted))

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from bench import names
 from bench.errors import UsageError, nearest, unknown
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -55,6 +56,8 @@ def _refusal(values: Any, struct: Any, prefix: str, path: str, message: str, ori
         key = _join(key, missing[1])
         return UsageError(f'"{key}" is required and was not given (from {_where(origin, key)})')
     written = _lookup(values, path)
+    if repr(names.PATTERN) in message:
+        return UsageError(f'"{key}" = {names.shown(str(written))} is not accepted (from {_where(origin, key)}): {names.RULE}')
     accepted = _accepted(struct, path)
     if accepted:
         message = f"{nearest(str(written), accepted)}accepted: {', '.join(accepted)}"

@@ -145,12 +145,12 @@ def parity(words: tuple[str, ...]) -> None:
     to=FILE.png or FILE.svg. An imputer is a label, or its name where one label has it; your shell wants quotes around
     brackets: 'imputer=locf,csdi(eta=0, chunk=8)'.
     """
-    from bench.cli.report import suite_name
     from bench.errors import UsageError
     from bench.ledger import Ledger
     from bench.overrides import ORIGIN
     from bench.plots.parity import draw, parities
     from bench.report import last_plan
+    from bench.suite import name_of
 
     said = _said(words, ("modality",), ("imputer", "scenario", "modalities", "seed"))
     path = _target(said, "parity")
@@ -160,7 +160,7 @@ def parity(words: tuple[str, ...]) -> None:
             f'"imputer" must name two (from {ORIGIN}), the one across and the one upwards: imputer=locf,mean'
         )
     ledger = Ledger(Path(said.get("out", ("results",))[0]).expanduser())
-    planned = last_plan(ledger, suite_name(said["suite"][0]))
+    planned = last_plan(ledger, name_of(said["suite"][0]))
     made = parities(
         planned,
         ledger,

@@ -56,6 +56,7 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     from bench.ledger import Ledger
     from bench.overrides import parse
     from bench.report import collect, last_plan
+    from bench.suite import name_of
 
     said = {word.key: word for word in parse(words)}
     text = {key: word.text.partition("=")[2] for key, word in said.items()}
@@ -71,7 +72,7 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
         if "suite" not in said:
             raise UsageError("no suite is named; write for example: bench report suite=physionet48")
         ledger = Ledger(out)
-        planned = last_plan(ledger, suite_name(text["suite"]))
+        planned = last_plan(ledger, name_of(text["suite"]))
     else:
         from bench.registry import discover
         from bench.request import request
@@ -84,10 +85,3 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     for name in ledger.damaged[:5]:
         say(f"warning: {name} in the ledger is damaged and was left out; run the suite again")
     return export, folder
-
-
-def suite_name(suite: str) -> str:
-    """The name of a suite given by name or by file."""
-    from bench.suite import read
-
-    return str(read(suite)[0].get("name", suite))

@@ -16,7 +16,7 @@ import msgspec
 
 from bench.errors import StorageError
 from bench.files import write_bytes
-from bench.records import SCHEMA, Export, Record, shareable
+from bench.records import SCHEMA, Export, Record, check_names, shareable
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Export)
@@ -95,7 +95,7 @@ def load_export(path: Path) -> Export:
             raise msgspec.DecodeError("it begins neither with a checksum nor with a schema")
         schema = msgspec.json.decode(content, type=_Schema).schema
         if schema == SCHEMA:
-            export = _decoder.decode(content)
+            export = check_names(_decoder.decode(content), str(path))
             return msgspec.structs.replace(export, records=[shareable(record) for record in export.records])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageError(
