@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from tabulate import tabulate
 
+from bench.clean import line, markdown
 from bench.gate import GRAVITY, GateReport, Judgement
 from bench.leaderboard.redact import redact_text
 
@@ -21,24 +22,24 @@ def to_markdown(report: GateReport) -> str:
     several = len({(j.method.task, j.method.modalities, j.method.scenario) for j in report.judgements}) > 1
     body = []
     for j in report.judgements:
-        place = [f"{j.method.task} · {j.method.modalities} · {j.method.scenario}"] * several
-        line = [SIGN.get(j.verdict, j.verdict), *place, j.method.imputer, j.method.fuser, j.metric or NOTHING]
-        line += [_number(j.baseline), _number(j.new), _number(j.difference, "+"), _number(j.noise_floor)]
-        line += [", ".join(map(str, j.seeds)) or NOTHING, _line(j.reason)]
-        body.append(line)
+        place = [markdown(f"{j.method.task} · {j.method.modalities} · {j.method.scenario}")] * several
+        row = [
+            SIGN.get(j.verdict, j.verdict),
+            *place,
+            *map(markdown, (j.method.imputer, j.method.fuser, j.metric or NOTHING)),
+        ]
+        row += [_number(j.baseline), _number(j.new), _number(j.difference, "+"), _number(j.noise_floor)]
+        row += [", ".join(map(str, j.seeds)) or NOTHING, markdown(redact_text(j.reason))]
+        body.append(row)
     header = ["verdict", *["table"] * several, "imputer", "fuser", "metric", "baseline", "new", "difference"]
     grid = tabulate(body, [*header, "noise floor", "seeds", "why"], tablefmt="github", disable_numparse=True)
     settings = f"Level {report.alpha:g} per method, tolerance {report.tolerance:g}."
-    parts = [f"# Gate of {report.suite}: {report.verdict}", f"{found}. {settings}", grid]
-    return "\n\n".join([*parts, *(f"- {note}" for note in report.notes)]) + "\n"
+    parts = [f"# Gate of {markdown(report.suite)}: {report.verdict}", f"{found}. {settings}", grid]
+    return "\n\n".join([*parts, *(f"- {markdown(note)}" for note in report.notes)]) + "\n"
 
 
 def _number(value: float | None, sign: str = "") -> str:
     return NOTHING if value is None else f"{value:{sign}.4f}"
-
-
-def _line(text: str) -> str:
-    return " ".join(redact_text(text).split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def to_junit(report: GateReport) -> bytes:
@@ -46,23 +47,23 @@ def to_junit(report: GateReport) -> bytes:
     counted = Counter(j.verdict for j in report.judgements)
     suite = ElementTree.Element(
         "testsuite",
-        name=f"bench gate {report.suite}",
+        name=line(f"bench gate {report.suite}"),
         tests=str(len(report.judgements)),
         failures=str(counted["worse"]),
         errors=str(counted["not-comparable"]),
         skipped=str(counted["inconclusive"]),
     )
     for j in report.judgements:
-        place = ".".join(part.replace(".", "_") for part in (j.method.task, j.method.modalities, j.method.scenario))
-        name = f"{j.method.imputer} + {j.method.fuser}"
-        case = ElementTree.SubElement(suite, "testcase", classname=f"{report.suite}.{place}", name=name)
+        place = ".".join(
+            line(part).replace(".", "_") for part in (j.method.task, j.method.modalities, j.method.scenario)
+        )
+        name = line(f"{j.method.imputer} + {j.method.fuser}")
+        case = ElementTree.SubElement(suite, "testcase", classname=f"{line(report.suite)}.{place}", name=name)
         kind = {"worse": "failure", "not-comparable": "error", "inconclusive": "skipped"}.get(j.verdict)
         if kind:
-            ElementTree.SubElement(
-                case, kind, message=_printable(redact_text(j.reason)), type=j.verdict
-            ).text = _numbers(j)
+            ElementTree.SubElement(case, kind, message=line(redact_text(j.reason)), type=j.verdict).text = _numbers(j)
         else:
-            ElementTree.SubElement(case, "system-out").text = f"{j.verdict}: {_printable(j.reason)}\n{_numbers(j)}"
+            ElementTree.SubElement(case, "system-out").text = f"{j.verdict}: {line(j.reason)}\n{_numbers(j)}"
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
@@ -71,11 +72,6 @@ def to_junit(report: GateReport) -> bytes:
 
 def _numbers(j: Judgement) -> str:
     return (
-        f"{j.metric}: baseline {_number(j.baseline)}, new {_number(j.new)}, difference {_number(j.difference, '+')}, "
+        f"{line(j.metric)}: baseline {_number(j.baseline)}, new {_number(j.new)}, difference {_number(j.difference, '+')}, "
         f"noise floor {_number(j.noise_floor)}, seeds {', '.join(map(str, j.seeds)) or NOTHING}"
     )
-
-
-def _printable(text: str) -> str:
-    """Without the control characters XML 1.0 cannot hold."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)

@@ -53,6 +53,7 @@ def main() -> None:
     """Run the command that the words of this process ask for, and end the process with its exit code."""
     _answer_with(_leave)
     sys.unraisablehook = _unraisable
+    from bench.clean import line
     from bench.cli import outcome
 
     _Interrupts.came = False
@@ -66,5 +67,5 @@ def main() -> None:
     if interrupted():
         code, message = 130, STOPPED
     if message:
-        print(f"bench: {message}", file=sys.stderr)
+        print(f"bench: {line(message)}", file=sys.stderr)
     sys.exit(code)

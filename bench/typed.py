@@ -57,7 +57,9 @@ def _refusal(values: Any, struct: Any, prefix: str, path: str, message: str, ori
         return UsageError(f'"{key}" is required and was not given (from {_where(origin, key)})')
     written = _lookup(values, path)
     if repr(names.PATTERN) in message:
-        return UsageError(f'"{key}" = {names.shown(str(written))} is not accepted (from {_where(origin, key)}): {names.RULE}')
+        return UsageError(
+            f'"{key}" = {names.shown(str(written))} is not accepted (from {_where(origin, key)}): {names.RULE}'
+        )
     accepted = _accepted(struct, path)
     if accepted:
         message = f"{nearest(str(written), accepted)}accepted: {', '.join(accepted)}"

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 import bench
+from bench.clean import Printed, json_text, line
 from bench.errors import EXIT_CODES, BenchError, nearest
 
 COMMANDS = {
@@ -84,7 +85,7 @@ def main() -> None:
     """The command inside a process that lives on, for tests; `bench.start.main` is the console script."""
     code, message = outcome()
     if message:
-        print(f"bench: {message}", file=sys.stderr)
+        print(f"bench: {line(message)}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -119,7 +120,8 @@ def outcome() -> tuple[int, str]:
 def _invoke() -> int:
     """Not cli.main: it answers a closed pipe with exit code 1, which here means that cells failed."""
     try:
-        with cli.make_context("bench", sys.argv[1:]) as context:
+        printed: Any = Printed(sys.stdout)
+        with contextlib.redirect_stdout(printed), cli.make_context("bench", sys.argv[1:]) as context:
             return cli.invoke(context) or 0
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -157,11 +159,11 @@ def _help_hint(error: click.ClickException) -> str:
 def say(message: str) -> None:
     """A line for the person who waits: stderr, so that stdout holds nothing but the answer."""
     with contextlib.suppress(OSError):
-        print(message, file=sys.stderr, flush=True)
+        print(line(message), file=sys.stderr, flush=True)
 
 
 def answer(value: Any) -> None:
     """The answer as JSON on stdout."""
     import msgspec
 
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    sys.stdout.write(json_text(msgspec.json.format(msgspec.json.encode(value).decode(), indent=2)) + "\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.clean import indented, line
 from bench.cli import answer, say
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def list_(kind: str, as_json: bool) -> None:
         return
     width = max((len(str(row["name"])) for row in rows), default=0)
     for row in rows:
-        print(f"{row['name']:<{width}}  {row['title']}")
+        print(f"{row['name']:<{width}}  {line(str(row['title']))}")
 
 
 def _title(suite: str) -> str:
@@ -108,7 +109,7 @@ def _show_suite(name: str, as_json: bool) -> None:
     if as_json:
         answer(resolved)
         return
-    print(f"suite {name}: {tree.get('title', '')}\n  {tree.get('summary', '')}")
+    print(f"suite {name}: {line(str(tree.get('title', '')))}\n  {line(str(tree.get('summary', '')))}")
     print(f"  file: {path}\n  dataset: {tree.get('dataset', '')}")
     for profile, suite in resolved.items():
         print(f"  profile {profile}:")
@@ -222,7 +223,7 @@ def _text(spec: Spec) -> str:
         lines.append(f"    {prefix}.{row['name']}={default}  {row['type']}{accepted}  {row['description']}".rstrip())
     lines += [f"  tuning chooses {name} from: {', '.join(map(str, values))}" for name, values in spec.space.items()]
     lines += [f"  expected to fail {check}: {reason}" for check, reason in spec.expected_failures.items()]
-    return "\n".join(lines)
+    return "\n".join(map(indented, lines))
 
 
 @click.command()
@@ -278,8 +279,8 @@ def doctor(as_json: bool) -> None:
     else:
         for key, value in found.items():
             print(f"{key:<22} {', '.join(value) if isinstance(value, list) else value}")
-        for line in broken:
-            print(f"BROKEN PLUGIN          {line}")
-        for line in unloadable:
-            print(f"CANNOT BE LOADED       {line}")
+        for each in broken:
+            print(f"BROKEN PLUGIN          {line(each)}")
+        for each in unloadable:
+            print(f"CANNOT BE LOADED       {line(each)}")
     sys.exit(4 if broken or unloadable else 0)

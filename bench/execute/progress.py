@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from bench.clean import line
 from bench.execute.pool import Pool, Result
 from bench.stages.job import Job
 
@@ -68,10 +69,10 @@ class Progress:
         self.failed += result.status in ("failed", "timeout", "oom")
         if result.status == "not-run":
             return
-        line = f"[{self.done}/{self.total}] {result.status:>6}  {result.job.label}  {result.seconds:.1f}s"
+        said = f"[{self.done}/{self.total}] {result.status:>6}  {result.job.label}  {result.seconds:.1f}s"
         if result.reason:
-            line += f"  ({result.reason}{f': {result.words}' * bool(result.words)})"
-        self._print(line)
+            said += f"  ({result.reason}{f': {result.words}' * bool(result.words)})"
+        self._print(said)
 
     def changed(self, relearn: Callable[[Job], float] | None = None) -> Callable[[Pool], None]:
         """A function for `Watch.changed`; relearn gives a job's newest estimate."""
@@ -91,12 +92,13 @@ class Progress:
         """A warning of a component."""
         self._print(f"warning: {text}")
 
-    def _print(self, line: str) -> None:
+    def _print(self, text: str) -> None:
+        said = line(text)
         if self.live is not None:
-            self.live.console.print(line, markup=False, highlight=False)
+            self.live.console.print(said, markup=False, highlight=False)
         else:
             with contextlib.suppress(OSError):  # nobody listens, or the log's disk is full: the run is worth more
-                print(line, file=sys.stderr, flush=True)
+                print(said, file=sys.stderr, flush=True)
 
     def _picture(self, pool: Pool) -> Any:
         from rich.console import Group
@@ -113,7 +115,7 @@ class Progress:
         )
         rows = [
             Text(
-                f"  {clock(now - w.started):>6}  {w.job.label}  {w.note}",
+                f"  {clock(now - w.started):>6}  {line(f'{w.job.label}  {w.note}')}",
                 style="dim",
                 no_wrap=True,
                 overflow="ellipsis",

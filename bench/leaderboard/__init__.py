@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.clean import json_text
 from bench.files import write_bytes
 from bench.leaderboard.aggregate import aggregate, join
 from bench.leaderboard.board import Board
@@ -41,7 +42,10 @@ def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[
     rendered = {
         "md": to_markdown(board).encode(),
         "csv": to_csv(export, cells, unranked, wall_costs).encode(),
-        "json": msgspec.json.format(msgspec.json.encode(board, order="deterministic"), indent=1) + b"\n",
+        "json": json_text(
+            msgspec.json.format(msgspec.json.encode(board, order="deterministic").decode(), indent=1)
+        ).encode()
+        + b"\n",
     }
     if page:
         from bench.leaderboard.html import to_html

@@ -20,6 +20,7 @@ from bench.leaderboard.patterns import calibration_tables, pattern_tables
 from bench.leaderboard.redact import redact_command, redact_text
 from bench.leaderboard.statements import counted, counts, nobody, protocol_notes, provenance, split_notes, title
 from bench.leaderboard.storage import finite
+from bench.leaderboard.text import safe
 from bench.records import (
     IMPUTATION,
     STATUSES,
@@ -280,18 +281,18 @@ def _compare(
         return
     if stored.reason and not set(ranked) & intervals.keys():
         table.notes.append(
-            f"No method is compared, so ties, and whether a control ties with the winner, are not known: {stored.reason}."
+            f"No method is compared, so ties, and whether a control ties with the winner, are not known: {safe(stored.reason)}."
         )
         return
     if list(stored.seeds) != table.seeds or not set(ranked) <= intervals.keys():
         table.notes.append(
             "The stored comparisons are of other cells than this table"
-            + (f" ({stored.reason})" if stored.reason else "")
+            + (f" ({safe(stored.reason)})" if stored.reason else "")
             + ": ties, and whether a control ties with the winner, are not known."
         )
         return
     if stored.reason:
-        table.notes.append(stored.reason[0].upper() + stored.reason[1:] + ".")
+        table.notes.append(safe(stored.reason[0].upper() + stored.reason[1:]) + ".")
     among = set(ranked)
     comparisons = [c for c in statistics.comparisons if c.metric == table.primary and {c.a, c.b} <= among]
     for method, group in zip(ranked, tie_groups(ranked, comparisons, statistics.alpha), strict=True):
@@ -310,16 +311,17 @@ def _compare(
 def _control_note(ranked: list[Row]) -> str:
     """What the controls say about the winner; ranked rows, best first."""
     winner = ranked[0]
-    tied = [row.name for row in ranked[1:] if row.control and row.tie_group == 1]
+    best = safe(winner.name)
+    tied = [safe(row.name) for row in ranked[1:] if row.control and row.tie_group == 1]
     more = f" and {len(tied) - 5} more" if len(tied) > 6 else ""
     named = ", ".join(tied if not more else tied[:5]) + more
     if winner.control:
-        return f"**The winner is a control**: {winner.name}."
+        return f"**The winner is a control**: {best}."
     if tied:
         verb = "control ties" if len(tied) == 1 else "controls tie"
-        return f"**{len(tied)} {verb} with the winner** ({winner.name}): {named}."
+        return f"**{len(tied)} {verb} with the winner** ({best}): {named}."
     if any(row.control for row in ranked):
-        return f"No control ties with the winner ({winner.name})."
+        return f"No control ties with the winner ({best})."
     return "**No control has a rank in this table**, so it does not show what the winner gains over one."
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
+from bench.clean import html
 from bench.leaderboard import svg, text
 from bench.leaderboard.board import Board, CalibrationRow, Calibrations, Cost, Curve, Table
 from bench.leaderboard.grid_board import Attribution
@@ -43,10 +43,8 @@ def _curve_heading(curve: Curve) -> str:
 def _figure(picture: str, caption: str, keys: Sequence[str] = ()) -> str:
     if not picture:
         return ""
-    legend = "".join(
-        f'<span class="key c{k % svg.COLOURS}"><i></i>{escape(name)}</span>' for k, name in enumerate(keys)
-    )
-    return f"<figure>{picture}<figcaption>{legend}{'<br>' * bool(keys)}{escape(caption)}</figcaption></figure>"
+    legend = "".join(f'<span class="key c{k % svg.COLOURS}"><i></i>{html(name)}</span>' for k, name in enumerate(keys))
+    return f"<figure>{picture}<figcaption>{legend}{'<br>' * bool(keys)}{html(caption)}</figcaption></figure>"
 
 
 def _pareto(table: Table, costs: Sequence[Cost], name: str) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 
+from bench.clean import cell
 from bench.differences import sentence
 from bench.leaderboard.aggregate import Cells
 from bench.leaderboard.redact import redact_text
@@ -29,7 +30,8 @@ def to_csv(export: Export, cells: Cells, unranked: Mapping[Method, str], wall_co
     Columns: coordinates, release (of the data), differs (in what the run differs from the suite and its profile; both the same
     on every line, since what reads CSV would not understand a comment above the header), control (0 or 1), key, status,
     reason, unranked, then those of `BLOCKS`, each name that any record has; audits are pass, fail or n.a. Numbers are written
-    in full. wall_costs=False leaves out the costs that differ from run to run.
+    in full; text that a spreadsheet would take for a formula has an apostrophe before it (`bench.clean.cell`).
+    wall_costs=False leaves out the costs that differ from run to run.
     """
     names = _names(record for record in cells.values() if record)
     if not wall_costs:
@@ -41,13 +43,13 @@ def to_csv(export: Export, cells: Cells, unranked: Mapping[Method, str], wall_co
     controls = set(export.control_imputers), set(export.control_fusers)
     release = GENERATED if export.synthetic else export.release
     named = [*PLACE, "release", "differs", "control", "key", "status", "reason", "unranked"]
-    writer.writerow([*named, *(f"{block} {name}" for block in BLOCKS for name in names[block])])
+    writer.writerow(map(cell, [*named, *(f"{block} {name}" for block in BLOCKS for name in names[block])]))
     for at, record in cells.items():
         line = [getattr(at, name) for name in PLACE]
         line += release, differs, int(at.imputer in controls[0] or at.fuser in controls[1])
         lost = unranked.get(method_of(at), "")
         if record is None:
-            writer.writerow([*line, "", "not-run", "", lost, *([None] * sum(map(len, names.values())))])
+            writer.writerow(map(cell, [*line, "", "not-run", "", lost, *([None] * sum(map(len, names.values())))]))
             continue
         line += record.key, record.status, redact_text(record.reason), lost
         line += map(record.scores.get, names["test"])
@@ -59,7 +61,7 @@ def to_csv(export: Export, cells: Cells, unranked: Mapping[Method, str], wall_co
         line += [_outcome(record.audits.get(name)) for name in names["audit"]]
         line += map(record.counts.get, names["records"])
         line += map(record.costs.get, names["cost"])
-        writer.writerow(line)
+        writer.writerow(map(cell, line))
     return text.getvalue()
 
 

@@ -6,9 +6,10 @@ No network, no fonts or scripts from elsewhere, readable without JavaScript, in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from html import escape
+from collections.abc import Iterator
+from html import escape, unescape
 
+from bench.clean import html
 from bench.leaderboard.board import Board
 from bench.leaderboard.figures import figures
 from bench.leaderboard.markdown import blocks
@@ -93,7 +94,7 @@ def to_html(board: Board) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(board.title)}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n<main>\n{page}\n</main>\n"
+        f"<title>{html(board.title)}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n<main>\n{page}\n</main>\n"
         f"<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     )
 
@@ -123,9 +124,12 @@ def _table(lines: list[str]) -> str:
 
 
 _BAR = re.compile(r"(?<!\\)\|")
-_MARKS = ((re.compile(r"`([^`]+)`"), r"<code>\1</code>"), (re.compile(r"\*\*(.+?)\*\*"), r"<strong>\1</strong>"),
+_CODE = re.compile(r"(?<!\\)`([^`]+)`")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:lt|gt|amp);")
+_MARKS = ((re.compile(r"\*\*(.+?)\*\*"), r"<strong>\1</strong>"),
           (re.compile(r"(?<![*\w])\*([^*\s](?:[^*]*[^*\s])?)\*(?![*\w])"), r"<em>\1</em>"))  # fmt: skip
-_ESCAPED: Mapping[str, str] = {"&lt;u&gt;": "<u>", "&lt;/u&gt;": "</u>", "&amp;lt;": "&lt;", "\\|": "|"}
+_ASIDE = 0xE000
+"""Where characters that are no markup stand while marks are looked for: in private use, of which `bench.clean` leaves none."""
 
 
 def _cells(line: str) -> list[str]:
@@ -133,10 +137,14 @@ def _cells(line: str) -> list[str]:
 
 
 def inline(said: str) -> str:
-    """One line of Markdown as HTML. All of it is escaped; `text.safe` wrote `<` as `&lt;`, so a `<u>` is the table's own."""
-    found = escape(said)
-    for mark, html in _ESCAPED.items():
-        found = found.replace(mark, html)
-    for pattern, html in _MARKS:
-        found = pattern.sub(html, found)
-    return found
+    """One line of Markdown as HTML. All of it is escaped; `bench.clean` wrote `<` as `&lt;`, so a `<u>` is the table's own."""
+    parts = _CODE.split(said)
+    return "".join(f"<code>{html(part)}</code>" if place % 2 else _marked(part) for place, part in enumerate(parts))
+
+
+def _marked(said: str) -> str:
+    aside = _ESCAPE.sub(lambda found: chr(_ASIDE + ord(found[1] or unescape(found[0]))), said)
+    marked = escape(aside).replace("&lt;u&gt;", "<u>").replace("&lt;/u&gt;", "</u>")
+    for pattern, replaced in _MARKS:
+        marked = pattern.sub(replaced, marked)
+    return re.sub("[\ue000-\ue0ff]", lambda found: escape(chr(ord(found[0]) - _ASIDE)), marked)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from bench.leaderboard.audits import audit_results, failure
 from bench.leaderboard.board import Curve, CurveRow, Difference, Imputation, ImputationRow, ImputerCost, Score
 from bench.leaderboard.statements import counted
+from bench.leaderboard.text import safe
 from bench.records import IMPUTER_AUDITS, Coordinates, Export, ImputationStatistics, Method, Record
 from bench.stats import tie_groups
 
@@ -88,7 +89,8 @@ def _table(place: Place, cells: Cells, controls: set[str]) -> Imputation:
         rows=rows,
         silent=sorted(planned.keys() - scored.keys()),
         notes=[
-            f"**The scores of {name} differ between cells that share an imputation.**" for name in sorted(differing)
+            f"**The scores of {safe(name)} differ between cells that share an imputation.**"
+            for name in sorted(differing)
         ],
     )
 
@@ -152,11 +154,11 @@ def _compare(table: Imputation, stored: ImputationStatistics, alpha: float | Non
     intervals = {i.method: (i.low, i.high) for i in stored.intervals if i.metric == "mae"}
     seeds = sorted({seed for row in table.rows for seed in row.seeds_planned})
     if not rows or about is None or alpha is None or list(about.seeds) != seeds or not rows.keys() <= intervals.keys():
-        why = f" ({about.reason})" if about and about.reason else ""
+        why = f" ({safe(about.reason)})" if about and about.reason else ""
         table.notes.append(f"No comparisons of these imputers are stored{why}: which of them tie is not known.")
         return
     if about.reason:
-        table.notes.append(about.reason[0].upper() + about.reason[1:] + ".")
+        table.notes.append(safe(about.reason[0].upper() + about.reason[1:]) + ".")
     table.alpha = alpha
     ranked = list(rows)
     inside = [c for c in stored.comparisons if {c.a, c.b} <= rows.keys()]

@@ -50,7 +50,7 @@ def _nothing_hidden(board: Board) -> list[str]:
 def _table(table: Imputation) -> list[str]:
     parts = [f"### {text.safe(table.modalities)} · {text.safe(table.scenario)}"]
     if table.realised is not None and table.expected is not None:
-        entries = ", ".join(f"{name} {value:,.0f}" for name, value in table.entries.items())
+        entries = ", ".join(f"{text.safe(name)} {value:,.0f}" for name, value in table.entries.items())
         parts.append(
             f"Hidden: {100 * table.realised:.2f} % realised, {100 * table.expected:.2f} % expected (whole cohort, mean "
             f"over seeds). Entries scored per seed: {entries}."
@@ -61,7 +61,9 @@ def _table(table: Imputation) -> list[str]:
         parts.append(_by_modality(table))
     notes = [*table.notes, *_coverage_note(table), *_absent_note(table)]
     if table.silent:
-        notes.append(f"Without scores, since they fill nothing or have no ok cell: {', '.join(table.silent)}.")
+        notes.append(
+            f"Without scores, since they fill nothing or have no ok cell: {', '.join(map(text.safe, table.silent))}."
+        )
     notes += [*text.sources(table.published), *text.footnotes(table.elsewhere)]
     return [*parts, text.bullets(notes)] if notes else parts
 
@@ -114,9 +116,10 @@ def _by_modality(table: Imputation) -> str:
         if name == "all":
             continue
         columns = [_scores(table, metric, name) for metric in table.metrics]
-        for row, line in zip(table.rows, zip(*columns, strict=True), strict=True):
+        for place, row in enumerate(table.rows):
             if row.scores.get(name):
-                body.append([text.safe(name), text.label(row.imputer, row.control), *line])
+                scores = [column[place] for column in columns]
+                body.append([text.safe(name), text.label(row.imputer, row.control), *scores])
     return text.grid(["modality", "imputer", *map(text.metric, table.metrics)], body)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
+from bench.clean import code, line
 from bench.differences import sentence
 from bench.leaderboard import text
 from bench.leaderboard.audits import AUDITS
@@ -53,7 +54,7 @@ def _head(board: Board) -> str:
     if differs:
         lines += [f"**{text.safe(differs[0].upper() + differs[1:])}.**", ""]
     release = f" ({text.safe(board.release)})" if board.release else ""
-    where = f"Suite `{board.suite}`, profile `{board.profile}`, dataset `{board.dataset}`{release}"
+    where = f"Suite {code(board.suite)}, profile {code(board.profile)}, dataset {code(board.dataset)}{release}"
     lines.append(f"{where}; {text.count(cells, 'planned cell')}: {states}.")
     if board.synthetic:
         lines += ["", "**The patients of this leaderboard were generated**: its numbers say nothing about real ones."]
@@ -240,7 +241,7 @@ def _audits(tables: Sequence[Table]) -> list[str]:
             body.append([place] * several + [text.safe(row.imputer), text.safe(row.fuser), *states])
             about = f"{place}, {text.safe(row.name)}" if several else text.safe(row.name)
             details += [
-                f"{name}, {about}, {result.state}: {text.short(result.detail) or 'it has no outcome'}"
+                f"{text.safe(name)}, {about}, {result.state}: {text.short(result.detail) or 'it has no outcome'}"
                 for name, result in row.audits.items()
                 if result.state in ("failed", "not run")
             ]
@@ -248,7 +249,7 @@ def _audits(tables: Sequence[Table]) -> list[str]:
         "Over all seeds of a method. n.a.: does not apply. –: not planned for this method (permuted labels and the "
         "repeated cell are run once per task and fuser)."
     )
-    grid = text.grid(["table"] * several + ["imputer", "fuser", *names], body)
+    grid = text.grid(["table"] * several + ["imputer", "fuser", *map(text.safe, names)], body)
     return ["## Audits", legend, grid, *([text.bullets(details)] if details else [])]
 
 
@@ -256,7 +257,7 @@ def _provenance(board: Board) -> list[str]:
     body = []
     for name, values in board.provenance.items():
         body.append([text.words(name), text.safe(counted(values))])
-    parts = ["## Where these numbers come from", f"    {board.command}"]
+    parts = ["## Where these numbers come from", f"    {line(board.command)}"]
     return [*parts, text.grid(["what", "value"], body)] if body else parts
 
 

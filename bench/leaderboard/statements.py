@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from bench.leaderboard.redact import is_public
+from bench.leaderboard.text import safe, words
 from bench.records import Export, Record
 from bench.release import GENERATED
 from bench.request import TRAINING_NOTE
@@ -87,7 +88,7 @@ def split_notes(export: Export, records: Collection[Record], crossing: int | Non
     count = "patients" if crossing is None else f"{crossing:,} patient{'s' * (crossing != 1)}"
     stand = "stands" if crossing == 1 else "stand"
     note = (
-        f"**split={export.split}: parted by record, as published code does; {count} {stand} on both sides.** Only for "
+        f"**split={safe(export.split)}: parted by record, as published code does; {count} {stand} on both sides.** Only for "
         "comparison with published tables, never with a split by patient."
     )
     return [held(note, records, _of_split(export.split))]
@@ -100,8 +101,8 @@ def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
     notes = []
     if export.scaling != "train":
         note = (
-            f"**scaling.over={export.scaling}: means and deviations were learnt from all records before hiding, test records "
-            "and hidden entries included (a small leak).** Only for comparison with published tables that were made so."
+            f"**scaling.over={safe(export.scaling)}: means and deviations were learnt from all records before hiding, test "
+            "records and hidden entries included (a small leak).** Only for comparison with published tables that were made so."
         )
         notes.append(held(note, records, lambda said: f"over {export.scaling}" in said.get("scaling", "")))
     if export.fill_absent:
@@ -111,7 +112,7 @@ def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
         )
         notes.append(held(note, records, lambda said: said.get("absent modalities") == "filled"))
     if export.hiding:
-        note = f"Entries were hidden in {export.hiding} records alone; the others stay as recorded."
+        note = f"Entries were hidden in {safe(export.hiding)} records alone; the others stay as recorded."
         notes.append(held(note, records, lambda said: said.get("hidden in") == export.hiding))
     return [*notes, *(_plan_note(note, records) for note in export.notes)]
 
@@ -119,8 +120,8 @@ def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
 def _plan_note(note: str, records: Collection[Record]) -> str:
     """A note of the plan; of that on training, how many records were trained so: not every fuser is trained step by step."""
     if not note.startswith(TRAINING_NOTE):
-        return note
-    return held(note, records, lambda said: bool(said.get("training")) and said["training"] in note)
+        return safe(note)
+    return held(safe(note), records, lambda said: bool(said.get("training")) and said["training"] in note)
 
 
 def counts(records: Iterable[Record]) -> tuple[dict[str, int], list[str]]:
@@ -134,7 +135,7 @@ def counts(records: Iterable[Record]) -> tuple[dict[str, int], list[str]]:
     if len(agreed) == len(found):
         return agreed, []
     cells = "; ".join(
-        f"{name.replace('_', ' ')} {counted({f'{count:,}': n for count, n in sorted(values.items())}, 'cell')}"
+        f"{words(name)} {counted({f'{count:,}': n for count, n in sorted(values.items())}, 'cell')}"
         for name, values in sorted(found.items())
         if name not in agreed
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from bench.clean import html
 
 COLOURS = 8
 """Classes c0 to c7 of the page's style."""
@@ -65,7 +66,7 @@ def chart(lines: Sequence[Line], x: Axis, y: Axis, about: str, diagonal: bool = 
     parts.append(_text((LEFT + right) / 2, HEIGHT - 8, x.title, "middle"))
     middle = (TOP + bottom) / 2
     parts.append(
-        f'<text x="14" y="{middle:.0f}" transform="rotate(-90 14 {middle:.0f})" text-anchor="middle">{escape(y.title)}</text>'
+        f'<text x="14" y="{middle:.0f}" transform="rotate(-90 14 {middle:.0f})" text-anchor="middle">{html(y.title)}</text>'
     )
     if diagonal:
         parts.append(
@@ -99,7 +100,7 @@ def _dot(px: float, py: float, point: Point) -> str:
     faint = " faint" if point.faint else ""
     return (
         f'<circle class="dot c{point.colour % COLOURS}{faint}" cx="{px:.1f}" cy="{py:.1f}" r="4.5">'
-        f"<title>{escape(point.name)}</title></circle>"
+        f"<title>{html(point.name)}</title></circle>"
     )
 
 
@@ -134,7 +135,7 @@ def shares(rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str], ab
             said = f"{name}: {names[place]} {100 * value:.0f} %"
             parts.append(
                 f'<rect class="fill c{place}" x="{start:.1f}" y="{top}" width="{bar * value:.1f}" height="{line - 6}">'
-                f"<title>{escape(said)}</title></rect>"
+                f"<title>{html(said)}</title></rect>"
             )
             start += bar * value
     return _svg(left + bar + 10, 24 + line * len(rows), about, parts)
@@ -143,13 +144,13 @@ def shares(rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str], ab
 def _svg(width: int, height: int, about: str, parts: Sequence[str]) -> str:
     return (
         f'<svg role="img" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
-        f"<title>{escape(about)}</title>{''.join(parts)}</svg>"
+        f"<title>{html(about)}</title>{''.join(parts)}</svg>"
     )
 
 
 def _text(x: float, y: float, said: str, anchor: str, kind: str = "") -> str:
     named = f' class="{kind}"' if kind else ""
-    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(said)}</text>'
+    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html(said)}</text>'
 
 
 def _number(value: float) -> str:

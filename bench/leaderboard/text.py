@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench import clean
 from bench.leaderboard.board import PublishedScore, Score
 from bench.signed import CONVENTIONS
 
@@ -34,7 +35,7 @@ UNDEFINED = "NaN"
 
 
 def metric(name: str) -> str:
-    return NAMES.get(name, name.capitalize())
+    return NAMES[name] if name in NAMES else safe(name.capitalize())
 
 
 def mean(score: Score | None) -> str:
@@ -64,14 +65,14 @@ def label(name: str, control: bool) -> str:
 
 
 def safe(text: str) -> str:
-    """One line that breaks neither the table nor the page."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """A stranger's text within a line of Markdown, where it breaks neither the table nor the page."""
+    return clean.markdown(text)
 
 
 def short(reason: str) -> str:
     """A reason on one line, cut where it is too long for a table."""
-    said = safe(reason)
-    return said if len(said) <= LONGEST_REASON else said[: LONGEST_REASON - 1].rstrip("\\ ") + "…"
+    said = clean.line(reason)
+    return safe(said if len(said) <= LONGEST_REASON else said[: LONGEST_REASON - 1].rstrip() + "…")
 
 
 def bullets(lines: Iterable[str]) -> str:
@@ -93,7 +94,7 @@ def grid(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     types, which was a third of the time of a leaderboard of thousands of rows.
     """
     rows = [[cell.strip() for cell in row] for row in body]
-    widths = [max(len(title) + 2, *map(len, column)) for title, *column in zip(header, *rows, strict=True)]
+    widths = [max([len(title) + 2, *map(len, column)]) for title, *column in zip(header, *rows, strict=True)]
     line = "| " + " | ".join(f"{{:<{width}}}" for width in widths) + " |"
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     return "\n".join([line.format(*header), rule, *(line.format(*row) for row in rows)])
@@ -104,7 +105,8 @@ def or_nothing(value: object) -> str:
 
 
 def words(name: str) -> str:
-    return name.replace("_", " ")
+    """A name of a column, as words."""
+    return safe(name.replace("_", " "))
 
 
 def sources(published: Iterable[PublishedScore]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bench.clean import line
+
 Status = Literal["passed", "failed", "skipped", "expected"]
 
 _MARKS: dict[Status, str] = {"passed": "ok", "failed": "FAILED", "skipped": "skipped", "expected": "expected failure"}
@@ -46,20 +48,20 @@ class Report:
         parts = [f"{len(passed)} passed", f"{len(failed)} failed"]
         if expected:
             parts.append(f"{len(expected)} expected failure{'' if len(expected) == 1 else 's'}")
-        line = f"{ran} check{'' if ran == 1 else 's'} ran: {', '.join(parts)}"
+        told_of = f"{ran} check{'' if ran == 1 else 's'} ran: {', '.join(parts)}"
         skipped = self.of("skipped")
         reasons: dict[str, list[str]] = {}
         for outcome in skipped:
             reasons.setdefault(outcome.detail, []).append(outcome.name)
         told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
-        return f"{line}; {len(skipped)} skipped" + (f": {told}" if told else "")
+        return f"{told_of}; {len(skipped)} skipped" + (f": {told}" if told else "")
 
     def to_text(self) -> str:
         """The report for a terminal: a line per check, the promise under each that failed, the summary."""
         width = max((len(outcome.name) for outcome in self.outcomes), default=0)
         lines = [f"{self.kind} {self.name} (from {self.plugin or 'the caller'})"]
         for outcome in self.outcomes:
-            detail = f": {outcome.detail}" if outcome.detail else ""
+            detail = f": {line(outcome.detail)}" if outcome.detail else ""
             lines.append(f"  {outcome.name:<{width}}  {_MARKS[outcome.status]}{detail}")
             if outcome.status == "failed":
                 lines.append(f"  {'':<{width}}  promised: {outcome.promise}")
