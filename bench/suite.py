@@ -18,6 +18,7 @@ from bench import names
 from bench.errors import UsageError, unknown
 from bench.overrides import ORIGIN, merge
 from bench.records import Published
+from bench.toml_lines import line_of
 from bench.typed import convert
 
 AXES = ("task", "modalities", "scenario", "imputer", "fuser", "seed")
@@ -416,33 +417,6 @@ def _holds(layer: Any, steps: list[str]) -> bool:
         return False
     cuts = range(1, len(steps) + 1)
     return any((name := ".".join(steps[:cut])) in layer and _holds(layer[name], steps[cut:]) for cut in cuts)
-
-
-_KEY = r"""(?:[\w\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w\-]+|"[^"]*"|'[^']*'))*"""
-
-
-def line_of(text: str, dotted: str) -> int:
-    """The line of a TOML text on which a dotted key is written, or the nearest table around it; 0 when there is none."""
-    wanted = re.findall(r"[^.\[\]]+", dotted)
-    table: list[str] = []
-    best, line = 0, 0
-    for number, content in enumerate(text.splitlines(), 1):
-        header = re.match(rf"\s*\[\[?\s*({_KEY})\s*\]", content)
-        entry = re.match(rf"\s*({_KEY})\s*=", content)
-        if header:
-            written = table = _parts(header[1])
-        elif entry:
-            written = table + _parts(entry[1])
-        else:
-            continue
-        if written == wanted[: len(written)] and len(written) > best:
-            best, line = len(written), number
-    return line
-
-
-def _parts(key: str) -> list[str]:
-    found = re.findall(r"""[\w\-]+|"[^"]*"|'[^']*'""", key)
-    return [step for part in found for step in part.strip("\"'").split(".")]
 
 
 def schema() -> dict[str, Any]:

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from bench import suite as suites
 from bench.errors import UsageError
 from bench.records import Published
-from bench.suite import Suite, find_suites, line_of, read
+from bench.suite import Suite, find_suites, read
+from bench.toml_lines import line_of
 
 ROOT = Path(__file__).parents[1]
 

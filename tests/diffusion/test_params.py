@@ -10,7 +10,8 @@ import pytest
 from bench.errors import UsageError
 from bench.registry import discover
 from bench.request import request
-from bench.suite import line_of, read
+from bench.suite import read
+from bench.toml_lines import line_of
 from bench_imputers.diffusion.params import HUBER, CsdiParams, DiffusionParams
 
 CSDI = ("csdi", "csdi-quick", "trace", "condi")

@@ -15,7 +15,8 @@ import pytest
 from bench.errors import UsageError
 from bench.registry import Registry, discover
 from bench.request import request
-from bench.suite import Layers, line_of, read
+from bench.suite import Layers, read
+from bench.toml_lines import line_of
 from bench_imputers import pypots_params
 from bench_imputers.pypots_model import DECIDED
 from bench_imputers.pypots_models import MODELS
