@@ -90,12 +90,11 @@ class _State:
         if b"\r" in block:
             returns = np.flatnonzero(text == CR)
             alone = returns[text[np.minimum(returns + 1, len(text) - 1)] != LF]
-            self.returns += len(alone)
-            self.line_feeds += len(ends)
             ends = np.sort(np.concatenate([ends, alone]))
-        else:
-            self.line_feeds += len(ends)
         quoted = self._quoted(block, text, ends) if self.opened or b'"' in block else np.zeros(len(ends), bool)
+        feeds = text[ends] == LF
+        self.line_feeds += int((~quoted & feeds).sum())
+        self.returns += int((~quoted & ~feeds).sum())
         # A blank line is an end right after an end; that of a CRLF has its CR between.
         starts = np.concatenate([[0], ends[:-1] + 1])
         blank = (ends == starts) | ((ends == starts + 1) & (text[starts] == CR)) if len(ends) else np.zeros(0, bool)

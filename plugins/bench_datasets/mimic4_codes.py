@@ -30,6 +30,9 @@ before it, and no more where it has a point.
 NUMERALS = 500
 """Of so many ICD-9 codes without a letter some begin with 0: in MIMIC-IV about one in forty."""
 
+_NUMBER = r"\d{1,2}|\d+[.]\d*"
+"""What a program makes of ICD-9 codes that it takes for numbers; NBER's file writes them without a point."""
+
 _GROUP = re.compile(r"(\d+)\s+\S")
 
 
@@ -156,6 +159,11 @@ def read_equivalents(path: Path | None) -> dict[str, set[str]]:
             found.setdefault((row["icd10cm"] or "").strip(), set()).add((row["icd9cm"] or "").strip())
     if not found:
         raise DataError(f"{source} holds no row; use NBER's {GEM[0]}")
+    if numbers := sum(bool(re.fullmatch(_NUMBER, code)) for codes in found.values() for code in codes):
+        raise DataError(
+            f"{source}: {numbers:,} ICD-9 codes have fewer than 3 digits or a decimal point: saved as numbers, they have "
+            f"lost their leading zeros; use NBER's {GEM[0]}"
+        )
     return found
 
 

@@ -75,6 +75,8 @@ def test_a_quote_that_begins_a_field_and_never_ends_is_found_with_its_line(
         (b"a,b\n\n1,2\n\n", 1, ""),
         (b"a,b\n1,2", 1, ""),
         (b"", 0, ""),
+        (b'a,b\n1,"x\ry"\n2,z\n', 2, ""),
+        (b'a,b\r\n1,"x\ry\nz"\r\n2,z\r\n', 2, ""),
     ],
 )
 def test_what_a_table_may_hold_and_what_not(content: bytes, rows: int, damage: str) -> None:

@@ -257,6 +257,8 @@ BAD_TABLES = [
     ("ccs", "x.txt", "2  Septicemia\n   0389\n", "lacks the CCS categories 49, 50"),
     ("gem", "x.csv", "icd10,icd9\nA419,0389\n", "lacks the column icd10cm, icd9cm"),
     ("gem", "x.csv", "icd10cm,icd9cm\n", "holds no row"),
+    ("gem", "x.csv", "icd10cm,icd9cm\nB20,42\n", "lost their leading zeros"),
+    ("gem", "x.csv", "icd10cm,icd9cm\nI10,4019.0\n", "lost their leading zeros"),
 ]
 
 
