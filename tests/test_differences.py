@@ -207,9 +207,8 @@ def test_seeds_are_named_but_the_gate_compares_other_seeds_and_the_file_is_the_s
 def test_an_export_from_before_is_read_as_one_that_differs_in_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.records.json"
     save_export(path, WHOLE)
-    plain = json.loads(path.read_bytes())
-    del plain["overrides"]
-    path.write_text(json.dumps(plain))
+    plain = {key: value for key, value in json.loads(path.read_bytes()).items() if key not in ("sha256", "overrides")}
+    path.write_text("{\n" + json.dumps(plain)[1:])
     assert load_export(path).overrides == []
 
 
