@@ -134,6 +134,8 @@ class Tables:
                  strict_mode = false, parallel = false))"""
 
     def _parquet(self, path: Path, needed: Sequence[str], optional: Sequence[str]) -> str:
+        if (kind := kind_of(path)) != "a Parquet file":
+            raise DataError(f"{path} cannot be read: it is {kind or 'no Parquet file'}; download it again")
         types = {
             name: kind
             for name, kind, *_ in self.rows(f"DESCRIBE SELECT * FROM read_parquet({path_literal(path)})", path)

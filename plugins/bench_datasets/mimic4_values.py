@@ -104,6 +104,7 @@ def read_values(tables: Tables, files: Mimic4Files, hours: int, counts: Counter[
         """,
         path,
     )
+    tables.square(path, tables.number("SELECT count(*) FROM reading WHERE ragged"), tables.rows_of(path))
     _legible(tables, path, source)
     _classify(tables, path, hours, counts)
     expression = " ".join(f"WHEN '{name}' THEN {sql}" for name, sql in table.CONVERSIONS.items())
@@ -148,13 +149,18 @@ def _legible(tables: Tables, path: Path, source: str) -> None:
     """Raises DataError where most fields of a column cannot be read."""
     looked = {
         "itemid": ("whole(itemid)", WHOLE, "itemless AND NOT ragged", "NOT ragged"),
-        "stay_id": ("whole(stay_id)", WHOLE, "stayless", "source IS NOT NULL"),
-        "charttime": ("moment(charttime)", TIME, "dateless AND NOT timeless", "source IS NOT NULL AND NOT timeless"),
+        "stay_id": ("whole(stay_id)", WHOLE, "stayless AND NOT ragged", "source IS NOT NULL AND NOT ragged"),
+        "charttime": (
+            "moment(charttime)",
+            TIME,
+            "dateless AND NOT timeless AND NOT ragged",
+            "source IS NOT NULL AND NOT timeless AND NOT ragged",
+        ),
         "valuenum": (
             "try_cast(valuenum AS DOUBLE)",
             "a number with a decimal point",
-            "value IS NULL AND NOT empty",
-            "source IS NOT NULL AND NOT empty",
+            "value IS NULL AND NOT empty AND NOT ragged",
+            "source IS NOT NULL AND NOT empty AND NOT ragged",
         ),
     }
     columns = ", ".join(f"count(*) FILTER ({bad}), count(*) FILTER ({filled})" for _, _, bad, filled in looked.values())
@@ -182,7 +188,6 @@ def _classify(tables: Tables, path: Path, hours: int, counts: Counter[str]) -> N
     counts["icu/chartevents: rows of other items, not read"] = rows - sum(found.values())
     for number, reason in enumerate(reasons):
         counts[f"icu/chartevents: {reason}"] = found.get(number, 0)
-    tables.square(path, found.get(0, 0), rows)
 
 
 def to_events(n: int, found: dict[str, np.ndarray], channels: int) -> Events:

@@ -322,6 +322,20 @@ def test_a_column_that_another_program_ruined_is_named(
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("table", [*NAMES, "note/radiology"])
+def test_a_table_with_row_names_that_have_no_name_is_refused(whole: Path, tmp_path: Path, table: str) -> None:
+    """As write.table of R saves it: every row has one field more than the first line."""
+    root = tmp_path / "data"
+    shutil.copytree(whole, root)
+    path = root / f"{table}.csv.gz"
+    header, *rows = rows_of(path)
+    path.write_bytes(gzip.compress(saved([header, *([str(k), *row] for k, row in enumerate(rows, 1))])))
+    with pytest.raises(
+        DataError, match=rf"{table}.csv.gz: .* rows have another number of fields than its first line has names"
+    ):
+        prepare(root)
+
+
 def test_a_variable_in_another_unit_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tables = ward(60)
     for stay in range(5000, 5060):
@@ -372,7 +386,7 @@ def test_times_of_another_zone_in_parquet_are_refused(whole: Path, tmp_path: Pat
         (b"", "empty"),
     ],
 )
-@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
 def test_what_is_no_table_is_called_by_its_name(
     whole: Path, tmp_path: Path, suffix: str, content: bytes, words: str
 ) -> None:
@@ -383,7 +397,8 @@ def test_what_is_no_table_is_called_by_its_name(
     (root / f"hosp/patients{suffix}").write_bytes(gzip.compress(content) if packed else content)
     with pytest.raises(DataError) as caught:
         prepare(root)
-    assert words in str(caught.value)
+    text_with_other_marks = suffix == ".parquet" and words in ("semicolons", "tabs")
+    assert ("no Parquet file" if text_with_other_marks else words) in str(caught.value)
 
 
 def test_a_table_without_its_last_line_end_is_warned_of(
