@@ -8,42 +8,69 @@ from xml.etree import ElementTree
 from tabulate import tabulate
 
 from bench.clean import line, markdown
-from bench.gate import GRAVITY, GateReport, Judgement
+from bench.gate import GRAVITY, GateReport, Judgement, Verdict
 from bench.leaderboard.redact import redact_text
+from bench.records import Method
 
 SIGN = {"worse": "**worse**", "improved": "**improved**"}
 NOTHING = "–"
+KINDS = {"score": "", "imputation": "imputation ", "calibration": "calibration ", "cost": "cost "}
 
 
 def to_markdown(report: GateReport) -> str:
-    """A headline, a table with one line per method, worst first, and the notes; ends with a newline."""
-    counted = Counter(j.verdict for j in report.judgements)
-    found = ", ".join(f"{counted[verdict]} {verdict}" for verdict in GRAVITY if counted[verdict])
-    several = len({(j.method.task, j.method.modalities, j.method.scenario) for j in report.judgements}) > 1
+    """A headline, a table with one line per quantity of each method, worst first, and the notes; ends with a newline."""
+    places = {(j.method.modalities, j.method.scenario) for j in report.judgements}
+    several = len(places) > 1 or len({j.method.task for j in report.judgements if j.method.task}) > 1
     body = []
     for j in report.judgements:
-        place = [markdown(f"{j.method.task} · {j.method.modalities} · {j.method.scenario}")] * several
         row = [
             SIGN.get(j.verdict, j.verdict),
-            *place,
-            *map(markdown, (j.method.imputer, j.method.fuser, j.metric or NOTHING)),
+            *[markdown(_place(j.method))] * several,
+            *map(markdown, (j.method.imputer, j.method.fuser or NOTHING, _quantity(j))),
         ]
         row += [_number(j.baseline), _number(j.new), _number(j.difference, "+"), _number(j.noise_floor)]
         row += [", ".join(map(str, j.seeds)) or NOTHING, markdown(redact_text(j.reason))]
         body.append(row)
-    header = ["verdict", *["table"] * several, "imputer", "fuser", "metric", "baseline", "new", "difference"]
+    header = ["verdict", *["table"] * several, "imputer", "fuser", "quantity", "baseline", "new", "difference"]
     grid = tabulate(body, [*header, "noise floor", "seeds", "why"], tablefmt="github", disable_numparse=True)
-    settings = f"Level {report.alpha:g} per method, tolerance {report.tolerance:g}."
-    parts = [f"# Gate of {markdown(report.suite)}: {report.verdict}", f"{found}. {settings}", grid]
-    return "\n\n".join([*parts, *(f"- {markdown(note)}" for note in report.notes)]) + "\n"
+    costs = NOTHING if report.cost_tolerance is None else f"{report.cost_tolerance:g}"
+    settings = [
+        f"Level {report.alpha:g} per method, tolerance {report.tolerance:g}"
+        + (
+            f", of costs {costs} of the baseline's." if report.cost_tolerance is not None else "; costs are not judged."
+        ),
+        "A method's level is shared by its quantities. A line without a fuser is an imputation, which all fusers share.",
+    ]
+    parts = [f"# Gate of {markdown(report.suite)}: {report.verdict}", f"{_counted(report)} {' '.join(settings)}", grid]
+    return "\n\n".join([*parts, *(f"- {markdown(redact_text(note))}" for note in report.notes)]) + "\n"
+
+
+def _counted(report: GateReport) -> str:
+    def several(verdicts: list[Verdict]) -> str:
+        counted = Counter(verdicts)
+        return ", ".join(f"{counted[verdict]} {verdict}" for verdict in GRAVITY if counted[verdict])
+
+    methods = several([m.verdict for m in report.methods if m.method.task])
+    imputations = several([m.verdict for m in report.methods if not m.method.task])
+    return f"Methods: {methods or NOTHING}." + (f" Imputations: {imputations}." if imputations else "")
+
+
+def _place(method: Method) -> str:
+    return " · ".join(part for part in (method.task, method.modalities, method.scenario) if part)
+
+
+def _quantity(j: Judgement) -> str:
+    return f"{KINDS[j.kind]}{j.metric}" if j.metric else NOTHING
 
 
 def _number(value: float | None, sign: str = "") -> str:
-    return NOTHING if value is None else f"{value:{sign}.4f}"
+    if value is None:
+        return NOTHING
+    return f"{value:{sign}.4f}" if abs(value) < 1e5 else f"{value:{sign}.4g}"
 
 
 def to_junit(report: GateReport) -> bytes:
-    """JUnit XML: one test case per method. worse is a failure, not-comparable an error, inconclusive is skipped."""
+    """JUnit XML: one test case per quantity of each method. worse is a failure, not-comparable an error, inconclusive skipped."""
     counted = Counter(j.verdict for j in report.judgements)
     suite = ElementTree.Element(
         "testsuite",
@@ -54,16 +81,21 @@ def to_junit(report: GateReport) -> bytes:
         skipped=str(counted["inconclusive"]),
     )
     for j in report.judgements:
-        place = ".".join(
-            line(part).replace(".", "_") for part in (j.method.task, j.method.modalities, j.method.scenario)
+        parts = (j.method.task, j.method.modalities, j.method.scenario)
+        place = ".".join(part.replace(".", "_") for part in parts if part)
+        name = " + ".join(part for part in (j.method.imputer, j.method.fuser) if part)
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            classname=line(f"{report.suite}.{place}"),
+            name=line(f"{name}: {_quantity(j)}"),
         )
-        name = line(f"{j.method.imputer} + {j.method.fuser}")
-        case = ElementTree.SubElement(suite, "testcase", classname=f"{line(report.suite)}.{place}", name=name)
+        reason = line(redact_text(j.reason))
         kind = {"worse": "failure", "not-comparable": "error", "inconclusive": "skipped"}.get(j.verdict)
         if kind:
-            ElementTree.SubElement(case, kind, message=line(redact_text(j.reason)), type=j.verdict).text = _numbers(j)
+            ElementTree.SubElement(case, kind, message=reason, type=j.verdict).text = _numbers(j)
         else:
-            ElementTree.SubElement(case, "system-out").text = f"{j.verdict}: {line(j.reason)}\n{_numbers(j)}"
+            ElementTree.SubElement(case, "system-out").text = f"{j.verdict}: {reason}\n{_numbers(j)}"
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
@@ -71,7 +103,7 @@ def to_junit(report: GateReport) -> bytes:
 
 
 def _numbers(j: Judgement) -> str:
-    return (
-        f"{line(j.metric)}: baseline {_number(j.baseline)}, new {_number(j.new)}, difference {_number(j.difference, '+')}, "
+    return line(
+        f"{_quantity(j)}: baseline {_number(j.baseline)}, new {_number(j.new)}, difference {_number(j.difference, '+')}, "
         f"noise floor {_number(j.noise_floor)}, seeds {', '.join(map(str, j.seeds)) or NOTHING}"
     )

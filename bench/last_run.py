@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import arrays
+from bench.edited import words_of
 from bench.errors import StorageError, UsageError, nearest
 from bench.labels import matching
 from bench.ledger import Ledger
@@ -49,11 +49,7 @@ def last_run(suite: str, out: str, registry: Registry, cache: str = "", root: st
     root: where the data lie, when the command of the run did not say it or they have moved.
     """
     planned = last_plan(Ledger(Path(out).expanduser()), name_of(suite))
-    words = [word for word in shlex.split(planned.command)[2:] if word.partition("=")[0] != "suite"]
-    if root:
-        words = [word for word in words if not word.startswith("data.root=")] + [f"data.root={root}"]
-    words = [f"suite={suite}", *words, f"out={out}", *([f"cache={cache}"] if cache else [])]
-    prepared = prepare(request(words, registry), registry)
+    prepared = prepare(request(words_of(planned, suite, out, cache, root), registry), registry)
     return LastRun(prepared, setup_of(prepared), planned)
 
 

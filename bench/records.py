@@ -284,7 +284,10 @@ class Export(msgspec.Struct, kw_only=True):
     `fill_absent` says whether imputers filled modalities that a record lacks altogether. `overrides` is all in which the run
     differs from the suite and its profile (`bench.differences`); every output says it in its first lines. `release` says
     which release the data are (empty: not recorded; `bench.release`), `data` holds the parameters of the dataset.
-    `notes` are further sentences that every table says.
+    `notes` are further sentences that every table says. `ingredients` are what the keys of the plan were made of
+    (`bench.ingredients`), `deterministic` the labels of components declared so (None: made by a version that did not say).
+    `edited` holds the keys of planned cells whose key is another with the code, the suite and the data as they were when this was
+    made, so that their records are of before an edit; `edits` says what was edited (`bench.edited`).
     """
 
     schema: int = SCHEMA
@@ -310,6 +313,10 @@ class Export(msgspec.Struct, kw_only=True):
     control_fusers: list[str] = []
     published: list[Published] = []
     modality_sets: dict[str, list[str]] = {}
+    ingredients: dict[str, str] = {}
+    deterministic: list[str] | None = None
+    edited: list[str] = []
+    edits: list[str] = []
 
 
 LARGEST = 2**20

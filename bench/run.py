@@ -18,6 +18,7 @@ from bench.errors import BenchError, StorageError, UsageError
 from bench.estimate import Estimates
 from bench.execute.pool import Aborted, Limits, Pool, Result, Watch, cores
 from bench.files import storage
+from bench.ingredients import deterministic, ingredients
 from bench.ledger import Ledger
 from bench.manifest import manifest
 from bench.plan import Cell, Plan, plan
@@ -332,6 +333,7 @@ def planned_export(prepared: Prepared) -> Export:
     """What a report must know of the plan: everything but records and statistics."""
     request, plan = prepared.request, prepared.plan
     dataset = prepared.registry.get("dataset", request.suite.dataset)
+    weights = {cell.imputer.name: cell.imputer.weights for cell in plan.cells if cell.imputer.weights}
     return Export(
         suite=request.suite.name,
         title=request.suite.title,
@@ -358,4 +360,6 @@ def planned_export(prepared: Prepared) -> Export:
         control_fusers=list(dict.fromkeys(cell.fuser.label for cell in plan.cells if cell.fuser.control)),
         published=list(request.suite.published),
         modality_sets={cell.coordinates.modalities: list(cell.modalities) for cell in plan.cells},
+        ingredients=ingredients(request, prepared.registry, plan.manifest, plan.device, prepared.synthetic, weights),
+        deterministic=deterministic(plan, prepared.registry),
     )

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from fake_exports import IHM, LOS, make_export, steady
 
+from bench.baselines import pin
 from bench.errors import EXIT_CODES, UsageError
-from bench.gate import EXIT_CODE, GRAVITY, GateReport, Judgement, gate, pin
+from bench.gate import EXIT_CODE, GRAVITY, GateReport, Judgement, gate
 from bench.gate_report import to_junit, to_markdown
 from bench.leaderboard import load_export
 from bench.records import Audit, Export, Status, TaskSummary
@@ -59,11 +60,22 @@ def test_every_verdict_has_its_documented_exit_code() -> None:
         assert verdict.replace("-", " ") in EXIT_CODES[code]
 
 
-def test_the_noise_floor_is_students_t_times_the_standard_error_of_a_difference_of_means() -> None:
-    judgement = only(gate(one(SCORES), one(shifted(-0.001))))
-    assert judgement.noise_floor == pytest.approx(4.302653 * 0.01 * np.sqrt(2 / 3), rel=1e-5)
-    assert (judgement.freedom, judgement.pooled, judgement.seeds) == (2, False, (42, 52, 72))
+def scattered(mean: float) -> dict[int, float]:
+    """New scores whose differences from `SCORES` have this mean and the standard deviation 0.01."""
+    return {seed: score + mean + by for (seed, score), by in zip(SCORES.items(), (0.01, -0.01, 0.0), strict=True)}
+
+
+def test_under_the_same_seeds_the_noise_is_that_of_the_differences() -> None:
+    judgement = only(gate(one(SCORES), one(scattered(-0.001))))
+    assert judgement.noise_floor == pytest.approx(4.302653 * 0.01 / np.sqrt(3), rel=1e-5)
+    assert (judgement.freedom, judgement.paired, judgement.pooled, judgement.seeds) == (2, True, False, (42, 52, 72))
     assert judgement.difference == pytest.approx(-0.001)
+
+
+def test_under_other_seeds_the_noise_is_that_of_a_difference_of_means_of_the_baselines_scatter() -> None:
+    judgement = only(gate(one(SCORES), one({1: 0.8, 2: 0.7})))
+    assert judgement.noise_floor == pytest.approx(4.302653 * 0.01 * np.sqrt(1 / 3 + 1 / 2), rel=1e-5)
+    assert (judgement.freedom, judgement.paired, judgement.seeds) == (2, False, (1, 2))
 
 
 @pytest.mark.parametrize(
@@ -78,8 +90,14 @@ def test_the_noise_floor_is_students_t_times_the_standard_error_of_a_difference_
     ],
 )
 def test_a_difference_is_judged_by_the_noise(change: float, verdict: str) -> None:
-    """Standard error 0.0082: normal noise up to 0.016, noise floor 0.035."""
-    assert gate(one(SCORES), one(shifted(change))).verdict == verdict
+    """Standard error 0.0058: normal noise up to 0.011, noise floor 0.025."""
+    assert gate(one(SCORES), one(scattered(change))).verdict == verdict
+
+
+def test_a_shift_that_is_the_same_under_every_seed_has_no_noise() -> None:
+    """A change that keeps the random streams shows far below the scatter between seeds."""
+    assert gate(one(SCORES), one(shifted(-0.0001))).verdict == "worse"
+    assert gate(one(SCORES), one(shifted(0.0001))).verdict == "improved"
 
 
 def test_of_errors_less_is_better() -> None:
@@ -91,7 +109,7 @@ def test_of_errors_less_is_better() -> None:
 def test_more_seeds_lower_the_noise_floor() -> None:
     many = {seed: 0.81 + 0.01 * (-1) ** seed for seed in range(10)}
     few = dict(list(many.items())[:4])
-    floors = [only(gate(one(v), one(v))).noise_floor or 0 for v in (many, few)]
+    floors = [only(gate(one(v), one({s + 100: x for s, x in v.items()}))).noise_floor or 0 for v in (many, few)]
     assert 0 < floors[0] < floors[1]
 
 
@@ -123,18 +141,49 @@ def test_an_unchanged_method_with_fresh_noise_is_called_worse_or_improved_in_one
     assert counted["not-comparable"] == 0
 
 
-def test_a_deterministic_method_takes_the_pooled_noise_of_its_table() -> None:
+@pytest.mark.parametrize("seeds", [(42, 52, 72), (1, 2, 3)])
+def test_a_method_that_is_the_same_for_all_seeds_has_no_noise_on_a_cpu(seeds: tuple[int, ...]) -> None:
     def quality(shift: float):  # type: ignore[no-untyped-def]
-        return lambda i, f, seed: 0.8 + shift if f == "gbm" else SCORES[seed]
+        return lambda i, f, seed: 0.8 + shift if f == "gbm" else SCORES.get(seed, 0.81)
 
-    baseline = make_export(["a", "b"], ["gbm", "gru"], quality=quality(0), audit_cells=False)
-    new = make_export(["a", "b"], ["gbm", "gru"], quality=quality(-0.001), audit_cells=False)
-    judgements = {(j.method.imputer, j.method.fuser): j for j in gate(baseline, new).judgements}
-    fixed = judgements["a", "gbm"]
-    assert (fixed.verdict, fixed.pooled, fixed.freedom) == ("same", True, 4)
-    assert fixed.noise_floor == pytest.approx(2.776445 * 0.01 * np.sqrt(2 / 3), rel=1e-5)
-    dropped = make_export(["a", "b"], ["gbm", "gru"], quality=quality(-0.1), audit_cells=False)
-    assert gate(baseline, dropped).verdict == "worse"
+    def judged(shift: float, device: str) -> Judgement:
+        runs = [
+            with_provenance(
+                make_export(["a", "b"], ["gbm", "gru"], among, quality=quality(by), audit_cells=False),
+                **{"device type": device},
+            )
+            for among, by in ((SCORES, 0), (seeds, shift))
+        ]
+        return next(j for j in gate(*runs).judgements if j.method.fuser == "gbm")
+
+    assert judged(-0.00001, "cpu").verdict == "worse"
+    assert judged(0.00001, "cpu").verdict == "improved"
+    assert judged(1e-12, "cpu").verdict == "same"
+    on_gpu = judged(-0.00001, "cuda")
+    assert (on_gpu.verdict, on_gpu.pooled, on_gpu.freedom) == ("same", True, 4)
+    assert on_gpu.noise_floor == pytest.approx(2.776445 * 0.01 * np.sqrt(2 / 3), rel=1e-5)
+    assert judged(-0.1, "cuda").verdict == "worse"
+
+
+def test_what_is_declared_deterministic_has_no_noise_under_the_same_seed_whatever_masks_do_to_it() -> None:
+    declared = {"deterministic": ["imputer locf", "fuser gbm"]}
+    jagged = {seed: score - by for (seed, score), by in zip(SCORES.items(), (0.02, 0.0, 0.01), strict=True)}
+    assert only(gate(one(SCORES, **declared), one(jagged, **declared))).verdict == "worse"
+    assert only(gate(one(SCORES, **declared), one(jagged, deterministic=["fuser gbm"]))).verdict == "same"
+    assert only(gate(one(SCORES), one(jagged))).verdict == "same"
+    other = only(gate(one(SCORES, **declared), one({1: 0.8, 2: 0.81}, **declared)))
+    assert (other.verdict, other.paired) == ("same", False)
+
+
+def test_a_seeded_method_that_gave_the_same_score_by_chance_is_not_taken_for_a_deterministic_one() -> None:
+    def run(perfect: float) -> Export:
+        return make_export(
+            ["a"], ["gbm", "gru"], quality=lambda i, f, s: perfect if f == "gbm" else SCORES[s], audit_cells=False,
+            deterministic=["imputer a"],
+        )  # fmt: skip
+
+    judged = next(j for j in gate(run(1.0), run(0.999)).judgements if j.method.fuser == "gbm")
+    assert (judged.verdict, judged.pooled) == ("same", True)
 
 
 def test_where_nothing_scatters_any_difference_counts_but_for_rounding_and_tolerance() -> None:
@@ -225,15 +274,15 @@ def test_a_method_of_only_one_of_the_two_plans_cannot_be_compared() -> None:
     assert "the baseline does not plan it" in reasons["b"]
 
 
-CHANGE = {"worse": -0.05, "not-comparable": 0.0, "inconclusive": 0.02, "improved": 0.05, "same": 0.0}
-"""Verdict -> the change of a method that deserves it; the baseline does not plan the one that cannot be compared."""
+CHANGE = {"worse": -0.05, "not-comparable": 0.0, "inconclusive": 0.02, "improved": 0.05, "same": 0.01}
+"""Verdict -> the mean change of a method that deserves it; the baseline does not plan the one that cannot be compared."""
 
 
 def mixed(*verdicts: str) -> GateReport:
     """A report with one method of each verdict, called by it."""
     before = [verdict for verdict in verdicts if verdict != "not-comparable"] or ["other"]
     baseline = make_export(before, ["gbm"], quality=lambda i, f, seed: SCORES[seed])
-    return gate(baseline, make_export(verdicts, ["gbm"], quality=lambda i, f, seed: CHANGE[i] + SCORES[seed]))
+    return gate(baseline, make_export(verdicts, ["gbm"], quality=lambda i, f, seed: scattered(CHANGE[i])[seed]))
 
 
 @pytest.mark.parametrize("count", range(1, 6))
@@ -277,10 +326,10 @@ def test_a_run_without_an_ok_cell_cannot_be_pinned(tmp_path: Path) -> None:
 def test_markdown_has_a_line_per_method_with_its_numbers() -> None:
     text = to_markdown(mixed(*GRAVITY))
     assert text.startswith("# Gate of demo: worse\n")
-    assert "1 worse, 1 not-comparable, 1 inconclusive, 1 improved, 1 same." in text
+    assert "Methods: 1 worse, 1 not-comparable, 1 inconclusive, 1 improved, 1 same." in text
     line = next(x for x in text.splitlines() if "| **worse**" in x)
     assert [cell.strip() for cell in line.split("|")[1:9]] == [
-        "**worse**", "worse", "gbm", "auroc", "0.8100", "0.7600", "-0.0500", "0.0351",
+        "**worse**", "worse", "gbm", "auroc", "0.8100", "0.7600", "-0.0500", "0.0248",
     ]  # fmt: skip
 
 
@@ -292,11 +341,11 @@ def test_junit_has_a_test_case_per_method_and_says_what_is_wrong() -> None:
     }  # fmt: skip
     kinds = {case.get("name"): next(iter(case)).tag for case in suite}
     assert kinds == {
-        "worse + gbm": "failure",
-        "not-comparable + gbm": "error",
-        "inconclusive + gbm": "skipped",
-        "improved + gbm": "system-out",
-        "same + gbm": "system-out",
+        "worse + gbm: auroc": "failure",
+        "not-comparable + gbm: auroc": "error",
+        "inconclusive + gbm: auroc": "skipped",
+        "improved + gbm: auroc": "system-out",
+        "same + gbm: auroc": "system-out",
     }
 
 

@@ -7,39 +7,132 @@ from pathlib import Path
 
 import click
 
-from bench.cli import LazyGroup, answer
+from bench.cli import LazyGroup, answer, say
 
 WORDS = click.argument("words", nargs=-1, metavar="suite=NAME [out=DIR] [KEY=VALUE]...")
 FILE = click.option(
     "--baseline", "file", type=click.Path(path_type=Path), help="Baseline file (OUT/baselines/SUITE.json)."
 )
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+COSTS = click.option(
+    "--cost-tolerance", type=float, help="Judge costs too; relative differences up to this never matter, e.g. 0.2."
+)
 
 
 @click.group(cls=LazyGroup)
 def baseline() -> None:
-    """Pin a run as the baseline of a suite."""
+    """Pin a run as the baseline of a suite, and look at baselines."""
 
 
-baseline.lazy = {"pin": ("bench.cli.gating:pin", "Store the last run of a suite, or the cells further words select.")}
+baseline.lazy = {
+    "pin": ("bench.cli.gating:pin", "Store the last run of a suite, or the cells further words select."),
+    "list": ("bench.cli.gating:list_", "The baselines of a folder of results."),
+    "show": ("bench.cli.gating:show", "What the baseline of a suite is of."),
+    "diff": ("bench.cli.gating:diff", "What differs between the baseline and the last run, without a verdict."),
+}
 
 
-def _file(file: Path | None, words: tuple[str, ...], suite: str) -> Path:
-    out = next((word.partition("=")[2] for word in words if word.startswith("out=")), "results")
-    return file or Path(out).expanduser() / "baselines" / f"{suite}.json"
+def _path(file: Path | None, words: tuple[str, ...], suite: str) -> Path:
+    from bench.baselines import path_of
+
+    return file or path_of(_out(words), suite)
+
+
+def _out(words: tuple[str, ...]) -> Path:
+    from bench.overrides import parse
+
+    return Path(next((w.text.partition("=")[2] for w in parse(words) if w.key == "out"), "") or "results").expanduser()
 
 
 @click.command()
 @WORDS
 @FILE
-def pin(words: tuple[str, ...], file: Path | None) -> None:
+@click.option("--replace", is_flag=True, help="Put it in the place of a baseline that is there.")
+def pin(words: tuple[str, ...], file: Path | None, replace: bool) -> None:
     """Store a run as the baseline: scores and comparisons, no predictions, nothing that names a patient."""
-    from bench import gate
+    from bench import baselines
     from bench.cli.report import export_of
 
     export, _ = export_of(words)
-    path = _file(file, words, export.suite)
-    gate.pin(export, path)
+    path = _path(file, words, export.suite)
+    baselines.pin(export, path, replace)
     print(path)
+
+
+@click.command("list")
+@click.argument("words", nargs=-1, metavar="[out=DIR]")
+@JSON
+def list_(words: tuple[str, ...], as_json: bool) -> None:
+    """List the baselines in OUT/baselines. Damaged ones are named on stderr."""
+    from bench.baselines import describe, said
+    from bench.cli.words import said_words
+    from bench.errors import StorageError
+    from bench.leaderboard import load_export
+
+    said_words(words, ("out",), ())
+    found = []
+    for path in sorted((_out(words) / "baselines").glob("*.json")):
+        try:
+            export = load_export(path)
+        except StorageError as error:
+            say(f"warning: {error}")
+            continue
+        found.append({"file": str(path), **describe(export)})
+        if not as_json:
+            print(f"{path}: {said(export)}")
+    if as_json:
+        answer(found)
+    elif not found:
+        say(f"no baseline in {_out(words) / 'baselines'}; make one with: bench baseline pin suite=NAME")
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="suite=NAME [out=DIR]")
+@FILE
+@JSON
+def show(words: tuple[str, ...], file: Path | None, as_json: bool) -> None:
+    """Say what the baseline of a suite is of: its grid, data, versions, command."""
+    from bench.baselines import describe, find
+    from bench.cli.words import said_words
+    from bench.errors import UsageError
+    from bench.suite import name_of
+
+    suite = said_words(words, ("suite", "out"), ()).get("suite", ("",))[0]
+    if not suite and not file:
+        raise UsageError("no suite is named; write for example: bench baseline show suite=physionet48")
+    path = file or _path(None, words, name_of(suite))
+    about = {"file": str(path), **describe(find(path, suite))}
+    if as_json:
+        answer(about)
+        return
+    for name, value in about.items():
+        print(f"{name:<10} {', '.join(map(str, value)) if isinstance(value, list) else value}".rstrip())
+
+
+@click.command()
+@WORDS
+@FILE
+@COSTS
+@JSON
+def diff(words: tuple[str, ...], file: Path | None, cost_tolerance: float | None, as_json: bool) -> None:
+    """Compare the baseline with a run, quantity by quantity, and name what of code, data and settings differs."""
+    from bench.baselines import find
+    from bench.cli.report import export_of
+    from bench.gate import gate as judge
+    from bench.gate_report import to_markdown
+    from bench.ingredients import differing
+
+    export, _ = export_of(words)
+    pinned = find(_path(file, words, export.suite), export.suite)
+    told = bool(pinned.ingredients and export.ingredients)
+    differs = differing(pinned.ingredients, export.ingredients) if told else []
+    report = judge(pinned, export, cost_tolerance=cost_tolerance)
+    if as_json:
+        answer({"differs": differs if told else None, "report": report})
+        return
+    unknown = "not known, one of the two is of an earlier version"
+    print(f"Code, data and settings that differ: {(', '.join(differs) or 'nothing') if told else unknown}.\n")
+    print(to_markdown(report))
 
 
 @click.command("gate")
@@ -49,6 +142,7 @@ def pin(words: tuple[str, ...], file: Path | None) -> None:
     "--alpha", type=float, default=0.05, show_default=True, help="How often an unchanged method may be called worse."
 )
 @click.option("--tolerance", type=float, default=0.0, show_default=True, help="Differences up to this never matter.")
+@COSTS
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the report as Markdown.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write the report as JUnit XML.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -57,23 +151,21 @@ def gate(
     file: Path | None,
     alpha: float,
     tolerance: float,
+    cost_tolerance: float | None,
     markdown: Path | None,
     junit: Path | None,
     as_json: bool,
 ) -> None:
     """Compare a run with the baseline. Exit code: 0 same, 10 improved, 11 worse, 12 inconclusive, 13 not comparable."""
+    from bench.baselines import find
     from bench.cli.report import export_of
-    from bench.errors import StorageError
     from bench.files import write_bytes, write_text
     from bench.gate import gate as judge
     from bench.gate_report import to_junit, to_markdown
-    from bench.leaderboard import load_export
 
     export, _ = export_of(words)
-    path = _file(file, words, export.suite)
-    if not path.is_file():
-        raise StorageError(f"there is no baseline at {path}; make one with: bench baseline pin suite={export.suite}")
-    report = judge(load_export(path), export, alpha=alpha, tolerance=tolerance)
+    pinned = find(_path(file, words, export.suite), export.suite)
+    report = judge(pinned, export, alpha=alpha, tolerance=tolerance, cost_tolerance=cost_tolerance)
     if markdown:
         write_text(markdown, to_markdown(report))
     if junit:

@@ -50,11 +50,16 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_cos
 
 
 def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
-    """The export the words ask for and the folder its tables go to."""
+    """The export the words ask for and the folder its tables go to.
+
+    Of the last run, the cells whose sources, parameters or data were edited since are marked (`Export.edited`), with a warning.
+    """
+    from bench.edited import since
     from bench.errors import UsageError
     from bench.leaderboard import load_export
     from bench.ledger import Ledger
     from bench.overrides import parse
+    from bench.registry import discover
     from bench.report import collect, last_plan
     from bench.suite import name_of
 
@@ -73,8 +78,10 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
             raise UsageError("no suite is named; write for example: bench report suite=physionet48")
         ledger = Ledger(out)
         planned = last_plan(ledger, name_of(text["suite"]))
+        planned = since(planned, text["suite"], str(out), discover(), text.get("cache", ""), say)
+        if planned.edits:
+            say(f"warning: edited since the last run: {', '.join(planned.edits)}; run again with: {planned.command}")
     else:
-        from bench.registry import discover
         from bench.request import request
         from bench.run import planned_export, prepare
 

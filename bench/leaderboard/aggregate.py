@@ -18,7 +18,7 @@ from bench.leaderboard.marginal import marginals
 from bench.leaderboard.pareto import place_costs
 from bench.leaderboard.patterns import calibration_tables, pattern_tables
 from bench.leaderboard.redact import redact_command, redact_text
-from bench.leaderboard.statements import counted, counts, nobody, protocol_notes, provenance, split_notes, title
+from bench.leaderboard.statements import EDITED, counted, counts, nobody, protocol_notes, provenance, split_notes, title
 from bench.leaderboard.storage import finite
 from bench.leaderboard.text import safe
 from bench.records import (
@@ -157,8 +157,11 @@ def _table(
 ) -> Table:
     primary = task.metrics[0]
     rows = {}
+    edited = frozenset(export.edited)
     for method, cells in methods.items():
         row = rows[method] = _row(export, method, cells, task)
+        if any(record and record.key in edited for record in cells.values()):
+            row.reasons.append(EDITED)
         row.audits = audit_results(cells, audit_cells.get(method, {}))
         row.unranked = failure(row.audits)
     _forget_lonely_fuser(rows.values())

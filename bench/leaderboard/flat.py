@@ -10,6 +10,7 @@ from bench.clean import cell
 from bench.differences import sentence
 from bench.leaderboard.aggregate import Cells
 from bench.leaderboard.redact import redact_text
+from bench.leaderboard.statements import EDITED
 from bench.records import Audit, Coordinates, Export, Method, Record, method_of
 from bench.release import GENERATED
 
@@ -39,7 +40,7 @@ def to_csv(export: Export, cells: Cells, unranked: Mapping[Method, str], wall_co
     modalities = _pairs(names["imputation"])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    differs = sentence(export.overrides)
+    differs, edited = sentence(export.overrides), frozenset(export.edited)
     controls = set(export.control_imputers), set(export.control_fusers)
     release = GENERATED if export.synthetic else export.release
     named = [*PLACE, "release", "differs", "control", "key", "status", "reason", "unranked"]
@@ -51,7 +52,8 @@ def to_csv(export: Export, cells: Cells, unranked: Mapping[Method, str], wall_co
         if record is None:
             writer.writerow(map(cell, [*line, "", "not-run", "", lost, *([None] * sum(map(len, names.values())))]))
             continue
-        line += record.key, record.status, redact_text(record.reason), lost
+        reason = "; ".join(filter(None, [record.reason, EDITED * (record.key in edited)]))
+        line += record.key, record.status, redact_text(reason), lost
         line += map(record.scores.get, names["test"])
         line += map(record.validation.get, names["validation"])
         line += [getattr(record.calibration, name, None) for name in names["calibration"]]

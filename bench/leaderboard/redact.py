@@ -84,7 +84,8 @@ def redact(export: Export) -> Export:
     Redacting twice changes nothing more.
     """
     records = [_redact_record(record) for record in export.records]
-    return msgspec.structs.replace(export, command=redact_command(export.command), records=records)
+    edits = [redact_text(edit) for edit in export.edits]
+    return msgspec.structs.replace(export, command=redact_command(export.command), records=records, edits=edits)
 
 
 def _redact_record(record: Record) -> Record:

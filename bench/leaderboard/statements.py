@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from bench.leaderboard.redact import is_public
+from bench.clean import code
+from bench.leaderboard.redact import is_public, redact_command
 from bench.leaderboard.text import safe, words
 from bench.records import Export, Record
 from bench.release import GENERATED
@@ -94,11 +95,25 @@ def split_notes(export: Export, records: Collection[Record], crossing: int | Non
     return [held(note, records, _of_split(export.split))]
 
 
+EDITED = "edited since"
+"""What a row says whose results are of before an edit."""
+
+
+def edit_notes(export: Export) -> list[str]:
+    """What was edited since the results were made, where anything was."""
+    if not export.edits:
+        return []
+    names = [*map(safe, export.edits[:8]), *([f"{len(export.edits) - 8} more"] * (len(export.edits) > 8))]
+    rows = f'Rows that say "{EDITED}" show results from before' if export.edited else "No result shown is of before"
+    again = f"{code(redact_command(export.command))} makes them anew"
+    return [f"**Edited since these results were made: {', '.join(names)}.** {rows}; {again}."]
+
+
 def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
     """What a reader must know of a protocol that is not the harness's own: what scaling saw, where nothing was hidden, the
-    notes of the plan.
+    notes of the plan; first of all, what was edited since.
     """
-    notes = []
+    notes = edit_notes(export)
     if export.scaling != "train":
         note = (
             f"**scaling.over={safe(export.scaling)}: means and deviations were learnt from all records before hiding, test "

@@ -1,0 +1,225 @@
+"""The verdicts: every quantity of every method of two runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from statistics import NormalDist
+
+from bench.errors import UsageError
+from bench.gate.noise import Difference, Noise, difference, pool
+from bench.gate.quantities import Quantity, Run, quantities, read
+from bench.gate.same_test import incomparable, listed, scored, state
+from bench.gate.verdict import GRAVITY, GateReport, Judgement, MethodVerdict, Verdict, gravest
+from bench.records import Export, Method, Record
+from bench.stats import Table, table_of
+
+Pooled = dict[tuple[Table, Quantity], Noise]
+CPU = ("", "cpu")
+"""Device types on which the same seed gives the same bits; records of old say none."""
+
+
+def gate(
+    baseline: Export,
+    new: Export,
+    alpha: float = 0.05,
+    tolerance: float = 0.0,
+    cost_tolerance: float | None = None,
+) -> GateReport:
+    """Judge every quantity of every method of either plan; see `bench.gate`.
+
+    alpha: how often an unchanged method may be called improved or worse by chance. tolerance: differences of scores, imputation
+    errors and calibration up to this never matter, each in its own unit. cost_tolerance: where given, costs are judged as
+    well, and relative differences up to this never matter. Raises UsageError when a value makes no sense.
+    """
+    if not 0 < alpha < 1:
+        raise UsageError(f'"alpha" = {alpha} is not accepted: a number between 0 and 1, e.g. alpha=0.05')
+    for name, value in (("tolerance", tolerance), ("cost tolerance", cost_tolerance or 0.0)):
+        if not (value >= 0 and math.isfinite(value)):
+            raise UsageError(f'"{name}" = {value} is not accepted: a number from 0, e.g. tolerance=0.005')
+    before, after = read(baseline), read(new)
+    gating = _Gate(before, after, alpha, tolerance, cost_tolerance)
+    judgements = [judged for method in gating.all_methods() for judged in gating.judge(method)]
+    if not judgements:
+        raise UsageError("neither the baseline nor the new run has a scored cell: there is nothing to compare")
+    judgements.sort(key=lambda j: (GRAVITY.index(j.verdict), j.method))
+    by_method: dict[Method, list[Verdict]] = {}
+    for judged in judgements:
+        by_method.setdefault(judged.method, []).append(judged.verdict)
+    methods = sorted((GRAVITY.index(gravest(v)), m) for m, v in by_method.items())
+    return GateReport(
+        suite=new.suite,
+        verdict=judgements[0].verdict,
+        alpha=alpha,
+        tolerance=tolerance,
+        cost_tolerance=cost_tolerance,
+        methods=tuple(MethodVerdict(method, GRAVITY[place]) for place, method in methods),
+        judgements=tuple(judgements),
+        notes=tuple(_notes(judgements, before, after, alpha)),
+    )
+
+
+class _Gate:
+    """Two runs and the settings by which they are compared."""
+
+    def __init__(self, before: Run, after: Run, alpha: float, tolerance: float, cost_tolerance: float | None):
+        self.before, self.after = before, after
+        self.alpha, self.tolerance, self.cost_tolerance = alpha, tolerance, cost_tolerance
+        self.costs = cost_tolerance is not None
+        self.pooled: Pooled = {}
+        for methods in (before.methods, before.imputations):
+            found = dict.fromkeys(q for m in methods for q in quantities(before, m, self.costs))
+            self.pooled |= pool(methods, found)
+
+    def all_methods(self) -> list[Method]:
+        """Of both plans. Imputations that neither run scores are none; the rest of them stands or falls with its methods."""
+        held = {m for m in self.before.imputations if quantities(self.before, m, self.costs)}
+        planned = self.after.imputations.keys()
+        return [*sorted(held & planned), *sorted(self.before.methods.keys() | self.after.methods.keys())]
+
+    def judge(self, method: Method) -> list[Judgement]:
+        """One judgement per quantity, or a single one where the method as a whole has no result to compare."""
+        primary = self.before.primary(method.task) or self.after.primary(method.task) if method.task else "mae"
+        whole = {"method": method, "kind": "score" if method.task else "imputation", "metric": primary}
+        if reason := incomparable(method, self.before, self.after):
+            return [Judgement(**whole, verdict="not-comparable", reason=reason)]  # type: ignore[arg-type]
+        before, after = self.before.cells_of(method) or {}, self.after.cells_of(method) or {}
+        seeds = tuple(sorted(before.keys() & after.keys()) or sorted(after))
+        if method.task and (broken := self._broken(method, primary, seeds)):
+            return [Judgement(**whole, seeds=seeds, verdict=broken[0], reason=broken[1])]  # type: ignore[arg-type]
+        if not method.task and (missing := [seed for seed in seeds if not _imputed(after[seed])]):
+            said = "; ".join(f"seed {seed}: {self._state(method, seed)}" for seed in missing)
+            return [Judgement(**whole, seeds=seeds, verdict="inconclusive", reason=self._unfinished(said))]  # type: ignore[arg-type]
+        found = quantities(self.before, method, self.costs)
+        shared = {cost: sum((q.kind == "cost") == cost for q in found) for cost in (False, True)}
+        return [self._quantity(method, q, self.alpha / shared[q.kind == "cost"], seeds) for q in found]
+
+    def _state(self, method: Method, seed: int) -> str:
+        if seed in self.after.edited_seeds(method):
+            return "edited since"
+        return state((self.after.cells_of(method) or {})[seed])
+
+    def _unfinished(self, states: str) -> str:
+        return f"not every planned cell has a result of the code as it is ({states}); run the suite again with the same command"
+
+    def _broken(self, method: Method, metric: str, seeds: tuple[int, ...]) -> tuple[Verdict, str] | None:
+        """The verdict on a method that lacks its primary score under some seed; None where it has all."""
+        after = self.after.methods[method]
+        holes = [s for s in seeds if not scored(after[s], metric)]
+        failed = [s for s in holes if (r := after[s]) and r.status not in ("skipped", "not-run")]
+        if failed:
+            return "worse", "was ok, now " + "; ".join(f"seed {s}: {self._state(method, s)}" for s in failed)
+        if holes:
+            return "inconclusive", self._unfinished("; ".join(f"seed {s}: {self._state(method, s)}" for s in holes))
+        return None
+
+    def _quantity(self, method: Method, quantity: Quantity, level: float, seeds: tuple[int, ...]) -> Judgement:
+        before, after = self.before.cells_of(method) or {}, self.after.cells_of(method) or {}
+        old, new = quantity.values(before), quantity.values({seed: after[seed] for seed in seeds})
+        about = {"method": method, "kind": quantity.kind, "metric": quantity.name, "level": level}
+        lost = [seed for seed in seeds if seed not in new and (seed in old or seed not in before)]
+        if lost:
+            reason = f"the baseline has it, the new run lacks it under seed {', '.join(map(str, lost))}"
+            return Judgement(**about, seeds=seeds, verdict="worse", reason=reason)  # type: ignore[arg-type]
+        if quantity.kind == "cost" and (names := self._other_machine(before, after)):
+            return Judgement(**about, seeds=seeds, verdict="not-comparable", reason=f"measured on another {names}")  # type: ignore[arg-type]
+        if not new:
+            return Judgement(**about, seeds=seeds, verdict="inconclusive", reason="no seed of the new run has it")  # type: ignore[arg-type]
+        cpu = all(r.provenance.get("device type", "") in CPU for c in (before, after) for r in c.values() if r)
+        declared = self._deterministic(method)
+        found = difference(
+            old,
+            new,
+            self.pooled.get((table_of(method), quantity), Noise(0.0, 0)),
+            identical=cpu and declared is True and quantity.kind != "cost",
+            fixed=cpu and declared is not False,
+        )
+        floor = critical(level, found.freedom) * found.error if found.freedom else None
+        tolerance = self.tolerance
+        if quantity.kind == "cost":
+            tolerance = (self.cost_tolerance or 0.0) * abs(found.baseline)
+        verdict, reason = _verdict(found, quantity.higher, floor, level, tolerance)
+        if found.pooled and floor is not None and not found.nothing:
+            reason += "; noise of the table's other methods, since its own seeds show none"
+        return Judgement(
+            **about,  # type: ignore[arg-type]
+            verdict=verdict,
+            reason=reason if before.keys() & after.keys() else f"{reason}; no seed in common, means are compared",
+            baseline=found.baseline,
+            new=found.new,
+            difference=found.value,
+            noise_floor=floor,
+            seeds=found.seeds,
+            paired=found.paired,
+            pooled=found.pooled,
+            freedom=found.freedom,
+        )
+
+    def _deterministic(self, method: Method) -> bool | None:
+        """Whether all components of a method are declared deterministic in both runs; None where a run does not tell."""
+        told = [run.export.deterministic for run in (self.before, self.after)]
+        if None in told:
+            return None
+        labels = [f"imputer {method.imputer}", *([f"fuser {method.fuser}"] if method.fuser else [])]
+        return all(label in (each or ()) for each in told for label in labels)
+
+    def _other_machine(self, before: dict[int, Record | None], after: dict[int, Record | None]) -> str:
+        differs = []
+        for name in ("device", "threads"):
+            values = [{r.provenance.get(name, "") for r in cells.values() if r} for cells in (before, after)]
+            if values[0] != values[1]:
+                differs.append(f"{name} ({listed(values[0])}, now {listed(values[1])})")
+        return " and ".join(differs)
+
+
+def _imputed(record: Record | None) -> bool:
+    return record is not None and record.status == "ok"
+
+
+def critical(level: float, freedom: int) -> float:
+    """The t with P(|T| > t) = level. Only the part of SciPy that holds it is imported, and only when it is needed."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 1 - level / 2))
+
+
+def _verdict(
+    found: Difference, higher: bool, floor: float | None, level: float, tolerance: float
+) -> tuple[Verdict, str]:
+    """higher: whether more is better; floor: the noise floor at this level, None where the noise is not known."""
+    size = abs(found.value)
+    if found.nothing:
+        return "same", "no difference"
+    if size <= tolerance:
+        return "same", "within the tolerance"
+    if floor is None:
+        return "inconclusive", "the baseline has too few seeds to know its noise; pin one with three seeds or more"
+    if size > floor:
+        better = (found.value > 0) == higher
+        return ("improved" if better else "worse"), "beyond the noise" if floor > 0 else "it has no noise"
+    if size <= NormalDist().inv_cdf(1 - level / 2) * found.error:
+        return "same", "within the noise"
+    return "inconclusive", "near the noise, which few seeds do not pin down; more seeds in both runs would decide"
+
+
+def _notes(judgements: Iterable[Judgement], before: Run, after: Run, alpha: float) -> list[str]:
+    """What a reader should know beside the verdicts."""
+    notes = []
+    if after.export.edits:
+        notes.append(
+            f"Edited since the new run: {', '.join(after.export.edits)}. Results from before count as not run."
+        )
+    for name in ("device", "device type", "precision"):
+        values = [
+            {r.provenance.get(name, "") for cells in run.methods.values() for r in cells.values() if r}
+            for run in (before, after)
+        ]
+        if all(values) and values[0] != values[1]:
+            notes.append(f"The {name} differs: {listed(values[0])}, now {listed(values[1])}.")
+    moved = {j.method for j in judgements if j.noise_floor and j.difference is not None and j.reason != "no difference"}
+    if len(moved) > 1:
+        notes.append(
+            f"{len(moved)} methods moved and were judged at {100 * alpha:g} % each, shared by their quantities: if nothing but "
+            f"the seeds had changed, at most {alpha * len(moved):.1f} of them would be called improved or worse by chance."
+        )
+    return notes

@@ -1,0 +1,110 @@
+"""The noise of a difference between two honest runs of one method; see `bench.gate`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from statistics import fmean, stdev, variance
+
+import msgspec
+
+from bench.gate.quantities import Cells, Quantity
+from bench.records import Method
+from bench.stats import Table, table_of
+
+ROUNDING = 1e-9
+"""Relative differences up to this are none."""
+
+
+class Noise(msgspec.Struct, frozen=True):
+    """A variance between seeds and its degrees of freedom; 0 degrees: not known."""
+
+    variance: float
+    freedom: int
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """Two runs of one quantity. baseline, new: means over the seeds compared; error: the standard error of their difference
+    between honest runs, with its degrees of freedom (0: not known).
+    """
+
+    baseline: float
+    new: float
+    error: float
+    freedom: int
+    seeds: tuple[int, ...]
+    paired: bool
+    pooled: bool = False
+
+    @property
+    def value(self) -> float:
+        return self.new - self.baseline
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it is mere rounding."""
+        return abs(self.value) <= rounding(self.baseline)
+
+
+def rounding(value: float) -> float:
+    return ROUNDING * max(1.0, abs(value))
+
+
+def difference(
+    before: Mapping[int, float], after: Mapping[int, float], pooled: Noise, identical: bool, fixed: bool
+) -> Difference:
+    """Compare the values of two runs by seed; both hold one at least.
+
+    identical: the same seed gives the same bits while the code is the same (a CPU, and nothing but declared
+    deterministic components). fixed: so do equal values of all seeds (a CPU).
+    """
+    common = sorted(before.keys() & after.keys())
+    seeds = common or sorted(after)
+    old = [before[seed] for seed in (common or sorted(before))]
+    new = [after[seed] for seed in seeds]
+    own = _scatter(list(before.values()))
+    constant = own.freedom > 0 and own.variance == 0
+    noise, paired = Noise(0.0, max(own.freedom, 1)), len(common) > 1
+    error = 0.0
+    if not ((identical and common) or (fixed and constant)):
+        if paired and not constant:
+            each = [b - a for a, b in zip(old, new, strict=True)]
+            scatter = 0.0 if max(each) - min(each) <= rounding(fmean(old)) else stdev(each)
+            noise, error = Noise(scatter**2, len(each) - 1), scatter / math.sqrt(len(each))
+        else:
+            noise = pooled if constant or not own.freedom else own
+            error = math.sqrt(noise.variance * (1 / len(old) + 1 / len(new)))
+    return Difference(
+        baseline=fmean(old),
+        new=fmean(new),
+        error=error,
+        freedom=noise.freedom,
+        seeds=tuple(seeds),
+        paired=paired,
+        pooled=noise is pooled,
+    )
+
+
+def _scatter(values: list[float]) -> Noise:
+    if len(values) < 2:
+        return Noise(0.0, 0)
+    return Noise(0.0 if max(values) - min(values) <= rounding(values[0]) else variance(values), len(values) - 1)
+
+
+def pool(methods: Mapping[Method, Cells], quantities: Iterable[Quantity]) -> dict[tuple[Table, Quantity], Noise]:
+    """The noise of each quantity over the scattering methods of each table, with their degrees of freedom together.
+
+    Where no method with two seeds scatters there is no noise: variance 0.
+    """
+    tables: dict[Table, list[Cells]] = {}
+    for method, cells in methods.items():
+        tables.setdefault(table_of(method), []).append(cells)
+    pooled = {}
+    for table, members in tables.items():
+        for quantity in quantities:
+            known = [noise for cells in members if (noise := _scatter([*quantity.values(cells).values()])).freedom]
+            scattering = [noise for noise in known if noise.variance > 0] or known
+            freedom = sum(noise.freedom for noise in scattering)
+            whole = sum(noise.variance * noise.freedom for noise in scattering) / max(freedom, 1)
+            pooled[table, quantity] = Noise(whole, freedom)
+    return pooled
