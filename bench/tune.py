@@ -26,7 +26,7 @@ from bench.registry import Registry
 from bench.request import Request, request, single
 from bench.seeds import derive
 from bench.suite import Audits, Controls
-from bench.tuned import Protocol, Trial, Tuned, TunedFuser, stated
+from bench.tuned import Protocol, Trial, Tuned, TunedFuser, source_of, stated
 from bench.typed import convert
 from bench.variants import Variant, short, variants
 
@@ -143,12 +143,13 @@ def best_of(trials: Sequence[Trial], higher: bool) -> int:
 
 @dataclass
 class Search:
-    """The trials of one fuser. choices: parameter -> its values, that of trial 0 first."""
+    """The trials of one fuser. choices: parameter -> its values, that of trial 0 first; source: as in `TunedFuser`."""
 
     base: Variant
     choices: Mapping[str, list[Any]]
     params: type[msgspec.Struct]
     proposer: Proposer
+    source: str = ""
     tried: list[Combination] = field(default_factory=list)
     done: list[Trial] = field(default_factory=list)
 
@@ -194,6 +195,7 @@ class Search:
             best_score=self.done[best].score,
             seconds=round(math.fsum(trial.seconds for trial in self.done), 3),
             note="; ".join(notes),
+            source=self.source,
             default=stated(self.base.params),
             chosen=stated(self.variant(self.tried[best]).params),
             trial=tuple(self.done),
@@ -217,7 +219,8 @@ def searches(ask: Asked, registry: Registry, higher: bool) -> dict[str, Search]:
             first = base.params[parameter]
             choices[parameter] = [first, *(value for value in typed if digest(value) != digest(first))]
         seed = derive(ask.request.suite.grid.seed[0], "tune", name)
-        found[name] = Search(base, choices, spec.params, Proposer([len(v) for v in choices.values()], seed, higher))
+        proposer = Proposer([len(v) for v in choices.values()], seed, higher)
+        found[name] = Search(base, choices, spec.params, proposer, source_of(spec))
     return found
 
 

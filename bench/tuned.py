@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,8 @@ import msgspec
 
 from bench.errors import UsageError
 from bench.files import write_text
-from bench.identity import digest
-from bench.registry import Registry
+from bench.identity import component, digest
+from bench.registry import Registry, Spec
 from bench.typed import convert
 from bench.variants import Variant, short, variants
 
@@ -65,7 +65,8 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 class TunedFuser(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """One fuser. best: number of the chosen trial, 0 = the defaults. default, chosen: all parameters of either trial, those
-    without a value left out. seconds: of fit and prediction over all trials.
+    without a value left out. seconds: of fit and prediction over all trials. source: digest of the code that was tuned and of the
+    versions of its libraries; "" in files of before it was kept.
     """
 
     best: int
@@ -73,6 +74,7 @@ class TunedFuser(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     best_score: float | None = None
     seconds: float
     note: str = ""
+    source: str = ""
     default: dict[str, Any]
     chosen: dict[str, Any]
     trial: tuple[Trial, ...]
@@ -193,7 +195,8 @@ def applied(request: Request, registry: Registry) -> Request:
     if not given:
         raise UsageError(f"{path} holds {', '.join(tuned.fuser) or 'no fuser'}; none of them is in this run")
     left = [name for name in names if name not in given]
-    notes = (*request.notes, note(tuned, [name for name in names if name in given], left))
+    edited = [name for name in given if tuned.fuser[name].source not in ("", source_of(registry.get("fuser", name)))]
+    notes = (*request.notes, note(tuned, [name for name in names if name in given], left, edited))
     return msgspec.structs.replace(request, given=given, notes=notes, tuned_on=protocol.manifest)
 
 
@@ -215,8 +218,13 @@ def _rows(name: str, tuned: TunedFuser, request: Request, registry: Registry) ->
     return (*own, Variant("fuser", name, base.labelled("tuned"), params))
 
 
-def note(tuned: Tuned, names: list[str], left: list[str]) -> str:
-    """What a table with tuned rows says of them. left: fusers of the run that were not tuned."""
+def source_of(spec: Spec) -> str:
+    """What identifies the code of a fuser and its libraries, to know whether it was edited since it was tuned."""
+    return digest(component(spec))
+
+
+def note(tuned: Tuned, names: list[str], left: list[str], edited: Sequence[str] = ()) -> str:
+    """What a table with tuned rows says of them. left: fusers of the run that were not tuned; edited: since they were tuned."""
     protocol = tuned.protocol
     counts = {name: len(tuned.fuser[name].trial) for name in names}
     fewer = [f"{name} {count}" for name, count in counts.items() if count < protocol.trials]
@@ -232,6 +240,7 @@ def note(tuned: Tuned, names: list[str], left: list[str]) -> str:
         + f" Fewer trials, as many as the space holds: {', '.join(fewer)}." * bool(fewer)
         + f" Trials without a score: {', '.join(lost)}." * bool(lost)
         + f" Not tuned: {', '.join(left)}." * bool(left)
+        + f" **Edited since they were tuned, or run with other libraries: {', '.join(edited)}.**" * bool(edited)
     )
 
 

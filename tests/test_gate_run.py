@@ -8,6 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 from editing import Editing, editing
+from fake_exports import make_export
+
+from bench.cli.plot import _of as title_of
 
 
 @pytest.mark.parametrize("width", [0.0, 0.5], ids=["deterministic", "seeded"])
@@ -89,6 +92,14 @@ def test_an_edited_fuser_is_named_and_its_results_are_not_taken_for_results_of_t
     assert sum("edited since" in line for line in lines) == 6
     assert "source of fuser reader" in project.bench("baseline", "pin", project.suite, "--baseline", "x.json").stderr
     (project.folder / "x.json").unlink()
+
+
+def test_pictures_say_what_was_edited(project: Editing) -> None:
+    project.imputer(shift=0.2)
+    done = project.bench("plot", "parity", project.suite, "imputer=mean,filler", "seed=1", "to=parity.png")
+    assert "edited since the last run: source of imputer filler" in done.stderr
+    assert title_of(make_export(edited=["x"])).endswith("; edited since")
+    assert "edited" not in title_of(make_export())
 
 
 def test_an_edited_imputer_concerns_all_fusers_behind_it(project: Editing) -> None:

@@ -16,7 +16,7 @@ from bench.registry import discover
 from bench.request import request
 from bench.run import jobs_of, planned_export, prepare
 from bench.train_params import TorchFuserParams
-from bench.tuned import Protocol, Trial, Tuned, TunedFuser, check_manifest, read, stated, write
+from bench.tuned import Protocol, Trial, Tuned, TunedFuser, check_manifest, read, source_of, stated, write
 from bench.variants import variants
 
 DEFAULT = {"rate": 0.1, "steps": 10, "layers": [8, 8], "note": "", "on": False}
@@ -125,6 +125,16 @@ def test_where_the_defaults_were_chosen_both_rows_are_one_result_that_is_made_on
     prepared = prepare(request, ask.registry)
     assert len(prepared.plan.cells) == 2
     assert [job.kind for job in jobs_of(prepared, prepared.todo())].count("fuse") == 1
+
+
+def test_a_fuser_that_was_edited_since_it_was_tuned_is_named_in_every_table(ask, tmp_path):
+    now = source_of(ask.registry.get("fuser", "flat"))
+    for source, named in ((now, False), ("", False), ("0" * 64, True)):
+        fuser = msgspec.structs.replace(tuned_fuser(rate=0.7), source=source)
+        path = tuned_file(tmp_path / "x.toml", flat=fuser)
+        assert read(path).fuser["flat"].source == source
+        [note] = ask.request(f"tuned={path}").notes
+        assert ("**Edited since they were tuned, or run with other libraries: flat.**" in note) == named
 
 
 def test_the_tuned_row_of_a_control_is_a_control(ask, file, tmp_path):

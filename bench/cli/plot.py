@@ -52,11 +52,12 @@ def _target(said: dict[str, tuple[str, ...]], name: str) -> Path:
 
 
 def _of(export: Export) -> str:
-    """What a picture is of, for its title: of which data, and in what the run differs from the suite."""
+    """What a picture is of, for its title: of which data, and in what the run differs from the suite or the code as it is."""
     from bench.differences import sentence
     from bench.leaderboard.statements import title
 
-    return "; ".join(filter(None, [title(export, export.records), sentence(export.overrides)]))
+    marks = [title(export, export.records), sentence(export.overrides), "edited since" * bool(export.edited)]
+    return "; ".join(filter(None, marks))
 
 
 @click.command()
@@ -145,12 +146,11 @@ def parity(words: tuple[str, ...]) -> None:
     to=FILE.png or FILE.svg. An imputer is a label, or its name where one label has it; your shell wants quotes around
     brackets: 'imputer=locf,csdi(eta=0, chunk=8)'.
     """
+    from bench.cli.report import last_run_now
     from bench.errors import UsageError
     from bench.ledger import Ledger
     from bench.overrides import ORIGIN
     from bench.plots.parity import draw, parities
-    from bench.report import last_plan
-    from bench.suite import name_of
 
     said = _said(words, ("modality",), ("imputer", "scenario", "modalities", "seed"))
     path = _target(said, "parity")
@@ -159,8 +159,8 @@ def parity(words: tuple[str, ...]) -> None:
         raise UsageError(
             f'"imputer" must name two (from {ORIGIN}), the one across and the one upwards: imputer=locf,mean'
         )
-    ledger = Ledger(Path(said.get("out", ("results",))[0]).expanduser())
-    planned = last_plan(ledger, name_of(said["suite"][0]))
+    out = Path(said.get("out", ("results",))[0]).expanduser()
+    ledger, planned = Ledger(out), last_run_now(said["suite"][0], out)
     made = parities(
         planned,
         ledger,

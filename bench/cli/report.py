@@ -54,14 +54,11 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
 
     Of the last run, the cells whose sources, parameters or data were edited since are marked (`Export.edited`), with a warning.
     """
-    from bench.edited import since
     from bench.errors import UsageError
     from bench.leaderboard import load_export
     from bench.ledger import Ledger
     from bench.overrides import parse
-    from bench.registry import discover
-    from bench.report import collect, last_plan
-    from bench.suite import name_of
+    from bench.report import collect
 
     said = {word.key: word for word in parse(words)}
     text = {key: word.text.partition("=")[2] for key, word in said.items()}
@@ -77,11 +74,9 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
         if "suite" not in said:
             raise UsageError("no suite is named; write for example: bench report suite=physionet48")
         ledger = Ledger(out)
-        planned = last_plan(ledger, name_of(text["suite"]))
-        planned = since(planned, text["suite"], str(out), discover(), text.get("cache", ""), say)
-        if planned.edits:
-            say(f"warning: edited since the last run: {', '.join(planned.edits)}; run again with: {planned.command}")
+        planned = last_run_now(text["suite"], out, text.get("cache", ""))
     else:
+        from bench.registry import discover
         from bench.request import request
         from bench.run import planned_export, prepare
 
@@ -92,3 +87,17 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     for name in ledger.damaged[:5]:
         say(f"warning: {name} in the ledger is damaged and was left out; run the suite again")
     return export, folder
+
+
+def last_run_now(suite: str, out: Path, cache: str = "") -> Export:
+    """The plan of the last run of a suite (a name or a file), with what was edited since; a warning on stderr names it."""
+    from bench.edited import since
+    from bench.ledger import Ledger
+    from bench.registry import discover
+    from bench.report import last_plan
+    from bench.suite import name_of
+
+    planned = since(last_plan(Ledger(out), name_of(suite)), suite, str(out), discover(), cache, say)
+    if planned.edits:
+        say(f"warning: edited since the last run: {', '.join(planned.edits)}; run again with: {planned.command}")
+    return planned

@@ -3,9 +3,9 @@
 Cells are compared by their coordinates, since edited source rightly changes the key. What can be compared at all must be
 the same test (`bench.gate.same_test`).
 
-**What is judged** (`bench.gate.quantities`). Of a method (task, modality set, scenario, imputer, fuser): the primary metric,
-calibration (ECE, Brier score); one that failed an audit counts as not ok. Of an imputation (modality set, scenario, imputer), which all fusers share: MAE,
-RMSE and CRPS over all hidden entries. Costs of both only where a tolerance for them is given.
+**What is judged** (`bench.gate.quantities`). Of a method (task, modality set, scenario, imputer, fuser): the primary metric and
+calibration (ECE, Brier score); one that failed an audit counts as not ok. Of an imputation (modality set, scenario, imputer),
+which all fusers share: MAE, RMSE and CRPS over all hidden entries. Costs of both only where a tolerance for them is given.
 
 **The noise of a difference** (`bench.gate.noise`). Where two seeds or more are in both runs, only these are compared, seed by
 seed: both runs scored the same patients, and under the same seed the same entries were hidden, so what patients and masks
