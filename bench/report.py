@@ -18,7 +18,7 @@ from bench.records import Export, Method, Record, Statistics, method_of, shareab
 if TYPE_CHECKING:
     from bench.stages.imputation_errors import Errors
 
-STATISTICS_VERSION = 3
+STATISTICS_VERSION = 4
 """Raised by hand when the statistics of the same predictions would come out differently."""
 
 
