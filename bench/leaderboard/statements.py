@@ -129,14 +129,22 @@ def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
     if export.hiding:
         note = f"Entries were hidden in {safe(export.hiding)} records alone; the others stay as recorded."
         notes.append(held(note, records, lambda said: said.get("hidden in") == export.hiding))
-    return [*notes, *(_plan_note(note, records) for note in export.notes)]
+    return [*notes, *filter(None, (_plan_note(note, records) for note in export.notes))]
 
 
 def _plan_note(note: str, records: Collection[Record]) -> str:
-    """A note of the plan; of that on training, how many records were trained so: not every fuser is trained step by step."""
+    """A note of the plan; of that on training, how many records were trained so, and nothing where none was: not every fuser
+    is trained step by step.
+    """
     if not note.startswith(TRAINING_NOTE):
         return safe(note)
-    return held(safe(note), records, lambda said: bool(said.get("training")) and said["training"] in note)
+
+    def trained(said: Mapping[str, str]) -> bool:
+        return bool(said.get("training")) and said["training"] in note
+
+    if records and not any(trained(record.provenance) for record in records):
+        return ""
+    return held(safe(note), records, trained)
 
 
 def counts(records: Iterable[Record]) -> tuple[dict[str, int], list[str]]:

@@ -87,6 +87,9 @@ def test_no_statement_stands_without_its_count_unless_all_records_share_it(said:
     for sentence, (name, value) in STATEMENTS.items():
         holds = sum(each.get(name) == value for each in said)
         lines = [line for line in page.splitlines() if sentence in line]
+        if sentence == TRAINING_NOTE and holds == 0:  # of no fuser here
+            assert not lines
+            continue
         assert len(lines) >= 3, "in the head, under the table, under the imputation table"
         for line in lines:
             assert line.endswith(f"({holds} of {total} records say so.)") is (holds < total), line
