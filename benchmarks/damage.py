@@ -27,9 +27,9 @@ sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "support")]
 
 import inline  # noqa: E402
 
+from bench.baselines import pin  # noqa: E402
 from bench.cli.weights import _learnt  # noqa: E402
 from bench.errors import BenchError  # noqa: E402
-from bench.gate import pin  # noqa: E402
 from bench.last_run import LastRun  # noqa: E402
 from bench.leaderboard import load_export, redact, render, save_export  # noqa: E402
 from bench.ledger import Ledger  # noqa: E402
