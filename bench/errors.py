@@ -73,14 +73,20 @@ class StorageError(BenchError):
     exit_code = 5
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+ALIKE, SLIP = 0.6, 0.8
+"""How alike two names are (difflib's ratio) for the one to be proposed for the other: at all, and where it can be but a slip."""
+
+
+def nearest(name: str, known: Iterable[str], alike: float = ALIKE) -> str:
     """`did you mean "x"? ` for the known name closest to `name`, or an empty string when none is close."""
-    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=alike)
     return f'did you mean "{match[0]}"? ' if match else ""
 
 
-def unknown(kind: str, name: str, known: Iterable[str], origin: str, hint: str = "") -> UsageError:
+def unknown(
+    kind: str, name: str, known: Iterable[str], origin: str, hint: str = "", alike: float = ALIKE
+) -> UsageError:
     """The error for a name that is not known: what was written, where, the nearest name, and what to type next."""
     known = sorted(known)
     accepted = hint or ("accepted: " + ", ".join(known))
-    return UsageError(f'{kind} "{name}" is not known (from {origin}); {nearest(name, known)}{accepted}')
+    return UsageError(f'{kind} "{name}" is not known (from {origin}); {nearest(name, known, alike)}{accepted}')

@@ -12,13 +12,17 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
 import pluggy
 
 import bench
-from bench.errors import PluginError, unknown
+from bench import owned
+from bench.clean import line
+from bench.errors import SLIP, PluginError, UsageError, unknown
+from bench.guard import loading, said_by
 from bench.hooks import Hooks
 from bench.names import check
 
@@ -141,11 +145,13 @@ class Spec:
         """
         path = attribute or self.path
         module, _, name = path.partition(":")
+        what = f'{self.kind} "{self.name}" (from {self.plugin})'
         try:
-            return getattr(importlib.import_module(module), name)
-        except Exception as error:
-            what = f'{self.kind} "{self.name}" (from {self.plugin}) cannot be loaded from {path}'
-            raise PluginError(f"{what}: {type(error).__name__}: {error}", public=what) from error
+            with loading(what):
+                return getattr(importlib.import_module(module), name)
+        except BaseException as error:
+            what = f"{what} cannot be loaded from {path}"
+            raise PluginError(f"{what}: {said_by(error)}", public=what) from error
 
     def build(self, params: msgspec.Struct | Mapping[str, Any] | None = None) -> Any:
         """The component, constructed with its parameters (a struct, a mapping of its fields, or the defaults)."""
@@ -250,21 +256,33 @@ class Registry:
 
     def get(self, kind: str, name: str, origin: str = "the caller") -> Spec:
         """The component of that kind and name; UsageError with the nearest name when there is none."""
-        try:
-            return self._specs[kind, name]
-        except KeyError:
-            error = unknown(kind, name, self.names(kind), origin, f"see all with: bench list {kind}s")
-        if self.broken:
-            reasons = "; ".join(f"{b.plugin}: {b.reason}" for b in self.broken)
-            raise type(error)(f"{error} (plugins that could not be loaded: {reasons})")
-        raise error
+        if (kind, name) not in self._specs:
+            raise self._unknown(kind, name, self.names(kind), origin, f"see all with: bench list {kind}s")
+        return self._specs[kind, name]
 
-    def find(self, name: str, origin: str = "the caller") -> list[Spec]:
-        """The components of any kind with that name; UsageError with the nearest when there is none."""
+    def find(self, name: str, origin: str = "the caller", others: Iterable[str] = (), hint: str = "") -> list[Spec]:
+        """The components of any kind with that name; UsageError with the nearest when there is none.
+
+        others: names that are no components and would have been understood; hint: where to see them all.
+        """
         found = [self._specs[kind, name] for kind in KINDS if (kind, name) in self._specs]
         if not found:
-            raise unknown("name", name, {known for _, known in self._specs}, origin, "see: bench list imputers")
+            known = {*(known for _, known in self._specs), *others}
+            raise self._unknown("name", name, known, origin, hint or "see: bench list imputers")
         return found
+
+    def _unknown(self, kind: str, name: str, known: Iterable[str], origin: str, hint: str) -> UsageError:
+        """The error for a name that is not known. A plugin that could not be loaded may be the one that has it, so that only a
+        name that differs by a slip is proposed beside it."""
+        reasons = "; ".join(f"{broken.plugin}: {broken.reason}" for broken in self.broken)
+        if not reasons:
+            return unknown(kind, name, known, origin, hint)
+        error = unknown(kind, name, known, origin, hint, alike=SLIP)
+        return UsageError(f"{error} (plugins that could not be loaded, and may have it: {reasons})")
+
+    def leave_out(self, plugin: str) -> None:
+        """Take back what a plugin declared. Nobody else can have its names then."""
+        self._specs = {key: spec for key, spec in self._specs.items() if spec.plugin != plugin}
 
     def register_plugin(self, label: str, module: Any) -> None:
         """Take one plugin module: check the contract it was written for, then call its hook.
@@ -272,44 +290,65 @@ class Registry:
         Never raises for what the plugin does: a plugin that is broken is put into `broken` with its reason, and what it
         declared before it broke is taken back.
         """
-        before = dict(self._specs)
-        self._plugin = label
+        self.take(label, lambda: module)
+
+    def take(self, label: str, load: Callable[[], Any], advice: str = "") -> None:
+        """`register_plugin` for a module that is still to be loaded. advice: how to do without it, if that takes long."""
+        before, self._plugin = dict(self._specs), label
         try:
-            contract = getattr(module, "bench_contract", None)
-            if contract != bench.CONTRACT:
-                said = "states no bench_contract" if contract is None else f"was written for contract {contract}"
-                raise PluginError(f"{said}; this bench ({bench.__version__}) speaks contract {bench.CONTRACT}")
-            manager = pluggy.PluginManager("bench")
-            manager.add_hookspecs(Hooks)
-            manager.register(module, name=label)
-            manager.check_pending()
-            manager.hook.bench_register(registry=self)
-        except Exception as error:
+            with loading(f"plugin {label}", advice):
+                self._register(label, load())
+            if any(self._specs.get(key) is not spec for key, spec in before.items()):
+                raise PluginError("it changed what other plugins declared")
+        except BaseException as error:
             self._specs = before
             known = isinstance(error, PluginError)
-            self.broken.append(Broken(label, str(error) if known else f"{type(error).__name__}: {error}"))
+            self.broken.append(Broken(label, line(str(error)) if known else said_by(error)))
         finally:
             self._plugin = "bench"
 
+    def _register(self, label: str, module: Any) -> None:
+        contract = getattr(module, "bench_contract", None)
+        if contract != bench.CONTRACT:
+            said = "states no bench_contract" if contract is None else f"was written for contract {contract}"
+            raise PluginError(f"{said}; this bench ({bench.__version__}) speaks contract {bench.CONTRACT}")
+        manager = pluggy.PluginManager("bench")
+        manager.add_hookspecs(Hooks)
+        manager.register(module, name=label)
+        manager.check_pending()
+        manager.hook.bench_register(registry=self)
 
-def discover(load: Callable[[importlib.metadata.EntryPoint], Any] | None = None) -> Registry:
+
+WITHOUT = "; to do without it, name in BENCH_PLUGINS the plugins to load (see docs/plugins.md)"
+
+
+def discover() -> Registry:
     """A registry filled from every installed plugin (entry-point group `bench`), each inside its own guard.
+
+    Those of the distribution that owns `bench` come first: whatever others are called and declare, a name of ours is ours. Where
+    one of them cannot be loaded, no others are, since their names would be free.
 
     BENCH_PLUGINS, where set, is a comma-separated list of entry-point names to load; others are left out.
     """
     registry = Registry()
     only = os.environ.get("BENCH_PLUGINS")
     allowed = None if only is None else {name.strip() for name in only.split(",")}
-    seen: set[tuple[str, str]] = set()
-    for entry in sorted(importlib.metadata.entry_points(group="bench"), key=lambda e: (e.name, e.value)):
-        if (entry.name, entry.value) in seen or (allowed is not None and entry.name not in allowed):
-            continue
-        seen.add((entry.name, entry.value))
-        label = f"{entry.dist.name if entry.dist else 'unknown'}:{entry.name}"
-        try:
-            module = (load or (lambda e: e.load()))(entry)
-        except Exception as error:
-            registry.broken.append(Broken(label, f"{type(error).__name__}: {error}"))
-            continue
-        registry.register_plugin(label, module)
+
+    def wanted(entry: importlib.metadata.EntryPoint) -> bool:
+        return allowed is None or entry.name in allowed
+
+    found = owned.installed("bench")
+    for entry in found.ours:
+        registry.take(owned.label(entry), partial(owned.load, entry))
+    ours_broken = bool(registry.broken)
+    for entry in filter(wanted, found.others):
+        if ours_broken:
+            reason = f"not loaded, since {registry.broken[0].plugin} of the harness itself could not be"
+            registry.broken.append(Broken(owned.label(entry), reason))
+        else:
+            registry.take(owned.label(entry), entry.load, WITHOUT)
+    registry.broken += [Broken(plugin, reason) for plugin, reason in found.refused]
+    for entry in found.ours:
+        if not wanted(entry):
+            registry.leave_out(owned.label(entry))
     return registry

@@ -49,6 +49,12 @@ def interrupted() -> bool:
     return _Interrupts.came
 
 
+def may_be_ctrl_c() -> bool:
+    """Whether a KeyboardInterrupt of this moment can come from Ctrl-C, and not only from whoever raised it."""
+    answered_by = signal.getsignal(signal.SIGINT)
+    return _Interrupts.came if answered_by is _notice else answered_by is not signal.SIG_IGN
+
+
 def main() -> None:
     """Run the command that the words of this process ask for, and end the process with its exit code."""
     _answer_with(_leave)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.resources
 import math
 import re
@@ -14,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bench import names
+from bench import names, owned
 from bench.errors import UsageError, unknown
+from bench.guard import loading, said_by
 from bench.overrides import ORIGIN, merge
 from bench.records import Published
 from bench.toml_lines import line_of
@@ -254,27 +254,32 @@ def find_suites() -> dict[str, Path]:
 
     The suites that come with the harness are found first: no other package can take their names.
     """
-    found: dict[str, Path] = {}
-    for folder in _packages()[0]:
-        for file in sorted(folder.glob("*.toml")):
-            found.setdefault(file.stem, file)
-    return found
+    return _packages()[0]
 
 
 def broken_packages() -> list[str]:
-    """Packages of suites that cannot be imported, each with its reason."""
+    """Packages of suites that cannot be imported, and suites whose name is taken, each with its reason."""
     return _packages()[1]
 
 
-def _packages() -> tuple[list[Path], list[str]]:
-    packages = {entry.value for entry in importlib.metadata.entry_points(group="bench.suites")} | {"bench_suites"}
-    folders, broken = [], []
-    for name in sorted(packages, key=lambda name: (name != "bench_suites", name)):
+def _packages() -> tuple[dict[str, Path], list[str]]:
+    entries = owned.installed("bench.suites")
+    found: dict[str, Path] = {}
+    broken = [f"{package}: {reason}" for package, reason in entries.refused]
+    for entry in (*entries.ours, *entries.others):
         try:
-            folders.append(Path(str(importlib.resources.files(name))))
-        except Exception as error:
-            broken.append(f"{name}: {type(error).__name__}: {error}")
-    return folders, broken
+            with loading(f"suites of {owned.label(entry)}"):
+                if entry in entries.ours:
+                    owned.load(entry)
+                folder = Path(str(importlib.resources.files(entry.value)))
+                files = sorted(folder.glob("*.toml"))
+        except BaseException as error:
+            broken.append(f"{entry.value}: {said_by(error)}")
+            continue
+        for file in files:
+            if found.setdefault(file.stem, file) != file:
+                broken.append(f"{entry.value}: its suite {file.stem} is called as the one in {found[file.stem].parent}")
+    return found, broken
 
 
 def read(name: str, origin: str = ORIGIN) -> tuple[dict[str, Any], Path]:

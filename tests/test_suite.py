@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import re
+import sys
 import tomllib
 import types
 import typing
@@ -15,11 +15,12 @@ import pytest
 from asking import SMALL, Asker
 from hypothesis import given
 from hypothesis import strategies as st
+from installing import install
 
 from bench import suite as suites
 from bench.errors import UsageError
 from bench.records import Published
-from bench.suite import Suite, find_suites, read
+from bench.suite import Suite, broken_packages, find_suites, read
 from bench.toml_lines import line_of
 
 ROOT = Path(__file__).parents[1]
@@ -38,29 +39,25 @@ def test_the_suites_of_the_harness_are_found_and_can_be_run_in_every_profile():
             suites.resolve(suites.Layers(tree, path, profile, {}))
 
 
-def entry_points(monkeypatch, *packages):
-    made = [importlib.metadata.EntryPoint(name, name, "bench.suites") for name in packages]
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: made if group == "bench.suites" else [])
-
-
 def test_a_strangers_suites_are_found_and_can_take_no_name_of_ours(tmp_path, monkeypatch):
     package = tmp_path / "strangers_suites"
     package.mkdir()
     (package / "__init__.py").touch()
     for name in ("theirs", "physionet48"):
         (package / f"{name}.toml").write_text(SMALL.replace("small", name))
-    monkeypatch.syspath_prepend(tmp_path)
-    entry_points(monkeypatch, "strangers_suites")
+    monkeypatch.syspath_prepend(install(tmp_path, "strangers", suites={"aa": "strangers_suites"}))
     assert find_suites()["theirs"] == package / "theirs.toml"
     assert find_suites()["physionet48"].parent != package
+    assert [line for line in broken_packages() if "strangers_suites: its suite physionet48 is called as" in line]
 
 
-def test_a_package_of_suites_that_cannot_be_imported_is_named_when_a_suite_is_missing(tmp_path, monkeypatch):
-    (tmp_path / "crashing_suites.py").write_text("1 / 0")
-    monkeypatch.syspath_prepend(tmp_path)
-    entry_points(monkeypatch, "crashing_suites")
+@pytest.mark.parametrize("code", ["1 / 0", "raise SystemExit(0)", "import sys; sys.exit()"])
+def test_a_package_of_suites_that_cannot_be_imported_is_named_when_a_suite_is_missing(tmp_path, monkeypatch, code):
+    (tmp_path / "crashing_suites.py").write_text(code)
+    monkeypatch.delitem(sys.modules, "crashing_suites", raising=False)
+    monkeypatch.syspath_prepend(install(tmp_path, "crashing", suites={"crashing": "crashing_suites"}))
     assert "physionet48" in find_suites()
-    with pytest.raises(UsageError, match="crashing_suites: ZeroDivisionError"):
+    with pytest.raises(UsageError, match=r"crashing_suites: (ZeroDivisionError|SystemExit)"):
         read("theirs")
 
 

@@ -7,13 +7,16 @@ import importlib
 import io
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import bench
 from bench.clean import Printed, json_text, line
 from bench.errors import EXIT_CODES, BenchError, nearest
+
+if TYPE_CHECKING:
+    from bench.registry import Registry
 
 COMMANDS = {
     "run": ("bench.cli.grid:run", "Run a suite: finish what the ledger lacks."),
@@ -162,8 +165,42 @@ def say(message: str) -> None:
         print(line(message), file=sys.stderr, flush=True)
 
 
+_meanwhile = contextlib.ExitStack()
+"""What is put back before an answer in JSON is written."""
+
+
+def _nothing_else(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    """Whatever plugins and libraries print before the answer goes to stderr, so that a program can read stdout."""
+    if value:
+        from bench.guard import stdout_aside
+
+        context.find_root().call_on_close(_meanwhile.close)
+        _meanwhile.enter_context(stdout_aside())
+    return value
+
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.", callback=_nothing_else)
+"""The option of a command that ends with `answer` or `answer_json`."""
+
+
+def components() -> Registry:
+    """All components by name, for a command that speaks of one; says on stderr which plugins were left out."""
+    from bench.registry import discover
+
+    registry = discover()
+    for broken in registry.broken:
+        say(f"warning: plugin {broken.plugin} was left out: {broken.reason}")
+    return registry
+
+
 def answer(value: Any) -> None:
     """The answer as JSON on stdout."""
     import msgspec
 
-    sys.stdout.write(json_text(msgspec.json.format(msgspec.json.encode(value).decode(), indent=2)) + "\n")
+    answer_json(json_text(msgspec.json.format(msgspec.json.encode(value).decode(), indent=2)) + "\n")
+
+
+def answer_json(text: str) -> None:
+    """The answer on stdout, where it is JSON already."""
+    _meanwhile.close()
+    sys.stdout.write(text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli import LazyGroup, answer, say
+from bench.cli import JSON, LazyGroup, answer, components, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from bench.registry import Embedder, Registry, Spec
 
 WORDS = click.argument("words", nargs=-1, metavar="[data.root=DIR] [data.KEY=VALUE]... [cache=DIR]")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
 
 @click.group(cls=LazyGroup)
@@ -85,10 +84,9 @@ def list_(as_json: bool) -> None:
     """List datasets and whether their files are here."""
     from bench.data_root import locate
     from bench.errors import BenchError
-    from bench.registry import discover
     from bench.request import Settings
 
-    registry = discover()
+    registry = components()
     rows = []
     for spec in registry.specs("dataset"):
         row = {
@@ -123,9 +121,8 @@ def fetch(name: str, words: tuple[str, ...]) -> None:
     from bench.data_root import fetched, forget_kept
     from bench.errors import DataError, unknown
     from bench.overrides import ORIGIN
-    from bench.registry import discover
 
-    registry = discover()
+    registry = components()
     parts = {spec.fetch_name: spec.name for spec in registry.specs("dataset") if spec.fetch_name}
     if name not in parts and name not in registry.names("dataset"):
         raise unknown("dataset", name, [*registry.names("dataset"), *parts], ORIGIN)
@@ -156,11 +153,10 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     from bench.components import Context
     from bench.data_root import SYNTHETIC, locate
     from bench.manifest import manifest
-    from bench.registry import discover
     from bench.release import release_of
     from bench.stages.cohort import validate
 
-    spec, params, root, cache = _understand(name, words, discover())
+    spec, params, root, cache = _understand(name, words, components())
     folder, files, synthetic = locate(spec, params, root, cache, say, only_there=root != SYNTHETIC)
     digest = manifest(files, cache) if files else spec.version
     found = spec.load(spec.verify)(folder, params) if spec.verify else []
@@ -258,9 +254,8 @@ def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
 
     from bench.components import Context
     from bench.data_root import locate
-    from bench.registry import discover
 
-    registry = discover()
+    registry = components()
     of_data = [word.partition("=")[0] == "cache" or word.startswith("data.") for word in words]
     spec, data_params, root, cache = _understand(
         name, tuple(word for word, theirs in zip(words, of_data, strict=True) if theirs), registry

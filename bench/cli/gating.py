@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from bench.cli import LazyGroup, answer, say
+from bench.cli import JSON, LazyGroup, answer, say
 
 WORDS = click.argument("words", nargs=-1, metavar="suite=NAME [out=DIR] [KEY=VALUE]...")
 FILE = click.option(
     "--baseline", "file", type=click.Path(path_type=Path), help="Baseline file (OUT/baselines/SUITE.json)."
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 COSTS = click.option(
     "--cost-tolerance", type=float, help="Judge costs too; relative differences up to this never matter, e.g. 0.2."
 )
@@ -145,7 +144,7 @@ def diff(words: tuple[str, ...], file: Path | None, cost_tolerance: float | None
 @COSTS
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the report as Markdown.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write the report as JUnit XML.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@JSON
 def gate(
     words: tuple[str, ...],
     file: Path | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli import answer, say
+from bench.cli import JSON, answer, components, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bench.stages.job import Job
 
 WORDS = click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
 
 @click.command()
@@ -29,10 +28,9 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as
 @click.option("--cells", is_flag=True, help="List every cell.")
 def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     """Show the cells of a suite, what is cached and what the rest will cost. Runs nothing."""
-    from bench.registry import discover
     from bench.request import request
 
-    registry = discover()
+    registry = components()
     asked = request(words, registry)  # before the other imports: a mistyped name is answered at once
     from bench.differences import sentence
     from bench.execute.progress import clock
@@ -114,10 +112,9 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
 @JSON
 def run(words: tuple[str, ...], as_json: bool) -> None:
     """Run a suite: every cell that the ledger lacks. The same command goes on after any interruption."""
-    from bench.registry import discover
     from bench.request import request
 
-    registry = discover()
+    registry = components()
     asked = request(words, registry)
     from bench.run import prepare
 

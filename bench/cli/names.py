@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.clean import indented, line
-from bench.cli import answer, say
+from bench.cli import JSON, answer, components, say
 
 if TYPE_CHECKING:
-    from bench.registry import Registry, Spec
+    from bench.registry import Spec
 
 SCHEMA = "suite-schema"
 KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
 
 @click.command("list")
@@ -24,7 +23,6 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as
 def list_(kind: str, as_json: bool) -> None:
     """List suites, imputers, fusers, datasets or scenarios."""
     from bench.errors import unknown
-    from bench.registry import discover
     from bench.suite import broken_packages, find_suites
 
     kind = kind if kind.endswith("s") else kind + "s"
@@ -37,8 +35,7 @@ def list_(kind: str, as_json: bool) -> None:
         for broken in broken_packages():
             say(f"warning: a package of suites was left out: {broken}")
     else:
-        registry = discover()
-        _warn(registry)
+        registry = components()
         rows = [
             {"name": s.name, "title": s.summary, "tags": sorted(s.tags), "version": s.version, "plugin": s.plugin}
             for s in registry.specs(kind[:-1])
@@ -61,11 +58,6 @@ def _title(suite: str) -> str:
         return f"cannot be used: {error}"
 
 
-def _warn(registry: Registry) -> None:
-    for broken in registry.broken:
-        say(f"warning: plugin {broken.plugin} was left out: {broken.reason}")
-
-
 @click.command()
 @click.argument("name")
 @JSON
@@ -74,9 +66,6 @@ def show(name: str, as_json: bool) -> None:
 
     NAME may also be the path of a suite file, or suite-schema: the JSON schema of suite files.
     """
-    from bench.errors import unknown
-    from bench.registry import KINDS as COMPONENTS
-    from bench.registry import discover
     from bench.suite import find_suites, schema
 
     if name == SCHEMA:
@@ -86,12 +75,7 @@ def show(name: str, as_json: bool) -> None:
     if name in suites or name.endswith(".toml"):
         _show_suite(name, as_json)
         return
-    registry = discover()
-    _warn(registry)
-    known = {component for kind in COMPONENTS for component in registry.names(kind)}
-    if name not in known:
-        raise unknown("name", name, {*known, *suites, SCHEMA}, "the command line", f"see: bench list {'|'.join(KINDS)}")
-    found = registry.find(name, "the command line")
+    found = components().find(name, "the command line", {*suites, SCHEMA}, f"see: bench list {'|'.join(KINDS)}")
     described = [_describe(spec) for spec in found]
     if as_json:
         answer(described)
@@ -239,11 +223,10 @@ def doctor(as_json: bool) -> None:
     from bench.errors import BenchError
     from bench.execute.pool import cores
     from bench.registry import KINDS as COMPONENTS
-    from bench.registry import discover
     from bench.request import Settings
     from bench.suite import broken_packages, find_suites
 
-    registry = discover()
+    registry = components()
     settings = Settings()
     kind = device.resolve("auto")
     found: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import LazyGroup, say
+from bench.cli import LazyGroup, components, say
 
 if TYPE_CHECKING:
     from bench.records import Export
@@ -73,12 +73,11 @@ def imputation(words: tuple[str, ...]) -> None:
     """
     from bench.last_run import choose, imputations, last_run, only, seen_of
     from bench.plots.imputation import METHODS, draw, panels
-    from bench.registry import discover
 
     axes = ("modalities", "scenario", "imputer", "seed")
     said = _said(words, ("cache", "data.root"), (*axes, "record", "channel", "modality"))
     path = _target(said, "imputation")
-    registry = discover()
+    registry = components()
     run = last_run(
         said["suite"][0],
         said.get("out", ("results",))[0],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import LazyGroup, answer, say
+from bench.cli import JSON, LazyGroup, answer, components, say
 
 if TYPE_CHECKING:
     from bench.overrides import Word
@@ -20,21 +20,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME... [KIND.NAME.PARAMETER=VALUE] [data.root=DIR]")
 @click.option("--only", multiple=True, help="Run one check only (may be repeated).")
-@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+@JSON
 def check(names: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> None:
     """Check whether components keep the contract. Exit code 7 when one does not."""
     from bench.errors import UsageError
     from bench.overrides import parse
-    from bench.registry import discover
     from bench.testing import check as run_checks
 
     words = parse(name for name in names if "=" in name)
-    registry = discover()
+    registry = components()
     specs = [spec for name in names if "=" not in name for spec in registry.find(name, "the command line")]
     if not specs:
         raise UsageError("no component is named; write for example: bench check locf gru")
-    for broken in registry.broken:
-        say(f"warning: plugin {broken.plugin} was left out: {broken.reason}")
     said = next((Path(word.texts[0]) for word in words if word.key == "data.root"), None)
     specs = _with_parameters(specs, [word for word in words if word.key != "data.root"])
     reports = []

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import say
+from bench.cli import JSON, answer_json, components, say
 
 if TYPE_CHECKING:
     from bench.records import Export
@@ -21,7 +20,7 @@ SIMPLE = {"suite", "out", "to", "from", "cache", "workers", "threads", "budget",
 @click.command()
 @click.argument("words", nargs=-1, metavar="suite=NAME [out=DIR] [to=DIR] [KEY=VALUE]... | from=FILE [to=DIR]")
 @click.option("--print", "show", is_flag=True, help="Print the Markdown table as well.")
-@click.option("--json", "as_json", is_flag=True, help="Print the tables as JSON.")
+@JSON
 @click.option(
     "--html", "page", is_flag=True, help="Write one HTML page as well: sortable tables and pictures, no network."
 )
@@ -41,7 +40,7 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_cos
     paths = write(folder, stem(export), rendered)
     save_export(records_path(folder, export), redact(export))
     if as_json:
-        sys.stdout.write(rendered["json"].decode())
+        answer_json(rendered["json"].decode())
         return
     if show:
         print(rendered["md"].decode())
@@ -76,11 +75,10 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
         ledger = Ledger(out)
         planned = last_run_now(text["suite"], out, text.get("cache", ""))
     else:
-        from bench.registry import discover
         from bench.request import request
         from bench.run import planned_export, prepare
 
-        registry = discover()
+        registry = components()
         prepared = prepare(request(rest, registry), registry)
         ledger, planned = prepared.ledger, planned_export(prepared)
     export = collect(planned, ledger, say)
@@ -93,11 +91,10 @@ def last_run_now(suite: str, out: Path, cache: str = "") -> Export:
     """The plan of the last run of a suite (a name or a file), with what was edited since; a warning on stderr names it."""
     from bench.edited import since
     from bench.ledger import Ledger
-    from bench.registry import discover
     from bench.report import last_plan
     from bench.suite import name_of
 
-    planned = since(last_plan(Ledger(out), name_of(suite)), suite, str(out), discover(), cache, say)
+    planned = since(last_plan(Ledger(out), name_of(suite)), suite, str(out), components(), cache, say)
     if planned.edits:
         say(f"warning: edited since the last run: {', '.join(planned.edits)}; run again with: {planned.command}")
     return planned

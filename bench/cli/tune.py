@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import answer, say
-from bench.cli.grid import JSON, carry_out, say_differences, unfinished_code
+from bench.cli import JSON, answer, components, say
+from bench.cli.grid import carry_out, say_differences, unfinished_code
 
 if TYPE_CHECKING:
     from bench.request import Request
@@ -25,9 +25,7 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
 
     Takes the words of bench run. The file is for: bench run tuned=FILE. The same command goes on after any interruption.
     """
-    from bench.registry import discover
-
-    registry = discover()
+    registry = components()
     from bench import tune as tuning
     from bench.propose import version
 

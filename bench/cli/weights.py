@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import LazyGroup, answer, say
+from bench.cli import JSON, LazyGroup, answer, components, say
 
 if TYPE_CHECKING:
     from bench.last_run import LastRun
@@ -43,7 +43,6 @@ def save(words: tuple[str, ...]) -> None:
     from bench.cli.words import said_words
     from bench.errors import UsageError
     from bench.last_run import choose, imputations, last_run, only
-    from bench.registry import discover
     from bench.weights import write
 
     said = said_words(words, ("suite", "out", "cache", "data.root", "to", "by", "licence"), AXES)
@@ -53,7 +52,7 @@ def save(words: tuple[str, ...]) -> None:
                 f'"{needed}" is missing; write for example: bench weights save suite=NAME imputer=NAME to=FILE'
             )
     one = {key: values[0] for key, values in said.items()}
-    registry = discover()
+    registry = components()
     run = last_run(one["suite"], one.get("out", "results"), registry, one.get("cache", ""), one.get("data.root", ""))
     cells = choose(imputations(run), {axis: said[axis] for axis in AXES if axis in said})
     for axis in AXES:
@@ -144,13 +143,12 @@ def _plain(params: object) -> dict[str, object]:
 def load(file: Path, words: tuple[str, ...]) -> None:
     """Check a file of weights and install it in the cache, where weights=DIGEST finds it. Prints its digest."""
     from bench.cli.words import said_words
-    from bench.registry import discover
     from bench.request import Settings
     from bench.weights import install, read
 
     said = said_words(words, ("cache",), ())
     found = read(file.expanduser())
-    spec = discover().get("imputer", found.record.component, f"the weights {file}")
+    spec = components().get("imputer", found.record.component, f"the weights {file}")
     spec.parameters(found.record.params, f"the weights {file}")
     install(found, Settings(cache=said.get("cache", ("",))[0]).cache_folder())
     for line in _lines(found.record):
@@ -183,7 +181,7 @@ def _sources_differ(record: WeightsRecord, path: str) -> str:
 
 @click.command("list")
 @click.argument("words", nargs=-1, metavar="[DIR] [cache=DIR]")
-@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+@JSON
 def list_(words: tuple[str, ...], as_json: bool) -> None:
     """List the weights in a folder; without one, those that are installed in the cache."""
     from bench.cli.words import said_words
