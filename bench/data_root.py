@@ -87,7 +87,7 @@ def _found(
     if spec.fetch and report and not spec.fetch_name and not only_there:
         report(f"{spec.name} is not on this machine; downloading it into {fetched(cache)}")
         forget_kept(fetched(cache), cache)
-        spec.load(spec.fetch)(fetched(cache), params, report)
+        spec.call(spec.fetch, fetched(cache), params, report)
         return _at(spec, params, fetched(cache), report)
     if spec.generate and not only_there:
         if report:
@@ -142,7 +142,7 @@ def _short(texts: list[str]) -> str:
 
 def _at(spec: Spec, params: Any, root: Path, report: Callable[[str], None] | None) -> Located:
     root = root.absolute()
-    files = spec.load(spec.files)(root, params)
+    files = spec.call(spec.files, root, params)
     if report:
         usual = spec.parameters({})
         idle = [name for name in spec.generate_params if getattr(params, name) != getattr(usual, name)]
@@ -191,7 +191,7 @@ def _generated(
         report(f"generating a synthetic cohort of {spec.name} in {root}")
         forget_kept(root, cache)
         with replacing(root) as temporary:
-            spec.load(spec.generate)(temporary, params, report)
+            spec.call(spec.generate, temporary, params, report)
             if not (temporary / MARK).exists():
                 write_bytes(temporary / MARK, msgspec.json.encode({"dataset": spec.name, **deciding}))
-    return Located(root, spec.load(spec.files)(root, params), True)
+    return Located(root, spec.call(spec.files, root, params), True)

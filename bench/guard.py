@@ -61,3 +61,12 @@ def said_by(error: BaseException) -> str:
     except Exception:
         text = "(a text that cannot be shown)"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def said_of(value: object) -> str:
+    """Whatever a stranger handed over, short and in one line."""
+    try:
+        text = ascii(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import os
 import re
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,15 +22,15 @@ import pluggy
 import bench
 from bench import owned
 from bench.clean import line
-from bench.errors import SLIP, PluginError, UsageError, unknown
-from bench.guard import loading, said_by
+from bench.errors import SLIP, BenchError, PluginError, UsageError, unknown
+from bench.guard import loading, said_by, said_of
 from bench.hooks import Hooks
-from bench.names import check
 
 Kind = Literal["dataset", "scenario", "imputer", "fuser"]
 KINDS: tuple[Kind, ...] = ("dataset", "scenario", "imputer", "fuser")
 
 Randomness = Literal["deterministic", "seeded", "stochastic"]
+RANDOMNESS = typing.get_args(Randomness)
 """deterministic: the seed changes nothing; seeded: same seed, same bits on the CPU; stochastic: not reproducible."""
 
 TAGS: Mapping[str, str] = {
@@ -59,6 +60,11 @@ MARK = "synthetic.json"
 
 NOTE = re.compile(r"[a-z][a-z0-9 -]{0,59}")
 """The name of a declared note."""
+
+
+def is_amount(value: Any) -> bool:
+    """Whether something is a number from 0 that can be reckoned with: of seconds, or of records."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e15
 
 
 class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,6 +159,20 @@ class Spec:
             what = f"{what} cannot be loaded from {path}"
             raise PluginError(f"{what}: {said_by(error)}", public=what) from error
 
+    def call(self, path: str, *arguments: Any, **named: Any) -> Any:
+        """What the function that a lazy path names makes of these. Raises its own BenchError or OSError, else PluginError."""
+        function = self.load(path)
+        return self._answer(function, path, *arguments, **named)
+
+    def _answer(self, function: Callable[..., Any], what: str, *arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except (BenchError, OSError):
+            raise
+        except (Exception, SystemExit) as error:
+            failed = f'{what} of {self.kind} "{self.name}" (from {self.plugin}) failed'
+            raise PluginError(f"{failed}: {said_by(error)}", public=failed) from error
+
     def build(self, params: msgspec.Struct | Mapping[str, Any] | None = None) -> Any:
         """The component, constructed with its parameters (a struct, a mapping of its fields, or the defaults)."""
         if not isinstance(params, msgspec.Struct):
@@ -166,10 +186,22 @@ class Spec:
         return convert(values, self.params, f"{self.kind}.{self.name}", origin)
 
     def expected_seconds(self, values: Mapping[str, Any], records: int, draws: int = 1) -> float:
-        """`seconds` for these parameter values, so many records and so many draws."""
-        if callable(self.seconds):
-            return self.seconds(self.parameters(values), records, draws)
-        return self.seconds * records / 1000
+        """`seconds` for these parameter values, so many records and so many draws. PluginError when its function fails."""
+        if not callable(self.seconds):
+            return self.seconds * records / 1000
+        return self._number("seconds", self._answer(self.seconds, "seconds", self.parameters(values), records, draws))
+
+    def expected_records(self, params: msgspec.Struct) -> int | None:
+        """`generated_records` for these parameters, None where nothing says it. PluginError when its function fails."""
+        if self.generated_records is None:
+            return None
+        return int(self._number("generated_records", self._answer(self.generated_records, "generated_records", params)))
+
+    def _number(self, what: str, value: Any) -> float:
+        if not is_amount(value):
+            whose = f'{what} of {self.kind} "{self.name}" (from {self.plugin})'
+            raise PluginError(f"{whose} must give a number from 0, not {said_of(value)}")
+        return float(value)
 
 
 @dataclass(frozen=True)
@@ -189,49 +221,19 @@ class Registry:
         self._plugin = "bench"
 
     def _add(self, kind: Kind, name: str, path: str, **declared: Any) -> None:
+        from bench.declared import declared as spec_of
+
         origin = self._plugin
+        spec = spec_of(kind, name, path, origin, declared)
         if (kind, name) in self._specs:
             other = self._specs[kind, name].plugin
             raise PluginError(f'{kind} "{name}" is declared by {origin} and already by {other}')
-        check(kind, name, origin, PluginError)
-        module, colon, attribute = path.partition(":")
-        if not (module and colon and attribute):
-            raise PluginError(f'{kind} "{name}" of {origin}: the path must read module:attribute, got "{path}"')
-        tags = frozenset(declared.pop("tags", ()))
-        for tag in sorted(tags - TAGS.keys()):
-            error = unknown("tag", tag, TAGS, f"{kind} {name} of {origin}")
-            raise PluginError(str(error))
-        try:
-            spec = Spec(kind=kind, name=name, path=path, tags=tags, plugin=origin, **declared)
-        except TypeError as error:
-            raise PluginError(f'{kind} "{name}" of {origin}: {error}') from error
-        if spec.splits and "uses_split" in tags:
-            raise PluginError(
-                f'dataset "{name}" of {origin}: what learns while preparing cannot carry splits of its own'
-            )
-        fields = {field.name for field in msgspec.structs.fields(spec.params)}
-        for declared_in in ("generate_params", "indifferent"):
-            if stray := [name for name in getattr(spec, declared_in) if name not in fields]:
-                raise PluginError(f'{kind} "{name}" of {origin}: {declared_in} names no parameter: {", ".join(stray)}')
-        for note, values in spec.notes.items():
-            if not NOTE.fullmatch(note) or (isinstance(values, str) and values not in NOTES):
-                raise PluginError(
-                    f'{kind} "{spec.name}" of {origin}: the note "{note}" must be a few plain words and hold one of '
-                    f"{', '.join(NOTES)}, or a tuple of words"
-                )
-        if spec.randomness not in ("deterministic", "seeded", "stochastic"):
-            raise PluginError(f'{kind} "{name}" of {origin}: randomness "{spec.randomness}" is not known')
         self._specs[kind, name] = spec
 
     def dataset(
         self, name: str, path: str, *, tasks: Iterable[Any], modalities: Iterable[str], **declared: Any
     ) -> None:
         """Declare a dataset, its tasks (`bench.cohort.Task`) and the names of its modalities."""
-        tasks, modalities = {task.name: task for task in tasks}, tuple(modalities)
-        named = {"task": tasks, "modality": modalities, "split": declared.get("splits", ())}
-        for kind, members in named.items():
-            for member in members:
-                check(kind, member, f"dataset {name} of {self._plugin}", PluginError)
         self._add("dataset", name, path, tasks=tasks, modalities=modalities, **declared)
 
     def scenario(self, name: str, path: str, **declared: Any) -> None:
@@ -280,7 +282,7 @@ class Registry:
         error = unknown(kind, name, known, origin, hint, alike=SLIP)
         return UsageError(f"{error} (plugins that could not be loaded, and may have it: {reasons})")
 
-    def leave_out(self, plugin: str) -> None:
+    def _leave_out(self, plugin: str) -> None:
         """Take back what a plugin declared. Nobody else can have its names then."""
         self._specs = {key: spec for key, spec in self._specs.items() if spec.plugin != plugin}
 
@@ -290,9 +292,9 @@ class Registry:
         Never raises for what the plugin does: a plugin that is broken is put into `broken` with its reason, and what it
         declared before it broke is taken back.
         """
-        self.take(label, lambda: module)
+        self._take(label, lambda: module)
 
-    def take(self, label: str, load: Callable[[], Any], advice: str = "") -> None:
+    def _take(self, label: str, load: Callable[[], Any], advice: str = "") -> None:
         """`register_plugin` for a module that is still to be loaded. advice: how to do without it, if that takes long."""
         before, self._plugin = dict(self._specs), label
         try:
@@ -339,16 +341,16 @@ def discover() -> Registry:
 
     found = owned.installed("bench")
     for entry in found.ours:
-        registry.take(owned.label(entry), partial(owned.load, entry))
+        registry._take(owned.label(entry), partial(owned.load, entry))
     ours_broken = bool(registry.broken)
     for entry in filter(wanted, found.others):
         if ours_broken:
             reason = f"not loaded, since {registry.broken[0].plugin} of the harness itself could not be"
             registry.broken.append(Broken(owned.label(entry), reason))
         else:
-            registry.take(owned.label(entry), entry.load, WITHOUT)
+            registry._take(owned.label(entry), entry.load, WITHOUT)
     registry.broken += [Broken(plugin, reason) for plugin, reason in found.refused]
     for entry in found.ours:
         if not wanted(entry):
-            registry.leave_out(owned.label(entry))
+            registry._leave_out(owned.label(entry))
     return registry

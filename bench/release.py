@@ -35,7 +35,7 @@ def release_of(spec: Spec, params: msgspec.Struct, root: Path, synthetic: bool, 
             return known["release"]
     except (OSError, msgspec.MsgspecError):
         pass
-    release: str = spec.load(spec.release)(root, params) or f"unknown release of {spec.name}"
+    release: str = spec.call(spec.release, root, params) or f"unknown release of {spec.name}"
     write_text(path, msgspec.json.encode({"release": release, "check": digest([key, release])}).decode() + "\n")
     return release
 

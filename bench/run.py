@@ -117,7 +117,7 @@ def prepare(
     everything = ledger.load()
     keys = {cell.key for cell in planned.cells}
     generated = synthetic or not dataset.files
-    made_up = dataset.generated_records(params) if generated and dataset.generated_records else RECORDS
+    made_up = (generated and dataset.expected_records(params)) or RECORDS
     estimates = Estimates(registry, size_of(cache, planned.cohort_key) or made_up, request.suite.draws)
     estimates.learn(request.suite.name, everything.values())
     return Prepared(

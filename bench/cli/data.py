@@ -136,7 +136,7 @@ def fetch(name: str, words: tuple[str, ...]) -> None:
         )
     folder = Path(root).expanduser().absolute() if root else fetched(cache)
     forget_kept(folder, cache)
-    spec.load(spec.fetch)(folder, params, say)
+    spec.call(spec.fetch, folder, params, say)
     print(folder)
 
 
@@ -159,7 +159,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     spec, params, root, cache = _understand(name, words, components())
     folder, files, synthetic = locate(spec, params, root, cache, say, only_there=root != SYNTHETIC)
     digest = manifest(files, cache) if files else spec.version
-    found = spec.load(spec.verify)(folder, params) if spec.verify else []
+    found = spec.call(spec.verify, folder, params) if spec.verify else []
     if not as_json:
         for entry in found:
             print(f"{entry['status']:<8} {entry['item']}: {entry['detail']}")
@@ -267,7 +267,8 @@ def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
     if root or os.environ.get("BENCH_DATA_ROOT"):
         folder = locate(spec, data_params, root, cache, say).root
         say(f"embedding what was recorded in a stay of {folder}")
-    made = spec.load(embedder.path)(
+    made = spec.call(
+        embedder.path,
         source=Path(said["from"]).expanduser(),
         to=Path(said["to"]).expanduser().absolute(),
         params=params,

@@ -47,7 +47,7 @@ def prepare(
         cohort = spec.build(params).prepare(root, context)
         validate(cohort, spec)
         if planned and spec.files:
-            files = spec.load(spec.files)(root, spec.parameters(params))
+            files = spec.call(spec.files, root, spec.parameters(params))
             if manifest(files, cache) != planned:
                 raise DataError(
                     f"the files of {spec.name} in {root} changed since the run began; run the same command again"

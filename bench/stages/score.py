@@ -13,10 +13,7 @@ from bench import signed
 from bench.cohort import Task, TaskKind
 from bench.defined import columns, needs
 from bench.errors import PluginError
-
-CLASSES: tuple[TaskKind, ...] = ("binary", "multilabel", "multiclass")
-DECIDED: tuple[TaskKind, ...] = ("binary", "multilabel")
-"""The kinds whose decisions are by a threshold."""
+from bench.metrics import CLASSES, DECIDED, KINDS_OF, TUNED, unfit
 
 
 class ScoreError(PluginError, ValueError):
@@ -113,33 +110,34 @@ def _where_defined(
         return function(truth, outputs)
 
 
-VALUES: tuple[TaskKind, ...] = ("binary", "multilabel", "regression")
-"""The kinds of which a prediction stands beside each value of the truth."""
-
 _ALL: dict[str, Metric] = {
     "auroc": Metric(_auroc, chance=0.5, summary="area under the ROC curve; macro over labels, one-vs-rest for classes"),
     "auprc": Metric(_auprc, summary="average precision; macro over labels"),
     "f1": Metric(_f1, summary="F1 of class 1 at threshold 0.5; macro for several classes or labels"),
     "f1_tuned": Metric(
         _f1,
-        kinds=DECIDED,
         summary="F1 of class 1 at the threshold with the best F1 on the validation part; macro over labels, each its own",
         undefinable=True,
-        tuned=True,
     ),
     "accuracy": Metric(_accuracy, summary="share of correct decisions at threshold 0.5 or by the largest probability"),
     "brier": Metric(_brier, higher=False, summary="mean squared error of the probability; summed over several classes"),
-    "mae": Metric(_mae, VALUES, higher=False, summary="mean absolute error, over all values of a forecast"),
-    "mse": Metric(_mse, VALUES, higher=False, summary="mean squared error, over all values of a forecast"),
-    "rmse": Metric(_rmse, VALUES, higher=False, summary="root mean squared error, over all values of a forecast"),
+    "mae": Metric(_mae, higher=False, summary="mean absolute error, over all values of a forecast"),
+    "mse": Metric(_mse, higher=False, summary="mean squared error, over all values of a forecast"),
+    "rmse": Metric(_rmse, higher=False, summary="root mean squared error, over all values of a forecast"),
     **{
-        name: Metric(function, ("regression",), summary=signed.SUMMARIES[name], undefinable=True)
+        name: Metric(function, summary=signed.SUMMARIES[name], undefinable=True)
         for name, function in signed.FUNCTIONS.items()
     },
 }
 
 METRICS: dict[str, Metric] = {
-    name: replace(metric, function=partial(_where_defined, name, metric.function)) for name, metric in _ALL.items()
+    name: replace(
+        metric,
+        function=partial(_where_defined, name, metric.function),
+        kinds=KINDS_OF[name],
+        tuned=name in TUNED,
+    )
+    for name, metric in _ALL.items()
 }
 
 
@@ -202,16 +200,3 @@ def score(task: Task, truth: np.ndarray, outputs: np.ndarray, decided_at: np.nda
         why = why or f"predictions up to {np.abs(outputs).max():.3g} are too large"
         raise ScoreError(f"{name} cannot be computed on {len(truth)} records of task {task.name}: {why}")
     return scores
-
-
-def unfit(task: Task) -> str:
-    """Which metric of a task is not known, not for its kind, or may not be its primary one, in words; "" where all fit."""
-    for name in task.metrics:
-        if name not in METRICS:
-            return f'task {task.name} has the metric "{name}", which is not known; known are: {", ".join(METRICS)}'
-        if task.kind not in METRICS[name].kinds:
-            for_it = ", ".join(known for known, metric in METRICS.items() if task.kind in metric.kinds)
-            return f'task {task.name} has the metric "{name}", which is not for {task.kind} tasks; accepted: {for_it}'
-    if METRICS[task.primary].tuned:
-        return f'task {task.name} has the primary metric "{task.primary}", whose thresholds are tuned: put another one first'
-    return ""

@@ -9,10 +9,10 @@ import numpy as np
 from bench.cohort import Cohort, Series, Task
 from bench.contract import LARGEST
 from bench.errors import PluginError
+from bench.metrics import unfit
 from bench.registry import Spec
 from bench.splits import crossing
 from bench.stages.handed import difference, is_plain, is_text, kind_of
-from bench.stages.score import unfit
 
 
 def validate(cohort: Cohort, spec: Spec) -> None:
