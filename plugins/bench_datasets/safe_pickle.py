@@ -51,6 +51,9 @@ _FORBIDDEN = {
     "OBJ": "an instance of a class",
     "NEWOBJ": "an instance of a class",
     "NEWOBJ_EX": "an instance of a class",
+    "EMPTY_SET": "a set",
+    "ADDITEMS": "a set",
+    "FROZENSET": "a frozen set",
     "NEXT_BUFFER": "a buffer outside the file",
     "READONLY_BUFFER": "a buffer outside the file",
 }

@@ -14,6 +14,8 @@ from typing import Any
 import affect_pickles
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.errors import DataError
 from bench_datasets import safe_pickle_convert as convert
@@ -327,3 +329,43 @@ def test_objects_of_other_libraries_are_called_by_their_name(tmp_path, protocol)
 def test_no_message_is_in_the_words_of_the_pickle_machine(tmp_path):
     for _, (content, _) in RAW.items():
         assert "opcode" not in refusal(tmp_path, content)
+
+
+HASHABLE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(max_size=5),
+    st.binary(min_size=1, max_size=5),
+)
+SETS = st.one_of(st.frozensets(HASHABLE, max_size=3), st.sets(HASHABLE, max_size=3))
+
+
+def tree(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3),
+            st.tuples(inner, inner),
+            st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        ),
+        max_leaves=5,
+    )
+
+
+def kinds(made: Any) -> set[type]:
+    """The types of all that something is made of."""
+    inside = made.values() if isinstance(made, dict) else made if isinstance(made, list | tuple) else ()
+    return {type(made)}.union(*map(kinds, inside))
+
+
+@given(tree(st.one_of(HASHABLE, SETS)), st.integers(0, 5))
+def test_dicts_lists_tuples_numbers_and_text_come_through_and_sets_do_not(tmp_path_factory, made, protocol):
+    path = affect_pickles.write(tmp_path_factory.mktemp("made") / "made.pkl", made, protocol)
+    if {set, frozenset} & kinds(made):
+        with pytest.raises(Refused, match=r"a set|a frozen set|set"):
+            load(path)
+    else:
+        read, _ = load(path)
+        assert kinds(read) <= {dict, list, tuple, int, float, bool, type(None), str, bytes}
