@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ STORED = tuple(np.dtype(kind) for kind in _DTYPES.values())
 
 _ABOUT = "gapbench"
 """The one entry of the file's own metadata, since the library writes several in no fixed order: JSON of format, digest, ours."""
+
+LONGEST_HEADER = 100_000_000
+"""Bytes, as in the safetensors format."""
 
 FORMAT = 2
 """Of what the harness keeps in such files. Format 1 has no checksum of the metadata; it is still read. A file of any other format
@@ -84,18 +88,36 @@ def _header(path: Path) -> tuple[dict[str, Any], int, int]:
             length = int.from_bytes(file.read(8), "little")
             if not 0 < length <= size:
                 raise ValueError("the header is cut short")
+            if length > LONGEST_HEADER:
+                raise ValueError(f"the header is longer than {LONGEST_HEADER // 10**6} MB")
             text = file.read(length)
             header = json.loads(text)
         if not text.rstrip(b" ").endswith(b"}"):
             raise ValueError("the header is not padded with spaces")
-        end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
-        if 8 + length + end > size:
-            raise ValueError("the data are cut short")
+        for name, entry in header.items():
+            if name != "__metadata__":
+                _check_entry(entry, size - 8 - length)
     except FileNotFoundError:
         raise Damaged(path, "is gone") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(path, f"is not a complete safetensors file ({error})") from error
+    except OSError as error:
+        raise Damaged(path, f"cannot be read ({error.strerror or error})") from error
     return header, 8 + length, size
+
+
+def _check_entry(entry: Any, room: int) -> None:
+    """Raise ValueError, KeyError or TypeError unless an entry of the header fits the data: `room` bytes."""
+    begin, end = entry["data_offsets"]
+    shape = entry["shape"]
+    if not isinstance(shape, list) or not all(
+        type(number) is int and 0 <= number < 2**48 for number in (begin, end, *shape)
+    ):
+        raise ValueError("offsets and shapes must be whole numbers")
+    if not begin <= end <= room:
+        raise ValueError("the data are cut short")
+    if math.prod(shape) * np.dtype(_DTYPES[entry["dtype"]]).itemsize != end - begin:
+        raise ValueError("a shape that does not fit its data")
 
 
 def metadata(path: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ imputer=csdi(eta=0, chunk=8) so do brackets: a label, as tables show it
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,6 +42,7 @@ def parse(words: Iterable[str]) -> list[Word]:
     """The words of a command line, in order. UsageError for a word that is not `key=value` or a key said twice."""
     parsed: dict[str, Word] = {}
     for text in words:
+        check_text(text)
         key, sign, value = text.partition("=")
         if not sign or not re.fullmatch(r"[A-Za-z_][\w\-]*(\.[\w\-]+)*", key):
             raise UsageError(
@@ -53,6 +55,11 @@ def parse(words: Iterable[str]) -> list[Word]:
         parsed[key] = Word(key, values, tuple(_unquoted(piece) for piece in texts) if key not in WHOLE else texts, text)
     return list(parsed.values())
 
+
+MOST = 10_000
+"""Values of one word."""
+
+_DIGITS = re.compile(r"[+-]?\d+(?:_\d+)*")
 
 _PIECE = r"""\s*(?:"[^"]*"|'[^']*')\s*|(?:\([^()"']*\)|[^,"'])*+"""
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
@@ -67,22 +74,49 @@ def _pieces(value: str, text: str) -> Iterator[str]:
             f"{text} (from {ORIGIN}) has a quote that is not closed or stands in the middle of a value; put the whole value "
             """in quotes, the other kind if it holds one: key='"a, b","it is"'"""
         )
+    count = 0
     for item in re.findall(rf"(?:^|,)({_PIECE})", value):
         item = item.strip()
         span = re.fullmatch(r"(-?\d+)\.\.(-?\d+)", item)
         if item == "":
             raise UsageError(f'"{text}" (from {ORIGIN}) has an empty value between commas')
         if span:
+            if not (_fits(span[1]) and _fits(span[2])):
+                raise UsageError(
+                    f"{_short(item)} (from {ORIGIN}) has a number with too many digits; write for example 0..4"
+                )
             first, last = int(span[1]), int(span[2])
             if last < first:
                 raise UsageError(f'"{item}" in "{text}" (from {ORIGIN}) runs backwards; write {last}..{first}')
-            if last - first >= 100_000:
-                raise UsageError(
-                    f'"{item}" in "{text}" (from {ORIGIN}) has {last - first + 1} values; at most 100000 are accepted'
-                )
+            count += last - first + 1
+            _check_count(count, text)
             yield from map(str, range(first, last + 1))
         else:
+            count += 1
+            _check_count(count, text)
             yield item
+
+
+def _check_count(count: int, text: str) -> None:
+    if count > MOST:
+        raise UsageError(f"{_short(text)} (from {ORIGIN}) has {count} values or more; at most {MOST} are accepted")
+
+
+def check_text(text: str) -> None:
+    """Raises UsageError for a word that is not valid UTF-8: it could neither be kept nor shown."""
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise UsageError(
+            f"{ascii(text)[:200]} (from {ORIGIN}) is not valid UTF-8; write it in UTF-8, or rename the file"
+        )
+
+
+def _fits(digits: str) -> bool:
+    """Whether a whole number has 64 bits at most, as every file and array wants it."""
+    return len(digits) <= 30 and -(2**63) <= int(digits) < 2**63
+
+
+def _short(text: str) -> str:
+    return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'
 
 
 def _unquoted(item: str) -> str:
@@ -95,6 +129,8 @@ def scalar(item: str) -> Any:
         return item[1:-1]
     if item.lower() in ("true", "false"):
         return item.lower() == "true"
+    if _DIGITS.fullmatch(item.strip()):
+        return int(item) if _fits(item.strip()) else item  # whoever wants a number says what is accepted
     for kind in (int, float):
         try:
             return kind(item)
@@ -136,19 +172,29 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
+LONGEST_DAYS = 10_000
+LONGEST = LONGEST_DAYS * 86400.0
+
+
 def duration(text: str | float, key: str, origin: str = ORIGIN) -> float:
     """Seconds of `90`, `90s`, `9m`, `1h30m`, `2d`. UsageError otherwise."""
     written = str(text).strip()
+    seconds = math.nan
     if re.fullmatch(r"\d+(\.\d+)?", written):
-        return float(written)
-    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", written):
-        raise UsageError(f'"{key}" = "{written}" (from {origin}) is not a duration; accepted: 90s, 9m, 1h30m')
-    return sum(float(n) * _UNITS[unit] for n, _, unit in re.findall(r"(\d+(\.\d+)?)([smhd])", written))
+        seconds = float(written)
+    elif re.fullmatch(r"(\d+(\.\d+)?[smhd])+", written):
+        seconds = sum(float(n) * _UNITS[unit] for n, _, unit in re.findall(r"(\d+(\.\d+)?)([smhd])", written))
+    if not seconds <= LONGEST:
+        raise UsageError(
+            f'"{key}" = {_short(written)} (from {origin}) is not a duration; accepted: 90s, 9m, 1h30m, up to {LONGEST_DAYS}d'
+        )
+    return seconds
 
 
 def size(text: str | int, key: str, origin: str = ORIGIN) -> int:
     """Bytes of `8GiB`, `500MB`, `1024`. UsageError otherwise. Units are powers of 1024."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(text).strip(), re.IGNORECASE)
-    if not match:
-        raise UsageError(f'"{key}" = "{text}" (from {origin}) is not a size; accepted: 8GiB, 500MiB')
-    return int(float(match[1]) * _SIZES[match[2].upper()])
+    size = float(match[1]) * _SIZES[match[2].upper()] if match else math.nan
+    if not size < 2**63:
+        raise UsageError(f'"{key}" = {_short(str(text))} (from {origin}) is not a size; accepted: 8GiB, 500MiB')
+    return int(size)

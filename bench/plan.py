@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from bench.errors import UsageError
 from bench.identity import digest, stage
 from bench.records import Coordinates
 from bench.registry import Registry, Spec
@@ -18,6 +20,10 @@ from bench.variants import Variant, variants
 AUDITS = 1
 """Version of what an imputation tells of its audits, in the key of every imputation; raised when an audit of imputers is added
 or asks for more, so that an imputation from before is made anew and not believed to have passed it."""
+
+
+MOST_CELLS = 200_000
+"""Of one run."""
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +73,9 @@ def plan(
     axes["imputer"] = [v.loading(loads[v.name]) if v.name in loads else v for v in axes["imputer"]]
     keys = _Keys(request, registry, cohort_key, device)
     sets = {name: _members(name, request, dataset) for name in suite.grid.modalities}
+    asked_for = math.prod(map(len, (suite.grid.task, sets, *axes.values(), suite.grid.seed)))
+    if asked_for > MOST_CELLS:
+        raise UsageError(f"the grid has {asked_for:,} cells; at most {MOST_CELLS:,} are accepted: run it in parts")
     cells = []
     grid = itertools.product(suite.grid.task, sets, axes["scenario"], axes["imputer"], axes["fuser"])
     for task, modalities, scenario, imputer, fuser in grid:

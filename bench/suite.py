@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.resources
 import math
 import re
-import tomllib
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bench import names, owned
+from bench import names, owned, toml_file
 from bench.errors import UsageError, unknown
 from bench.guard import loading, said_by
 from bench.overrides import ORIGIN, merge
@@ -170,8 +169,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Paired bootstrap over groups x seeds."""
 
-    resamples: Annotated[int, msgspec.Meta(ge=1)] = 1000
-    alpha: Fraction = 0.05
+    resamples: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1000
+    alpha: Annotated[float, msgspec.Meta(ge=0.0001, lt=1)] = 0.05
     seed: int = 0
 
 
@@ -296,9 +295,9 @@ def read(name: str, origin: str = ORIGIN) -> tuple[dict[str, Any], Path]:
             raise unknown("suite", name, suites, origin, f"see all with: bench list suites{note}")
         path = suites[name]
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), path
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"suite file {path} is not valid TOML: {error}") from error
+        return toml_file.parsed(toml_file.text_of(path)), path
+    except toml_file.NotToml as error:
+        raise UsageError(f"suite file {path} {error}") from None
     except OSError as error:
         raise UsageError(f"suite file {path} cannot be read: {error.strerror}") from error
 
@@ -314,7 +313,7 @@ class Layers:
 
     def __init__(self, tree: Mapping[str, Any], path: Path, profile: str, overrides: Mapping[str, Any]):
         self.path, self.file, self.profile = path, path.name, profile
-        self.text = path.read_text(encoding="utf-8")
+        self.text = toml_file.text_of(path)
         profiles = tree.get("profiles", {})
         if not isinstance(profiles, Mapping) or not all(isinstance(layer, Mapping) for layer in profiles.values()):
             raise UsageError(f'"profiles" must hold tables, [profiles.NAME] (from {self._place("profiles")})')
@@ -388,9 +387,11 @@ class _PublishedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def _read_published(path: Path) -> tuple[Published, ...]:
     """The entries of a reference file: a TOML file of `[[published]]` tables, and what they were all measured on."""
     try:
-        file = convert(tomllib.loads(path.read_text(encoding="utf-8")), _PublishedFile, "", path.name)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"the published values {path} cannot be read: {error}") from error
+        file = convert(toml_file.parsed(toml_file.text_of(path)), _PublishedFile, "", path.name)
+    except toml_file.NotToml as error:
+        raise UsageError(f"the file of published values {path} {error}") from None
+    except OSError as error:
+        raise UsageError(f"the file of published values {path} cannot be read: {error.strerror}") from error
     return tuple(
         msgspec.structs.replace(entry, release=entry.release or file.release, data=entry.data or file.data)
         for entry in file.published

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bench import toml_file
 from bench.errors import UsageError
 from bench.files import write_text
 from bench.identity import component, digest
@@ -150,17 +151,19 @@ def read(path: Path) -> Tuned:
     """The file. Raises UsageError when it is not there, damaged, edited, or written for another version."""
     again = "write it anew with: bench tune"
     try:
-        text = path.read_bytes().decode()
-        plain = tomllib.loads(text)
+        text = toml_file.text_of(path)
+        plain = toml_file.parsed(text)
         if plain.get("format") != FORMAT:
             raise UsageError(f"{path} has format {plain.get('format')}, this bench reads format {FORMAT}; {again}")
         written = plain.pop("digest", None)
         found, tuned = digest(plain), msgspec.convert(plain, Tuned)
     except OSError as error:
         raise UsageError(f"the file of tuned parameters {path} cannot be read: {error.strerror}; {again}") from error
-    except (ValueError, msgspec.ValidationError) as error:
+    except toml_file.NotToml as error:
+        raise UsageError(f"{path} is no file of tuned parameters: it {error}; {again}") from None
+    except (ValueError, OverflowError, msgspec.ValidationError) as error:
         raise UsageError(f"{path} is no file of tuned parameters, or is damaged ({error}); {again}") from error
-    if written != found or text != _text(tuned):
+    if written != found or path.read_bytes() != _text(tuned).encode():
         raise UsageError(
             f"{path} is not as bench tune wrote it: it was edited or damaged; {again}, or say parameters of your "
             "own as words of the run, fuser.NAME.PARAMETER=VALUE, so that their row is labelled so"

@@ -36,6 +36,8 @@ def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: Ori
             )
     try:
         made = msgspec.convert(values, struct, strict=False)
+    except OverflowError:  # a whole number that no float can hold, where a float is wanted
+        raise UsageError(f'"{prefix}" (from {_where(origin, prefix)}) has a number that is too large') from None
     except msgspec.ValidationError as error:
         message = str(error)
         match = re.search(r" - at `\$\.?(.*?)`$", message)
@@ -44,8 +46,8 @@ def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: Ori
         if isinstance(error.__cause__, ValueError | TypeError):
             raise _together(_lookup(values, path), _join(prefix, path), message, origin) from None
         raise _refusal(values, struct, prefix, path, message, origin) from None
-    for path in _not_finite(msgspec.to_builtins(made), ""):
-        raise _refusal(values, struct, prefix, path, "Expected a finite number", origin)
+    for path, expected in _not_sendable(msgspec.to_builtins(made), ""):
+        raise _refusal(values, struct, prefix, path, f"Expected {expected}", origin)
     return made
 
 
@@ -197,12 +199,17 @@ def is_text(kind: Any) -> bool:
     return kind is str
 
 
-def _not_finite(value: Any, path: str) -> Iterator[str]:
+def _not_sendable(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Each place with something that JSON, of which keys are made, does not know, and what is expected there."""
     if isinstance(value, float) and not math.isfinite(value):
-        yield path
+        yield path, "a finite number"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield path, "a whole number of at most 19 digits"
+    elif isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+        yield path, "text in valid UTF-8"
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _not_finite(inner, _join(path, str(key)))
+            yield from _not_sendable(inner, _join(path, str(key)))
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
-            yield from _not_finite(inner, f"{path}[{number}]")
+            yield from _not_sendable(inner, f"{path}[{number}]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 ALSO = "also"
 """Of a method's table in a suite: further rows, each a table of the parameters in which it differs."""
+
+
+MOST_ROWS = 1_000
+"""Variants of one axis."""
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -80,6 +85,11 @@ def variants(
             _check_values(axes, prefix, where)
             written_too = [k for k in axes if len(axes[k]) > 1 or k in said or k in further or wanted.get(k)]
             shown = sorted({*written_too, *(key for key, word in wanted.items() if word == "always")})
+            rows = len(made) + math.prod(map(len, axes.values()))
+            if rows > MOST_ROWS:
+                raise UsageError(
+                    f"{kind} {name} has {rows:,} rows (from {where(prefix)}); at most {MOST_ROWS:,} are accepted"
+                )
             for combination in itertools.product(*axes.values()):
                 params = dict(zip(axes, combination, strict=True))
                 typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))

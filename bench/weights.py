@@ -28,6 +28,7 @@ import numpy as np
 from bench import arrays
 from bench.errors import DataError, PluginError, UsageError
 from bench.files import is_file_of, replacing, storage, write_bytes
+from bench.names import is_name, shown
 from bench.overrides import spoken
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ FORMAT = 1
 TOLERANCE = 0.1
 """How far the mean of a channel may lie off, in its standard deviations, and by what share the deviation itself may differ:
 masks of other seeds move both a little, other wards and units by far more."""
+
+LARGEST = 1e30
+"""Of means, scales and amounts in a record: what is larger, or closer to 0 as a scale, was never measured."""
 
 Differ = tuple[str, ...]
 """What may differ all the same: "scaling", "split"."""
@@ -180,11 +184,37 @@ def read(path: Path) -> Weights:
         if made != FORMAT:
             raise DataError(f"{path} has format {made}, this bench reads format {FORMAT}; upgrade gapbench")
         record = msgspec.json.decode(text, type=WeightsRecord)
-    except (msgspec.MsgspecError, ValueError, AttributeError) as error:
+        wrong = _wrong(record)
+    except (msgspec.MsgspecError, ValueError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} holds a record that cannot be read ({error}); {again}") from None
+    if wrong:
+        raise DataError(f"{path} holds a record that cannot be: {wrong}; {again}")
     if described(state) != dict(record.arrays):
         raise DataError(f"{path} is damaged: names, types or shapes of its arrays are not those of its record; {again}")
     return Weights(path, digest, record, state)
+
+
+def _wrong(record: WeightsRecord) -> str:
+    """What of a record cannot be, in words; "" for what could have been written."""
+    for part in (*record.modalities, record.statics):
+        if len({len(part.channels), len(part.units), len(part.mean), len(part.scale)}) > 1:
+            return f"{part.modality} has not as many units, means and scales as channels"
+        for what, values, least in (("mean of", part.mean, -LARGEST), ("scale of", part.scale, 1 / LARGEST)):
+            if strange := [value for value in values if not least <= value <= LARGEST]:
+                return f"{part.modality} has a {what} {strange[0]:g}"
+    amounts = {
+        "length": record.length,
+        "bin_hours": record.bin_hours,
+        "fit_seconds": record.budget.get("fit_seconds", math.nan),
+    }
+    amounts |= {"train_records": record.train_records, "parameters": record.parameters}
+    for what, amount in amounts.items():
+        if not 0 <= amount <= LARGEST:
+            return f"{what} is {amount:g}" if math.isfinite(amount) else f"{what} is not said"
+    for kind, name in (("component", record.component), ("dataset", record.dataset), ("suite", record.suite)):
+        if not is_name(name):
+            return f"the {kind} is called {shown(name)}"
+    return ""
 
 
 def folder(cache: Path) -> Path:

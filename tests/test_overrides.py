@@ -15,7 +15,7 @@ from bench.overrides import duration, merge, parse, scalar, size, spoken
 KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_\-]{0,8}(\.[A-Za-z0-9_\-]{1,8}){0,3}", fullmatch=True).filter(
     lambda key: key not in ("out", "cache", "suite", "data.root")
 )
-NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 TEXTS = st.text(st.characters(exclude_characters="\"'", exclude_categories=["Cs", "Cc"]))
 
 
@@ -130,7 +130,7 @@ def test_a_range_that_runs_backwards_is_refused_with_the_right_one():
 
 
 def test_a_range_without_end_is_refused_before_it_is_made():
-    assert "at most 100000" in refusal("seed=0..999999999999")
+    assert "at most 10000" in refusal("seed=0..999999999999")
 
 
 def test_a_key_said_twice_is_refused_with_both_words():

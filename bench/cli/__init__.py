@@ -122,6 +122,11 @@ def outcome() -> tuple[int, str]:
 
 def _invoke() -> int:
     """Not cli.main: it answers a closed pipe with exit code 1, which here means that cells failed."""
+    if strange := [word for word in sys.argv[1:] if not word.isascii()]:
+        from bench.overrides import check_text  # help appears at once without it
+
+        for word in strange:
+            check_text(word)
     try:
         printed: Any = Printed(sys.stdout)
         with contextlib.redirect_stdout(printed), cli.make_context("bench", sys.argv[1:]) as context:

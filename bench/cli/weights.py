@@ -185,7 +185,7 @@ def _sources_differ(record: WeightsRecord, path: str) -> str:
 def list_(words: tuple[str, ...], as_json: bool) -> None:
     """List the weights in a folder; without one, those that are installed in the cache."""
     from bench.cli.words import said_words
-    from bench.errors import DataError, UsageError
+    from bench.errors import BenchError, UsageError
     from bench.request import Settings
     from bench.weights import folder, read
 
@@ -202,7 +202,7 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
     for path in sorted(place.glob("*.safetensors")):
         try:
             found.append(read(path))
-        except DataError as error:
+        except (BenchError, OSError) as error:
             say(f"warning: {error}")
     if as_json:
         answer([{"name": w.name, "digest": w.digest, "file": str(w.path), "record": w.record} for w in found])

@@ -69,7 +69,15 @@ def attributions(
 
 def _attribution(table: Table, methods: Mapping[Method, Cells], stored: Sequence[Comparison]) -> Attribution:
     rows = {(row.imputer, row.fuser): row for row in table.rows}
+    seeds = {
+        (m.imputer, m.fuser): tuple(sorted(at.seed for at, record in cells.items() if record))
+        for m, cells in methods.items()
+    }
     whole = {at for at, row in rows.items() if row.eligible}
+    common = max(sorted(seeds[at] for at in whole), key=[seeds[at] for at in whole].count, default=())
+    whole = {
+        at for at in whole if seeds[at] == common
+    }  # a file may hold rows of other seeds, which have no common mean
     chosen = [complete_block(whole), complete_block({at for at in whole if not rows[at].control})]
     usable = [each for each in dict.fromkeys(chosen) if min(map(len, each)) > 1]
     scores = {

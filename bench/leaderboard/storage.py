@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,21 @@ _decoder = msgspec.json.Decoder(Export)
 
 _SEALED = re.compile(rb'\{\n"sha256": "([0-9a-f]{64})",\n(.*)', re.DOTALL)
 _UNSEALED = b'{\n"schema": '
+
+
+HUGE = 1e100
+"""What no score, cost or interval reaches; its square is still a number."""
+
+_MAYBE_HUGE = re.compile(rb"[eE]\+?[1-9]\d\d|\d{100}")
+"""How a huge number is written; that it stands in text too, only a look at the numbers tells, which takes longer."""
+
+
+def _huge(value: Any) -> Iterator[float]:
+    if isinstance(value, float | int) and not -HUGE <= value <= HUGE:
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _huge(inner)
 
 
 class _Schema(msgspec.Struct):
@@ -96,6 +112,8 @@ def load_export(path: Path) -> Export:
         schema = msgspec.json.decode(content, type=_Schema).schema
         if schema == SCHEMA:
             export = check_names(_decoder.decode(content), str(path))
+            if _MAYBE_HUGE.search(content) and (huge := next(_huge(msgspec.to_builtins(export)), None)):
+                raise msgspec.DecodeError(f"it holds the number {huge:g}, which is too large to reckon with")
             return msgspec.structs.replace(export, records=[shareable(record) for record in export.records])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageError(

@@ -6,7 +6,6 @@ Archives are read member by member in memory; nothing is ever written to disk an
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import math
 import re
@@ -22,12 +21,16 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import DataError
+from bench_datasets.bounded_tar import TooLarge, opened
 from bench_datasets.foreign import kind_of
 from bench_datasets.physionet2012_files import RECORD_NAME, record_files
 from bench_datasets.physionet2012_table import INDEX
 
-LARGEST_RECORD = 16 * 2**20
+LARGEST_RECORD = 2**20
 """Bytes. The largest real record has 0.04 MB; anything near this limit is not one."""
+
+LARGEST_SET, MOST_LINES = 256 * 2**20, 5_000_000
+"""Bytes and lines of all records of a set: a few times those of a published one."""
 
 LARGEST_VALUE = float(np.finfo(np.float32).max)
 HEADER = ("Time", "Parameter", "Value")
@@ -69,9 +72,18 @@ def read_set(source: Path) -> Lines:
     ids: list[str] = []
     contents: list[bytes] = []
     try:
+        size = lines_read = 0
         for record, content in _records(source, counts):
+            size, lines_read = size + len(content), lines_read + content.count(b"\n") + content.count(b"\r")
+            if size > LARGEST_SET or lines_read > MOST_LINES:
+                raise TooLarge(f"records of more than {LARGEST_SET // 2**20} MiB or {MOST_LINES:,} lines")
             ids.append(record)
             contents.append(content)
+    except TooLarge as error:
+        raise DataError(
+            f"{source} has {error}, which no set of PhysioNet 2012 has; move it away and fetch it again: "
+            f"bench data fetch physionet2012 data.root={source.parent}"
+        ) from None
     except _DAMAGED as error:
         kind = kind_of(source) if source.is_file() else ""
         if kind and kind not in (
@@ -128,7 +140,8 @@ def _records(source: Path, counts: Counter[str]) -> Iterator[tuple[str, bytes]]:
         paths = record_files(source)
         counts["files in the set that are not records"] += sum(p.is_file() for p in source.iterdir()) - len(paths)
         for path in paths:
-            yield path.stem, path.read_bytes()
+            if _record_id(path.name, True, False, path.stat().st_size, source, counts):
+                yield path.stem, path.read_bytes()
     elif source.suffix == ".zip":
         with zipfile.ZipFile(source) as archive:
             for info in archive.infolist():
@@ -137,17 +150,15 @@ def _records(source: Path, counts: Counter[str]) -> Iterator[tuple[str, bytes]]:
                 if record:
                     yield record, archive.read(info)
     else:
-        with gzip.open(source) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
-            for member in archive:
+        with opened(source) as members:
+            for member, tar in members:
                 record = _record_id(member.name, member.isreg(), member.isdir(), member.size, source, counts)
-                file = archive.extractfile(member) if record else None
+                file = tar.extractfile(member) if record else None
                 if record and file:
                     content = file.read()
                     if len(content) != member.size:
                         raise EOFError(f"{member.name} has {len(content)} of {member.size} bytes")
                     yield record, content
-            while stream.read(2**20):  # to the end: the checksum of the whole archive stands there
-                pass
 
 
 def _record_id(name: str, plain: bool, folder: bool, size: int, source: Path, counts: Counter[str]) -> str | None:

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from bench_datasets.bounded_tar import TooLarge, opened
 from bench_datasets.physionet2012_files import RECORD_NAME, find, record_files
 from bench_datasets.plugin import Physionet2012Params
 
@@ -21,7 +22,7 @@ def release(root: Path, params: Physionet2012Params) -> str:
     sets = find(root, params)
     try:
         found = [(each.name, _records(each.source)) for each in sets]
-    except (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile):
+    except (TooLarge, OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile):
         return ""
     names = [name if count == WHOLE else f"{name} ({count:,} of {WHOLE:,} records)" for name, count in found]
     return f"PhysioNet 2012 set{'s' * (len(names) > 1)} {', '.join(names)}"
@@ -34,6 +35,6 @@ def _records(source: Path) -> int:
         with zipfile.ZipFile(source) as archive:
             names = archive.namelist()
     else:
-        with tarfile.open(source, "r:gz") as archive:
-            names = archive.getnames()
+        with opened(source) as members:
+            names = [member.name for member, _ in members]
     return sum(RECORD_NAME.fullmatch(PurePosixPath(name).name) is not None for name in names)

@@ -117,7 +117,7 @@ def _attempt(url: str, part: Path, have: int, report: Report) -> None:
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise
-        whole = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
+        whole = re.fullmatch(r"bytes \*/([0-9]{1,15})", error.headers.get("Content-Range", ""))
         if whole and int(whole[1]) == have:
             return  # it was complete already; the checksum decides
         part.unlink()
@@ -129,8 +129,8 @@ def _attempt(url: str, part: Path, have: int, report: Report) -> None:
                 part.unlink()
                 raise _Transient("the server resumed at another place; starting over")
         start = have if answer.status == 206 else 0
-        length = answer.headers.get("Content-Length")
-        total = start + int(length) if length else None
+        length = answer.headers.get("Content-Length", "")
+        total = start + int(length) if re.fullmatch(r"[0-9]{1,15}", length) else None  # what is no number says nothing
         done, said = start, time.monotonic()
         with part.open("ab" if start else "wb") as file:
             while block := _read(answer):

@@ -21,7 +21,8 @@ ARCHIVE = "set-a.tar.gz"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `contents`. cuts: how many answers for ARCHIVE end halfway; failures: how many are 503."""
+    """Serves `contents`. cuts: how many answers for ARCHIVE end halfway; failures: how many are 503; length: what is
+    said of it in place of the truth."""
 
     def __init__(self, contents: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -29,6 +30,7 @@ class Server(ThreadingHTTPServer):
         self.cuts = 0
         self.failures = 0
         self.ranges = True
+        self.length = ""
         self.asked: list[tuple[str, str | None]] = []
 
     @property
@@ -56,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("Content-Length", self.server.length or str(len(content) - start))
         self.end_headers()
         stop = len(content)
         if name == ARCHIVE and self.server.cuts:
@@ -225,3 +227,10 @@ def test_a_folder_that_cannot_be_written_is_a_storage_error(server: Server, tmp_
     (tmp_path / "physionet2012").write_text("a file stands in the way")
     with pytest.raises(StorageError, match="physionet2012"):
         get(tmp_path)
+
+
+@pytest.mark.parametrize("length", ["abc", "-1", "9" * 5000, "1.5", "٣"])
+def test_a_length_that_is_no_number_says_nothing(server: Server, tmp_path: Path, length: str) -> None:
+    server.length = length.encode().decode("latin1")
+    get(tmp_path)
+    assert left(tmp_path) == ["Outcomes-a.txt", ARCHIVE]
