@@ -150,8 +150,10 @@ def is_complete(path: Path) -> bool:
     return True
 
 
-def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def read(path: Path, key: str = "") -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays (read-only, memory-mapped) and the metadata of a safetensors file.
+
+    key: what its metadata must hold as "key", where given: an intact file of something else is as wrong as a damaged one.
 
     The layout is that of the safetensors format: an 8-byte little-endian header length, a JSON header, the data. The
     library's own NumPy reader copies every array; mapping them keeps a reload of gigabytes below a millisecond. The
@@ -159,6 +161,8 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """
     header, start, size = _header(path)
     about, digest = _about(path, header)
+    if key and about.get("key") != key:
+        raise Damaged(path, "is the file of something else")
     header.pop("__metadata__", None)
     whole = np.memmap(path, np.uint8, "r")
     arrays = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from bench.differences import sentence
 from bench.errors import StorageError, UsageError
 from bench.leaderboard.aggregate import join
 from bench.leaderboard.redact import redact
@@ -57,7 +58,8 @@ def said(export: Export) -> str:
     seeds = ", ".join(map(str, about["seeds"]))
     return (
         f"{about['suite']}, profile {about['profile']}, {about['ok']} of {about['cells']} cells ok, seeds {seeds}, "
-        f"data {about['data'][:12] or 'unknown'}, revision {about['revision'] or 'unknown'}"
+        f"data {about['release'] or about['data'][:12] or 'unknown'}, revision {about['revision'] or 'unknown'}"
+        + (f"; {about['differs']}" if about["differs"] else "")
     )
 
 
@@ -77,6 +79,8 @@ def describe(export: Export) -> dict[str, Any]:
         "synthetic": export.synthetic,
         "profile": export.profile,
         "split": export.split,
+        "differs": sentence(export.overrides),
+        "release": export.release,
         "command": export.command,
         "tasks": [task.name for task in export.tasks],
         "imputers": list(dict.fromkeys(at.imputer for at in scored)),

@@ -230,16 +230,17 @@ def test_what_was_not_ok_in_the_baseline_cannot_be_compared() -> None:
 @pytest.mark.parametrize(
     ("new", "reason"),
     [
-        (with_provenance(one(SCORES), manifest="other"), "the manifest differs"),
-        (with_provenance(one(SCORES), split="seed 8"), "the split differs"),
-        (with_provenance(one(SCORES), profile="paper"), "the profile differs"),
+        (with_provenance(one(SCORES), manifest="other"), "not the same digest of the data"),
+        (with_provenance(one(SCORES), split="seed 8"), "not the same split: "),
+        (with_provenance(one(SCORES), profile="paper"), "not the same profile: "),
         (one(SCORES, tasks=(TaskSummary("ihm", "binary", ("auprc", "auroc")),)), "the task ihm is defined otherwise"),
         (one(SCORES, suite="another"), "the baseline is of demo on physionet2012, this run of another"),
         (one(SCORES, dataset="another"), "on another"),
+        (one(SCORES, data={"clean": False}), "parameters of the dataset are not the same: clean True, now False"),
     ],
 )
 def test_another_test_cannot_be_compared(new: Export, reason: str) -> None:
-    report = gate(one(SCORES), new)
+    report = gate(one(SCORES, data={"clean": True}), new)
     assert report.verdict == "not-comparable"
     assert reason in only(report).reason
 
@@ -253,7 +254,7 @@ def with_audit(export: Export) -> Export:
 
 def test_where_absent_modalities_were_filled_is_another_test_also_for_baselines_from_before_that_was_said() -> None:
     before, now = one(SCORES), with_audit(one(SCORES))
-    assert only(gate(before, now)).reason == "the absent modalities differs: filled, now none"
+    assert only(gate(before, now)).reason == "not the same absent modalities: filled, now none"
     assert gate(before, with_provenance(now, **{"absent modalities": "filled"})).verdict == "same"
     assert gate(now, now).verdict == "same"
     assert gate(now, with_status(now, 0, "failed", "boom")).verdict == "worse"

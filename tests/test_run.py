@@ -393,3 +393,23 @@ def test_a_report_shows_the_last_run_whatever_is_said_of_how_it_ran(project):
     plain = project.leaderboard()
     assert b"not-run" not in plain
     assert project.leaderboard("cache=elsewhere", "workers=1") == plain
+
+
+@pytest.mark.parametrize("kind", ["masks", "imputations"])
+def test_an_intact_file_of_the_cache_that_is_of_something_else_is_noticed_and_made_again(project, kind):
+    words = ("run", project.suite, "imputer=mean,locf", "scenario=mcar", "scenario.mcar.rate=0.3", "fuser=linear")
+    project.bench(*words)
+    table = sorted((record["key"], record["predictions"], record["scores"]["auroc"]) for record in project.records())
+    name = "completed.safetensors" if kind == "imputations" else "*.safetensors"
+    files = sorted((project.folder.parent / "cache" / kind).rglob(name))
+    contents = [path.read_bytes() for path in files]
+    assert len(files) >= 2
+    for path, content in zip(files, [*contents[1:], contents[0]], strict=True):
+        path.write_bytes(content)
+    for _ in files:
+        again = project.bench(*words, "out=other", code=None)
+        if again.returncode == 0:
+            break
+        assert (again.returncode, "is the file of something else; it was removed" in again.stderr) == (5, True)
+    made = [json.loads(path.read_bytes())["record"] for path in project.folder.glob("other/ledger/cells/*/*.json")]
+    assert sorted((r["key"], r["predictions"], r["scores"]["auroc"]) for r in made) == table

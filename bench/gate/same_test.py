@@ -10,6 +10,8 @@ from bench.gate.quantities import ALL, Cells, Run
 from bench.records import Method, Record, failed_audits
 
 ABSENT = "absent modalities"
+WORDS = {"manifest": "digest of the data", "hidden in": "parts in which entries are hidden"}
+"""Entries of the provenance that need more words."""
 SAME_TEST = ("manifest", "split", "scaling", "hidden in", ABSENT, "profile", "scenario parameters")
 """Entries of `Record.provenance` that must agree for two cells to be the same test."""
 
@@ -21,7 +23,14 @@ def incomparable(method: Method, baseline: Run, new: Run) -> str:
         return f"the baseline is of {a.suite} on {a.dataset}, this run of {b.suite} on {b.dataset}"
     differ = [sentence(deciding(export.overrides)) or "is the suite" for export in (a, b)]
     if differ[0] != differ[1]:
-        return f"another suite in fact: the baseline {differ[0]}; this run {differ[1]}"
+        return f"the suites are not the same: the baseline {differ[0]}; this run {differ[1]}"
+    if (
+        a.data
+        and b.data
+        and (changed := sorted(n for n in a.data.keys() | b.data.keys() if a.data.get(n) != b.data.get(n)))
+    ):
+        values = "; ".join(f"{name} {a.data.get(name)!r}, now {b.data.get(name)!r}" for name in changed)
+        return f"parameters of the dataset are not the same: {values}"
     before, after = baseline.cells_of(method), new.cells_of(method)
     if before is None:
         return "the baseline does not plan it; to have it judged next time: bench baseline pin --replace"
@@ -46,7 +55,7 @@ def _other_test(before: Cells, after: Cells, names: Iterable[str]) -> str:
     for name in names:
         values = [_entries(cells, name) for cells in (before, after)]
         if values[1] and values[0] != values[1]:
-            return f"the {name} differs: {listed(values[0])}, now {listed(values[1])}"
+            return f"not the same {WORDS.get(name, name)}: {listed(values[0])}, now {listed(values[1])}"
     counts = [{r.counts["test"] for r in c.values() if r and "test" in r.counts} for c in (before, after)]
     if counts[1] and counts[0] != counts[1]:
         return f"the number of test records differs: {listed(map(str, counts[0]))}, now {listed(map(str, counts[1]))}"

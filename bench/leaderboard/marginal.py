@@ -16,7 +16,10 @@ def members(export: Export, name: str) -> frozenset[str]:
 
 
 def marginals(export: Export, tables: Sequence[Table]) -> list[Marginal]:
-    """One per task, scenario and pair of modality sets of which one has one modality more; methods eligible on both."""
+    """One per task, scenario and pair of modality sets of which one has one modality more; methods eligible on both.
+
+    A modality that no record of the data has is worth nothing that could be measured, and is left out.
+    """
     stored = {(c.a, c.b): c for c in (export.statistics.gains if export.statistics else [])}
     sets = {table.modalities: members(export, table.modalities) for table in tables}
     places: dict[tuple[str, str], list[Table]] = {}
@@ -33,9 +36,13 @@ def marginals(export: Export, tables: Sequence[Table]) -> list[Marginal]:
     for inside in places.values():
         found = {table.modalities: table for table in inside}
         for modality, smaller, larger in sorted(pairs):
-            if smaller in found and larger in found:
+            if smaller in found and larger in found and not _lacks(found[larger], modality):
                 made += _marginal(modality, found[smaller], found[larger], stored)
     return made
+
+
+def _lacks(table: Table, modality: str) -> bool:
+    return any(modality in row.nobody for row in table.rows)
 
 
 def _marginal(

@@ -87,12 +87,12 @@ def save(path: Path, cohort: Cohort) -> None:
         "bin_hours": cohort.bin_hours,
         "counts": dict(cohort.counts),
     }
-    arrays.write(path, tensors, {"cohort": json.dumps(about)})
+    arrays.write(path, tensors, {"key": path.stem, "cohort": json.dumps(about)})
 
 
 def load(path: Path) -> Cohort:
     """A cohort from its file; arrays stay on disk until they are used. Raises StorageError when the file is damaged."""
-    tensors, metadata = arrays.read(path)
+    tensors, metadata = arrays.read(path, path.stem)
     about = json.loads(metadata["cohort"])
     modalities = {
         name: Series(

@@ -114,11 +114,12 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
         folder.mkdir()
         if content:
             (folder / "errors.npz").write_bytes(content)
-        arrays.write(folder / "completed.safetensors", completed, {"about": json.dumps(about)})
+        named = {"key": cell.impute_key}
+        arrays.write(folder / "completed.safetensors", completed, {**named, "about": json.dumps(about)})
         if all_draws is not None:
-            arrays.write(folder / "draws.safetensors", all_draws)
+            arrays.write(folder / "draws.safetensors", all_draws, named)
         if state:
-            arrays.write(folder / "state.safetensors", state)
+            arrays.write(folder / "state.safetensors", state, named)
 
 
 def _apply(
@@ -193,14 +194,14 @@ def blank(cohort: Cohort) -> Cohort:
 def load(cache: Path, key: str) -> Imputation:
     """The imputation of that key, memory-mapped. Raises Damaged for a part that is gone or not what it was."""
     folder = completed_file(cache, key).parent
-    completed, metadata = arrays.read(folder / "completed.safetensors")
+    completed, metadata = arrays.read(folder / "completed.safetensors", key)
     about = json.loads(metadata["about"])
     errors = about.get("errors", "")
     if errors and not is_file_of(errors_file(cache, key), errors):
         raise arrays.Damaged(errors_file(cache, key), "is gone or was changed since it was written")
     return Imputation(
         completed=completed,
-        draws=arrays.read(folder / "draws.safetensors")[0] if drawn(about) else None,
+        draws=arrays.read(folder / "draws.safetensors", key)[0] if drawn(about) else None,
         scores=about["scores"],
         audits=msgspec.convert(about["audits"], dict[str, Audit]),
         costs=about["costs"],

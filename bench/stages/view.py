@@ -90,8 +90,8 @@ def view(cell: Cell, setup: Setup, registry: Registry) -> View:
         spared = ~np.isin(parts, [PARTS.index(name) for name in setup.hiding.parts])
         for name, mask in made.visible.items():
             mask[spared] = cohort.modalities[name].observed[spared]
-        arrays.write(path, made.visible, {"shares": json.dumps(made.shares)})
-    visible, metadata = arrays.read(path)
+        arrays.write(path, made.visible, {"key": cell.hide_key, "shares": json.dumps(made.shares)})
+    visible, metadata = arrays.read(path, cell.hide_key)
     seen = apply(cohort, visible)
     teaches = cohort if setup.scaling.leaks else seen.take(np.flatnonzero(parts == 0))
     scaler = Scaler.fit(teaches, setup.scaling.cut)
