@@ -13,7 +13,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from project import SUPPORT, Project
+from project import SUPPORT, Project, project_in
 
 hypothesis.settings.register_profile("gapbench", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("gapbench")
@@ -78,21 +78,13 @@ def toy_plugin(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def project(tmp_path: Path, toy_plugin: str) -> Project:
     """An empty project."""
-    return _project(tmp_path, toy_plugin)
-
-
-def _project(place: Path, toy_plugin: str) -> Project:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("BENCH_")}
-    environment |= {"PYTHONPATH": toy_plugin, "BENCH_CACHE": str(place / "cache"), "COLUMNS": "200"}
-    folder = place / "project"
-    folder.mkdir()
-    return Project(folder, environment)
+    return project_in(tmp_path, toy_plugin)
 
 
 @pytest.fixture(scope="session")
 def imputed(tmp_path_factory: pytest.TempPathFactory, toy_plugin: str) -> Project:
     """A project in which the suite that hides entries was run. Shared: look at it, run with another `out`."""
-    made = _project(tmp_path_factory.mktemp("imputed"), toy_plugin)
+    made = project_in(tmp_path_factory.mktemp("imputed"), toy_plugin)
     made.suite = f"suite={SUPPORT / 'hidden.toml'}"
     made.bench("run", made.suite)
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -56,6 +57,15 @@ class Project:
         while not path.exists():
             assert time.monotonic() < end, f"{path} did not appear"
             time.sleep(0.02)
+
+
+def project_in(place: Path, toy_plugin: str) -> Project:
+    """An empty project below a folder. toy_plugin: the PYTHONPATH on which the test plugin is installed."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BENCH_")}
+    environment |= {"PYTHONPATH": toy_plugin, "BENCH_CACHE": str(place / "cache"), "COLUMNS": "200"}
+    folder = place / "project"
+    folder.mkdir()
+    return Project(folder, environment)
 
 
 def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:

@@ -97,7 +97,16 @@ def wheel(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pip(*words: str) -> None:
-    line = [sys.executable, "-m", "pip", *words[:1], "--quiet", "--disable-pip-version-check", *words[1:]]
+    line = [
+        sys.executable,
+        "-m",
+        "pip",
+        *words[:1],
+        "--quiet",
+        "--no-cache-dir",
+        "--disable-pip-version-check",
+        *words[1:],
+    ]
     done = subprocess.run(line, env=BARE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -115,7 +124,7 @@ def installed(request: pytest.FixtureRequest, copy: Path, tmp_path_factory: pyte
     what = [str(request.getfixturevalue("wheel"))] if request.param == "wheel" else ["--editable", str(copy)]
     line = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install", "--quiet"]
     # Ignoring what is installed: pip would take the lent gapbench for an old one of this environment and remove it.
-    line += ["--ignore-installed", "--no-deps", "--no-index", "--no-build-isolation", *what]
+    line += ["--ignore-installed", "--no-cache-dir", "--no-deps", "--no-index", "--no-build-isolation", *what]
     done = subprocess.run(line, env=BARE, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return Installed(environment, folder, site if request.param == "wheel" else copy)

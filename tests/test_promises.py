@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from project import Project
+from project import Project, project_in
 
 BROKEN = {"batchmean": "imputer-independent", "unnested": "draws-nested", "moves": "observed-untouched"}
 """Imputer of the test plugin -> the audit it fails."""
@@ -20,9 +20,7 @@ def failed(record: dict) -> set[str]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, toy_plugin: str):
     """A run of the three, two honest ones beside them, and what it printed."""
-    from conftest import _project
-
-    project = _project(tmp_path_factory.mktemp("promises"), toy_plugin)
+    project = project_in(tmp_path_factory.mktemp("promises"), toy_plugin)
     names = ",".join(["mean", "honest", *BROKEN])
     done = project.bench("run", project.suite, f"imputer={names}", "fuser=waits,linear", *HIDDEN, code=7)
     return project, done

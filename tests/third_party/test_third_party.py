@@ -38,7 +38,15 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     lent = sysconfig.get_path("purelib")
     (site / "lent.pth").write_text(f"import site; site.addsitedir({lent!r})\n")
     bare = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "BENCH_", "PIP_"))}
-    install = ["install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", *map(str, sources)]
+    install = [
+        "install",
+        "--quiet",
+        "--no-cache-dir",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        *map(str, sources),
+    ]
     pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), *install]
     done = subprocess.run(pip, env=bare, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
