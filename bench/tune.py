@@ -203,7 +203,7 @@ class Search:
 
 
 def searches(ask: Asked, registry: Registry, higher: bool) -> dict[str, Search]:
-    """A search per fuser. Raises UsageError where a declared space has a value that its parameter does not take."""
+    """A search per fuser; the values of its space were checked when it was registered."""
     found = {}
     for name in ask.request.suite.grid.fuser:
         (base,) = variants("fuser", (name,), (), ask.request, registry)

@@ -90,11 +90,12 @@ def test_the_oracle_of_a_generated_cohort_comes_back_and_no_component_is_handed_
 
 
 def test_what_was_loaded_can_be_stored_and_taken_apart_like_any_cohort(cohort, tmp_path):
-    save(tmp_path / "one", cohort)
-    save(tmp_path / "two", load(tmp_path / "one"))
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    first, second = (tmp_path / folder / "cohort" for folder in ("first", "second"))
+    save(first, cohort)
+    save(second, load(first))
+    assert first.read_bytes() == second.read_bytes()
     index = np.array([5, 1, 1])
-    assert_same(load(tmp_path / "two").take(index), cohort.take(index))
+    assert_same(load(second).take(index), cohort.take(index))
 
 
 def test_arrays_stay_on_the_disk_and_cannot_be_changed_by_accident(cohort, tmp_path):

@@ -57,9 +57,9 @@ def test_a_failing_trial_is_shown_and_counted_and_the_exit_code_says_so(project)
 def test_a_further_fuser_is_added_to_the_file_and_other_chances_are_refused(project):
     words = ("tune", project.suite, "imputer=mean")
     project.bench(*words, "fuser=waits", "fuser.waits.fail=print", "trials=2")
-    project.bench(*words, "fuser=blind", "trials=2")
-    assert list(tuned(project)["fuser"]) == ["blind", "waits"]
-    refused = project.bench(*words, "fuser=blind", "trials=3", code=2)
+    project.bench(*words, "fuser=linear", "trials=2")
+    assert list(tuned(project)["fuser"]) == ["linear", "waits"]
+    refused = project.bench(*words, "fuser=linear", "trials=3", code=2)
     assert "trials: 2 there, 3 now" in refused.stderr
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from bad_plugins import Arrays, Generators, HonestDataset
 
 from bench.cohort import Cohort
-from bench.components import Context, Scenario
+from bench.components import Context, Dataset, Scenario
 from bench.registry import NoParams
+from bench.testing.toy import toy_cohort
+
+Arrays = dict[str, np.ndarray]
+Generators = Callable[[str], np.random.Generator]
 
 
 class AtOnce(Scenario[NoParams]):
@@ -50,13 +53,13 @@ class AtOnceByPlace(AtOnce):
         return {n: np.stack([np.roll(row, k, axis=0) for k, row in enumerate(mask)]) for n, mask in masks.items()}
 
 
-class Carries(HonestDataset):
+class Carries(Dataset[NoParams]):
     """Carries a split that keeps the two records of a patient together."""
 
     step = 2
 
     def prepare(self, root: Path, context: Context) -> Cohort:
-        cohort = super().prepare(root, context)
+        cohort = toy_cohort(n=12, length=6)
         parts = (np.arange(len(cohort)) // self.step % 3).astype(np.int8)
         return replace(cohort, splits={"fold0": parts})
 
