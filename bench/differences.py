@@ -1,7 +1,8 @@
 """In what a run differs from the suite it names, and from that suite's profile: what every output says in its first lines.
 
 Every key of the suite is compared, but for those in `SHOWN`, whose effect stands in every output anyway, or which have none.
-So a key that is new is compared unless somebody writes down why it need not be.
+So a key that is new is compared unless somebody writes down why it need not be. A suite file with the name of an installed
+suite is compared with that one, whoever edited it, by all keys but those in `SILENT`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import Any
 import msgspec
 
 from bench.identity import digest
+from bench.overrides import merge
 from bench.records import Override
 from bench.registry import Registry
-from bench.suite import Layers, Suite, resolve
+from bench.suite import PROFILE, Layers, Suite, find_suites, read, resolve
 from bench.variants import short
 
 SHOWN: Mapping[str, str] = {
@@ -35,11 +37,21 @@ SHOWN: Mapping[str, str] = {
 }
 """Key of the suite, or the table it is in -> why it is not compared."""
 
+SILENT: Mapping[str, str] = {
+    "name": "the suite it is compared with has the same",
+    "profiles": "the chosen one is compared by what it sets",
+    "published_file": "compared by what it holds, together with the values in the suite itself",
+    "summary": "stands in no output",
+    "limits": "a cell that was stopped says so in its row, and no other changes",
+}
+"""The same for a suite file that bears the name of an installed suite: nothing that it sets stands in a label."""
+
 ELSEWHERE = ("grid.", "split.by")
 """Keys that are named, but decide neither the name of a file nor whether runs can be compared: which seeds were run, since
 runs are compared seed by seed or by their means; and the rule of the split, which has its own place in both.
 """
 
+METHODS = ("scenario", "imputer", "fuser")
 UNSET = "not set"
 NONE = "nothing"
 
@@ -47,19 +59,72 @@ NONE = "nothing"
 def differences(suite: Suite, layers: Layers, registry: Registry) -> tuple[Override, ...]:
     """The keys of `suite`, made of `layers`, that are not as its file and its profile have them, by name.
 
-    What the file lacks though a suite needs it (a seed, say) is no difference: the command line completes it. Raises
-    UsageError where file and profile alone make no suite.
+    Where the file has the name of an installed suite, but says anything else, those that are not as that suite has them. What
+    the file lacks though a suite needs it (a seed, say) is no difference: the command line completes it. Raises UsageError
+    where file and profile alone make no suite.
     """
+    path = find_suites().get(suite.name)
+    if path and not path.samefile(layers.path) and (found := _from_shipped(suite, layers, registry)):
+        return found
     file, _, overrides = layers.layers
     if not overrides:
         return ()
-    completed = _completing(Suite, Layers(file, layers.path, layers.profile, {}).whole(), overrides)
-    own = resolve(Layers(file, layers.path, layers.profile, completed))
-    before, after = _leaves(own, registry), _leaves(suite, registry)
+    before, after = _leaves(_own(file, layers, overrides), registry), _leaves(suite, registry)
+    return tuple(override for override in _compared(before, after) if not is_shown(override.key))
+
+
+def _own(file: Mapping[str, Any], layers: Layers, overrides: Mapping[str, Any]) -> Suite:
+    """What file and profile say, completed by what of `overrides` stands for a key that a suite needs."""
+    whole = Layers(file, layers.path, layers.profile, {}).whole()
+    return resolve(Layers(file, layers.path, layers.profile, _completing(Suite, whole, overrides)))
+
+
+def _from_shipped(suite: Suite, layers: Layers, registry: Registry) -> tuple[Override, ...]:
+    """The keys that are not as the installed suite of that name has them; empty where both files say the same.
+
+    What the command line says of methods stands in labels, as in a run of the installed suite, so it is laid over that too.
+    """
+    file, path = read(suite.name)
+    overrides = layers.layers[2]
+    profile = layers.profile if layers.profile in file.get("profiles", {}) else PROFILE
+    shipped = Layers(file, path, profile, {})
+    here, there = _own(layers.layers[0], layers, overrides), _own(file, shipped, overrides)
+    methods = {kind: getattr(here, kind).keys() | getattr(there, kind).keys() for kind in METHODS}
+    named = [] if profile == layers.profile else [Override("profile", layers.profile, UNSET, suite.name)]
+    if not named and not _compared(_all_leaves(here, registry, methods), _all_leaves(there, registry, methods)):
+        return ()
+    shown = {key: value for key, value in overrides.items() if is_shown(key)}
+    if "grid" in overrides:
+        shown["grid"] = {key: value for key, value in overrides["grid"].items() if is_shown(f"grid.{key}")}
+    if files := overrides.get("weights", {}).get("files"):
+        shown["weights"] = {"files": files}
+    laid = resolve(Layers(file, path, profile, merge(_completing(Suite, shipped.whole(), overrides), shown)))
+    before, after = _all_leaves(laid, registry, methods), _all_leaves(suite, registry, methods)
+    return (*named, *_compared(before, after, suite.name))
+
+
+def _all_leaves(suite: Suite, registry: Registry, methods: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """Dotted key -> value of everything that is compared with an installed suite; methods, kind -> names, with defaults."""
+    leaves = {
+        key: value
+        for key, value in _leaves(suite, registry).items()
+        if not any(key == silent or key.startswith(f"{silent}.") for silent in SILENT)
+    }
+    for kind, names in methods.items():
+        for name in names:
+            if name in registry.names(kind):
+                defaults = msgspec.to_builtins(registry.get(kind, name).parameters({}))
+                leaves = dict(_flat(defaults, f"{kind}.{name}.")) | leaves
+    if suite.published:
+        several = f"{len(suite.published)} value{'s' * (len(suite.published) > 1)}"
+        leaves["published"] = f"{several} (digest {digest(msgspec.to_builtins(suite.published))[:6]})"
+    return leaves
+
+
+def _compared(before: Mapping[str, Any], after: Mapping[str, Any], shipped: str = "") -> list[Override]:
+    """The keys whose values are not the same, by name."""
     changed = {key for key in before.keys() | after.keys() if before.get(key, UNSET) != after.get(key, UNSET)}
-    return tuple(
-        Override(key, _text(after.get(key)), _text(before.get(key))) for key in sorted(changed) if not is_shown(key)
-    )
+    return [Override(key, _text(after.get(key)), _text(before.get(key)), shipped) for key in sorted(changed)]
 
 
 def is_shown(key: str) -> bool:
@@ -69,9 +134,12 @@ def is_shown(key: str) -> bool:
 
 def sentence(overrides: Iterable[Override]) -> str:
     """In words, on one line; empty where nothing differs."""
-    keys = "; ".join(f"{o.key} = {o.value} (suite: {o.suite})" for o in overrides)
-    line = "".join(character if character.isprintable() else " " for character in keys)
-    return f"differs from the suite: {line}" if line else ""
+    said: dict[str, list[str]] = {}
+    for o in overrides:
+        whose = f"the shipped suite {o.shipped}" if o.shipped else "the suite"
+        said.setdefault(whose, []).append(f"{o.key} = {o.value} ({'shipped' if o.shipped else 'suite'}: {o.suite})")
+    line = "; ".join(f"differs from {whose}: {'; '.join(keys)}" for whose, keys in said.items())
+    return "".join(character if character.isprintable() else " " for character in line)
 
 
 def deciding(overrides: Iterable[Override]) -> tuple[Override, ...]:
@@ -82,7 +150,8 @@ def deciding(overrides: Iterable[Override]) -> tuple[Override, ...]:
 def suffix(overrides: Iterable[Override]) -> str:
     """What the name of a file ends in, so that such a table never replaces the suite's own; empty where nothing is decided."""
     found = deciding(overrides)
-    return f"differs-{digest([msgspec.structs.astuple(o) for o in found])[:6]}" if found else ""
+    named = [[o.key, o.value, o.suite, *([o.shipped] if o.shipped else [])] for o in found]
+    return f"differs-{digest(named)[:6]}" if found else ""
 
 
 def _completing(struct: type[msgspec.Struct], whole: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -266,12 +266,16 @@ class Published(msgspec.Struct, frozen=True):
     data: dict[str, Any] = {}
 
 
-class Override(msgspec.Struct, frozen=True):
-    """A key of a suite that a run set to something else than the suite and its profile: both values in words."""
+class Override(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A key of a suite that a run set to something else than the suite and its profile: both values in words.
+
+    shipped: the name of the installed suite that `suite` is the value of, where the run was of another file of that name.
+    """
 
     key: str
     value: str
     suite: str
+    shipped: str = ""
 
 
 class Export(msgspec.Struct, kw_only=True):

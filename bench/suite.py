@@ -244,6 +244,9 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     published_file: str = ""
 
 
+PROFILE = "demo"
+"""The profile that is taken where none is named; a suite need not have it."""
+
 FIXED = ("name", "profiles")
 """Keys that neither a profile nor the command line may set: they say which suite it is."""
 
@@ -317,8 +320,8 @@ class Layers:
         profiles = tree.get("profiles", {})
         if not isinstance(profiles, Mapping) or not all(isinstance(layer, Mapping) for layer in profiles.values()):
             raise UsageError(f'"profiles" must hold tables, [profiles.NAME] (from {self._place("profiles")})')
-        if profile not in profiles and profile != "demo":
-            raise unknown("profile", profile, {*profiles, "demo"}, ORIGIN)
+        if profile not in profiles and profile != PROFILE:
+            raise unknown("profile", profile, {*profiles, PROFILE}, ORIGIN)
         self.layers = [dict(tree), profiles.get(profile, {}), dict(overrides)]
 
     def whole(self) -> dict[str, Any]:

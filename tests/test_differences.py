@@ -5,25 +5,31 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import re
+import shutil
+import tomllib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from asking import Asker
 from fake_exports import make_export
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from project import Project
 
 from bench.cli.plot import _of
-from bench.differences import SHOWN, deciding, sentence, suffix
+from bench.differences import SHOWN, SILENT, deciding, sentence, suffix
 from bench.gate import gate
 from bench.gate_report import to_junit, to_markdown
 from bench.leaderboard import load_export, redact, render, save_export
+from bench.overrides import merge
 from bench.records import Override
+from bench.registry import discover
 from bench.report import stem
-from bench.suite import Suite
+from bench.request import request
+from bench.suite import Suite, find_suites
 from bench.tuned import read
 
 WORDS = {
@@ -155,10 +161,159 @@ def test_a_control_whose_parameters_were_set_is_still_called_one(ask: Asker, tmp
     assert export.control_imputers == ["hole(steps=3)"]
 
 
+EDITS = {
+    "title": 'title = "Another"',
+    "dataset": 'dataset = "other"',
+    "summary": 'summary = "Another"',
+    "data": "data.clean = false",
+    "published_file": 'published_file = "values.toml"',
+    "draws": "draws = 3",
+    "fill_absent": "fill_absent = true",
+    "modalities": 'modalities.more = ["labs"]',
+    "grid.task": 'grid.task = ["los"]',
+    "grid.modalities": 'grid.modalities = ["bedside"]',
+    "grid.scenario": 'grid.scenario = ["mcar"]',
+    "grid.imputer": 'grid.imputer = ["deep"]',
+    "grid.fuser": 'grid.fuser = ["net"]',
+    "grid.seed": "grid.seed = [1]",
+    "split.by": 'split.by = "reference-stay"',
+    "split.seed": "split.seed = 99",
+    "split.fractions": "split.fractions = [0.6, 0.2, 0.2]",
+    "controls.imputer": "controls.imputer = []",
+    "controls.fuser": "controls.fuser = []",
+    "hiding.parts": 'hiding.parts = ["test"]',
+    "scaling.over": 'scaling.over = "everything"',
+    "scaling.winsorise": 'scaling.winsorise = "never"',
+    "weights.files": 'weights.files = ["0123abcd"]',
+    "weights.differ": 'weights.differ = ["split"]',
+    "limits.time": 'limits.time = "5m"',
+    "limits.memory": 'limits.memory = "1GiB"',
+    "training.steps": "training.steps = 10",
+    "training.epochs": "training.epochs = 10",
+    "training.patience": "training.patience = 0",
+    "training.batch_size": "training.batch_size = 7",
+    "training.learning_rate": "training.learning_rate = 0.5",
+    "training.average": "training.average = 0.5",
+    "stats.resamples": "stats.resamples = 10",
+    "stats.alpha": "stats.alpha = 0.2",
+    "stats.seed": "stats.seed = 5",
+    "audits.cells": "audits.cells = []",
+    "scenario": "scenario.mcar.rate = 0.5",
+    "imputer": "imputer.plain.steps = 3",
+    "fuser": "fuser.flat.rate = 0.5",
+    "published": 'published = [{task = "ihm", method = "X", metric = "auroc", value = 0.9}]',
+}
+"""Every key of a suite file but its name and its profiles -> a line that sets it to something else than the suite below."""
+
+UNNAMED = {"summary", "limits.time", "limits.memory", "published_file"}
+"""Keys that change neither a number nor which rows there are: an empty file of published values holds none."""
+
+NAMED = {"dataset": {"dataset", "data.clean", "data.sets"}, "data": {"data.clean"}, "modalities": {"modalities.more"},
+         "scenario": {"scenario.mcar.rate"}, "imputer": {"imputer.plain.steps"}, "fuser": {"fuser.flat.rate"}}  # fmt: skip
+"""Keys that hold others -> what is named of them."""
+
+
+def edited(keys: Iterable[str]) -> str:
+    """The suite below with those keys set: those of its own lines in place, others in front of its tables."""
+    tree = tomllib.loads(SUITE)
+    for key in keys:
+        tree = merge(tree, tomllib.loads(EDITS[key]))
+    return dumped(tree)
+
+
+def dumped(tree: dict) -> str:
+    return "".join(f"{key} = {inlined(value)}\n" for key, value in tree.items())
+
+
+def inlined(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {inlined(each)}" for key, each in value.items()) + "}"
+    return f"[{', '.join(map(inlined, value))}]" if isinstance(value, list) else json.dumps(value)
+
+
+@pytest.fixture
+def shipped(ask: Asker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Asker:
+    """An installed suite; the suite that is asked for is a file outside of the same name."""
+    path = tmp_path / "installed" / "small.toml"
+    path.parent.mkdir()
+    path.write_text(SUITE)
+    monkeypatch.setattr("bench.suite.find_suites", lambda: {"small": path})
+    monkeypatch.setattr("bench.differences.find_suites", lambda: {"small": path})
+    return ask
+
+
+def named_of(keys: Iterable[str]) -> set[str]:
+    return set().union(*(NAMED.get(key, {key}) for key in keys if key not in UNNAMED))
+
+
+def test_every_key_of_a_suite_file_is_edited_here() -> None:
+    assert EDITS.keys() == {key for key in keys(Suite)} - {"name", "profiles"}
+    assert all(silent in (*SILENT, "limits") for silent in {key.split(".")[0] for key in UNNAMED})
+
+
+@pytest.mark.parametrize("key", EDITS)
+def test_what_an_edited_copy_says_otherwise_than_the_installed_suite_is_named_and_nothing_else(
+    shipped: Asker, key: str
+) -> None:
+    shipped.text = edited([key])
+    found = shipped.request().overrides
+    assert {override.key for override in found} == named_of([key])
+    assert all(override.shipped == "small" for override in found)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.sampled_from(sorted(EDITS.keys() - {"dataset", "weights.files"}))))
+def test_several_edits_are_all_named(shipped: Asker, chosen: set[str]) -> None:
+    shipped.text = edited(chosen)
+    assert {override.key for override in shipped.request().overrides} == named_of(chosen)
+
+
+def test_a_copy_that_says_the_same_is_the_suite_whatever_its_words(shipped: Asker) -> None:
+    same = ("", "# a comment\n", "draws = 1\n", "published_file = 'values.toml'\n")
+    for text in (*(words + SUITE for words in same), SUITE + "[fuser.tree]\nrate = 0.1\n", edited([])):
+        shipped.text = text
+        assert shipped.request().overrides == (), text
+        assert [o.shipped for o in shipped.request("draws=4").overrides] == [""]
+
+
+@pytest.mark.parametrize("name", sorted(find_suites()))
+def test_a_copied_file_of_an_installed_suite_is_that_suite(tmp_path: Path, name: str) -> None:
+    shutil.copytree(find_suites()[name].parent, tmp_path / "copied", ignore=shutil.ignore_patterns("*.py*"))
+    registry, file = discover(), tmp_path / "copied" / f"{name}.toml"
+    for profile in ("demo", "paper"):
+        assert request([f"suite={file}", f"profile={profile}"], registry).overrides == ()
+    file.write_text(re.sub(r'^title = ".*"$', 'title = "Another"', file.read_text(), flags=re.M))
+    assert [(o.key, o.shipped) for o in request([f"suite={file}"], registry).overrides] == [("title", name)]
+
+
+def test_an_edited_copy_is_compared_with_the_installed_suite_words_of_the_command_included(shipped: Asker) -> None:
+    shipped.text = edited(["split.seed"])
+    line = "differs from the shipped suite small: split.seed = 99 (shipped: 0)"
+    assert sentence(shipped.request().overrides) == line
+    assert sentence(shipped.request("imputer=deep", "fuser.flat.rate=0.5", "limits.time=1m").overrides) == line
+    assert (
+        sentence(shipped.request("draws=2", "split.seed=5").overrides)
+        == "differs from the shipped suite small: draws = 2 (shipped: 1); split.seed = 5 (shipped: 0)"
+    )
+    assert shipped.request("split.seed=0").overrides == (Override("split.seed", "0", "99"),)
+
+
+def test_a_profile_that_the_installed_suite_lacks_is_named(shipped: Asker) -> None:
+    shipped.text = SUITE + "[profiles.quick]\ndraws = 2\n"
+    assert shipped.request().overrides == ()
+    assert [o.key for o in shipped.request("profile=quick").overrides] == ["profile", "draws"]
+    shipped.text = SUITE.replace("draws = 3", "draws = 5")
+    assert shipped.request().overrides == ()
+    assert shipped.request("profile=paper").overrides == (Override("draws", "5", "3", "small"),)
+
+
 NAMES = st.sampled_from(sorted(WORDS))
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
 OVERRIDES = st.lists(
-    st.builds(Override, NAMES, TEXTS, TEXTS), min_size=1, max_size=3, unique_by=lambda override: override.key
+    st.builds(Override, NAMES, TEXTS, TEXTS, st.sampled_from(["", "suite"])),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda override: override.key,
 )
 WHOLE = make_export(["mean", "locf"], ["linear", "gbm"], scenarios=["mcar(rate=0.1)"])
 
@@ -172,7 +327,7 @@ def test_every_output_says_in_its_first_lines_what_differs(overrides: list[Overr
     assert {line["differs"] for line in lines} == {lines[0]["differs"]}
     head = {"md": rendered["md"][: rendered["md"].index("## ")], "html": rendered["html"].partition("<h2")[0]}
     for output in (head["md"].lower(), head["html"].lower(), lines[0]["differs"], _of(export)):
-        assert "differs from the suite: " in output
+        assert "differs from the s" in output
         assert all(override.key in output for override in overrides)
     assert json.loads(rendered["json"])["overrides"] == [msgspec.to_builtins(o) for o in overrides]
     assert rendered["json"].index('"overrides"') < rendered["json"].index('"tables"')
@@ -192,8 +347,8 @@ def test_another_table_than_the_suite_s_has_a_file_of_its_own_and_is_not_compare
         assert (report.verdict == "not-comparable") is own
         if own:
             assert all(deciding(overrides)[0].key in judged.reason for judged in report.judgements)
-            assert "differs from the suite" in to_markdown(report)
-            assert b"differs from the suite" in to_junit(report)
+            assert "differs from the s" in to_markdown(report)
+            assert b"differs from the s" in to_junit(report)
     assert gate(export, export).verdict == "same"
 
 
