@@ -98,6 +98,30 @@ def is_file_of(path: Path, digest: str) -> bool:
         return False
 
 
+_known: dict[tuple[int, ...], str] = {}
+
+
+def state_of(stat: os.stat_result) -> tuple[int, ...]:
+    """All that a file system says of a file's identity and its last change: device, inode, size, and in nanoseconds the times
+    of the last change of its content (mtime) and of its inode (ctime). A program can set the first time back, not the second.
+    """
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file, as hex digits. A file that this process has read to make the keys is not read again. Raises OSError."""
+    with path.open("rb") as stream:
+        state = state_of(os.fstat(stream.fileno()))
+        if state not in _known:
+            _known[state] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _known[state]
+
+
+def remember_digest(state: tuple[int, ...], digest: str) -> None:
+    """Keep the digest of a file of that state for `content_digest`, as long as the process lives."""
+    _known[state] = digest
+
+
 HOUR = 3600.0
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import DataError
-from bench.files import write_text
+from bench.files import remember_digest, state_of, write_text
 
 READ_ALWAYS = 256 * 2**20
 """Bytes that are read rather than trusted."""
@@ -50,23 +50,20 @@ def manifest(files: Sequence[Path], cache: Path) -> str:
 def _content(file: Path, cache: Path | None) -> str:
     """SHA-256 of a file; remembered where a cache is given and the file has settled."""
     with file.open("rb") as stream:
-        before = _state(os.fstat(stream.fileno()))
+        before = state_of(os.fstat(stream.fileno()))
         signature = hashlib.sha256(msgspec.json.encode(before)).hexdigest()
         remembered = cache / "manifests" / f"{signature}.txt" if cache else None
         settled = time.time() - max(before[-2:]) / 1e9 > SETTLED
         if remembered and settled and (known := _recall(remembered, signature)):
+            remember_digest(before, known)
             return known
         content = hashlib.file_digest(stream, "sha256").hexdigest()
-        if _state(os.fstat(stream.fileno())) != before:
+        if state_of(os.fstat(stream.fileno())) != before:
             raise DataError(f"{file} changed while it was read; wait until it is written, then run the same command")
     if remembered and settled:
         write_text(remembered, f"{content} {_check(signature, content)}\n")
+    remember_digest(before, content)
     return content
-
-
-def _state(stat: os.stat_result) -> tuple[int, ...]:
-    """All that a file system says of a file's identity and its last change; the two times last, in nanoseconds."""
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _recall(remembered: Path, signature: str) -> str:

@@ -54,6 +54,10 @@ NOTES: Mapping[str, str] = {
 """What a declared note may hold, besides words that the declaration lists: nothing that could name or measure a single record."""
 
 
+BY_COUNTS = ", told by its counts alone"
+"""What stands behind the name of a release (`Spec.release`) where no digest of its content is known, so that an edit which
+keeps the counts would pass."""
+
 MARK = "synthetic.json"
 """The file by which generated data are known wherever they are moved: in `data.root` itself, or among a dataset's files."""
 
@@ -123,7 +127,8 @@ class Spec:
     """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that decide its content"""
     release: str = ""
     """dataset: lazy path of a light function `(root, params) -> str`: which release or part of it the files are, as one cites it
-    ("MIMIC-IV demo 2.2"), told by their content and not by names of folders; "" when it is none that is known"""
+    ("MIMIC-IV demo 2.2"), told by digests of their content and not by names of folders; with `BY_COUNTS` behind it where no
+    digest of the release is known; what has the counts of a release but another content says so; "" for none that is known"""
     fetch: str = ""
     """dataset: lazy path of a function `(root, params, report) -> None` that downloads the files"""
     fetch_name: str = ""

@@ -14,7 +14,7 @@ import msgspec
 from bench.files import write_text
 from bench.identity import digest, sources
 from bench.records import Export, Published
-from bench.registry import Spec
+from bench.registry import BY_COUNTS, Spec
 
 GENERATED = "synthetic cohort"
 """The release of a cohort that was generated."""
@@ -41,7 +41,8 @@ def release_of(spec: Spec, params: msgspec.Struct, root: Path, synthetic: bool, 
 
 
 def elsewhere(export: Export, entry: Published, nobody: Sequence[str] = ()) -> str:
-    """Why a published value does not stand beside ours, in words; empty where it was measured on these data.
+    """Why a published value does not stand beside ours, in words; empty where it was measured on these data: the release is
+    the same by the digest of its content or, where the dataset knows none, by its counts, which the title then says.
 
     nobody: modalities of the table that no record has.
     """
@@ -51,7 +52,7 @@ def elsewhere(export: Export, entry: Published, nobody: Sequence[str] = ()) -> s
         return "the suite does not say which data they were measured on"
     if not export.release:
         return f"measured on {entry.release}; which data ours are of is not recorded"
-    if entry.release != export.release:
+    if entry.release != export.release.removesuffix(BY_COUNTS):
         return f"measured on {entry.release}, ours on {export.release}"
     if other := [f"{key}={_plain(value)}" for key, value in entry.data.items() if export.data.get(key) != value]:
         ours = [

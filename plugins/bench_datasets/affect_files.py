@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import DataError
-from bench.registry import MARK
+from bench.registry import BY_COUNTS, MARK
 from bench_datasets.affect_plugin import MosiParams
 
 KNOWN = {
@@ -66,10 +66,12 @@ def mosei_release(root: Path, params: MosiParams) -> str:
 
 
 def _release(dataset: str, root: Path, params: MosiParams) -> str:
-    """ "CMU-MOSI" for a file as it is passed on, whose folds the reader found to be of a published size; else what differs."""
+    """ "CMU-MOSI", followed by `BY_COUNTS`, for a file as it is passed on: the reader asks that its folds are of a published
+    size, and no digest of these files is published. Else what differs.
+    """
     own = ", features of your own" if find(dataset, root, params).features.suffix == ".npz" else ""
     folds = ", folds of any size" if params.fold_sizes == "any" else ""
-    return f"CMU-{dataset.upper()}{own}{folds}"
+    return f"CMU-{dataset.upper()}{own}{folds or BY_COUNTS * (not own)}"
 
 
 def find(dataset: str, root: Path, params: MosiParams) -> AffectFiles:

@@ -1,11 +1,14 @@
-"""Which release of MIMIC-IV the tables are, by their numbers of rows. Light: counts lines, builds nothing."""
+"""Which release of MIMIC-IV the tables are: by numbers of rows, and by checksums where they are known. Light."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
+from bench.files import content_digest
+from bench.registry import BY_COUNTS
 from bench_datasets.mimic4_files import TABLES, find
 from bench_datasets.plugin import Mimic4Params
 
@@ -37,6 +40,19 @@ RELEASES: dict[str, dict[str, int]] = {
 }
 """Rows of each table by release, as the validation scripts of MIT-LCP's mimic-code repository count them."""
 
+SHA256: dict[str, dict[str, str]] = {
+    "demo 2.2": {
+        "hosp/patients": "59dcc6cd8450ddf03ad32cc7d76e41caa4c9633541715987f590c74835cf6fae",
+        "hosp/admissions": "910b9f160ffdf1e08ea673585393f347c773ccc87d66875c627584a903ae8493",
+        "hosp/diagnoses_icd": "958565670c0b3903c0c12825366dc2bae8561d2d55f16feac0c949dd630ed3e4",
+        "icu/icustays": "e05e81aa52a3022e522b6832a898101a69b84e64c17bb344d819e458d5bc21b3",
+        "icu/d_items": "1690467a822345226a041c1149237c418aa60098c6b699fb4cef64d73588a01f",
+        "icu/chartevents": "90f096ad3db847ed1aaec073f8d86053c51fea7b616d3b046410e030f083d560",
+    }
+}
+"""Checksum of each table (.csv.gz) by release, as PhysioNet publishes them (SHA256SUMS.txt). Those of the whole releases
+are not known here."""
+
 LARGEST = {".gz": 64 * 2**20, ".csv": 512 * 2**20}
 """Bytes of a table that is counted in passing, by its suffix. The chart events of a whole release are larger: that they
 are whole, `bench data verify` says.
@@ -44,19 +60,30 @@ are whole, `bench data verify` says.
 
 
 def release(root: Path, params: Mimic4Params) -> str:
-    """ "MIMIC-IV 2.2", "MIMIC-IV 3.1" or "MIMIC-IV demo 2.2" where every table that is counted has the rows of that release;
-    empty for any other tables, a part of a release included, and for damaged ones, which the reader refuses.
+    """ "MIMIC-IV demo 2.2" where its tables are the published files. "MIMIC-IV 2.2" or "MIMIC-IV 3.1", followed by `BY_COUNTS`,
+    where every table that is counted has the rows of that release: more cannot be known of them here. Tables with the rows of
+    the demo that are not its files are of an unknown release, which then says what it looks like. Empty for any other tables,
+    a part of a release included, and for damaged ones, which the reader refuses.
     """
     tables = find(root, params).tables
-    counted = {name: path for name, path in tables.items() if path.stat().st_size <= LARGEST[path.suffix]}
+    counted = {name: path for name, path in tables.items() if path.stat().st_size <= LARGEST.get(path.suffix, 0)}
     try:
         rows = {name: _rows(counted[name]) for name in TABLES if name in counted}
+        for name, expected in RELEASES.items():
+            if rows and all(count == expected[table] for table, count in rows.items()):
+                return _told(name, tables)
     except (OSError, EOFError, zlib.error):
-        return ""
-    for name, expected in RELEASES.items():
-        if rows and all(count == expected[table] for table, count in rows.items()):
-            return f"MIMIC-IV {name}"
+        pass
     return ""
+
+
+def _told(name: str, tables: Mapping[str, Path]) -> str:
+    """The release of that name, as far as the contents of the tables are known to be its own."""
+    if name not in SHA256:
+        return f"MIMIC-IV {name}{BY_COUNTS}"
+    other = [table for table in TABLES if content_digest(tables[table]) != SHA256[name][table]]
+    looks = f"looks like MIMIC-IV {name} by its counts, but its contents differ or were saved anew: {', '.join(other)}"
+    return f"unknown release ({looks})" if other else f"MIMIC-IV {name}"
 
 
 def _rows(path: Path) -> int:

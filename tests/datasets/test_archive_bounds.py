@@ -70,7 +70,7 @@ def test_a_small_archive_of_much_is_refused_with_little_memory(
         with pytest.raises(DataError) as refused:
             read_set(path)
         with contextlib.suppress(TooLarge, tarfile.TarError, EOFError):
-            _records(path)  # which names its release
+            dict(_records(path))  # which names its release
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
