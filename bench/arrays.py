@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import StorageError
-from bench.files import replacing
+from bench.files import replacing, state_of
 
 _DTYPES = {
     "BOOL": np.bool_,
@@ -38,8 +38,8 @@ FORMAT = 2
 """Of what the harness keeps in such files. Format 1 has no checksum of the metadata; it is still read. A file of any other format
 counts as damaged: whoever made it makes it again."""
 
-_checked: set[tuple[str, int, int]] = set()
-"""Files whose content this process has compared with its digest: path, modification time, size."""
+_checked: set[tuple[str, tuple[int, ...]]] = set()
+"""Files whose content this process has compared with its digest: path, and all that the file system says of their last change."""
 
 
 def forget_checks() -> None:
@@ -159,7 +159,7 @@ def read(path: Path, key: str = "") -> tuple[dict[str, np.ndarray], dict[str, st
     library's own NumPy reader copies every array; mapping them keeps a reload of gigabytes below a millisecond. The
     content is compared with its digest the first time a process reads the file. Raises Damaged.
     """
-    header, start, size = _header(path)
+    header, start, _ = _header(path)
     about, digest = _about(path, header)
     if key and about.get("key") != key:
         raise Damaged(path, "is the file of something else")
@@ -176,7 +176,7 @@ def read(path: Path, key: str = "") -> tuple[dict[str, np.ndarray], dict[str, st
             arrays[name] = raw.view(dtype).reshape(entry["shape"])
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged(path, f"is not a complete safetensors file ({error})") from error
-    mark = (str(path), path.stat().st_mtime_ns, size)
+    mark = (str(path), state_of(path.stat()))
     if mark not in _checked:
         if _digest(arrays) != digest:
             raise Damaged(path, "was changed since it was written: its digest does not match")

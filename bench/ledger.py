@@ -1,15 +1,15 @@
-"""The ledger: one fragment per cell, written atomically, and an index that is only a copy, rebuilt from fragments at will.
+"""The ledger: one fragment per cell, written atomically.
 
     <out>/ledger/cells/ab/<key>.json   the record, with a checksum of its own bytes
     <out>/ledger/cells/ab/<key>.npz    its predictions (ids, groups, truth, outputs); no pickle; written before the record
     <out>/ledger/errors/ab/<sha>.npz   what an imputation scores on each test record, named by its own digest; no pickle
     <out>/ledger/plans/<suite>.json    the cells of the last `bench run` of a suite, with a checksum
     <out>/ledger/statistics/<key>.json comparisons of the same predictions, computed once, with a checksum
-    <out>/ledger/index-1.json          a copy of all fragments for quick reading, with a checksum; delete it whenever you like
     <out>/ledger/lock                  held by the one process that writes
 
 Only the parent process of a run writes here, under the lock. Reading needs no lock. Whatever is read is compared with its
-checksum first, the index too: what was changed is never believed, and the next run makes it again.
+checksum first: what was changed is never believed, and the next run makes it again. There is no index: a copy could only be
+trusted where times and sizes of files can be, and to read and check ten thousand fragments takes a fifth of a second.
 """
 
 from __future__ import annotations
@@ -36,16 +36,6 @@ if TYPE_CHECKING:
     from bench.stats import Predictions
 
 _encoder = msgspec.json.Encoder(order="deterministic")
-
-
-INDEX = f"index-{SCHEMA}.json"
-"""The fragments of another schema have an index of their own."""
-
-_rows = msgspec.json.Decoder(dict[str, tuple[int, int, msgspec.Raw]])
-
-
-class _Schema(msgspec.Struct):
-    schema: int
 
 
 class Ledger:
@@ -162,67 +152,33 @@ class Ledger:
         self.damaged += [name for name in dict.fromkeys(names) if name not in self.damaged]
 
     def load(self, keys: Iterable[str] | None = None) -> dict[str, Record]:
-        """Records by key: those asked for, or all. Damaged fragments are left out and named in `damaged`."""
-        bodies = self._bodies()
-        wanted = bodies if keys is None else [key for key in keys if key in bodies]
+        """Records by key: those asked for, or all. Damaged fragments, and those of another schema, are left out and named in
+        `damaged`.
+        """
+        wanted = None if keys is None else set(keys)
         decoder = msgspec.json.Decoder(Record)
-        records = {}
-        for key in wanted:
+        records: dict[str, Record] = {}
+        for key, path in self._fragments():
+            if wanted is not None and key not in wanted:
+                continue
             try:
-                record = decoder.decode(bodies[key])
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+                record = decoder.decode(unseal(Path(path).read_bytes()))
+            except (OSError, ValueError, msgspec.MsgspecError):
                 record = None
-            if record is None or record.key != key:
+            if record is None or record.key != key or record.schema != SCHEMA:
                 self._note(f"{key}.json")
             else:
                 records[key] = record
         return records
 
-    def _bodies(self) -> dict[str, bytes]:
-        """The JSON of every valid record, through the index; the index is brought up to date or done without."""
-        cells = self.folder / "cells"
-        if not cells.is_dir():
-            return {}
-        found: dict[str, tuple[str, int, int]] = {}
-        for shard in os.scandir(cells):
-            if shard.is_dir():
-                for item in os.scandir(shard.path):
-                    if item.name.endswith(".json"):
-                        stat = item.stat()
-                        found[item.name[:-5]] = (item.path, stat.st_mtime_ns, stat.st_size)
-        known, bodies, index = self._index(), {}, {}
-        for key, (path, mtime, size) in found.items():
-            stored = known.get(key)
-            fragment = b""
-            if stored and stored[:2] == (mtime, size):
-                fragment = bytes(stored[2]) + b"\n"
-            elif fragment := self._read(Path(path)):
-                stored = (mtime, size, msgspec.Raw(fragment[:-1]))
-            if stored and fragment:
-                bodies[key] = unseal(fragment)
-                index[key] = stored
-        if index != known:
-            with contextlib.suppress(StorageError):  # it is only a copy, and the folder may be read-only
-                write_bytes(self.folder / INDEX, seal(_encoder.encode(index)))
-        return bodies
-
-    def _index(self) -> dict[str, tuple[int, int, msgspec.Raw]]:
-        """Key -> modification time, size and content of its fragment when it was read last; empty when the index was changed."""
-        try:
-            return _rows.decode(unseal((self.folder / INDEX).read_bytes()))
-        except (OSError, ValueError, msgspec.MsgspecError):
-            return {}
-
-    def _read(self, path: Path) -> bytes:
-        """A fragment when its checksum holds and its schema is ours; otherwise empty, and noted."""
-        try:
-            fragment = path.read_bytes()
-            if msgspec.json.decode(unseal(fragment), type=_Schema).schema == SCHEMA:
-                return fragment
-        except (OSError, ValueError, msgspec.MsgspecError):
-            pass
-        self._note(path.name)
-        return b""
+    def _fragments(self) -> Iterator[tuple[str, str]]:
+        """Key and path of every fragment, whatever is in it."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder / "cells") as shards:
+            for shard in shards:
+                if shard.is_dir():
+                    for item in os.scandir(shard.path):
+                        if item.name.endswith(".json"):
+                            yield item.name.removesuffix(".json"), item.path
 
     def _plan_path(self, suite: str) -> Path:
         return self.folder / "plans" / f"{check('suite', suite, str(self.folder))}.json"

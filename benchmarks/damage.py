@@ -1,16 +1,18 @@
 """Single damaged bytes: of every kind of file under results and the cache, is the damage noticed, and mended or named?
 
     python benchmarks/damage.py                 # 200 random bytes of each kind
-    python benchmarks/damage.py --bytes 20 --only index,plan
+    python benchmarks/damage.py --bytes 20 --only record,plan
 
 A toy suite is run once, with imputations in several draws, hidden entries, generated data, loaded weights, a report, a pinned
-baseline. For each trial one byte of one file becomes another one, in a copy of both folders. Then happens what a person would
-do: report, run, run again where the first said so, report. A trial ends as one of OUTCOMES; a traceback ends the script.
+baseline. For each trial one byte of one file becomes another one, its size and its time of change as before, in a copy of both
+folders. Then happens what a person would do: report, run, run again where the first said so, report. A trial ends as one of
+OUTCOMES; a traceback ends the script.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 import shutil
@@ -53,7 +55,6 @@ KINDS = {
     "errors": "results/ledger/errors/*/*.npz",
     "plan": "results/ledger/plans/*.json",
     "statistics": "results/ledger/statistics/*.json",
-    "index": "results/ledger/index-*.json",
     "export": "results/leaderboards/*.records.json",
     "baseline": "results/baselines/*.json",
     "tuned": "results/tuned/*.toml",
@@ -153,8 +154,9 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
 
 def trial(stage: Stage, kind: str, path: Path, tables: dict[str, bytes], chance: random.Random) -> str:
     """Damage a byte of the file and do what a person would; how it ended."""
-    broken = damaged(path.read_bytes(), chance)
+    broken, times = damaged(path.read_bytes(), chance), path.stat()
     path.write_bytes(broken)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     inline.fresh()
     if kind in READERS:
         return (_tries(lambda: READERS[kind](path)) and "named") or "unread"

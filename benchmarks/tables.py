@@ -42,7 +42,7 @@ def leaderboard(place: Workplace) -> Iterator[Row]:
     gc.enable()
     yield median(
         f"leaderboard of {number:,} records", 1.0, taken,
-        "read the ledger through its index, aggregate, Markdown, CSV and JSON; no bootstrap",
+        "read and check all fragments, aggregate, Markdown, CSV and JSON; no bootstrap",
     )  # fmt: skip
     words = ("report", IDLE, f"out={out}")
     taken = place.commands(repetitions, *words, says="idle.md")
@@ -51,11 +51,6 @@ def leaderboard(place: Workplace) -> Iterator[Row]:
         f"`bench report` of {number:,} records", 1.0, taken,
         f"whole command: start-up, the leaderboard, the export of all records, {size:.0f} MB written and synced",
     )  # fmt: skip
-    cold = []
-    for _ in range(min(repetitions, 3)):
-        (out / "ledger" / "index-1.json").unlink()
-        cold.append(place.command(*words))
-    yield median("  the same with its index deleted", None, cold, "every fragment is read and its checksum verified")
     yield median("  of which the export of all records", None, encoding, "redacted and encoded, not written")
 
 

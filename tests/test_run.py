@@ -14,8 +14,6 @@ from collections import Counter
 import pytest
 from project import Project, interrupt
 
-from bench.sealed import unseal
-
 ONE = ("imputer=mean", "seed=1")
 
 
@@ -247,18 +245,6 @@ def test_a_damaged_fragment_is_ignored_said_and_made_again(project):
     path.write_bytes(path.read_bytes().replace(b'"status":"ok"', b'"status":"xx"'))
     assert "damaged" in project.bench("run", project.suite, *ONE).stderr
     assert statuses(project) == {"ok": 1}
-
-
-def test_the_index_is_only_a_copy(project):
-    project.bench("run", project.suite)
-    table = project.leaderboard()
-    (project.folder / "results/ledger/index-1.json").write_bytes(b"not an index")
-    assert project.leaderboard() == table
-    assert project.leaderboard() == table
-    index = project.folder / "results/ledger/index-1.json"
-    assert unseal(index.read_bytes())
-    index.unlink()
-    assert project.leaderboard() == table
 
 
 def test_a_training_interrupted_in_the_middle_of_a_run_ends_with_the_same_bits(project, tmp_path):
