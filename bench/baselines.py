@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from bench.leaderboard.aggregate import join
 from bench.leaderboard.redact import redact
 from bench.leaderboard.storage import load_export, save_export
 from bench.records import Export
+from bench.report import suite_word
 
 
 def path_of(out: Path, suite: str) -> Path:
@@ -26,7 +28,7 @@ def pin(export: Export, path: Path, replace: bool = False) -> None:
     """
     cells, _ = join(export)
     if not any(record and record.status == "ok" for at, record in cells.items() if not at.audit):
-        raise UsageError(f"suite {export.suite} has no ok cell to pin; run it first: bench run suite={export.suite}")
+        raise UsageError(f"suite {export.suite} has no ok cell to pin; run it first: bench run {suite_word(export)}")
     if path.exists() and not replace:
         raise UsageError(
             f"there is a baseline at {path} already ({_held(path)}); to put this run in its place add --replace, to keep both "
@@ -36,13 +38,20 @@ def pin(export: Export, path: Path, replace: bool = False) -> None:
 
 
 def find(path: Path, suite: str) -> Export:
-    """A pinned run. UsageError when there is none; StorageError when it is damaged."""
+    """A pinned run. UsageError when there is none; StorageError when it is damaged. suite: its name or file, for what to type."""
     if not path.is_file():
         there = ", ".join(sorted(file.stem for file in path.parent.glob("*.json"))) or "nothing"
         raise UsageError(
-            f"there is no baseline at {path} (in this folder: {there}); make one with: bench baseline pin suite={suite}"
+            f"there is no baseline at {path} (in this folder: {there}); make one with: {_pin(path, suite)}"
         )
-    return load_export(path)
+    return load_export(path, _pin(path, suite, "--replace"))
+
+
+def _pin(path: Path, suite: str, *options: str) -> str:
+    named = ["suite=" + suite] if suite else []
+    own = path.parent.name == "baselines"
+    out = [f"out={path.parent.parent}"] if own and path.parent.parent != Path("results") else []
+    return shlex.join(["bench", "baseline", "pin", *named, *out, *options, *([] if own else ["--baseline", str(path)])])
 
 
 def _held(path: Path) -> str:

@@ -39,6 +39,8 @@ def _printable(text: str) -> Iterator[str]:
 
 
 _MARKUP = re.compile(r"[\\`*\[\]|~]|(?<!\w)_+|_++(?!\w)")
+_LINKS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=www)\.|(?<=mailto):|(?<=xmpp):|@(?=\w)")
+"""By what programs such as GitHub's make links of text that is none: an address, a mail, somebody's name."""
 _BEGINS = re.compile(r"([#+=>-])|(\d{1,9})([.)])(?=\s|$)")
 
 
@@ -46,7 +48,7 @@ _BEGINS = re.compile(r"([#+=>-])|(\d{1,9})([.)])(?=\s|$)")
 def markdown(text: str) -> str:
     """One line that a parser of Markdown shows as it is: no markup, link, heading, list or HTML, and no end of a table's cell."""
     escaped = _MARKUP.sub(lambda found: "".join(f"\\{char}" for char in found[0]), line(text))
-    escaped = escaped.replace("&", "&amp;").replace("<", "&lt;")
+    escaped = _LINKS.sub(lambda found: f"\\{found[0]}", escaped.replace("&", "&amp;").replace("<", "&lt;"))
     if begins := _BEGINS.match(escaped):
         at = begins.start(1) if begins[1] else begins.start(3)
         escaped = f"{escaped[:at]}\\{escaped[at:]}"

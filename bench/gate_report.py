@@ -28,7 +28,7 @@ def to_markdown(report: GateReport) -> str:
             *[markdown(_place(j.method))] * several,
             *map(markdown, (j.method.imputer, j.method.fuser or NOTHING, _quantity(j))),
         ]
-        row += [_number(j.baseline), _number(j.new), _number(j.difference, "+"), _number(j.noise_floor)]
+        row += _numbers_of(j)
         row += [", ".join(map(str, j.seeds)) or NOTHING, markdown(redact_text(j.reason))]
         body.append(row)
     header = ["verdict", *["table"] * several, "imputer", "fuser", "quantity", "baseline", "new", "difference"]
@@ -63,10 +63,21 @@ def _quantity(j: Judgement) -> str:
     return f"{KINDS[j.kind]}{j.metric}" if j.metric else NOTHING
 
 
-def _number(value: float | None, sign: str = "") -> str:
+def _numbers_of(j: Judgement) -> list[str]:
+    """Baseline, new, difference and noise floor, as text."""
+    signs = ((j.baseline, ""), (j.new, ""), (j.difference, "+"), (j.noise_floor, ""))
+    return [_number(value, sign, j.kind == "cost") for value, sign in signs]
+
+
+def _number(value: float | None, sign: str, cost: bool) -> str:
+    """Four decimals; of a cost, which has a unit and may be of any size, four digits that count."""
     if value is None:
         return NOTHING
-    return f"{value:{sign}.4f}" if abs(value) < 1e5 else f"{value:{sign}.4g}"
+    return (
+        f"{value:{sign}.4f}"
+        if (not cost or value == 0 or abs(value) >= 1) and abs(value) < 1e5
+        else f"{value:{sign}.4g}"
+    )
 
 
 def to_junit(report: GateReport) -> bytes:
@@ -103,7 +114,8 @@ def to_junit(report: GateReport) -> bytes:
 
 
 def _numbers(j: Judgement) -> str:
+    baseline, new, difference, floor = _numbers_of(j)
     return line(
-        f"{_quantity(j)}: baseline {_number(j.baseline)}, new {_number(j.new)}, difference {_number(j.difference, '+')}, "
-        f"noise floor {_number(j.noise_floor)}, seeds {', '.join(map(str, j.seeds)) or NOTHING}"
+        f"{_quantity(j)}: baseline {baseline}, new {new}, difference {difference}, noise floor {floor}, "
+        f"seeds {', '.join(map(str, j.seeds)) or NOTHING}"
     )

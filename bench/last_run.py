@@ -44,11 +44,11 @@ class LastRun:
 
 
 def last_run(suite: str, out: str, registry: Registry, cache: str = "", root: str = "") -> LastRun:
-    """The last run of a suite (a name or a file) in a folder of results. Raises StorageError when there was none.
+    """The last run of a suite (a name or a file) in a folder of results. Raises UsageError when there was none.
 
     root: where the data lie, when the command of the run did not say it or they have moved.
     """
-    planned = last_plan(Ledger(Path(out).expanduser()), name_of(suite))
+    planned = last_plan(Ledger(Path(out).expanduser()), name_of(suite), suite)
     prepared = prepare(request(words_of(planned, suite, out, cache, root), registry), registry)
     return LastRun(prepared, setup_of(prepared), planned)
 

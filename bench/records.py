@@ -71,7 +71,7 @@ class Bin(msgspec.Struct, frozen=True):
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """How far probabilities of the test part can be taken at their word; see `bench.stages.calibration`.
+    """How well probabilities of the test part are calibrated; see `bench.stages.calibration`.
 
     ece: expected calibration error, 0 to 1. brier: the mean squared error of the probabilities. bins: those that hold
     enough records to be shown, by growing probability; `ece` is of all of them.

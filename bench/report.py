@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench.differences import suffix
-from bench.errors import StorageError
+from bench.errors import StorageError, UsageError
 from bench.identity import digest
 from bench.ledger import Ledger
 from bench.names import check
@@ -118,13 +119,22 @@ def _modality_sets(export: Export) -> list[str]:
     return list(dict.fromkeys(at.modalities for at, _ in export.planned))
 
 
-def last_plan(ledger: Ledger, suite: str) -> Export:
-    """The plan of the last run of a suite. StorageError, with the command that helps, when there was none."""
+def suite_word(export: Export) -> str:
+    """The word that names the suite of an export: as it was typed, where a file was named."""
+    typed = (word for word in shlex.split(export.command) if word.startswith("suite="))
+    return shlex.quote(next(typed, f"suite={export.suite}"))
+
+
+def last_plan(ledger: Ledger, suite: str, typed: str = "") -> Export:
+    """The plan of the last run of a suite. UsageError, with the command that helps, when there was none; StorageError where it is
+    damaged. typed: how the suite was named, where by a file.
+    """
     planned = ledger.last(suite)
     if planned is None:
         plans = sorted(path.stem for path in (ledger.folder / "plans").glob("*.json"))
         has = f" (it has: {', '.join(plans)})" if plans else ""
-        raise StorageError(f"{ledger.folder} holds no run of suite {suite}{has}; first: bench run suite={suite}")
+        word = shlex.quote(f"suite={typed or suite}")
+        raise UsageError(f"{ledger.folder} holds no run of suite {suite}{has}; first: bench run {word}")
     return planned
 
 

@@ -251,6 +251,6 @@ def check_manifest(request: Request, manifest: str) -> None:
     """Refuse parameters that were tuned on other files of the same dataset: the patients there may be test patients here."""
     if request.tuned_on and request.tuned_on != manifest:
         raise UsageError(
-            f"{request.settings.tuned} was tuned on other files of {request.suite.dataset} (manifest {request.tuned_on[:12]}, "
+            f"{request.settings.tuned} was tuned on other files of {request.suite.dataset} (digest {request.tuned_on[:12]}, "
             f"here {manifest[:12]}); tune again on these"
         )

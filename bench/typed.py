@@ -65,9 +65,44 @@ def _refusal(values: Any, struct: Any, prefix: str, path: str, message: str, ori
     accepted = _accepted(struct, path)
     if accepted:
         message = f"{nearest(str(written), accepted)}accepted: {', '.join(accepted)}"
+    message = in_words(message)
     return UsageError(
         f'"{key}" = {_shown(written)} is not accepted (from {_where(origin, key)}): {message[0].lower()}{message[1:]}'
     )
+
+
+_KINDS = {
+    "int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list", "object": "a table",
+    "null": "nothing", "datetime": "a date and time", "date": "a date", "time": "a time of day",
+}  # fmt: skip
+_COMPARED = {">": "greater than", ">=": "of at least", "<": "less than", "<=": "of at most"}
+_COUNTED = {">": "more than ", ">=": "at least ", "<": "fewer than ", "<=": "at most ", "": ""}
+_BOUND = r"(>=|<=|>|<) (-?[\d.]+(?:e[+-]?\d+)?)"
+
+
+def in_words(message: str) -> str:
+    """What msgspec says of a value that is not accepted, without its names of types and its signs; other text as it is."""
+    whole = re.fullmatch(r"Expected `([\w |]+)`(.*)", message, re.DOTALL)
+    if not whole:
+        return message
+    kinds = [_KINDS.get(kind, kind) for kind in whole[1].split(" | ")]
+    entries = "characters" if whole[1].startswith("str") else "entries"
+    rest = re.sub(r", got `(\w+)`", lambda got: f", not {_KINDS.get(got[1], got[1])}", whole[2])
+    rest = re.sub(r", got (\d+)$", r", not \1", rest)
+    rest = re.sub(
+        r"of (?:at least )?length (?:(>=|<=|>|<) )?(\d+)",
+        lambda found: f"of {'at least ' if 'at least' in found[0] else _COUNTED[found[1] or '']}{found[2]} {entries}",
+        rest,
+    )
+    rest = re.sub(_BOUND, lambda found: f"{_COMPARED[found[1]]} {_amount(found[2])}", rest)
+    rest = re.sub(r"that's a multiple of (\S+)", lambda found: f"that is a multiple of {_amount(found[1])}", rest)
+    rest = re.sub(r"matching regex '(.*)'", r"of the form \1", rest)
+    return f"Expected {' or '.join(kinds)}{rest}"
+
+
+def _amount(text: str) -> str:
+    value = float(text)
+    return f"{int(value)}" if value.is_integer() and abs(value) < 2**53 else text
 
 
 def _together(values: Any, prefix: str, message: str, origin: Origin) -> UsageError:

@@ -106,7 +106,7 @@ class WeightsRecord(msgspec.Struct, kw_only=True):
         by = f" by {self.by}" if self.by else ""
         made = "generated data of " if self.synthetic else ""
         return (
-            f"{self.component}: trained on {made}{self.dataset} (manifest {self.manifest[:12]}, suite {self.suite}, "
+            f"{self.component}: trained on {made}{self.dataset} (digest of the data {self.manifest[:12]}, suite {self.suite}, "
             f"{self.scenario}, seed {self.seed}, {self.train_records:,} records, {self.budget['fit_seconds']:.0f} s){by}"
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -88,6 +89,18 @@ def test_markdown_shows_the_text_itself_in_a_paragraph_a_list_a_heading_and_a_ce
         assert parsed == plain or (frame == "**{}**" and not (wanted[:1].isalnum() and wanted[-1:].isalnum())), frame
     assert shown(f"x{cleaned}y") == f"x{wanted}y"
     assert shown(f"x {clean.code(text)}") == f"x {wanted.replace('`', chr(39)) or ' '}".replace("x  ", "x  ")
+
+
+LINKS = re.compile(r"(?i)[a-z]://|www\.|mailto:|xmpp:|(?<!\\)@\w")
+BARE = ("http://", "https://a.b/c?d=e", "ftp://x", "www.a.org", "WWW.", "me@a.org", "@team", " ", "(", "x", "mailto:a")
+
+
+@given(st.lists(st.sampled_from(BARE)))
+def test_what_programs_make_links_of_stands_nowhere_bare(parts: list[str]) -> None:
+    text = "".join(parts)
+    cleaned = clean.markdown(text)
+    assert not LINKS.search(cleaned)
+    assert shown(f"x {cleaned}y") == f"x {clean.line(text)}y"
 
 
 @settings(max_examples=400, deadline=None)

@@ -334,6 +334,14 @@ def test_markdown_has_a_line_per_method_with_its_numbers() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("cost", "shown"), [(0.0000123456, "1.235e-05"), (0.0123456, "0.01235"), (12.5, "12.5000")])
+def test_a_cost_is_shown_with_digits_that_count(cost: float, shown: str) -> None:
+    from bench.gate_report import _number
+
+    assert _number(cost, "", True) == shown
+    assert _number(0.00001234, "", False) == "0.0000"
+
+
 def test_junit_has_a_test_case_per_method_and_says_what_is_wrong() -> None:
     suite = ElementTree.fromstring(to_junit(mixed(*GRAVITY))).find("testsuite")
     assert suite is not None

@@ -247,6 +247,12 @@ def test_a_damaged_fragment_is_ignored_said_and_made_again(project):
     assert statuses(project) == {"ok": 1}
 
 
+@pytest.mark.parametrize("command", ["report", "gate", "baseline pin", "baseline diff", "plot rates"])
+def test_without_a_run_the_answer_is_what_to_type(project, command):
+    refused = project.bench(*command.split(), project.suite, code=2).stderr
+    assert f"first: bench run {project.suite}" in refused
+
+
 def test_a_training_interrupted_in_the_middle_of_a_run_ends_with_the_same_bits(project, tmp_path):
     words = ("run", project.suite, *ONE, "fuser=gru", "fuser.gru.epochs=150", "fuser.gru.patience=0")
     process = project.start(*words, "fuser.gru.checkpoint_seconds=0.2")

@@ -52,7 +52,8 @@ def test_what_was_written_is_read(file: Path) -> None:
     assert found.record == made(arrays=weights.described(STATE))
     assert found.digest == hashlib.sha256(file.read_bytes()).hexdigest()
     assert found.record.said() == (
-        "around: trained on generated data of toy (manifest m1, suite hidden, natural, seed 1, 30 records, 61 s) by A. Person"
+        "around: trained on generated data of toy (digest of the data m1, "
+        "suite hidden, natural, seed 1, 30 records, 61 s) by A. Person"
     )
 
 

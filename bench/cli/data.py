@@ -208,7 +208,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
         answer(summary)
         return
     generated = " (a generated cohort, not patients)" if synthetic else ""
-    print(f"{name} in {folder}{generated}\n  manifest {digest}")
+    print(f"{name} in {folder}{generated}\n  digest of the data {digest}")
     if summary["release"] and not synthetic:
         print(f"  {summary['release']}")
     print(f"  {len(files)} files, {len(cohort)} records, read in {seconds:.1f} s")

@@ -37,6 +37,13 @@ def _path(file: Path | None, words: tuple[str, ...], suite: str) -> Path:
     return file or path_of(_out(words), suite)
 
 
+def _suite(words: tuple[str, ...]) -> str:
+    """The suite as it was typed."""
+    from bench.overrides import parse
+
+    return next((w.text.partition("=")[2] for w in parse(words) if w.key == "suite"), "")
+
+
 def _out(words: tuple[str, ...]) -> Path:
     from bench.overrides import parse
 
@@ -122,7 +129,7 @@ def diff(words: tuple[str, ...], file: Path | None, cost_tolerance: float | None
     from bench.ingredients import differing
 
     export, _ = export_of(words)
-    pinned = find(_path(file, words, export.suite), export.suite)
+    pinned = find(_path(file, words, export.suite), _suite(words) or export.suite)
     told = bool(pinned.ingredients and export.ingredients)
     differs = differing(pinned.ingredients, export.ingredients) if told else []
     report = judge(pinned, export, cost_tolerance=cost_tolerance)
@@ -163,7 +170,7 @@ def gate(
     from bench.gate_report import to_junit, to_markdown
 
     export, _ = export_of(words)
-    pinned = find(_path(file, words, export.suite), export.suite)
+    pinned = find(_path(file, words, export.suite), _suite(words) or export.suite)
     report = judge(pinned, export, alpha=alpha, tolerance=tolerance, cost_tolerance=cost_tolerance)
     if markdown:
         write_text(markdown, to_markdown(report))

@@ -83,7 +83,9 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     else:
         manifest = prepared.plan.manifest[:12]
         release = f" ({prepared.release})" if prepared.release else ""
-        print(f"data: {suite.dataset}{release} in {prepared.root}, manifest {manifest}; device: {prepared.plan.device}")
+        print(
+            f"data: {suite.dataset}{release} in {prepared.root}, digest of the data {manifest}; device: {prepared.plan.device}"
+        )
     if suite.split.label:
         print(f"split: {suite.split.said()}")
     for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):

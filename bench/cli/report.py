@@ -94,7 +94,7 @@ def last_run_now(suite: str, out: Path, cache: str = "") -> Export:
     from bench.report import last_plan
     from bench.suite import name_of
 
-    planned = since(last_plan(Ledger(out), name_of(suite)), suite, str(out), components(), cache, say)
+    planned = since(last_plan(Ledger(out), name_of(suite), suite), suite, str(out), components(), cache, say)
     if planned.edits:
         say(f"warning: edited since the last run: {', '.join(planned.edits)}; run again with: {planned.command}")
     return planned

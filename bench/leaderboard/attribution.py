@@ -188,9 +188,13 @@ def decompose(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return imputers, fusers, values - middle - imputers - fusers
 
 
+PATIENTS, PATIENTS_AND_SEEDS = "patients", "patients and seeds"
+
+
 def _noise(values: np.ndarray, methods: list[Method], stored: Sequence[Comparison]) -> tuple[np.ndarray, str]:
     """A square root of the covariance of the scores about their common mean, [k, imputers, fusers] with
-    covariance = sum over k of outer products, and what it is about: "patients and seeds", "seeds" or "" (not known)."""
+    covariance = sum over k of outer products, and what it is about: `PATIENTS_AND_SEEDS`, `PATIENTS` where one seed was run,
+    "seeds" or "" (not known)."""
     shape = values.shape[1:]
     place = {method: k for k, method in enumerate(methods)}
     squared = np.full((len(methods), len(methods)), np.nan)
@@ -203,7 +207,9 @@ def _noise(values: np.ndarray, methods: list[Method], stored: Sequence[Compariso
         sizes, directions = np.linalg.eigh(-centred / 2)
         # The symmetric root does not depend on the sign or the choice of directions; rounding must not become noise.
         sizes = np.where(sizes > 1e-10 * sizes.max(), np.maximum(sizes, 0.0), 0.0)
-        return ((directions * np.sqrt(sizes)) @ directions.T).reshape(-1, *shape), "patients and seeds"
+        return ((directions * np.sqrt(sizes)) @ directions.T).reshape(-1, *shape), PATIENTS_AND_SEEDS if len(
+            values
+        ) > 1 else PATIENTS
     if len(values) < 2:
         return np.zeros((1, *shape)), ""
     apart = values - values.mean(axis=0)

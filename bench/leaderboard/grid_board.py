@@ -32,8 +32,8 @@ class Block(msgspec.Struct, kw_only=True):
 
     controls: whether control rows are in it. interaction: float [imputers][fusers]; interaction_low, interaction_high: its
     intervals, empty where noise is not known. shares: of "imputer", "fuser" and "interaction"; they sum to 1; empty where
-    nothing differs beyond noise. noise: what the intervals are about: "patients and seeds", "seeds" or "". left_out: the
-    methods of the table that are not in the block.
+    nothing differs beyond noise. noise: what the intervals are about: "patients and seeds", "patients", "seeds" or "". left_out:
+    the methods of the table that are not in the block.
     """
 
     controls: bool

@@ -223,7 +223,7 @@ def _calibrations(found: Sequence[Calibrations]) -> list[str]:
         f"ECE: the mean distance between the probability and how often it came true, over {BINS} bins of equal width; Brier: "
         "the mean squared error of the probability. Smaller is better. –: a record made before this was kept."
     )
-    parts = ["### Can the probabilities be taken at their word?", said]
+    parts = ["### Calibration", said]
     for table in found:
         marked = [text.best_two([getattr(row, name) for row in table.rows], higher=False) for name in ("ece", "brier")]
         body = [

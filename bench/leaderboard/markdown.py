@@ -19,8 +19,8 @@ HOW_TO_READ = """\
 seed has no mean and no rank, a row that failed an audit no rank. The best of a column is **bold**, the second
 <u>underlined</u>; equal when printed is equal. **Tie groups**: the best method leads group 1 together with all that
 cannot be told apart from it; the best of the rest leads group 2, and so on. **Intervals and comparisons**: paired
-bootstrap over patients and seeds; Holm's correction over all pairs of a table. **†** marks a control. **Audits**:
-passed / applicable. docs/results.md explains all of it."""
+bootstrap over patients and, where several were run, seeds; Holm's correction over all pairs of a table. **†** marks a
+control. **Audits**: passed / applicable. docs/results.md explains all of it."""
 
 
 def to_markdown(board: Board) -> str:
@@ -253,10 +253,14 @@ def _audits(tables: Sequence[Table]) -> list[str]:
     return ["## Audits", legend, grid, *([text.bullets(details)] if details else [])]
 
 
+PROVENANCE = {"manifest": "digest of the data"}
+"""Entries of the provenance under another name than in the records."""
+
+
 def _provenance(board: Board) -> list[str]:
     body = []
     for name, values in board.provenance.items():
-        body.append([text.words(name), text.safe(counted(values))])
+        body.append([text.words(PROVENANCE.get(name, name)), text.safe(counted(values))])
     parts = ["## Where these numbers come from", f"    {line(board.command)}"]
     return [*parts, text.grid(["what", "value"], body)] if body else parts
 
@@ -267,9 +271,10 @@ FRONTS = {"parameters": "size", "seconds_per_sample": "speed"}
 def _costs(costs: Sequence[Cost]) -> list[str]:
     """The only place with numbers that differ from run to run."""
     said = (
-        "Means over ok cells; they differ from run to run. An imputation is made once and shared by fusers. *Nobody beats it "
-        "at*: no method of the table is at least as good and at least as cheap, counting imputer and fuser together, and "
-        "better in one of the two; parameters that are not counted (0) have no place there."
+        "Means over ok cells; they differ from run to run. An imputation is made once and shared by fusers. *Pareto "
+        "front*: of score and size, or of score and speed: no method of the table is at least as good and at least as cheap, "
+        "counting imputer and fuser together, and better in one of the two; parameters that are not "
+        "counted (0) have no place there."
     )
     parts = ["## Costs", said]
     for place, group in groupby(costs, key=lambda cost: f"{cost.task} · {cost.modalities} · {cost.scenario}"):
@@ -282,7 +287,7 @@ def _costs(costs: Sequence[Cost]) -> list[str]:
             "imputer",
             "fuser",
             "score",
-            "nobody beats it at",
+            "Pareto front",
             f"ms per sample ({whole})",
             "parameters",
             *(f"{_stage(name)} s" for name in ordered),

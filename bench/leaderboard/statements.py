@@ -45,14 +45,14 @@ def counted(values: Mapping[str, int], noun: str = "record") -> str:
 
 
 def held(statement: str, records: Iterable[Record], holds: Callable[[Mapping[str, str]], bool]) -> str:
-    """The statement, with how many records it holds for by their provenance, unless it holds for all of them."""
+    """The statement, with how many scored records it holds for by their provenance, unless it holds for all of them."""
     share = _share(records, holds)
     return f"{statement} ({share} say so.)" if share else statement
 
 
 def _share(records: Iterable[Record], holds: Callable[[Mapping[str, str]], bool]) -> str:
-    """For how many records it holds, in words; empty for all of them."""
-    answers = [holds(record.provenance) for record in records]
+    """For how many scored records it holds, in words; empty for all of them."""
+    answers = [holds(record.provenance) for record in records if not record.coordinates.audit]
     return "" if all(answers) else f"{sum(answers):,} of {len(answers):,} records"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from bench.clean import json_text
 from bench.errors import StorageError
 from bench.files import write_bytes
 from bench.records import SCHEMA, Export, Record, check_names, shareable
@@ -64,8 +65,13 @@ def encode_export(export: Export) -> bytes:
         else:
             body = _encoder.encode(value)
         lines.append(f'"{field.name}": '.encode() + body)
-    rest = b",\n".join(lines) + b"\n}\n"
+    rest = b"\n".join(map(_visible, (b",\n".join(lines) + b"\n}\n").split(b"\n")))
     return b'{\n"sha256": "' + hashlib.sha256(rest).hexdigest().encode() + b'",\n' + rest
+
+
+def _visible(line: bytes) -> bytes:
+    """A line of JSON that says the same, without characters that nobody can see: a file is looked at, too."""
+    return line if line.isascii() and b"\x7f" not in line else json_text(line.decode()).encode()
 
 
 def finite(record: Record) -> Record:
@@ -93,12 +99,15 @@ def _finite(scores: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in scores.items() if math.isfinite(value)}
 
 
-def load_export(path: Path) -> Export:
-    """Read an export. Raises StorageError when it is not there, damaged, or of a schema this version does not know."""
+def load_export(path: Path, again: str = "bench report") -> Export:
+    """Read an export. Raises StorageError when it is not there, damaged, or of a schema this version does not know.
+
+    again: the command that makes it.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise StorageError(f"there is no export at {path}; make one with: bench run, then bench report") from None
+        raise StorageError(f"there is no export at {path}; make one with: bench run, then {again}") from None
     except OSError as error:
         raise StorageError(
             f"cannot read {path}: {error.strerror or error}; check the path and its permissions"
@@ -117,7 +126,7 @@ def load_export(path: Path) -> Export:
             return msgspec.structs.replace(export, records=[shareable(record) for record in export.records])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageError(
-            f"{path} is not a complete export ({error}); restore it, or make it again: bench report"
+            f"{path} is not a complete export ({error}); restore it, or make it again: {again}"
         ) from error
-    remedy = "upgrade gapbench" if schema > SCHEMA else "run bench report with this version to make it again"
+    remedy = "upgrade gapbench" if schema > SCHEMA else f"make it again with this version: {again}"
     raise StorageError(f"{path} has schema {schema}, this bench reads schema {SCHEMA}; {remedy}")

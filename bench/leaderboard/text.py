@@ -70,9 +70,12 @@ def safe(text: str) -> str:
 
 
 def short(reason: str) -> str:
-    """A reason on one line, cut where it is too long for a table."""
+    """A reason on one line; of one that is too long for a table the middle is left out, since what helps stands at its end."""
     said = clean.line(reason)
-    return safe(said if len(said) <= LONGEST_REASON else said[: LONGEST_REASON - 1].rstrip() + "…")
+    if len(said) > LONGEST_REASON:
+        front = LONGEST_REASON // 3
+        said = f"{said[:front].rstrip()} … {said[front + 3 - LONGEST_REASON :].lstrip()}"
+    return safe(said)
 
 
 def bullets(lines: Iterable[str]) -> str:

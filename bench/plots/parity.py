@@ -14,6 +14,7 @@ from bench.ledger import Ledger
 from bench.overrides import ORIGIN
 from bench.plots import style
 from bench.records import Export
+from bench.report import suite_word
 from bench.stages.imputation_errors import Errors
 from bench.stages.imputation_scores import TERMS, metric
 
@@ -100,7 +101,7 @@ def parities(
             raise StorageError(f"the ledger {ledger.folder} lacks the errors of these imputations; run the suite again")
         raise UsageError(
             f"{' and '.join(imputers)} were scored together on no hidden entry of the last run; for example: "
-            f"bench run suite={planned.suite} imputer={','.join(name.partition('(')[0] for name in imputers)} scenario=mcar"
+            f"bench run {suite_word(planned)} imputer={','.join(name.partition('(')[0] for name in imputers)} scenario=mcar"
         )
     return made
 

@@ -14,6 +14,7 @@ from bench.leaderboard.text import metric as name_of
 from bench.overrides import ORIGIN
 from bench.plots import style
 from bench.records import Export
+from bench.report import suite_word
 
 UNITS = {"mae": "standard deviations", "rmse": "standard deviations", "crps": "over mean |truth|"}
 LEVELS = {"coverage50": 50, "coverage90": 90}
@@ -35,7 +36,7 @@ def curves_of(export: Export, metric: str, imputers: Sequence[str] = (), scenari
     if not found:
         raise UsageError(
             f"there is no curve of {metric}: it needs a scenario that was run at two rates or more, for example "
-            f"bench run suite={export.suite} scenario=mcar scenario.mcar.rate=0.1,0.3,0.5"
+            f"bench run {suite_word(export)} scenario=mcar scenario.mcar.rate=0.1,0.3,0.5"
         )
     return found
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
 from fake_exports import PUBLISHED, RELEASE, make_export, simulated_export
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sealing import DAMAGE, damaged
 
+from bench.baselines import find
 from bench.errors import StorageError
 from bench.leaderboard import load_export, redact, render, save_export
 from bench.leaderboard.redact import redact_command, redact_text
@@ -84,6 +87,26 @@ def test_an_export_of_an_earlier_version_has_no_checksum_and_is_read(tmp_path: P
     content = encode_export(DAMAGED)
     path.write_bytes(b"{\n" + content.split(b"\n", 2)[2])
     assert load_export(path).suite == DAMAGED.suite
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=12))
+def test_a_file_holds_no_character_that_nobody_can_see_and_says_the_same(text: str) -> None:
+    export = make_export(["mean"], ["gbm"], title=f"a\u202e{text}\x7f")
+    body = encode_export(export)
+    assert body.decode().replace("\n", "").isprintable()
+    with TemporaryDirectory() as folder:
+        save_export(Path(folder) / "x.json", export)
+        assert load_export(Path(folder) / "x.json").title == export.title
+
+
+def test_a_damaged_baseline_says_how_it_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "baselines" / "demo.json"
+    save_export(path, make_export(["mean"], ["gbm"]))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(StorageError) as refused:
+        find(path, "./demo.toml")
+    again = f"restore it, or make it again: bench baseline pin suite=./demo.toml out={tmp_path} --replace"
+    assert again in str(refused.value)
 
 
 def test_a_truncated_file_is_one_clear_line(tmp_path: Path) -> None:

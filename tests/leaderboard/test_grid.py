@@ -17,11 +17,12 @@ from scipy.stats import t as student
 from tabulate import tabulate
 
 from bench.leaderboard import aggregate_export, render
-from bench.leaderboard.attribution import complete_block, decompose, within
+from bench.leaderboard.attribution import _noise, complete_block, decompose, within
 from bench.leaderboard.grid_board import Attribution
 from bench.leaderboard.marginal import members
 from bench.leaderboard.pareto import front
 from bench.leaderboard.patterns import ENOUGH
+from bench.leaderboard.text import LONGEST_REASON, short
 from bench.leaderboard.text import grid as grid_text
 from bench.records import Bin, Calibration, Comparison, Coordinates, Export, Method, Pattern, Record, Statistics
 from bench.stats import Predictions, compute
@@ -186,6 +187,24 @@ def test_with_comparisons_an_effect_has_the_variance_that_the_bootstrap_gives_th
     assert high == pytest.approx(1.959964 * contrast.std(ddof=1), rel=1e-3)
     assert block.noise == "patients and seeds"
     assert block.shares == {}
+
+
+@pytest.mark.parametrize(("seeds", "about"), [(1, "patients"), (3, "patients and seeds")])
+def test_the_noise_is_of_seeds_too_only_where_several_were_run(seeds: int, about: str) -> None:
+    methods = [Method("ihm", "all", "natural", imputer, fuser) for imputer in "ab" for fuser in "cd"]
+    comparisons = [
+        Comparison(a, b, "auroc", 0.0, -1.0, 1.0, 0.1, 1.0, 1.0) for a, b in itertools.combinations(methods, 2)
+    ]
+    assert _noise(np.zeros((seeds, 2, 2)), methods, comparisons)[1] == about
+
+
+@pytest.mark.parametrize("length", [20, 160, 161, 1000])
+def test_of_a_long_reason_the_end_stays(length: int) -> None:
+    reason = ("word " * length)[: length - 9] + "type this"
+    shown = short(reason)
+    assert shown.endswith("type this")
+    assert len(shown) <= LONGEST_REASON
+    assert (shown == reason) is (length <= LONGEST_REASON)
 
 
 def noisy(effects: float, seed: int) -> Export:
@@ -379,7 +398,7 @@ def test_records_from_before_patterns_and_calibration_were_kept_are_shown_as_a_d
     assert ["–", "–"] in lines
     assert lines[1] == ["–", "–"]
     assert "By which modalities" not in markdown(make_export())
-    assert "taken at their word" not in markdown(make_export())
+    assert "### Calibration" not in markdown(make_export())
 
 
 def test_a_record_without_the_later_fields_is_read_and_one_with_them_comes_back() -> None:

@@ -83,6 +83,15 @@ def test_a_release_that_some_records_contradict_is_counted_in_the_title() -> Non
     assert rendered(export)["md"].splitlines()[0] == "# Demonstration (R 1, 2 of 3 records)"
 
 
+def test_cells_that_are_audits_are_not_counted_among_the_records_that_say_so() -> None:
+    export = make_export(["locf"], ["gbm"], release="R 1")
+    assert any(record.coordinates.audit for record in export.records)
+    first = next(record for record in export.records if not record.coordinates.audit)
+    first.provenance = {**first.provenance, "release": "R 2"}
+    scored = sum(not record.coordinates.audit for record in export.records)
+    assert rendered(export)["md"].splitlines()[0] == f"# Demonstration (R 1, {scored - 1} of {scored} records)"
+
+
 def test_a_modality_that_nobody_has_is_named_in_every_row_of_its_set() -> None:
     export = make_export(["locf", "mean"], ["gbm"])
     for record in export.records:
