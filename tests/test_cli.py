@@ -323,7 +323,7 @@ def test_verify_of_data_that_are_nowhere_makes_none_and_fails(bench, tmp_path, m
 
 def test_a_run_that_never_was_is_answered_with_the_command_that_makes_it(bench):
     for command in (["report"], ["gate"], ["baseline", "pin"]):
-        assert "first: bench run suite=physionet48" in refusal(bench(*command, "suite=physionet48", code=5))
+        assert "first: bench run suite=physionet48" in refusal(bench(*command, "suite=physionet48", code=2))
 
 
 def test_a_table_is_made_from_a_records_file_alone(bench, tmp_path):

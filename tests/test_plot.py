@@ -323,7 +323,7 @@ def test_what_cannot_be_drawn_is_one_line(inside: Project, words: tuple[str, ...
 
 
 def test_a_run_that_never_was_and_a_cache_that_is_gone_say_what_to_run(imputed: Project, project: Project) -> None:
-    assert "first: bench run suite=hidden" in project.bench("plot", "imputation", imputed.suite, code=5).stderr
+    assert f"first: bench run {imputed.suite}" in project.bench("plot", "imputation", imputed.suite, code=2).stderr
     done = imputed.bench("plot", "imputation", imputed.suite, "cache=elsewhere", code=5)
     assert "is not in the cache" in done.stderr
     assert "make it again with: bench run suite=" in done.stderr
