@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -22,16 +21,6 @@ SUM = 1e-4
 
 LARGEST = 1e12
 """A number beyond this is no measurement and no prediction: the squares of some of them overflow float32."""
-
-T = TypeVar("T")
-
-
-def separate(component: T) -> T:
-    """A copy of a fitted component, to which later calls of the other leave no trace; itself where it cannot be copied."""
-    try:
-        return copy.deepcopy(component)
-    except Exception:
-        return component
 
 
 def broken_array(array: Any, what: str, shape: tuple[int, ...], axes: str) -> str:

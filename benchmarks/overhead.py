@@ -86,10 +86,10 @@ def _audits(prepared: Any) -> list[Taken]:
     spent: list[Taken] = []
 
     def watched(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
             begun = time.perf_counter(), time.process_time()
             try:
-                return function(*arguments)
+                return function(*arguments, **named)
             finally:
                 spent.append(Taken(time.perf_counter() - begun[0], time.process_time() - begun[1]))
 
@@ -167,7 +167,7 @@ def _audited(place: Workplace, what: str, words: tuple[str, ...], folder: str) -
     from bench.execute.worker import work
     from bench.run import jobs_of, setup_of
     from bench.stages.impute import load
-    from bench.stages.imputer_audits import LEAST, SHARE
+    from bench.stages.twin import LEAST, SHARE
 
     prepared = _prepare((*words, f"out={place.folder / folder}", f"cache={place.folder / 'cache'}"))
     setup = setup_of(prepared)

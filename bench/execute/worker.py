@@ -23,6 +23,7 @@ from bench.execute.signals import leave_to_the_parent
 from bench.execute.tree import keep_orphans
 
 if TYPE_CHECKING:
+    from bench.execute.renew import Renewal
     from bench.records import Record
     from bench.registry import Registry
     from bench.stages.job import Job, Setup
@@ -59,10 +60,12 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     _redirect(log)
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    from bench.execute.renew import Renewal
     from bench.execute.surroundings import Surroundings
     from bench.registry import discover
 
     registry = discover()
+    renewal = Renewal()
     _warn_through(connection)
     keep_orphans()
     surroundings = Surroundings()
@@ -73,7 +76,7 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
             message = connection.recv()
             if message == "stop":
                 continue
-            answer = work(message, setup, registry, connection)
+            answer = work(message, setup, registry, connection, renewal)
             gc.collect()
             put_back, answer.left = surroundings.restore()
             if put_back:
@@ -88,8 +91,10 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
                 gc.freeze()
 
 
-def work(job: Job, setup: Setup, registry: Registry, connection: Connection | None = None) -> Answer:
-    """Do one job and say how it went. Nothing a component does escapes as an exception."""
+def work(
+    job: Job, setup: Setup, registry: Registry, connection: Connection | None = None, renewal: Renewal | None = None
+) -> Answer:
+    """Do one job and say how it went. Nothing a component does escapes as an exception. renewal: of a process that does many."""
     from bench import memory
     from bench.components import Interrupted
 
@@ -97,7 +102,7 @@ def work(job: Job, setup: Setup, registry: Registry, connection: Connection | No
     started = time.perf_counter()
     answer = Answer(job=job.id, status="ok")
     try:
-        answer.result = _do(job, setup, registry, connection)
+        answer.result = _do(job, setup, registry, connection, renewal)
         if answer.result is not None:
             answer.result[0].costs["peak_memory_bytes"] = float(memory.peak())
             answer.result = checked(*answer.result)
@@ -149,7 +154,7 @@ def checked(record: Record, predictions: Predictions) -> tuple[Record, Predictio
         raise PluginError(f"the record of the cell cannot be stored: {error}") from error
 
 
-def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | None) -> Any:
+def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | None, renewal: Renewal | None) -> Any:
     from bench.components import Context
     from bench.execute.surroundings import seed_generators
 
@@ -173,7 +178,11 @@ def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | Non
         return None
     assert job.cell is not None
     component = job.cell.imputer if job.kind == "impute" else job.cell.fuser
-    registry.get("imputer" if job.kind == "impute" else "fuser", component.name).load()
+    spec = registry.get("imputer" if job.kind == "impute" else "fuser", component.name)
+    if renewal is None:
+        spec.load()
+    else:
+        renewal.load(spec)
     seed_generators()
     context = job.context(setup, **guest)
     if job.kind == "impute":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Collection
 from dataclasses import replace
 from statistics import NormalDist
@@ -11,10 +12,11 @@ import numpy as np
 
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context, Fuser
-from bench.contract import TOLERANCE
+from bench.contract import TOLERANCE, apart, broken_array
 from bench.defined import needs
 from bench.errors import PluginError
 from bench.records import Audit
+from bench.stages.twin import Twin, sample
 
 PROBE = 64
 """Test records whose imputed values are shifted."""
@@ -28,8 +30,8 @@ REACHED = 0.9
 CHANCE = 0.01
 """A share below REACHED passes where fewer than PROBE records could be probed and chance explains it at least so often."""
 
-BATCH = 8
-"""Test records that are predicted alone and together."""
+ALONE, COMPANY = 8, 256
+"""Test records that are predicted again alone, and in one call in other company, at most (of few records half)."""
 
 FALSE_ALARM = 1e-4
 """How often an honest pipeline may fail the audit of permuted labels."""
@@ -122,18 +124,46 @@ def overwritten(cohort: Cohort) -> Cohort:
     return cohort.with_modalities({name: write(series) for name, series in cohort.modalities.items()})
 
 
-def batch_independent(fuser: Fuser, test: Cohort, outputs: np.ndarray, context: Context) -> Audit:
-    """A record predicted alone gets what it got among all test records, up to rounding.
+def batch_independent(
+    twin: Twin,
+    test: Cohort,
+    outputs: np.ndarray,
+    context: Context,
+    *,
+    key: str = "",
+    seconds: float = 0.0,
+    limit: float = math.inf,
+) -> Audit:
+    """Alone, in other company and another order, and after other calls, a record gets what it got among all test records.
 
-    fuser: one that has predicted nothing yet, so that what it remembers of calls shows as well. outputs: of all test records.
+    Up to rounding; of records drawn by the key. twin: of the fuser, made before the stage's first call. outputs: of all test
+    records, in so many seconds. limit: seconds these calls may take; two are always made, one record alone and some in company,
+    and others follow (the next ones in company, then more alone) while one more like the last fits.
     """
-    index = np.unique(np.linspace(0, len(test) - 1, BATCH).astype(int))
-    rows = [np.asarray(fuser.predict(test.take(np.array([i])), context)) for i in index]
-    if strange := {row.shape for row in rows} - {(1, outputs.shape[1])}:
-        return Audit(False, f"the prediction of one record alone has the shape {min(strange)}")
-    alone = np.concatenate(rows)
-    worst = float(np.abs(alone - outputs[index]).max())
-    return Audit(worst <= TOLERANCE[context.precision], f"largest difference {worst:.1e} over {len(index)} records")
+    twin.seconds = seconds
+    most = max(2, min(COMPANY, math.ceil(len(test) / 2)))
+    fits = max(2, int(min(most, limit / 2 * len(test) / max(seconds, 1e-9))))
+    order = sample(test, max(2 * most, ALONE), "fuser", key)
+    first, rest = order[:1], order[1:]
+    one, two = np.concatenate([rest[: fits - 1][::-1], first]), rest[fits - 1 : 2 * fits - 1][::-1]
+    calls = [first, one, *([two] if len(two) > 1 else []), *rest[: ALONE - 1, None]]
+    spent = each = 0.0
+    for number, index in enumerate(calls):
+        if number > 1 and spent + each > limit:
+            break
+        began = time.perf_counter()
+        part = test.take(index)
+        again, problem = twin.ask(part)
+        each = time.perf_counter() - began
+        spent += each
+        how = "alone" if len(index) == 1 else "in other company and order"
+        if problem := problem or broken_array(
+            again, "the output of predict", (len(index), outputs.shape[1]), "n, outputs"
+        ):
+            return Audit(False, f"{how}, {problem}")
+        if by := apart(again, outputs[index], TOLERANCE[context.precision]):
+            return Audit(False, f"{how}, predictions differ by up to {by:.1g}")
+    return Audit(True, "records predicted again, alone and in other company and order, got the same predictions")
 
 
 def at_chance(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Audit:

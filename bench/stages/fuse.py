@@ -10,7 +10,7 @@ import numpy as np
 from bench import seeds
 from bench.cohort import Cohort, Task
 from bench.components import Context
-from bench.contract import broken_predictions, separate
+from bench.contract import broken_predictions
 from bench.errors import PluginError
 from bench.plan import Cell
 from bench.records import Record
@@ -22,6 +22,7 @@ from bench.stages.impute import completed_cohort
 from bench.stages.job import Job, Setup
 from bench.stages.patterns import by_pattern
 from bench.stages.score import defined_scores, score, thresholds
+from bench.stages.twin import LEAST, SHARE, Twin
 from bench.stages.view import View
 from bench.stats import Predictions
 from bench.suite import Split
@@ -48,16 +49,22 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
     fuser.fit(parts["train"], parts["valid"], task, replace(context, notes=notes))
     _synchronise(context.device)
     fitted = time.perf_counter()
-    unused = separate(fuser)
     test = parts["test"].without_targets()
-    began = time.perf_counter()
-    outputs = fuser.predict(test, context)
-    _synchronise(context.device)
-    predicted = time.perf_counter()
-    _require(spec, outputs, task, "test", len(test))
+    with Twin(fuser, spec, context) as twin:
+        began = time.perf_counter()
+        outputs = fuser.predict(test, context)
+        _synchronise(context.device)
+        predicted = time.perf_counter()
+        _require(spec, outputs, task, "test", len(test))
+        valid_outputs = fuser.predict(parts["valid"].without_targets(), context)
+        _require(spec, valid_outputs, task, "valid", len(parts["valid"]))
+        limit = max(SHARE * (fitted - started + predicted - began), LEAST)
+        asked = time.perf_counter()
+        independent = audits.batch_independent(
+            twin, test, outputs, context, key=cell.key, seconds=predicted - began, limit=limit
+        )
+        answered = time.perf_counter()
     truth = parts["test"].targets[task.name]
-    valid_outputs = fuser.predict(parts["valid"].without_targets(), context)
-    _require(spec, valid_outputs, task, "valid", len(parts["valid"]))
     imputer_tags = registry.get("imputer", cell.imputer.name).tags
     found = {
         "scored-once": audits.scored_once(
@@ -66,7 +73,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
         **imputation.audits,
         "imputed-reaches-fuser": audits.imputed_reaches(fuser, test, imputer_tags, context),
         "absent-ignored": audits.absent_ignored(fuser, test, context),
-        "batch-independent": audits.batch_independent(unused, test, outputs, context),
+        "batch-independent": independent,
     }
     decided_at = thresholds(task, parts["valid"].targets[task.name], valid_outputs)
     scores = score(task, truth, outputs, decided_at)
@@ -88,6 +95,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[
             "fit_seconds": fitted - started,
             "predict_seconds": predicted - began,
             "seconds_per_sample": (predicted - began) / len(outputs),
+            "batch_audit_seconds": began - fitted + answered - asked,
             "parameters": float(handed.count(fuser.parameters(), spec)),
         },
         counts={

@@ -22,7 +22,7 @@ import numpy as np
 from bench import arrays, memory
 from bench.cohort import Cohort, Series
 from bench.components import Context, Imputer
-from bench.contract import broken_completion, moved, separate
+from bench.contract import broken_completion, moved
 from bench.errors import PluginError
 from bench.files import is_file_of, replacing
 from bench.plan import Cell
@@ -31,8 +31,9 @@ from bench.registry import Registry, Spec
 from bench.stages import handed
 from bench.stages.imputation_errors import Errors, pack
 from bench.stages.imputation_scores import TERMS, median, record_sums, scores_of
-from bench.stages.imputer_audits import LEAST, SHARE, audit_imputer
+from bench.stages.imputer_audits import audit_imputer
 from bench.stages.job import Job, Setup, completed_file, drawn, errors_file, is_imputed
+from bench.stages.twin import LEAST, SHARE, Twin
 from bench.stages.view import View, view
 from bench.weights import installed, load_into
 
@@ -68,24 +69,23 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
     else:
         imputer.fit(cohort.take(np.flatnonzero(seen.parts == 0)), cohort.take(np.flatnonzero(seen.parts == 1)), context)
     fitted = time.perf_counter()
-    unused = separate(imputer)
     draws = setup.draws if "draws" in spec.tags else 1
-    began = time.perf_counter()
-    completed, all_draws, errors, untouched = _apply(imputer, spec, seen, cohort, draws, context)
-    ended = time.perf_counter()
-    peak = float(memory.peak())
-    used = 1 if all_draws is None else len(next(iter(all_draws.values())))
-    audits = audit_imputer(
-        imputer,
-        unused,
-        spec,
-        cohort,
-        all_draws or {name: values[None] for name, values in completed.items()},
-        context,
-        key=cell.impute_key,
-        seconds=ended - began,
-        limit=max(SHARE * (fitted - started + ended - began), LEAST),
-    )
+    with Twin(imputer, spec, context) as twin:
+        began = time.perf_counter()
+        completed, all_draws, errors, untouched = _apply(imputer, spec, seen, cohort, draws, context)
+        ended = time.perf_counter()
+        peak = float(memory.peak())
+        used = 1 if all_draws is None else len(next(iter(all_draws.values())))
+        audits = audit_imputer(
+            twin,
+            spec,
+            cohort,
+            all_draws or {name: values[None] for name, values in completed.items()},
+            context,
+            key=cell.impute_key,
+            seconds=ended - began,
+            limit=max(SHARE * (fitted - started + ended - began), LEAST),
+        )
     content = pack(errors) if errors else b""
     state = handed.state(imputer.state_dict(), spec, {*cohort.ids.tolist(), *cohort.groups.tolist()})
     about = {

@@ -2,12 +2,12 @@
 
 `imputer-independent`: alone, in other company and another order, and after other calls, a record gets the values it got in
 the stage. `draws-nested`: asked for another number of draws, the first ones are the same. Both up to rounding
-(`bench.contract.TOLERANCE`).
+(`bench.contract.TOLERANCE`). Asked is the twin of the imputer (`bench.stages.twin`), which knows nothing of the stage's calls.
 
-Time. A stage may spend `SHARE` of its own seconds on this, and `LEAST` seconds in any case. Two calls are always made: one
-record alone with another number of draws, and a few in other company; where draws are so dear that this alone would take too
-long, with fewer draws. More follow, up to `ALONE` records, while one more call like the last fits into the time. How many records
-it came to and how long it took stand in the costs, not here: findings shall not differ from run to run.
+Time. A stage may spend `SHARE` of its own seconds on this, and `LEAST` seconds in any case (both of `bench.stages.twin`). Two
+calls are always made: one record alone with another number of draws, and a few in other company; where draws are so dear that
+this alone would take too long, with fewer draws. More follow, up to `ALONE` records, while one more call like the last fits into
+the time. How many records it came to and how long it took stand in the costs, not here: findings shall be the same in every run.
 """
 
 from __future__ import annotations
@@ -18,19 +18,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench import memory, seeds
 from bench.cohort import Cohort
-from bench.components import Context, Imputer, Interrupted
+from bench.components import Context
 from bench.contract import TOLERANCE, apart, broken_completion
-from bench.execute.failure import class_of, text_of
 from bench.records import Audit
 from bench.registry import Spec
+from bench.stages.twin import Twin, sample
 
 ALONE, COMPANY = 16, 64
 """Records that are completed again alone, and in one call in other company, at most (of small cohorts half)."""
-
-SHARE, LEAST = 0.02, 1.0
-"""What the audits may cost: this share of the stage's seconds, or so many seconds where that is less."""
 
 Completed = Mapping[str, np.ndarray]
 """modality -> float32 [draws, n, length, channels]"""
@@ -40,7 +36,7 @@ Completed = Mapping[str, np.ndarray]
 class ImputerAudits:
     """What was found. independent, nested: what differed first, "" where nothing did; records: how many were completed again."""
 
-    imputer: Imputer
+    twin: Twin
     spec: Spec
     cohort: Cohort
     stage: Completed
@@ -77,42 +73,38 @@ class ImputerAudits:
             "draws-nested": nested if self.several else Audit(None, "returns a single draw"),
         }
 
-    def run(self, unused: Imputer, alone: int, seconds: float, key: str) -> None:
-        """Make the calls. unused: the fitted imputer without a call behind it; alone: how many records are completed alone at
-        most; seconds: what the stage's own calls took.
-        """
+    def run(self, alone: int, seconds: float, key: str) -> None:
+        """Make the calls. alone: how many records are completed alone at most; seconds: what the stage's own calls took."""
         if self.spec.randomness == "stochastic":
             return
         most = max(2, min(COMPANY, len(self.cohort) // 2))
-        order = sample(self.cohort, max(most, alone), key)
+        order = sample(self.cohort, max(most, alone), "imputer", key)
         first, rest = order[:1], order[1:]
         draws, other = self._affordable(seconds), (self.draws + 1) // 2 if self.draws > 1 else 1 + self.several
         few = min(draws, other) if draws > 1 else other
-        each = self._again(unused, first, few, "alone") / few * draws
+        each = self._again(first, few, "alone") / few * draws
         company = max(2, int(min((self.limit - self.seconds) / max(each, 1e-9), most)))
-        self._again(
-            self.imputer, np.concatenate([rest[: company - 1][::-1], first]), draws, "in other company and order"
-        )
+        self._again(np.concatenate([rest[: company - 1][::-1], first]), draws, "in other company and order")
         numbers = sorted({1, self.draws - 1, self.draws + 1} - {0, few}) if self.several else []
         further = [(first, number) for number in numbers] + [(record, draws) for record in rest[: alone - 1, None]]
         for record, number in further:
             if self.independent or self.nested or self.seconds + each > self.limit:
                 return
-            each = self._again(unused, record, number, "alone") / number * draws
+            each = self._again(record, number, "alone") / number * draws
 
     def _affordable(self, seconds: float) -> int:
         """With how many draws three records can be completed in the time there is, from the seconds of the stage: 2 at least."""
         three = 3 * seconds / len(self.cohort)
         return self.draws if three <= self.limit else min(self.draws, max(2, int(self.draws * self.limit / three)))
 
-    def _again(self, imputer: Imputer, index: np.ndarray, draws: int, how: str) -> float:
+    def _again(self, index: np.ndarray, draws: int, how: str) -> float:
         """Complete some records again and compare them with what the stage made of them; the seconds that the call took.
 
         Where another number of draws gives other values, the same records with the stage's number of draws tell whether it is
         that number or their company that counts.
         """
         before = self.seconds
-        completed, problem = self._call(imputer, index, draws)
+        completed, problem = self._call(index, draws)
         took = self.seconds - before
         stage = {name: values[:, index] for name, values in self.stage.items()}
         self._seen |= set(index.tolist())
@@ -122,7 +114,7 @@ class ImputerAudits:
         if draws == self.draws:
             self.independent = self.independent or f"{how}, {differs}"
             return took
-        whole, problem = self._call(imputer, index, self.draws)
+        whole, problem = self._call(index, self.draws)
         dependent = problem or self._difference(whole, stage)
         if dependent:
             self.independent = self.independent or f"{how}, {dependent}"
@@ -131,21 +123,13 @@ class ImputerAudits:
             self.nested = self.nested or f"asked for {draws} draws and for {self.draws}, {differs}"
         return took
 
-    def _call(self, imputer: Imputer, index: np.ndarray, draws: int) -> tuple[Completed, str]:
-        """What it gives for these records, or nothing and what is wrong with it."""
+    def _call(self, index: np.ndarray, draws: int) -> tuple[Completed, str]:
+        """What the twin gives for these records, or nothing and what is wrong with it."""
         began = time.perf_counter()
         part = self.cohort.take(index)
-        try:
-            completed = imputer.impute(part, draws, self.context)
-        except Interrupted:
-            raise
-        except Exception as error:
-            if memory.exhausted(error, text_of(error)):
-                raise
-            return {}, f"it raised {class_of(type(error))}"
-        finally:
-            self.seconds += time.perf_counter() - began
-        problem = broken_completion(completed, part, draws if self.several else 1, self.spec.tags)
+        completed, problem = self.twin.ask(part, draws)
+        self.seconds += time.perf_counter() - began
+        problem = problem or broken_completion(completed, part, draws if self.several else 1, self.spec.tags)
         return ({}, problem) if problem else (completed, "")
 
     def _difference(self, one: Completed, two: Completed) -> str:
@@ -159,17 +143,8 @@ class ImputerAudits:
         return ""
 
 
-def sample(cohort: Cohort, most: int, key: str) -> np.ndarray:
-    """Places of up to so many records, at random by the key; after the first one, one record that lacks each modality."""
-    order = seeds.generator(0, "audit", "imputer", key).permutation(len(cohort))
-    lacking = [order[~series.available[order]][:1] for series in cohort.modalities.values()]
-    chosen = np.concatenate([order[:1], *lacking, order]).tolist()
-    return np.array(list(dict.fromkeys(chosen))[:most], int)
-
-
 def audit_imputer(
-    imputer: Imputer,
-    unused: Imputer,
+    twin: Twin,
     spec: Spec,
     cohort: Cohort,
     stage: Completed,
@@ -180,9 +155,10 @@ def audit_imputer(
     limit: float = float("inf"),
     alone: int = ALONE,
 ) -> ImputerAudits:
-    """Audit what an imputer made of a cohort (`stage`, all draws). unused: the imputer as it was fitted, not called since.
+    """Audit what an imputer made of a cohort (`stage`, all draws). twin: made before the first of the stage's calls.
     seconds: what the stage's calls took; limit: what these may take; key: decides the sample.
     """
-    audits = ImputerAudits(imputer, spec, cohort, stage, context, limit)
-    audits.run(unused, alone, seconds, key)
+    twin.seconds = seconds
+    audits = ImputerAudits(twin, spec, cohort, stage, context, limit)
+    audits.run(alone, seconds, key)
     return audits

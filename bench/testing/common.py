@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 
 from bench.cohort import Cohort
-from bench.components import Component, Dataset, Fuser, Imputer, Interrupted, NotFitted, Scenario
-from bench.contract import separate
-from bench.testing.checks import NotReached, Violation, promise, require, require_same, skip
+from bench.components import Component, Context, Dataset, Fuser, Imputer, Interrupted, NotFitted, Scenario
+from bench.stages.twin import Twin
+from bench.testing.checks import NotReached, Skip, Violation, promise, require, require_same, skip
 from bench.testing.subject import Parts, Subject, leaves, mapped, with_values
-from bench.testing.worker import apply_elsewhere
+from bench.testing.worker import apply_elsewhere, audited
 from bench.unfollowed import unfollowed
 
 BASES: dict[str, type[Component[Any]]] = {
@@ -146,10 +146,13 @@ def earlier_calls_have_no_effect(subject: Subject) -> None:
     subject.require_reproducible()
     subject.returned()
     component, test = subject.fit(subject.small), subject.small.test
-    other = separate(component)
-    first = subject.apply(component, test)
-    subject.apply(other, test.take(np.arange(len(test))[-2:]))
-    for again in (subject.apply(other, test), subject.apply(component, test)):
+    with Twin(component, subject.spec, Context()) as twin:
+        first = subject.apply(component, test)
+        twin.ask(test.take(np.arange(len(test))[-2:]).without_targets(), subject.draws)
+        other, problem = twin.ask(test.without_targets(), subject.draws)
+    require(not problem, f"after other calls {problem}")
+    other = other if subject.spec.kind == "imputer" else {"predictions": other}
+    for again in (subject.records_first(other, len(test)), subject.apply(component, test)):
         for name in first:
             require_same(first[name], again[name], f"{name} after other calls", exact=False)
 
@@ -181,9 +184,26 @@ def twice(subject: Subject) -> dict[str, np.ndarray]:
 def same_in_another_process(subject: Subject) -> None:
     """A fresh process, as a worker is, gives the same bits."""
     subject.require_reproducible()
-    here, there = twice(subject), apply_elsewhere(subject)
+    here, (there, _) = twice(subject), elsewhere(subject)
     for name in here:
         require_same(here[name], there[name], f"{name} in another process")
+
+
+def elsewhere(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
+    """What it gives on `small` in another process, and what its audit of independence finds there."""
+    return subject.once("same_in_another_process", lambda: apply_elsewhere(subject))
+
+
+def require_independent(subject: Subject) -> None:
+    """Require the audit of independence of a run to pass, in a process in which no check left anything to remember."""
+    subject.require_reproducible()
+    try:
+        _, found = elsewhere(subject)
+    except NotReached:
+        raise
+    except Skip:
+        _, found = audited(subject)
+    require(not found, found)
 
 
 @promise("imputer", "fuser")

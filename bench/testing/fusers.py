@@ -16,7 +16,7 @@ from bench.stages.audits import REACHED, SHIFT, overwritten
 from bench.stages.score import METRICS
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise, require, require_same, skip
-from bench.testing.common import needs_form, twice, works_on
+from bench.testing.common import needs_form, require_independent, twice, works_on
 from bench.testing.subject import Parts, Subject, each, emptied, with_target
 from bench.testing.toy import TOY_TASKS
 
@@ -34,6 +34,13 @@ def require_form(subject: Subject, cohort: Cohort, result: dict[str, Any], task:
 def output_form(subject: Subject) -> None:
     """`predict` gives a plain array, float32 [n, outputs], finite; probabilities lie in [0, 1], those of classes sum to 1."""
     require_form(subject, subject.data.test, subject.returned())
+
+
+@promise("fuser")
+def batch_independent(subject: Subject) -> None:
+    """Predicted again alone, in other company and another order, or after other calls, a record gets the same prediction."""
+    needs_form(subject, require_form)
+    require_independent(subject)
 
 
 @promise("fuser")

@@ -10,11 +10,10 @@ import numpy as np
 from bench import arrays
 from bench.cohort import Cohort, Series, bin_events
 from bench.components import Context
-from bench.contract import broken_completion, moved, separate
-from bench.stages.imputer_audits import audit_imputer
+from bench.contract import broken_completion, moved
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise, require, require_same, skip
-from bench.testing.common import needs_form, works_on
+from bench.testing.common import needs_form, require_independent, works_on
 from bench.testing.subject import Parts, Subject, each, emptied, parts, with_values
 
 
@@ -44,12 +43,8 @@ def observed_untouched(subject: Subject) -> None:
 @promise("imputer")
 def imputer_independent(subject: Subject) -> None:
     """Completed again alone, in other company and another order, or after other calls, a record gets the same values."""
-    subject.require_reproducible()
     needs_form(subject, require_form)
-    fitted, test = subject.fit(subject.small), subject.small.test
-    unused, stage = separate(fitted), subject.raw(fitted, subject.small.test)
-    found = audit_imputer(fitted, unused, subject.spec, test, stage, Context(), alone=4)
-    require(not found.independent, found.independent)
+    require_independent(subject)
 
 
 @promise("imputer")

@@ -1,4 +1,4 @@
-"""Fit and apply a component in a fresh process, and hand its result back as safetensors (no pickle)."""
+"""Fit, apply and audit a component in a fresh process, and hand its result back as safetensors (no pickle)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,35 @@ import msgspec
 import numpy as np
 
 from bench import arrays
+from bench.components import Context
 from bench.registry import Spec
+from bench.stages.audits import batch_independent
+from bench.stages.imputer_audits import audit_imputer
+from bench.stages.twin import Twin
 from bench.testing.checks import require, skip
 
 if TYPE_CHECKING:
     from bench.testing.subject import Subject
 
 
-def apply_elsewhere(subject: Subject) -> dict[str, np.ndarray]:
-    """What the subject gives for the test part of `small` when fitted in another process.
+def audited(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
+    """What a component that is fitted now gives for the test part of `small`, and what its audit of independence finds in it.
+
+    The audit is that of a run (`imputer-independent`, `batch-independent`); "" where it passes.
+    """
+    test, context = subject.small.test.without_targets(), Context()
+    component = subject.fit(subject.small)
+    with Twin(component, subject.spec, context) as twin:
+        raw = subject.raw(component, subject.small.test)
+        result = subject.records_first(raw, len(test))
+        if subject.spec.kind == "imputer":
+            return result, audit_imputer(twin, subject.spec, test, raw, context, alone=4).independent
+        found = batch_independent(twin, test, raw["predictions"], context)
+        return result, "" if found.passed else found.detail
+
+
+def apply_elsewhere(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
+    """The same as `audited`, in another process, in which nothing was called before.
 
     Skips when the parameter struct cannot be found by its name. Another hash seed is used there, so that an order of
     sets or a `hash(...)` that decides a result shows.
@@ -55,7 +75,8 @@ def apply_elsewhere(subject: Subject) -> dict[str, np.ndarray]:
     )
     last = done.stderr.strip().splitlines()[-1:] or ["no message"]
     require(done.returncode == 0, f"it fails in another process: {last[0]}")
-    return arrays.read(Path(job["out"]))[0]
+    result, metadata = arrays.read(Path(job["out"]))
+    return result, metadata["audit"]
 
 
 def main() -> None:
@@ -69,7 +90,8 @@ def main() -> None:
         job["kind"], job["name"], job["path"], params, tags=frozenset(job["tags"]), test_params=job["test_params"]
     )
     subject = Subject(spec)
-    arrays.write(Path(job["out"]), subject.apply(subject.fit(subject.small), subject.small.test))
+    result, audit = audited(subject)
+    arrays.write(Path(job["out"]), result, {"audit": audit})
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def test_an_imputer_that_does_not_stop_and_go_on_is_caught(name: str) -> None:
     [
         ("IgnoresImputed", {"imputed_values_reach"}),
         ("IgnoresOneModality", {"every_modality_reaches"}),
-        ("StandardisesBatch", {"other_records_have_no_effect", "same_alone_or_together"}),
+        ("StandardisesBatch", {"other_records_have_no_effect", "same_alone_or_together", "batch_independent"}),
         ("InfersAbsence", {"absent_modality_ignored", "absent_modality_not_learnt"}),
         ("LearnsFromAbsence", {"absent_modality_not_learnt"}),
         ("PeeksAtTargets", {"targets_unseen"}),

@@ -44,6 +44,24 @@ class AroundParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     beacon: str = ""
 
 
+PLACES = ("instance", "locked", "class", "module", "cache", "closure", "library")
+"""Where `bench_toy.memories` may remember."""
+
+
+class MemoryParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """where: it remembers, see `bench_toy.memories`; once: the first call alone, not each record's; variant: means nothing."""
+
+    where: str = "instance"
+    once: bool = False
+    variant: int = 0
+
+
+class CopyParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """share: of the records that get their neighbour's prediction."""
+
+    share: float = 0.2
+
+
 DRAWING = ("Draws", "BatchMean", "Unnested", "Moves", "Spills", "Masks")
 LIARS = {
     "honest": "Draws", "batchmean": "BatchMean", "unnested": "Unnested", "moves": "Moves", "spills": "Spills",
@@ -79,6 +97,15 @@ def bench_register(registry):
         "around", "bench_toy.parts:Around", params=AroundParams, tags=("draws",), randomness="seeded", seconds=0.1,
         summary="draws around the training mean",
     )  # fmt: skip
+    registry.imputer(
+        "remembers", "bench_toy.memories:Remembers", params=MemoryParams, seconds=0.01, summary="answers from memory"
+    )
+    registry.fuser(
+        "recalls", "bench_toy.memories:Recalls", params=MemoryParams, seconds=0.01, summary="answers from memory"
+    )
+    registry.fuser(
+        "copies", "bench_toy.memories:Copies", params=CopyParams, seconds=0.01, summary="copies the neighbour's row"
+    )
     for name, attribute in LIARS.items():
         kind = registry.imputer if attribute in DRAWING else registry.fuser
         declared = {"tags": ("draws",), "randomness": "seeded"} if attribute in DRAWING else {}
