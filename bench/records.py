@@ -103,7 +103,8 @@ class Record(msgspec.Struct, kw_only=True):
                 value that was imputed there.
     audits:     by name; see docs/results.md.
     costs:      seconds (impute, fit, predict), seconds_per_sample, parameters and peak_memory_bytes of the fuser; of the
-                imputer: impute_seconds_per_draw (per record and draw), imputer_parameters, impute_peak_memory_bytes, draws.
+                imputer: impute_seconds_per_draw (per record and draw), imputer_parameters, impute_peak_memory_bytes, draws; of
+                audits of independence: batch_audit_seconds, impute_audit_seconds, impute_audit_records.
     counts:     train, valid, test records of the task, positives, left out (ineligible or unknown outcome); under a split by
                 record also how many patients stand on both sides; without_NAME where nobody has the modality NAME of its set.
     provenance: versions, revision, device, precision, manifest digest, split, command (data.root redacted on export).

@@ -115,6 +115,19 @@ def test_where_no_twin_can_be_made_the_audit_does_not_pass_and_says_what_to_do(w
     assert "__getstate__" in found.detail
 
 
+def test_where_the_system_refuses_another_process_by_fork_a_fresh_one_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise BlockingIOError("no more processes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fork", refused)
+        fuser = Recalls(MemoryParams(where="constants"))
+        fuser.fit(FILLED, FILLED, TOY_TASK, Context())
+        twin = Twin(fuser, FUSER, Context())
+    with twin:
+        assert batch_independent(twin, FILLED, fuser.predict(FILLED, Context()), Context()).passed is True
+
+
 class Threads(Recalls):
     """Works in no process but the one that fitted it and fresh ones, as libraries with threads of their own do."""
 

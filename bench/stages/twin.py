@@ -109,6 +109,7 @@ class Twin:
         return None, f"{problem}; {no_twin}" if problem else no_twin
 
     def _split(self, component: Imputer | Fuser, context: Context) -> None:
+        """Fork a process that holds the component. Where the system refuses another process, none is there."""
         here, there = multiprocessing.Pipe()
         quiet = replace(self._context, should_stop=context.should_stop)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
@@ -116,6 +117,11 @@ class Twin:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # of threads, none of which the child needs
                 pid = os.fork()
+        except OSError:
+            here.close()
+            there.close()
+            return
+        else:
             if not pid:
                 try:
                     here.close()
