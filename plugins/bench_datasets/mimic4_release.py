@@ -62,7 +62,7 @@ are whole, `bench data verify` says.
 def release(root: Path, params: Mimic4Params) -> str:
     """ "MIMIC-IV demo 2.2" where its tables are the published files. "MIMIC-IV 2.2" or "MIMIC-IV 3.1", followed by `BY_COUNTS`,
     where every table that is counted has the rows of that release: more cannot be known of them here. Tables with the rows of
-    the demo that are not its files are of an unknown release, which then says what it looks like. Empty for any other tables,
+    the demo that are not its files are called by that name with which tables are not as published. Empty for any other tables,
     a part of a release included, and for damaged ones, which the reader refuses.
     """
     tables = find(root, params).tables
@@ -82,8 +82,8 @@ def _told(name: str, tables: Mapping[str, Path]) -> str:
     if name not in SHA256:
         return f"MIMIC-IV {name}{BY_COUNTS}"
     other = [table for table in TABLES if content_digest(tables[table]) != SHA256[name][table]]
-    looks = f"looks like MIMIC-IV {name} by its counts, but its contents differ or were saved anew: {', '.join(other)}"
-    return f"unknown release ({looks})" if other else f"MIMIC-IV {name}"
+    not_published = f" by its counts, but not as published: {', '.join(other)}"
+    return f"MIMIC-IV {name}{not_published if other else ''}"
 
 
 def _rows(path: Path) -> int:

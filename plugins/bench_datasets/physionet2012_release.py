@@ -49,8 +49,8 @@ _DAMAGED = (
 def release(root: Path, params: Physionet2012Params) -> str:
     """For example "PhysioNet 2012 set a" or "PhysioNet 2012 sets a, b", where the contents are those that were published, in
     whatever form they were saved since. Behind a set that is not whole stands how many records it has; of a set whose digest is
-    not known, that its records were counted alone. A set that has the records of a published one, but says anything else, is of
-    an unknown release, which then says what it looks like. Empty where a file is damaged, which the reader refuses.
+    not known, that its records were counted alone. A set that has the records of a published one, but says anything else, is
+    called by that name with what differs. Empty where a file is damaged, which the reader refuses.
     """
     names, others = [], {}
     try:
@@ -74,7 +74,7 @@ def release(root: Path, params: Physionet2012Params) -> str:
         f"{f'are those of set {other}' if other else 'differ'}"
         for name, other in others.items()
     ]
-    return f"unknown release (looks like {told} by its counts, but {' and '.join(reasons)})"
+    return f"{told} by its counts, but {' and '.join(reasons)}"
 
 
 def _other(each: SetFiles, records: Mapping[str, bytes]) -> str | None:
