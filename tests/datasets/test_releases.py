@@ -202,7 +202,7 @@ def test_the_sets_at_hand_are_those_that_were_published(data_root: Path, tmp_pat
     died = next(number for number, line in enumerate(lines) if line.rstrip().endswith(",1"))
     lines[died] = re.sub("1(?=\\s*$)", "0", lines[died])
     (here / "Outcomes-a.txt").write_text("".join(lines))
-    assert told(tmp_path).endswith("set a by its counts, but its contents differ)")
+    assert told(tmp_path).endswith("set a by its counts, but its contents differ")
     with tarfile.open(base / "set-a.tar.gz") as archive:
         records = {Path(m.name).stem: archive.extractfile(m).read() for m in archive if m.isfile()}
     said = (base / "Outcomes-a.txt").read_text()
