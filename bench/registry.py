@@ -23,7 +23,7 @@ import bench
 from bench import owned
 from bench.clean import line
 from bench.errors import SLIP, BenchError, PluginError, UsageError, unknown
-from bench.guard import loading, said_by, said_of
+from bench.guard import loading, said_by, said_of, trial
 from bench.hooks import Hooks
 
 Kind = Literal["dataset", "scenario", "imputer", "fuser"]
@@ -299,10 +299,14 @@ class Registry:
         """
         self._take(label, lambda: module)
 
-    def _take(self, label: str, load: Callable[[], Any], advice: str = "") -> None:
-        """`register_plugin` for a module that is still to be loaded. advice: how to do without it, if that takes long."""
+    def _take(self, label: str, load: Callable[[], Any], advice: str = "", first: bool = False) -> None:
+        """`register_plugin` for a module that is still to be loaded. advice: how to do without it, if that takes long; first:
+        try it in a copy of this process before.
+        """
         before, self._plugin = dict(self._specs), label
         try:
+            if first and (ended := trial(f"plugin {label}", lambda: self._register(label, load()), advice)):
+                raise PluginError(f"{ended}; mend or uninstall it")
             with loading(f"plugin {label}", advice):
                 self._register(label, load())
             if any(self._specs.get(key) is not spec for key, spec in before.items()):
@@ -329,13 +333,14 @@ class Registry:
 WITHOUT = "; to do without it, name in BENCH_PLUGINS the plugins to load (see docs/plugins.md)"
 
 
-def discover() -> Registry:
+def discover(tried: bool = False) -> Registry:
     """A registry filled from every installed plugin (entry-point group `bench`), each inside its own guard.
 
     Those of the distribution that owns `bench` come first: whatever others are called and declare, a name of ours is ours. Where
     one of them cannot be loaded, no others are, since their names would be free.
 
     BENCH_PLUGINS, where set, is a comma-separated list of entry-point names to load; others are left out.
+    tried: load those of others in a copy of this process first (`bench.guard.trial`), so that none can end it or hold it up.
     """
     registry = Registry()
     only = os.environ.get("BENCH_PLUGINS")
@@ -353,7 +358,7 @@ def discover() -> Registry:
             reason = f"not loaded, since {registry.broken[0].plugin} of the harness itself could not be"
             registry.broken.append(Broken(owned.label(entry), reason))
         else:
-            registry._take(owned.label(entry), entry.load, WITHOUT)
+            registry._take(owned.label(entry), entry.load, WITHOUT, first=tried)
     registry.broken += [Broken(plugin, reason) for plugin, reason in found.refused]
     for entry in found.ours:
         if not wanted(entry):

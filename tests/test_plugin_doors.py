@@ -232,6 +232,71 @@ def test_however_a_plugin_ends_the_command_goes_on_without_it(bench, where, code
     assert said.err.count("warning: plugin strangers:ends was left out: ") == 1
 
 
+ENDS_ALL = {
+    "os._exit(0)": "(exit code 0)",
+    "os._exit(10)": "(exit code 10)",
+    "os.kill(os.getpid(), 9)": "(Killed)",
+    "os.kill(os.getpid(), 11)": "(Segmentation fault)",
+    "os.abort()": "(Aborted)",
+    "import ctypes; ctypes.string_at(0)": "(Segmentation fault)",
+    "import ctypes; ctypes.CDLL(None).exit(0)": "(exit code 0)",
+}
+"""What no process outlives, and what is said of it."""
+
+
+@pytest.mark.parametrize("where", ["import", "hook"])
+@pytest.mark.parametrize("code", ENDS_ALL)
+def test_a_plugin_that_ends_the_process_ends_a_copy_of_it_alone_and_is_named(tmp_path, where, code):
+    source = "import os\n" + (code if where == "import" else PLUGIN + f"    {code}\n")
+    site = install(tmp_path / "site", "strangers", {"ends": "ends"}, modules={"ends.py": source})
+    done = command("list", "imputers", site=site, folder=tmp_path)
+    assert done.returncode == 0
+    assert "locf" in done.stdout
+    how = f"it ended the process while it was loaded {ENDS_ALL[code]}"
+    assert done.stderr.splitlines() == [f"warning: plugin strangers:ends was left out: {how}; mend or uninstall it"]
+    done = command("show", "nowhere", site=site, folder=tmp_path)
+    assert done.returncode == 2
+    assert "strangers:ends: it ended the process" in done.stderr.splitlines()[-1]
+
+
+HANGS = ("import time\nwhile True: time.sleep(1)", "while True: pass", "import ctypes; ctypes.PyDLL(None).pause()")
+"""Calls that never return: that wait, that work, and that hold the lock of the interpreter, so that no thread of it goes on."""
+
+COMMAND = "import sys\nfrom bench import guard\nguard.PATIENCE, guard.LONGEST = 0.5, float(sys.argv.pop(1))\n"
+COMMAND += "from bench.start import main\nmain()\n"
+
+
+def waiting(longest: str, code: str, folder: Path) -> subprocess.Popen[str]:
+    """`bench list imputers` with a plugin that never returns, and this patience."""
+    site = install(folder / "site", "strangers", {"hangs": "hangs"}, modules={"hangs.py": code})
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BENCH_")} | {"PYTHONPATH": site}
+    line = [sys.executable, "-c", COMMAND, longest, "list", "imputers"]
+    return subprocess.Popen(line, cwd=folder, env=environment, text=True, stdout=-1, stderr=-1)
+
+
+@pytest.mark.parametrize("code", HANGS)
+def test_a_plugin_that_never_returns_is_named_and_left_out(tmp_path, code):
+    process = waiting("1.0", code, tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "locf" in out
+    assert [line.partition(" after")[0] for line in err.splitlines() if "strangers" in line] == [
+        "still loading plugin strangers:hangs",
+        "warning: plugin strangers:hangs was left out: it was not loaded within 1 s; mend or uninstall it",
+    ]
+
+
+@pytest.mark.parametrize("code", HANGS)
+def test_ctrl_c_stops_the_wait_for_a_plugin(tmp_path, code):
+    process = waiting("100", code, tmp_path)
+    assert process.stderr is not None
+    assert any("still loading plugin strangers:hangs" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert err == "bench: stopped by Ctrl-C; the same command goes on\n"
+
+
 PRINTS = 'import os, sys\nprint("printed")\nos.write(1, b"beneath\\n")\n'
 PRINTS += 'sys.stdout.write("written")\nsys.__stdout__.write("kept")\n'
 

@@ -192,7 +192,7 @@ def components() -> Registry:
     """All components by name, for a command that speaks of one; says on stderr which plugins were left out."""
     from bench.registry import discover
 
-    registry = discover()
+    registry = discover(tried=True)
     for broken in registry.broken:
         say(f"warning: plugin {broken.plugin} was left out: {broken.reason}")
     return registry
