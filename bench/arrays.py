@@ -1,18 +1,26 @@
-"""Named arrays in safetensors files: written whole, read memory-mapped without copying, checked, never a pickle."""
+"""Named arrays in safetensors files: written whole, read memory-mapped without copying, checked, never a pickle. And .npz files
+read within bounds (`npz`)."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from bench.errors import StorageError
 from bench.files import replacing, state_of
+from bench.json_file import check_count
+
+if TYPE_CHECKING:
+    from numpy.lib.npyio import NpzFile
 
 _DTYPES = {
     "BOOL": np.bool_,
@@ -32,7 +40,7 @@ _ABOUT = "gapbench"
 """The one entry of the file's own metadata, since the library writes several in no fixed order: JSON of format, digest, ours."""
 
 LONGEST_HEADER = 100_000_000
-"""Bytes, as in the safetensors format."""
+"""Bytes, as in the safetensors format. How many values they may hold, `bench.json_file` says."""
 
 FORMAT = 2
 """Of what the harness keeps in such files. Format 1 has no checksum of the metadata; it is still read. A file of any other format
@@ -91,6 +99,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int, int]:
             if length > LONGEST_HEADER:
                 raise ValueError(f"the header is longer than {LONGEST_HEADER // 10**6} MB")
             text = file.read(length)
+            check_count(text)
             header = json.loads(text)
         if not text.rstrip(b" ").endswith(b"}"):
             raise ValueError("the header is not padded with spaces")
@@ -99,7 +108,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int, int]:
                 _check_entry(entry, size - 8 - length)
     except FileNotFoundError:
         raise Damaged(path, "is gone") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, msgspec.DecodeError) as error:
         raise Damaged(path, f"is not a complete safetensors file ({error})") from error
     except OSError as error:
         raise Damaged(path, f"cannot be read ({error.strerror or error})") from error
@@ -182,3 +191,19 @@ def read(path: Path, key: str = "") -> tuple[dict[str, np.ndarray], dict[str, st
             raise Damaged(path, "was changed since it was written: its digest does not match")
         _checked.add(mark)
     return arrays, about
+
+
+@contextlib.contextmanager
+def npz(file: Path | IO[bytes], most: int) -> Iterator[NpzFile]:
+    """The arrays of an .npz file whose members are `most` bytes together, at most, once they are unpacked. Nothing is unpickled.
+
+    Raises ValueError for more, and what `numpy` and `zipfile` raise for a damaged file. No member gives more than it says.
+    """
+    with zipfile.ZipFile(file) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > most:
+        raise ValueError(f"it would unpack to {unpacked:,} bytes; at most {most:,} are read")
+    if not isinstance(file, Path):
+        file.seek(0)
+    with np.load(file, allow_pickle=False) as stored:
+        yield stored

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bench.errors import DataError
-from bench.files import replacing, sweep, write_bytes
+from bench.files import read_bytes, replacing, sweep, write_bytes
 from bench.registry import MARK, Spec
 from bench.sealed import seal, unseal
 
@@ -118,7 +118,7 @@ def check_kept(found: Located, digest: str, cache: Path) -> None:
     names = sorted(str(file.absolute().relative_to(root)) for file in found.files)
     remembered = cache / "kept" / f"{_short([str(root)])}-{_short(names)}.json"
     try:
-        known = msgspec.json.decode(unseal(remembered.read_bytes()), type=str)
+        known = msgspec.json.decode(unseal(read_bytes(remembered, 2**20)), type=str)
     except (OSError, ValueError, msgspec.MsgspecError):
         known = ""
     if known and known != digest:

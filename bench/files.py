@@ -89,6 +89,15 @@ def write_text(path: Path, content: str) -> None:
     write_bytes(path, content.encode())
 
 
+def read_bytes(path: Path, most: int) -> bytes:
+    """The content of a file. Raises OSError, also where it has more than `most` bytes; no more than these are ever read."""
+    with path.open("rb") as stream:
+        content = stream.read(most + 1) if os.fstat(stream.fileno()).st_size <= most else None
+    if content is None or len(content) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most // 2**20:,} MiB, the most that is read", str(path))
+    return content
+
+
 def is_file_of(path: Path, digest: str) -> bool:
     """Whether a file is there and has that SHA-256."""
     try:

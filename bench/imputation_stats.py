@@ -18,7 +18,7 @@ from bench import seeds
 from bench.records import ImputationStatistics, Interval, Method, TableStatistics
 from bench.stages.imputation_errors import Errors
 from bench.stages.imputation_scores import metric
-from bench.stats import paired, resamples_for, spread, too_few, weights_of
+from bench.stats import paired, resamples_for, spread, too_few, too_many, weights_of
 
 METRICS = ("mae", "rmse", "crps")
 """Scores with an interval; the first is the one that imputers are compared by."""
@@ -58,6 +58,9 @@ def _table(
         return
     pairs = list(combinations(range(len(methods)), 2))
     resamples = resamples_for(len(pairs), least, alpha)
+    if many := too_many(len(METRICS) * resamples, len(methods), len(pairs), alpha):
+        made.tables.append(replace(about, resamples=resamples, reason=many))
+        return
     place = ("imputation", first.modalities, first.scenario)
     scores, drawn, groups = _resample([found[method] for method in methods], resamples, (seed, *place))
     usable = np.isfinite(drawn[0]).all(axis=0)

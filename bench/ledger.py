@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench.errors import StorageError
-from bench.files import is_file_of, storage, sweep, write_bytes
+from bench.files import is_file_of, read_bytes, storage, sweep, write_bytes
+from bench.json_file import decoded
 from bench.names import check
 from bench.records import SCHEMA, Coordinates, Export, Record, Statistics, check_names, encode_record
 from bench.sealed import seal, unseal
@@ -36,6 +37,13 @@ if TYPE_CHECKING:
     from bench.stats import Predictions
 
 _encoder = msgspec.json.Encoder(order="deterministic")
+
+
+LARGEST_DOCUMENT, LARGEST_ARRAYS = 64 * 2**20, 256 * 2**20
+"""Bytes that are read of a JSON document (of a cell, a plan, statistics), and of a file of arrays."""
+
+_export = msgspec.json.Decoder(Export)
+_statistics = msgspec.json.Decoder(Statistics)
 
 
 class Ledger:
@@ -94,7 +102,7 @@ class Ledger:
         """
         path = self._path(record.key).with_suffix(".npz")
         try:
-            content = path.read_bytes()
+            content = read_bytes(path, LARGEST_ARRAYS)
         except OSError as error:
             raise StorageError(
                 f"the predictions {path} cannot be read ({error.strerror}); run the cell again"
@@ -126,7 +134,7 @@ class Ledger:
         from bench.stages.imputation_errors import unpack
 
         try:
-            content = self._errors_path(record.imputation_errors).read_bytes()
+            content = read_bytes(self._errors_path(record.imputation_errors), LARGEST_ARRAYS)
             return unpack(content) if hashlib.sha256(content).hexdigest() == record.imputation_errors else None
         except (OSError, ValueError, KeyError, StorageError):
             return None
@@ -162,7 +170,7 @@ class Ledger:
             if wanted is not None and key not in wanted:
                 continue
             try:
-                record = decoder.decode(unseal(Path(path).read_bytes()))
+                record = decoded(unseal(read_bytes(Path(path), LARGEST_DOCUMENT)), decoder)
             except (OSError, ValueError, msgspec.MsgspecError):
                 record = None
             if record is None or record.key != key or record.schema != SCHEMA:
@@ -193,7 +201,7 @@ class Ledger:
         if not path.is_file():
             return None
         try:
-            return check_names(msgspec.json.decode(unseal(path.read_bytes()), type=Export), str(path))
+            return check_names(decoded(unseal(read_bytes(path, LARGEST_DOCUMENT)), _export), str(path))
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             raise StorageError(
                 f"{path} was written by another version or is damaged ({error}); run the suite again"
@@ -212,7 +220,7 @@ class Ledger:
         if not path.is_file():
             return None
         try:
-            return msgspec.json.decode(unseal(path.read_bytes()), type=Statistics)
+            return decoded(unseal(read_bytes(path, LARGEST_DOCUMENT)), _statistics)
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             raise StorageError(
                 f"the statistics {path} were written by another version or are damaged ({error})"
@@ -232,11 +240,10 @@ def pack(predictions: Predictions) -> bytes:
 
 def unpack(content: bytes) -> Predictions:
     """The reverse of `pack`. Never unpickles: ValueError for content that would have to be."""
-    import numpy as np
-
+    from bench.arrays import npz
     from bench.stats import Predictions
 
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    with npz(io.BytesIO(content), len(content)) as arrays:
         return Predictions(**{name: arrays[name] for name in ("ids", "groups", "truth", "outputs")})
 
 

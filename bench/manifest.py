@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import DataError
-from bench.files import remember_digest, state_of, write_text
+from bench.files import read_bytes, remember_digest, state_of, write_text
 
 READ_ALWAYS = 256 * 2**20
 """Bytes that are read rather than trusted."""
@@ -69,7 +69,7 @@ def _content(file: Path, cache: Path | None) -> str:
 def _recall(remembered: Path, signature: str) -> str:
     """The digest that was remembered; empty when there is none or what stands there was damaged."""
     try:
-        content, check = remembered.read_text(encoding="ascii").split()
+        content, check = read_bytes(remembered, 2**20).decode("ascii").split()
     except (OSError, ValueError):
         return ""
     return content if check == _check(signature, content) else ""

@@ -75,7 +75,10 @@ def plan(
     sets = {name: _members(name, request, dataset) for name in suite.grid.modalities}
     asked_for = math.prod(map(len, (suite.grid.task, sets, *axes.values(), suite.grid.seed)))
     if asked_for > MOST_CELLS:
-        raise UsageError(f"the grid has {asked_for:,} cells; at most {MOST_CELLS:,} are accepted: run it in parts")
+        raise UsageError(
+            f"the grid has {asked_for:,} cells; at most {MOST_CELLS:,} are accepted: run it in parts, "
+            "with fewer values of an axis at a time, for example seed=0..9"
+        )
     cells = []
     grid = itertools.product(suite.grid.task, sets, axes["scenario"], axes["imputer"], axes["fuser"])
     for task, modalities, scenario, imputer, fuser in grid:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from bench.files import write_text
+from bench.files import read_bytes, write_text
 from bench.identity import digest, sources
 from bench.records import Export, Published
 from bench.registry import BY_COUNTS, Spec
@@ -30,7 +30,7 @@ def release_of(spec: Spec, params: msgspec.Struct, root: Path, synthetic: bool, 
     key = digest([sources(spec.release.partition(":")[0])[0], manifest, msgspec.to_builtins(params)])
     path = cache / "releases" / f"{key}.json"
     try:
-        known = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        known = msgspec.json.decode(read_bytes(path, 2**20), type=dict[str, str])
         if known.get("check") == digest([key, known.get("release")]):
             return known["release"]
     except (OSError, msgspec.MsgspecError):

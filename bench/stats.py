@@ -45,6 +45,10 @@ _CHUNK = 5_000_000
 """Weights held at once (records x resamples, float32): 20 megabytes, and rows long enough to be added quickly."""
 
 
+MOST_DRAWN = 80_000_000
+"""Scores of resamples held at once (methods x resamples, float64): 640 megabytes, and as much again where some are left out."""
+
+
 @dataclass(frozen=True)
 class Predictions:
     """What one cell predicted for the test part.
@@ -142,6 +146,9 @@ def _compute_table(
 
     pairs = list(combinations(range(len(methods)), 2))
     resamples = resamples_for(len(pairs), statistics.resamples, statistics.alpha)
+    if many := too_many(resamples, len(methods), len(pairs), statistics.alpha):
+        statistics.tables.append(replace(about, resamples=resamples, reason=many))
+        return
     scores, drawn, groups = _resample(cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, *table))
     about = replace(about, groups=groups, resamples=resamples, left_out=resamples - drawn.shape[1])
     if lacking := _lacking(about, scores, statistics.alpha):
@@ -164,6 +171,14 @@ def too_few(groups: int, alpha: float) -> str:
     """
     least = next(count for count in range(1, 1100) if 2.0 ** (1 - count) < alpha)
     return f"not compared: {groups} test group{'s' * (groups != 1)}, at least {least} are needed" * (groups < least)
+
+
+def too_many(resamples: int, methods: int, pairs: int, alpha: float) -> str:
+    """Why so many resamples of so many methods are not drawn, in words; "" where they are."""
+    return (
+        f"not compared: {pairs:,} pairs at level {alpha:g} need {resamples:,} resamples of {methods:,} methods, and "
+        f"{MOST_DRAWN:,} scores are held at most; raise stats.alpha, lower stats.resamples or compare fewer methods"
+    ) * (resamples * methods > MOST_DRAWN)
 
 
 def _lacking(about: TableStatistics, scores: np.ndarray, alpha: float) -> str:
@@ -233,6 +248,8 @@ def _compute_gains(
     if not cells or _differing(cells):
         return
     resamples = resamples_for(len(wanted), statistics.resamples, statistics.alpha)
+    if too_many(resamples, len(methods), len(wanted), statistics.alpha):
+        return
     scores, drawn, groups = _resample(
         cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, place[0], "gains", place[1])
     )
@@ -285,16 +302,17 @@ def _resample(
     draws = max(1, len(shared) - 1)
     picked = seeds.generator(seed, "bootstrap", "seeds", *table).integers(0, len(shared), (resamples, draws))
     shares = np.stack([(picked == place).mean(axis=1) for place in range(len(shared))], axis=1)
-    drawn = np.zeros((resamples, len(methods)))
+    drawn = np.zeros((len(methods), resamples))
     start = 0
     for weights in weights_of(group_of, len(names), resamples, seeds.generator(seed, "bootstrap", "groups", *table)):
         part = slice(start, start + weights.shape[1])
         values = {signature: evaluate(weights) for signature, evaluate in evaluators.items()}
         for index, row in enumerate(which):
             for place, signature in enumerate(row):
-                drawn[part, index] += shares[part, place] * values[signature]
+                drawn[index, part] += shares[part, place] * values[signature]
         start = part.stop
-    return scores, np.ascontiguousarray(drawn[np.isfinite(drawn).all(axis=1)].T), len(names)
+    usable = np.isfinite(drawn).all(axis=0)
+    return scores, drawn if usable.all() else drawn[:, usable], len(names)
 
 
 def weights_of(group_of: np.ndarray, groups: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -168,6 +168,7 @@ def read(path: Path) -> Weights:
         raise UsageError(f"there are no weights at {path}; see what is installed with: bench weights list")
     again = "get the file again from where it came from"
     try:
+        arrays.metadata(path)  # before a file of any size is gone through
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         state, metadata = arrays.read(path)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bench import stats
 from bench.records import Comparison, Method, Statistics, TaskSummary
 from bench.stages.score import METRICS
-from bench.stats import Predictions, compute, holm, resamples_for, resolution_floor, tie_groups, too_few
+from bench.stats import Predictions, compute, holm, resamples_for, resolution_floor, tie_groups, too_few, too_many
 from bench.weighted import WEIGHTED, evaluator
 
 TABLE = ("ihm", "all", "natural")
@@ -400,3 +400,25 @@ def test_values_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="alpha"):
         compute({}, [IHM], alpha=0)
     assert compute({}, [TaskSummary("ihm", "binary", ("auroc",))]).tables == []
+
+
+@given(st.integers(1, 10**6), st.integers(2, 200), st.sampled_from([0.0001, 0.001, 0.05, 0.5]))
+def test_however_many_resamples_are_asked_for_what_is_held_is_bounded(least: int, methods: int, alpha: float) -> None:
+    pairs = methods * (methods - 1) // 2
+    resamples = resamples_for(pairs, least, alpha)
+    refused = too_many(resamples, methods, pairs, alpha)
+    assert bool(refused) == (resamples * methods * 8 > 640_000_000)
+    if (least, alpha) == (1000, 0.05):
+        assert bool(refused) == (methods > 126)
+
+
+@pytest.mark.parametrize(("resamples", "alpha"), [(10**6, 0.05), (1000, 0.0001)])
+def test_a_table_that_would_hold_too_much_says_so_at_once_and_has_no_statistics(resamples: int, alpha: float) -> None:
+    rng = np.random.default_rng(0)
+    ids, truth = np.arange(60).astype(str), np.repeat([0, 1], 30).astype(np.float32)
+    cells = {
+        method(f"m{number}"): {1: Predictions(ids, ids, truth, rng.random((60, 1), np.float32))} for number in range(90)
+    }
+    made = compute(cells, [IHM], resamples=resamples, alpha=alpha)
+    assert not made.comparisons
+    assert "scores are held at most; raise stats.alpha, lower stats.resamples or compare fewer" in made.tables[0].reason

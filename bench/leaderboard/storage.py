@@ -17,11 +17,15 @@ import msgspec
 
 from bench.clean import json_text
 from bench.errors import StorageError
-from bench.files import write_bytes
+from bench.files import read_bytes, write_bytes
+from bench.json_file import check_count, decoded
 from bench.records import SCHEMA, Export, Record, check_names, shareable
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(Export)
+
+LARGEST = 128 * 2**20
+"""Bytes of an export: some 20,000 cells with their comparisons."""
 
 _SEALED = re.compile(rb'\{\n"sha256": "([0-9a-f]{64})",\n(.*)', re.DOTALL)
 _UNSEALED = b'{\n"schema": '
@@ -37,8 +41,9 @@ _MAYBE_HUGE = re.compile(rb"[eE]\+?[1-9]\d\d|\d{100}")
 def _huge(value: Any) -> Iterator[float]:
     if isinstance(value, float | int) and not -HUGE <= value <= HUGE:
         yield value
-    elif isinstance(value, dict | list | tuple):
-        for inner in value.values() if isinstance(value, dict) else value:
+    elif isinstance(value, dict | list | tuple | msgspec.Struct):
+        inside = msgspec.structs.astuple(value) if isinstance(value, msgspec.Struct) else value
+        for inner in inside.values() if isinstance(inside, dict) else inside:
             yield from _huge(inner)
 
 
@@ -46,9 +51,23 @@ class _Schema(msgspec.Struct):
     schema: int
 
 
+_schema = msgspec.json.Decoder(_Schema)
+
+
 def save_export(path: Path, export: Export) -> None:
-    """Write an export whole or not at all. Raises StorageError. See `encode_export`."""
-    write_bytes(path, encode_export(export))
+    """Write an export whole or not at all. Raises StorageError, also where it could not be read again."""
+    content = encode_export(export)
+    try:
+        check_count(content)
+        too_large = f"it is larger than {LARGEST // 2**20} MiB, the most that is read" * (len(content) > LARGEST)
+    except msgspec.DecodeError as error:
+        too_large = str(error)
+    if too_large:
+        raise StorageError(
+            f"{path} was not written, since it could not be read again: {too_large}; export the grid in parts, for example "
+            "task by task: bench report suite=NAME task=NAME"
+        )
+    write_bytes(path, content)
 
 
 def encode_export(export: Export) -> bytes:
@@ -105,7 +124,7 @@ def load_export(path: Path, again: str = "bench report") -> Export:
     again: the command that makes it.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, LARGEST)
     except FileNotFoundError:
         raise StorageError(f"there is no export at {path}; make one with: bench run, then {again}") from None
     except OSError as error:
@@ -118,10 +137,10 @@ def load_export(path: Path, again: str = "bench report") -> Export:
                 raise msgspec.DecodeError("its checksum does not match: it was changed or cut short")
         elif not content.startswith(_UNSEALED):
             raise msgspec.DecodeError("it begins neither with a checksum nor with a schema")
-        schema = msgspec.json.decode(content, type=_Schema).schema
+        schema = decoded(content, _schema).schema
         if schema == SCHEMA:
-            export = check_names(_decoder.decode(content), str(path))
-            if _MAYBE_HUGE.search(content) and (huge := next(_huge(msgspec.to_builtins(export)), None)):
+            export = check_names(decoded(content, _decoder), str(path))
+            if _MAYBE_HUGE.search(content) and (huge := next(_huge(export), None)):
                 raise msgspec.DecodeError(f"it holds the number {huge:g}, which is too large to reckon with")
             return msgspec.structs.replace(export, records=[shareable(record) for record in export.records])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

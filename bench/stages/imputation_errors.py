@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.arrays import npz
 from bench.stages.imputation_scores import TERMS
 
 
@@ -43,7 +44,7 @@ def pack(errors: Errors) -> bytes:
 
 def unpack(content: bytes) -> Errors:
     """The reverse of `pack`. Never unpickles; ValueError for content of another form."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+    with npz(io.BytesIO(content), len(content)) as arrays:
         errors = Errors(**{name: arrays[name] for name in ("ids", "groups", "modalities", "sums")})
     if errors.sums.shape != (len(errors.ids), len(errors.modalities), len(TERMS)):
         raise ValueError(f"sums of imputation errors have shape {errors.sums.shape}")

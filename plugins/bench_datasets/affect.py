@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.arrays import npz
 from bench.cohort import Cohort
 from bench.components import Context, Dataset, Interrupted
 from bench.errors import DataError
@@ -94,7 +95,7 @@ def remarks(files: AffectFiles, samples: Samples) -> list[str]:
 def _oracle(files: AffectFiles, n: int) -> dict[str, np.ndarray]:
     if not files.oracle:
         return {}
-    with np.load(files.oracle, allow_pickle=False) as stored:
+    with npz(files.oracle, files.oracle.stat().st_size) as stored:  # which is not compressed
         known = np.concatenate([stored[part] for part in PARTS]).astype(np.float32)
     if known.shape != (n,):
         raise DataError(f"{files.oracle} has {known.shape} predictions for {n} samples; remove the generated folder")

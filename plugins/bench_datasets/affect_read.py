@@ -7,7 +7,6 @@ steps for all modalities (aligned) or not, ids of the form `video[k]` (MultiBenc
 from __future__ import annotations
 
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.arrays import npz
 from bench.errors import DataError
 from bench_datasets.affect_files import AffectFiles
 from bench_datasets.affect_plugin import MosiParams
-from bench_datasets.safe_pickle_convert import Field, Layout, converted, limits
+from bench_datasets.safe_pickle_convert import Field, Layout, converted
 
 PARTS = ("train", "valid", "test")
 MODALITIES = ("text", "audio", "vision")
@@ -45,6 +45,9 @@ FOLD_SIZES: dict[str, dict[tuple[int, ...], str]] = {
     "mosei": {(16326, 1871, 4659): "MMSA", (16265, 1869, 4643): "MulT, MultiBench, mosei_senti_data.pkl"},
 }
 """Dataset -> train, valid and test samples of the files that are passed on (specs/mosi-mosei, section 2)."""
+
+LARGEST, TIMES = 128 * 2**20, 8
+"""An .npz may unpack to so many bytes, and so many times its own size: steps of padding compress well, numbers do not."""
 
 _INDEXED = re.compile(r"(.+)\[\d+\]")
 
@@ -84,18 +87,13 @@ def read(
 
 
 def _own(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz of one's own. Raises DataError for what it should not hold, and for what would unpack to more than a
-    pickle of its size may take.
+    """The arrays of an .npz of one's own. Raises DataError for what it should not hold, and for what would unpack to far more
+    than it has.
     """
     made: dict[str, np.ndarray] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        memory, _ = limits(path.stat().st_size)
-        if unpacked > memory:
-            raise DataError(f"{path} would unpack to {unpacked:,} bytes; a file of its size may take {memory:,}")
-        with np.load(path, allow_pickle=False) as stored:
-            for place in stored.files:
+        with npz(path, LARGEST + TIMES * path.stat().st_size) as arrays:
+            for place in arrays.files:
                 part, _, key = place.partition("/")
                 field = LAYOUT.fields.get(key)
                 if part not in PARTS or field is None:
@@ -103,7 +101,7 @@ def _own(path: Path) -> dict[str, np.ndarray]:
                         f'{path} holds "{place}"; accepted: PART/KEY with PART one of {", ".join(PARTS)} and KEY one of '
                         f"{', '.join(LAYOUT.fields)}"
                     )
-                values = stored[place]
+                values = arrays[place]
                 number = field.kind == "number"
                 if values.dtype.kind not in ("biuf" if number else "U") or values.ndim not in field.dims:
                     raise DataError(

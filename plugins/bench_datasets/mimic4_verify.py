@@ -59,7 +59,7 @@ def guess(base: Path, rows: dict[str, int]) -> tuple[str, str]:
         if "icu/icustays" in agreeing:
             return release, f"{len(agreeing)} of {len(TABLES)} row counts agree"
     changes = next((path for path in (base / "CHANGELOG.txt", base / "CHANGELOG.md") if path.is_file()), None)
-    if changes and (match := re.search(r"\bv?(\d\.\d)\b", changes.read_text("utf-8", "replace"))):
+    if changes and (match := re.search(r"\bv?(\d\.\d)\b", changes.open("rb").read(2**20).decode("utf-8", "replace"))):
         return match[1], f"the first number in {changes.name}; its row counts are not those of that release"
     for part in reversed(base.absolute().parts):
         if match := re.fullmatch(r"(?:mimic-?iv-)?v?([123]\.\d)", part, re.IGNORECASE):

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import DataError
+from bench.files import read_bytes
 from bench_datasets.bounded_tar import TooLarge, opened
 from bench_datasets.foreign import kind_of
 from bench_datasets.physionet2012_files import RECORD_NAME, record_files
@@ -29,8 +30,14 @@ from bench_datasets.physionet2012_table import INDEX
 LARGEST_RECORD = 2**20
 """Bytes. The largest real record has 0.04 MB; anything near this limit is not one."""
 
-LARGEST_SET, MOST_LINES = 256 * 2**20, 5_000_000
+LARGEST_SET, MOST_LINES = 128 * 2**20, 4_000_000
 """Bytes and lines of all records of a set: a few times those of a published one."""
+
+LINES_AT_ONCE = 500_000
+"""Distinct texts of so many lines are in memory together."""
+
+LARGEST_OUTCOMES = 16 * 2**20
+"""Bytes of a file of outcomes: a hundred times a published one."""
 
 LARGEST_VALUE = float(np.finfo(np.float32).max)
 HEADER = ("Time", "Parameter", "Value")
@@ -196,7 +203,7 @@ def _parse(ids: list[str], contents: Sequence[bytes], source: Path) -> Lines:
         np.full(len(ends), fill, dtype) for fill, dtype in ((-1, int), (-1, int), (np.nan, float))
     )
     if whole.any():
-        frame = pd.read_csv(
+        at_once = pd.read_csv(
             io.BytesIO(buffer),
             header=None,
             names=list(HEADER),
@@ -205,10 +212,14 @@ def _parse(ids: list[str], contents: Sequence[bytes], source: Path) -> Lines:
             na_filter=False,
             lineterminator="\n",
             low_memory=False,
+            chunksize=LINES_AT_ONCE,
         )
-        minutes[whole] = _look_up(frame["Time"], _minutes, np.int64)
-        variable[whole] = _look_up(frame["Parameter"], _variable, np.int64)
-        values[whole] = _look_up(frame["Value"], _number, np.float64)
+        places = np.flatnonzero(whole)
+        for number_of, frame in enumerate(at_once):
+            here = places[number_of * LINES_AT_ONCE :][: len(frame)]
+            minutes[here] = _look_up(frame["Time"], _minutes, np.int64)
+            variable[here] = _look_up(frame["Parameter"], _variable, np.int64)
+            values[here] = _look_up(frame["Value"], _number, np.float64)
 
     header = (number == 1) & (variable == _HEADER)
     kinds = {
@@ -277,7 +288,7 @@ def read_outcomes(path: Path) -> dict[str, Outcome]:
     needed = ("RecordID", "Length_of_stay", "In-hospital_death")
     result: dict[str, Outcome] = {}
     try:
-        rows = csv.reader(io.StringIO(path.read_text("utf-8-sig")))
+        rows = csv.reader(io.StringIO(read_bytes(path, LARGEST_OUTCOMES).decode("utf-8-sig"), newline=None))
         header = next(rows, [])
         plain = [_plain(name) for name in header]
         if missing := [name for name in needed if plain.count(_plain(name)) != 1]:

@@ -16,13 +16,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bench.errors import DataError
-from bench.files import storage
+from bench.files import read_bytes, storage
 
 TRIES = 5
 """Attempts in a row that bring nothing; any progress starts the count again."""
 
 PAUSE = 1.0
 """Seconds before the second attempt; doubled for each further one."""
+
+LARGEST = 2**30
+"""Bytes of a file that is fetched: ten times the largest published one."""
 
 Report = Callable[[str], None]
 
@@ -45,7 +48,7 @@ def published(base: str, variable: str, into: Path, report: Report) -> tuple[str
     with storage(sums):
         sums.unlink(missing_ok=True)
     _download(base + "SHA256SUMS.txt", sums, report)
-    found = _checksums(sums.read_text("utf-8", "replace"), base)
+    found = _checksums(read_bytes(sums, LARGEST).decode("utf-8", "replace"), base)
     sums.unlink()
     return base, found
 
@@ -136,6 +139,11 @@ def _attempt(url: str, part: Path, have: int, report: Report) -> None:
             while block := _read(answer):
                 file.write(block)
                 done += len(block)
+                if done > LARGEST:
+                    part.unlink()
+                    raise DataError(
+                        f"{url} sends more than {LARGEST // 2**20:,} MiB, as no published file has; it was removed"
+                    )
                 if time.monotonic() - said > 0.5:
                     said = time.monotonic()
                     report(f"{part.stem}: {done / 1e6:.1f} of {f'{total / 1e6:.1f}' if total else '?'} MB")

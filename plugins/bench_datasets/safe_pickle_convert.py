@@ -23,8 +23,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from bench.arrays import npz
 from bench.errors import DataError, StorageError
-from bench.files import replacing
+from bench.files import read_bytes, replacing
 from bench_datasets.safe_pickle import Array, Refused, load
 
 ARRAYS, ABOUT = "arrays.npz", "about.json"
@@ -156,10 +157,10 @@ def run(job: _Job) -> None:
 def _read(place: Path, digest: str) -> tuple[dict[str, np.ndarray], About] | None:
     """A conversion that is whole and of that file; else None."""
     try:
-        about = msgspec.json.decode((place / ABOUT).read_bytes(), type=About)
+        about = msgspec.json.decode(read_bytes(place / ABOUT, 2**24), type=About)
         if about.format != FORMAT or about.sha256 != digest or sha256(place / ARRAYS) != about.arrays_sha256:
             return None
-        with np.load(place / ARRAYS, allow_pickle=False) as stored:
+        with npz(place / ARRAYS, (place / ARRAYS).stat().st_size) as stored:  # which are not compressed
             return {key: stored[key] for key in stored.files}, about
     except (OSError, DataError, ValueError, msgspec.MsgspecError):
         return None
