@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.errors import StorageError
 from bench.files import replacing, state_of
-from bench.json_file import check_count
+from bench.json_file import decoded
 
 if TYPE_CHECKING:
     from numpy.lib.npyio import NpzFile
@@ -46,6 +46,18 @@ FORMAT = 2
 """Of what the harness keeps in such files. Format 1 has no checksum of the metadata; it is still read. A file of any other format
 counts as damaged: whoever made it makes it again."""
 
+
+class _About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What stands beside the arrays. text_sha256: of the metadata and the digest; None in files of format 1."""
+
+    format: int
+    metadata: dict[str, str]
+    sha256: str
+    text_sha256: str | None = None
+
+
+_table, _beside = msgspec.json.Decoder(dict[str, Any]), msgspec.json.Decoder(_About)
+
 _checked: set[tuple[str, tuple[int, ...]]] = set()
 """Files whose content this process has compared with its digest: path, and all that the file system says of their last change."""
 
@@ -69,14 +81,14 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
 
     ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with replacing(path) as temporary:
-        about = {"format": FORMAT, "sha256": _digest(ordered), "metadata": dict(metadata or {})}
-        about["text_sha256"] = _text_digest(about)
+        about: dict[str, Any] = {"format": FORMAT, "sha256": _digest(ordered), "metadata": dict(metadata or {})}
+        about["text_sha256"] = _text_digest(about["sha256"], about["metadata"])
         save_file(ordered, temporary, metadata={_ABOUT: json.dumps(about, sort_keys=True)})
 
 
-def _text_digest(about: Mapping[str, Any]) -> str:
+def _text_digest(digest: str, metadata: Mapping[str, str]) -> str:
     """Of the metadata and of the digest of the arrays, so that either is believed as it was written or not at all."""
-    return hashlib.sha256(json.dumps([about["sha256"], about["metadata"]], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([digest, metadata], sort_keys=True).encode()).hexdigest()
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
@@ -99,8 +111,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int, int]:
             if length > LONGEST_HEADER:
                 raise ValueError(f"the header is longer than {LONGEST_HEADER // 10**6} MB")
             text = file.read(length)
-            check_count(text)
-            header = json.loads(text)
+            header = decoded(text, _table)  # which takes no text that is not Unicode, as Python's own does
         if not text.rstrip(b" ").endswith(b"}"):
             raise ValueError("the header is not padded with spaces")
         for name, entry in header.items():
@@ -108,7 +119,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int, int]:
                 _check_entry(entry, size - 8 - length)
     except FileNotFoundError:
         raise Damaged(path, "is gone") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, msgspec.DecodeError) as error:
+    except (ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
         raise Damaged(path, f"is not a complete safetensors file ({error})") from error
     except OSError as error:
         raise Damaged(path, f"cannot be read ({error.strerror or error})") from error
@@ -137,17 +148,15 @@ def metadata(path: Path) -> dict[str, str]:
 def _about(path: Path, header: dict[str, Any]) -> tuple[dict[str, str], str]:
     """Our metadata and the digest of the arrays. Raises Damaged for a file of another format, or metadata that were changed."""
     try:
-        about = json.loads(header["__metadata__"][_ABOUT])
-        if about["format"] not in (1, FORMAT):
-            raise ValueError(f"format {about['format']}")
-        if about.keys() - {"text_sha256"} != {"format", "metadata", "sha256"}:
-            raise ValueError("other entries")
-        sealed = "text_sha256" in about or about["format"] != 1
-        if sealed and (about["format"] != FORMAT or about["text_sha256"] != _text_digest(about)):
-            raise Damaged(path, "was changed since it was written: its checksum does not match")
-        return dict(about["metadata"]), str(about["sha256"])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        about = decoded(header["__metadata__"][_ABOUT].encode(), _beside)
+        if about.format not in (1, FORMAT):
+            raise ValueError(f"format {about.format}")
+    except (ValueError, TypeError, KeyError, AttributeError, msgspec.DecodeError) as error:
         raise Damaged(path, "was written by another version or is damaged") from error
+    sealed = about.text_sha256 is not None or about.format != 1
+    if sealed and (about.format != FORMAT or about.text_sha256 != _text_digest(about.sha256, about.metadata)):
+        raise Damaged(path, "was changed since it was written: its checksum does not match")
+    return about.metadata, about.sha256
 
 
 def is_complete(path: Path) -> bool:

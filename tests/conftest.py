@@ -13,7 +13,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from project import SUPPORT, Project, project_in
+from project import SUPPORT, Project, project_in, toy_site
 
 hypothesis.settings.register_profile("gapbench", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("gapbench")
@@ -66,13 +66,8 @@ def open_data() -> Path:
 
 @pytest.fixture(scope="session")
 def toy_plugin(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PYTHONPATH on which the test plugin is installed: its package, and the metadata that declares its entry point."""
-    site = tmp_path_factory.mktemp("site")
-    info = site / "bench_toy-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-toy\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[bench]\ntoy = bench_toy.plugin\n")
-    return os.pathsep.join([str(site), str(SUPPORT)])
+    """A PYTHONPATH on which the test plugin is installed."""
+    return toy_site(tmp_path_factory.mktemp("toy") / "site")
 
 
 @pytest.fixture

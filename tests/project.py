@@ -22,10 +22,13 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
     suite: str = f"suite={SUPPORT / 'toy.toml'}"
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """The command, started and not waited for. It can be interrupted, which what a shell starts with `&` cannot."""
+    def start(self, *words: str, group: bool = False) -> subprocess.Popen[str]:
+        """The command, started and not waited for. It can be interrupted, which what a shell starts with `&` cannot.
+
+        group: in a group of processes of its own, as a terminal starts it, to which signals can be sent as a whole.
+        """
         return subprocess.Popen(
-            [sys.executable, "-m", "bench", *words], cwd=self.folder, env=self.environment,
+            [sys.executable, "-m", "bench", *words], cwd=self.folder, env=self.environment, start_new_session=group,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
@@ -57,6 +60,15 @@ class Project:
         while not path.exists():
             assert time.monotonic() < end, f"{path} did not appear"
             time.sleep(0.02)
+
+
+def toy_site(site: Path) -> str:
+    """A PYTHONPATH on which the test plugin is installed: its package, and the metadata that declares its entry point."""
+    info = site / "bench_toy-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[bench]\ntoy = bench_toy.plugin\n")
+    return os.pathsep.join([str(site), str(SUPPORT)])
 
 
 def project_in(place: Path, toy_plugin: str) -> Project:

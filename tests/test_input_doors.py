@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
 import json
-import os
-import sys
-import tempfile
 import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import msgspec
 import pytest
-from asking import SMALL
+from commanding import SUITE, Ended, command, folder
 from fake_exports import make_export
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -26,64 +19,21 @@ from test_tuned import protocol, tuned_fuser
 from test_weights import STATE
 from test_weights import made as weights_record
 
-from bench import arrays, tuned, weights
-from bench.cli import main
-from bench.errors import EXIT_CODES
+from bench import tuned, weights
 from bench.identity import digest
 from bench.leaderboard.storage import encode_export
+from benchmarks.doors import COMMANDS, resealed, sealed_export, with_record
+from benchmarks.mutations import ODD, STRANGE, changed, places
 
-SUITE = SMALL.replace('"made"', '"physionet2012"').replace("plain", "locf").replace("flat", "gru")
 BRIEF = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-
-
-@dataclass
-class Ended:
-    code: object
-    out: str
-    err: str
-    files: dict[str, int]
-
-
-@contextlib.contextmanager
-def folder() -> Iterator[Path]:
-    """An empty folder some levels deep, in which the command runs."""
-    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
-        deep = Path(place) / "a" / "b" / "here"
-        deep.mkdir(parents=True)
-        os.chdir(deep)
-        (deep / "small.toml").write_text(SUITE)
-        yield deep
 
 
 def bench(here: Path, *words: str) -> Ended:
     """The command, in this process. Asserts what holds of every command."""
-    out, err = io.StringIO(), io.StringIO()
-    before = _outside(here)
-    environment = {"BENCH_CACHE": str(here / "cache"), "HOME": str(here), "TMPDIR": str(here)}
-    with (
-        mock.patch.dict(os.environ, environment),
-        mock.patch.object(tempfile, "tempdir", str(here)),
-        mock.patch.object(sys, "argv", ["bench", *words]),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        pytest.raises(SystemExit) as ended,
-    ):
-        main()
-    code = ended.value.code
-    assert code in EXIT_CODES, err.getvalue()
-    assert code != 70, err.getvalue() + "".join(
-        path.read_text() for path in Path(tempfile.gettempdir()).glob("bench-fault-*")
-    )
-    assert "Traceback" not in err.getvalue()
-    if code in (2, 3, 4, 5):
-        assert err.getvalue().splitlines()[-1].startswith("bench: ")
-        assert len(err.getvalue()) < 20_000
-    assert _outside(here) == before
-    return Ended(code, out.getvalue(), err.getvalue(), {})
-
-
-def _outside(here: Path) -> set[Path]:
-    return {path for path in here.parents[1].rglob("*") if path.is_file() and not path.is_relative_to(here)}
+    ended = command(here, *words)
+    assert not ended.faults
+    assert not ended.outside
+    return ended
 
 
 KEYS = st.sampled_from(
@@ -95,27 +45,12 @@ KEYS = st.sampled_from(
         "data.root", "out", "cache", "to",
     ]
 )  # fmt: skip
-ODD = [
-    "", "9" * 5000, "-" + "9" * 25, "1" * 400 + "GiB", "1" * 5000 + "s", "1e308", "1e999", "nan", "-inf", "0x10", "1_0", "_",
-    "0..99999999", "0..9999,0..9999", "9" * 30 + ".." + "9" * 31, "1..99999", "\udcff", "é", "a,,b", "'", '"', "()", "(((",
-    "../../x",
-    "/proc/self/mem", "~", "x" * 3000, "a=b", "true", "null", "[1]", "{}", "\x1b[2J", "1" * 20, "0.0", "-1", "٣", "²", "x.toml",
-    ".", "..", "small.toml", "nowhere.toml", "\ufeff",
-]  # fmt: skip
 VALUES = st.one_of(st.sampled_from(ODD), st.text(max_size=12), st.integers().map(str), st.floats().map(str))
 WORD = st.one_of(st.builds(lambda key, value: f"{key}={value}".replace("\0", ""), KEYS, VALUES), st.sampled_from(ODD))
-COMMANDS = st.sampled_from(
-    [
-        ("plan", "suite=small.toml", "data.root=x"), ("run", "suite=small.toml", "data.root=x"), ("report", "suite=small.toml"),
-        ("tune", "suite=small.toml", "data.root=x"), ("show",), ("check",), ("data", "verify", "physionet2012"), ("list",),
-        ("weights", "list"), ("weights", "load"), ("weights", "save"), ("gate",), ("baseline", "pin"), ("plot", "parity"),
-        ("plot", "imputation"), ("data", "embed", "mimic4"), ("plan",), (),
-    ]
-)  # fmt: skip
 
 
 @BRIEF
-@given(COMMANDS, st.lists(WORD, max_size=3))
+@given(st.sampled_from(COMMANDS), st.lists(WORD, max_size=3))
 @example(("plan", "suite=small.toml", "data.root=x"), ["seed=" + "9" * 5000])
 @example(("plan", "suite=small.toml", "data.root=x"), ["seed=" + "9" * 30])
 @example(("plan", "suite=small.toml", "data.root=x"), ["limits.memory=" + "9" * 400])
@@ -183,32 +118,8 @@ def test_a_byte_order_mark_is_no_part_of_a_suite():
         assert bench(here, "show", "small.toml", "--json").out == shown
 
 
-def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of everything in a tree of plain values."""
-    yield path
-    for key, inner in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
-        yield from places(inner, (*path, key))
-
-
-def changed(tree: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """The tree with another value at a place."""
-    if not path:
-        return value
-    copy = dict(tree) if isinstance(tree, dict) else list(tree)
-    copy[path[0]] = changed(tree[path[0]], path[1:], value)
-    return copy
-
-
-STRANGE = st.sampled_from(
-    [None, "", "x", "../../x", "a,b", "\x1b[2J", 0, -1, 1, 2**53, 2**63 - 1, 1e308, -1e308, 1e-320, True, [], {}, [[]],
-     "9" * 5000,
-     [1e308] * 3, {"x": 1e308}, "NaN"]
-)  # fmt: skip
-"""What JSON and TOML can hold and nobody expects."""
-
-
 @BRIEF
-@given(st.integers(0, 10**6), STRANGE)
+@given(st.integers(0, 10**6), st.sampled_from(STRANGE))
 def test_whatever_a_file_of_tuned_parameters_holds_the_answer_is_a_line(at, value):
     whole = tuned.Tuned(command="bench tune", protocol=protocol(), fuser={"flat": tuned_fuser(rate=0.7)})
     tree = {"format": tuned.FORMAT, **msgspec.json.decode(msgspec.json.encode(whole))}
@@ -220,32 +131,21 @@ def test_whatever_a_file_of_tuned_parameters_holds_the_answer_is_a_line(at, valu
         bench(here, "plan", "suite=small.toml", "data.root=x", "tuned=tuned.toml")
 
 
-def weights_file(path: Path, change: Any = None) -> Path:
+def weights_file(path: Path, change: Callable[[dict[str, Any]], Any] = lambda header: header) -> Path:
     """A file of weights whose record and header were changed by somebody who knows about checksums."""
     weights.write(path, STATE, weights_record())
-    content = path.read_bytes()
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    header = change(header) if change else header
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    path.write_bytes(resealed(path.read_bytes(), change))
     return path
 
 
-def with_record(at: int, value: Any) -> Any:
-    """A change of the record inside, with checksums that fit."""
+def with_place(at: int, value: Any) -> Any:
+    """A change of a place of the record inside, with checksums that fit."""
 
-    def change(header: dict[str, Any]) -> dict[str, Any]:
-        about = json.loads(header["__metadata__"]["gapbench"])
-        record = json.loads(about["metadata"]["weights"])
+    def change(record: dict[str, Any]) -> dict[str, Any]:
         everywhere = list(places(record))
-        text = json.dumps(changed(record, everywhere[at % len(everywhere)], value))
-        about["metadata"] = {"weights": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
-        about["text_sha256"] = arrays._text_digest(about)
-        return {**header, "__metadata__": {"gapbench": json.dumps(about, sort_keys=True)}}
+        return changed(record, everywhere[at % len(everywhere)], value)
 
-    return change
+    return with_record(change)
 
 
 def with_header(at: int, value: Any) -> Any:
@@ -259,7 +159,7 @@ def with_header(at: int, value: Any) -> Any:
 
 
 @BRIEF
-@given(st.sampled_from([with_record, with_header]), st.integers(0, 10**6), STRANGE)
+@given(st.sampled_from([with_place, with_header]), st.integers(0, 10**6), st.sampled_from(STRANGE))
 def test_whatever_a_file_of_weights_holds_the_answer_is_a_line_and_its_neighbours_are_listed(change, at, value):
     with folder() as here:
         (here / "many").mkdir()
@@ -285,7 +185,7 @@ def test_whatever_a_file_of_weights_holds_the_answer_is_a_line_and_its_neighbour
 def test_a_record_of_weights_that_cannot_be_is_refused_with_what_is_wrong(field, value, why):
     def change(header: dict[str, Any]) -> dict[str, Any]:
         record = json.loads(json.loads(header["__metadata__"]["gapbench"])["metadata"]["weights"])
-        return with_record(list(places(record)).index(field), value)(header)
+        return with_place(list(places(record)).index(field), value)(header)
 
     with folder() as here:
         weights_file(here / "w.safetensors", change)
@@ -306,17 +206,15 @@ def test_offsets_that_are_text_break_no_list():
 
 
 @BRIEF
-@given(st.integers(0, 10**6), STRANGE)
+@given(st.integers(0, 10**6), st.sampled_from(STRANGE))
 @example(10, 1e308)
 def test_whatever_a_file_of_records_holds_the_answer_is_a_line(at, value):
     tree = json.loads(encode_export(make_export(seeds=(1, 2))))
     tree.pop("sha256")
     everywhere = list(places(tree))[1:]
     tree = changed(tree, everywhere[at % len(everywhere)], value)
-    rest = ",\n".join(f'"{key}": {json.dumps(inner)}' for key, inner in tree.items()) + "\n}\n"
     with folder() as here:
-        seal = hashlib.sha256(rest.encode()).hexdigest()
-        (here / "made.records.json").write_text('{\n"sha256": "' + seal + '",\n' + rest)
+        (here / "made.records.json").write_bytes(sealed_export(tree))
         bench(here, "report", "from=made.records.json", "to=tables", "--html")
 
 

@@ -18,6 +18,7 @@ from project import SUPPORT, Project
 from bench.execute import tree
 from bench.execute.pool import shorten
 from bench.execute.surroundings import torch_at_first
+from benchmarks.kills import WAYS, siege
 
 sys.path.insert(0, str(SUPPORT))
 from bench_toy.unruly import CHANGES, ERRORS, LEAVINGS
@@ -41,17 +42,10 @@ def running(word: str) -> list[psutil.Process]:
 # Signals
 
 
-def in_a_group_of_its_own(project: Project, *words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench", *words], cwd=project.folder, env=project.environment, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_to_the_whole_group_leaves_time_for_a_checkpoint_and_fails_no_cell(project, number, code):
     words = ("run", project.suite, "imputer=mean", "fuser=gru", "fuser.gru.epochs=150", "fuser.gru.patience=0")
-    process = in_a_group_of_its_own(project, *words, "fuser.gru.checkpoint_seconds=0.2")
+    process = project.start(*words, "fuser.gru.checkpoint_seconds=0.2", group=True)
     scratch = project.folder.parent / "cache" / "scratch"
     project.wait_for(scratch)
     while not list(scratch.rglob("*.safetensors")):
@@ -66,21 +60,12 @@ def test_a_signal_to_the_whole_group_leaves_time_for_a_checkpoint_and_fails_no_c
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_group_at_any_moment_is_a_stop_and_nothing_else(project, number):
-    """Also while workers start; what was finished stays, and no cell that was stopped has a record."""
-    words = ("run", project.suite, "imputer=mean", "fuser=waits,linear", "fuser.waits.seconds=0.2")
-    for moment in (0.4, 0.7, 1.0, 1.4, 1.9, 2.5):
-        process = in_a_group_of_its_own(project, *words)
-        time.sleep(moment)
-        if process.poll() is None:
-            os.killpg(process.pid, number)
-        _, err = process.communicate(timeout=60)
-        assert "Traceback" not in err, err
-        assert process.returncode in (0, 128 + number, *([-number] if number == signal.SIGTERM else [])), err
-        assert set(statuses(project)) <= {"ok"}
-    project.bench(*words)
-    assert statuses(project) == {"ok": 4}
+@pytest.mark.parametrize("way", WAYS)
+def test_a_run_that_is_ended_at_any_moment_loses_nothing_and_ends_with_the_same_table(tmp_path, way):
+    """Also while workers start; `benchmarks/kills.py` does it a hundred times."""
+    ends = list(siege(tmp_path, kills=4, seed=2, ways=[way]))
+    assert sum(not end.finished for end in ends) >= 4
+    assert [fault for end in ends for fault in end.faults] == []
 
 
 @pytest.mark.parametrize("command", [("plan",), ("report",), ("list", "imputers"), ("run",)], ids=lambda c: c[0])

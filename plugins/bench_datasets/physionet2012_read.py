@@ -9,9 +9,7 @@ import csv
 import io
 import math
 import re
-import tarfile
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ import pandas as pd
 
 from bench.errors import DataError
 from bench.files import read_bytes
-from bench_datasets.bounded_tar import TooLarge, opened
+from bench_datasets.bounded_tar import DAMAGED, TooLarge, opened
 from bench_datasets.foreign import kind_of
 from bench_datasets.physionet2012_files import RECORD_NAME, record_files
 from bench_datasets.physionet2012_table import INDEX
@@ -48,7 +46,6 @@ MANY = 20
 """So many lines that cannot be used, when they are most of a set, are no accident."""
 
 _UNKNOWN, _RECORD_ID, _HEADER = -1, -2, -3
-_DAMAGED = (EOFError, OSError, tarfile.TarError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def read_set(source: Path) -> Lines:
             f"{source} has {error}, which no set of PhysioNet 2012 has; move it away and fetch it again: "
             f"bench data fetch physionet2012 data.root={source.parent}"
         ) from None
-    except _DAMAGED as error:
+    except DAMAGED as error:
         kind = kind_of(source) if source.is_file() else ""
         if kind and kind not in (
             ("a zip archive (of Excel, NumPy or torch?)",) if source.suffix == ".zip" else ("compressed with gzip",)
@@ -130,15 +127,24 @@ def _as_published(content: bytes) -> bytes:
     first = content[: content.find(b"\n") + 1 or None].rstrip(b"\r\n")
     if first == b",".join(name.encode() for name in HEADER):
         return content
-    names = [name.strip() for name in next(csv.reader([first.decode("utf-8-sig", "replace")]), [])]
+    names = [name.strip() for name in _fields(first.decode("utf-8-sig", "replace"))]
     if any(names.count(name) != 1 for name in HEADER):
         return content
     places = [names.index(name) for name in HEADER]
     lines = [",".join(HEADER)]
     for line in content.decode("utf-8-sig", "replace").splitlines()[1:]:
-        row = next(csv.reader([line]), []) if line.strip() else []
-        lines.append(",".join(row[place].strip() for place in places) if len(row) == len(names) else "?" * bool(row))
+        row = _fields(line)
+        whole = len(row) == len(names)
+        lines.append(",".join(row[place].strip() for place in places) if whole else "?" * bool(line.strip()))
     return "\n".join(lines).encode("utf-8", "replace") + b"\n"
+
+
+def _fields(line: str) -> list[str]:
+    """The fields of a line; none where it is blank, or no line of CSV: a field without end, or an end of line within."""
+    try:
+        return next(csv.reader([line]), []) if line.strip() else []
+    except csv.Error:
+        return []
 
 
 def _records(source: Path, counts: Counter[str]) -> Iterator[tuple[str, bytes]]:
@@ -325,7 +331,7 @@ def _plain(name: str) -> str:
 def _outcome(text: str, most: int, path: Path, number: int) -> float:
     if text in ("", "-1", "NA"):
         return math.nan
-    if not re.fullmatch(r"\d+", text, re.ASCII) or int(text) > most:
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > most:
         raise DataError(
             f"{path} line {number}: {text!r} is not accepted (0 to {most}, or -1 for unknown); fetch it again"
         )

@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from bench_datasets.bounded_tar import TooLarge, opened
+from bench_datasets.bounded_tar import DAMAGED, TooLarge, opened
 from bench_datasets.physionet2012_files import RECORD_NAME, SetFiles, find, record_files
 from bench_datasets.plugin import Physionet2012Params
 
@@ -34,17 +32,6 @@ VALUES: dict[str, str] = {
 }
 """The same of what the text says (`value_digest`), whatever program saved it since."""
 
-_DAMAGED = (
-    TooLarge,
-    OSError,
-    EOFError,
-    zlib.error,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    UnicodeDecodeError,
-    csv.Error,
-)
-
 
 def release(root: Path, params: Physionet2012Params) -> str:
     """For example "PhysioNet 2012 set a" or "PhysioNet 2012 sets a, b", where the contents are those that were published, in
@@ -64,7 +51,7 @@ def release(root: Path, params: Physionet2012Params) -> str:
                 names.append(each.name)
                 if (other := _other(each, records)) is not None:
                     others[each.name] = other
-    except _DAMAGED:
+    except (*DAMAGED, csv.Error):
         return ""
     told = f"PhysioNet 2012 set{'s' * (len(names) > 1)} {', '.join(names)}"
     if not others:

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,9 @@ ARRAYS, ABOUT = "arrays.npz", "about.json"
 FORMAT = 1
 REFUSED = 3
 LONGEST_LIST = 1_000_000
+WAITING = 112
+"""Seconds, of those that a conversion may take, in which it may wait for the machine; the others it may compute. A few bytes can
+ask for more steps than there is time: tuples of tuples of the same tuple, each twice in the next."""
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -146,6 +150,11 @@ def run(job: _Job) -> None:
         raise Refused(f"{job.source} is refused: it was not converted within {job.seconds} s") from None
     if done.returncode == REFUSED:
         raise Refused(json.loads(done.stdout)["refused"])
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        raise Refused(
+            f"{job.source} is refused: its conversion was ended, since it had computed for the {max(1, job.seconds - WAITING)} s "
+            "that it may, or by the system for want of memory"
+        )
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise Refused(
@@ -162,7 +171,7 @@ def _read(place: Path, digest: str) -> tuple[dict[str, np.ndarray], About] | Non
             return None
         with npz(place / ARRAYS, (place / ARRAYS).stat().st_size) as stored:  # which are not compressed
             return {key: stored[key] for key in stored.files}, about
-    except (OSError, DataError, ValueError, msgspec.MsgspecError):
+    except (OSError, DataError, ValueError, RecursionError, msgspec.MsgspecError):
         return None
 
 
@@ -273,7 +282,8 @@ def _or(dims: tuple[int, ...]) -> str:
 def _child(job: _Job) -> None:
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CPU, (job.seconds, job.seconds))
+    computing = max(1, job.seconds - WAITING)
+    resource.setrlimit(resource.RLIMIT_CPU, (computing, computing + 1))
     if sys.platform != "darwin":  # where it is not kept
         resource.setrlimit(resource.RLIMIT_AS, (job.memory, job.memory))
     source, folder = Path(job.source), Path(job.folder)

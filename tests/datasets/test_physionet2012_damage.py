@@ -264,3 +264,10 @@ def test_progress_names_each_file_read(tmp_path: Path) -> None:
     cohort = Physionet2012(Physionet2012Params()).prepare(tmp_path, Context(report=said.append))
     assert isinstance(cohort, Cohort)
     assert said == ["reading set-a.zip"]
+
+
+def test_an_outcome_of_thousands_of_digits_is_refused_with_its_line(tmp_path: Path) -> None:
+    write_set(tmp_path, STAYS)
+    path = tmp_path / "physionet2012" / "Outcomes-a.txt"
+    path.write_text(path.read_text().replace(",5,-1,0", f",{'9' * 5000},-1,0", 1))
+    refused(tmp_path, "Outcomes-a.txt line 2", "is not accepted")

@@ -369,3 +369,28 @@ def test_dicts_lists_tuples_numbers_and_text_come_through_and_sets_do_not(tmp_pa
     else:
         read, _ = load(path)
         assert kinds(read) <= {dict, list, tuple, int, float, bool, type(None), str, bytes}
+
+
+def doubled(times: int) -> bytes:
+    """Steps that leave a tuple of two tuples of two tuples ..., all the same: a few bytes, and 2**times to whoever follows it."""
+    return b")" + b"".join(b"\x94h" + bytes([k]) + b"\x86" for k in range(times))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\x80\x04}" + doubled(60) + b"K\x01s.", b"\x80\x04cnumpy\ndtype\n" + doubled(60) + b"\x85R."],
+    ids=["the key of a dictionary", "the type of an array"],
+)
+def test_a_small_file_that_would_compute_for_ever_is_refused_in_seconds(tmp_path, monkeypatch, content):
+    assert convert.limits(0)[1] - convert.WAITING == 8
+    monkeypatch.setattr(convert, "limits", lambda size: (2 * 2**30, convert.WAITING + 2))
+    path = tmp_path / "file.pkl"
+    path.write_bytes(content)
+    before = os.times()
+    with (
+        pytest.raises(Refused, match=r"computed for the 2 s|more than the|no whole pickle|memory"),
+        converted(path, LAYOUT, lambda line: None),
+    ):
+        pass
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 5

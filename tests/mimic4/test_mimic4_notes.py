@@ -171,3 +171,9 @@ def test_a_report_without_a_store_time_is_known_when_charted_and_counted(tmp_pat
 def test_an_encoder_that_is_no_folder_with_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r'"bert" is neither "tfidf" nor a folder'):
         prepare(one_stay().write(tmp_path), everyone_trains, note_encoder="bert")
+
+
+def test_a_single_word_in_all_notes_is_a_vector_of_one_number():
+    made = tfidf(["clear", "clear 1", "edema"], np.array([True, True, False]), 32)
+    assert made.shape == (3, 1)
+    assert made[:, 0].tolist() == [1, 1, 0]
