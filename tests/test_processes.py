@@ -79,7 +79,7 @@ def test_an_interrupt_in_the_first_second_is_one_line_and_130(project, command):
         if done.returncode == 130:
             assert done.stderr.strip().splitlines()[-1].startswith("bench: stopped by Ctrl-C")
         else:  # it was done before
-            assert done.returncode in (0, 5), done.stderr
+            assert done.returncode in (0, 2), done.stderr  # 2: there is no run to report yet
 
 
 INTERRUPTED = """
