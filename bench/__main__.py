@@ -1,6 +1,6 @@
 """`python -m bench` is the command `bench`."""
 
-from bench.start import main
+from bench.cli.start import main
 
 if __name__ == "__main__":
     main()

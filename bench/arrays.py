@@ -17,10 +17,12 @@ import numpy as np
 
 from bench.errors import StorageError
 from bench.files import replacing, state_of
-from bench.json_file import decoded
+from bench.text.json_file import decoded
 
 if TYPE_CHECKING:
     from numpy.lib.npyio import NpzFile
+
+__all__ = ["Damaged", "metadata", "npz", "read", "write"]
 
 _DTYPES = {
     "BOOL": np.bool_,
@@ -40,7 +42,7 @@ _ABOUT = "gapbench"
 """The one entry of the file's own metadata, since the library writes several in no fixed order: JSON of format, digest, ours."""
 
 LONGEST_HEADER = 100_000_000
-"""Bytes, as in the safetensors format. How many values they may hold, `bench.json_file` says."""
+"""Bytes, as in the safetensors format. How many values they may hold, `bench.text.json_file` says."""
 
 FORMAT = 2
 """Of what the harness keeps in such files. Format 1 has no checksum of the metadata; it is still read. A file of any other format

@@ -17,6 +17,8 @@ from torch import nn
 
 from bench.files import replacing
 
+__all__ = ["Epoch", "State", "load", "save"]
+
 FORMAT = 1
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     # that only speaks of names should not wait for it.
     import numpy as np
 
+__all__ = ["Cohort", "Events", "Series", "Task", "TaskKind", "bin_events", "bins_of"]
+
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 
 EDGE = 3
@@ -33,7 +35,7 @@ class Task(msgspec.Struct, frozen=True):
     `outputs` is the width of a prediction: 1 for binary (probability of class 1), the number of values for regression (1, or
     more for a forecast), the number of classes for multiclass (probabilities that sum to 1), the number of labels for
     multilabel (a probability each).
-    `metrics` are names of `bench.stages.score.METRICS`; the first is the primary one, by which leaderboards are sorted
+    `metrics` are names of `bench.metrics.predictions.METRICS`; the first is the primary one, by which leaderboards are sorted
     and models selected on the validation part.
     """
 
@@ -165,7 +167,7 @@ class Cohort:
 
     ids:          unique record ids, str [n].
     groups:       group (patient) ids, str [n]; records of one group never stand in two parts of a split (but see
-                  `bench.splits.split_records`).
+                  `bench.data.splits.split_records`).
     modalities:   name -> Series, all with the same n, length and times.
     statics:      float32 [n, statics]; NaN where unknown.
     targets:      task name -> float32 [n] (or [n, outputs], see `Task.target_shape`); NaN where the task does not apply or
@@ -173,7 +175,7 @@ class Cohort:
     bin_hours:    width of a bin of the grid, hours.
     oracle:       generated cohorts only: task -> float32 [n, outputs], the best possible prediction, known because the
                   data were made. Used for regret; never handed to a component.
-    splits:       splits that came with the data, by name: int8 [n], an index into `bench.splits.PARTS`. `split=NAME` uses one.
+    splits:       splits that came with the data, by name: int8 [n], an index into `bench.data.splits.PARTS`; for `split=NAME`.
     counts:       what preparing the data met and left out, by a short English name; shown by `bench data verify`.
     """
 

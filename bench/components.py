@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from bench.cohort import Cohort, Task
 
+__all__ = ["Component", "Context", "Dataset", "Fuser", "Imputer", "Interrupted", "NotFitted", "Scenario"]
+
 P = TypeVar("P")
 
 
@@ -43,7 +45,7 @@ class Context:
     precision:   "fp32" or "bf16" (autocast; weights stay float32).
     scratch:     a private folder that survives an interruption of this very cell, for checkpoints; None when there is none.
     parts:       for datasets tagged `uses_split`: called with the ids and the groups of all records of the cohort, the part
-                 of each (int8 [n], an index into `bench.splits.PARTS`), so that what is learnt while preparing (a text
+                 of each (int8 [n], an index into `bench.data.splits.PARTS`), so that what is learnt while preparing (a text
                  encoder) is learnt from training records only; None for others.
     should_stop: becomes True when the run is being stopped; a long loop checkpoints and raises `Interrupted`.
     report:      takes a short progress line for the person who waits ("epoch 3 of 20").
@@ -168,7 +170,7 @@ class Imputer(Component[P]):
     @abstractmethod
     def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
         """modality -> float32 [draws, n, length, channels], equal to the grid wherever observed; plain arrays of finite numbers
-        up to `bench.contract.LARGEST` in size.
+        up to `bench.stages.contract.LARGEST` in size.
 
         An imputer that is not tagged `draws` returns [1, n, length, channels] whatever `draws` says. What is called first, last
         or never changes nothing. Raises NotFitted before `fit`.
@@ -215,7 +217,7 @@ class Fuser(Component[P]):
     def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
         """float32 [n, outputs]: probabilities (binary, multiclass, multilabel) or values (regression); see `Task`.
 
-        A plain array of finite numbers; probabilities within [0, 1], those of classes with the sum 1 (`bench.contract`).
+        A plain array of finite numbers; probabilities within [0, 1], those of classes with the sum 1 (`bench.stages.contract`).
         Raises NotFitted before `fit`.
         """
 

@@ -15,7 +15,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from bench.start import STOPPED
+from bench.execute.interrupts import STOPPED
+
+__all__ = ["EXIT_CODES", "BenchError", "DataError", "PluginError", "StorageError", "UsageError", "nearest", "unknown"]
 
 EXIT_CODES = {
     0: "done; for `gate`: same",

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from bench.errors import StorageError
 
+__all__ = ["content_digest", "read_bytes", "replacing", "storage", "write_bytes", "write_text"]
+
 
 @contextlib.contextmanager
 def storage(path: Path) -> Iterator[None]:

@@ -14,23 +14,9 @@ implements the hook:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pluggy
 
-if TYPE_CHECKING:
-    from bench.registry import Registry
+__all__ = ["hookimpl"]
 
 hookspec = pluggy.HookspecMarker("bench")
 hookimpl = pluggy.HookimplMarker("bench")
-
-
-class Hooks:
-    """The hook specifications of the project `bench`."""
-
-    @hookspec
-    def bench_register(self, registry: Registry) -> None:
-        """Declare components. Called once per process, when a command first needs a name.
-
-        registry: has one method per kind of component; each checks its arguments and raises PluginError at once.
-        """

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+__all__ = ["derive", "generator"]
+
 
 def derive(seed: int, axis: str, *names: object) -> int:
     """A seed in [0, 2**63) that depends on nothing but the cell's seed, the axis and the names given."""

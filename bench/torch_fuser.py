@@ -19,8 +19,10 @@ from bench import training
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context, Fuser, NotFitted
 from bench.errors import PluginError
-from bench.fusing import moments, require_complete, selection
+from bench.selection import moments, require_complete, selection
 from bench.train_params import TorchFuserParams
+
+__all__ = ["Batch", "EventView", "Inputs", "ModalityView", "TorchFuser"]
 
 P = TypeVar("P", bound=TorchFuserParams)
 
@@ -122,7 +124,7 @@ class TorchFuser(Fuser[P]):
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         """Train on `train`; keep the weights with the best primary metric on `valid`.
 
-        Where `valid` lacks a class its loss decides, and where it is empty the last weights stay (`bench.fusing`).
+        Where `valid` lacks a class its loss decides, and where it is empty the last weights stay (`bench.selection`).
         Raises UsageError for a grid with NaN (unless `nan_aware`), TrainingError, Interrupted.
         """
         self._check(train)

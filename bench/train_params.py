@@ -6,9 +6,21 @@ from typing import Annotated, Literal
 
 import msgspec
 
+__all__ = [
+    "ALWAYS_IN_LABEL",
+    "IN_LABEL",
+    "AboveZero",
+    "NotNegative",
+    "Positive",
+    "Share",
+    "TorchFuserParams",
+    "TrainParams",
+]
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 AboveZero = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 IN_LABEL = msgspec.Meta(extra={"in_label": True})
 ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})

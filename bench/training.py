@@ -25,6 +25,8 @@ from bench.components import Context, Interrupted
 from bench.errors import BenchError
 from bench.train_params import TrainParams
 
+__all__ = ["TrainResult", "TrainingError", "autocast", "seeded", "train"]
+
 
 class TrainingError(BenchError):
     """A training that cannot go on: the loss, the gradient or the validation score is not a finite number."""

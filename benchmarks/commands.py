@@ -33,9 +33,9 @@ def plan(place: Workplace) -> Iterator[Row]:
     taken = place.commands(place.pick(5, 1), "plan", *words, says=f"cells: {cells} ")
     yield median(f"plan of {cells:,} cells", 1.0, taken, "whole `bench plan`: cells, keys, what is cached, estimates")
 
-    from bench.plan import plan as make
+    from bench.config.request import request
+    from bench.grid.plan import plan as make
     from bench.registry import discover
-    from bench.request import request
 
     registry = discover()
 

@@ -24,13 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.cohort import Cohort, Task
 from bench.components import Context
+from bench.config.request import request
 from bench.errors import BenchError
-from bench.plan import Cell
+from bench.grid.plan import Cell
+from bench.metrics.predictions import score
 from bench.registry import Registry, discover
-from bench.request import request
-from bench.run import prepare, setup_of
+from bench.run.prepare import prepare
+from bench.run.schedule import setup_of
 from bench.stages.impute import completed_cohort
-from bench.stages.score import score
 
 
 def folds_of(groups: np.ndarray, folds: int) -> np.ndarray:

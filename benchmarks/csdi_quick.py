@@ -31,7 +31,7 @@ from tabulate import tabulate
 from bench.components import Context
 from bench.errors import BenchError
 from bench.registry import discover
-from bench.stages.imputation_scores import imputation_scores
+from bench.metrics.imputation import imputation_scores
 
 GOAL = 0.375
 DRAWS = 10

@@ -27,20 +27,23 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "support")]
 
-import inline  # noqa: E402
+from support import inline  # noqa: E402
 
-from bench.baselines import pin  # noqa: E402
 from bench.cli.weights import _learnt  # noqa: E402
 from bench.errors import BenchError  # noqa: E402
-from bench.last_run import LastRun  # noqa: E402
-from bench.leaderboard import load_export, redact, render, save_export  # noqa: E402
-from bench.ledger import Ledger  # noqa: E402
-from bench.report import collect  # noqa: E402
-from bench.run import Prepared, planned_export, setup_of  # noqa: E402
-from bench.tuned import Protocol, Trial, Tuned, TunedFuser  # noqa: E402
-from bench.tuned import read as read_tuned  # noqa: E402
-from bench.tuned import write as write_tuned  # noqa: E402
-from bench.weights import write as write_weights  # noqa: E402
+from bench.gate.baselines import pin  # noqa: E402
+from bench.leaderboard import load_export, render, save_export  # noqa: E402
+from bench.results.collect import collect  # noqa: E402
+from bench.results.ledger import Ledger  # noqa: E402
+from bench.results.redact import redact  # noqa: E402
+from bench.run.export import planned_export  # noqa: E402
+from bench.run.last_run import LastRun  # noqa: E402
+from bench.run.prepare import Prepared  # noqa: E402
+from bench.run.schedule import setup_of  # noqa: E402
+from bench.stages.weights import write as write_weights  # noqa: E402
+from bench.tuning.file import Protocol, Trial, Tuned, TunedFuser  # noqa: E402
+from bench.tuning.file import read as read_tuned  # noqa: E402
+from bench.tuning.file import write as write_tuned  # noqa: E402
 
 OUTCOMES = {
     "mended": "noticed and made again, or read from where it is intact; the tables are those of before",
@@ -58,12 +61,12 @@ KINDS = {
     "export": "results/leaderboards/*.records.json",
     "baseline": "results/baselines/*.json",
     "tuned": "results/tuned/*.toml",
-    "cohort": "cache/cohorts/*.safetensors",
-    "mask": "cache/masks/*.safetensors",
-    "imputation": "cache/imputations/*/completed.safetensors",
-    "draws": "cache/imputations/*/draws.safetensors",
-    "state": "cache/imputations/*/state.safetensors",
-    "cached errors": "cache/imputations/*/errors.npz",
+    "cohort": "cache/keys-*/cohorts/*.safetensors",
+    "mask": "cache/keys-*/masks/*.safetensors",
+    "imputation": "cache/keys-*/imputations/*/completed.safetensors",
+    "draws": "cache/keys-*/imputations/*/draws.safetensors",
+    "state": "cache/keys-*/imputations/*/state.safetensors",
+    "cached errors": "cache/keys-*/imputations/*/errors.npz",
     "weights": "cache/weights/*.safetensors",
     "generated data": "cache/synthetic/*/records.json",
     "digest of data": "cache/kept/*.json",

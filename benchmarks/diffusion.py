@@ -41,7 +41,7 @@ from bench_imputers.diffusion.drawing import START
 from bench_imputers.diffusion.grids import Grids
 from bench_imputers.diffusion.noise import KeyedNoise, record_key
 from bench_imputers.diffusion.params import CsdiParams
-from bench_imputers.pypots_library import imputation
+from bench_imputers.pypots.library import imputation
 from benchmarks.measuring import Row, Taken, median, table
 
 EXACT, SHORT, TRAINING = 1.7, 8.0, 1.3
@@ -234,8 +234,8 @@ def rows(size: Size) -> Iterator[Row]:
 def quality(file: Path, params: dict[str, Any], records: int, draws: int) -> Iterator[Row]:
     """CRPS and MAE of 10 steps against all, on the first test records of the published protocol with 10 % hidden."""
     from bench.arrays import read
+    from bench.metrics.imputation import imputation_scores
     from bench.registry import discover
-    from bench.stages.imputation_scores import imputation_scores
     from benchmarks.pypots_anchor import Anchor
 
     anchor = Anchor(discover(), "", 1)

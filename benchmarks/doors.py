@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-for _place in (CHECKOUT / "tests" / part for part in ("", "support", "datasets", "mimic4")):
+for _place in (CHECKOUT / "tests" / part for part in ("", "support")):
     if str(_place) not in sys.path:
         sys.path.append(str(_place))
 
@@ -101,7 +101,7 @@ def _odd_name(members: dict[str, bytes], chance: random.Random) -> str:
 
 
 def _stays() -> tuple[dict[str, str], str]:
-    from physionet_files import STAYS, outcomes
+    from support.physionet_files import STAYS, outcomes
 
     return STAYS, outcomes(dict.fromkeys(STAYS, (5, 0)))
 
@@ -109,7 +109,7 @@ def _stays() -> tuple[dict[str, str], str]:
 @functools.cache
 def stand_in() -> Path:
     """A folder with made-up stays in the layout of PhysioNet 2012, for commands that only need some data."""
-    from physionet_files import STAYS, write_set
+    from support.physionet_files import STAYS, write_set
 
     root = Path(tempfile.mkdtemp(prefix="bench-fuzz-")) / "data"
     write_set(root, STAYS, results=dict.fromkeys(STAYS, (5, 0)))
@@ -159,7 +159,7 @@ def _table(content: bytes, chance: random.Random) -> bytes:
 
 @functools.cache
 def _suites() -> list[bytes]:
-    from commanding import SUITE
+    from support.commanding import SUITE
 
     shown = [path.read_bytes() for path in sorted((CHECKOUT / "suites").glob("*.toml"))]
     return [SUITE.encode(), SUITE.encode() + MORE.encode(), *shown]
@@ -221,7 +221,7 @@ def _toml(content: bytes, chance: random.Random, others: list[bytes]) -> bytes:
     """A TOML text after changes of its bytes, or of what it says."""
     import tomllib
 
-    from bench.tuned import _entries
+    from bench.tuning.file import _entries
 
     if chance.random() < 0.5:
         return mutated_bytes(content, chance, others)
@@ -298,15 +298,15 @@ def words(chance: random.Random) -> Case:
 def _tuned() -> dict[str, Any]:
     """A file of tuned parameters that the small suite accepts, as a tree."""
     import msgspec
-    from test_tuned import protocol, tuned_fuser
+    from support.tuned_files import protocol, tuned_fuser
 
-    from bench import tuned
+    from bench.config.request import request
     from bench.registry import discover
-    from bench.request import request
+    from bench.tuning import file as tuned
 
     registry = discover()
     file = stand_in().parent / "small.toml"
-    from commanding import SUITE
+    from support.commanding import SUITE
 
     file.write_text(SUITE)
     suite = request([f"suite={file}"], registry).suite
@@ -329,8 +329,8 @@ def tuned(chance: random.Random) -> Case:
 
     import msgspec
 
-    from bench import tuned as files
-    from bench.identity import digest
+    from bench.grid.identity import digest
+    from bench.tuning import file as files
 
     def sealed(tree: Any) -> bytes:
         """As the harness writes it, where it is a file of tuned parameters; else with a digest that fits."""
@@ -355,9 +355,9 @@ def tuned(chance: random.Random) -> Case:
 @functools.cache
 def _exports() -> list[tuple[bytes, Any]]:
     """Exports, as bytes and as trees without their checksum."""
-    from fake_exports import LOS, PUBLISHED, make_export, simulated_export
+    from support.fake_exports import LOS, PUBLISHED, make_export, simulated_export
 
-    from bench.leaderboard.storage import encode_export
+    from bench.results.export_file import encode_export
 
     made = [
         make_export(("mean", "locf"), ("linear", "gru"), (1, 2), published=PUBLISHED),
@@ -395,9 +395,9 @@ def records(chance: random.Random) -> Case:
 
 @functools.cache
 def _weights() -> bytes:
-    from test_weights import STATE, made
+    from support.weight_files import STATE, made
 
-    from bench import weights as files
+    from bench.stages import weights as files
 
     with tempfile.TemporaryDirectory() as place:
         record = made(component="mean", params={})
@@ -476,7 +476,7 @@ def weights(chance: random.Random) -> Case:
 @functools.cache
 def _ward() -> dict[str, bytes]:
     """Tables of a few made-up patients: name -> text."""
-    from mimic4_tables import ward
+    from support.mimic4_tables import ward
 
     with tempfile.TemporaryDirectory() as place:
         ward(4).write(Path(place), suffix=".csv")
@@ -540,7 +540,7 @@ def _csv(content: bytes, chance: random.Random) -> bytes:
 
 @functools.cache
 def _contents() -> list[Any]:
-    import affect_pickles as files
+    from support import affect_pickles as files
 
     sizes = {"train": 4, "valid": 2, "test": 2}
     plain = files.aligned(sizes)

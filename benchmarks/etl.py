@@ -32,7 +32,7 @@ EXPONENT = 1.1
 """The goal of linearity: seconds grow with the rows to a power of at most this."""
 
 RELEASE_ROWS, RELEASE_STAYS = 313_645_063, 73_181
-"""icu/chartevents and icu/icustays of MIMIC-IV 2.2 (`bench_datasets.mimic4_verify.RELEASES`)."""
+"""icu/chartevents and icu/icustays of MIMIC-IV 2.2 (`bench_datasets.mimic4.verify.RELEASES`)."""
 
 LIKE, OTHERS = 2.0, 2.02
 """Density and rows of other items per row with which a generated stay has about the release's 4,286 rows."""
@@ -133,11 +133,11 @@ def prepare(root: Path, place: Path) -> Measured:
     import psutil
 
     from bench.arrays import forget_checks
-    from bench.execute.pool import Aborted, Limits, Pool, Result, Watch
+    from bench.config.request import request
+    from bench.execute.local import Aborted, Limits, Pool, Result, Watch
     from bench.registry import discover
-    from bench.request import request
-    from bench.run import jobs_of, setup_of
-    from bench.run import prepare as look_up
+    from bench.run.prepare import prepare as look_up
+    from bench.run.schedule import jobs_of, setup_of
     from bench.stages.cohort import load, path_of
 
     words = ("suite=mimic48", f"data.root={root}", f"cache={place / 'cache'}", f"out={place / 'out'}")

@@ -36,7 +36,7 @@ class Tables:
 
     @property
     def name(self) -> str:
-        from bench_datasets.mimic4_generate import VERSION
+        from bench_datasets.mimic4.generate.generator import VERSION
 
         return f"mimic4-v{VERSION}-{self.stays}-stays-density-{self.density:g}-others-{self.others:g}"
 
@@ -47,7 +47,7 @@ def make(tables: Tables, folder: Path, report: Callable[[str], None]) -> Path:
     Raises StorageError if it cannot be written.
     """
     from bench.files import replacing
-    from bench_datasets.mimic4_generate import generate
+    from bench_datasets.mimic4.generate.generator import generate
 
     root = folder / tables.name
     if not root.is_dir():

@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.errors import BenchError, UsageError
-from bench.leaderboard.storage import load_export
-from bench.records import IMPUTATION, IMPUTATION_METRICS, Export
+from bench.results.export_file import load_export
+from bench.results.records import IMPUTATION, IMPUTATION_METRICS, Export
 
 Key = tuple[str, str, str, str]
 """Modality set, scenario, imputer, metric."""

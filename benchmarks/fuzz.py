@@ -111,7 +111,7 @@ def made(kind: str, seed: int, number: int) -> Case:
 
 def tried(case: Case, number: int = 0, shown: Any = None) -> Result:
     """Do the commands of a case in an empty folder of its own."""
-    from commanding import command, folder
+    from support.commanding import command, folder
 
     result = Result(number, "accepted")
     before = _processor()
@@ -153,7 +153,7 @@ def _known(**how: Any) -> Any:
 def _converting(here: bool) -> Iterator[None]:
     """Pickles are converted in this process, without the limits of the child, which other cases start."""
     from bench.errors import DataError
-    from bench_datasets import safe_pickle_convert as convert
+    from bench_datasets.safe_pickle import convert
 
     def run(job: Any) -> None:
         try:

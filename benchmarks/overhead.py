@@ -48,9 +48,9 @@ def _rows(place: Workplace, cohort: str, words: tuple[str, ...], name: str) -> I
 
 
 def _prepare(words: tuple[str, ...]) -> Any:
+    from bench.config.request import request
     from bench.registry import discover
-    from bench.request import request
-    from bench.run import prepare
+    from bench.run.prepare import prepare
 
     registry = discover()
     return prepare(request(words, registry), registry)
@@ -58,8 +58,8 @@ def _prepare(words: tuple[str, ...]) -> Any:
 
 def _run(prepared: Any) -> tuple[list[Taken], list[Taken]]:
     """Run the grid with one worker process: seconds inside it per cell, and from one result to the next."""
-    from bench.execute.pool import Result, Watch
-    from bench.run import execute
+    from bench.execute.local import Result, Watch
+    from bench.run.execute import execute
 
     ends: list[tuple[float, float]] = []
     inside: list[Taken] = []
@@ -80,7 +80,7 @@ def _run(prepared: Any) -> tuple[list[Taken], list[Taken]]:
 def _audits(prepared: Any) -> list[Taken]:
     """The share of the audits, by timing them in this process on some of the same cells."""
     from bench.execute.worker import work
-    from bench.run import jobs_of, setup_of
+    from bench.run.schedule import jobs_of, setup_of
     from bench.stages import audits
 
     spent: list[Taken] = []
@@ -118,8 +118,8 @@ def loop(place: Workplace) -> Iterator[Row]:
         each = Taken(taken.wall / cells, taken.cpu / cells)
         yield median(f"run of {cells:,} trivial cells, per cell", None, [each], "whole `bench run`, two workers")
 
-    from bench.execute.waiting import Waiting
-    from bench.stages.job import Job
+    from bench.execute.job import Job
+    from bench.execute.queue import Waiting
 
     number = place.pick(10_000, 100)
     jobs = [Job(id="a", kind="impute", label="")]
@@ -165,7 +165,7 @@ def _audited(place: Workplace, what: str, words: tuple[str, ...], folder: str) -
     from pathlib import Path
 
     from bench.execute.worker import work
-    from bench.run import jobs_of, setup_of
+    from bench.run.schedule import jobs_of, setup_of
     from bench.stages.impute import load
     from bench.stages.twin import LEAST, SHARE
 

@@ -25,12 +25,12 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402  threads are set before NumPy is loaded
 
 from bench.components import Context  # noqa: E402
-from bench.data_root import locate  # noqa: E402
+from bench.config.asked import Settings  # noqa: E402
+from bench.data.location import locate  # noqa: E402
+from bench.metrics.imputation import imputation_scores  # noqa: E402
 from bench.registry import Registry, discover  # noqa: E402
-from bench.request import Settings  # noqa: E402
 from bench.stages.hide import apply, hide  # noqa: E402
-from bench.stages.imputation_scores import imputation_scores  # noqa: E402
-from bench.stages.scaling import Scaler  # noqa: E402
+from bench.stages.scale import Scaler  # noqa: E402
 
 GOAL = 0.30
 ANCHORS: dict[str, dict[str, Any]] = {

@@ -36,14 +36,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench import arrays
 from bench.cohort import Cohort, Series
 from bench.components import Context, Fuser
+from bench.config.request import request
 from bench.errors import BenchError, UsageError
-from bench.plan import Cell
+from bench.execute.job import completed_file
+from bench.grid.plan import Cell
 from bench.registry import discover
-from bench.request import request
-from bench.run import Prepared, prepare, setup_of
+from bench.run.prepare import Prepared, prepare
+from bench.run.schedule import setup_of
 from bench.stages.impute import load
-from bench.stages.job import completed_file
-from bench.stages.scaling import Scaler
+from bench.stages.scale import Scaler
 from bench.stages.view import View, view
 
 NOT_IMPUTED = "not imputed"

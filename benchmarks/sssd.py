@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench_imputers.diffusion import nplr, s4
 from bench_imputers.diffusion.denoiser import Given, Shape
-from bench_imputers.diffusion.params import SssdParams
 from bench_imputers.diffusion.samplers import Ancestral
 from bench_imputers.diffusion.schedule import schedule
 from bench_imputers.diffusion.sssd import SssdDenoiser
+from bench_imputers.diffusion.sssd_params import SssdParams
 from benchmarks.measuring import Row, median, table, timed
 
 KERNEL_GOAL, KERNEL_LENGTH = 0.005, 100

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from benchmarks.measuring import IDLE, CannotMeasure, Row, Workplace, median, timed
 
 if TYPE_CHECKING:
-    from bench.records import Export
+    from bench.results.records import Export
 
 
 def leaderboard(place: Workplace) -> Iterator[Row]:
     """Five scenarios x 40 imputers x 10 fusers x 5 seeds."""
-    from bench.leaderboard import redact, render
-    from bench.leaderboard.storage import encode_export
-    from bench.ledger import Ledger
-    from bench.report import collect, last_plan
+    from bench.leaderboard import render
+    from bench.results.collect import collect, last_plan
+    from bench.results.export_file import encode_export
+    from bench.results.ledger import Ledger
+    from bench.results.redact import redact
 
     out = place.folder / "many"
     shape = (5, place.pick(40, 2), place.pick(10, 2), 5)
@@ -58,8 +59,8 @@ def _fill(place: Workplace, out: Path, shape: tuple[int, int, int, int]) -> int:
     """A ledger of that many records, made after one that a real run left. Returns how many there are."""
     import msgspec
 
-    from bench.ledger import Ledger
-    from bench.records import Coordinates
+    from bench.results.ledger import Ledger
+    from bench.results.records import Coordinates
 
     place.command("run", IDLE, "imputer=mean", "seed=1", "scenario=mcar", "scenario.mcar.rate=0.3", f"out={out}")
     ledger = Ledger(out)

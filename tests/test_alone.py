@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.data_root import locate
+from bench.config.asked import Settings
+from bench.data.location import locate
 from bench.errors import DataError
 from bench.registry import discover
-from bench.request import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -58,8 +58,7 @@ def test_real_data_come_from_where_the_environment_says_and_from_nowhere_else(
     tmp_path: Path, variables: dict[str, str], outcome: str
 ) -> None:
     """Relative folders are those of whoever starts the tests; a folder that was named and lacks the data is no skip."""
-    for name in ("conftest.py", "project.py"):
-        (tmp_path / name).write_text((CHECKOUT / "tests" / name).read_text())
+    (tmp_path / "conftest.py").write_text((CHECKOUT / "tests" / "conftest.py").read_text())
     (tmp_path / "support").symlink_to(CHECKOUT / "tests" / "support")
     (tmp_path / "test_outside.py").write_text(OUTSIDE)
     for name in ("data/physionet2012", "data/mimic-iv-demo-2.2", "shared/data/physionet2012"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli import JSON, LazyGroup, answer, components, say
+from bench.cli.main import JSON, LazyGroup, answer, components, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,10 +55,11 @@ def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[
     """The dataset, its typed parameters, the data.root that was said, and the cache."""
     import msgspec
 
+    from bench.config.asked import Settings
+    from bench.config.conversion import convert, is_many
+    from bench.config.request import several, single
+    from bench.config.words import ORIGIN, parse
     from bench.errors import unknown
-    from bench.overrides import ORIGIN, parse
-    from bench.request import Settings, several, single
-    from bench.typed import convert, is_many
 
     spec = registry.get("dataset", name, ORIGIN)
     types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
@@ -82,9 +83,9 @@ def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[
 @JSON
 def list_(as_json: bool) -> None:
     """List datasets and whether their files are here."""
-    from bench.data_root import locate
+    from bench.config.asked import Settings
+    from bench.data.location import locate
     from bench.errors import BenchError
-    from bench.request import Settings
 
     registry = components()
     rows = []
@@ -118,9 +119,9 @@ def fetch(name: str, words: tuple[str, ...]) -> None:
     """Download a dataset that needs no credentials into data.root (default: the cache). Goes on where it stopped."""
     from pathlib import Path
 
-    from bench.data_root import fetched, forget_kept
+    from bench.config.words import ORIGIN
+    from bench.data.location import fetched, forget_kept
     from bench.errors import DataError, unknown
-    from bench.overrides import ORIGIN
 
     registry = components()
     parts = {spec.fetch_name: spec.name for spec in registry.specs("dataset") if spec.fetch_name}
@@ -151,9 +152,9 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     import numpy as np
 
     from bench.components import Context
-    from bench.data_root import SYNTHETIC, locate
-    from bench.manifest import manifest
-    from bench.release import release_of
+    from bench.data.location import SYNTHETIC, locate
+    from bench.data.manifest import manifest
+    from bench.data.release import release_of
     from bench.stages.cohort import validate
 
     spec, params, root, cache = _understand(name, words, components())
@@ -253,7 +254,7 @@ def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
     from pathlib import Path
 
     from bench.components import Context
-    from bench.data_root import locate
+    from bench.data.location import locate
 
     registry = components()
     of_data = [word.partition("=")[0] == "cache" or word.startswith("data.") for word in words]
@@ -292,11 +293,12 @@ def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, s
     """The embedder, its typed parameters, what was said of modality, from and to, and the device."""
     import msgspec
 
-    from bench import device
+    from bench.config.asked import Settings
+    from bench.config.conversion import convert, is_many
+    from bench.config.request import several, single
+    from bench.config.words import ORIGIN, merge, parse
     from bench.errors import DataError, UsageError, unknown
-    from bench.overrides import ORIGIN, merge, parse
-    from bench.request import Settings, several, single
-    from bench.typed import convert, is_many
+    from bench.execute import device
 
     if not spec.embed:
         raise DataError(f"{spec.name} has nothing to embed: it reads no prepared embeddings")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bench.cli import JSON, LazyGroup, answer, say
+from bench.cli.main import JSON, LazyGroup, answer, say
 
 WORDS = click.argument("words", nargs=-1, metavar="suite=NAME [out=DIR] [KEY=VALUE]...")
 FILE = click.option(
@@ -32,20 +32,20 @@ baseline.lazy = {
 
 
 def _path(file: Path | None, words: tuple[str, ...], suite: str) -> Path:
-    from bench.baselines import path_of
+    from bench.gate.baselines import path_of
 
     return file or path_of(_out(words), suite)
 
 
 def _suite(words: tuple[str, ...]) -> str:
     """The suite as it was typed."""
-    from bench.overrides import parse
+    from bench.config.words import parse
 
     return next((w.text.partition("=")[2] for w in parse(words) if w.key == "suite"), "")
 
 
 def _out(words: tuple[str, ...]) -> Path:
-    from bench.overrides import parse
+    from bench.config.words import parse
 
     return Path(next((w.text.partition("=")[2] for w in parse(words) if w.key == "out"), "") or "results").expanduser()
 
@@ -56,8 +56,8 @@ def _out(words: tuple[str, ...]) -> Path:
 @click.option("--replace", is_flag=True, help="Put it in the place of a baseline that is there.")
 def pin(words: tuple[str, ...], file: Path | None, replace: bool) -> None:
     """Store a run as the baseline: scores and comparisons, no predictions, nothing that names a patient."""
-    from bench import baselines
     from bench.cli.report import export_of
+    from bench.gate import baselines
 
     export, _ = export_of(words)
     path = _path(file, words, export.suite)
@@ -70,9 +70,9 @@ def pin(words: tuple[str, ...], file: Path | None, replace: bool) -> None:
 @JSON
 def list_(words: tuple[str, ...], as_json: bool) -> None:
     """List the baselines in OUT/baselines. Damaged ones are named on stderr."""
-    from bench.baselines import describe, said
     from bench.cli.words import said_words
     from bench.errors import StorageError
+    from bench.gate.baselines import describe, said
     from bench.leaderboard import load_export
 
     said_words(words, ("out",), ())
@@ -98,10 +98,10 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
 @JSON
 def show(words: tuple[str, ...], file: Path | None, as_json: bool) -> None:
     """Say what the baseline of a suite is of: its grid, data, versions, command."""
-    from bench.baselines import describe, find
     from bench.cli.words import said_words
+    from bench.config.suite import name_of
     from bench.errors import UsageError
-    from bench.suite import name_of
+    from bench.gate.baselines import describe, find
 
     suite = said_words(words, ("suite", "out"), ()).get("suite", ("",))[0]
     if not suite and not file:
@@ -122,11 +122,11 @@ def show(words: tuple[str, ...], file: Path | None, as_json: bool) -> None:
 @JSON
 def diff(words: tuple[str, ...], file: Path | None, cost_tolerance: float | None, as_json: bool) -> None:
     """Compare the baseline with a run, quantity by quantity, and name what of code, data and settings differs."""
-    from bench.baselines import find
     from bench.cli.report import export_of
     from bench.gate import gate as judge
-    from bench.gate_report import to_markdown
-    from bench.ingredients import differing
+    from bench.gate.baselines import find
+    from bench.gate.report import to_markdown
+    from bench.grid.ingredients import differing
 
     export, _ = export_of(words)
     pinned = find(_path(file, words, export.suite), _suite(words) or export.suite)
@@ -163,11 +163,11 @@ def gate(
     as_json: bool,
 ) -> None:
     """Compare a run with the baseline. Exit code: 0 same, 10 improved, 11 worse, 12 inconclusive, 13 not comparable."""
-    from bench.baselines import find
     from bench.cli.report import export_of
     from bench.files import write_bytes, write_text
     from bench.gate import gate as judge
-    from bench.gate_report import to_junit, to_markdown
+    from bench.gate.baselines import find
+    from bench.gate.report import to_junit, to_markdown
 
     export, _ = export_of(words)
     pinned = find(_path(file, words, export.suite), _suite(words) or export.suite)

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.cli import JSON, answer, components, say
+from bench.cli.main import JSON, answer, components, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.execute.pool import Watch
-    from bench.request import Request
-    from bench.run import Outcome, Prepared
-    from bench.stages.job import Job
+    from bench.config.asked import Request
+    from bench.execute.job import Job
+    from bench.execute.local import Watch
+    from bench.run.execute import Outcome
+    from bench.run.prepare import Prepared
 
 WORDS = click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
 
@@ -28,13 +29,14 @@ WORDS = click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--cells", is_flag=True, help="List every cell.")
 def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     """Show the cells of a suite, what is cached and what the rest will cost. Runs nothing."""
-    from bench.request import request
+    from bench.config.request import request
 
     registry = components()
     asked = request(words, registry)  # before the other imports: a mistyped name is answered at once
-    from bench.differences import sentence
     from bench.execute.progress import clock
-    from bench.run import jobs_of, prepare
+    from bench.grid.differences import sentence
+    from bench.run.prepare import prepare
+    from bench.run.schedule import jobs_of
 
     prepared = prepare(asked, registry, pending=True)
     todo = prepared.todo()
@@ -114,11 +116,11 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
 @JSON
 def run(words: tuple[str, ...], as_json: bool) -> None:
     """Run a suite: every cell that the ledger lacks. The same command goes on after any interruption."""
-    from bench.request import request
+    from bench.config.request import request
 
     registry = components()
     asked = request(words, registry)
-    from bench.run import prepare
+    from bench.run.prepare import prepare
 
     prepared = prepare(asked, registry, fetch=say)
     say_differences(asked)
@@ -131,7 +133,7 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
 
 def say_differences(request: Request) -> None:
     """Tell the person who waits in what the suite is not run as it stands."""
-    from bench.differences import sentence
+    from bench.grid.differences import sentence
 
     if differs := sentence(request.overrides):
         say(f"{request.suite.name} {differs}")
@@ -139,9 +141,9 @@ def say_differences(request: Request) -> None:
 
 def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
     """Run what is left of a plan, with progress on stderr; Ctrl-C and SIGTERM end it cleanly. remember: see `execute`."""
-    from bench.execute.pool import Watch
+    from bench.execute.local import Watch
     from bench.execute.progress import Progress, clock
-    from bench.run import execute
+    from bench.run.execute import execute
 
     progress = Progress(_workers(prepared))
 
@@ -163,13 +165,13 @@ def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
 
 
 def _workers(prepared: Prepared) -> int:
-    from bench.execute.pool import cores
+    from bench.execute.local import cores
 
     return prepared.request.settings.workers or cores()
 
 
 def _label(cell: Any) -> str:
-    from bench.run import label
+    from bench.run.schedule import label
 
     return label(cell)
 
@@ -194,15 +196,15 @@ def _stopping(watch: Watch) -> Iterator[None]:
 
 def _crossing(prepared: Prepared) -> dict[str, int]:
     """Task -> how many patients stand on both sides, under a legacy split."""
-    from bench.splits import CROSSING
+    from bench.data.splits import CROSSING
 
     ok = (record for record in prepared.done.values() if CROSSING in record.counts)
     return {record.coordinates.task: record.counts[CROSSING] for record in ok}
 
 
 def _conclude(outcome: Outcome, as_json: bool) -> None:
-    from bench.differences import sentence
-    from bench.records import IMPUTER_AUDITS
+    from bench.grid.differences import sentence
+    from bench.results.records import IMPUTER_AUDITS
 
     prepared, counts = outcome.prepared, outcome.counts
     request = prepared.request

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import LazyGroup, components, say
+from bench.cli.main import LazyGroup, components, say
 
 if TYPE_CHECKING:
-    from bench.records import Export
+    from bench.results.records import Export
 
 COMMON = ("suite", "out", "to")
 PATIENTS = "this picture shows patient-level values: keep it where the data may lie"
@@ -53,8 +53,8 @@ def _target(said: dict[str, tuple[str, ...]], name: str) -> Path:
 
 def _of(export: Export) -> str:
     """What a picture is of, for its title: of which data, and in what the run differs from the suite or the code as it is."""
-    from bench.differences import sentence
-    from bench.leaderboard.statements import title
+    from bench.grid.differences import sentence
+    from bench.leaderboard.sections.statements import title
 
     marks = [title(export, export.records), sentence(export.overrides), "edited since" * bool(export.edited)]
     return "; ".join(filter(None, marks))
@@ -71,8 +71,8 @@ def imputation(words: tuple[str, ...]) -> None:
     to draw; default: test records and channels with most hidden entries); to=FILE.png or FILE.svg. A label's name without
     its brackets stands for all labels that have it; your shell wants quotes around brackets.
     """
-    from bench.last_run import choose, imputations, last_run, only, seen_of
     from bench.plots.imputation import METHODS, draw, panels
+    from bench.run.last_run import choose, imputations, last_run, only, seen_of
 
     axes = ("modalities", "scenario", "imputer", "seed")
     said = _said(words, ("cache", "data.root"), (*axes, "record", "channel", "modality"))
@@ -146,10 +146,10 @@ def parity(words: tuple[str, ...]) -> None:
     brackets: 'imputer=locf,csdi(eta=0, chunk=8)'.
     """
     from bench.cli.report import last_run_now
+    from bench.config.words import ORIGIN
     from bench.errors import UsageError
-    from bench.ledger import Ledger
-    from bench.overrides import ORIGIN
     from bench.plots.parity import draw, parities
+    from bench.results.ledger import Ledger
 
     said = _said(words, ("modality",), ("imputer", "scenario", "modalities", "seed"))
     path = _target(said, "parity")

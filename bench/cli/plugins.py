@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import JSON, LazyGroup, answer, components, say
+from bench.cli.main import JSON, LazyGroup, answer, components, say
 
 if TYPE_CHECKING:
-    from bench.overrides import Word
+    from bench.config.words import Word
     from bench.registry import Spec
 
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 @JSON
 def check(names: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> None:
     """Check whether components keep the contract. Exit code 7 when one does not."""
+    from bench.config.words import parse
     from bench.errors import UsageError
-    from bench.overrides import parse
     from bench.testing import check as run_checks
 
     words = parse(name for name in names if "=" in name)
@@ -74,10 +74,10 @@ def _with_parameters(specs: Sequence[Spec], words: Sequence[Word]) -> list[Spec]
 
 
 def _root(spec: object) -> Path | None:
-    from bench.data_root import locate
+    from bench.config.asked import Settings
+    from bench.data.location import locate
     from bench.errors import DataError
     from bench.registry import Spec
-    from bench.request import Settings
 
     assert isinstance(spec, Spec)
     try:

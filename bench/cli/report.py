@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import JSON, answer_json, components, say
+from bench.cli.main import JSON, answer_json, components, say
 
 if TYPE_CHECKING:
-    from bench.records import Export
+    from bench.results.records import Export
 
 SIMPLE = {"suite", "out", "to", "from", "cache", "workers", "threads", "budget", "retry", "shuffle"}
 """Words that ask for the last run of a suite, or only say how it ran; any other word makes a plan of its own."""
@@ -31,8 +31,9 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_cos
     Shows the last run of the suite, or the cells that further words select. from=FILE makes the same tables from a
     records file alone. to=DIR is where they go (default: OUT/leaderboards).
     """
-    from bench.leaderboard import redact, render, save_export, write
-    from bench.report import records_path, stem
+    from bench.leaderboard import render, save_export, write
+    from bench.results.collect import records_path, stem
+    from bench.results.redact import redact
 
     gc.disable()  # nothing is thrown away here; looking for it among ten thousand records takes a tenth of the time
     export, folder = export_of(words)
@@ -53,11 +54,11 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
 
     Of the last run, the cells whose sources, parameters or data were edited since are marked (`Export.edited`), with a warning.
     """
+    from bench.config.words import parse
     from bench.errors import UsageError
     from bench.leaderboard import load_export
-    from bench.ledger import Ledger
-    from bench.overrides import parse
-    from bench.report import collect
+    from bench.results.collect import collect
+    from bench.results.ledger import Ledger
 
     said = {word.key: word for word in parse(words)}
     text = {key: word.text.partition("=")[2] for key, word in said.items()}
@@ -75,8 +76,9 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
         ledger = Ledger(out)
         planned = last_run_now(text["suite"], out, text.get("cache", ""))
     else:
-        from bench.request import request
-        from bench.run import planned_export, prepare
+        from bench.config.request import request
+        from bench.run.export import planned_export
+        from bench.run.prepare import prepare
 
         registry = components()
         prepared = prepare(request(rest, registry), registry)
@@ -89,10 +91,10 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
 
 def last_run_now(suite: str, out: Path, cache: str = "") -> Export:
     """The plan of the last run of a suite (a name or a file), with what was edited since; a warning on stderr names it."""
-    from bench.edited import since
-    from bench.ledger import Ledger
-    from bench.report import last_plan
-    from bench.suite import name_of
+    from bench.config.suite import name_of
+    from bench.grid.edited import since
+    from bench.results.collect import last_plan
+    from bench.results.ledger import Ledger
 
     planned = since(last_plan(Ledger(out), name_of(suite), suite), suite, str(out), components(), cache, say)
     if planned.edits:

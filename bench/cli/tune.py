@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import JSON, answer, components, say
 from bench.cli.grid import carry_out, say_differences, unfinished_code
+from bench.cli.main import JSON, answer, components, say
 
 if TYPE_CHECKING:
-    from bench.request import Request
-    from bench.run import Outcome
-    from bench.tune import Asked, Ran
-    from bench.tuned import Tuned
+    from bench.config.asked import Request
+    from bench.run.execute import Outcome
+    from bench.tuning.file import Tuned
+    from bench.tuning.search import Asked, Ran
 
 
 @click.command()
@@ -26,13 +26,13 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
     Takes the words of bench run. The file is for: bench run tuned=FILE. The same command goes on after any interruption.
     """
     registry = components()
-    from bench import tune as tuning
-    from bench.propose import version
+    from bench.tuning import search as tuning
+    from bench.tuning.proposer import version
 
     ask = tuning.asked(words, registry)
     version()  # before anything is run: tuning cannot do without it
-    from bench.records import failed_audits
-    from bench.run import prepare
+    from bench.results.records import failed_audits
+    from bench.run.prepare import prepare
 
     prepared = prepare(ask.request, registry, fetch=say)
     protocol = tuning.protocol_of(ask, prepared.plan, registry)
@@ -55,9 +55,9 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
     if found is None:
         say(f"not all trials are done ({outcomes[-1].stopped}); go on with: {ask.request.command()}")
         raise SystemExit(unfinished_code(outcomes[-1]))
-    from bench.differences import sentence
-    from bench.leaderboard.redact import redact_command
-    from bench.tuned import Tuned, write
+    from bench.grid.differences import sentence
+    from bench.results.redact import redact_command
+    from bench.tuning.file import Tuned, write
 
     fusers = {**(known.fuser if known else {}), **found}
     made = Tuned(
@@ -77,7 +77,7 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
 
 
 def _known(ask: Asked) -> Tuned | None:
-    from bench.tuned import read
+    from bench.tuning.file import read
 
     return read(ask.to) if ask.to.exists() else None
 

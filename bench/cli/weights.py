@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.cli import JSON, LazyGroup, answer, components, say
+from bench.cli.main import JSON, LazyGroup, answer, components, say
 
 if TYPE_CHECKING:
-    from bench.last_run import LastRun
-    from bench.plan import Cell
+    from bench.grid.plan import Cell
     from bench.registry import Registry
-    from bench.weights import WeightsRecord
+    from bench.run.last_run import LastRun
+    from bench.stages.weights import WeightsRecord
 
 AXES = ("modalities", "scenario", "imputer", "seed")
 
@@ -42,8 +42,8 @@ def save(words: tuple[str, ...]) -> None:
     """
     from bench.cli.words import said_words
     from bench.errors import UsageError
-    from bench.last_run import choose, imputations, last_run, only
-    from bench.weights import write
+    from bench.run.last_run import choose, imputations, last_run, only
+    from bench.stages.weights import write
 
     said = said_words(words, ("suite", "out", "cache", "data.root", "to", "by", "licence"), AXES)
     for needed in ("suite", "imputer", "to"):
@@ -75,11 +75,11 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-un
     import bench
     from bench import arrays
     from bench.errors import UsageError
-    from bench.identity import sources
-    from bench.last_run import missing, seen_of
+    from bench.execute.job import completed_file, is_imputed
+    from bench.grid.identity import sources
+    from bench.run.last_run import missing, seen_of
     from bench.stages.impute import load
-    from bench.stages.job import completed_file, is_imputed
-    from bench.weights import WeightsRecord, channels_of, cut_of
+    from bench.stages.weights import WeightsRecord, channels_of, cut_of
 
     name = cell.imputer.name
     spec = registry.get("imputer", name)
@@ -143,8 +143,8 @@ def _plain(params: object) -> dict[str, object]:
 def load(file: Path, words: tuple[str, ...]) -> None:
     """Check a file of weights and install it in the cache, where weights=DIGEST finds it. Prints its digest."""
     from bench.cli.words import said_words
-    from bench.request import Settings
-    from bench.weights import install, read
+    from bench.config.asked import Settings
+    from bench.stages.weights import install, read
 
     said = said_words(words, ("cache",), ())
     found = read(file.expanduser())
@@ -173,7 +173,7 @@ def _lines(record: WeightsRecord) -> list[str]:
 
 
 def _sources_differ(record: WeightsRecord, path: str) -> str:
-    from bench.identity import sources
+    from bench.grid.identity import sources
 
     source, _ = sources(path.partition(":")[0])
     return "" if source == record.source else f"the code of {record.component} was edited since these weights were made"
@@ -185,9 +185,9 @@ def _sources_differ(record: WeightsRecord, path: str) -> str:
 def list_(words: tuple[str, ...], as_json: bool) -> None:
     """List the weights in a folder; without one, those that are installed in the cache."""
     from bench.cli.words import said_words
+    from bench.config.asked import Settings
     from bench.errors import BenchError, UsageError
-    from bench.request import Settings
-    from bench.weights import folder, read
+    from bench.stages.weights import folder, read
 
     folders = [word for word in words if "=" not in word]
     if len(folders) > 1:

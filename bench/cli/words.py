@@ -5,8 +5,8 @@ from __future__ import annotations
 
 def said_words(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The values by key. UsageError for a key that is not accepted, an empty value, or several where one is taken."""
+    from bench.config.words import ORIGIN, parse
     from bench.errors import UsageError, unknown
-    from bench.overrides import ORIGIN, parse
 
     said = {word.key: word for word in parse(words)}
     for key, word in said.items():

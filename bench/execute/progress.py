@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench.clean import line
-from bench.execute.pool import Pool, Result
-from bench.stages.job import Job
+from bench.execute.job import Job
+from bench.execute.local import Pool, Result
+from bench.text.clean import line
 
 
 def clock(seconds: float) -> str:

@@ -23,11 +23,11 @@ from bench.execute.signals import leave_to_the_parent
 from bench.execute.tree import keep_orphans
 
 if TYPE_CHECKING:
+    from bench.execute.job import Job, Setup
     from bench.execute.renew import Renewal
-    from bench.records import Record
     from bench.registry import Registry
-    from bench.stages.job import Job, Setup
-    from bench.stats import Predictions
+    from bench.results.records import Record
+    from bench.statistics.paired import Predictions
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -95,8 +95,8 @@ def work(
     job: Job, setup: Setup, registry: Registry, connection: Connection | None = None, renewal: Renewal | None = None
 ) -> Answer:
     """Do one job and say how it went. Nothing a component does escapes as an exception. renewal: of a process that does many."""
-    from bench import memory
     from bench.components import Interrupted
+    from bench.execute import memory
 
     memory.start()
     started = time.perf_counter()
@@ -121,9 +121,9 @@ def work(
 
 def _fail(answer: Answer, error: BaseException, job: Job, setup: Setup, registry: Registry) -> None:
     """Say how a job failed: its cell, or the run where data or storage cannot be used."""
-    from bench import memory
     from bench.arrays import Damaged
     from bench.errors import DataError, StorageError
+    from bench.execute import memory
     from bench.execute.failure import failure, ours, raised_here
 
     kind, name = ("dataset", setup.dataset) if job.cell is None else ("imputer", job.cell.imputer.name)
@@ -146,7 +146,7 @@ def _fail(answer: Answer, error: BaseException, job: Job, setup: Setup, registry
 def checked(record: Record, predictions: Predictions) -> tuple[Record, Predictions]:
     """The same as they will be read again, with nothing in them but plain values. Raises PluginError."""
     from bench.errors import PluginError
-    from bench.records import Record, encode_record
+    from bench.results.records import Record, encode_record
 
     try:
         return msgspec.json.decode(encode_record(record), type=Record), predictions
@@ -167,7 +167,7 @@ def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | Non
             "report": lambda text: connection.send(("progress", job.id, text_of(text))),
         }
     if job.kind == "cohort":
-        from bench.splits import part
+        from bench.data.splits import part
         from bench.stages.cohort import prepare
 
         spec = registry.get("dataset", setup.dataset)

@@ -11,8 +11,8 @@ from bench.gate.noise import Difference, Noise, difference, pool
 from bench.gate.quantities import Quantity, Run, quantities, read
 from bench.gate.same_test import incomparable, listed, scored, state
 from bench.gate.verdict import GRAVITY, GateReport, Judgement, MethodVerdict, Verdict, gravest
-from bench.records import Export, Method, Record
-from bench.stats import Table, table_of
+from bench.results.records import Export, Method, Record
+from bench.statistics.paired import Table, table_of
 
 Pooled = dict[tuple[Table, Quantity], Noise]
 CPU = ("", "cpu")

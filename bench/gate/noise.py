@@ -9,8 +9,8 @@ from statistics import fmean, stdev, variance
 import msgspec
 
 from bench.gate.quantities import Cells, Quantity
-from bench.records import Method
-from bench.stats import Table, table_of
+from bench.results.records import Method
+from bench.statistics.paired import Table, table_of
 
 ROUNDING = 1e-9
 """Relative differences up to this are none."""

@@ -8,7 +8,16 @@ from typing import Literal
 import msgspec
 
 from bench.leaderboard.aggregate import higher_is_better, join
-from bench.records import IMPUTATION_METRICS, Audit, Coordinates, Export, Method, Record, failed_audits, method_of
+from bench.results.records import (
+    IMPUTATION_METRICS,
+    Audit,
+    Coordinates,
+    Export,
+    Method,
+    Record,
+    failed_audits,
+    method_of,
+)
 
 Kind = Literal["score", "imputation", "calibration", "cost"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from bench.differences import deciding, sentence
 from bench.gate.quantities import ALL, Cells, Run
-from bench.records import Method, Record, failed_audits
+from bench.grid.differences import deciding, sentence
+from bench.results.records import Method, Record, failed_audits
 
 ABSENT = "absent modalities"
 WORDS = {"manifest": "digest of the data", "hidden in": "parts in which entries are hidden"}

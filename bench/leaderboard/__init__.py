@@ -11,15 +11,15 @@ from pathlib import Path
 
 import msgspec
 
-from bench.clean import json_text
 from bench.files import write_bytes
 from bench.leaderboard.aggregate import aggregate, join
 from bench.leaderboard.board import Board
-from bench.leaderboard.flat import to_csv
-from bench.leaderboard.markdown import to_markdown
-from bench.leaderboard.redact import redact
-from bench.leaderboard.storage import load_export, save_export
-from bench.records import Export, Method
+from bench.leaderboard.render.flat import to_csv
+from bench.leaderboard.render.markdown import to_markdown
+from bench.results.export_file import load_export, save_export
+from bench.results.records import Export, Method
+from bench.results.redact import redact
+from bench.text.clean import json_text
 
 __all__ = ["aggregate_export", "load_export", "redact", "render", "save_export", "write"]
 
@@ -48,7 +48,7 @@ def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[
         + b"\n",
     }
     if page:
-        from bench.leaderboard.html import to_html
+        from bench.leaderboard.render.html import to_html
 
         rendered["html"] = to_html(board).encode()
     return rendered

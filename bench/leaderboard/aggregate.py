@@ -8,20 +8,31 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from bench.leaderboard.agreement import agreements
-from bench.leaderboard.attribution import attributions
-from bench.leaderboard.audits import OF_CELL, audit_results, failure
+from bench.data.release import GENERATED, elsewhere
+from bench.data.splits import CROSSING
 from bench.leaderboard.board import Board, Cost, PublishedScore, Row, Score, Table
-from bench.leaderboard.gains import gain_tables
-from bench.leaderboard.imputation import curves, imputation_tables, imputer_costs
-from bench.leaderboard.marginal import marginals
-from bench.leaderboard.pareto import place_costs
-from bench.leaderboard.patterns import calibration_tables, pattern_tables
-from bench.leaderboard.redact import redact_command, redact_text
-from bench.leaderboard.statements import EDITED, counted, counts, nobody, protocol_notes, provenance, split_notes, title
-from bench.leaderboard.storage import finite
-from bench.leaderboard.text import safe
-from bench.records import (
+from bench.leaderboard.render.text import safe
+from bench.leaderboard.sections.agreement import agreements
+from bench.leaderboard.sections.attribution import attributions
+from bench.leaderboard.sections.audits import OF_CELL, audit_results, failure
+from bench.leaderboard.sections.gains import gain_tables
+from bench.leaderboard.sections.imputation import curves, imputation_tables, imputer_costs
+from bench.leaderboard.sections.marginal import marginals
+from bench.leaderboard.sections.pareto import place_costs
+from bench.leaderboard.sections.patterns import calibration_tables, pattern_tables
+from bench.leaderboard.sections.statements import (
+    EDITED,
+    counted,
+    counts,
+    nobody,
+    protocol_notes,
+    provenance,
+    split_notes,
+    title,
+)
+from bench.metrics.predictions import METRICS
+from bench.results.export_file import finite
+from bench.results.records import (
     IMPUTATION,
     STATUSES,
     Coordinates,
@@ -33,11 +44,9 @@ from bench.records import (
     TaskSummary,
     method_of,
 )
-from bench.release import GENERATED, elsewhere
-from bench.splits import CROSSING
-from bench.stages.score import METRICS
-from bench.stats import Table as TableKey
-from bench.stats import resolution_floor, table_of, tie_groups
+from bench.results.redact import redact_command, redact_text
+from bench.statistics.paired import Table as TableKey
+from bench.statistics.paired import resolution_floor, table_of, tie_groups
 
 Cells = dict[Coordinates, Record | None]
 """Every planned cell in the order of the plan, with its record, or None where it was not run."""

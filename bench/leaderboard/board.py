@@ -8,8 +8,8 @@ from typing import Literal
 
 import msgspec
 
-from bench.leaderboard.grid_board import Attribution, Marginal
-from bench.records import Bin, Override
+from bench.leaderboard.sections.grid import Attribution, Marginal
+from bench.results.records import Bin, Override
 
 AuditState = Literal["passed", "failed", "not applicable", "not run"]
 
@@ -286,7 +286,7 @@ class Cost(msgspec.Struct, kw_only=True):
     """What the ok cells of one method took, on average: seconds per stage, seconds per sample, bytes, parameters.
 
     score: mean of the primary metric, of eligible rows. whole: cost of the whole method per name of
-    `bench.leaderboard.pareto.COSTS`, imputer included unless `fuser_only`. front: those of them for which no row of the
+    `bench.leaderboard.sections.pareto.COSTS`, imputer included unless `fuser_only`. front: those of them for which no row of the
     table is at least as good and at least as cheap, and one of both strictly.
     """
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from bench import arrays
 from bench.cohort import Series
+from bench.config.words import ORIGIN
 from bench.errors import UsageError, unknown
-from bench.last_run import LastRun, missing, seen_of
-from bench.overrides import ORIGIN
-from bench.plan import Cell
+from bench.execute.job import completed_file
+from bench.grid.plan import Cell
 from bench.plots import style
 from bench.registry import Registry
+from bench.run.last_run import LastRun, missing, seen_of
 from bench.stages.impute import load
-from bench.stages.job import completed_file
 from bench.stages.view import View
 
 RECORDS, CHANNELS, METHODS = 2, 4, 3

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.config.words import ORIGIN
 from bench.errors import StorageError, UsageError, unknown
-from bench.labels import matching, the_one
-from bench.ledger import Ledger
-from bench.overrides import ORIGIN
+from bench.grid.matching_rows import matching, the_one
+from bench.metrics.imputation import TERMS, metric
+from bench.metrics.imputation_errors import Errors
 from bench.plots import style
-from bench.records import Export
-from bench.report import suite_word
-from bench.stages.imputation_errors import Errors
-from bench.stages.imputation_scores import TERMS, metric
+from bench.results.collect import suite_word
+from bench.results.ledger import Ledger
+from bench.results.records import Export
 
 SHOWN = 0.99
 """Share of the records that the frame is made for; how many lie outside is said in the panel."""

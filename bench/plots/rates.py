@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.config.words import ORIGIN
 from bench.errors import UsageError, unknown
-from bench.labels import matching, the_one
+from bench.grid.matching_rows import matching, the_one
 from bench.leaderboard import aggregate_export
 from bench.leaderboard.board import Curve
-from bench.leaderboard.imputation import METRICS
-from bench.leaderboard.text import metric as name_of
-from bench.overrides import ORIGIN
+from bench.leaderboard.render.text import metric as name_of
+from bench.leaderboard.sections.imputation import METRICS
 from bench.plots import style
-from bench.records import Export
-from bench.report import suite_word
+from bench.results.collect import suite_word
+from bench.results.records import Export
 
 UNITS = {"mae": "standard deviations", "rmse": "standard deviations", "crps": "over mean |truth|"}
 LEVELS = {"coverage50": 50, "coverage90": 90}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from bench.components import Scenario
-from bench.scenarios.plugin import BlockParams
+from bench.scenarios.params.block import BlockParams
 from bench.scenarios.presence import present
 
 

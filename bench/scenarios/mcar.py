@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from bench.components import Scenario
-from bench.scenarios.plugin import McarParams
+from bench.scenarios.params.mcar import McarParams
 
 
 class Mcar(Scenario[McarParams]):

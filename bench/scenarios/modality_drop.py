@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from bench.components import Scenario
-from bench.scenarios.plugin import ModalityDropParams
+from bench.scenarios.params.modality_drop import ModalityDropParams
 from bench.scenarios.presence import present
 
 

@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-import msgspec
-
 from bench.hooks import hookimpl
 from bench.registry import Registry
+from bench.scenarios.params.block import BlockParams
+from bench.scenarios.params.mcar import McarParams
+from bench.scenarios.params.modality_drop import ModalityDropParams
+from bench.scenarios.params.published_holdout import PublishedHoldoutParams
+from bench.scenarios.params.rectangle import RectangleParams
+from bench.scenarios.params.within import WithinParams
 
 bench_contract = 1
-
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-
-
-class McarParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rate: Annotated[Share, msgspec.Meta(description="share of the observed entries of each modality to hide")] = 0.1
-
-
-class BlockParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rate: Annotated[Share, msgspec.Meta(description="length of the hidden block as a share of the grid's length")] = 0.2
-
-
-class ModalityDropParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rate: Annotated[Share, msgspec.Meta(description="probability that a modality of a record is dropped")] = 0.3
-
-
-class WithinParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    ps: Annotated[Share, msgspec.Meta(description="probability that a record is affected (p_s)")] = 0.2
-    pw: Annotated[Share, msgspec.Meta(description="share of the bins hidden in an affected modality (p_w)")] = 0.2
-    affected: Annotated[
-        Annotated[int, msgspec.Meta(ge=1)] | None,
-        msgspec.Meta(description="how many modalities of an affected record; unset: 1 to all, equally likely"),
-    ] = None
-    pattern: Annotated[
-        Literal["point", "block"], msgspec.Meta(description="scattered bins, or blocks of mean length L/10")
-    ] = "point"
-
-
-class RectangleParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rate: Annotated[Share, msgspec.Meta(description="share of the modality's grid that the rectangle covers")] = 0.3
-    modality: Annotated[str | None, msgspec.Meta(description="the modality it lies in; unset: one in each")] = None
-
-
-class PublishedHoldoutParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rate: Annotated[
-        Share, msgspec.Meta(description="share of each record's observed entries to hide, rounded down")
-    ] = 0.1
-    seed: Annotated[
-        int, msgspec.Meta(ge=0, lt=2**32, description="of the published generator, in place of the cell's seed")
-    ] = 1
 
 
 @hookimpl

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from bench.components import Scenario
-from bench.scenarios.plugin import PublishedHoldoutParams
+from bench.scenarios.params.published_holdout import PublishedHoldoutParams
 
 
 class PublishedHoldout(Scenario[PublishedHoldoutParams]):

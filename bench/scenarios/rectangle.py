@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.components import Scenario
 from bench.errors import unknown
-from bench.scenarios.plugin import RectangleParams
+from bench.scenarios.params.rectangle import RectangleParams
 from bench.scenarios.presence import present
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from bench.components import Scenario
-from bench.scenarios.plugin import WithinParams
+from bench.scenarios.params.within import WithinParams
 from bench.scenarios.presence import present
 
 

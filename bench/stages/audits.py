@@ -12,10 +12,10 @@ import numpy as np
 
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context, Fuser
-from bench.contract import TOLERANCE, apart, broken_array
-from bench.defined import needs
 from bench.errors import PluginError
-from bench.records import Audit
+from bench.metrics.defined import needs
+from bench.results.records import Audit
+from bench.stages.contract import TOLERANCE, apart, broken_array
 from bench.stages.twin import Twin, sample
 
 PROBE = 64

@@ -10,15 +10,16 @@ import numpy as np
 from bench import arrays
 from bench.cohort import Cohort, Events, Series
 from bench.components import Context
+from bench.data.manifest import manifest
+from bench.data.places import keyed
 from bench.errors import DataError
-from bench.manifest import manifest
 from bench.registry import Spec
 from bench.stages.validate import validate
 
 
 def path_of(cache: Path, key: str) -> Path:
     """Where the prepared cohort of that key lies."""
-    return cache / "cohorts" / f"{key}.safetensors"
+    return keyed(cache, "cohorts") / f"{key}.safetensors"
 
 
 def size_of(cache: Path, key: str) -> int | None:

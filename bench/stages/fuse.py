@@ -10,22 +10,22 @@ import numpy as np
 from bench import seeds
 from bench.cohort import Cohort, Task
 from bench.components import Context
-from bench.contract import broken_predictions
+from bench.config.suite import Split
+from bench.data.splits import CROSSING, PARTS, crossing
 from bench.errors import PluginError
-from bench.plan import Cell
-from bench.records import Record
+from bench.execute.job import Job, Setup
+from bench.grid.plan import Cell
+from bench.metrics.calibration import calibration
+from bench.metrics.patterns import by_pattern
+from bench.metrics.predictions import defined_scores, score, thresholds
 from bench.registry import Registry, Spec
-from bench.splits import CROSSING, PARTS, crossing
+from bench.results.records import Record
 from bench.stages import audits, handed
-from bench.stages.calibration import calibration
+from bench.stages.contract import broken_predictions
 from bench.stages.impute import completed_cohort
-from bench.stages.job import Job, Setup
-from bench.stages.patterns import by_pattern
-from bench.stages.score import defined_scores, score, thresholds
 from bench.stages.twin import LEAST, SHARE, Twin
 from bench.stages.view import View
-from bench.stats import Predictions
-from bench.suite import Split
+from bench.statistics.paired import Predictions
 
 
 def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[Record, Predictions]:

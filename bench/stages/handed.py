@@ -13,8 +13,8 @@ import numpy as np
 
 from bench.arrays import STORED
 from bench.errors import PluginError
-from bench.records import Note
 from bench.registry import Spec
+from bench.results.records import Note
 
 NAME = re.compile(r"[\x20-\x7e]{1,200}")
 """The name of an array that an imputer learnt."""

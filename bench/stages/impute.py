@@ -1,10 +1,10 @@
 """The impute stage: fit on training groups (or load what was learnt elsewhere), complete every record, score hidden test
 entries, check what came back.
 
-<cache>/imputations/<key>/completed.safetensors   modality -> float32 [n, length, channels], median of the draws
-<cache>/imputations/<key>/draws.safetensors       modality -> float32 [draws, n, length, channels], where draws > 1
-<cache>/imputations/<key>/state.safetensors       what the imputer learnt
-<cache>/imputations/<key>/errors.npz              sums over the hidden entries of each test record, where any are hidden
+<cache>/keys-N/imputations/<key>/completed.safetensors   modality -> float32 [n, length, channels], median of the draws
+<cache>/keys-N/imputations/<key>/draws.safetensors       modality -> float32 [draws, n, length, channels], where draws > 1
+<cache>/keys-N/imputations/<key>/state.safetensors       what the imputer learnt
+<cache>/keys-N/imputations/<key>/errors.npz              sums over the hidden entries of each test record, where any are hidden
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from bench import arrays, memory
+from bench import arrays
 from bench.cohort import Cohort, Series
 from bench.components import Context, Imputer
-from bench.contract import broken_completion, moved
 from bench.errors import PluginError
+from bench.execute import memory
+from bench.execute.job import Job, Setup, completed_file, drawn, errors_file, is_imputed
 from bench.files import is_file_of, replacing
-from bench.plan import Cell
-from bench.records import Audit
+from bench.grid.plan import Cell
+from bench.metrics.imputation import TERMS, median, record_sums, scores_of
+from bench.metrics.imputation_errors import Errors, pack
 from bench.registry import Registry, Spec
+from bench.results.records import Audit
 from bench.stages import handed
-from bench.stages.imputation_errors import Errors, pack
-from bench.stages.imputation_scores import TERMS, median, record_sums, scores_of
+from bench.stages.contract import broken_completion, moved
 from bench.stages.imputer_audits import audit_imputer
-from bench.stages.job import Job, Setup, completed_file, drawn, errors_file, is_imputed
 from bench.stages.twin import LEAST, SHARE, Twin
 from bench.stages.view import View, view
-from bench.weights import installed, load_into
+from bench.stages.weights import installed, load_into
 
 CHUNK = 1024
 """Records handed to an imputer at a time; results do not depend on it (that is a promise of the contract)."""
@@ -43,7 +44,7 @@ CHUNK = 1024
 
 @dataclass(frozen=True)
 class Imputation:
-    """What the impute stage left: see the module. scores, audits, costs and errors as in `bench.records.Record`."""
+    """What the impute stage left: see the module. scores, audits, costs and errors as in `bench.results.records.Record`."""
 
     completed: dict[str, np.ndarray]
     draws: dict[str, np.ndarray] | None

@@ -2,7 +2,8 @@
 
 `imputer-independent`: alone, in other company and another order, and after other calls, a record gets the values it got in
 the stage. `draws-nested`: asked for another number of draws, the first ones are the same. Both up to rounding
-(`bench.contract.TOLERANCE`). Asked is the twin of the imputer (`bench.stages.twin`), which knows nothing of the stage's calls.
+(`bench.stages.contract.TOLERANCE`). Asked is the twin of the imputer (`bench.stages.twin`), which knows nothing of the
+stage's calls.
 
 Time. A stage may spend `SHARE` of its own seconds on this, and `LEAST` seconds in any case (both of `bench.stages.twin`). Two
 calls are always made: one record alone with another number of draws, and a few in other company; where draws are so dear that
@@ -20,9 +21,9 @@ import numpy as np
 
 from bench.cohort import Cohort
 from bench.components import Context
-from bench.contract import TOLERANCE, apart, broken_completion
-from bench.records import Audit
 from bench.registry import Spec
+from bench.results.records import Audit
+from bench.stages.contract import TOLERANCE, apart, broken_completion
 from bench.stages.twin import Twin, sample
 
 ALONE, COMPANY = 16, 64

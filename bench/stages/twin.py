@@ -31,9 +31,10 @@ from typing import Any
 
 import numpy as np
 
-from bench import memory, seeds
+from bench import seeds
 from bench.cohort import Cohort
 from bench.components import Context, Fuser, Imputer, Interrupted
+from bench.execute import memory
 from bench.execute.failure import class_of, text_of
 from bench.registry import Spec
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.cohort import Cohort, Series, Task
-from bench.contract import LARGEST
+from bench.data.splits import crossing
 from bench.errors import PluginError
-from bench.metrics import unfit
+from bench.metrics.declared import unfit
 from bench.registry import Spec
-from bench.splits import crossing
+from bench.stages.contract import LARGEST
 from bench.stages.handed import difference, is_plain, is_text, kind_of
 
 

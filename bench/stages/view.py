@@ -11,21 +11,22 @@ import numpy as np
 
 from bench import arrays
 from bench.cohort import Cohort
-from bench.plan import Cell
+from bench.config.suite import Split
+from bench.data.places import keyed
+from bench.data.splits import PARTS, part
+from bench.execute.job import Setup
+from bench.grid.plan import Cell
 from bench.registry import Registry
-from bench.splits import PARTS, part
 from bench.stages.cohort import load, path_of
 from bench.stages.hide import apply, hide
-from bench.stages.job import Setup
-from bench.stages.scaling import Scaler
-from bench.suite import Split
+from bench.stages.scale import Scaler
 
 
 @dataclass(frozen=True)
 class View:
     """One hide key's result.
 
-    cohort: visible entries only, standardised. parts: int8 [n], index into `bench.splits.PARTS`. shares: realised and
+    cohort: visible entries only, standardised. parts: int8 [n], index into `bench.data.splits.PARTS`. shares: realised and
     expected hidden share. recorded: the cohort before hiding; with scaler it gives the truth of what is hidden, for
     scoring only: never handed to a component.
     """
@@ -83,7 +84,7 @@ def view(cell: Cell, setup: Setup, registry: Registry) -> View:
         return _views[cell.hide_key]
     cohort = _raw(setup.cache, setup.cohort_key)
     parts = _parts(setup.cache, setup.cohort_key, setup.split)
-    path = setup.folder("masks", f"{cell.hide_key}.safetensors")
+    path = keyed(Path(setup.cache), "masks") / f"{cell.hide_key}.safetensors"
     if not arrays.is_complete(path):
         scenario = registry.get("scenario", cell.scenario.name).build(cell.scenario.params)
         made = hide(cohort, scenario, cell.coordinates.seed, cell.scenario.name)

@@ -12,20 +12,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.testing.checks import Check, checks_of
+    from bench.testing.all_checks import checks_of
+    from bench.testing.checks import Check
     from bench.testing.kit import check, parametrize
     from bench.testing.report import Outcome, Report
-    from bench.testing.toy import toy_cohort
+    from bench.testing.toy import TOY_TASK, toy_cohort
 
-__all__ = ["Check", "Outcome", "Report", "check", "checks_of", "parametrize", "toy_cohort"]
+__all__ = ["TOY_TASK", "Check", "Outcome", "Report", "check", "checks_of", "parametrize", "toy_cohort"]
 
 _HOMES = {
     "Check": "checks",
-    "checks_of": "checks",
+    "checks_of": "all_checks",
     "check": "kit",
     "parametrize": "kit",
     "Outcome": "report",
     "Report": "report",
+    "TOY_TASK": "toy",
     "toy_cohort": "toy",
 }
 

@@ -11,11 +11,12 @@ import numpy as np
 
 from bench.cohort import Cohort
 from bench.components import Component, Context, Dataset, Fuser, Imputer, Interrupted, NotFitted, Scenario
+from bench.grid.unfollowed import unfollowed
 from bench.stages.twin import Twin
-from bench.testing.checks import NotReached, Skip, Violation, promise, require, require_same, skip
+from bench.testing.checks import promise
 from bench.testing.subject import Parts, Subject, leaves, mapped, with_values
+from bench.testing.words import NotReached, Skip, Violation, require, require_same, skip
 from bench.testing.worker import apply_elsewhere, audited
-from bench.unfollowed import unfollowed
 
 BASES: dict[str, type[Component[Any]]] = {
     "dataset": Dataset,

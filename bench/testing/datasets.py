@@ -8,11 +8,12 @@ import numpy as np
 
 from bench.cohort import Cohort, bin_events
 from bench.components import Context
+from bench.data.splits import crossing
 from bench.errors import DataError
-from bench.splits import crossing
 from bench.testing import common  # noqa: F401  the shared promises come first
-from bench.testing.checks import promise, require, require_same, skip
+from bench.testing.checks import promise
 from bench.testing.subject import Subject, leaves
+from bench.testing.words import require, require_same, skip
 
 
 def _context() -> Context:

@@ -10,15 +10,16 @@ import numpy as np
 
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context
-from bench.contract import broken_predictions
 from bench.errors import BenchError
+from bench.metrics.predictions import METRICS
 from bench.stages.audits import REACHED, SHIFT, overwritten
-from bench.stages.score import METRICS
+from bench.stages.contract import broken_predictions
 from bench.testing import common  # noqa: F401  the shared promises come first
-from bench.testing.checks import promise, require, require_same, skip
+from bench.testing.checks import promise
 from bench.testing.common import needs_form, require_independent, twice, works_on
 from bench.testing.subject import Parts, Subject, each, emptied, with_target
 from bench.testing.toy import TOY_TASKS
+from bench.testing.words import require, require_same, skip
 
 LEARNT = 0.7
 """AUROC on held-out toy records that counts as having learnt; chance is 0.5, standard error 0.06 on 100 records."""

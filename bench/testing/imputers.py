@@ -10,11 +10,12 @@ import numpy as np
 from bench import arrays
 from bench.cohort import Cohort, Series, bin_events
 from bench.components import Context
-from bench.contract import broken_completion, moved
+from bench.stages.contract import broken_completion, moved
 from bench.testing import common  # noqa: F401  the shared promises come first
-from bench.testing.checks import promise, require, require_same, skip
+from bench.testing.checks import promise
 from bench.testing.common import needs_form, require_independent, works_on
 from bench.testing.subject import Parts, Subject, each, emptied, parts, with_values
+from bench.testing.words import require, require_same, skip
 
 
 def require_form(subject: Subject, cohort: Cohort, result: Any) -> None:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError, PluginError, UsageError, unknown
 from bench.registry import KINDS, Registry, Spec, discover
-from bench.testing.checks import Check, NotReached, Skip, Violation, checks_of
+from bench.testing.all_checks import checks_of
+from bench.testing.checks import Check
 from bench.testing.report import Outcome, Report, Status
 from bench.testing.subject import Subject
+from bench.testing.words import NotReached, Skip, Violation
 
 if TYPE_CHECKING:
     import pytest

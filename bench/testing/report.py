@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.clean import line
+from bench.text.clean import line
 
 Status = Literal["passed", "failed", "skipped", "expected"]
 

@@ -12,9 +12,10 @@ from bench.cohort import Cohort
 from bench.components import Scenario
 from bench.stages.hide import hide
 from bench.testing import common  # noqa: F401  the shared promises come first
-from bench.testing.checks import promise, require, require_same, skip
+from bench.testing.checks import promise
 from bench.testing.subject import Subject
 from bench.testing.toy import toy_cohort
+from bench.testing.words import require, require_same, skip
 
 Masks = dict[str, np.ndarray]
 

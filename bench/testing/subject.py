@@ -16,8 +16,8 @@ from bench.cohort import Cohort, Events, Series, Task, bin_events
 from bench.components import Context, Fuser, Imputer
 from bench.errors import BenchError
 from bench.registry import Spec
-from bench.testing.checks import NotReached, Skip
 from bench.testing.toy import TOY_TASK, TOY_TASKS, toy_cohort, toy_targets
+from bench.testing.words import NotReached, Skip
 
 T = TypeVar("T")
 

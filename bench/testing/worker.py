@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -19,10 +18,8 @@ from bench.registry import Spec
 from bench.stages.audits import batch_independent
 from bench.stages.imputer_audits import audit_imputer
 from bench.stages.twin import Twin
-from bench.testing.checks import require, skip
-
-if TYPE_CHECKING:
-    from bench.testing.subject import Subject
+from bench.testing.subject import Subject
+from bench.testing.words import require, skip
 
 
 def audited(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
@@ -81,8 +78,6 @@ def apply_elsewhere(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
 
 def main() -> None:
     """The other process: a job as JSON on stdin, the result in the file the job names."""
-    from bench.testing.subject import Subject
-
     job = json.load(sys.stdin)
     module, _, name = job["params"].partition(":")
     params = getattr(importlib.import_module(module), name)

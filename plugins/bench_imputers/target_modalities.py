@@ -14,7 +14,7 @@ from bench.cohort import Cohort
 from bench.components import Context
 from bench.errors import UsageError, unknown
 from bench.registry import NoParams
-from bench_imputers.temporal import Locf
+from bench_imputers.naive.temporal import Locf
 
 WIDEST = 48
 """The default of `widest`."""

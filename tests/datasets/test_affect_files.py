@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import affect_pickles as files
 import msgspec
 import numpy as np
 import pytest
+from support import affect_pickles as files
 
 from bench.components import Context
 from bench.errors import DataError
+from bench.metrics.predictions import METRICS
 from bench.registry import discover
-from bench.stages.score import METRICS
 from bench.testing import check
-from bench_datasets import affect_files, affect_generate, affect_read, affect_verify
-from bench_datasets.affect import Mosei, Mosi
-from bench_datasets.affect_plugin import METRICS as METRICS_OF_BOTH
-from bench_datasets.affect_plugin import MoseiParams, MosiParams
+from bench_datasets.affect import files as affect_files
+from bench_datasets.affect import generate as affect_generate
+from bench_datasets.affect import read as affect_read
+from bench_datasets.affect import verify as affect_verify
+from bench_datasets.affect.dataset import Mosei, Mosi
+from bench_datasets.affect.params import MoseiParams, MosiParams
+from bench_datasets.affect.plugin import METRICS as METRICS_OF_BOTH
 
 
 @pytest.mark.parametrize("place", ["", "mosi", "MOSI/Processed", "Processed"])

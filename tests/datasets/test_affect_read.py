@@ -8,18 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import affect_pickles as files
 import numpy as np
 import pytest
+from support import affect_pickles as files
 
 from bench.cohort import Cohort
 from bench.components import Context
 from bench.errors import DataError
 from bench.registry import discover
 from bench.stages.validate import validate
-from bench_datasets import affect_read
-from bench_datasets.affect import Mosi
-from bench_datasets.affect_plugin import MosiParams
+from bench_datasets.affect import read as affect_read
+from bench_datasets.affect.dataset import Mosi
+from bench_datasets.affect.params import MosiParams
 
 SAID: dict[str, Any] = {"fold_sizes": "any", "terms": "accepted"}
 

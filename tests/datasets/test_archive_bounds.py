@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from bench.errors import DataError
-from bench_datasets import bounded_tar, physionet2012_read
+from bench_datasets import bounded_tar
 from bench_datasets.bounded_tar import TooLarge
-from bench_datasets.physionet2012_read import read_set
-from bench_datasets.physionet2012_release import _records
+from bench_datasets.physionet2012 import read as physionet2012_read
+from bench_datasets.physionet2012.read import read_set
+from bench_datasets.physionet2012.release import _records
 
 MIB = 2**20
 

@@ -18,7 +18,7 @@ from bench.cohort import Cohort
 from bench.components import Context
 from bench.registry import discover
 from bench.stages.hide import hide
-from bench_datasets.physionet2012_csdi import VARIABLES
+from bench_datasets.physionet2012.csdi import VARIABLES
 
 REGISTRY = discover()
 FIRST = 60

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from physionet_files import STAYS, channel, one, prepare, record, unaccounted, write_set
+from support.physionet_files import STAYS, channel, one, prepare, record, unaccounted, write_set
 
 from bench.cohort import bin_events
 

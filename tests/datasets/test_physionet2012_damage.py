@@ -8,14 +8,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from physionet_files import HEADER, STAYS, add, channel, one, outcomes, prepare, record, write_set
+from support.physionet_files import HEADER, STAYS, add, channel, one, outcomes, prepare, record, write_set
 
 from bench.cohort import Cohort
 from bench.components import Context
 from bench.errors import DataError
-from bench_datasets.physionet2012 import Physionet2012
-from bench_datasets.physionet2012_files import files
-from bench_datasets.plugin import Physionet2012Params
+from bench_datasets.physionet2012.dataset import Physionet2012
+from bench_datasets.physionet2012.files import files
+from bench_datasets.physionet2012.params import Physionet2012Params
 
 
 def refused(root: Path, *words: str, **params: object) -> None:

@@ -10,9 +10,11 @@ import pytest
 from bench.cohort import Task
 from bench.components import Dataset
 from bench.errors import UsageError
+from bench.metrics.predictions import METRICS
 from bench.registry import Registry, Spec
-from bench.stages.score import METRICS
-from bench_datasets import physionet2012_table, plugin
+from bench_datasets import plugin
+from bench_datasets.physionet2012 import table as physionet2012_table
+from bench_datasets.physionet2012.params import Physionet2012Params
 
 
 @pytest.fixture
@@ -44,12 +46,12 @@ def test_both_tasks_are_binary_with_known_metrics(spec: Spec) -> None:
 def test_a_set_that_does_not_exist_is_a_usage_error(spec: Spec) -> None:
     with pytest.raises(UsageError, match="sets"):
         spec.parameters({"sets": ["d"]})
-    assert spec.parameters({"sets": ["b"]}) == plugin.Physionet2012Params(sets=("b",))
+    assert spec.parameters({"sets": ["b"]}) == Physionet2012Params(sets=("b",))
 
 
 def test_neither_declaring_nor_finding_files_imports_pandas_or_torch() -> None:
     code = (
-        "import sys, bench_datasets.plugin, bench_datasets.physionet2012_files, bench_datasets.physionet2012_fetch;"
+        "import sys, bench_datasets.plugin, bench_datasets.physionet2012.files, bench_datasets.physionet2012.fetch;"
         "sys.exit(bool({'pandas', 'torch', 'scipy', 'sklearn'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

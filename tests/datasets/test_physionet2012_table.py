@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_datasets.physionet2012_table import INDEX, MODALITIES, VARIABLES, Slip, Variable, channels, clean, markdown
+from bench_datasets.physionet2012.table import INDEX, MODALITIES, VARIABLES, Slip, Variable, channels, clean, markdown
 
 SLIPS = [(variable, slip) for variable in VARIABLES for slip in variable.slips]
 KNOWN_SLIPS = [

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from cohort_digest import cohort_digest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from physionet_files import STAYS, outcomes, prepare, record, unaccounted, write_set
+from support.cohort_digest import cohort_digest
+from support.physionet_files import STAYS, outcomes, prepare, record, unaccounted, write_set
 
 from bench.cohort import Cohort
 from bench.components import Context
 from bench.errors import DataError
-from bench_datasets.physionet2012_csdi import Physionet2012Csdi
-from bench_datasets.plugin import Physionet2012CsdiParams
+from bench_datasets.physionet2012.csdi import Physionet2012Csdi
+from bench_datasets.physionet2012.csdi_params import Physionet2012CsdiParams
 
 WARD = {
     str(number): record(
@@ -123,10 +123,11 @@ def test_the_order_of_files_and_of_outcomes_changes_nothing(tmp_path: Path, expe
 def test_settings_of_the_machine_change_nothing(tmp_path: Path, expected: str, machine: dict[str, str]) -> None:
     write_set(tmp_path, WARD)
     code = (
-        "import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from cohort_digest import cohort_digest;"
-        "from physionet_files import prepare; print(cohort_digest(prepare(Path(sys.argv[1]))))"
+        "import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path;"
+        "from support.cohort_digest import cohort_digest;"
+        "from support.physionet_files import prepare; print(cohort_digest(prepare(Path(sys.argv[1]))))"
     )
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    folders = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "support")]
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path), *folders],
         env=os.environ | machine, capture_output=True, text=True, check=True,

@@ -14,16 +14,17 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from physionet_files import STAYS, outcomes, write_set
+from support.physionet_files import STAYS, outcomes, write_set
 
-from bench_datasets import physionet2012_release
-from bench_datasets.affect_files import mosi_release
-from bench_datasets.affect_plugin import MosiParams
-from bench_datasets.mimic4_files import TABLES
-from bench_datasets.mimic4_release import RELEASES, SHA256, release
-from bench_datasets.physionet2012_files import find
-from bench_datasets.physionet2012_release import text_digest, value_digest
-from bench_datasets.plugin import Mimic4Params, Physionet2012Params
+from bench_datasets.affect.files import mosi_release
+from bench_datasets.affect.params import MosiParams
+from bench_datasets.mimic4.files import TABLES
+from bench_datasets.mimic4.params import Mimic4Params
+from bench_datasets.mimic4.release import RELEASES, SHA256, release
+from bench_datasets.physionet2012 import release as physionet2012_release
+from bench_datasets.physionet2012.files import find
+from bench_datasets.physionet2012.params import Physionet2012Params
+from bench_datasets.physionet2012.release import text_digest, value_digest
 
 
 def write_tables(folder: Path, rows: dict[str, int], plain: bool = False) -> None:
@@ -87,11 +88,11 @@ def test_a_large_table_is_left_to_verify_and_a_damaged_one_is_of_no_release(
     assert release(tmp_path, Mimic4Params()) == ""
     counted = {"hosp/patients": 9, "hosp/admissions": 8, "icu/icustays": 7, "icu/d_items": 6}
     known = {"x": {**RELEASES["2.2"], **counted}}
-    monkeypatch.setattr("bench_datasets.mimic4_release.RELEASES", known)
+    monkeypatch.setattr("bench_datasets.mimic4.release.RELEASES", known)
     write_tables(tmp_path, counted)
     sizes = {path: path.stat().st_size for path in tmp_path.rglob("*.gz")}
     write_tables(tmp_path, {"hosp/diagnoses_icd": 10**5, "icu/chartevents": 10**5})
-    monkeypatch.setattr("bench_datasets.mimic4_release.LARGEST", {".gz": max(sizes.values()) + 1, ".csv": 0})
+    monkeypatch.setattr("bench_datasets.mimic4.release.LARGEST", {".gz": max(sizes.values()) + 1, ".csv": 0})
     assert release(tmp_path, Mimic4Params()) == "MIMIC-IV x, told by its counts alone"
     path = tmp_path / "hosp/patients.csv.gz"
     path.write_bytes(path.read_bytes()[:-9])

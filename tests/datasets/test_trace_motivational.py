@@ -14,7 +14,7 @@ from bench.errors import UsageError
 from bench.registry import Registry
 from bench.stages.hide import hide
 from bench_datasets import plugin
-from bench_datasets import trace_motivational_record as record
+from bench_datasets.trace_motivational import record
 
 REGISTRY = Registry()
 REGISTRY.register_plugin("gapbench:datasets", plugin)

@@ -16,7 +16,7 @@ from bench_imputers.diffusion import state as stored
 from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Shape
 from bench_imputers.diffusion.params import CsdiParams
-from bench_imputers.pypots_params import installed
+from bench_imputers.pypots.params import installed
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from condi_networks import PARTS, PROFILES, SMALL, answer, context_of, count, network, shape, told
+from support.condi_networks import PARTS, PROFILES, SMALL, answer, context_of, count, network, shape, told
 from torch import nn
 
 from bench import arrays
@@ -21,10 +21,10 @@ from bench_imputers.diffusion.condi_context import (
     ObservedContext,
 )
 from bench_imputers.diffusion.condi_encoders import Backbone, Norm, PreExtractor, SmallEncoder
+from bench_imputers.diffusion.condi_params import CondiParams, condi_choice
 from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Given
 from bench_imputers.diffusion.params import CsdiParams
-from bench_imputers.diffusion.params_context import CondiParams, condi_choice
 
 
 @pytest.fixture(autouse=True)

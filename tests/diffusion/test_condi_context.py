@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from condi_networks import PARTS, PROFILES, answer, context_of, network, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.condi_networks import PARTS, PROFILES, answer, context_of, network, told
 
 from bench_imputers.diffusion.condi_context import (
     ConditionTable,

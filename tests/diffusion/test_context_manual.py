@@ -9,17 +9,11 @@ import msgspec
 import pytest
 import torch
 
+from bench_imputers.diffusion.condi_params import CONDI_PROFILES, CondiChoice, CondiParams
 from bench_imputers.diffusion.denoiser import Shape
 from bench_imputers.diffusion.params import CsdiSizes
-from bench_imputers.diffusion.params_context import (
-    CONDI_PROFILES,
-    TRACE_PRESETS,
-    CondiChoice,
-    CondiParams,
-    TraceChoice,
-    TraceParams,
-)
 from bench_imputers.diffusion.trace import Trace
+from bench_imputers.diffusion.trace_params import TRACE_PRESETS, TraceChoice, TraceParams
 
 CLINICAL = Shape(30, 48, {"vitals": 30}, {"notes": 768, "cxr": 1024, "ecg": 256}, tuple(map(float, range(48))))
 

@@ -10,22 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusion_toys import cohort, module_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.diffusion_toys import cohort, module_of
 
 from bench.cohort import Cohort
 from bench.components import Context
+from bench.metrics.imputation import imputation_scores
 from bench.registry import NoParams, discover
-from bench.stages.imputation_scores import imputation_scores
 from bench.testing.toy import toy_cohort
 from bench_imputers.diffusion.csdi_quick import CsdiQuick, QuickDenoiser
+from bench_imputers.diffusion.csdi_quick_params import CsdiQuickParams, quick_seconds
 from bench_imputers.diffusion.denoiser import Given, Shape
 from bench_imputers.diffusion.engine import LOSSES
 from bench_imputers.diffusion.grids import Grids
 from bench_imputers.diffusion.guess import nearness
-from bench_imputers.diffusion.params import CsdiQuickParams, CsdiSizes, DiffusionParams, quick_seconds
-from bench_imputers.temporal import Linear
+from bench_imputers.diffusion.params import CsdiSizes, DiffusionParams
+from bench_imputers.naive.temporal import Linear
 
 SHAPE = Shape(3, 6, {"vitals": 3}, {}, tuple(float(hour) for hour in range(6)))
 

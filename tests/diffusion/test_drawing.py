@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusion_toys import Toy, ToyImputer, cohort, csdi, fitted, module_of, same
+from support.diffusion_toys import Toy, ToyImputer, cohort, csdi, fitted, module_of, same
 
 from bench.components import Context, Interrupted
 from bench_imputers.diffusion import drawing
@@ -17,7 +17,7 @@ from bench_imputers.diffusion.denoiser import Denoiser, Shape
 from bench_imputers.diffusion.drawing import SamplingError
 from bench_imputers.diffusion.guess import carried, interpolated
 from bench_imputers.diffusion.params import DiffusionParams
-from bench_imputers.temporal import Linear, Locf
+from bench_imputers.naive.temporal import Linear, Locf
 
 
 def test_conditioning_is_computed_once_for_all_draws_and_steps_of_its_records() -> None:

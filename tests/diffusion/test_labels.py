@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "datasets"))
-from physionet_files import STAYS, record, write_set
+from support.physionet_files import STAYS, record, write_set
 
 
 @pytest.fixture

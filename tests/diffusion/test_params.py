@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from bench.config.request import request
+from bench.config.suite import read
+from bench.config.toml_lines import line_of
 from bench.errors import UsageError
 from bench.registry import discover
-from bench.request import request
-from bench.suite import read
-from bench.toml_lines import line_of
 from bench_imputers.diffusion.params import HUBER, CsdiParams, DiffusionParams
 
 CSDI = ("csdi", "csdi-quick", "trace", "condi")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from bench_imputers.diffusion.denoiser import Given, Shape
-from bench_imputers.diffusion.params import SssdParams
 from bench_imputers.diffusion.s4 import S4, legs
 from bench_imputers.diffusion.schedule import schedule
 from bench_imputers.diffusion.sssd import Convolution, Sssd, SssdDenoiser, step_features
+from bench_imputers.diffusion.sssd_params import SssdParams
 from bench_imputers.diffusion.targets import masking
 
 laws = settings(max_examples=25, deadline=None)

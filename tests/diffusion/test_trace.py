@@ -9,20 +9,21 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from asking import SMALL as SUITE
-from asking import Asker, made_registry
+from support.asking import SMALL as SUITE
+from support.asking import Asker, made_registry
+from support.trace_networks import SMALL, WITH_CONTEXT, answer, count, network, shape, small, told
 from torch import nn
-from trace_networks import SMALL, WITH_CONTEXT, answer, count, network, shape, small, told
 
 from bench import arrays
 from bench.cohort import Cohort, Events, Series, bin_events
 from bench.components import Context
 from bench.testing.toy import toy_cohort
+from bench_imputers.diffusion.condi_params import CondiParams
 from bench_imputers.diffusion.csdi import Csdi, CsdiDenoiser
 from bench_imputers.diffusion.params import CsdiParams
-from bench_imputers.diffusion.params_context import CondiParams, TraceParams, trace_choice
 from bench_imputers.diffusion.schedule import schedule
 from bench_imputers.diffusion.trace import Trace
+from bench_imputers.diffusion.trace_params import TraceParams, trace_choice
 
 CLINICAL = {"notes": 768, "cxr": 1024, "ecg": 256}
 

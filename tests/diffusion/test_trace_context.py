@@ -8,14 +8,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.trace_networks import AROUND, WITH_CONTEXT, answer, network, pooled, shape, small, told
 from torch import nn
-from trace_networks import AROUND, WITH_CONTEXT, answer, network, pooled, shape, small, told
 
 from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Given, Pooled
-from bench_imputers.diffusion.params_context import trace_choice
 from bench_imputers.diffusion.trace import Trace
 from bench_imputers.diffusion.trace_context import Concatenated, InnerGate, MlpGate, ModalityContext, PooledContext
+from bench_imputers.diffusion.trace_params import trace_choice
 
 laws = settings(max_examples=20, deadline=None)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from trace_networks import AROUND, SMALL, answer, shape
+from support.trace_networks import AROUND, SMALL, answer, shape
 
 from bench.cohort import Cohort, Events, Series, bin_events
 from bench.components import Context
@@ -15,9 +15,9 @@ from bench.testing.toy import toy_cohort
 from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Given, Pooled, Shape, SingleEvents
 from bench_imputers.diffusion.grids import Grids
-from bench_imputers.diffusion.params_context import TraceParams
 from bench_imputers.diffusion.trace import Trace
 from bench_imputers.diffusion.trace_events import EventContext
+from bench_imputers.diffusion.trace_params import TraceParams
 
 TEMPORAL = SMALL | {"preset": "trace-temporal"}
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 import torch
-from encoder_views import view
+from support.encoder_views import view
 
 from bench.torch_fuser import EventView, ModalityView
 from bench_fusers.encoders.steps import event_steps, grid_steps

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bench_fusers.flexmoe_bank import AdditiveBank, Combinations, FullBank
-from bench_fusers.flexmoe_router import Gate, MixedExperts, Records, router_loss
+from bench_fusers.flexmoe.bank import AdditiveBank, Combinations, FullBank
+from bench_fusers.flexmoe.router import Gate, MixedExperts, Records, router_loss
 from bench_fusers.sparse_moe import Routing, cv2, top_k_routing
 
 

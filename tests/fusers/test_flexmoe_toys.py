@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from missing_toys import TASK, either, silent
+from support.missing_toys import TASK, either, silent
 
 from bench.components import Context
-from bench.stages.score import score
-from bench_fusers.flexmoe import FlexMoE, Network
-from bench_fusers.flexmoe_plugin import FlexMoEParams
+from bench.metrics.predictions import score
+from bench_fusers.flexmoe.fuser import FlexMoE, Network
+from bench_fusers.flexmoe.plugin import FlexMoEParams
 from bench_fusers.sparse_moe import Routing
 
 CONTEXT = Context(seed=0)

@@ -9,21 +9,21 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from encoder_views import view
-from fuser_cohorts import BINARY, REGISTRY, cohort, parts
+from support.encoder_views import view
+from support.fuser_cohorts import BINARY, REGISTRY, cohort, parts
 from torch import nn
 
 import bench.testing
 from bench.cohort import Cohort, Series, bin_events
 from bench.components import Context, Fuser
 from bench.errors import UsageError
+from bench.metrics.predictions import score
 from bench.registry import Spec
 from bench.stages.audits import imputed_reaches
-from bench.stages.score import score
 from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench_fusers.encoders.last_state import LastState, Points
 from bench_fusers.encoders.utde import UTDE
-from bench_fusers.mag_late import MagLate
+from bench_fusers.mag.late import MagLate
 
 CONTEXT = Context(seed=5)
 SIZES = {"text": (6, 4), "vitals": (12, 3)}

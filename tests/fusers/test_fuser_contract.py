@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from fuser_cohorts import (
+from support.fuser_cohorts import (
     BINARY,
     MULTICLASS,
     MULTILABEL,
@@ -27,21 +27,21 @@ from fuser_cohorts import (
     parts,
     unfilled,
 )
-from fuser_cohorts import filled_with as filled
+from support.fuser_cohorts import filled_with as filled
 
 from bench import arrays
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context, Fuser, NotFitted
 from bench.errors import UsageError
+from bench.metrics.predictions import score
 from bench.stages.audits import imputed_reaches
-from bench.stages.score import score
-from bench_fusers.flexmoe_plugin import flexmoe_choice
-from bench_fusers.fusemoe_plugin import fusemoe_choice
-from bench_fusers.haim_plugin import haim_choice
-from bench_fusers.maestro_plugin import maestro_choice
-from bench_fusers.mists_plugin import mists_choice
-from bench_fusers.mult_plugin import mult_choice
-from bench_fusers.tfn_plugin import tfn_choice
+from bench_fusers.flexmoe.plugin import flexmoe_choice
+from bench_fusers.fusemoe.plugin import fusemoe_choice
+from bench_fusers.haim.plugin import haim_choice
+from bench_fusers.maestro.plugin import maestro_choice
+from bench_fusers.mists.plugin import mists_choice
+from bench_fusers.mult.plugin import mult_choice
+from bench_fusers.tfn.plugin import tfn_choice
 
 CONTEXT = Context(seed=3)
 every_fuser = pytest.mark.parametrize("name", NAMES)

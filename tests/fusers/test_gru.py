@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from encoder_views import view
+from support.encoder_views import view
 
 from bench.cohort import Task
 from bench.torch_fuser import Batch, Inputs
-from bench_fusers.basic_plugin import GRUParams
-from bench_fusers.gru import Network
+from bench_fusers.gru.fuser import Network
+from bench_fusers.gru.plugin import GRUParams
 
 TASK = Task("binary", "binary", ("auroc",))
 HIDDEN = 5

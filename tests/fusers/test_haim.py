@@ -12,17 +12,17 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION, cohort, parts
+from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION, cohort, parts
 
 from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser, Interrupted
 from bench.errors import PluginError, UsageError
+from bench.metrics.predictions import score
 from bench.stages.audits import imputed_reaches
-from bench.stages.score import score
-from bench_fusers import haim as module
-from bench_fusers import haim_trees
-from bench_fusers.haim import HAIM, folds
-from bench_fusers.haim_plugin import GRIDS, HAIMParams, Point
+from bench_fusers.haim import fuser as module
+from bench_fusers.haim import trees as haim_trees
+from bench_fusers.haim.fuser import HAIM, folds
+from bench_fusers.haim.plugin import GRIDS, HAIMParams, Point
 
 CONTEXT = Context(seed=3)
 INSTALLED = importlib.util.find_spec("xgboost") is not None
@@ -79,7 +79,7 @@ def test_folds_are_fewer_where_groups_or_positives_are_few_and_none_for_one_grou
 
 
 def test_cross_validation_takes_the_point_with_the_best_mean_auroc_of_the_folds(tiny: None) -> None:
-    from bench_fusers.haim_trees import grower
+    from bench_fusers.haim.trees import grower
 
     train, _, test = parts(cohort())
     fuser = fitted(grid="published")

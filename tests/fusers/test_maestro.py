@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 import torch
-from telling import told_of_experts
+from support.telling import told_of_experts
 
 from bench.cohort import Task
 from bench.components import Context
 from bench.errors import UsageError
 from bench.torch_fuser import Batch, Inputs, ModalityView
-from bench_fusers.maestro import Maestro, Mixture, Network, dropped
-from bench_fusers.maestro_plugin import MAESTRO_MODES, MaestroParams
-from bench_fusers.maestro_tokens import Tokens, ordered_symbols, standardised, symbolised, words
+from bench_fusers.maestro.fuser import Maestro, Mixture, Network, dropped
+from bench_fusers.maestro.plugin import MAESTRO_MODES, MaestroParams
+from bench_fusers.maestro.tokens import Tokens, ordered_symbols, standardised, symbolised, words
 from bench_fusers.sparse_moe import evenness, note_experts
 
 BINARY = Task("binary", "binary", ("auroc",))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bench_fusers.maestro_attention import Budget, Dense, SparseAttention, SparseLayer
+from bench_fusers.maestro.attention import Budget, Dense, SparseAttention, SparseLayer
 
 
 def budget(b: int, factor: float, learnt: bool = False) -> Budget:

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from bench.train_params import TorchFuserParams
-from bench_fusers.flexmoe_plugin import FLEXMOE_PRESETS, FlexMoEParams
-from bench_fusers.maestro_plugin import MAESTRO_MODES, MaestroParams
+from bench_fusers.flexmoe.plugin import FLEXMOE_PRESETS, FlexMoEParams
+from bench_fusers.maestro.plugin import MAESTRO_MODES, MaestroParams
 
 MANUAL = (Path(__file__).resolve().parents[2] / "docs" / "fusers.md").read_text(encoding="utf-8")
 COMMON = {field.name for field in msgspec.structs.fields(TorchFuserParams)}

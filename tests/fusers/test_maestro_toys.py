@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from missing_toys import TASK, strong_and_hidden
+from support.missing_toys import TASK, strong_and_hidden
 
 from bench.components import Context
-from bench.stages.score import score
-from bench_fusers.maestro import Maestro
-from bench_fusers.maestro_plugin import MaestroParams
+from bench.metrics.predictions import score
+from bench_fusers.maestro.fuser import Maestro
+from bench_fusers.maestro.plugin import MaestroParams
 
 CONTEXT = Context(seed=0)
 

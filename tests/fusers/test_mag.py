@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
-from fuser_cohorts import BINARY, cohort, parts
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
+from support.fuser_cohorts import BINARY, cohort, parts
 from torch import nn
 from torch.nn import functional
 
@@ -20,10 +20,10 @@ from bench.errors import UsageError
 from bench.registry import discover
 from bench.testing.toy import toy_cohort
 from bench.torch_fuser import Batch
-from bench_fusers.mag import Gate, Mag, bounded
-from bench_fusers.mag_anchor import align, choose_anchor
-from bench_fusers.mag_late import MagLate
-from bench_fusers.mag_plugin import MagLateParams, MagParams
+from bench_fusers.mag.anchor import align, choose_anchor
+from bench_fusers.mag.fuser import Gate, Mag, bounded
+from bench_fusers.mag.late import MagLate
+from bench_fusers.mag.plugin import MagLateParams, MagParams
 
 THREE = {"text": (5, 4), "audio": (5, 3), "vision": (5, 2)}
 SMALL: dict[str, Any] = {"width": 8, "heads": 2, "layers": 1}

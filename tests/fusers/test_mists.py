@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from encoder_views import view
-from fuser_cohorts import BINARY, build, cohort, parts
+from support.encoder_views import view
+from support.fuser_cohorts import BINARY, build, cohort, parts
 from torch.nn import functional
 
 from bench.components import Context
 from bench.errors import UsageError
 from bench.torch_fuser import Batch, EventView, Inputs, ModalityView
-from bench_fusers.mists import InterleavedLayer, MistsNetwork
-from bench_fusers.mists_plugin import MISTS_PRESETS, MistsParams
+from bench_fusers.mists.fuser import InterleavedLayer, MistsNetwork
+from bench_fusers.mists.plugin import MISTS_PRESETS, MistsParams
 
 SMALL = {"width": 8, "heads": 2, "time_width": 8, "time_heads": 2, "points": 6, "layers": 2}
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
-from fuser_cohorts import BINARY, cohort, filled_with, parts
 from msgspec.structs import fields
+from support.fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
+from support.fuser_cohorts import BINARY, cohort, filled_with, parts
 from torch import nn
 
 from bench.components import Context
@@ -21,9 +21,9 @@ from bench.torch_fuser import Batch
 from bench.train_params import TorchFuserParams
 from bench_fusers.encoders.transformer import Encoder
 from bench_fusers.last_step import encode_step, last_step
-from bench_fusers.mag_plugin import MagLateParams, MagParams
-from bench_fusers.mult import Mult
-from bench_fusers.mult_plugin import MULT_PRESETS, MultParams, mult_choice
+from bench_fusers.mag.plugin import MagLateParams, MagParams
+from bench_fusers.mult.fuser import Mult
+from bench_fusers.mult.plugin import MULT_PRESETS, MultParams, mult_choice
 
 MANUAL = (Path(__file__).resolve().parents[2] / "docs" / "fusers.md").read_text(encoding="utf-8")
 THREE = {"text": (5, 4), "audio": (5, 3), "vision": (5, 2)}

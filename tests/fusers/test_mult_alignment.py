@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fuser_cohorts import BINARY
+from support.fuser_cohorts import BINARY
 from torch import nn
 
 from bench.cohort import Cohort, Events, Series, Task
 from bench.components import Context
-from bench.stages.score import score
+from bench.metrics.predictions import score
 from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench.train_params import TorchFuserParams
 from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.steps import grid_steps
 from bench_fusers.encoders.time import sinusoid
 from bench_fusers.encoders.transformer import Encoder
-from bench_fusers.mult import Mult
-from bench_fusers.mult_plugin import MultParams
+from bench_fusers.mult.fuser import Mult
+from bench_fusers.mult.plugin import MultParams
 
 CODES = 12
 BUDGET: dict[str, Any] = {"epochs": 12, "batch_size": 64, "learning_rate": 3e-3, "patience": 0}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION
+from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION
 
 from bench.cohort import Task
-from bench.fusing import mean_loss, moments, selection
+from bench.selection import mean_loss, moments, selection
 
 
 def column(*values: float) -> np.ndarray:

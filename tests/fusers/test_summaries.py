@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fuser_cohorts import cohort
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fuser_cohorts import cohort
 
 from bench.cohort import Cohort, Events, Series
 from bench.testing.toy import toy_cohort

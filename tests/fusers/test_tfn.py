@@ -11,17 +11,17 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from fuser_cohorts import BINARY, REGRESSION, build, cohort, parts
+from support.fuser_cohorts import BINARY, REGRESSION, build, cohort, parts
 from torch import nn
 
 from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser
 from bench.errors import UsageError
-from bench.stages.score import score
+from bench.metrics.predictions import score
 from bench.testing.toy import toy_cohort
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
-from bench_fusers.tfn import TFN, Mean, TFNNetwork
-from bench_fusers.tfn_plugin import TFN_PRESETS, TFNParams, tfn_choice
+from bench_fusers.tfn.fuser import TFN, Mean, TFNNetwork
+from bench_fusers.tfn.plugin import TFN_PRESETS, TFNParams, tfn_choice
 
 CONTEXT = Context(seed=1)
 MOSI = {"audio": (50, 5), "vision": (50, 20), "text": (50, 768)}

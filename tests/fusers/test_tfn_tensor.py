@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench_fusers.tfn_tensor import NARROWEST, LowRank, Tensor, outer, plan
+from bench_fusers.tfn.tensor import NARROWEST, LowRank, Tensor, outer, plan
 
 
 def vectors(widths: tuple[int, ...], n: int = 5) -> list[torch.Tensor]:

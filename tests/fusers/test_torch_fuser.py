@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, TASKS, build, cohort, parts
+from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, TASKS, build, cohort, parts
 from torch import nn
 
 from bench.cohort import Cohort, Task
 from bench.components import Context, Interrupted, NotFitted
 from bench.errors import PluginError
-from bench.stages.score import score
+from bench.metrics.predictions import score
 from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench.train_params import TorchFuserParams
 

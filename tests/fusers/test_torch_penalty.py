@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from fuser_cohorts import REGRESSION, cohort, parts
+from support.fuser_cohorts import REGRESSION, cohort, parts
 from torch import nn
 
 from bench.cohort import Task

@@ -15,7 +15,7 @@ from bench.components import Context, Interrupted
 from bench.errors import DataError, PluginError, UsageError
 from bench.registry import discover
 from bench.testing.toy import toy_cohort
-from bench_imputers.pypots_params import installed
+from bench_imputers.pypots.params import installed
 
 if not installed()[0]:  # importing it to see would leave a folder in the home
     pytest.skip("the extra pypots is not installed", allow_module_level=True)
@@ -111,7 +111,7 @@ def test_patience_ends_a_training_early_and_that_is_no_failure(parts, monkeypatc
 
 def test_an_exception_that_the_package_swallows_is_said(parts, monkeypatch):
     from bench.training import TrainingError
-    from bench_imputers.pypots_library import imputation
+    from bench_imputers.pypots.library import imputation
 
     kind = imputation("pypots.brits").BRITS
     whole = kind._assemble_input_for_training

@@ -9,8 +9,8 @@ import pytest
 
 import bench.testing
 from bench.registry import Spec, discover
-from bench.testing.checks import checks_of
-from bench_imputers.pypots_params import installed
+from bench.testing.all_checks import checks_of
+from bench_imputers.pypots.params import installed
 
 if not installed()[0]:  # importing it to see would leave a folder in the home
     pytest.skip("the extra pypots is not installed", allow_module_level=True)

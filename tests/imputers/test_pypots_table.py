@@ -12,15 +12,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.config.request import request
+from bench.config.suite import Layers, read
+from bench.config.toml_lines import line_of
 from bench.errors import UsageError
 from bench.registry import Registry, discover
-from bench.request import request
-from bench.suite import Layers, read
-from bench.toml_lines import line_of
-from bench_imputers import pypots_params
-from bench_imputers.pypots_model import DECIDED
-from bench_imputers.pypots_models import MODELS
-from bench_imputers.pypots_params import PARAMS, TOLD, Trained, installed, register
+from bench_imputers.pypots import params as pypots_params
+from bench_imputers.pypots.model import DECIDED
+from bench_imputers.pypots.models import MODELS
+from bench_imputers.pypots.params import PARAMS, TOLD, Trained, installed, register
 
 DOCS = (Path(__file__).parents[2] / "docs" / "imputers.md").read_text(encoding="utf-8")
 
@@ -32,7 +32,7 @@ NEEDS_PACKAGE = pytest.mark.slow  # importing it takes several seconds
 def package():
     if not installed()[0]:  # importing it to see would leave a folder in the home
         pytest.skip("the extra pypots is not installed")
-    from bench_imputers.pypots_library import imputation
+    from bench_imputers.pypots.library import imputation
 
     return imputation("pypots")
 

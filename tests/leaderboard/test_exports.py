@@ -8,17 +8,17 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
-from fake_exports import PUBLISHED, RELEASE, make_export, simulated_export
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sealing import DAMAGE, damaged
+from support.fake_exports import PUBLISHED, RELEASE, make_export, simulated_export
+from support.sealing import DAMAGE, damaged
 
-from bench.baselines import find
 from bench.errors import StorageError
-from bench.leaderboard import load_export, redact, render, save_export
-from bench.leaderboard.redact import redact_command, redact_text
-from bench.leaderboard.storage import encode_export
-from bench.records import Audit
+from bench.gate.baselines import find
+from bench.leaderboard import load_export, render, save_export
+from bench.results.export_file import encode_export
+from bench.results.records import Audit
+from bench.results.redact import redact, redact_command, redact_text
 
 
 def test_an_export_comes_back_as_it_was_saved(tmp_path: Path) -> None:

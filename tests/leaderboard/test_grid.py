@@ -10,22 +10,22 @@ import json
 import msgspec
 import numpy as np
 import pytest
-from fake_exports import IHM, SEEDS, key_of, make_export, make_record, simulated_export
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student
+from support.fake_exports import IHM, SEEDS, key_of, make_export, make_record, simulated_export
 from tabulate import tabulate
 
 from bench.leaderboard import aggregate_export, render
-from bench.leaderboard.attribution import _noise, complete_block, decompose, within
-from bench.leaderboard.grid_board import Attribution
-from bench.leaderboard.marginal import members
-from bench.leaderboard.pareto import front
-from bench.leaderboard.patterns import ENOUGH
-from bench.leaderboard.text import LONGEST_REASON, short
-from bench.leaderboard.text import grid as grid_text
-from bench.records import Bin, Calibration, Comparison, Coordinates, Export, Method, Pattern, Record, Statistics
-from bench.stats import Predictions, compute
+from bench.leaderboard.render.text import LONGEST_REASON, short
+from bench.leaderboard.render.text import grid as grid_text
+from bench.leaderboard.sections.attribution import _noise, complete_block, decompose, within
+from bench.leaderboard.sections.grid import Attribution
+from bench.leaderboard.sections.marginal import members
+from bench.leaderboard.sections.pareto import front
+from bench.leaderboard.sections.patterns import ENOUGH
+from bench.results.records import Bin, Calibration, Comparison, Coordinates, Export, Method, Pattern, Record, Statistics
+from bench.statistics.paired import Predictions, compute
 
 EFFECT = {"mean": -0.02, "locf": 0.0, "csdi": 0.02}
 WORTH = {"linear": -0.03, "gru": 0.03}

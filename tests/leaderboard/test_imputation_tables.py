@@ -8,17 +8,17 @@ import json
 import msgspec
 import numpy as np
 import pytest
-from fake_exports import make_export, simulated_export
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
+from support.fake_exports import make_export, simulated_export
 
-from bench.imputation_stats import compare
 from bench.leaderboard import render
-from bench.leaderboard.agreement import spearman
-from bench.leaderboard.imputation import rate_of
-from bench.records import Comparison, Export, Method, Statistics
-from bench.stages.imputation_errors import Errors
+from bench.leaderboard.sections.agreement import spearman
+from bench.leaderboard.sections.imputation import rate_of
+from bench.metrics.imputation_errors import Errors
+from bench.results.records import Comparison, Export, Method, Statistics
+from bench.statistics.imputation import compare
 
 MCAR = "mcar(rate=0.1)"
 

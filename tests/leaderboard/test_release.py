@@ -9,16 +9,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from fake_exports import make_export
 from hypothesis import given
 from hypothesis import strategies as st
-from project import Project
+from support.fake_exports import make_export
+from support.project import Project
 
 from bench.cli.plot import _of
+from bench.data.release import GENERATED, release_of
 from bench.leaderboard import render
-from bench.records import Export, Published
 from bench.registry import BY_COUNTS, Spec, discover
-from bench.release import GENERATED, release_of
+from bench.results.records import Export, Published
 
 RELEASE_NAMES = st.sampled_from(["", "R 1", "R demo 1", "unknown release of r"])
 COUNTED = st.sampled_from(["R 1", "R demo 1"]).map(lambda name: name + BY_COUNTS)
@@ -128,7 +128,7 @@ def test_a_dataset_is_asked_once_for_the_same_content_and_a_damaged_answer_is_no
 
 
 def test_every_published_file_says_on_which_data_its_values_were_measured_as_its_dataset_tells_it() -> None:
-    from bench.request import request
+    from bench.config.request import request
 
     registry = discover()
     names = {

@@ -8,18 +8,18 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from asking import Asker
-from fake_exports import make_export, make_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.asking import Asker
+from support.fake_exports import make_export, make_record
 
+from bench.config.request import TRAINING_NOTE
+from bench.grid.variants import variants
 from bench.leaderboard import render
-from bench.leaderboard.statements import counted
-from bench.records import Coordinates, Export
-from bench.request import TRAINING_NOTE
+from bench.leaderboard.sections.statements import counted
+from bench.results.records import Coordinates, Export
+from bench.run.write import training_of
 from bench.train_params import TorchFuserParams
-from bench.variants import variants
-from bench.writer import training_of
 
 STEPS = "300 optimiser steps, batches of 128"
 ENTRIES = {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from fake_exports import (
+from support.fake_exports import (
     CELL_AUDITS,
     IHM,
     LOS,
@@ -26,8 +26,8 @@ from fake_exports import (
 )
 
 from bench.leaderboard import render, write
-from bench.records import Audit, Comparison, Export, Method, Published, Record, Status
-from bench.report import stem
+from bench.results.collect import stem
+from bench.results.records import Audit, Comparison, Export, Method, Published, Record, Status
 
 
 def markdown(export: Export, wall_costs: bool = True) -> str:
@@ -350,7 +350,7 @@ def test_the_three_files_are_written_beside_each_other(tmp_path: Path) -> None:
 
 def test_rendering_and_gating_import_nothing_heavy() -> None:
     code = (
-        "import sys, bench.leaderboard, bench.gate, bench.gate_report; "
+        "import sys, bench.leaderboard, bench.gate, bench.gate.report; "
         "print([m for m in ('torch', 'scipy', 'sklearn', 'pandas') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

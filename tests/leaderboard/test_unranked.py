@@ -13,16 +13,16 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from fake_exports import CELL_AUDITS, IHM, make_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_exports import CELL_AUDITS, IHM, make_record
 
 from bench.gate import gate
 from bench.leaderboard import aggregate_export, render
-from bench.leaderboard.audits import OF_CELL
 from bench.leaderboard.board import Board
-from bench.leaderboard.imputation import imputer_of
-from bench.records import (
+from bench.leaderboard.sections.audits import OF_CELL
+from bench.leaderboard.sections.imputation import imputer_of
+from bench.results.records import (
     IMPUTER_AUDITS,
     Audit,
     Bin,
@@ -39,8 +39,8 @@ from bench.records import (
     failed_audits,
     method_of,
 )
-from bench.stats import Predictions, compute
-from bench.tune import concluded, seen
+from bench.statistics.paired import Predictions, compute
+from bench.tuning.search import concluded, seen
 
 IMPUTERS, FUSERS, SETS = ("locf", "csdi", "mean"), ("gru", "linear"), ("vitals", "vitals+notes")
 SCENARIOS, SEEDS = ("mcar(rate=0.1)", "mcar(rate=0.5)"), (1, 2)

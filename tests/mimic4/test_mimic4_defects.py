@@ -9,20 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mimic4_tables import Tables, prepare, ward
+from support.mimic4_tables import Tables, prepare, ward
 
 from bench.cohort import Cohort
 from bench.components import Context
-from bench.plan import Plan, plan
+from bench.config.request import request
+from bench.config.suite import Split
+from bench.data.splits import crossing, part, split_records
+from bench.execute.job import Job, Setup
+from bench.grid.plan import Plan, plan
 from bench.registry import Registry, discover
-from bench.request import request
-from bench.splits import crossing, part, split_records
 from bench.stages.cohort import path_of, save
 from bench.stages.fuse import fuse
 from bench.stages.impute import impute
-from bench.stages.job import Job, Setup
 from bench.stages.view import View, view
-from bench.suite import Split
 
 SUITE = """
 name = "defects"

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cohort_digest import cohort_digest
-from mimic4_tables import one_stay, prepare
-from saved_anew import save_anew
+from support.cohort_digest import cohort_digest
+from support.mimic4_tables import one_stay, prepare
+from support.saved_anew import save_anew
 
 from bench.cohort import Cohort
 from bench.errors import DataError
 from bench_datasets import physionet_download
-from bench_datasets.mimic4_fetch import FILES, fetch
-from bench_datasets.mimic4_files import DEMO, TABLES, files
-from bench_datasets.mimic4_verify import verify
-from bench_datasets.plugin import Mimic4Params
+from bench_datasets.mimic4.fetch import FILES, fetch
+from bench_datasets.mimic4.files import DEMO, TABLES, files
+from bench_datasets.mimic4.params import Mimic4Params
+from bench_datasets.mimic4.verify import verify
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +87,10 @@ def test_the_demo_saved_anew_gives_the_same_cohort(demo: Path, read: Cohort, tmp
 @pytest.mark.parametrize("machine", [{"TZ": "Asia/Kolkata", "LC_ALL": "de_DE.UTF-8"}, {"TZ": "America/New_York"}])
 def test_the_demo_is_the_same_on_another_machine(demo: Path, read: Cohort, machine: dict[str, str]) -> None:
     code = (
-        "import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from cohort_digest import cohort_digest;"
-        "from mimic4_tables import prepare; print(cohort_digest(prepare(Path(sys.argv[1]))))"
+        "import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from support.cohort_digest import cohort_digest;"
+        "from support.mimic4_tables import prepare; print(cohort_digest(prepare(Path(sys.argv[1]))))"
     )
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    folders = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "support")]
     done = subprocess.run(
         [sys.executable, "-c", code, str(demo), *folders],
         env=os.environ | machine,

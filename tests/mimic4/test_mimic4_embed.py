@@ -9,13 +9,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import SUPPORT
-from mimic4_tables import START, edit, prepare
-from raw_signals import LEADS, cxr, ecg, ecg_path, ecgs, refused, rows_of, script, stays, values, xray_path, xrays
+from support.asking import SUPPORT
+from support.mimic4_tables import START, edit, prepare
+from support.raw_signals import (
+    LEADS,
+    cxr,
+    ecg,
+    ecg_path,
+    ecgs,
+    refused,
+    rows_of,
+    script,
+    stays,
+    values,
+    xray_path,
+    xrays,
+)
 
 from bench.errors import DataError, PluginError, UsageError
-from bench_datasets import mimic4_embed
-from bench_datasets.mimic4_embeddings import made_by
+from bench_datasets.mimic4.embed import embedder as mimic4_embed
+from bench_datasets.mimic4.embeddings import made_by
 
 pytest.importorskip("PIL", reason="pip install 'gapbench[signals]'")
 pytest.importorskip("wfdb", reason="pip install 'gapbench[signals]'")
@@ -39,7 +52,7 @@ def test_grey_values_become_the_librarys_range(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(300, 500), (224, 224), (225, 223), (50, 7)])
 def test_resizing_by_area_keeps_the_mean_and_covers_every_pixel(shape: tuple[int, int]) -> None:
-    from bench_datasets.mimic4_embed_read import prepare_image
+    from bench_datasets.mimic4.embed.read import prepare_image
 
     pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     small = prepare_image(pixels, 224, 0, 255)
@@ -50,7 +63,7 @@ def test_resizing_by_area_keeps_the_mean_and_covers_every_pixel(shape: tuple[int
 
 
 def test_a_new_pixel_is_the_mean_of_exactly_what_it_covers() -> None:
-    from bench_datasets.mimic4_embed_read import prepare_image
+    from bench_datasets.mimic4.embed.read import prepare_image
 
     pixels = np.array([[0, 100, 200]], np.uint8)  # each of two new pixels covers one old one and half of the next
     expected = [(0 + 100 / 2) / 1.5, (100 / 2 + 200) / 1.5]
@@ -212,7 +225,7 @@ def test_another_sampling_rate_is_resampled_and_said(tmp_path: Path) -> None:
     made = ecg(ecgs(tmp_path / "e", signal, rate=250), tmp_path / "ecg.parquet", said=said)
     assert made["remarks"] == {"resampled": 1}
     assert any("1 recordings had another sampling rate and were resampled" in line for line in said)
-    from bench_datasets.mimic4_embed_read import read_leads
+    from bench_datasets.mimic4.embed.read import read_leads
 
     found, resampled = read_leads(ecg_path(tmp_path / "e", 0), LEADS, 500)
     assert resampled

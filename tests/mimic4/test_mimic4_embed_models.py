@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from asking import SUPPORT
-from raw_signals import cxr, refused, values, xrays
+from support.asking import SUPPORT
+from support.raw_signals import cxr, refused, values, xrays
 
 from bench.errors import DataError, PluginError, UsageError
 

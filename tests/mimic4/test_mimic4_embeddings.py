@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mimic4_tables import START, one_stay, prepare, told
+from support.mimic4_tables import START, one_stay, prepare, told
 
 from bench.errors import DataError
 

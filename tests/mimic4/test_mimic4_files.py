@@ -8,15 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from mimic4_tables import edit, one_stay, prepare, ward
+from support.mimic4_tables import edit, one_stay, prepare, ward
 
 from bench.errors import DataError, UsageError
+from bench.metrics.predictions import METRICS
 from bench.registry import Registry, Spec
-from bench.stages.score import METRICS
-from bench_datasets import mimic4_table, plugin
-from bench_datasets.mimic4_files import files
-from bench_datasets.mimic4_verify import RELEASES, guess, verify
-from bench_datasets.plugin import Mimic4Params
+from bench_datasets import plugin
+from bench_datasets.mimic4 import table as mimic4_table
+from bench_datasets.mimic4.files import files
+from bench_datasets.mimic4.params import Mimic4Params
+from bench_datasets.mimic4.verify import RELEASES, guess, verify
 
 MANUAL = Path(__file__).resolve().parents[2] / "docs" / "mimic4.md"
 
@@ -221,7 +222,7 @@ def test_parameters_are_typed(spec: Spec) -> None:
 
 def test_neither_declaring_nor_finding_files_imports_what_is_heavy() -> None:
     code = (
-        "import sys, bench_datasets.plugin, bench_datasets.mimic4_files;"
+        "import sys, bench_datasets.plugin, bench_datasets.mimic4.files;"
         "sys.exit(bool({'duckdb', 'pyarrow', 'pandas', 'torch', 'scipy', 'sklearn'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mimic4_tables import edit, prepare
+from support.mimic4_tables import edit, prepare
 
-from bench.data_root import locate
+from bench.data.location import locate
+from bench.data.manifest import manifest
 from bench.errors import DataError, PluginError
-from bench.manifest import manifest
 from bench.registry import Registry, Spec
 from bench_datasets import plugin
-from bench_datasets.mimic4_files import files
-from bench_datasets.plugin import Mimic4Params
+from bench_datasets.mimic4.files import files
+from bench_datasets.mimic4.params import Mimic4Params
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("pyarrow")
-    from bench_datasets.mimic4_generate import generate
+    from bench_datasets.mimic4.generate.generator import generate
 
     folder = tmp_path_factory.mktemp("made") / "cohort"
     generate(folder, 40, 3, lambda line: None)

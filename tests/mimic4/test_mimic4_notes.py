@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mimic4_tables import everyone_trains, one_stay, prepare, told, ward
+from support.mimic4_tables import everyone_trains, one_stay, prepare, told, ward
 
 from bench.cohort import Cohort
+from bench.data.splits import split
 from bench.errors import DataError, PluginError
-from bench.splits import split
-from bench_datasets.mimic4_notes import tfidf
+from bench_datasets.mimic4.notes import tfidf
 
 
 def note_times(cohort: Cohort, record: int = 0) -> list[float]:

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from cohort_digest import cohort_digest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mimic4_tables import Tables, edit, prepare, read_text, ward
-from saved_anew import SAVED, as_parquet, rows_of, save_anew, saved
+from support.cohort_digest import cohort_digest
+from support.mimic4_tables import Tables, edit, prepare, read_text, ward
+from support.saved_anew import SAVED, as_parquet, rows_of, save_anew, saved
 
 from bench.errors import DataError
-from bench_datasets.mimic4_table import COLUMNS, VARIABLES
+from bench_datasets.mimic4.table import COLUMNS, VARIABLES
 
 ALL = list(COLUMNS)
 NAMES = [name for name in COLUMNS if name != "note/radiology"]
@@ -74,12 +74,12 @@ SETTINGS = [
 @pytest.mark.parametrize("machine", SETTINGS, ids=lambda machine: "=".join(*machine.items()))
 def test_settings_of_the_machine_change_nothing(whole: Path, expected: str, machine: dict[str, str]) -> None:
     code = (
-        "import os, sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from bench_datasets import mimic4_read;"
-        "mimic4_read.THREADS = int(os.environ.get('THREADS', 4)); os.cpu_count = lambda: 4;"
-        "from cohort_digest import cohort_digest; from mimic4_tables import prepare;"
+        "import os, sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from bench_datasets.mimic4 import read;"
+        "read.THREADS = int(os.environ.get('THREADS', 4)); os.cpu_count = lambda: 4;"
+        "from support.cohort_digest import cohort_digest; from support.mimic4_tables import prepare;"
         "print(cohort_digest(prepare(Path(sys.argv[1]))))"
     )
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    folders = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "support")]
     done = subprocess.run(
         [sys.executable, "-c", code, str(whole), *folders],
         env=os.environ | machine,

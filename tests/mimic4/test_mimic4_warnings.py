@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mimic4_tables import Tables, at, prepare, told, ward
+from support.mimic4_tables import Tables, at, prepare, told, ward
 
 from bench.errors import DataError
 

@@ -16,7 +16,7 @@ Table = Callable[[str], pd.DataFrame]
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("pyarrow")
-    from bench_datasets.mimic4_generate import generate
+    from bench_datasets.mimic4.generate.generator import generate
 
     folder = tmp_path_factory.mktemp("generated") / "cohort"
     generate(folder, STAYS, SEED, lambda line: None)

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet
 
 from bench.errors import DataError, UsageError
-from bench_datasets.mimic4_generate import generate
+from bench_datasets.mimic4.generate.generator import generate
 
 HEADERS = {
     "hosp/patients": "subject_id,gender,anchor_age,anchor_year,anchor_year_group,dod",

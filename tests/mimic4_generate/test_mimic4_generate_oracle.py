@@ -19,11 +19,11 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bench_datasets import mimic4_generate_state as state
-from bench_datasets.mimic4_generate_codes import PHENOTYPES
-from bench_datasets.mimic4_generate_notes import FINDINGS
-from bench_datasets.mimic4_generate_variables import ROUNDS, VARIABLES
-from bench_datasets.mimic4_generate_write import TASKS
+from bench_datasets.mimic4.generate import state
+from bench_datasets.mimic4.generate.codes import PHENOTYPES
+from bench_datasets.mimic4.generate.notes import FINDINGS
+from bench_datasets.mimic4.generate.variables import ROUNDS, VARIABLES
+from bench_datasets.mimic4.generate.write import TASKS
 
 Table = Callable[[str], pd.DataFrame]
 

@@ -10,9 +10,9 @@ pytest.importorskip("scipy")
 
 import numpy as np
 
-from bench_datasets import mimic4_generate_state as state
-from bench_datasets.mimic4_generate_codes import PHENOTYPES
-from bench_datasets.mimic4_generate_patient import LONGEST_STAY, SHORTEST_STAY, TIMINGS, draw
+from bench_datasets.mimic4.generate import state
+from bench_datasets.mimic4.generate.codes import PHENOTYPES
+from bench_datasets.mimic4.generate.patient import LONGEST_STAY, SHORTEST_STAY, TIMINGS, draw
 
 STAYS = 5_000
 AVAILABLE = {"note": 56_824 / 73_173, "ecg": 35_925 / 73_173, "cxr": 14_568 / 73_173}

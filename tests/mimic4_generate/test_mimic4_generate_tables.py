@@ -13,8 +13,8 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
-from bench_datasets.mimic4_generate_codes import OTHER_CODES, PHENOTYPES
-from bench_datasets.mimic4_generate_variables import ITEMS, VARIABLES
+from bench_datasets.mimic4.generate.codes import OTHER_CODES, PHENOTYPES
+from bench_datasets.mimic4.generate.variables import ITEMS, VARIABLES
 
 Table = Callable[[str], pd.DataFrame]
 DAY = pd.Timedelta(days=1)

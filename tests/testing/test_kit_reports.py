@@ -176,8 +176,8 @@ def test_contract(check):
 
 def _pytest(folder: Path, *arguments: str) -> str:
     (folder / "test_contract.py").write_text(TEST_FILE)
-    here = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parents[1])])}
+    support = Path(__file__).parents[1] / "support"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(support), str(support.parents[1])])}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", str(folder), *arguments]
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False).stdout
 

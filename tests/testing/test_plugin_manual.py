@@ -15,8 +15,8 @@ import pytest
 
 import bench
 from bench.components import Dataset, Fuser, Imputer, Scenario
-from bench.hooks import Hooks
-from bench.registry import KINDS, TAGS, Registry, Spec
+from bench.discovery.spec import TAGS
+from bench.registry import KINDS, Hooks, Registry, Spec
 from bench.testing import check, checks_of
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")

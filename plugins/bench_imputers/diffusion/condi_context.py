@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from bench_imputers.diffusion.condi_encoders import InceptionEncoder, SmallEncoder
+from bench_imputers.diffusion.condi_params import CondiChoice, CondiParams
 from bench_imputers.diffusion.denoiser import Given
 from bench_imputers.diffusion.layers import ExpertMixture
-from bench_imputers.diffusion.params_context import CondiChoice, CondiParams
 
 TABLE_SPREAD = 0.02
 """Standard deviation of the table's starting values."""

@@ -23,11 +23,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from bench_imputers.diffusion.csdi_quick_params import CsdiQuickParams
 from bench_imputers.diffusion.denoiser import Denoiser, Given, Shape
 from bench_imputers.diffusion.engine import DiffusionImputer
 from bench_imputers.diffusion.guess import interpolated, nearness
 from bench_imputers.diffusion.layers import time_embedding
-from bench_imputers.diffusion.params import CsdiQuickParams
 from bench_imputers.diffusion.residual import TransformerLayer, pointwise
 from bench_imputers.diffusion.schedule import schedule
 

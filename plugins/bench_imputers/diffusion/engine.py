@@ -30,8 +30,8 @@ from bench_imputers.diffusion.guess import interpolated
 from bench_imputers.diffusion.params import HUBER, DiffusionParams
 from bench_imputers.diffusion.schedule import Parameterisation, Schedule, schedule
 from bench_imputers.diffusion.targets import masking
+from bench_imputers.naive.temporal import Locf
 from bench_imputers.target_modalities import chosen
-from bench_imputers.temporal import Locf
 
 P = TypeVar("P", bound=DiffusionParams)
 

@@ -7,9 +7,11 @@ from typing import TypeVar
 
 from bench.cohort import Cohort
 from bench.components import Context
+from bench_imputers.diffusion.condi_params import CondiChoice
 from bench_imputers.diffusion.engine import DiffusionImputer
-from bench_imputers.diffusion.params_context import CondiChoice, CsdiSizes, TraceChoice
+from bench_imputers.diffusion.params import CsdiSizes
 from bench_imputers.diffusion.schedule import Schedule, schedule
+from bench_imputers.diffusion.trace_params import TraceChoice
 
 P = TypeVar("P", bound=CsdiSizes)
 

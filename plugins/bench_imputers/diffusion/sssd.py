@@ -24,9 +24,9 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from bench_imputers.diffusion.denoiser import Denoiser, Given, Shape
 from bench_imputers.diffusion.engine import DiffusionImputer
-from bench_imputers.diffusion.params import SssdParams
 from bench_imputers.diffusion.s4 import S4
 from bench_imputers.diffusion.schedule import schedule
+from bench_imputers.diffusion.sssd_params import SssdParams
 
 STEP_FEATURES = 128
 STEP_WIDTH = 512

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Denoiser, Shape
-from bench_imputers.diffusion.params_context import TraceChoice, TraceParams, csdi_sizes, trace_choice
+from bench_imputers.diffusion.params_context import csdi_sizes
 from bench_imputers.diffusion.presets import PresetImputer
 from bench_imputers.diffusion.trace_context import context_of
+from bench_imputers.diffusion.trace_params import TraceChoice, TraceParams, trace_choice
 
 
 class Trace(PresetImputer[TraceParams]):

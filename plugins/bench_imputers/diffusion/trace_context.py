@@ -14,8 +14,8 @@ from torch import nn
 
 from bench_imputers.diffusion.denoiser import Given, Shape
 from bench_imputers.diffusion.layers import ExpertMixture, two_layers
-from bench_imputers.diffusion.params_context import TraceChoice
 from bench_imputers.diffusion.trace_events import EventContext
+from bench_imputers.diffusion.trace_params import TraceChoice
 
 PENALTY = 1e4
 """What a missing modality loses on the scale of the logits of the gate mlp."""

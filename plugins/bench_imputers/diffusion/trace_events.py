@@ -13,7 +13,7 @@ from torch import nn
 
 from bench_imputers.diffusion.denoiser import Given
 from bench_imputers.diffusion.layers import time_embedding, two_layers
-from bench_imputers.diffusion.params_context import TraceChoice
+from bench_imputers.diffusion.trace_params import TraceChoice
 
 TIME_WIDTH = 128
 """Of the embeddings of times, as that of CSDI."""

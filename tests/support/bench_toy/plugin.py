@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bench.hooks import hookimpl
-from bench.testing.toy import TOY_TASK
+from bench.testing import TOY_TASK
 
 bench_contract = 1
 

@@ -116,7 +116,7 @@ KNOWN = (
 
 def declare(registry) -> None:
     """The four of them, each called `strange`."""
-    from bench.testing.toy import TOY_TASK
+    from bench.testing import TOY_TASK
 
     registry.dataset(
         "strange", "bench_toy.strange:StrangeDataset", tasks=[TOY_TASK], modalities=("vitals", "labs"),

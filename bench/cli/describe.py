@@ -1,0 +1,274 @@
+"""`bench list`, `bench show` and `bench doctor`: what there is, what it takes, and what is broken."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.cli.main import JSON, answer, components, say
+from bench.text.clean import indented, line
+
+if TYPE_CHECKING:
+    from bench.registry import Spec
+
+SCHEMA = "suite-schema"
+KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios")
+
+
+@click.command("list")
+@click.argument("kind", metavar="|".join(KINDS))
+@JSON
+def list_(kind: str, as_json: bool) -> None:
+    """List suites, imputers, fusers, datasets or scenarios."""
+    from bench.config.suite import broken_packages, find_suites
+    from bench.errors import unknown
+
+    kind = kind if kind.endswith("s") else kind + "s"
+    if kind not in KINDS:
+        raise unknown("kind", kind, KINDS, "the command line")
+    if kind == "suites":
+        rows: list[dict[str, Any]] = [
+            {"name": name, "title": _title(name), "file": str(path)} for name, path in find_suites().items()
+        ]
+        for broken in broken_packages():
+            say(f"warning: a package of suites was left out: {broken}")
+    else:
+        registry = components()
+        rows = [
+            {"name": s.name, "title": s.summary, "tags": sorted(s.tags), "version": s.version, "plugin": s.plugin}
+            for s in registry.specs(kind[:-1])
+        ]
+    if as_json:
+        answer(rows)
+        return
+    width = max((len(str(row["name"])) for row in rows), default=0)
+    for row in rows:
+        print(f"{row['name']:<{width}}  {line(str(row['title']))}")
+
+
+def _title(suite: str) -> str:
+    from bench.config.suite import read
+    from bench.errors import UsageError
+
+    try:
+        return str(read(suite)[0].get("title", ""))
+    except UsageError as error:
+        return f"cannot be used: {error}"
+
+
+@click.command()
+@click.argument("name")
+@JSON
+def show(name: str, as_json: bool) -> None:
+    """Show a method, dataset, scenario or suite: parameters with defaults, paper, tags.
+
+    NAME may also be the path of a suite file, or suite-schema: the JSON schema of suite files.
+    """
+    from bench.config.suite import find_suites, schema
+
+    if name == SCHEMA:
+        answer(schema())
+        return
+    suites = find_suites()
+    if name in suites or name.endswith(".toml"):
+        _show_suite(name, as_json)
+        return
+    found = components().find(name, "the command line", {*suites, SCHEMA}, f"see: bench list {'|'.join(KINDS)}")
+    described = [_describe(spec) for spec in found]
+    if as_json:
+        answer(described)
+        return
+    for number, spec in enumerate(found):
+        print(("\n" if number else "") + _text(spec))
+
+
+def _show_suite(name: str, as_json: bool) -> None:
+    from bench.config.suite import Layers, read, resolve
+
+    tree, path = read(name)
+    resolved = {"demo": resolve(Layers(tree, path, "demo", {}))}
+    resolved |= {p: resolve(Layers(tree, path, p, {})) for p in tree.get("profiles", {}) if p != "demo"}
+    if as_json:
+        answer(resolved)
+        return
+    print(f"suite {name}: {line(str(tree.get('title', '')))}\n  {line(str(tree.get('summary', '')))}")
+    print(f"  file: {path}\n  dataset: {tree.get('dataset', '')}")
+    for profile, suite in resolved.items():
+        print(f"  profile {profile}:")
+        for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):
+            print(f"    {axis:<11}{', '.join(map(str, getattr(suite.grid, axis)))}")
+        print(
+            f"    {'controls':<11}{', '.join([*suite.controls.imputer, *(f'fuser {f}' for f in suite.controls.fuser)])}"
+        )
+    print(f"  run it: bench run suite={name}")
+
+
+def _describe(spec: Spec) -> dict[str, Any]:
+    return {
+        "kind": spec.kind,
+        "name": spec.name,
+        "version": spec.version,
+        "summary": spec.summary,
+        "paper": spec.paper,
+        "tags": sorted(spec.tags),
+        "randomness": spec.randomness,
+        "plugin": spec.plugin,
+        "path": spec.path,
+        "parameters": parameters(spec),
+        "tasks": {name: task.summary for name, task in spec.tasks.items()},
+        "modalities": list(spec.modalities),
+        "splits": list(spec.splits),
+        "space": {name: list(values) for name, values in spec.space.items()},
+        "expected_failures": dict(spec.expected_failures),
+    }
+
+
+def parameters(spec: Spec) -> list[dict[str, Any]]:
+    """Name, type, default and description of each parameter of a component, from its struct."""
+    import msgspec
+
+    schema = msgspec.json.schema(spec.params)
+    properties: dict[str, Any] = next(
+        (d["properties"] for d in schema.get("$defs", {}).values() if "properties" in d), {}
+    )
+    told = _told(spec.params)
+    rows = []
+    for field in msgspec.structs.fields(spec.params):
+        described = properties.get(field.encode_name, {})
+        bounds = [
+            f"{sign} {described[key]}"
+            for key, sign in (
+                ("minimum", ">="),
+                ("exclusiveMinimum", ">"),
+                ("maximum", "<="),
+                ("exclusiveMaximum", "<"),
+            )
+            if key in described
+        ]
+        default = field.default if field.default is not msgspec.NODEFAULT else "required"
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        kind = described.get("type") or " | ".join(map(str, described.get("enum", []))) or _arms(described)
+        rows.append(
+            {
+                "name": field.name,
+                "type": kind,
+                "default": default,
+                "accepted": ", ".join(bounds),
+                "description": described.get("description") or told.get(field.name, ""),
+            }
+        )
+    return rows
+
+
+def _told(struct: type) -> dict[str, str]:
+    """What the docstrings of a parameter struct and its bases say of each field, in lines `name: description`."""
+    import inspect
+    import re
+
+    told: dict[str, str] = {}
+    for base in reversed(struct.__mro__):
+        text = inspect.cleandoc(base.__doc__ or "") if base.__module__ not in ("builtins", "msgspec") else ""
+        for name, said in re.findall(
+            r"(?:^|(?<=\. ))(\w+(?:, \w+)*):\s+(.+?)(?=(?:^|(?<=\. ))\w+(?:, \w+)*:\s|\n\n|\Z)", text, re.M | re.S
+        ):
+            told |= {part: " ".join(said.split()) for part in name.split(", ")}
+    return told
+
+
+def _arms(described: dict[str, Any]) -> str:
+    arms = described.get("anyOf", [])
+    return " | ".join(arm.get("type") or " | ".join(map(str, arm.get("enum", []))) for arm in arms)
+
+
+def _text(spec: Spec) -> str:
+    from bench.discovery.spec import TAGS
+
+    lines = [f"{spec.kind} {spec.name} (version {spec.version}, from {spec.plugin})", f"  {spec.summary}"]
+    if spec.paper:
+        lines.append(f"  paper: {spec.paper}")
+    lines.append(f"  randomness: {spec.randomness}")
+    lines += [f"  tag {tag}: {TAGS[tag]}" for tag in sorted(spec.tags)]
+    if spec.modalities:
+        lines.append(f"  modalities: {', '.join(spec.modalities)}")
+    if spec.splits:
+        lines.append(f"  splits of its own: {', '.join(spec.splits)}")
+    lines += [
+        f"  task {task.name} ({task.kind}; {', '.join(task.metrics)}): {task.summary}" for task in spec.tasks.values()
+    ]
+    rows = parameters(spec)
+    lines.append("  parameters:" if rows else "  no parameters")
+    prefix = "data" if spec.kind == "dataset" else f"{spec.kind}.{spec.name}"
+    for row in rows:
+        default = ",".join(map(str, row["default"])) if isinstance(row["default"], list | tuple) else row["default"]
+        accepted = f" ({row['accepted']})" if row["accepted"] else ""
+        lines.append(f"    {prefix}.{row['name']}={default}  {row['type']}{accepted}  {row['description']}".rstrip())
+    lines += [f"  tuning chooses {name} from: {', '.join(map(str, values))}" for name, values in spec.space.items()]
+    lines += [f"  expected to fail {check}: {reason}" for check, reason in spec.expected_failures.items()]
+    return "\n".join(map(indented, lines))
+
+
+@click.command()
+@JSON
+def doctor(as_json: bool) -> None:
+    """Say what this installation has, and which plugins are broken. Exit code 4 when one is."""
+    import os
+    import shutil
+    from pathlib import Path
+
+    from bench.config.asked import Settings
+    from bench.config.suite import broken_packages, find_suites
+    from bench.data import places
+    from bench.data.location import locate
+    from bench.errors import BenchError
+    from bench.execute import device
+    from bench.execute.local import cores
+    from bench.registry import KINDS as COMPONENTS
+    from bench.results import provenance
+
+    registry = components()
+    settings = Settings()
+    kind = device.resolve("auto")
+    found: dict[str, Any] = {
+        **provenance.surroundings(),
+        "device": device.name(kind),
+        "cores": cores(),
+        "gpus": list(device.gpus().values()),
+        "torch built for": f"CUDA {device.torch_cuda()}" if device.torch_cuda() else "CPU",
+        "cache": str(settings.cache_folder()),
+        "suites": sorted(find_suites()),
+        **{f"{name}s": registry.names(name) for name in COMPONENTS},
+    }
+    for folder in (settings.cache_folder(), Path.cwd()):
+        existing = next(p for p in [folder, *folder.parents] if p.exists())
+        writable = "writable" if os.access(existing, os.W_OK) else "NOT writable"
+        found[f"space at {folder}"] = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB free, {writable}"
+    if earlier := places.earlier(settings.cache_folder()):
+        held = sum(map(places.size, earlier)) / 2**20
+        found["cache of before"] = f"{held:,.1f} MiB that nothing reads any more; free it: bench cache prune"
+    for spec in registry.specs("dataset"):
+        try:
+            root, files, _ = locate(spec, spec.parameters({}), "", settings.cache_folder())
+            found[f"data {spec.name}"] = f"{len(files)} files in {root}" if files else "generated"
+        except BenchError as error:
+            found[f"data {spec.name}"] = f"not found: {error}"
+    unloadable = []
+    for name in COMPONENTS:
+        for spec in registry.specs(name):
+            try:
+                spec.load()
+            except BenchError as error:
+                unloadable.append(str(error))
+    broken = [*(f"{b.plugin}: {b.reason}" for b in registry.broken), *broken_packages()]
+    if as_json:
+        answer({**found, "broken": broken, "unloadable": unloadable})
+    else:
+        for key, value in found.items():
+            print(f"{key:<22} {', '.join(value) if isinstance(value, list) else value}")
+        for each in broken:
+            print(f"BROKEN PLUGIN          {line(each)}")
+        for each in unloadable:
+            print(f"CANNOT BE LOADED       {line(each)}")
+    sys.exit(4 if broken or unloadable else 0)

@@ -1,0 +1,112 @@
+"""What was asked for, as data: the settings of a run (`Settings`), a method with its parameters (`Variant`), and both together
+with the suite (`Request`). `bench.config.request` makes them out of words.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from bench.config.suite import Suite
+from bench.config.words import duration, size
+from bench.data import places
+from bench.results.records import Override
+
+INDIFFERENT = {"out", "cache", "workers", "budget", "retry", "shuffle"}
+"""Settings that change where, how fast and in which order cells are run, but no result."""
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """One method with one set of parameters. label: its name, and in brackets what the command line or a sweep set, or
+    the parameter's type asks to be shown (`_in_label`).
+
+    weights: digest of the file its state is loaded from, where it is not fitted.
+    """
+
+    kind: str
+    name: str
+    label: str
+    params: dict[str, Any]
+    control: bool = False
+    weights: str = ""
+
+    def loading(self, digest: str) -> Variant:
+        """The same, with its state loaded from the weights of that digest; the label says so."""
+        return msgspec.structs.replace(self, label=self.labelled(f"weights={digest[:8]}"), weights=digest)
+
+    def labelled(self, word: str) -> str:
+        """The label with one more word in its brackets."""
+        inside = self.label.partition("(")[2].removesuffix(")")
+        return f"{self.name}({', '.join([inside] * bool(inside) + [word])})"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a suite is run; none of it changes what a cell means, except device, precision and threads, which are in its key.
+
+    out: folder of the ledger and the tables. cache: prepared cohorts, masks, imputations, downloads. workers: processes;
+    0 = one per core (or one per GPU). threads: of each worker; arithmetic depends on it, so it is part of the key.
+    budget: stop scheduling what would not end within it. retry: run again what failed, timed out or ran out of memory.
+    tuned: a file that `bench tune` wrote: each fuser in it gets one more row, with the parameters chosen there.
+    shuffle: a seed for the order in which cells are run; the result does not depend on it.
+    """
+
+    suite: str = ""
+    profile: str = "demo"
+    out: str = "results"
+    cache: str = ""
+    workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+    threads: Annotated[int, msgspec.Meta(ge=1)] = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    budget: str = ""
+    retry: bool = True
+    tuned: str = ""
+    shuffle: int | None = None
+
+    def cache_folder(self) -> Path:
+        """See `bench.data.places`."""
+        return places.cache_folder(self.cache)
+
+    def out_folder(self) -> Path:
+        return Path(self.out).expanduser().absolute()
+
+    def budget_seconds(self) -> float | None:
+        return duration(self.budget, "budget") if self.budget else None
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A resolved command: typed settings, the typed suite and what was said of methods on the command line."""
+
+    settings: Settings
+    suite: Suite
+    root: str
+    words: tuple[str, ...]
+    said: Mapping[str, Mapping[str, Any]]
+    """`kind.name` -> parameters set on the command line; they appear in a row's label."""
+    origins: Mapping[str, str]
+    """dotted key of every method parameter that was set -> where it was written"""
+    given: Mapping[str, tuple[Variant, ...]] = {}
+    """fuser -> its variants, in place of those that the suite makes"""
+    overrides: tuple[Override, ...] = ()
+    """in what the suite differs from its file and its profile"""
+    notes: tuple[str, ...] = ()
+    """what every table made of it must say, besides what the suite tells"""
+    tuned_on: str = ""
+    """the manifest of the data that parameters were tuned on; empty where none were"""
+    verb: Literal["run", "tune"] = "run"
+    """the command that was asked"""
+
+    def time_limit(self) -> float:
+        return duration(self.suite.limits.time, "limits.time", f"suite {self.suite.name}")
+
+    def memory_limit(self) -> int:
+        return size(self.suite.limits.memory, "limits.memory", f"suite {self.suite.name}")
+
+    def command(self, exact: bool = True) -> str:
+        """The command that repeats this request; without `exact`, only the words that can change a result."""
+        words = [w for w in self.words if exact or w.partition("=")[0] not in INDIFFERENT]
+        return shlex.join(["bench", self.verb, *words])

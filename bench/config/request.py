@@ -1,0 +1,232 @@
+"""What a person asked for: the words of the command line, sorted into settings of the run and overrides of the suite."""
+
+from __future__ import annotations
+
+import typing
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.config.asked import Request, Settings
+from bench.config.conversion import convert, is_many, is_text
+from bench.config.suite import AXES, FIXED, RULES, SHORT, Layers, Suite, read, resolve
+from bench.config.words import ORIGIN, Word, duration, merge, parse, size
+from bench.errors import UsageError, nearest, unknown
+from bench.grid.differences import differences
+from bench.grid.variants import variants
+from bench.registry import Registry
+from bench.results.records import IMPUTATION, IMPUTATION_METRICS
+from bench.tuning.file import applied
+
+METHOD_KINDS = ("scenario", "imputer", "fuser")
+
+
+TRAINING_NOTE = "Every fuser trained step by step took "
+"""How the note begins that tells the training which all of them got."""
+
+
+def _check_limits(suite: Suite, layers: Layers) -> None:
+    """Raises UsageError for a limit that cannot be read, or that every cell would be over at once."""
+    limits = suite.limits
+    for key, written, value, example in (
+        ("limits.time", limits.time, duration(limits.time, "limits.time", layers.where("limits.time")), "30m"),
+        ("limits.memory", limits.memory, size(limits.memory, "limits.memory", layers.where("limits.memory")), "8GiB"),
+    ):
+        if value <= 0:
+            raise UsageError(
+                f'"{key}" = {written} (from {layers.where(key)}) is not accepted: it must be more than 0, e.g. {key}={example}'
+            )
+
+
+def request(words: Sequence[str], registry: Registry) -> Request:
+    """Understand a command line. Raises UsageError for anything that is not known, with the nearest name."""
+    parsed = _in_full(parse(words))
+    fields = {f.name: f.type for f in msgspec.structs.fields(Settings)}
+    for word in parsed:
+        _check_head(word, fields)
+    settings_values = {w.key: single(w, fields[w.key]) for w in parsed if w.key in fields}
+    if not settings_values.get("suite"):
+        raise UsageError("no suite is named; write for example suite=physionet48 (see all with: bench list suites)")
+    settings = convert(settings_values, Settings, "", ORIGIN)
+    for name in ("out", "profile"):
+        if not getattr(settings, name):
+            raise UsageError(f'"{name}" is empty (from {ORIGIN}); give it a value or leave it out')
+    settings.budget_seconds()
+    tree, path = read(settings.suite)
+    root = ""
+    overrides: dict[str, Any] = {}
+    said: dict[str, dict[str, None]] = {}
+    dataset = next((w.texts[0] for w in parsed if w.key == "dataset" and w.texts), str(tree.get("dataset", "")))
+    for word in parsed:
+        if word.key in fields:
+            continue
+        if word.key == "data.root":
+            root = single(word, str)
+            continue
+        branch, method = _branch(word, dataset, path, registry)
+        overrides = merge(overrides, branch)
+        if method:
+            said[method] = {**said.get(method, {}), word.key[len(method) + 1 :]: None}
+    layers = Layers(tree, path, settings.profile, overrides)
+    suite = resolve(layers)
+    _check_methods(suite, registry, layers)
+    _check_split(suite, registry, layers)
+    origins = {
+        dotted: layers.where(dotted)
+        for kind in METHOD_KINDS
+        for name, written in getattr(suite, kind).items()
+        for dotted in (f"{kind}.{name}.{parameter}" for parameter in written)
+    }
+    steps = suite.training.said()
+    made = Request(
+        settings=settings, suite=suite, root=root, words=tuple(words), said=said, origins=origins,
+        overrides=differences(suite, layers, registry),
+        notes=(f"{TRAINING_NOTE}{steps}, unless its label says otherwise.",) if steps else (),
+    )  # fmt: skip
+    for kind in METHOD_KINDS:
+        variants(kind, tuple(getattr(suite, kind)), (), made, registry)
+    _check_limits(suite, layers)
+    if settings.tuned:
+        return applied(made, registry)
+    return made
+
+
+def _check_split(suite: Suite, registry: Registry, layers: Layers) -> None:
+    """Refuse a split that is neither a rule nor carried by the dataset."""
+    carried = registry.get("dataset", suite.dataset, layers.where("dataset")).splits
+    if suite.split.carried and suite.split.by not in carried:
+        raise unknown("split", suite.split.by, (*RULES, *carried), layers.where("split.by"))
+
+
+def _in_full(parsed: list[Word]) -> list[Word]:
+    """The words with the short ones (`bench.config.suite.SHORT`) as the keys they stand for. UsageError when both are said."""
+    said = {word.key: word for word in parsed}
+    for short, key in SHORT.items():
+        if short in said and key in said:
+            raise UsageError(
+                f'"{key}" is said twice (from {ORIGIN}): "{said[short].text}" and "{said[key].text}"; keep one'
+            )
+    return [msgspec.structs.replace(word, key=SHORT.get(word.key, word.key)) for word in parsed]
+
+
+def single(word: Word, kind: Any) -> Any:
+    """The one value of a word, as text where its field holds nothing but text. UsageError when there are more or none."""
+    if len(word.values) != 1:
+        raise UsageError(f'"{word.key}" takes one value (from {ORIGIN}): "{word.text}"')
+    return several(word, kind)[0]
+
+
+def several(word: Word, kind: Any) -> list[Any]:
+    """The values of a word, as text where its field holds nothing but text."""
+    return list(word.texts if is_text(kind) else word.values)
+
+
+def _check_head(word: Word, settings: Mapping[str, Any]) -> None:
+    """Refuse a word whose first part is nothing at all, before anything is read."""
+    suite = [f.name for f in msgspec.structs.fields(Suite) if f.name not in (*FIXED, "published")]
+    known = [*settings, *AXES, *(name for name in suite if name not in AXES), "data.root"]
+    head = word.key.partition(".")[0]
+    if head not in known and word.key not in known:
+        close = nearest(word.key, known)
+        raise UsageError(f'key "{word.key}" is not known (from {ORIGIN}); {close}accepted: {", ".join(known)}')
+    if head in settings and word.key != head:
+        raise UsageError(f'key "{word.key}" is not known (from {ORIGIN}); did you mean "{head}"?')
+
+
+def _branch(word: Word, dataset: str, path: Path, registry: Registry) -> tuple[dict[str, Any], str]:
+    """The plain tree one word stands for, and the method (`kind.name`) it sets a parameter of, if any."""
+    head, _, rest = word.key.partition(".")
+    if word.key in AXES:
+        return {"grid": {word.key: several(word, int if word.key == "seed" else str)}}, ""
+    if head in METHOD_KINDS:
+        name = max((n for n in registry.names(head) if rest.startswith(n + ".")), key=len, default="")
+        if not name:
+            guess = rest.rpartition(".")[0] or rest
+            registry.get(head, guess, ORIGIN)
+            raise UsageError(f'"{word.key}" (from {ORIGIN}) names no parameter; see: bench show {guess}')
+        parameter = rest[len(name) + 1 :]
+        types_of = _types(registry.get(head, name).params)
+        if parameter not in types_of:
+            raise unknown("key", word.key, [f"{head}.{name}.{p}" for p in types_of], ORIGIN)
+        values = several(word, types_of[parameter])
+        value = values if len(values) != 1 or is_many(types_of[parameter]) else values[0]
+        return {head: {name: {parameter: value}}}, f"{head}.{name}"
+    if head == "data":
+        types_of = _types(registry.get("dataset", dataset, f"suite {path.name}").params)
+        if rest not in types_of:
+            raise unknown("key", word.key, ["data.root", *(f"data.{p}" for p in types_of)], ORIGIN)
+        kind = types_of[rest]
+        return {head: {rest: several(word, kind) if is_many(kind) else single(word, kind)}}, ""
+    return _suite_branch(word), ""
+
+
+def _types(struct: Any) -> dict[str, Any]:
+    return {f.name: f.type for f in msgspec.structs.fields(struct)}
+
+
+def _suite_branch(word: Word) -> dict[str, Any]:
+    kind: Any = Suite
+    steps = word.key.split(".")
+    for part in steps:
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            known = _types(kind)
+            if part not in known:
+                prefix = word.key[: -len(part)]
+                raise unknown("key", word.key, [prefix + name for name in known], ORIGIN)
+            kind = known[part]
+        elif typing.get_origin(kind) is dict:
+            kind = typing.get_args(kind)[1]
+        else:
+            raise UsageError(f'"{word.key}" (from {ORIGIN}): there is nothing inside "{word.key[: -len(part) - 1]}"')
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        inside = [f"{word.key}.{f.name}" for f in msgspec.structs.fields(kind)]
+        raise UsageError(f'"{word.key}" (from {ORIGIN}) is a table; accepted: {", ".join(inside)}')
+    value: Any = several(word, kind) if is_many(kind) else single(word, kind)
+    for part in reversed(steps):
+        value = {part: value}
+    return value
+
+
+def _check_methods(suite: Suite, registry: Registry, layers: Layers) -> None:
+    """Every method, task and modality the suite speaks of is known, before anything is planned."""
+    where = layers.where
+    dataset = registry.get("dataset", suite.dataset, where("dataset"))
+    convert(suite.data, dataset.params, "data", where)
+    for axis in AXES:
+        values, origin = getattr(suite.grid, axis), where(f"grid.{axis}")
+        if not values:
+            raise UsageError(f'"{axis}" is empty (from {origin}); give it one value or more')
+        value, times = Counter(values).most_common(1)[0]
+        if times > 1:
+            raise UsageError(f'"{axis}" names {value} twice (from {origin}); keep one')
+    measured = {IMPUTATION: IMPUTATION_METRICS, **{name: task.metrics for name, task in dataset.tasks.items()}}
+    for entry in suite.published:
+        if entry.task not in measured:
+            raise unknown("task", entry.task, measured, f"the published values of suite {suite.name}")
+        metrics = measured[entry.task]
+        if entry.metric not in metrics:
+            raise unknown("metric", entry.metric, metrics, f"the published values of suite {suite.name}")
+    for kind in METHOD_KINDS:
+        for name in getattr(suite, kind):
+            registry.get(kind, name, where(f"{kind}.{name}"))
+        for table in ("grid", "controls"):
+            for name in getattr(getattr(suite, table), kind, ()):
+                registry.get(kind, name, where(f"{table}.{kind}"))
+    for task in suite.grid.task:
+        if task not in dataset.tasks:
+            raise unknown("task", task, dataset.tasks, where("grid.task"))
+    for name in suite.grid.modalities:
+        if name not in suite.modalities and name != "all":
+            raise unknown("modality set", name, {*suite.modalities, "all"}, where("grid.modalities"))
+    for name, members in suite.modalities.items():
+        origin = where(f"modalities.{name}")
+        for member in members:
+            if member not in dataset.modalities:
+                raise unknown("modality", member, dataset.modalities, origin)
+            if members.count(member) > 1:
+                raise UsageError(f'modality set "{name}" names {member} twice (from {origin}); keep one')
+        if not members:
+            raise UsageError(f'modality set "{name}" is empty (from {origin}); give it one modality or more')

@@ -1,0 +1,436 @@
+"""Suites: typed TOML files. A stranger's suites are found through the entry-point group `bench.suites`."""
+
+from __future__ import annotations
+
+import importlib.resources
+import math
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from bench.config import toml_file
+from bench.config.conversion import convert
+from bench.config.toml_lines import line_of
+from bench.config.words import ORIGIN, merge
+from bench.discovery import owned
+from bench.discovery.guard import loading, said_by
+from bench.errors import UsageError, unknown
+from bench.results.records import Published
+from bench.text import names
+
+AXES = ("task", "modalities", "scenario", "imputer", "fuser", "seed")
+"""The axes of the grid; also the words of the command line that replace `grid.*`."""
+
+SHORT = {"split": "split.by", "weights": "weights.files"}
+"""Other words of the command line that stand for a key of the suite."""
+
+
+Name = Annotated[str, msgspec.Meta(pattern=names.PATTERN)]
+"""What may stand in a file name and in a table; see `bench.text.names`."""
+
+Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+
+
+PATIENT, REFERENCE_STAY = RULES = ("patient", "reference-stay")
+"""The rules by which any cohort can be parted."""
+
+
+class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How records are parted: the suite's own seed, never a cell's.
+
+    by: "patient" keeps all records of a group on one side; "reference-stay" parts records, as published code does, so
+    that patients stand on both sides: whatever is made with it says so. See `bench.data.splits`. Any other name is a split that
+    the dataset carries (`bench.cohort.Cohort.splits`), which has no seed and no fractions.
+    """
+
+    by: Name = PATIENT
+    seed: int = 0
+    fractions: tuple[Fraction, Fraction, Fraction] = (0.70, 0.15, 0.15)
+
+    @property
+    def legacy(self) -> bool:
+        """Whether patients stand on both sides."""
+        return self.by == REFERENCE_STAY
+
+    @property
+    def carried(self) -> bool:
+        """Whether the dataset carries it."""
+        return self.by not in RULES
+
+    @property
+    def label(self) -> str:
+        """What a table made with it is called by; empty for the default."""
+        return f"split={self.by}" if self.by != PATIENT else ""
+
+    def identity(self) -> dict[str, Any]:
+        """What of it decides a key. The default rule is not named, so that keys made before there was another still hold."""
+        if self.carried:
+            return {"by": self.by}
+        return {"seed": self.seed, "fractions": list(self.fractions), **({"by": self.by} if self.legacy else {})}
+
+    def said(self) -> str:
+        """In words, for the provenance of a record."""
+        if self.carried:
+            return f"{self.label} (of the dataset)"
+        rule = f"{self.label} (by record: patients on both sides), " if self.legacy else ""
+        return f"{rule}seed {self.seed}, fractions {'/'.join(f'{share:g}' for share in self.fractions)}"
+
+
+class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is run when the command line does not say otherwise."""
+
+    task: tuple[str, ...]
+    modalities: tuple[str, ...] = ("all",)
+    scenario: tuple[str, ...] = ("natural",)
+    imputer: tuple[str, ...]
+    fuser: tuple[str, ...]
+    seed: tuple[int, ...]
+
+
+class Controls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Imputers and fusers that are always in the grid, so that a table shows what is gained over them."""
+
+    imputer: tuple[str, ...] = ("none", "mask_only", "mean")
+    fuser: tuple[str, ...] = ("linear",)
+
+
+class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Standardisation; values beyond `winsorise` standard deviations are set to it, "never" leaves them as they are.
+
+    over: "train" learns from the visible entries of the training part; "everything" from all records before anything was
+    hidden, as some published code does: test and hidden values enter, so whatever is made with it says so.
+    """
+
+    over: Literal["train", "everything"] = "train"
+    winsorise: Annotated[float, msgspec.Meta(gt=0)] | Literal["never"] = 10.0
+
+    @property
+    def cut(self) -> float:
+        """The distance in standard deviations, infinite for "never"."""
+        return math.inf if self.winsorise == "never" else self.winsorise
+
+    @property
+    def leaks(self) -> bool:
+        """Whether test records and hidden entries enter."""
+        return self.over != "train"
+
+    def identity(self) -> dict[str, Any]:
+        """What of it decides a key. The default rule is not named, so that keys made before there was another still hold."""
+        return {"winsorise": self.winsorise, **({"over": self.over} if self.leaks else {})}
+
+    def said(self) -> str:
+        """In words, for the provenance of a record: whatever differs from the default, else nothing."""
+        leak = "over everything (test records and hidden entries included)" if self.leaks else ""
+        cut = f"cut at {self.cut:g}" if self.winsorise != "never" else "never cut"
+        return ", ".join(filter(None, [leak, cut])) if self != Scaling() else ""
+
+
+PartName = Literal["train", "valid", "test"]
+
+
+class Hiding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where scenarios hide: in every part, or in some alone, as published code does that trains on all it has.
+
+    Records of other parts stay as recorded, for imputers and fusers alike.
+    """
+
+    parts: Annotated[tuple[PartName, ...], msgspec.Meta(min_length=1)] = ("train", "valid", "test")
+
+    def identity(self) -> dict[str, Any]:
+        """What of it decides a key. The default is not named, so that keys made before there was a choice still hold."""
+        return {"hiding": self.said()} if self.said() else {}
+
+    def said(self) -> str:
+        """In words, for the provenance of a record: empty for the default."""
+        chosen = [part for part in typing.get_args(PartName) if part in self.parts]
+        return "" if len(chosen) == 3 else " and ".join(chosen)
+
+
+class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Imputers that are not fitted but given what was learnt elsewhere. See `bench.stages.weights`.
+
+    files: files of weights (`bench weights save`), or digests of installed ones; one per imputer. differ: what may differ all
+    the same: "scaling" (means and deviations), "split" (the same data set, parted otherwise: test records may have taught).
+    """
+
+    files: tuple[str, ...] = ()
+    differ: tuple[Literal["scaling", "split"], ...] = ()
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one cell may use: wall time and memory (anonymous, of its worker process)."""
+
+    time: str = "1h"
+    memory: str = "16GiB"
+
+
+class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Paired bootstrap over groups x seeds."""
+
+    resamples: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1000
+    alpha: Annotated[float, msgspec.Meta(ge=0.0001, lt=1)] = 0.05
+    seed: int = 0
+
+
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same training for all: parameters of the training loop (`bench.train_params`) of every fuser that the harness trains
+    and that does not set them itself.
+    """
+
+    steps: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    epochs: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    patience: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    batch_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    learning_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    average: Annotated[float, msgspec.Meta(ge=0, lt=1)] | None = None
+
+    def shared(self) -> dict[str, Any]:
+        """The parameters that are set."""
+        return {key: value for key, value in msgspec.structs.asdict(self).items() if value is not None}
+
+    def said(self) -> str:
+        """In words, for the provenance of a record: empty where every fuser goes by its own parameters."""
+        words = {
+            "steps": f"{self.steps or 0:,} optimiser steps",
+            "epochs": f"{self.epochs or 0:,} epochs",
+            "patience": f"patience {self.patience}" if self.patience else "no early stop",
+            "batch_size": f"batches of {self.batch_size or 0:,}",
+            "learning_rate": f"learning rate {self.learning_rate or 0:g}",
+            "average": f"weights averaged with decay {self.average:g}" if self.average else "weights not averaged",
+        }
+        shared = self.shared()
+        without = {"epochs", "patience"} if self.steps else set()  # steps win, whatever these say
+        return ", ".join(words[key] for key in shared if key not in without)
+
+
+class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which audit cells are added: one of each per task and fuser, on the first scenario, imputer and seed."""
+
+    cells: tuple[Literal["permuted-labels", "repeat"], ...] = ("permuted-labels", "repeat")
+
+
+class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A suite, after its profile and the command line were laid over the file. See docs/suites.md.
+
+    fill_absent: what an imputer made of a modality that a record lacks altogether is handed to fusers and marked `filled`;
+    without it such a modality stays absent. Of no effect behind imputers that fill nothing.
+    """
+
+    name: Name
+    title: str
+    dataset: str
+    grid: Grid
+    summary: str = ""
+    data: dict[str, Any] = {}
+    split: Split = Split()
+    modalities: dict[str, tuple[str, ...]] = {}
+    draws: Annotated[int, msgspec.Meta(ge=1)] = 1
+    fill_absent: bool = False
+    controls: Controls = Controls()
+    hiding: Hiding = Hiding()
+    scaling: Scaling = Scaling()
+    weights: Weights = Weights()
+    limits: Limits = Limits()
+    training: Training = Training()
+    stats: Stats = Stats()
+    audits: Audits = Audits()
+    scenario: dict[str, dict[str, Any]] = {}
+    imputer: dict[str, dict[str, Any]] = {}
+    fuser: dict[str, dict[str, Any]] = {}
+    profiles: dict[str, dict[str, Any]] = {}
+    published: tuple[Published, ...] = ()
+    published_file: str = ""
+
+
+PROFILE = "demo"
+"""The profile that is taken where none is named; a suite need not have it."""
+
+FIXED = ("name", "profiles")
+"""Keys that neither a profile nor the command line may set: they say which suite it is."""
+
+
+def find_suites() -> dict[str, Path]:
+    """Name -> file of every installed suite: the stems of `*.toml` in the packages under `bench.suites`.
+
+    The suites that come with the harness are found first: no other package can take their names.
+    """
+    return _packages()[0]
+
+
+def broken_packages() -> list[str]:
+    """Packages of suites that cannot be imported, and suites whose name is taken, each with its reason."""
+    return _packages()[1]
+
+
+def _packages() -> tuple[dict[str, Path], list[str]]:
+    entries = owned.installed("bench.suites")
+    found: dict[str, Path] = {}
+    broken = [f"{package}: {reason}" for package, reason in entries.refused]
+    for entry in (*entries.ours, *entries.others):
+        try:
+            with loading(f"suites of {owned.label(entry)}"):
+                if entry in entries.ours:
+                    owned.load(entry)
+                folder = Path(str(importlib.resources.files(entry.value)))
+                files = sorted(folder.glob("*.toml"))
+        except BaseException as error:
+            broken.append(f"{entry.value}: {said_by(error)}")
+            continue
+        for file in files:
+            if found.setdefault(file.stem, file) != file:
+                broken.append(f"{entry.value}: its suite {file.stem} is called as the one in {found[file.stem].parent}")
+    return found, broken
+
+
+def read(name: str, origin: str = ORIGIN) -> tuple[dict[str, Any], Path]:
+    """The plain tree of a suite, by name or by path to a .toml file, and where it stands."""
+    if name.endswith(".toml"):
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise UsageError(f'suite file "{name}" (from {origin}) does not exist')
+    else:
+        suites = find_suites()
+        if name not in suites:
+            broken = broken_packages()
+            note = f" (packages of suites that cannot be imported: {'; '.join(broken)})" if broken else ""
+            raise unknown("suite", name, suites, origin, f"see all with: bench list suites{note}")
+        path = suites[name]
+    try:
+        return toml_file.parsed(toml_file.text_of(path)), path
+    except toml_file.NotToml as error:
+        raise UsageError(f"suite file {path} {error}") from None
+    except OSError as error:
+        raise UsageError(f"suite file {path} cannot be read: {error.strerror}") from error
+
+
+def name_of(suite: str) -> str:
+    """The name of a suite given by name or by file."""
+    tree, path = read(suite)
+    return names.check("suite", str(tree.get("name", suite)), str(path))
+
+
+class Layers:
+    """The layers a suite is made of, lowest first, and where each key of the result was written."""
+
+    def __init__(self, tree: Mapping[str, Any], path: Path, profile: str, overrides: Mapping[str, Any]):
+        self.path, self.file, self.profile = path, path.name, profile
+        self.text = toml_file.text_of(path)
+        profiles = tree.get("profiles", {})
+        if not isinstance(profiles, Mapping) or not all(isinstance(layer, Mapping) for layer in profiles.values()):
+            raise UsageError(f'"profiles" must hold tables, [profiles.NAME] (from {self._place("profiles")})')
+        if profile not in profiles and profile != PROFILE:
+            raise unknown("profile", profile, {*profiles, PROFILE}, ORIGIN)
+        self.layers = [dict(tree), profiles.get(profile, {}), dict(overrides)]
+
+    def whole(self) -> dict[str, Any]:
+        """All layers merged, the last one on top."""
+        whole: dict[str, Any] = {}
+        for layer in self.layers:
+            whole = merge(whole, layer)
+        return whole
+
+    def check_keys(self) -> None:
+        """Refuse an unknown key of any layer, and a name that is none, profiles not chosen included, with its place."""
+        for name in self.layers[0].get("profiles", {}):
+            names.check("profile", name, self._place(f"profiles.{name}"))
+        for layer in (*self.layers, *self.layers[0].get("profiles", {}).values()):
+            sets = layer.get("modalities", {})
+            for name in sets if isinstance(sets, Mapping) else ():
+                names.check("modality set", name, self.where(f"modalities.{name}"))
+        for layer, origin in ((self.layers[0], ""), (self.layers[2], ORIGIN)):
+            for dotted, known in _unknown_keys(layer, Suite, ""):
+                raise unknown("key", dotted, known, origin or self._place(dotted))
+
+    def where(self, dotted: str) -> str:
+        """Where the value of a key comes from: the command line, or a file with its line."""
+        steps = re.findall(r"[^.\[\]]+", dotted)
+        if _holds(self.layers[2], steps):
+            return ORIGIN
+        if _holds(self.layers[1], steps):
+            return self._place(f"profiles.{self.profile}.{dotted}")
+        return self._place(dotted)
+
+    def _place(self, dotted: str) -> str:
+        line = line_of(self.text, dotted)
+        return f"{self.file}, line {line}" if line else self.file
+
+
+def resolve(layers: Layers) -> Suite:
+    """The typed suite: file, then profile, then the command line.
+
+    Raises UsageError naming the key, the file with its line or the command line, and the nearest accepted key.
+    """
+    layers.check_keys()
+    suite = convert(layers.whole(), Suite, "", layers.where)
+    if abs(sum(suite.split.fractions) - 1) > 1e-9:
+        raise UsageError(
+            f'"split.fractions" = {list(suite.split.fractions)} must sum to 1 (from {layers.where("split.fractions")})'
+        )
+    if suite.split.legacy and not 0 <= suite.split.seed < 2**32:
+        raise UsageError(
+            f'"split.seed" = {suite.split.seed} (from {layers.where("split.seed")}) is not accepted with '
+            f"{suite.split.label}; type a number from 0 to 4294967295"
+        )
+    if suite.published_file:
+        kept = (*suite.published, *_read_published(layers.path.parent / suite.published_file))
+        return msgspec.structs.replace(suite, published=kept)
+    return suite
+
+
+class _PublishedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """release, data: of all entries that say no other."""
+
+    published: tuple[Published, ...]
+    release: str = ""
+    data: dict[str, Any] = {}
+
+
+def _read_published(path: Path) -> tuple[Published, ...]:
+    """The entries of a reference file: a TOML file of `[[published]]` tables, and what they were all measured on."""
+    try:
+        file = convert(toml_file.parsed(toml_file.text_of(path)), _PublishedFile, "", path.name)
+    except toml_file.NotToml as error:
+        raise UsageError(f"the file of published values {path} {error}") from None
+    except OSError as error:
+        raise UsageError(f"the file of published values {path} cannot be read: {error.strerror}") from error
+    return tuple(
+        msgspec.structs.replace(entry, release=entry.release or file.release, data=entry.data or file.data)
+        for entry in file.published
+    )
+
+
+def _unknown_keys(layer: Mapping[str, Any], struct: type, prefix: str, but: tuple[str, ...] = ()) -> Iterator[Any]:
+    fields = {f.name: f.type for f in msgspec.structs.fields(struct) if f.name not in but}
+    for key, value in layer.items():
+        kind: Any = fields.get(key)
+        if key not in fields:
+            yield prefix + key, [prefix + name for name in fields]
+        elif isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, Mapping):
+            yield from _unknown_keys(value, kind, f"{prefix}{key}.")
+        elif prefix + key == "profiles":
+            for name, fragment in value.items():
+                yield from _unknown_keys(fragment, Suite, f"profiles.{name}.", FIXED)
+        elif key == "published" and isinstance(value, list):
+            for entry in value:
+                if isinstance(entry, Mapping):
+                    yield from _unknown_keys(entry, Published, f"{prefix}{key}.")
+
+
+def _holds(layer: Any, steps: list[str]) -> bool:
+    """Whether a layer sets the key, or a list that holds it. Names of methods may hold dots ("pypots.saits")."""
+    if not steps or isinstance(layer, list):
+        return True
+    if not isinstance(layer, Mapping):
+        return False
+    cuts = range(1, len(steps) + 1)
+    return any((name := ".".join(steps[:cut])) in layer and _holds(layer[name], steps[cut:]) for cut in cuts)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a suite file, for editors; the same as `suites/schema.json`."""
+    made = msgspec.json.schema(Suite)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A gapbench suite", **made}

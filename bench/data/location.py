@@ -1,0 +1,197 @@
+"""Where the data are: `data.root`, else BENCH_DATA_ROOT, else ../shared/data, else what was fetched before, else fetched or made.
+
+A dataset that can generate a cohort (raw files of the same layout, known to be synthetic) is asked for it by
+`data.root=synthetic`; without any data it is the last resort, announced, and every table made on it says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bench.errors import DataError
+from bench.files import read_bytes, replacing, sweep, write_bytes
+from bench.registry import MARK, Spec
+from bench.results.sealed import seal, unseal
+
+NEIGHBOUR = Path("..") / "shared" / "data"
+"""A folder of data beside the one the command runs in, so that several checkouts can share it."""
+
+SYNTHETIC = "synthetic"
+"""The `data.root` that asks for a generated cohort."""
+
+SETTLED = 5.0
+"""Seconds after which an unlocked leftover of a generator is nobody's: whoever makes one locks it at once."""
+
+
+class Located(NamedTuple):
+    """A dataset's root, the files that decide its content, and whether they were generated."""
+
+    root: Path
+    files: list[Path]
+    synthetic: bool
+
+
+def locate(
+    spec: Spec,
+    params: Any,
+    said: str,
+    cache: Path,
+    report: Callable[[str], None] | None = None,
+    pending: bool = False,
+    only_there: bool = False,
+) -> Located:
+    """Where a dataset's data are. Raises DataError saying how to obtain them.
+
+    said: the `data.root` of the command line, or empty. A root that was said (or BENCH_DATA_ROOT) is the only place
+    looked at: data found elsewhere would be a surprise. report: where given, data that are nowhere are downloaded into
+    the cache when that needs no credentials, or generated; without it only what is there counts. pending: a generated
+    cohort that is not made yet is answered with the folder it will have and no files, and nothing is written. report also
+    hears when the data were generated, and when parameters were said that have no effect on files that are there. only_there:
+    data that are nowhere are neither downloaded nor generated: whoever asks what is there must not be told of something else.
+    """
+    found = _found(spec, params, said, cache, report, pending, only_there)
+    if report and spec.files and found.synthetic:
+        report(f"{spec.name} in {found.root} is a generated (synthetic) cohort, not patients")
+    return found
+
+
+def _found(
+    spec: Spec,
+    params: Any,
+    said: str,
+    cache: Path,
+    report: Callable[[str], None] | None,
+    pending: bool,
+    only_there: bool,
+) -> Located:
+    if not spec.files:
+        return Located(Path(said or "."), [], "synthetic" in spec.tags)
+    named = said or os.environ.get("BENCH_DATA_ROOT", "")
+    if said == SYNTHETIC:
+        return _generated(spec, params, cache, report, pending)
+    if named:
+        return _named(spec, params, named, "data.root" if said else "BENCH_DATA_ROOT", report)
+    reasons = []
+    for root in (NEIGHBOUR, fetched(cache)):
+        if root.is_dir():
+            try:
+                return _at(spec, params, root, report)
+            except DataError as error:
+                reasons.append(str(error))
+    if spec.fetch and report and not spec.fetch_name and not only_there:
+        report(f"{spec.name} is not on this machine; downloading it into {fetched(cache)}")
+        forget_kept(fetched(cache), cache)
+        spec.call(spec.fetch, fetched(cache), params, report)
+        return _at(spec, params, fetched(cache), report)
+    if spec.generate and not only_there:
+        if report:
+            report(f"{spec.name} is not on this machine; using a generated cohort (as data.root={SYNTHETIC} does)")
+        return _generated(spec, params, cache, report, pending)
+    hint = f"; {reasons[0]}" if reasons else ""
+    ways = ["say data.root=DIR", "set BENCH_DATA_ROOT"]
+    ways += (
+        [f"type: bench data fetch {spec.fetch_name or spec.name}"] if spec.fetch else [f"see: bench show {spec.name}"]
+    )
+    ways += [f"take a generated cohort: data.root={SYNTHETIC}"] if spec.generate else []
+    raise DataError(f"no data for {spec.name}: {', or '.join([', '.join(ways[:-1]), ways[-1]])}{hint}")
+
+
+def fetched(cache: Path) -> Path:
+    """Where `bench data fetch` puts data when no data.root is said."""
+    return cache / "data"
+
+
+def check_kept(found: Located, digest: str, cache: Path) -> None:
+    """Refuse files below the cache, fetched or generated there, that are not what they were when a run first used them.
+
+    digest: of their contents. What lies elsewhere is its owner's to change. Raises DataError.
+    """
+    root = found.root.absolute()
+    if not root.is_relative_to(cache.absolute()):
+        return
+    names = sorted(str(file.absolute().relative_to(root)) for file in found.files)
+    remembered = cache / "kept" / f"{_short([str(root)])}-{_short(names)}.json"
+    try:
+        known = msgspec.json.decode(unseal(read_bytes(remembered, 2**20)), type=str)
+    except (OSError, ValueError, msgspec.MsgspecError):
+        known = ""
+    if known and known != digest:
+        raise DataError(
+            f"the files in {root} are not what was put there: remove that folder, and the same command puts them there again; "
+            "for data of your own say data.root=DIR"
+        )
+    if not known:
+        write_bytes(remembered, seal(msgspec.json.encode(digest)))
+
+
+def forget_kept(root: Path, cache: Path) -> None:
+    """Data are put into that folder anew: what it held before counts no more."""
+    for remembered in (cache / "kept").glob(f"{_short([str(root.absolute())])}-*.json"):
+        remembered.unlink(missing_ok=True)
+
+
+def _short(texts: list[str]) -> str:
+    return hashlib.sha256(msgspec.json.encode(texts)).hexdigest()[:32]
+
+
+def _at(spec: Spec, params: Any, root: Path, report: Callable[[str], None] | None) -> Located:
+    root = root.absolute()
+    files = spec.call(spec.files, root, params)
+    if report:
+        usual = spec.parameters({})
+        idle = [name for name in spec.generate_params if getattr(params, name) != getattr(usual, name)]
+        if idle:
+            report(
+                f"warning: {', '.join(f'data.{name}' for name in idle)} has no effect on the files in {root}: only the "
+                f"generator of data.root={SYNTHETIC} reads it"
+            )
+    marked = (root / MARK).is_file() or any(file.name == MARK for file in files)
+    return Located(root, files, marked or "synthetic" in spec.tags)
+
+
+def _named(spec: Spec, params: Any, named: str, origin: str, report: Callable[[str], None] | None) -> Located:
+    root = Path(named).expanduser()
+    if not root.is_dir():
+        how = f"bench show {spec.name}"
+        if spec.fetch:
+            how = f"bench data fetch {spec.fetch_name or spec.name} data.root=DIR"
+        made = f", or use a generated cohort: data.root={SYNTHETIC}" if spec.generate else ""
+        raise DataError(f'{origin} = "{named}" is not a folder; how to get the data: {how}{made}')
+    return _at(spec, params, root, report)
+
+
+def _generated(
+    spec: Spec, params: Any, cache: Path, report: Callable[[str], None] | None, pending: bool = False
+) -> Located:
+    """The generated cohort of these parameters and this version of the generator; made where it is not there yet.
+
+    What killed generators left behind is removed first.
+    """
+    if not spec.generate:
+        raise DataError(f"{spec.name} has no generated cohort; say data.root=DIR (see: bench show {spec.name})")
+    from bench.grid.identity import digest, sources
+
+    deciding = msgspec.to_builtins(params)
+    if spec.generate_params:
+        deciding = {name: deciding[name] for name in spec.generate_params}
+    key = digest([sources(spec.generate.partition(":")[0])[0], deciding])
+    root = cache / SYNTHETIC / f"{spec.name}-{key[:16]}"
+    if not root.is_dir():
+        if pending:
+            return Located(root, [], True)
+        if report is None:
+            raise DataError(f"the generated cohort of {spec.name} is not made yet; bench run makes it")
+        sweep(root.parent, SETTLED)
+        report(f"generating a synthetic cohort of {spec.name} in {root}")
+        forget_kept(root, cache)
+        with replacing(root) as temporary:
+            spec.call(spec.generate, temporary, params, report)
+            if not (temporary / MARK).exists():
+                write_bytes(temporary / MARK, msgspec.json.encode({"dataset": spec.name, **deciding}))
+    return Located(root, spec.call(spec.files, root, params), True)

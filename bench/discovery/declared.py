@@ -1,0 +1,212 @@
+"""What a plugin may declare of a component: each declaration is checked at once, so that no run fails of it hours later."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields
+from typing import Any
+
+import msgspec
+
+from bench.cohort import Task
+from bench.config.conversion import convert
+from bench.discovery.guard import said_of
+from bench.discovery.spec import NOTE, NOTES, RANDOMNESS, TAGS, Embedder, Spec, is_amount
+from bench.errors import BenchError, PluginError, nearest, unknown
+from bench.metrics.declared import unfit
+from bench.text.names import check
+
+OF_A_DATASET = frozenset(
+    {
+        "tasks", "modalities", "splits", "files", "release", "fetch", "fetch_name", "verify", "embed", "generate", "indifferent",
+        "generate_params", "generated_records",
+    }
+)  # fmt: skip
+LAZY = ("files", "release", "fetch", "verify", "generate")
+"""Declarations that are lazy paths, or empty."""
+
+PATH = re.compile(r"\w+(\.\w+)*:\w+")
+MINE = ("kind", "name", "path", "plugin")
+"""Fields of a spec that are no declarations."""
+
+
+class Refused(ValueError):
+    """Why a declaration is not accepted, in words."""
+
+
+def declared(kind: str, name: Any, path: Any, plugin: str, declarations: Mapping[str, Any]) -> Spec:
+    """The component as it was declared. Raises PluginError, naming the plugin and the declaration, for what is not accepted."""
+    if not isinstance(name, str):
+        raise PluginError(f"the name of a {kind} of {plugin} must be text, got {said_of(name)}")
+    check(kind, name, plugin, PluginError)
+    try:
+        return _spec(kind, name, path, plugin, dict(declarations))
+    except Refused as error:
+        raise PluginError(f'{kind} "{name}" of {plugin}: {error}') from None
+    except BenchError as error:
+        raise PluginError(str(error)) from None
+
+
+def _spec(kind: str, name: str, path: Any, plugin: str, given: dict[str, Any]) -> Spec:
+    known = [field.name for field in fields(Spec) if field.name not in MINE]
+    for key in given:
+        if key not in known:
+            raise Refused(f'"{key}" is no declaration; {nearest(key, known)}accepted: {", ".join(_for(kind, known))}')
+        if key not in _for(kind, known):
+            whose = "datasets" if key in OF_A_DATASET else "fusers"
+            raise Refused(f'"{key}" is a declaration of {whose} alone')
+    _lazy("path", path)
+    for key in ("tags", "modalities", "splits", "indifferent", "generate_params"):
+        if key in given:
+            given[key] = _texts(key, given[key])
+    given["tags"] = frozenset(given.get("tags", ()))
+    if "tasks" in given:
+        given["tasks"] = _tasks(given["tasks"])
+    spec = Spec(kind=kind, name=name, path=path, plugin=plugin, **given)  # type: ignore[arg-type]
+    for rule in (_plain, _tags, _params, _names, _dataset, _notes):
+        rule(spec)
+    return spec
+
+
+def _for(kind: str, known: Iterable[str]) -> list[str]:
+    """The declarations that a component of this kind may make."""
+    return [k for k in known if (kind == "dataset" or k not in OF_A_DATASET) and (kind == "fuser" or k != "notes")]
+
+
+def _plain(spec: Spec) -> None:
+    """Texts are texts, numbers are numbers, and functions can be called."""
+    for key in ("version", "summary", "paper", "fetch_name"):
+        if not isinstance(getattr(spec, key), str):
+            raise Refused(f'"{key}" must be text, got {said_of(getattr(spec, key))}')
+    for key in LAZY:
+        if getattr(spec, key) != "":
+            _lazy(f'"{key}"', getattr(spec, key))
+    if spec.randomness not in RANDOMNESS:
+        raise Refused(f'"randomness" must be one of {", ".join(RANDOMNESS)}, got {said_of(spec.randomness)}')
+    seconds = spec.seconds
+    if not callable(seconds) and not is_amount(seconds):
+        raise Refused(f'"seconds" must be a number from 0, or a function, got {said_of(seconds)}')
+    if spec.generated_records is not None and not callable(spec.generated_records):
+        raise Refused(f'"generated_records" must be a function, got {said_of(spec.generated_records)}')
+    for check_name, reason in _table("expected_failures", spec.expected_failures).items():
+        if not isinstance(reason, str) or not reason:
+            raise Refused(f'"expected_failures" must give a reason for {check_name}, got {said_of(reason)}')
+
+
+def _tags(spec: Spec) -> None:
+    for tag in sorted(spec.tags):
+        if tag not in TAGS:
+            raise unknown("tag", tag, TAGS, f"{spec.kind} {spec.name} of {spec.plugin}")
+        of, colon, _ = TAGS[tag].partition(":")
+        if colon and of != spec.kind:
+            raise Refused(f'the tag "{tag}" is for a {of}')
+
+
+def _params(spec: Spec) -> None:
+    """The parameters are a frozen struct with defaults, and every value that is declared of them is accepted by it."""
+    _struct("params", spec.params)
+    try:
+        defaults = msgspec.to_builtins(spec.params())
+    except (TypeError, ValueError) as error:
+        raise Refused(f'"params" must have a default for every field: {error}') from None
+    origin = f"{spec.kind} {spec.name} of {spec.plugin}"
+    convert(defaults, spec.params, "default", origin)
+    convert({**defaults, **_table("test_params", spec.test_params)}, spec.params, "test_params", origin)
+    for name, values in _table("space", spec.space).items():
+        if not isinstance(values, tuple | list) or not values:
+            raise Refused(f'"space" must give a tuple of values for {name}, got {said_of(values)}')
+        for value in values:
+            convert({name: value}, spec.params, "space", origin)
+
+
+def _names(spec: Spec) -> None:
+    known = spec.params.__struct_fields__
+    for key in ("generate_params", "indifferent"):
+        if stray := [name for name in getattr(spec, key) if name not in known]:
+            raise Refused(f"{key} names no parameter: {', '.join(stray)}")
+    origin = f"dataset {spec.name} of {spec.plugin}"
+    for kind, members in (("task", spec.tasks), ("modality", spec.modalities), ("split", spec.splits)):
+        for member in members:
+            check(kind, member, origin, PluginError)
+        if twice := [member for member in members if list(members).count(member) > 1]:
+            raise Refused(f"{kind} {twice[0]} is named twice")
+    if spec.fetch_name:
+        check("download", spec.fetch_name, origin, PluginError)
+
+
+def _dataset(spec: Spec) -> None:
+    if spec.splits and "uses_split" in spec.tags:
+        raise Refused("what learns while preparing cannot carry splits of its own")
+    for modality, embedder in _table("embed", spec.embed).items():
+        if modality not in spec.modalities:
+            raise Refused(f'"embed" speaks of {modality}, which is none of its modalities')
+        if not isinstance(embedder, Embedder):
+            raise Refused(f'"embed" must give an Embedder for {modality}, got {said_of(embedder)}')
+        _lazy(f'"embed" of {modality}', embedder.path)
+        _struct(f"embed of {modality}", embedder.params)
+
+
+def _notes(spec: Spec) -> None:
+    for note, values in _table("notes", spec.notes).items():
+        plain = NOTES.keys() if isinstance(values, str) else None
+        words = isinstance(values, tuple) and values and all(isinstance(word, str) for word in values)
+        if not NOTE.fullmatch(note) or not (values in plain if plain is not None else words):
+            raise Refused(
+                f"the note {said_of(note)} must be a few plain words and hold one of {', '.join(NOTES)}, or a tuple of words"
+            )
+
+
+def _tasks(given: Any) -> dict[str, Task]:
+    tasks: dict[str, Task] = {}
+    for task in _several("tasks", given, "bench.cohort.Task"):
+        if not isinstance(task, Task):
+            raise Refused(f"a task must be a bench.cohort.Task, got {said_of(task)}")
+        try:
+            msgspec.convert(msgspec.to_builtins(task), Task)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            raise Refused(f"task {said_of(task.name)} is not accepted: {error}") from None
+        if task.name in tasks:
+            raise Refused(f"task {task.name} is named twice")
+        if not task.metrics:
+            raise Refused(f"task {task.name} has no metric")
+        if len(set(task.metrics)) != len(task.metrics):
+            raise Refused(f"task {task.name} has a metric twice")
+        least, most = {"binary": (1, 1), "multiclass": (2, math.inf)}.get(task.kind, (1, math.inf))
+        if not least <= task.outputs <= most:
+            wanted = "1" if most == 1 else f"{least} or more"
+            raise Refused(f"task {task.name} is {task.kind} and needs outputs={wanted}, got {task.outputs}")
+        if wrong := unfit(task):
+            raise Refused(wrong)
+        tasks[task.name] = task
+    return tasks
+
+
+def _several(key: str, given: Any, what: str) -> Collection[Any]:
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise Refused(f'"{key}" must be a tuple of {what}, got {said_of(given)}')
+    return list(given)
+
+
+def _texts(key: str, given: Any) -> tuple[str, ...]:
+    for each in (several := _several(key, given, "texts")):
+        if not isinstance(each, str):
+            raise Refused(f'"{key}" must be a tuple of texts, got {said_of(each)} in it')
+    return tuple(several)
+
+
+def _table(key: str, given: Any) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise Refused(f'"{key}" must be a table with texts for keys, got {said_of(given)}')
+    return given
+
+
+def _lazy(what: str, path: Any) -> None:
+    if not isinstance(path, str) or not PATH.fullmatch(path):
+        raise Refused(f"the {what} must read module:attribute, got {said_of(path)}")
+
+
+def _struct(what: str, params: Any) -> None:
+    if not (isinstance(params, type) and issubclass(params, msgspec.Struct) and params.__struct_config__.frozen):
+        raise Refused(f'"{what}" must be a frozen msgspec.Struct, got {said_of(params)}')

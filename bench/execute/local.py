@@ -1,0 +1,362 @@
+"""Local worker processes: spawned, warm, limited in time and memory, one GPU each where there are any.
+
+The parent never computes: it hands out jobs whose needs are met, watches the clock and the memory, and passes on what
+comes back. A worker that is killed (limit, crash, the system's out-of-memory killer) costs its job and is replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import psutil
+
+from bench.execute import tree
+from bench.execute.job import Job, Setup
+from bench.execute.queue import Waiting
+from bench.execute.signals import held
+from bench.execute.tree import keep_orphans
+from bench.execute.worker import Answer, main
+
+Outcome = Literal["ok", "failed", "skipped", "timeout", "oom", "not-run"]
+
+LOG = 16 * 2**20
+"""Bytes that the log of a worker may have; of a longer one the newest sixteenth is kept."""
+
+GRACE = 15.0
+"""Seconds a worker has for its checkpoint once it was asked to stop."""
+
+STARTS = 3
+"""How often a worker may die before it is ready: once may be chance (want of memory), three times in a row is no chance."""
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """How a job ended. status "not-run" with a reason when it was never started or stopped before its end. reason, words, log: as
+    in `Answer`.
+    """
+
+    job: Job
+    status: Outcome
+    reason: str = ""
+    words: str = ""
+    log: str = ""
+    seconds: float = 0.0
+    answer: Answer | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """time: seconds of one job; memory: bytes one worker may hold for itself; deadline: `time.monotonic()` of the budget."""
+
+    time: float
+    memory: int
+    deadline: float | None = None
+
+
+@dataclass
+class Worker:
+    """One process and the job it has."""
+
+    number: int
+    gpu: str | None
+    process: SpawnProcess
+    connection: Connection
+    ready: bool = False
+    job: Job | None = None
+    started: float = 0.0
+    asked_to_stop: float | None = None
+    note: str = ""
+
+
+class Aborted(Exception):
+    """The run cannot go on: data or storage cannot be used. Carries the answer that said so."""
+
+    def __init__(self, answer: Answer):
+        super().__init__(answer.reason)
+        self.answer = answer
+
+
+@dataclass
+class Watch:
+    """What the outside may know and say while jobs run.
+
+    stop: set to a reason ("Ctrl-C") to end cleanly: nothing new is started, running jobs checkpoint. finished is called
+    with every result, in order of completion; warned with what components log as a warning; estimate gives the
+    newest estimate of a job's seconds; changed after every turn of
+    the loop.
+    """
+
+    finished: Callable[[Result], None]
+    warned: Callable[[str], None] = lambda text: None
+    estimate: Callable[[Job], float] = lambda job: job.estimate
+    changed: Callable[[Pool], None] = lambda pool: None
+    stop: str = ""
+
+
+@dataclass
+class Pool:
+    """Runs jobs in the order given, as far as their needs allow."""
+
+    setup: Setup
+    workers: int
+    gpus: tuple[str, ...]
+    limits: Limits
+    logs: Path
+    watch: Watch
+    running: list[Worker] = field(default_factory=list)
+    waiting: Waiting = field(default_factory=Waiting)
+    begun: bool = False
+    failed_starts: int = 0
+    others: set[int] = field(default_factory=set)
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Do all jobs; every one of them ends with a Result given to `watch.finished`. Raises Aborted."""
+        self.waiting = Waiting(jobs)
+        if not jobs:
+            return
+        keep_orphans()
+        self.others = {child.pid for child in tree.children()}
+        try:
+            for number in range(min(self.workers, len(jobs))):
+                self.running.append(self._spawn(number))
+            while self.waiting or any(worker.job for worker in self.running):
+                self._hand_out()
+                if self.waiting and not any(worker.job for worker in self.running) and not self._startable():
+                    self._give_up()
+                    break
+                self._listen()
+                self._enforce()
+                self.watch.changed(self)
+        finally:
+            self._close()
+
+    def _spawn(self, number: int) -> Worker:
+        context = get_context("spawn")
+        here, there = context.Pipe()
+        gpu = self.gpus[number] if number < len(self.gpus) else None
+        log = str(self._log(number))
+        # Not daemon=True: such a process may have no children, and components may.
+        process = context.Process(target=main, args=(there, self.setup, log, gpu))
+        with held():
+            process.start()
+        there.close()
+        return Worker(number, gpu, process, here)
+
+    def _log(self, number: int) -> Path:
+        return self.logs / f"worker-{number}.log"
+
+    def _fits(self, job: Job) -> bool:
+        """Whether a job would end within the budget. The first one is started in any case: a training goes on where it
+        stopped, so a budget that is always too small would otherwise never end."""
+        deadline = self.limits.deadline
+        first, self.begun = not self.begun, True
+        return first or deadline is None or time.monotonic() + self.watch.estimate(job) <= deadline
+
+    def _startable(self) -> bool:
+        return self.waiting.any_ready and not self.watch.stop
+
+    def _hand_out(self) -> None:
+        idle = [worker for worker in self.running if worker.job is None and worker.ready]
+        for worker in sorted(idle, key=lambda w: w.gpu is not None):
+            if self.watch.stop:
+                return
+            job = self.waiting.take("cuda", self._fits) if worker.gpu is not None else None
+            job = job or self.waiting.take("cpu", self._fits)
+            if job is None:
+                continue
+            worker.job, worker.started, worker.asked_to_stop, worker.note = job, time.monotonic(), None, ""
+            with contextlib.suppress(OSError):
+                worker.connection.send(job)
+
+    def _listen(self) -> None:
+        handles: list[Connection | int] = []
+        for worker in self.running:
+            handles += [worker.connection, worker.process.sentinel]
+        wait(handles, timeout=0.1)
+        for worker in list(self.running):
+            messages, closed = _received(worker.connection)
+            for message in messages:
+                self._hear(worker, message)
+            if closed or not (worker.process.is_alive() or messages):
+                self._died(worker)
+
+    def _hear(self, worker: Worker, message: tuple) -> None:
+        kind = message[0]
+        if kind == "ready":
+            worker.ready, self.failed_starts = True, 0
+        elif kind == "progress":
+            worker.note = message[2]
+        elif kind == "warning":
+            self.watch.warned(message[1])
+        elif kind == "done":
+            answer: Answer = message[1]
+            job, worker.job = worker.job, None
+            assert job is not None
+            if answer.status == "abort":
+                raise Aborted(answer)
+            if answer.left:
+                self.watch.warned(f"{job.label} left behind {', '.join(answer.left)}; its worker is replaced")
+            status: Outcome = "not-run" if answer.status == "interrupted" else answer.status
+            if status != "ok" and self._stopping(worker):
+                status = (
+                    "not-run"  # what a stop breaks (a helper process that the signal reached) says nothing of a cell
+                )
+            reason = self._why_stopped() if status == "not-run" else answer.reason
+            self._end(
+                Result(
+                    job=job, status=status, reason=reason, words=answer.words, log=answer.log, seconds=answer.seconds,
+                    answer=answer,
+                )
+            )  # fmt: skip
+
+    def _stopping(self, worker: Worker) -> bool:
+        """Whether the job of a worker was asked to stop, or is about to be."""
+        return bool(self.watch.stop) or worker.asked_to_stop is not None
+
+    def _why_stopped(self) -> str:
+        return self.watch.stop or "the budget ended"
+
+    def _died(self, worker: Worker) -> None:
+        worker.process.join(5)
+        code = worker.process.exitcode
+        if code is None:
+            self._kill(worker)
+        job, seconds = worker.job, time.monotonic() - worker.started
+        log = self._log(worker.number)
+        if not worker.ready:
+            self.failed_starts += 1
+            if self.failed_starts >= STARTS and not self.watch.stop:
+                reason = f"a worker process cannot start (exit status {code}); its last words are in {log}"
+                raise Aborted(Answer(job="", status="abort", reason=reason))
+        stopping = self._stopping(worker)
+        self._replace(worker)
+        self._end_orphans()
+        if job is not None and stopping:
+            self._end(Result(job=job, status="not-run", reason=self._why_stopped(), seconds=seconds))
+        elif job is not None:
+            killed = code == -9
+            reason = (
+                "its process was killed by the system, most likely for want of memory"
+                if killed
+                else f"its process ended unexpectedly with exit status {code}"
+            )
+            words = f"its last words are in {log}"
+            self._end(
+                Result(job=job, status="oom" if killed else "failed", reason=reason, words=words, seconds=seconds)
+            )
+
+    def _kill(self, worker: Worker) -> None:
+        pid = worker.process.pid
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(pid).suspend()  # so that it starts nothing while what is below it ends
+        tree.end(tree.descendants(pid))
+        worker.process.kill()
+        worker.process.join(5)
+
+    def _end_orphans(self) -> None:
+        """End what dead workers left running: it became ours."""
+        ours = self.others | {worker.process.pid for worker in self.running}
+        for orphan in tree.children():
+            if orphan.pid not in ours:
+                tree.end([*tree.descendants(orphan.pid), orphan])
+                with contextlib.suppress(OSError):
+                    os.waitpid(orphan.pid, 0)
+
+    def _replace(self, worker: Worker) -> None:
+        worker.connection.close()
+        place = self.running.index(worker)
+        if self.watch.stop or not (self.waiting or any(w.job for w in self.running if w is not worker)):
+            self.running.pop(place)
+        else:
+            self.running[place] = self._spawn(worker.number)
+
+    def _enforce(self) -> None:
+        now = time.monotonic()
+        deadline = self.limits.deadline
+        over = deadline is not None and now >= deadline
+        for worker in list(self.running):
+            shorten(self._log(worker.number), LOG)
+            job = worker.job
+            if job is None:
+                continue
+            seconds = now - worker.started
+            if (self.watch.stop or over) and worker.asked_to_stop is None:
+                worker.asked_to_stop = now
+                with contextlib.suppress(OSError):
+                    worker.connection.send("stop")
+            if worker.asked_to_stop is not None and now - worker.asked_to_stop > GRACE:
+                self._end_by_force(
+                    worker, Result(job=job, status="not-run", reason=self._why_stopped(), seconds=seconds)
+                )
+            elif seconds > self.limits.time:
+                reason = f"it ran longer than limits.time = {self.limits.time:g} s"
+                self._end_by_force(worker, Result(job=job, status="timeout", reason=reason, seconds=seconds))
+            elif tree.memory(worker.process.pid, self.limits.memory) > self.limits.memory:
+                reason = f"it held more than limits.memory = {self.limits.memory / 2**30:.2f} GiB"
+                self._end_by_force(worker, Result(job=job, status="oom", reason=reason, seconds=seconds))
+
+    def _end_by_force(self, worker: Worker, result: Result) -> None:
+        self._kill(worker)
+        worker.job = None
+        self._replace(worker)
+        self._end(result)
+
+    def _end(self, result: Result) -> None:
+        """Pass a result on; a job whose need did not end well ends the same way, with the reason."""
+        self.watch.finished(result)
+        for job in self.waiting.ended(result.job.id, well=result.status == "ok"):
+            reason = result.reason if result.status == "not-run" else f"{result.job.label}: {result.reason}"
+            self._end(Result(job=job, status=result.status, reason=reason))
+
+    def _give_up(self) -> None:
+        """Nothing runs and nothing can be started: the budget or a stop ended the run."""
+        for job in self.waiting.give_up():
+            self._end(Result(job=job, status="not-run", reason=self._why_stopped()))
+
+    def _close(self) -> None:
+        for worker in self.running:
+            if worker.job is not None:
+                self._kill(worker)
+            worker.connection.close()
+        for worker in self.running:
+            worker.process.join(2)
+            if worker.process.is_alive():
+                self._kill(worker)
+        self.running.clear()
+        self._end_orphans()
+
+
+def _received(connection: Connection) -> tuple[list[tuple], bool]:
+    """All messages that have come, and whether the other side is gone."""
+    messages = []
+    try:
+        while connection.poll():
+            messages.append(connection.recv())
+    except (EOFError, OSError):
+        return messages, True
+    return messages, False
+
+
+def shorten(path: Path, longest: int) -> None:
+    """Cut a log that others append to: of one longer than `longest` bytes the newest sixteenth is kept."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > longest:
+            with path.open("r+b") as file:
+                file.seek(-longest // 16, os.SEEK_END)
+                newest = file.read()
+                file.seek(0)
+                file.write(b"(what stood here was too long, and was cut)\n" + newest)
+                file.truncate()
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

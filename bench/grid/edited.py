@@ -1,0 +1,92 @@
+"""What was edited since a run: its words planned again with code, suite file, libraries and data as they are now."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Set
+from pathlib import Path
+
+import msgspec
+
+from bench.config.asked import Request
+from bench.config.request import request
+from bench.data.location import locate
+from bench.data.manifest import manifest
+from bench.errors import BenchError, DataError
+from bench.execute import device
+from bench.grid.ingredients import DATA, DEVICE, differing, ingredients
+from bench.grid.plan import plan
+from bench.registry import Registry
+from bench.results.ledger import Ledger
+from bench.results.records import Coordinates, Export
+from bench.stages.weights import wanted
+
+
+def words_of(planned: Export, suite: str, out: str, cache: str = "", root: str = "") -> list[str]:
+    """The words of a run, for the same suite (a name or a file), ledger and cache. root: where the data lie now."""
+    words = [word for word in shlex.split(planned.command)[2:] if word.partition("=")[0] != "suite"]
+    if root:
+        words = [word for word in words if not word.startswith("data.root=")] + [f"data.root={root}"]
+    return [f"suite={suite}", *words, f"out={out}", *([f"cache={cache}"] if cache else [])]
+
+
+def since(
+    planned: Export, suite: str, out: str, registry: Registry, cache: str = "", say: Callable[[str], None] = print
+) -> Export:
+    """A run's plan as the code is now. `edited` names the keys of cells whose result is of before, `edits` says what changed.
+
+    A cell that was run again since, under any words, has its new key and is not edited. Where the run cannot be planned any
+    more (a method that is gone, a word that is refused), all of its cells are edited.
+    """
+    try:
+        asked = request(words_of(planned, suite, out, cache), registry)
+        given = {name: f.digest for name, f in wanted(asked.suite.weights.files, asked.settings.cache_folder()).items()}
+        now = _now(asked, planned, registry, given, say)
+        if now == planned.ingredients:
+            return planned
+        keys = {cell.coordinates: cell.key for cell in plan(asked, registry, now[DATA], now[DEVICE], given).cells}
+    except BenchError as error:
+        every = [key for _, key in planned.planned]
+        return msgspec.structs.replace(planned, edited=every, edits=[f"the run cannot be planned any more: {error}"])
+    changed = {at: keys.get(at, "") for at, key in planned.planned if keys.get(at) != key}
+    more = len(keys.keys() - {at for at, _ in planned.planned})
+    anew = Ledger(Path(out).expanduser()).load(key for key in changed.values() if key)
+    edits = differing(planned.ingredients, now) if planned.ingredients else _by_label(planned, set(changed))
+    return msgspec.structs.replace(
+        planned,
+        planned=[(at, changed[at] if changed.get(at) in anew else key) for at, key in planned.planned],
+        edited=[key for at, key in planned.planned if at in changed and changed[at] not in anew],
+        edits=[*(edits if changed else []), *([f"the suite has {more} more cells"] if more else [])],
+    )
+
+
+def _now(
+    asked: Request, planned: Export, registry: Registry, given: Mapping[str, str], say: Callable[[str], None]
+) -> dict[str, str]:
+    """The ingredients as they are now, on the device of the run."""
+    dataset = registry.get("dataset", asked.suite.dataset)
+    params = dataset.parameters(asked.suite.data, f"suite {asked.suite.name}")
+    cache = asked.settings.cache_folder()
+    digest = dataset.version
+    if dataset.files:
+        try:
+            files = locate(dataset, params, asked.root, cache, pending=True).files
+        except DataError:
+            files = []
+        if not files:
+            say("warning: the data of the run are not here, so whether they were changed is not known")
+        digest = manifest(files, cache) if files else planned.ingredients.get(DATA, "")
+    on = planned.ingredients.get(DEVICE) or device.resolve(asked.settings.device)
+    return ingredients(asked, registry, digest, on, planned.synthetic, given)
+
+
+def _by_label(planned: Export, changed: Set[Coordinates]) -> list[str]:
+    """The methods all of whose cells changed, of a run that did not note its ingredients."""
+    found = []
+    for kind in ("scenario", "imputer", "fuser"):
+        labels = dict.fromkeys(str(getattr(at, kind)) for at, _ in planned.planned)
+        whole = [
+            label for label in labels if all(at in changed for at, _ in planned.planned if getattr(at, kind) == label)
+        ]
+        found += [f"{kind} {label}" for label in whole if len(whole) < len(labels)]
+    return found or ["what all cells share"] * bool(changed)

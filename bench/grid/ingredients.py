@@ -1,0 +1,102 @@
+"""What the keys of a plan are made of, by name: so that two plans can be compared in words a person understands.
+
+Every input of a key is in one of the entries: equal ingredients mean equal keys. The values are digests or short words; they
+hold nothing of a patient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from bench import NUMERICS
+from bench.config.asked import Request
+from bench.grid.identity import component, digest, harness, sources
+from bench.grid.plan import Plan
+from bench.grid.variants import variants
+from bench.registry import Registry, Spec
+from bench.results.records import SCHEMA
+
+DATA = "data"
+DEVICE = "device"
+"""Names of entries that are looked up again rather than computed."""
+
+
+def ingredients(
+    request: Request, registry: Registry, manifest: str, device: str, synthetic: bool, weights: Mapping[str, str]
+) -> dict[str, str]:
+    """Name of an ingredient -> its digest or value, for a request on data of that digest and that device.
+
+    synthetic: whether the cohort was generated, so that its generator counts. weights: imputer -> digest of the weights it
+    loads.
+    """
+    suite, settings = request.suite, request.settings
+    dataset = registry.get("dataset", suite.dataset)
+    found: dict[str, str] = {
+        DATA: manifest,
+        DEVICE: device,
+        "harness": f"numerics {NUMERICS}, schema {SCHEMA}",
+        **{f"code of stage {name}": harness(name) for name in ("cohort", "hide", "impute", "fuse")},
+        "split": digest(suite.split.identity()),
+        "scaling": digest(suite.scaling.identity()),
+        "hiding": digest(suite.hiding.identity()),
+        "draws": str(suite.draws),
+        "absent modalities": "filled" if suite.fill_absent else "absent",
+        "threads": str(settings.threads),
+        "precision": settings.precision,
+        f"parameters of dataset {dataset.name}": digest(msgspec.to_builtins(dataset.parameters(suite.data))),
+        "cells": digest([suite.grid, suite.controls, suite.audits.cells, suite.name]),
+        **{f"weights of imputer {name}": content for name, content in weights.items()},
+    }
+    if synthetic and dataset.generate:
+        found[f"generator of dataset {dataset.name}"] = sources(dataset.generate.partition(":")[0])[0]
+    for name in suite.grid.task:
+        task = dataset.tasks[name]
+        found[f"task {name}"] = digest([task.kind, task.outputs, task.metrics])
+    for name in suite.grid.modalities:
+        found[f"modality set {name}"] = ", ".join(suite.modalities.get(name, dataset.modalities))
+    _add(found, dataset)
+    for kind in ("scenario", "imputer", "fuser"):
+        for variant in variants(kind, *_names(kind, request), request, registry):
+            spec = registry.get(kind, variant.name)
+            found[f"parameters of {kind} {variant.label}"] = digest([variant.params, spec.randomness])
+            _add(found, spec)
+    return found
+
+
+def _add(found: dict[str, str], spec: Spec) -> None:
+    described = component(spec)
+    found |= {f"library {name}": version for name, version in described.pop("libraries").items()}
+    found[f"source of {spec.kind} {spec.name}"] = digest(described)
+
+
+def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """What of two plans differs, in words, in the order of the second."""
+    words = []
+    for name in dict.fromkeys([*after, *before]):
+        old, new = before.get(name), after.get(name)
+        if old == new:
+            continue
+        plain = name.startswith(("library ", "modality set ")) or name in (
+            DEVICE, "harness", "draws", "absent modalities", "threads", "precision",
+        )  # fmt: skip
+        if old is None or new is None:
+            words.append(f"{name} ({'new' if old is None else 'gone'})")
+        else:
+            words.append(f"{name} ({old}, now {new})" if plain else name)
+    return words
+
+
+def deterministic(planned: Plan, registry: Registry) -> list[str]:
+    """`imputer LABEL` and `fuser LABEL` of the variants in a plan whose components are declared deterministic."""
+    found = {f"{v.kind} {v.label}": v.name for cell in planned.cells for v in (cell.imputer, cell.fuser)}
+    return [
+        label
+        for label, name in found.items()
+        if registry.get(label.partition(" ")[0], name).randomness == "deterministic"
+    ]
+
+
+def _names(kind: str, request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return getattr(request.suite.grid, kind), getattr(request.suite.controls, kind, ())

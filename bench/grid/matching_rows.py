@@ -1,0 +1,33 @@
+"""What a person types for a row of a table: its label, or the name before the brackets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.config.words import ORIGIN
+from bench.errors import UsageError, unknown
+
+
+def matching(name: str, labels: Iterable[str]) -> list[str]:
+    """The labels that a name stands for: the label itself (spaces do not count), else all with that name before brackets."""
+    labels = list(dict.fromkeys(labels))
+    exact = [label for label in labels if _plain(label) == _plain(name)]
+    return exact or [label for label in labels if label.partition("(")[0] == name]
+
+
+def the_one(kind: str, name: str, labels: Iterable[str]) -> str:
+    """The label that a name stands for. UsageError, with the choices, where there is none or several."""
+    labels = list(labels)
+    found = matching(name, labels)
+    if not found:
+        raise unknown(kind, name, labels, ORIGIN)
+    if len(found) > 1:
+        raise UsageError(
+            f'{kind} "{name}" (from {ORIGIN}) stands for {len(found)} rows; say one of them in full, in quotes for your '
+            f"shell: {', '.join(found)}"
+        )
+    return found[0]
+
+
+def _plain(text: str) -> str:
+    return text.replace(" ", "")

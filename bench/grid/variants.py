@@ -1,0 +1,155 @@
+"""Variants: a method with one set of parameters. Lists of values of one parameter are sweeps."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import typing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from bench.config.asked import Request, Variant
+from bench.config.conversion import convert, is_many
+from bench.errors import UsageError
+from bench.files import is_path
+from bench.grid.identity import digest
+from bench.registry import Registry
+from bench.train_params import TrainParams
+
+ALSO = "also"
+"""Of a method's table in a suite: further rows, each a table of the parameters in which it differs."""
+
+
+MOST_ROWS = 1_000
+"""Variants of one axis."""
+
+
+def variants(
+    kind: str, names: tuple[str, ...], controls: tuple[str, ...], request: Request, registry: Registry
+) -> list[Variant]:
+    """The variants of one axis: chosen names first, then the controls not chosen; parameter lists are sweeps.
+
+    The order of sweeps is that of the parameters' names, whatever order they were written in. Raises UsageError, saying
+    where it was written, for a parameter that is not known or not accepted, and for a value given twice.
+    A fuser that the request gives variants (`Request.given`) has these and no others.
+    """
+    made = []
+    for name in [*names, *(c for c in controls if c not in names)]:
+        if kind == "fuser" and name in request.given:
+            made += [msgspec.structs.replace(given, control=name in controls) for given in request.given[name]]
+            continue
+        spec = registry.get(kind, name)
+        prefix = f"{kind}.{name}"
+        written: Mapping[str, Any] = getattr(request.suite, kind).get(name, {})
+        trained = kind == "fuser" and issubclass(spec.params, TrainParams)
+        shared = request.suite.training.shared() if trained else {}
+        exempt = shared.keys() & written.keys()
+        written = {**shared, **written}
+        types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
+        said = request.said.get(prefix, {})
+        wanted = {key: _in_label(type_) for key, type_ in types_of.items()}
+        wanted |= dict.fromkeys(exempt, True)
+
+        for block, swept, further in _blocks(written, types_of, prefix, request):
+            where = _origin(request, prefix, further)
+            axes = {key: block[key] if key in swept else [block[key]] for key in sorted(block)}
+            _check_values(axes, prefix, where)
+            written_too = [k for k in axes if len(axes[k]) > 1 or k in said or k in further or wanted.get(k)]
+            shown = sorted({*written_too, *(key for key, word in wanted.items() if word == "always")})
+            rows = len(made) + math.prod(map(len, axes.values()))
+            if rows > MOST_ROWS:
+                raise UsageError(
+                    f"{kind} {name} has {rows:,} rows (from {where(prefix)}); at most {MOST_ROWS:,} are accepted"
+                )
+            for combination in itertools.product(*axes.values()):
+                params = dict(zip(axes, combination, strict=True))
+                typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
+                inside = ", ".join(f"{key}={short(params.get(key, typed[key]), axes.get(key, ()))}" for key in shown)
+                label = f"{name}({inside})" if inside else name
+                made.append(Variant(kind, name, label, typed, control=name in controls))
+        labels = [variant.label for variant in made if variant.name == name]
+        twice = next((label for label in labels if labels.count(label) > 1), "")
+        if twice:
+            raise UsageError(
+                f'"{prefix}.{ALSO}" makes the row {twice} a second time (from {_origin(request, prefix)(f"{prefix}.{ALSO}")})'
+            )
+    return made
+
+
+def _origin(request: Request, prefix: str, further: Collection[str] = ()) -> Callable[[str], str]:
+    """Where a parameter was written, by its dotted key. further: those that a row of `ALSO` wrote."""
+
+    def where(dotted: str) -> str:
+        asked = f"{prefix}.{ALSO}" if dotted.removeprefix(f"{prefix}.").partition("[")[0] in further else dotted
+        known = (origin for key, origin in request.origins.items() if asked == key or asked.startswith(f"{key}["))
+        return next(known, f"suite {request.suite.name}")
+
+    return where
+
+
+def _blocks(
+    written: Mapping[str, Any], types_of: Mapping[str, Any], prefix: str, request: Request
+) -> Iterator[tuple[dict[str, Any], set[str], Collection[str]]]:
+    """What is written of a method, and each row of its `ALSO` over what of it is no sweep: parameters, those of them that
+    are sweeps, those that the row wrote.
+    """
+
+    def sweeps(table: Mapping[str, Any]) -> set[str]:
+        return {key for key, value in table.items() if isinstance(value, list) and not is_many(types_of.get(key))}
+
+    own = {key: value for key, value in written.items() if key != ALSO}
+    yield own, sweeps(own), ()
+    also = written.get(ALSO, [])
+    if not isinstance(also, list) or not all(isinstance(row, Mapping) and row for row in also):
+        dotted = f"{prefix}.{ALSO}"
+        raise UsageError(
+            f'"{dotted}" (from {_origin(request, prefix)(dotted)}) is a list of tables, each the parameters of a further row: '
+            f"{ALSO} = [{{ NAME = VALUE }}]"
+        )
+    for row in also:
+        block = {**{key: value for key, value in own.items() if key not in sweeps(own)}, **row}
+        yield block, sweeps(block), row.keys()
+
+
+def _check_values(axes: Mapping[str, list[Any]], prefix: str, where: Callable[[str], str]) -> None:
+    """Every parameter has a value, and none of a sweep stands there twice."""
+    for key, values in axes.items():
+        dotted = f"{prefix}.{key}"
+        if not values:
+            raise UsageError(f'"{dotted}" is empty (from {where(dotted)}); give it one value or more')
+        for value in values:
+            if values.count(value) > 1:
+                raise UsageError(f'"{dotted}" names {value} twice (from {where(dotted)}); keep one')
+
+
+def _in_label(kind: Any) -> bool | str:
+    """What a parameter's type says of its place in labels, `msgspec.Meta(extra={"in_label": ...})`.
+
+    True: shown wherever it was written, also in a suite file alone; "always": by default too. Else False.
+    """
+    metas = [meta for meta in typing.get_args(kind) if isinstance(meta, msgspec.Meta)]
+    return next((word for meta in metas if (word := (meta.extra or {}).get("in_label"))), False)
+
+
+def short(value: Any, among: Sequence[Any] = ()) -> str:
+    """A value as it stands in a label: two values that differ never look the same.
+
+    Labels are in tables that are shared, so of an absolute path only what it leads to is shown, with some digits of its
+    hash where another one of `among`, the values of the sweep, leads to the same name.
+    """
+    if isinstance(value, str) and is_path(value):
+        name = _leads_to(value)
+        same = [v for v in among if isinstance(v, str) and is_path(v) and _leads_to(v) == name]
+        return f"{name}#{digest(value)[:6]}" if len(same) > 1 else name
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if isinstance(value, list | tuple):
+        return "+".join(short(part, value) for part in value)
+    return str(value)
+
+
+def _leads_to(path: str) -> str:
+    """The last part of a path of either kind."""
+    return ".../" + path.replace("\\", "/").rstrip("/").rpartition("/")[2]

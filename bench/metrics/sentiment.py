@@ -1,0 +1,169 @@
+"""Metrics of a target with a sign, such as sentiment from -3 to 3: correlation, rounded classes, and decisions by sign.
+
+What counts as positive and who is scored differs from paper to paper, and the same predictions then differ by points. So
+there is no `acc2` but three, named by what stands on either side of the border (specs/mosi-mosei, section 5):
+
+    neg_pos      values whose truth is not 0; truth > 0 against prediction > 0
+    neg_nonneg   all values; truth >= 0 against prediction >= 0
+    nonpos_pos   all values; truth > 0 against prediction > 0
+
+`f1_*` weighs the F1 of either side by how many values truly stand on it (some published code swaps the two arguments and so
+weighs by predicted counts); `f1_macro_*` weighs both sides alike. Values of a forecast count one by one.
+`bench.metrics.defined` says where a score is defined; what is computed elsewhere means nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+Decide = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+Function = Callable[[np.ndarray, np.ndarray], float]
+Evaluator = Callable[[np.ndarray], np.ndarray]
+Built = Callable[[np.ndarray, np.ndarray], Evaluator]
+
+
+def _neg_pos(truth: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return truth != 0, truth > 0, outputs > 0
+
+
+def _neg_nonneg(truth: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.ones(len(truth), bool), truth >= 0, outputs >= 0
+
+
+def _nonpos_pos(truth: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.ones(len(truth), bool), truth > 0, outputs > 0
+
+
+CONVENTIONS: dict[str, Decide] = {"neg_pos": _neg_pos, "neg_nonneg": _neg_nonneg, "nonpos_pos": _nonpos_pos}
+"""Name -> (truth [n], outputs [n]) -> who is scored, truly on the upper side, predicted there: bool [n] each."""
+
+
+def _flat(truth: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return truth.reshape(-1).astype(np.float64), outputs.reshape(-1).astype(np.float64)
+
+
+def corr(truth: np.ndarray, outputs: np.ndarray) -> float:
+    """Pearson's correlation."""
+    from scipy.stats import pearsonr
+
+    return float(pearsonr(*_flat(truth, outputs)).statistic)
+
+
+def _same_class(limit: int, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Equal after clipping to [-limit, limit] and rounding, a half to the even number: bool, as truth."""
+    return np.rint(np.clip(truth, -limit, limit)) == np.rint(np.clip(outputs, -limit, limit))
+
+
+def _rounded(limit: int, truth: np.ndarray, outputs: np.ndarray) -> float:
+    return float(_same_class(limit, *_flat(truth, outputs)).mean())
+
+
+def _accuracy(decide: Decide, truth: np.ndarray, outputs: np.ndarray) -> float:
+    scored, above, predicted = decide(*_flat(truth, outputs))
+    return float((above == predicted)[scored].mean())
+
+
+def _f1(average: str, decide: Decide, truth: np.ndarray, outputs: np.ndarray) -> float:
+    from sklearn.metrics import f1_score
+
+    scored, above, predicted = decide(*_flat(truth, outputs))
+    return float(f1_score(above[scored], predicted[scored], labels=[False, True], average=average, zero_division=0))
+
+
+FUNCTIONS: dict[str, Function] = {
+    "corr": corr,
+    "acc7": partial(_rounded, 3),
+    "acc5": partial(_rounded, 2),
+    **{f"acc2_{name}": partial(_accuracy, decide) for name, decide in CONVENTIONS.items()},
+    **{f"f1_{name}": partial(_f1, "weighted", decide) for name, decide in CONVENTIONS.items()},
+    **{f"f1_macro_{name}": partial(_f1, "macro", decide) for name, decide in CONVENTIONS.items()},
+}
+"""The metrics: (truth [n] or [n, outputs], outputs [n, outputs]) -> score."""
+
+SUMMARIES: dict[str, str] = {
+    "corr": "Pearson's correlation; NaN where nothing varies",
+    "acc7": "share of equal classes after clipping to [-3, 3] and rounding to whole numbers, a half to the even one",
+    "acc5": "the same after clipping to [-2, 2]",
+    "acc2_neg_pos": "share on the right side of 0, truths of 0 left out",
+    "acc2_neg_nonneg": "share on the right side, 0 counted as positive",
+    "acc2_nonpos_pos": "share on the right side, 0 counted as negative",
+    **{f"f1_{name}": f"F1 of both sides weighted by their true counts, convention {name}" for name in CONVENTIONS},
+    **{f"f1_macro_{name}": f"mean F1 of both sides, convention {name}" for name in CONVENTIONS},
+}
+
+# With weights per record, for many weightings at once: see `bench.metrics.weighted`.
+
+
+def _spread(weights: np.ndarray, values: int) -> np.ndarray:
+    """Weights per value, float64 [values, resamples]: all values of a record weigh what it does."""
+    return np.repeat(weights, values // len(weights), axis=0).astype(np.float64)
+
+
+def _sum(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return np.einsum("n,nr->r", rows.astype(np.float64), weights)
+
+
+def _weighted_corr(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
+    y, p = _flat(truth, outputs)
+
+    def evaluate(weights: np.ndarray) -> np.ndarray:
+        w = _spread(weights, len(y))
+        # Deviations from the mean of each weighting: from a common one, what nearly agrees would be lost to rounding.
+        apart_y, apart_p = (values[:, None] - _sum(values, w) / w.sum(axis=0) for values in (y, p))
+        both, of_y, of_p = (
+            np.einsum("nr,nr,nr->r", w, a, b) for a, b in ((apart_y, apart_p), (apart_y,) * 2, (apart_p,) * 2)
+        )
+        return np.clip(both / np.sqrt(of_y * of_p), -1, 1)
+
+    return evaluate
+
+
+def _weighted_share(hit: np.ndarray, scored: np.ndarray) -> Evaluator:
+    def evaluate(weights: np.ndarray) -> np.ndarray:
+        w = _spread(weights, len(hit))
+        return _sum(hit & scored, w) / _sum(scored, w)
+
+    return evaluate
+
+
+def _weighted_rounded(limit: int, truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
+    same = _same_class(limit, *_flat(truth, outputs))
+    return _weighted_share(same, np.ones_like(same))
+
+
+def _weighted_accuracy(decide: Decide, truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
+    scored, above, predicted = decide(*_flat(truth, outputs))
+    return _weighted_share(above == predicted, scored)
+
+
+def _weighted_f1(average: str, decide: Decide, truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
+    scored, above, predicted = decide(*_flat(truth, outputs))
+
+    def evaluate(weights: np.ndarray) -> np.ndarray:
+        w = _spread(weights, len(scored))
+        shares, scores = [], []
+        for actual, said in ((above, predicted), (~above, ~predicted)):
+            true = _sum(actual & scored, w)
+            either = true + _sum(said & scored, w)
+            both = 2 * _sum(actual & said & scored, w)
+            scores.append(np.divide(both, either, out=np.zeros_like(both), where=either > 0))
+            shares.append(true)
+        if average == "weighted":
+            return (shares[0] * scores[0] + shares[1] * scores[1]) / (shares[0] + shares[1])
+        return (scores[0] + scores[1]) / 2
+
+    return evaluate
+
+
+WEIGHTED: dict[str, Built] = {
+    "corr": _weighted_corr,
+    "acc7": partial(_weighted_rounded, 3),
+    "acc5": partial(_weighted_rounded, 2),
+    **{f"acc2_{name}": partial(_weighted_accuracy, decide) for name, decide in CONVENTIONS.items()},
+    **{f"f1_{name}": partial(_weighted_f1, "weighted", decide) for name, decide in CONVENTIONS.items()},
+    **{f"f1_macro_{name}": partial(_weighted_f1, "macro", decide) for name, decide in CONVENTIONS.items()},
+}
+"""The same with weights, as `bench.metrics.weighted.WEIGHTED` has the others."""

@@ -1,0 +1,153 @@
+"""From the ledger to an export: planned cells, their records, and statistics computed once and stored."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bench.errors import StorageError, UsageError
+from bench.grid.differences import suffix
+from bench.grid.identity import digest
+from bench.results.ledger import Ledger
+from bench.results.records import Export, Method, Record, Statistics, method_of, shareable
+from bench.text.names import check
+
+if TYPE_CHECKING:
+    from bench.metrics.imputation_errors import Errors
+
+STATISTICS_VERSION = 4
+"""Raised by hand when the statistics of the same predictions would come out differently."""
+
+
+def _silent(message: str) -> None:
+    return None
+
+
+def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = _silent) -> Export:
+    """The export of a plan: what the ledger holds of it, with comparisons. planned: an export without records.
+
+    planned.statistics holds the settings of the bootstrap. A record is shown where the plan puts its key, so a cell
+    that two suites share is computed once.
+    """
+    found = ledger.load({key for _, key in planned.planned})
+    records = [
+        shareable(msgspec.structs.replace(found[key], coordinates=at)) for at, key in planned.planned if key in found
+    ]
+    export = msgspec.structs.replace(planned, records=records)
+    settings = planned.statistics or Statistics(resamples=1000, alpha=0.05, seed=0)
+    return msgspec.structs.replace(export, statistics=_statistics(export, settings, ledger, say))
+
+
+def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Callable[[str], None]) -> Statistics:
+    """Statistics of the scored cells: those stored for the same predictions and settings, else computed and stored."""
+    scored = [r for r in export.records if r.status == "ok" and not r.coordinates.audit and r.predictions]
+    key = digest(
+        {
+            "cells": sorted((msgspec.structs.astuple(r.coordinates), r.predictions) for r in scored),
+            "settings": (settings.resamples, settings.alpha, settings.seed),
+            "tasks": [(t.name, t.metrics) for t in export.tasks],
+            "modalities": _modality_sets(export),
+            "imputations": sorted({r.imputation_errors for r in scored}),
+            "version": STATISTICS_VERSION,
+        }
+    )
+    try:
+        if stored := ledger.statistics(key):
+            return stored
+    except StorageError as error:
+        say(f"warning: {error}; they are computed again")
+    from bench.statistics.paired import Predictions, compute
+
+    cells: dict[Method, dict[int, Predictions]] = {}
+    whole = True
+    for record in scored:
+        try:
+            found = ledger.predictions(record)
+        except StorageError as error:
+            say(f"warning: {error}")
+            whole = False
+            continue
+        cells.setdefault(method_of(record.coordinates), {})[record.coordinates.seed] = found
+    if cells:
+        say(f"comparing {len(cells)} methods by paired bootstrap")
+    made = compute(
+        cells,
+        export.tasks,
+        resamples=settings.resamples,
+        alpha=settings.alpha,
+        seed=settings.seed,
+        modalities=_modality_sets(export),
+    )
+    errors, complete = _errors(scored, ledger)
+    if errors:
+        from bench.statistics.imputation import compare
+
+        made.imputation = compare(errors, settings.resamples, settings.alpha, settings.seed)
+    if not complete:
+        say("warning: the errors of some imputations are not in the ledger: those imputers are not compared")
+    if whole and complete:
+        ledger.keep_statistics(key, made)
+    return made
+
+
+def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[int, Errors]], bool]:
+    """What each imputation scores on each test record, by imputer and seed; whether all that were scored are there."""
+    known: dict[str, Errors | None] = {}
+    found: dict[Method, dict[int, Errors]] = {}
+    complete = True
+    for record in scored:
+        if not record.imputation:
+            continue
+        digest = record.imputation_errors
+        if digest not in known:
+            known[digest] = ledger.errors(record) if digest else None
+        errors = known[digest]
+        if errors is None:
+            complete = False
+            continue
+        at = record.coordinates
+        found.setdefault(Method("", at.modalities, at.scenario, at.imputer, ""), {})[at.seed] = errors
+    return found, complete
+
+
+def _modality_sets(export: Export) -> list[str]:
+    """The modality sets of the plan, in the order of the suite."""
+    return list(dict.fromkeys(at.modalities for at, _ in export.planned))
+
+
+def suite_word(export: Export) -> str:
+    """The word that names the suite of an export: as it was typed, where a file was named."""
+    typed = (word for word in shlex.split(export.command) if word.startswith("suite="))
+    return shlex.quote(next(typed, f"suite={export.suite}"))
+
+
+def last_plan(ledger: Ledger, suite: str, typed: str = "") -> Export:
+    """The plan of the last run of a suite. UsageError, with the command that helps, when there was none; StorageError where it is
+    damaged. typed: how the suite was named, where by a file.
+    """
+    planned = ledger.last(suite)
+    if planned is None:
+        plans = sorted(path.stem for path in (ledger.folder / "plans").glob("*.json"))
+        has = f" (it has: {', '.join(plans)})" if plans else ""
+        word = shlex.quote(f"suite={typed or suite}")
+        raise UsageError(f"{ledger.folder} holds no run of suite {suite}{has}; first: bench run {word}")
+    return planned
+
+
+def stem(export: Export) -> str:
+    """File name of a suite's leaderboard, without suffix: another profile, another split, or what differs from the suite
+    otherwise (`bench.grid.differences.suffix`) is another table.
+    """
+    named = {"profile": export.profile} if export.profile != "demo" else {}
+    named |= {"split": export.split} if export.split != "patient" else {}
+    parts = [check(kind, name, "the records") for kind, name in {"suite": export.suite, **named}.items()]
+    return "-".join(filter(None, [*parts, suffix(export.overrides)]))
+
+
+def records_path(folder: Path, export: Export) -> Path:
+    """Where the export beside a leaderboard lies."""
+    return folder / f"{stem(export)}.records.json"

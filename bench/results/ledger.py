@@ -1,0 +1,252 @@
+"""The ledger: one fragment per cell, written atomically.
+
+    <out>/ledger/cells/ab/<key>.json   the record, with a checksum of its own bytes
+    <out>/ledger/cells/ab/<key>.npz    its predictions (ids, groups, truth, outputs); no pickle; written before the record
+    <out>/ledger/errors/ab/<sha>.npz   what an imputation scores on each test record, named by its own digest; no pickle
+    <out>/ledger/plans/<suite>.json    the cells of the last `bench run` of a suite, with a checksum
+    <out>/ledger/statistics/<key>.json comparisons of the same predictions, computed once, with a checksum
+    <out>/ledger/lock                  held by the one process that writes
+
+Only the parent process of a run writes here, under the lock. Reading needs no lock. Whatever is read is compared with its
+checksum first: what was changed is never believed, and the next run makes it again. There is no index: a copy could only be
+trusted where times and sizes of files can be, and to read and check ten thousand fragments takes a fifth of a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bench.errors import StorageError
+from bench.files import is_file_of, read_bytes, storage, sweep, write_bytes
+from bench.results.records import SCHEMA, Coordinates, Export, Record, Statistics, check_names, encode_record
+from bench.results.sealed import seal, unseal
+from bench.text.json_file import decoded
+from bench.text.names import check
+
+if TYPE_CHECKING:
+    from bench.metrics.imputation_errors import Errors
+    from bench.statistics.paired import Predictions
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+LARGEST_DOCUMENT, LARGEST_ARRAYS = 64 * 2**20, 256 * 2**20
+"""Bytes that are read of a JSON document (of a cell, a plan, statistics), and of a file of arrays."""
+
+_export = msgspec.json.Decoder(Export)
+_statistics = msgspec.json.Decoder(Statistics)
+
+
+class Ledger:
+    """All records below one folder. `damaged` lists the files that were ignored because their checksum is wrong."""
+
+    def __init__(self, out: Path):
+        self.folder = out / "ledger"
+        self.damaged: list[str] = []
+        self._compared: dict[Path, bool] = {}
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the ledger for writing. StorageError at once when another process holds it."""
+        path = self.folder / "lock"
+        with storage(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip() or "unknown"
+                raise StorageError(
+                    f"another bench run (process {holder}) is writing to {self.folder}; wait for it, or use another out=DIR"
+                ) from error
+            with storage(path):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            sweep(self.folder, older_than=0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _path(self, key: str) -> Path:
+        check("key", key, str(self.folder), StorageError)
+        return self.folder / "cells" / key[:2] / f"{key}.json"
+
+    def write(self, record: Record, predictions: Predictions | None = None) -> None:
+        """Store a record (and its predictions, first). Raises StorageError, and ValueError for what could not be read again; then
+        nothing of it is visible.
+        """
+        path = self._path(record.key)
+        if predictions is not None:
+            content = pack(predictions)
+            record.predictions = hashlib.sha256(content).hexdigest()
+            body = encode_record(record)
+            write_bytes(path.with_suffix(".npz"), content)
+        else:
+            body = encode_record(record)
+        write_bytes(path, seal(body))
+
+    def predictions(self, record: Record) -> Predictions:
+        """The predictions of a record. Raises StorageError when they are missing or not those the record was made from.
+
+        What does not match is removed, so that the next run makes the cell again.
+        """
+        path = self._path(record.key).with_suffix(".npz")
+        try:
+            content = read_bytes(path, LARGEST_ARRAYS)
+        except OSError as error:
+            raise StorageError(
+                f"the predictions {path} cannot be read ({error.strerror}); run the cell again"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != record.predictions:
+            path.unlink(missing_ok=True)
+            raise StorageError(
+                f"the predictions {path} did not match their record and were removed; run the suite again"
+            )
+        return unpack(content)
+
+    def _errors_path(self, digest: str) -> Path:
+        check("digest", digest, str(self.folder), StorageError)
+        return self.folder / "errors" / digest[:2] / f"{digest}.npz"
+
+    def keep_errors(self, digest: str, source: Path) -> bool:
+        """Copy the errors of an imputation from the cache, unless they are here. False when they are not what they were."""
+        path = self._errors_path(digest)
+        if self._intact(path, digest):
+            return True
+        if not is_file_of(source, digest):
+            return False
+        write_bytes(path, source.read_bytes())
+        self._compared[path] = True
+        return True
+
+    def errors(self, record: Record) -> Errors | None:
+        """What the imputation of a record scores on each test record; None when it is not here or was changed."""
+        from bench.metrics.imputation_errors import unpack
+
+        try:
+            content = read_bytes(self._errors_path(record.imputation_errors), LARGEST_ARRAYS)
+            return unpack(content) if hashlib.sha256(content).hexdigest() == record.imputation_errors else None
+        except (OSError, ValueError, KeyError, StorageError):
+            return None
+
+    def lacks(self, record: Record) -> list[Path]:
+        """The files of arrays that a record speaks of and that are gone or not what they were; changed ones are named in
+        `damaged`.
+        """
+        files = {record.predictions: self._path(record.key).with_suffix(".npz")}
+        if record.imputation_errors:
+            files[record.imputation_errors] = self._errors_path(record.imputation_errors)
+        lost = [path for digest, path in files.items() if digest and not self._intact(path, digest)]
+        self._note(*(path.name for path in lost if path.is_file()))
+        return lost
+
+    def _intact(self, path: Path, digest: str) -> bool:
+        """Whether a file is what it was; looked at once, since all cells of an imputation share one."""
+        if path not in self._compared:
+            self._compared[path] = is_file_of(path, digest)
+        return self._compared[path]
+
+    def _note(self, *names: str) -> None:
+        self.damaged += [name for name in dict.fromkeys(names) if name not in self.damaged]
+
+    def load(self, keys: Iterable[str] | None = None) -> dict[str, Record]:
+        """Records by key: those asked for, or all. Damaged fragments, and those of another schema, are left out and named in
+        `damaged`.
+        """
+        wanted = None if keys is None else set(keys)
+        decoder = msgspec.json.Decoder(Record)
+        records: dict[str, Record] = {}
+        for key, path in self._fragments():
+            if wanted is not None and key not in wanted:
+                continue
+            try:
+                record = decoded(unseal(read_bytes(Path(path), LARGEST_DOCUMENT)), decoder)
+            except (OSError, ValueError, msgspec.MsgspecError):
+                record = None
+            if record is None or record.key != key or record.schema != SCHEMA:
+                self._note(f"{key}.json")
+            else:
+                records[key] = record
+        return records
+
+    def _fragments(self) -> Iterator[tuple[str, str]]:
+        """Key and path of every fragment, whatever is in it."""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder / "cells") as shards:
+            for shard in shards:
+                if shard.is_dir():
+                    for item in os.scandir(shard.path):
+                        if item.name.endswith(".json"):
+                            yield item.name.removesuffix(".json"), item.path
+
+    def _plan_path(self, suite: str) -> Path:
+        return self.folder / "plans" / f"{check('suite', suite, str(self.folder))}.json"
+
+    def remember(self, planned: Export) -> None:
+        """Store the plan of the last run of a suite: an export without records."""
+        write_bytes(self._plan_path(planned.suite), seal(_encoder.encode(planned)))
+
+    def last(self, suite: str) -> Export | None:
+        """The plan of the last run of a suite, or None when there was none here."""
+        path = self._plan_path(suite)
+        if not path.is_file():
+            return None
+        try:
+            return check_names(decoded(unseal(read_bytes(path, LARGEST_DOCUMENT)), _export), str(path))
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            raise StorageError(
+                f"{path} was written by another version or is damaged ({error}); run the suite again"
+            ) from error
+
+    def _statistics_path(self, key: str) -> Path:
+        return self.folder / "statistics" / f"{key}.json"
+
+    def keep_statistics(self, key: str, made: Statistics) -> None:
+        """Store what was computed from predictions, under a digest of all that decides it."""
+        write_bytes(self._statistics_path(key), seal(_encoder.encode(made)))
+
+    def statistics(self, key: str) -> Statistics | None:
+        """The statistics of that key; None when they are not here. Raises StorageError when they were changed."""
+        path = self._statistics_path(key)
+        if not path.is_file():
+            return None
+        try:
+            return decoded(unseal(read_bytes(path, LARGEST_DOCUMENT)), _statistics)
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            raise StorageError(
+                f"the statistics {path} were written by another version or are damaged ({error})"
+            ) from error
+
+
+def pack(predictions: Predictions) -> bytes:
+    """Predictions as .npz bytes, the same for the same content."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez(
+        buffer, ids=predictions.ids, groups=predictions.groups, truth=predictions.truth, outputs=predictions.outputs
+    )  # fmt: skip
+    return buffer.getvalue()
+
+
+def unpack(content: bytes) -> Predictions:
+    """The reverse of `pack`. Never unpickles: ValueError for content that would have to be."""
+    from bench.arrays import npz
+    from bench.statistics.paired import Predictions
+
+    with npz(io.BytesIO(content), len(content)) as arrays:
+        return Predictions(**{name: arrays[name] for name in ("ids", "groups", "truth", "outputs")})
+
+
+def by_coordinates(records: Iterable[Record]) -> dict[Coordinates, Record]:
+    """Records by where they stand in the grid."""
+    return {record.coordinates: record for record in records}

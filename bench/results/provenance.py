@@ -1,0 +1,43 @@
+"""Where a number comes from: versions, revision, device."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import bench
+from bench.grid.identity import library_version
+
+LIBRARIES = ("numpy", "scipy", "pandas", "sklearn", "torch")
+
+
+@cache
+def revision() -> str:
+    """The git revision of the harness when it runs from a checkout, with "+changes" where files differ; else empty."""
+    folder = Path(bench.__file__).resolve().parents[1]
+    if not (folder / ".git").exists():
+        return ""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10).stdout
+
+    try:
+        head = git("rev-parse", "--short=12", "HEAD").strip()
+        return head + ("+changes" if head and git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+@cache
+def surroundings() -> dict[str, str]:
+    """Versions, revision and system of this process."""
+    versions = {name: library_version(name) for name in LIBRARIES}
+    return {
+        "gapbench": bench.__version__,
+        "revision": revision(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        **{f"library {name}": version for name, version in versions.items() if version},
+    }

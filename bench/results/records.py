@@ -1,0 +1,381 @@
+"""What a cell left behind (`Record`) and what may be committed of it (`Export`). Schema-versioned, plain data."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from bench.errors import StorageError
+from bench.text.names import check
+
+SCHEMA = 1
+
+Status = Literal["ok", "failed", "skipped", "timeout", "oom", "not-run"]
+STATUSES: tuple[Status, ...] = ("ok", "failed", "skipped", "timeout", "oom", "not-run")
+
+
+class Coordinates(msgspec.Struct, frozen=True, order=True):
+    """Where a cell stands in the grid; what a gate compares by, since edited source rightly changes the key.
+
+    scenario, imputer and fuser are labels: the name, and in brackets whatever parameters the command line or a sweep set,
+    e.g. `mcar(rate=0.1)`. modalities is the name of a modality set of the suite. audit is "" for a cell that is scored, else
+    "permuted-labels" or "repeat".
+    """
+
+    suite: str
+    task: str
+    modalities: str
+    scenario: str
+    imputer: str
+    fuser: str
+    seed: int
+    audit: str = ""
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """The outcome of one audit: passed is None where it does not apply, and detail says why or what was measured."""
+
+    passed: bool | None
+    detail: str = ""
+
+
+IMPUTER_AUDITS = ("observed-untouched", "imputer-independent", "draws-nested")
+"""Audits of an imputation, made in the impute stage; all cells that share it have their outcomes."""
+
+
+def failed_audits(record: Record) -> dict[str, str]:
+    """The audits that a record failed: name -> what was measured."""
+    return {name: audit.detail for name, audit in record.audits.items() if audit.passed is False}
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """The test records to which the same modalities were available, after hiding; see `bench.metrics.patterns`.
+
+    name: the modalities joined by "+", "(nothing)", or "(others)" for all combinations that are too small to be shown.
+    records: how many, never fewer than `bench.metrics.patterns.SMALLEST`. score: the task's primary metric over them; None
+    where it is not defined (one class alone).
+    """
+
+    name: str
+    records: int
+    score: float | None
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """Predictions of nearly the same probability: how many, the mean probability, the share that came true."""
+
+    records: int
+    predicted: float
+    observed: float
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """How well probabilities of the test part are calibrated; see `bench.metrics.calibration`.
+
+    ece: expected calibration error, 0 to 1. brier: the mean squared error of the probabilities. bins: those that hold
+    enough records to be shown, by growing probability; `ece` is of all of them.
+    """
+
+    ece: float
+    brier: float
+    bins: list[Bin] = []
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What a fuser's fit decided or found, as it declares it (`bench.registry.Spec.notes`): no words of its own."""
+
+    name: str
+    values: list[int | float | str]
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """One cell's result. Every planned cell has one once it was tried.
+
+    Fields that came later have a default and no new schema number: older records lack them, and a leaderboard shows a dash.
+
+    scores:     test metrics by name; validation: the same on the validation part.
+    oracle:     generated data only: what the best possible prediction scores on the same test records.
+    imputation: modality (and "all") -> mae, rmse, crps, coverage50 and coverage90 (standardised scale; coverage of several
+                draws only) and hidden (how many entries were scored).
+    hidden:     unit-share expected and realised of the scenario: {"expected", "realised", "standard_error"}; absent: which share
+                of the hidden entries of test records lies in modalities that are absent to the fuser, so that it reads no
+                value that was imputed there.
+    audits:     by name; see docs/results.md.
+    costs:      seconds (impute, fit, predict), seconds_per_sample, parameters and peak_memory_bytes of the fuser; of the
+                imputer: impute_seconds_per_draw (per record and draw), imputer_parameters, impute_peak_memory_bytes, draws; of
+                audits of independence: batch_audit_seconds, impute_audit_seconds, impute_audit_records.
+    counts:     train, valid, test records of the task, positives, left out (ineligible or unknown outcome); under a split by
+                record also how many patients stand on both sides; without_NAME where nobody has the modality NAME of its set.
+    provenance: versions, revision, device, precision, manifest digest, split, command (data.root redacted on export).
+    predictions: SHA-256 of the array file beside the fragment; "" when there is none.
+    imputation_errors: SHA-256 of the array file of the imputation's error on each test record, shared by all cells of the
+                imputation; "" when nothing was scored.
+    patterns:   the primary score by which modalities were available; empty where there are too few test records.
+    calibration: of tasks that predict probabilities; None for regression.
+    notes:      what the fuser said of its fit (`bench.components.Context.note`); text in records of earlier versions.
+    own_words:  the reason holds no words of a component; False in records of earlier versions, where it may.
+    """
+
+    schema: int = SCHEMA
+    key: str
+    coordinates: Coordinates
+    status: Status
+    reason: str = ""
+    scores: dict[str, float] = {}
+    validation: dict[str, float] = {}
+    oracle: dict[str, float] = {}
+    imputation: dict[str, dict[str, float]] = {}
+    hidden: dict[str, float] = {}
+    audits: dict[str, Audit] = {}
+    costs: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    provenance: dict[str, str] = {}
+    predictions: str = ""
+    imputation_errors: str = ""
+    patterns: list[Pattern] = []
+    calibration: Calibration | None = None
+    notes: list[Note | str] = []
+    own_words: bool = False
+
+
+class Method(msgspec.Struct, frozen=True, order=True):
+    """A row of a table: everything of the coordinates but the seed."""
+
+    task: str
+    modalities: str
+    scenario: str
+    imputer: str
+    fuser: str
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """A paired bootstrap of two methods on the same test groups and seeds.
+
+    difference: mean over seeds of primary(a) - primary(b), in the metric's own direction; low, high: percentile interval;
+    standard_error: of the difference; p: two-sided bootstrap p-value; p_holm: after Holm's correction within the table
+    (one task, modality set and scenario).
+    """
+
+    a: Method
+    b: Method
+    metric: str
+    difference: float
+    low: float
+    high: float
+    standard_error: float
+    p: float
+    p_holm: float
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A method's own bootstrap over groups x seeds of the primary metric."""
+
+    method: Method
+    metric: str
+    low: float
+    high: float
+    standard_error: float
+
+
+class TableStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """How the statistics of one table (task, modality set, scenario) and metric were made, or why there are none.
+
+    seeds: the cells' seeds that every compared method has; groups: of the test part; resamples: how many were drawn, of
+    which left_out had no score of some method (they lack a class, say) and were not used; reason: why no method, or which
+    method, is not compared ("" = all are).
+    """
+
+    task: str
+    modalities: str
+    scenario: str
+    metric: str
+    seeds: tuple[int, ...] = ()
+    groups: int = 0
+    resamples: int = 0
+    left_out: int = 0
+    reason: str = ""
+
+
+class ImputationStatistics(msgspec.Struct, kw_only=True):
+    """Paired comparisons of imputers on the same hidden entries of the same records; lower is better.
+
+    Methods and tables have no task and no fuser (""): an imputation serves all of them. intervals: of mae, rmse and crps;
+    comparisons: of mae, a - b, all pairs of a table (one modality set and scenario).
+    """
+
+    intervals: list[Interval] = []
+    comparisons: list[Comparison] = []
+    tables: list[TableStatistics] = []
+
+
+class Statistics(msgspec.Struct, kw_only=True):
+    """What is computed from predictions and stored, so that tables can be regenerated without them.
+
+    resamples: the least number of resamples per table; a table with many pairs draws more (see `bench.statistics.paired`).
+    gains: of two modality sets, the larger (a) against the smaller (b) with the same imputer and fuser; p_holm within the
+    gains of one task and scenario.
+    imputation: of imputers on hidden entries.
+    """
+
+    resamples: int
+    alpha: float
+    seed: int
+    intervals: list[Interval] = []
+    comparisons: list[Comparison] = []
+    tables: list[TableStatistics] = []
+    gains: list[Comparison] = []
+    imputation: ImputationStatistics = msgspec.field(default_factory=ImputationStatistics)
+
+
+class TaskSummary(msgspec.Struct, frozen=True):
+    """What a table must know of a task: metrics (the first is primary)."""
+
+    name: str
+    kind: str
+    metrics: tuple[str, ...]
+    summary: str = ""
+
+
+IMPUTATION = "imputation"
+"""What a published value names in place of a task when it is a score on hidden entries."""
+
+IMPUTATION_METRICS = ("mae", "rmse", "crps")
+"""What is published of one."""
+
+
+class Published(msgspec.Struct, frozen=True):
+    """A published value: stands in a column of its own, never among ours.
+
+    method: `imputer + fuser`, or the label of an imputer or fuser that only one row of a table bears, puts it beside that
+    row; any other name gets a line of its own. modalities, scenario: the modality set and the scenario (its label, as in
+    `Coordinates`) it was published for; empty: every table of the task. task `IMPUTATION`: a score on the entries a
+    scenario hid; method is then an imputer's label and metric one of mae, rmse, crps, over all entries. release, data: the
+    release it was measured on, as the dataset tells it, and parameters of the dataset that must be so; where ours are others,
+    or that is not known, it stands in a footnote (`bench.data.release.elsewhere`).
+    """
+
+    task: str
+    method: str
+    metric: str
+    value: float
+    std: float | None = None
+    source: str = ""
+    modalities: str = ""
+    scenario: str = ""
+    release: str = ""
+    data: dict[str, Any] = {}
+
+
+class Override(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A key of a suite that a run set to something else than the suite and its profile: both values in words.
+
+    shipped: the name of the installed suite that `suite` is the value of, where the run was of another file of that name.
+    """
+
+    key: str
+    value: str
+    suite: str
+    shipped: str = ""
+
+
+class Export(msgspec.Struct, kw_only=True):
+    """All a leaderboard is made of: the suite, every planned cell, the records without predictions, the comparisons.
+
+    `planned` holds the coordinates and the key of each cell of the plan, in order; a planned cell without a record is
+    shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls. `split` is the rule by
+    which records were parted; every rule but `patient` is in all titles and notes. `scaling` is what standardisation was learnt
+    over; every rule but `train` is in all notes. `hiding` names the parts in which scenarios hide, empty for all of them.
+    `fill_absent` says whether imputers filled modalities that a record lacks altogether. `overrides` is all in which the run
+    differs from the suite and its profile (`bench.grid.differences`); every output says it in its first lines. `release` says
+    which release the data are (empty: not recorded; `bench.data.release`), `data` holds the parameters of the dataset.
+    `notes` are further sentences that every table says. `ingredients` are what the keys of the plan were made of
+    (`bench.grid.ingredients`), `deterministic` the labels of components declared so (None: made by a version that did not say).
+    `edited` holds the keys of planned cells whose key is another with the code, the suite and the data as they were when this was
+    made, so that their records are of before an edit; `edits` says what was edited (`bench.grid.edited`).
+    """
+
+    schema: int = SCHEMA
+    suite: str
+    title: str
+    dataset: str
+    synthetic: bool
+    release: str = ""
+    data: dict[str, Any] = {}
+    profile: str = "demo"
+    overrides: list[Override] = []
+    split: str = "patient"
+    scaling: str = "train"
+    hiding: str = ""
+    fill_absent: bool = False
+    notes: tuple[str, ...] = ()
+    command: str
+    tasks: list[TaskSummary]
+    planned: list[tuple[Coordinates, str]]
+    records: list[Record]
+    statistics: Statistics | None = None
+    control_imputers: list[str] = []
+    control_fusers: list[str] = []
+    published: list[Published] = []
+    modality_sets: dict[str, list[str]] = {}
+    ingredients: dict[str, str] = {}
+    deterministic: list[str] | None = None
+    edited: list[str] = []
+    edits: list[str] = []
+
+
+LARGEST = 2**20
+"""Bytes of a record's JSON at most."""
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_decoder = msgspec.json.Decoder(Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """A record as JSON that is read back as that very record. Raises ValueError for one that JSON cannot carry: a number that
+    is not finite, text that is no Unicode, another type than its field's; and for one larger than `LARGEST`.
+    """
+    try:
+        body = _encoder.encode(record)
+        same = _decoder.decode(body) == record
+    except (msgspec.MsgspecError, TypeError, UnicodeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"it cannot be written as JSON and read again ({type(error).__name__})") from error
+    if not same:
+        raise ValueError("it is not the same once it is written as JSON and read again")
+    if len(body) > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST // 2**20} MiB")
+    return body
+
+
+def shareable(record: Record) -> Record:
+    """The record as it may leave the machine: without words of a component, which records of earlier versions hold."""
+    notes = [note for note in record.notes if isinstance(note, Note)]
+    reason = record.reason
+    if record.status in ("failed", "oom", "timeout") and not record.own_words:
+        reason = "told in the ledger alone, by an earlier version; run it again"
+    if notes == record.notes and reason == record.reason:
+        return record
+    return msgspec.structs.replace(record, notes=notes, reason=reason, own_words=True)
+
+
+def check_names(export: Export, origin: str) -> Export:
+    """The export, whose names may become those of files. Raises StorageError, saying where it is from, for one that may not."""
+    at = [coordinates for coordinates, _ in export.planned] + [record.coordinates for record in export.records]
+    named = {
+        "suite": [export.suite, *(each.suite for each in at)],
+        "profile": [export.profile],
+        "split": [export.split],
+        "dataset": [export.dataset],
+        "task": [*(task.name for task in export.tasks), *(each.task for each in at)],
+        "modality set": [*export.modality_sets, *(each.modalities for each in at)],
+    }
+    for kind, found in named.items():
+        for name in dict.fromkeys(found):
+            check(kind, name, origin, StorageError)
+    return export
+
+
+def method_of(coordinates: Coordinates) -> Method:
+    """The row a cell belongs to."""
+    c = coordinates
+    return Method(c.task, c.modalities, c.scenario, c.imputer, c.fuser)

@@ -1,0 +1,46 @@
+"""What a report must know of a plan: everything but records and statistics."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bench.data.release import public
+from bench.grid.ingredients import deterministic, ingredients
+from bench.results.records import Export, Statistics, TaskSummary
+from bench.run.prepare import Prepared
+
+
+def planned_export(prepared: Prepared) -> Export:
+    """What a report must know of the plan: everything but records and statistics."""
+    request, plan = prepared.request, prepared.plan
+    dataset = prepared.registry.get("dataset", request.suite.dataset)
+    weights = {cell.imputer.name: cell.imputer.weights for cell in plan.cells if cell.imputer.weights}
+    return Export(
+        suite=request.suite.name,
+        title=request.suite.title,
+        dataset=dataset.name,
+        synthetic=prepared.synthetic,
+        release=prepared.release,
+        data=public(msgspec.to_builtins(dataset.parameters(request.suite.data))),
+        command=request.command(exact=False),
+        tasks=[
+            TaskSummary(t.name, t.kind, t.metrics, t.summary)
+            for t in (dataset.tasks[name] for name in request.suite.grid.task)
+        ],
+        profile=request.settings.profile,
+        overrides=list(request.overrides),
+        split=request.suite.split.by,
+        scaling=request.suite.scaling.over,
+        hiding=request.suite.hiding.said(),
+        fill_absent=request.suite.fill_absent,
+        notes=request.notes,
+        planned=[(cell.coordinates, cell.key) for cell in plan.cells],
+        records=[],
+        statistics=Statistics(**msgspec.structs.asdict(request.suite.stats)),
+        control_imputers=list(dict.fromkeys(cell.imputer.label for cell in plan.cells if cell.imputer.control)),
+        control_fusers=list(dict.fromkeys(cell.fuser.label for cell in plan.cells if cell.fuser.control)),
+        published=list(request.suite.published),
+        modality_sets={cell.coordinates.modalities: list(cell.modalities) for cell in plan.cells},
+        ingredients=ingredients(request, prepared.registry, plan.manifest, plan.device, prepared.synthetic, weights),
+        deterministic=deterministic(plan, prepared.registry),
+    )

@@ -1,0 +1,13 @@
+"""Parameters of the scenario `mcar`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from bench.scenarios.params.share import Share
+
+
+class McarParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    rate: Annotated[Share, msgspec.Meta(description="share of the observed entries of each modality to hide")] = 0.1

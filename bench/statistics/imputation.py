@@ -1,0 +1,129 @@
+"""Can two imputers be told apart on hidden entries? Paired bootstrap over groups x seeds, as in `bench.statistics.paired`.
+
+Masks are the same for every imputer, so errors are paired entry by entry; what is resampled are groups (patients), with
+all hidden entries of their records. A score of a resample is made of the sums of its records (`record_sums`): the ratio of
+sums, not a mean of per-record means, as the score itself is. One table is one modality set under one scenario: an
+imputation serves all tasks and fusers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from msgspec.structs import replace
+
+from bench import seeds
+from bench.metrics.imputation import metric
+from bench.metrics.imputation_errors import Errors
+from bench.results.records import ImputationStatistics, Interval, Method, TableStatistics
+from bench.statistics.paired import paired, resamples_for, spread, too_few, too_many, weights_of
+
+METRICS = ("mae", "rmse", "crps")
+"""Scores with an interval; the first is the one that imputers are compared by."""
+
+Cells = Mapping[Method, Mapping[int, Errors]]
+"""Imputer (a method without task and fuser) -> seed -> errors."""
+
+
+def compare(cells: Cells, resamples: int, alpha: float, seed: int) -> ImputationStatistics:
+    """Intervals of all imputers and comparisons of all pairs, by modality set and scenario. See the module."""
+    made = ImputationStatistics(intervals=[], comparisons=[], tables=[])
+    tables: dict[tuple[str, str], dict[Method, Mapping[int, Errors]]] = {}
+    for method in sorted(cells):
+        tables.setdefault((method.modalities, method.scenario), {})[method] = cells[method]
+    for rows in tables.values():
+        _table(made, rows, resamples, alpha, seed)
+    return made
+
+
+def _table(
+    made: ImputationStatistics, rows: Mapping[Method, Mapping[int, Errors]], least: int, alpha: float, seed: int
+) -> None:
+    shared = sorted({seed for row in rows.values() for seed in row})
+    methods = [method for method, row in rows.items() if sorted(row) == shared]
+    partial = [method.imputer for method in rows if method not in methods]
+    reason = f"not compared, since some of their seeds are missing: {', '.join(partial)}" if partial else ""
+    first = next(iter(rows))
+    about = TableStatistics(
+        task="", modalities=first.modalities, scenario=first.scenario, metric=METRICS[0], seeds=tuple(shared)
+    )
+    if not methods:
+        made.tables.append(replace(about, reason="no imputer has all seeds of this table"))
+        return
+    found = {method: [rows[method][each].by_id() for each in shared] for method in methods}
+    if differing := _differing(found):
+        made.tables.append(replace(about, reason=differing))
+        return
+    pairs = list(combinations(range(len(methods)), 2))
+    resamples = resamples_for(len(pairs), least, alpha)
+    if many := too_many(len(METRICS) * resamples, len(methods), len(pairs), alpha):
+        made.tables.append(replace(about, resamples=resamples, reason=many))
+        return
+    place = ("imputation", first.modalities, first.scenario)
+    scores, drawn, groups = _resample([found[method] for method in methods], resamples, (seed, *place))
+    usable = np.isfinite(drawn[0]).all(axis=0)
+    about = replace(about, groups=groups, resamples=resamples, left_out=int((~usable).sum()))
+    if few := too_few(groups, alpha):
+        made.tables.append(replace(about, reason=few))
+        return
+    if about.left_out > resamples / 10:
+        left = f"{about.left_out} of {resamples} resamples hold no hidden entry: too few patients have one"
+        made.tables.append(replace(about, reason=left))
+        return
+    for k, name in enumerate(METRICS):
+        for index, method in enumerate(methods):
+            values = drawn[k, index, usable]
+            if np.isfinite(values).all() and np.isfinite(scores[k, index]):
+                made.intervals.append(Interval(method, name, *spread(values, alpha)))
+    made.comparisons.extend(paired(methods, pairs, METRICS[0], scores[0], drawn[0][:, usable], alpha))
+    made.tables.append(replace(about, reason=reason))
+
+
+def _differing(found: Mapping[Method, Sequence[Errors]]) -> str:
+    """Which imputer was not scored on the same records and entries as the first one, in words; "" when all were."""
+    (_, first), *others = found.items()
+    if any(not np.array_equal(first[0].ids, each.ids) for each in first):
+        return f"not compared: the seeds of {next(iter(found)).imputer} were scored on other test records"
+    for method, errors in others:
+        for one, two in zip(first, errors, strict=True):
+            if not np.array_equal(one.ids, two.ids) or not np.array_equal(one.all[:, 0], two.all[:, 0]):
+                return f"not compared: {method.imputer} was scored on other hidden entries"
+    return ""
+
+
+def _resample(
+    errors: Sequence[Sequence[Errors]], resamples: int, seeds_for: tuple[int, str, str, str]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Scores as they are, float64 [metrics, imputers]; of every resample, float64 [metrics, imputers, resamples]; groups.
+
+    errors: by imputer and seed, records in the same order.
+    """
+    first = errors[0][0]
+    names, group_of = np.unique(first.groups, return_inverse=True)
+    count = len(errors[0])
+    # float64 [seeds, imputers, terms, groups]: a resample weighs whole groups, so their sums are all it needs.
+    sums = np.array(
+        [
+            [[np.bincount(group_of, term, minlength=len(names)) for term in row[k].all.T] for row in errors]
+            for k in range(count)
+        ]
+    )
+    sums = np.nan_to_num(sums)
+    scores = np.array([metric(name, sums.sum(axis=-1)).mean(axis=0) for name in METRICS])
+    seed, *place = seeds_for
+    draws = max(1, count - 1)
+    picked = seeds.generator(seed, "bootstrap", "seeds", *place).integers(0, count, (resamples, draws))
+    shares = np.stack([(picked == k).mean(axis=1) for k in range(count)], axis=1)
+    drawn = np.zeros((len(METRICS), len(errors), resamples))
+    rng = seeds.generator(seed, "bootstrap", "groups", *place)
+    start = 0
+    for weights in weights_of(np.arange(len(names)), len(names), resamples, rng):
+        part = slice(start, start + weights.shape[1])
+        resampled = sums @ weights.astype(np.float64)
+        for k, name in enumerate(METRICS):
+            values = metric(name, np.moveaxis(resampled, 2, -1))
+            drawn[k, :, part] = np.einsum("sic,cs->ic", values, shares[part])
+        start = part.stop
+    return scores, drawn, len(names)

@@ -1,0 +1,254 @@
+"""The file that `bench tune` writes and `bench run tuned=FILE` applies: chosen parameters, and how they were chosen."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.config import toml_file
+from bench.config.asked import Request, Variant
+from bench.config.conversion import convert
+from bench.errors import UsageError
+from bench.files import write_text
+from bench.grid.identity import component, digest
+from bench.grid.variants import short, variants
+from bench.registry import Registry, Spec
+
+FORMAT = 4
+HEAD = "# Written by `bench tune`, applied by `bench run tuned=FILE`; see docs/tuning.md. Scores are of the validation part.\n"
+
+
+class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What all fusers of a file had in common. modalities, scenario, imputer, seed: what a trial's score is the mean over.
+
+    split: its identity. training: what `[training]` sets. fill_absent: as in the suite. precision: as in the settings of a run.
+    inputs: digest of what the fusers were given. optuna: its version.
+    """
+
+    suite: str
+    profile: str
+    dataset: str
+    data: dict[str, Any]
+    manifest: str
+    split: dict[str, Any]
+    training: dict[str, Any]
+    fill_absent: bool
+    precision: str
+    task: str
+    modalities: tuple[str, ...]
+    scenario: tuple[str, ...]
+    imputer: tuple[str, ...]
+    seed: tuple[int, ...]
+    inputs: str
+    metric: str
+    higher: bool
+    trials: int
+    optuna: str
+
+
+class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """One trial: what it had of the space, how its cells ended, its mean validation score (None unless all are ok)."""
+
+    values: dict[str, Any]
+    status: str
+    reason: str = ""
+    score: float | None = None
+    seconds: float = 0.0
+
+
+class TunedFuser(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """One fuser. best: number of the chosen trial, 0 = the defaults. default, chosen: all parameters of either trial, those
+    without a value left out. seconds: of fit and prediction over all trials. source: digest of the code that was tuned and of the
+    versions of its libraries; "" in files of before it was kept.
+    """
+
+    best: int
+    default_score: float | None = None
+    best_score: float | None = None
+    seconds: float
+    note: str = ""
+    source: str = ""
+    default: dict[str, Any]
+    chosen: dict[str, Any]
+    trial: tuple[Trial, ...]
+
+    def said(self) -> str:
+        """What was chosen, in words: the parameters that differ from the defaults."""
+        changed = {key: value for key, value in self.chosen.items() if self.default.get(key) != value}
+        changed |= dict.fromkeys(self.default.keys() - self.chosen.keys())
+        return ", ".join(f"{key}={short(value)}" for key, value in sorted(changed.items())) or "the defaults"
+
+
+class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file. In it stands a digest as well, so that what was edited by hand is not taken for what was tuned.
+
+    differs: in what it was tuned otherwise than the suite says (`bench.grid.differences.sentence`); empty for nothing.
+    """
+
+    format: int = FORMAT
+    differs: str = ""
+    command: str
+    protocol: Protocol
+    fuser: dict[str, TunedFuser]
+
+
+def stated(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as plain data without those that have no value: TOML knows none."""
+    plain = json.loads(msgspec.json.encode(params))
+    return {key: value for key, value in plain.items() if value is not None}
+
+
+def write(path: Path, tuned: Tuned) -> None:
+    """Write the file whole or not at all. Raises StorageError."""
+    write_text(path, _text(tuned))
+
+
+def _text(tuned: Tuned) -> str:
+    """The file, to the last byte: the same for what was read as for what was written."""
+    plain = msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(tuned), Tuned))
+    lines = [
+        *([f"differs = {_value(tuned.differs)}"] if tuned.differs else []),
+        f"command = {_value(tuned.command)}",
+        "",
+        "[protocol]",
+        *_entries(plain["protocol"]),
+    ]
+    for name, fuser in plain["fuser"].items():
+        trials = fuser.pop("trial")
+        lines += ["", f"[fuser.{_key(name)}]", *_entries(fuser)]
+        for trial in trials:
+            lines += ["", f"[[fuser.{_key(name)}.trial]]", *_entries(trial)]
+    text = "\n".join([f"format = {tuned.format}", *lines]) + "\n"
+    return f"{HEAD}\ndigest = {_value(digest(tomllib.loads(text)))}\n{text}"
+
+
+def _entries(table: Mapping[str, Any]) -> list[str]:
+    return [f"{_key(key)} = {_value(value)}" for key, value in table.items() if value is not None]
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
+
+
+def _value(value: Any) -> str:
+    """A value as TOML writes it: as JSON does, but for tables."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(_entries(value)) + " }" if value else "{}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def read(path: Path) -> Tuned:
+    """The file. Raises UsageError when it is not there, damaged, edited, or written for another version."""
+    again = "write it anew with: bench tune"
+    try:
+        text = toml_file.text_of(path)
+        plain = toml_file.parsed(text)
+        if plain.get("format") != FORMAT:
+            raise UsageError(f"{path} has format {plain.get('format')}, this bench reads format {FORMAT}; {again}")
+        written = plain.pop("digest", None)
+        found, tuned = digest(plain), msgspec.convert(plain, Tuned)
+    except OSError as error:
+        raise UsageError(f"the file of tuned parameters {path} cannot be read: {error.strerror}; {again}") from error
+    except toml_file.NotToml as error:
+        raise UsageError(f"{path} is no file of tuned parameters: it {error}; {again}") from None
+    except (ValueError, OverflowError, msgspec.ValidationError) as error:
+        raise UsageError(f"{path} is no file of tuned parameters, or is damaged ({error}); {again}") from error
+    if written != found or path.read_bytes() != _text(tuned).encode():
+        raise UsageError(
+            f"{path} is not as bench tune wrote it: it was edited or damaged; {again}, or say parameters of your "
+            "own as words of the run, fuser.NAME.PARAMETER=VALUE, so that their row is labelled so"
+        )
+    return tuned
+
+
+def applied(request: Request, registry: Registry) -> Request:
+    """The request with one more row, `NAME(tuned)`, for each of its fusers that the file `settings.tuned` holds.
+
+    Raises UsageError where default and tuned would not be a fair comparison; the data are compared once they are there
+    (`check_manifest`).
+    """
+    path = Path(request.settings.tuned).expanduser()
+    tuned, suite = read(path), request.suite
+    protocol = tuned.protocol
+    here = {
+        "dataset": suite.dataset,
+        "data": stated(msgspec.structs.asdict(registry.get("dataset", suite.dataset).parameters(suite.data))),
+        "split": stated(suite.split.identity()),
+        "training": suite.training.shared(),
+        "fill_absent": suite.fill_absent,
+    }
+    for key, value in here.items():
+        if value != getattr(protocol, key):
+            was = getattr(protocol, key)
+            raise UsageError(
+                f"{path} was tuned with {key} {_value(was)}, this run has {_value(value)}; tune again for it"
+            )
+    names = list(dict.fromkeys([*suite.grid.fuser, *suite.controls.fuser]))
+    given = {name: _rows(name, tuned.fuser[name], request, registry) for name in names if name in tuned.fuser}
+    if not given:
+        raise UsageError(f"{path} holds {', '.join(tuned.fuser) or 'no fuser'}; none of them is in this run")
+    left = [name for name in names if name not in given]
+    edited = [name for name in given if tuned.fuser[name].source not in ("", source_of(registry.get("fuser", name)))]
+    notes = (*request.notes, note(tuned, [name for name in names if name in given], left, edited))
+    return msgspec.structs.replace(request, given=given, notes=notes, tuned_on=protocol.manifest)
+
+
+def _rows(name: str, tuned: TunedFuser, request: Request, registry: Registry) -> tuple[Variant, ...]:
+    """The rows that a fuser has in the suite, and the tuned one."""
+    path = request.settings.tuned
+    own = variants("fuser", (name,), (), request, registry)
+    base = next((variant for variant in own if stated(variant.params) == tuned.default), None)
+    if base is None:
+        now = stated(own[0].params)
+        key = next(key for key in sorted({*now, *tuned.default}) if now.get(key) != tuned.default.get(key))
+        raise UsageError(
+            f"in {path} {name} was tuned from {key}={tuned.default.get(key)}, in this run it has {now.get(key)}: the two rows "
+            "would differ in more than the tuning; tune again, or run with the words it was tuned with"
+        )
+    spec = registry.get("fuser", name)
+    whole = {field.name: tuned.chosen.get(field.name) for field in msgspec.structs.fields(spec.params)}
+    params = msgspec.to_builtins(convert(whole, spec.params, f"fuser.{name}", path))
+    return (*own, Variant("fuser", name, base.labelled("tuned"), params))
+
+
+def source_of(spec: Spec) -> str:
+    """What identifies the code of a fuser and its libraries, to know whether it was edited since it was tuned."""
+    return digest(component(spec))
+
+
+def note(tuned: Tuned, names: list[str], left: list[str], edited: Sequence[str] = ()) -> str:
+    """What a table with tuned rows says of them. left: fusers of the run that were not tuned; edited: since they were tuned."""
+    protocol = tuned.protocol
+    counts = {name: len(tuned.fuser[name].trial) for name in names}
+    fewer = [f"{name} {count}" for name, count in counts.items() if count < protocol.trials]
+    failed = {name: sum(trial.score is None for trial in tuned.fuser[name].trial) for name in names}
+    lost = [f"{name} {count}" for name, count in failed.items() if count]
+    over = ", ".join([*protocol.modalities, *protocol.scenario, *protocol.imputer])
+    seeds = f"seed{'s' * (len(protocol.seed) > 1)} {', '.join(map(str, protocol.seed))}"
+    return (
+        f"Rows called tuned: the best of {protocol.trials} trials of each fuser by {protocol.metric} of {protocol.task} on the "
+        f"validation part ({over}; {seeds}), the defaults being one of them. Chosen: "
+        + "; ".join(f"{name} {tuned.fuser[name].said()}" for name in names)
+        + "."
+        + f" Fewer trials, as many as the space holds: {', '.join(fewer)}." * bool(fewer)
+        + f" Trials without a score: {', '.join(lost)}." * bool(lost)
+        + f" Not tuned: {', '.join(left)}." * bool(left)
+        + f" **Edited since they were tuned, or run with other libraries: {', '.join(edited)}.**" * bool(edited)
+    )
+
+
+def check_manifest(request: Request, manifest: str) -> None:
+    """Refuse parameters that were tuned on other files of the same dataset: the patients there may be test patients here."""
+    if request.tuned_on and request.tuned_on != manifest:
+        raise UsageError(
+            f"{request.settings.tuned} was tuned on other files of {request.suite.dataset} (digest {request.tuned_on[:12]}, "
+            f"here {manifest[:12]}); tune again on these"
+        )

@@ -1,0 +1,312 @@
+"""Tuning: every fuser the same number of trials, chosen among by the validation score alone. See docs/tuning.md.
+
+Trials are cells of the grid with other parameters, so all that holds for cells holds for them. Nothing here reads a test score:
+of a record, `Seen` is all that is looked at.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.config.asked import Request, Variant
+from bench.config.conversion import convert
+from bench.config.request import request, single
+from bench.config.suite import Audits, Controls
+from bench.config.words import ORIGIN, parse
+from bench.errors import UsageError
+from bench.grid.differences import suffix
+from bench.grid.identity import digest
+from bench.grid.plan import Cell, Plan
+from bench.grid.variants import short, variants
+from bench.registry import Registry
+from bench.results.records import Record
+from bench.seeds import derive
+from bench.tuning.file import Protocol, Trial, Tuned, TunedFuser, source_of, stated
+from bench.tuning.proposer import Combination, Proposer, version
+
+TRIALS = 8
+
+OWN = ("trials", "to")
+"""The words that `bench run` does not know."""
+
+ONCE = ("task", "modalities", "scenario", "imputer", "seed")
+"""Axes of which the first value is tuned on, unless words name others."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A command line of `bench tune`. request: of trial 0 of every fuser. to: the file. pinned: fuser -> parameters that the
+    command line set.
+    """
+
+    request: Request
+    trials: int
+    to: Path
+    pinned: Mapping[str, frozenset[str]]
+
+
+def asked(words: Sequence[str], registry: Registry) -> Asked:
+    """Understand a command line. Raises UsageError for what is not known, and for a fuser with several rows in the suite."""
+    own = {word.key: word for word in parse(words) if word.key in (*OWN, "tuned")}
+    if "tuned" in own:
+        raise UsageError(f'"tuned" (from {ORIGIN}) is a word of bench run; bench tune writes such a file: to=FILE')
+    rest = [word for word in words if word.partition("=")[0] not in own]
+    trials = single(own["trials"], int) if "trials" in own else TRIALS
+    if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
+        raise UsageError(f'"trials" = {trials} is not accepted (from {ORIGIN}): a whole number from 1')
+    whole = request(rest, registry)
+    suite, said = whole.suite, {word.partition("=")[0].removeprefix("grid.") for word in rest}
+    axes = {axis: getattr(suite.grid, axis)[: None if axis in said else 1] for axis in ONCE}
+    if len(axes["task"]) > 1:
+        raise UsageError(
+            f'"task" names {len(axes["task"])} tasks (from {ORIGIN}); metrics of two do not add up: tune each'
+        )
+    fusers = tuple(dict.fromkeys([*suite.grid.fuser, *(() if "fuser" in said else suite.controls.fuser)]))
+    grid = msgspec.structs.replace(suite.grid, **axes, fuser=fusers)
+    narrowed = msgspec.structs.replace(
+        suite, grid=grid, controls=Controls(imputer=(), fuser=()), audits=Audits(cells=())
+    )
+    made = msgspec.structs.replace(whole, suite=narrowed, words=tuple(words), verb="tune")
+    for name in fusers:
+        rows = variants("fuser", (name,), (), made, registry)
+        if len(rows) > 1:
+            raise UsageError(
+                f"{name} has {len(rows)} rows in this suite ({', '.join(row.label for row in rows)}); tuning starts from one: "
+                f"say a single value of each parameter, fuser.{name}.PARAMETER=VALUE"
+            )
+    profile = whole.settings.profile
+    name = "-".join(filter(None, [suite.name, profile * (profile != "demo"), suffix(whole.overrides)]))
+    default = whole.settings.out_folder() / "tuned" / f"{name}.toml"
+    to = Path(single(own["to"], str)).expanduser() if "to" in own else default
+    pinned = {name: frozenset(whole.said.get(f"fuser.{name}", {})) for name in fusers}
+    return Asked(request=made, trials=trials, to=to, pinned=pinned)
+
+
+def run_command(ask: Asked) -> str:
+    """The command that shows default and tuned rows side by side, on what was tuned on."""
+    words = [word for word in ask.request.words if word.partition("=")[0] not in OWN]
+    return shlex.join(["bench", "run", *words, f"tuned={ask.to}"])
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What tuning looks at of a record: how it ended, the score of the validation part, seconds of fit and prediction."""
+
+    status: str
+    reason: str
+    score: float | None
+    seconds: float
+
+
+def seen(record: Record, metric: str, failed: Sequence[str] = ()) -> Seen:
+    """The only place where a score is read; test scores are none of its business. failed: names of the audits that the cell
+    failed; its score is then none.
+    """
+    score = record.validation.get(metric)
+    costs = record.costs
+    seconds = costs.get("seconds", costs.get("fit_seconds", 0.0) + costs.get("predict_seconds", 0.0))
+    if record.status == "ok" and failed:
+        return Seen("ok", f"failed the audit {', '.join(failed)}", None, seconds)
+    if record.status == "ok" and (score is None or not math.isfinite(score)):
+        return Seen("ok", f"the validation part has no {metric}", None, seconds)
+    return Seen(record.status, record.reason, score if record.status == "ok" else None, seconds)
+
+
+def concluded(values: Mapping[str, Any], cells: Sequence[Seen]) -> Trial:
+    """A trial of its cells: the mean score, or none where one of them has none."""
+    bad = next((cell for cell in cells if cell.score is None), None)
+    scores = [cell.score for cell in cells if cell.score is not None]
+    return Trial(
+        values=stated(values),
+        status=bad.status if bad else "ok",
+        reason=bad.reason if bad else "",
+        score=None if bad else math.fsum(scores) / len(scores),
+        seconds=round(math.fsum(cell.seconds for cell in cells), 3),
+    )
+
+
+def best_of(trials: Sequence[Trial], higher: bool) -> int:
+    """The number of the best trial; of equal ones the first, so that what does not beat the defaults changes nothing. 0 where
+    none has a score.
+    """
+    scored = [
+        (trial.score if higher else -trial.score, -number)
+        for number, trial in enumerate(trials)
+        if trial.score is not None
+    ]
+    return -max(scored)[1] if scored else 0
+
+
+@dataclass
+class Search:
+    """The trials of one fuser. choices: parameter -> its values, that of trial 0 first; source: as in `TunedFuser`."""
+
+    base: Variant
+    choices: Mapping[str, list[Any]]
+    params: type[msgspec.Struct]
+    proposer: Proposer
+    source: str = ""
+    tried: list[Combination] = field(default_factory=list)
+    done: list[Trial] = field(default_factory=list)
+
+    def next(self, count: int) -> list[Variant]:
+        """Up to so many further trials, as rows of a plan."""
+        made = []
+        for _ in range(count):
+            combination = self.proposer.propose() if self.tried else (0,) * len(self.choices)
+            if combination is None:
+                break
+            self.tried.append(combination)
+            made.append(self.variant(combination))
+        return made
+
+    def values(self, combination: Combination) -> dict[str, Any]:
+        return {name: values[place] for (name, values), place in zip(self.choices.items(), combination, strict=True)}
+
+    def variant(self, combination: Combination) -> Variant:
+        """The row of a trial; its label says what differs from trial 0."""
+        values = self.values(combination)
+        whole = convert({**self.base.params, **values}, self.params, f"fuser.{self.base.name}", "its space")
+        changed = [name for name, place in zip(self.choices, combination, strict=True) if place]
+        words = ", ".join(f"{name}={short(values[name])}" for name in changed)
+        label = self.base.labelled(words) if words else self.base.label
+        return msgspec.structs.replace(self.base, label=label, params=msgspec.to_builtins(whole))
+
+    def take(self, cells: Sequence[Seen]) -> None:
+        """The cells of the next trial that has not ended."""
+        combination = self.tried[len(self.done)]
+        trial = concluded(self.values(combination), cells)
+        self.done.append(trial)
+        if trial.score is not None and self.choices:
+            self.proposer.learn(combination, trial.score)
+
+    def result(self, higher: bool) -> TunedFuser:
+        best = best_of(self.done, higher)
+        scoreless = all(trial.score is None for trial in self.done)
+        notes = ["it declares no space: nothing to choose"] * (not self.choices)
+        notes += ["no trial has a validation score: the defaults stay"] * scoreless
+        return TunedFuser(
+            best=best,
+            default_score=self.done[0].score,
+            best_score=self.done[best].score,
+            seconds=round(math.fsum(trial.seconds for trial in self.done), 3),
+            note="; ".join(notes),
+            source=self.source,
+            default=stated(self.base.params),
+            chosen=stated(self.variant(self.tried[best]).params),
+            trial=tuple(self.done),
+        )
+
+
+def searches(ask: Asked, registry: Registry, higher: bool) -> dict[str, Search]:
+    """A search per fuser; the values of its space were checked when it was registered."""
+    found = {}
+    for name in ask.request.suite.grid.fuser:
+        (base,) = variants("fuser", (name,), (), ask.request, registry)
+        spec = registry.get("fuser", name)
+        choices = {}
+        for parameter, values in spec.space.items():
+            if parameter in ask.pinned[name]:
+                continue
+            typed = [
+                msgspec.to_builtins(spec.parameters({parameter: value}, f"the space of {name}"))[parameter]
+                for value in values
+            ]
+            first = base.params[parameter]
+            choices[parameter] = [first, *(value for value in typed if digest(value) != digest(first))]
+        seed = derive(ask.request.suite.grid.seed[0], "tune", name)
+        proposer = Proposer([len(v) for v in choices.values()], seed, higher)
+        found[name] = Search(base, choices, spec.params, proposer, source_of(spec))
+    return found
+
+
+def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
+    """What the trials have in common. plan: of trial 0 of every fuser."""
+    from bench.metrics.predictions import METRICS
+
+    suite = ask.request.suite
+    dataset = registry.get("dataset", suite.dataset)
+    primary = dataset.tasks[suite.grid.task[0]].primary
+
+    def labels(axis: str) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(getattr(cell.coordinates, axis) for cell in plan.cells))
+
+    return Protocol(
+        suite=suite.name,
+        profile=ask.request.settings.profile,
+        dataset=suite.dataset,
+        data=stated(msgspec.structs.asdict(dataset.parameters(suite.data))),
+        manifest=plan.manifest,
+        split=stated(suite.split.identity()),
+        training=suite.training.shared(),
+        fill_absent=suite.fill_absent,
+        precision=ask.request.settings.precision,
+        task=suite.grid.task[0],
+        modalities=labels("modalities"),
+        scenario=labels("scenario"),
+        imputer=labels("imputer"),
+        seed=labels("seed"),
+        inputs=digest(sorted({cell.impute_key for cell in plan.cells})),
+        metric=primary,
+        higher=METRICS[primary].higher,
+        trials=ask.trials,
+        optuna=version(),
+    )
+
+
+def check_same(known: Tuned, protocol: Protocol, path: Path) -> None:
+    """Refuse to add to a file whose fusers were tuned otherwise: methods in one file had the same chances."""
+    for name in Protocol.__struct_fields__:
+        was, now = getattr(known.protocol, name), getattr(protocol, name)
+        if was != now:
+            raise UsageError(
+                f"{path} holds fusers that were tuned otherwise ({name}: {was} there, {now} now); say another to=FILE, or "
+                "remove it"
+            )
+
+
+class Ran(msgspec.Struct, frozen=True):
+    """What came of running a request: its cells, the records by key, and whether any cell's turn did not come. failed: key ->
+    names of the audits that the cell failed.
+    """
+
+    cells: Sequence[Cell]
+    records: Mapping[str, Record]
+    stopped: bool
+    failed: Mapping[str, Sequence[str]] = {}
+
+
+def tune(
+    ask: Asked, registry: Registry, protocol: Protocol, run: Callable[[Request], Ran], say: Callable[[str], None]
+) -> dict[str, TunedFuser] | None:
+    """All trials of all fusers; None when the run was stopped before their end.
+
+    run: does the cells of a request. Half of the trials are drawn up front and done together with the defaults, each other
+    one is proposed from the scores of those before it.
+    """
+    going = searches(ask, registry, protocol.higher)
+    count = 1 + (ask.trials - 1) // 2
+    while rows := {name: new for name, search in going.items() if (new := search.next(count))}:
+        first, last = max(len(going[n].done) for n in rows), max(len(going[n].tried) for n in rows)
+        say(
+            f"tuning {', '.join(rows)}: trial{'s' * (last - first > 1)} {first}{f' to {last - 1}' * (last - first > 1)}"
+        )
+        grid = msgspec.structs.replace(ask.request.suite.grid, fuser=tuple(rows))
+        suite = msgspec.structs.replace(ask.request.suite, grid=grid)
+        given = {name: tuple(new) for name, new in rows.items()}
+        ran = run(msgspec.structs.replace(ask.request, suite=suite, given=given))
+        if ran.stopped:
+            return None
+        for name, new in rows.items():
+            for row in new:
+                cells = [cell for cell in ran.cells if cell.fuser.name == name and cell.coordinates.fuser == row.label]
+                going[name].take(
+                    [seen(ran.records[cell.key], protocol.metric, ran.failed.get(cell.key, ())) for cell in cells]
+                )
+        count = min(1, ask.trials - max(len(search.tried) for search in going.values()))
+    return {name: search.result(protocol.higher) for name, search in going.items()}

@@ -1,0 +1,25 @@
+"""PhysioNet 2012 in the protocol of the CSDI evaluation: what can be set of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from bench_datasets.physionet2012.params import Physionet2012Params, SetName
+
+FOLDS = ("fold0", "fold1", "fold2", "fold3", "fold4")
+"""The published folds of the CSDI evaluation."""
+
+
+class Physionet2012CsdiParams(Physionet2012Params, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """PhysioNet 2012 in the protocol of the CSDI evaluation; see docs/csdi_healthcare.md.
+
+    sets:      as in `physionet2012`; published: set a.
+    clean:     as in `physionet2012`; published: values as typed.
+    fold_seed: of the five published folds.
+    """
+
+    sets: tuple[SetName, ...] = ("a",)
+    clean: bool = False
+    fold_seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 1

@@ -1,0 +1,25 @@
+"""The sizes and the seed of the synthetic TRACE study."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+TRACE_SPLIT = "sizes"
+"""The split of the synthetic TRACE study, by construction."""
+
+
+class TraceMotivationalParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The synthetic study of TRACE; see docs/trace_motivational.md.
+
+    train, valid, test:  records of each part; published: 20,000, 2,000 and 2,000.
+    seed:                of everything that is drawn.
+    shuffled_conditions: control: each record gets the conditions of another one of its part.
+    """
+
+    train: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] = 2000
+    valid: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] = 500
+    test: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] = 500
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    shuffled_conditions: bool = False

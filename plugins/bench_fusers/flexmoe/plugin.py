@@ -1,0 +1,99 @@
+"""Flex-MoE, declared: its parameters and what its presets choose. The method is `bench_fusers.flexmoe.fuser`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from bench.registry import Registry
+from bench.train_params import AboveZero, NotNegative, Positive, Share, TorchFuserParams
+
+Residual = Literal["fixed", "released"]
+Tokeniser = Literal["windows", "patches"]
+Bank = Literal["full", "additive", "zeros"]
+Target = Literal["index", "folded", "off"]
+
+
+class FlexMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Flex-MoE. What is null is as the preset says (`FLEXMOE_PRESETS`), or as the number of modalities; what is given wins.
+
+    preset:        the residual around the attention put right (fixed), or network and tokens as released.
+    residual:      the attention is added to the block's input (fixed), or to itself (released).
+    tokeniser:     means of equal windows and how much of each was observed (windows), or the flat values in pieces (patches).
+    bank:          vectors for the tokens of a missing modality: for each combination observed (full), or a sum over the observed
+                   modalities (additive); or none, and it is read as a series of zeros (zeros). Null: full up to 6 modalities.
+    target:        the expert that incomplete records are led to: the number of their combination, which needs 2^M - 1 experts
+                   (index); that number folded into 1 to experts - 1 (folded); none (off). Null: index up to 4 modalities or where
+                   there are experts enough, else folded.
+    s_router:      the target is encouraged by the loss alone (soft), or is always among the chosen (forced).
+    tokens:        of each modality; no more than the longest series has bins.
+    width, heads:  of the tokens and of the attention. blocks: with a mixture of experts, and without, in turn.
+    experts:       in a mixture, each twice as wide inside. top_k: experts of a token, fewer than there are.
+    router_weight: of the routers' loss.
+    dropout:       of attention, feed-forward parts and their outputs. statics: width of the embedding of the statics.
+    """
+
+    preset: Annotated[Literal["fixed", "released"], msgspec.Meta(extra={"in_label": "always"})] = "fixed"
+    residual: Annotated[Residual | None, msgspec.Meta(extra={"in_label": True})] = None
+    tokeniser: Annotated[Tokeniser | None, msgspec.Meta(extra={"in_label": True})] = None
+    bank: Annotated[Bank | None, msgspec.Meta(extra={"in_label": True})] = None
+    target: Target | None = None
+    s_router: Annotated[Literal["soft", "forced"], msgspec.Meta(extra={"in_label": True})] = "soft"
+    tokens: Positive = 16
+    width: Positive = 32
+    heads: Positive = 4
+    blocks: Positive = 1
+    experts: Annotated[int, msgspec.Meta(ge=2)] = 16
+    top_k: Positive = 4
+    router_weight: NotNegative = 0.01
+    dropout: Share = 0.2
+    statics: Positive = 8
+    batch_size: Positive = 128
+    learning_rate: AboveZero = 1e-3
+    epochs: Positive = 15
+
+
+class FlexMoEChoice(msgspec.Struct, frozen=True):
+    """What a preset of `flexmoe` decides."""
+
+    residual: Residual
+    tokeniser: Tokeniser
+
+
+FLEXMOE_PRESETS = {
+    "fixed": FlexMoEChoice("fixed", "windows"),
+    "released": FlexMoEChoice("released", "patches"),
+}
+
+
+def flexmoe_choice(params: FlexMoEParams) -> FlexMoEChoice:
+    """The preset's choices, with what was given over them."""
+    choice = FLEXMOE_PRESETS[params.preset]
+    return FlexMoEChoice(params.residual or choice.residual, params.tokeniser or choice.tokeniser)
+
+
+def register(registry: Registry) -> None:
+    """Declare flexmoe."""
+    registry.fuser(
+        "flexmoe",
+        "bench_fusers.flexmoe.fuser:FlexMoE",
+        params=FlexMoEParams,
+        summary="learned tokens for each missing modality and combination, one transformer block, experts by combination",
+        paper="Yun et al., Flex-MoE, NeurIPS 2024",
+        tags={"torch"},
+        randomness="seeded",
+        notes={"evenness of experts": "share", "experts unused": "count", "target": ("folded",)},
+        seconds=13.0,
+        space={"learning_rate": (5e-4, 2e-3), "dropout": (0.2, 0.5), "top_k": (2, 4)},
+        test_params={
+            "width": 16,
+            "heads": 2,
+            "tokens": 4,
+            "experts": 4,
+            "top_k": 2,
+            "epochs": 15,
+            "batch_size": 32,
+            "learning_rate": 5e-3,
+        },
+    )

@@ -1,0 +1,42 @@
+"""`gru`, declared; its code is imported when it is built."""
+
+from __future__ import annotations
+
+from bench.registry import Registry
+from bench.train_params import (
+    AboveZero,
+    Positive,
+    Share,
+    TorchFuserParams,
+)
+
+
+class GRUParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A GRU per modality.
+
+    hidden: width of each modality's GRU and of the head. statics: width of the embedding of the statics.
+    dropout: share dropped of each modality's representation and of the head, while training.
+    """
+
+    hidden: Positive = 64
+    statics: Positive = 8
+    dropout: Share = 0.5
+    batch_size: Positive = 128
+    learning_rate: AboveZero = 2e-3
+    average: Share = 0.99
+    epochs: Positive = 15
+
+
+def register(registry: Registry) -> None:
+    """Declare `gru`."""
+    registry.fuser(
+        "gru",
+        "bench_fusers.gru.fuser:GRU",
+        params=GRUParams,
+        summary="a GRU per modality over values, masks and time gaps, concatenated",
+        paper="Cho et al., RNN Encoder-Decoder, 2014; Che et al., RNNs for Time Series with Missing Values, 2018",
+        tags={"torch"},
+        randomness="seeded",
+        seconds=12.0,
+        space={"learning_rate": (1e-3, 2e-3, 4e-3), "hidden": (16, 32, 64), "dropout": (0.1, 0.3, 0.5)},
+    )

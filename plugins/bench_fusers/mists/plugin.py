@@ -1,0 +1,100 @@
+"""Parameters of `mists`, and what its presets choose."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from bench.registry import Registry
+from bench.train_params import AboveZero, Positive, Share, TorchFuserParams
+from bench_fusers.front_params import Mixup
+
+
+class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """MISTS. What is null is as the preset says (`MISTS_PRESETS`); what is given wins over it.
+
+    preset:     small (minutes on one core) or published (the sizes of the paper's code).
+    width:      of every stream. heads: of its attention. layers: of self-attention, cross-attention and feed-forward.
+    time_width: of the embedding of time. time_heads: of the attention over events.
+    points:     most reference points a modality is read at; a longer grid is averaged in groups.
+    gate:       between the events and the completed grid: a share for each record (batch), record and point (batch_seq), or
+                record, point and feature (batch_seq_feature).
+    branches:   of a modality: both mixed, the events alone (irregular; imputed values then reach the
+                prediction only with irregular=dense), or
+                the completed grid alone (regular). The gate has no effect on either alone.
+    irregular:  what the branch of the events reads: the events as recorded with their own mask (events), or every step of the
+                completed grid with its mask as further channels (dense; imputed values then reach the prediction by it too).
+    attention_dropout: share of the weights of self- and cross-attention dropped. dropout: everywhere else. Both while training.
+    statics:    width of the embedding of the statics.
+    """
+
+    preset: Annotated[Literal["small", "published"], msgspec.Meta(extra={"in_label": "always"})] = "small"
+    width: Positive | None = None
+    heads: Positive | None = None
+    layers: Positive | None = None
+    time_width: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    time_heads: Positive | None = None
+    points: Positive | None = None
+    gate: Annotated[Mixup, msgspec.Meta(extra={"in_label": True})] = "batch"
+    branches: Annotated[Literal["mixed", "irregular", "regular"], msgspec.Meta(extra={"in_label": True})] = "mixed"
+    irregular: Annotated[Literal["events", "dense"], msgspec.Meta(extra={"in_label": True})] = "events"
+    attention_dropout: Share | None = None
+    dropout: Share = 0.1
+    statics: Positive = 8
+    batch_size: Positive = 128
+    learning_rate: AboveZero = 1e-3
+    epochs: Positive = 15
+
+
+class MistsChoice(msgspec.Struct, frozen=True):
+    """What a preset of `mists` decides."""
+
+    width: int
+    heads: int
+    layers: int
+    time_width: int
+    time_heads: int
+    points: int
+    attention_dropout: float
+
+
+MISTS_PRESETS = {
+    "small": MistsChoice(32, 4, 1, 32, 4, 24, 0.0),
+    "published": MistsChoice(128, 8, 3, 64, 8, 48, 0.1),
+}
+
+
+def mists_choice(params: MistsParams) -> MistsChoice:
+    """The preset's choices, with what was given over them."""
+    choice = MISTS_PRESETS[params.preset]
+    given = {name: getattr(params, name) for name in choice.__struct_fields__}
+    return msgspec.structs.replace(choice, **{name: value for name, value in given.items() if value is not None})
+
+
+def register(registry: Registry) -> None:
+    """Declare mists."""
+    registry.fuser(
+        "mists",
+        "bench_fusers.mists.fuser:Mists",
+        params=MistsParams,
+        summary="events and completed grid on reference points, mixed by a gate; self- and cross-attention in turn",
+        paper="Zhang et al., Improving Medical Predictions by Irregular Multimodal EHR Modeling, ICML 2023",
+        tags={"torch", "uses_events"},
+        randomness="seeded",
+        seconds=25.0,
+        space={
+            "learning_rate": (5e-4, 1e-3, 2e-3),
+            "dropout": (0.1, 0.3),
+            "gate": ("batch", "batch_seq", "batch_seq_feature"),
+        },
+        test_params={
+            "width": 16,
+            "heads": 2,
+            "time_width": 8,
+            "time_heads": 2,
+            "points": 12,
+            "epochs": 8,
+            "batch_size": 32,
+        },
+    )

@@ -1,0 +1,146 @@
+"""Parameters of `tfn`, what its presets choose, and its declaration."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from bench.registry import Registry
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, Positive, Share, TorchFuserParams
+from bench_fusers.front_params import Front, Mixup, require_front
+
+Encoder = Literal["recurrent", "mean"]
+Variant = Literal["tfn", "outer-late"]
+
+
+class TFNParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """TFN. What is null is as the preset says (`TFN_PRESETS`); what is given wins over it.
+
+    preset:    small (for a CPU, any modalities), released, mmsa or mmsa-mosei (published sizes, for text, audio and vision), or
+               mists (the sizes of outer-late, any modalities).
+    variant:   tfn (an LSTM or time means of each modality), or outer-late (the last state of a transformer of each).
+    front:     outer-late reads the bins of the completed grid (grid), or points of time made of the events and that grid
+               (utde), as in the clinical code; several events of a bin then all count. Not with masks=false. points: most of
+               them, a grid of fewer bins has as many as bins. mixup: the gate between events and grid: one for a record
+               (batch), a point (batch_seq) or a feature of a point (batch_seq_feature).
+    encoder:   of every modality of variant tfn: its steps through an LSTM (recurrent), or their mean (mean).
+    means:     modalities of variant tfn that are read as a mean, whatever `encoder` says.
+    width:     of what is read of each modality, before the 1.
+    recurrent: width of the LSTM.
+    layers:    of a transformer of outer-late. heads: of its attention; divides `width`.
+    fusion:    all products (full), or a sum of `rank` products of linear maps in their place (low-rank).
+    rank:      of low-rank, also where `cap` leaves no other way.
+    cap:       most products; above, all widths shrink to fit, and below a width of 4 low-rank takes over.
+    head:      width of the layers behind the products.
+    masks:     encoders read what was recorded too: the mask beside each step, the observed share beside each mean.
+    norm:      of the time means: a learned scale and shift of each feature (feature), or over the features (layer).
+    dropout:   of what is read of each modality, and inside transformers. head_dropout: of the products (full).
+    statics:   width of the embedding of the statics.
+    squash:    predictions of a regression of one value lie between -3 and 3, as published. No effect on other tasks.
+    """
+
+    preset: Annotated[Literal["small", "released", "mmsa", "mmsa-mosei", "mists"], ALWAYS_IN_LABEL] = "small"
+    variant: Annotated[Variant, IN_LABEL] | None = None
+    front: Annotated[Front, IN_LABEL] = "grid"
+    points: Positive = 48
+    mixup: Mixup = "batch"
+    encoder: Encoder | None = None
+    means: tuple[str, ...] = ()
+    width: Positive | None = None
+    recurrent: Positive | None = None
+    layers: Positive | None = None
+    heads: Positive | None = None
+    fusion: Annotated[Literal["full", "low-rank"], IN_LABEL] = "full"
+    rank: Positive = 8
+    cap: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    head: Positive | None = None
+    masks: bool | None = None
+    norm: Literal["feature", "layer"] = "feature"
+    dropout: Share | None = None
+    head_dropout: Share | None = None
+    statics: Positive = 8
+    squash: bool = False
+    batch_size: Positive = 128
+    epochs: Positive = 15
+
+    def __post_init__(self) -> None:
+        choice = tfn_choice(self)
+        if self.front == "utde" and choice.variant != "outer-late":
+            raise ValueError(
+                f"front=utde is of the variant outer-late, and the preset {self.preset} has {choice.variant}; "
+                "type fuser.tfn.preset=mists or fuser.tfn.front=grid"
+            )
+        require_front("tfn", self.front, {"masks=false": not choice.masks})
+
+
+class TFNChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a preset of `tfn` decides. modalities: where it was published for some, name -> (encoder, width)."""
+
+    variant: Variant = "tfn"
+    encoder: Encoder = "recurrent"
+    width: int
+    recurrent: int = 128
+    layers: int = 3
+    heads: int = 8
+    cap: int = 150_000
+    head: int
+    masks: bool = False
+    dropout: float
+    head_dropout: float
+    modalities: dict[str, tuple[Encoder, int]] = {}
+
+
+def _published(
+    text: int, audio: int, vision: int, head: int, dropout: float, head_dropout: float, cap: int = 150_000
+) -> TFNChoice:
+    modalities: dict[str, tuple[Encoder, int]] = {
+        "text": ("recurrent", text),
+        "audio": ("mean", audio),
+        "vision": ("mean", vision),
+    }
+    return TFNChoice(width=text, cap=cap, head=head, dropout=dropout, head_dropout=head_dropout, modalities=modalities)
+
+
+TFN_PRESETS = {
+    "small": TFNChoice(
+        width=32, recurrent=32, layers=1, heads=4, cap=20_000, head=32, masks=True, dropout=0.2, head_dropout=0.3
+    ),
+    "released": _published(64, 4, 16, head=32, dropout=0.3, head_dropout=0.3),
+    "mmsa": _published(32, 32, 128, head=64, dropout=0.3, head_dropout=0.5),
+    "mmsa-mosei": _published(128, 16, 128, head=16, dropout=0.4, head_dropout=0.4, cap=300_000),
+    "mists": TFNChoice(variant="outer-late", width=128, head=128, masks=True, dropout=0.1, head_dropout=0.0),
+}
+
+
+def tfn_choice(params: TFNParams) -> TFNChoice:
+    """The preset's choices, with what was given over them. A given `encoder` or `width` is that of every modality."""
+    choice = TFN_PRESETS[params.preset]
+    given = {name: getattr(params, name, None) for name in choice.__struct_fields__}
+    made = {name: value for name, value in given.items() if value is not None}
+    modalities = {
+        name: (params.encoder or encoder, params.width or width) for name, (encoder, width) in choice.modalities.items()
+    }
+    return msgspec.structs.replace(choice, **made, modalities=modalities)
+
+
+def register(registry: Registry) -> None:
+    """Declare tfn."""
+    registry.fuser(
+        "tfn",
+        "bench_fusers.tfn.fuser:TFN",
+        params=TFNParams,
+        summary="all products across modalities of what one encoder each reads (outer product), or a low-rank form of them",
+        paper="Zadeh et al., Tensor Fusion Network, EMNLP 2017; Liu et al., Low-rank Multimodal Fusion, ACL 2018",
+        tags={"torch", "uses_events"},
+        randomness="seeded",
+        notes={"products": "count", "form": ("full", "low-rank"), "terms": "count", "widths": "count"},
+        seconds=8.0,
+        space={
+            "learning_rate": (5e-4, 1e-3, 2e-3),
+            "dropout": (0.1, 0.3),
+            "fusion": ("full", "low-rank"),
+            "encoder": ("mean",),
+        },
+        test_params={"width": 8, "recurrent": 16, "head": 16, "epochs": 30, "batch_size": 32, "learning_rate": 3e-3},
+    )

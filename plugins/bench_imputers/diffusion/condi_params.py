@@ -1,0 +1,82 @@
+"""Parameters of `condi`, and what its profiles choose."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from bench.train_params import (
+    ALWAYS_IN_LABEL,
+    IN_LABEL,
+    NotNegative,
+    Positive,
+)
+from bench_imputers.diffusion.params import CsdiSizes, Rate, Whole
+from bench_imputers.diffusion.params_context import Betas, over
+
+
+class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """CondI, phase A. What is null is as the profile says (`CONDI_PROFILES`); what is given wins over it.
+
+    profile:       the equations of the paper, or what the released code computes.
+    condition:     what the modalities say to each other: a trained table, read by which of them are observed (table); a
+                   network of the mean encoding of the others, beside the modality's own (others); nothing (none).
+    cond_layout:   a channel is given the conditions of all modalities, or of its own.
+    experts:       of the context of observed values, 0 = no such context.
+    expert_width:  of the hidden layers of an expert and of the gate.
+    top_k:         experts that weigh at all in a record; 0 = every one.
+    joint:         attention over channels; false = every channel is a series by itself, and one embedding serves all.
+    context_width: of the context of observed values.
+    condition_width: of an encoding of a modality and of an entry of the table, D.
+    """
+
+    profile: Annotated[Literal["paper", "released"], ALWAYS_IN_LABEL] = "paper"
+    condition: Literal["table", "others", "none"] | None = None
+    cond_layout: Literal["all", "own"] | None = None
+    experts: Whole | None = None
+    expert_width: Positive = 256
+    top_k: Whole = 0
+    joint: bool | None = None
+    context_width: Positive = 128
+    condition_width: Positive = 128
+    betas: Annotated[Betas | None, IN_LABEL] = None  # type: ignore[assignment]  # no profile without it
+    beta_last: Annotated[Rate | None, IN_LABEL] = None  # type: ignore[assignment]
+    feature_width: Positive = 64
+    epochs: Positive = 210
+    batch_size: Positive = 32
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    weight_decay: NotNegative = 1e-6
+    patience: Whole = 0
+
+    @property
+    def last_beta(self) -> float:
+        return condi_choice(self).beta_last
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        experts = condi_choice(self).experts
+        if 0 < experts < self.top_k:
+            raise ValueError(f"top_k={self.top_k} of experts={experts}; give a number up to {experts}, 0 for every one")
+
+
+class CondiChoice(msgspec.Struct, frozen=True):
+    """What a profile of `condi` decides."""
+
+    condition: Literal["table", "others", "none"]
+    cond_layout: Literal["all", "own"]
+    experts: int
+    joint: bool
+    betas: Betas
+    beta_last: float
+
+
+CONDI_PROFILES = {
+    "paper": CondiChoice("table", "all", 3, True, "quadratic", 0.5),
+    "released": CondiChoice("others", "own", 0, False, "linear", 0.02),
+}
+
+
+def condi_choice(params: CondiParams) -> CondiChoice:
+    """The profile's choices, with what was given over them."""
+    return over(CONDI_PROFILES[params.profile], params)

@@ -1,0 +1,59 @@
+"""Parameters of `csdi-quick`, and what it takes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from bench.train_params import (
+    IN_LABEL,
+    AboveZero,
+    Positive,
+    Share,
+)
+from bench_imputers.diffusion.params import CsdiSizes, Mask, Rate, Whole
+
+
+class CsdiQuickParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A diffusion model for minutes on a CPU; no published configuration. `steps` is what six CPU minutes buy on the grid of
+    the CSDI evaluation (35 channels, 48 bins).
+
+    step_width: width of the head that reads the noisy state; feature_width, time_width: as in CSDI.
+    """
+
+    channels: Annotated[Positive, IN_LABEL] = 16
+    heads: Positive = 2
+    layers: Positive = 2
+    feedforward: Positive = 32
+    step_width: Positive = 16
+    time_width: Positive = 32
+    feature_width: Positive = 8
+    dropout: Share = 0.0
+    predict: Literal["noise", "x0", "v"] = "x0"
+    residual: bool = True
+    mask: Mask = "ratio"
+    mask_ratio: Rate = 0.3
+    loss: Literal["squared", "absolute", "huber"] = "huber"
+    noises: Positive = 4
+    solver: Literal["ancestral", "ddim", "dpm++"] = "ddim"
+    solver_steps: Annotated[Whole, IN_LABEL] = 10
+    steps: Annotated[Positive | None, IN_LABEL] = 3800
+    batch_size: Positive = 8
+    learning_rate: AboveZero = 8e-3
+    schedule: Literal["constant", "cosine", "milestones"] = "cosine"
+    patience: Whole = 0
+
+    @property
+    def paired(self) -> tuple[str, ...]:
+        return ("time_width",)
+
+
+QUICK_VISIT_SECONDS, QUICK_CALL_SECONDS = 1e-2, 2e-4
+"""The same of csdi-quick at its default size: a training visit, and the head alone in a step of a draw."""
+
+
+def quick_seconds(params: CsdiQuickParams, records: int, draws: int) -> float:
+    """Order of magnitude of a fit and draws of csdi-quick, whose draws share the attention."""
+    size = (params.channels / 16) * (params.layers / 2)
+    visits = params.steps * params.batch_size if params.steps else params.epochs * records
+    calls = (params.solver_steps or params.diffusion_steps) * draws * records
+    return QUICK_VISIT_SECONDS * size * (visits + records / 3) + QUICK_CALL_SECONDS * calls

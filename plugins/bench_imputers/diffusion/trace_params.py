@@ -1,0 +1,113 @@
+"""Parameters of `trace`, and what its presets choose."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from bench.train_params import (
+    ALWAYS_IN_LABEL,
+    IN_LABEL,
+    AboveZero,
+    NotNegative,
+    Positive,
+)
+from bench_imputers.diffusion.params import CsdiSizes, Rate, Whole
+from bench_imputers.diffusion.params_context import Betas, over
+
+
+class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """TRACE, stage 1. What is null is as the preset says (`TRACE_PRESETS`); what is given wins over it.
+
+    preset:           trace-moe (experts that read all modalities together; with experts=3 of both published sizes),
+                      trace-small (the same, narrow), trace-code (what TRACE's own public code computes: a gate over
+                      modalities, linear betas), trace-pool (a gate over modalities, each through a pool of experts that they
+                      share: this project's earlier reading) or trace-temporal (attention of every bin over the single events).
+    variant:          the network or an ablation of it: unconditional (no mask, no context), uni (no context: CSDI),
+                      fixed-weight (experts, and modalities where a gate weighs them, weigh the same), no-moe (one linear map
+                      of all modalities).
+    experts:          how many. Only in presets that have experts; no effect in unconditional, uni and no-moe.
+    expert_width:     of the hidden layer of an expert.
+    hidden_width:     of the other hidden layers of the context: of the gate, and of the projections of modalities or events.
+    context_width:    of the context.
+    betas, beta_last: the noise schedule: linear or quadratic, up to this variance; null = as the preset. Labels show it.
+    replace_observed: noise and paste observed values while sampling in unconditional; false = they have no effect there.
+
+    Raises ValueError for values that exclude each other.
+    """
+
+    preset: Annotated[
+        Literal["trace-moe", "trace-small", "trace-code", "trace-pool", "trace-temporal"], ALWAYS_IN_LABEL
+    ] = "trace-moe"
+    variant: Annotated[Literal["full", "unconditional", "uni", "fixed-weight", "no-moe"], IN_LABEL] = "full"
+    experts: Positive | None = None
+    expert_width: Positive | None = None
+    hidden_width: Positive | None = None
+    context_width: Positive | None = None
+    replace_observed: bool = True
+    betas: Annotated[Betas | None, IN_LABEL] = None  # type: ignore[assignment]  # no preset without it
+    beta_last: Annotated[Rate | None, IN_LABEL] = None  # type: ignore[assignment]
+    feature_width: Positive = 64
+    validate: bool = True
+    epochs: Positive = 50
+    batch_size: Positive = 16
+    learning_rate: AboveZero = 1e-4
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    weight_decay: NotNegative = 1e-6
+    patience: Whole = 0
+
+    @property
+    def last_beta(self) -> float:
+        return trace_choice(self).beta_last
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice = trace_choice(self)
+        for name in ("experts", "expert_width"):
+            if getattr(self, name) is not None and not getattr(TRACE_PRESETS[self.preset], name):
+                raise ValueError(
+                    f"{name}={getattr(self, name)} is given, and preset={self.preset} has no experts; leave it out, or give "
+                    f"one of preset={', '.join(preset for preset, chosen in TRACE_PRESETS.items() if chosen.experts)}"
+                )
+        if choice.context == "events" and self.variant == "fixed-weight":
+            raise ValueError(
+                f"variant=fixed-weight is given, and preset={self.preset} has neither experts nor a gate over modalities; "
+                "give another variant or preset"
+            )
+        if choice.context == "events" and choice.context_width % self.heads:
+            raise ValueError(
+                f"context_width={choice.context_width} is no multiple of heads={self.heads}; in preset={self.preset} so many "
+                "heads attend over events, so give one that is"
+            )
+
+
+class TraceChoice(msgspec.Struct, frozen=True):
+    """What a preset of `trace` decides.
+
+    context: what the context is made of: experts that read all modalities together (experts), one vector per modality
+    (modalities), the same through a shared pool of experts (pool), or single events (events). experts, expert_width: 0 where
+    there are none.
+    """
+
+    context: Literal["experts", "modalities", "pool", "events"]
+    experts: int
+    expert_width: int
+    hidden_width: int
+    context_width: int
+    betas: Betas
+    beta_last: float
+
+
+TRACE_PRESETS = {
+    "trace-moe": TraceChoice("experts", 5, 256, 256, 128, "quadratic", 0.5),
+    "trace-small": TraceChoice("experts", 5, 64, 64, 32, "quadratic", 0.5),
+    "trace-code": TraceChoice("modalities", 0, 0, 256, 128, "linear", 0.02),
+    "trace-pool": TraceChoice("pool", 5, 1232, 256, 128, "quadratic", 0.5),
+    "trace-temporal": TraceChoice("events", 0, 0, 256, 128, "quadratic", 0.5),
+}
+
+
+def trace_choice(params: TraceParams) -> TraceChoice:
+    """The preset's choices, with what was given over them."""
+    return over(TRACE_PRESETS[params.preset], params)

@@ -1,0 +1,410 @@
+"""The command: help, answers, and what it says to a person who mistyped. Runs in this process wherever that is not the point."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import msgspec
+import pytest
+from support.asking import MARKED, SMALL
+from support.fake_exports import make_export
+
+from bench.cli.main import COMMANDS, LazyGroup, cli, main
+from bench.config.asked import Settings
+from bench.data.location import locate
+from bench.errors import DataError
+from bench.leaderboard import save_export
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "manual.md").read_text()
+
+
+class Said:
+    """What a command printed."""
+
+    def __init__(self, out: str, err: str):
+        self.out, self.err = out, err
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def bench(monkeypatch, capsys, tmp_path):
+    """The command, run in this process in an empty folder; asserts its exit code."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for variable in [name for name in os.environ if name.startswith("BENCH_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+
+    def call(*words: str, code: int = 0) -> Said:
+        monkeypatch.setattr(sys, "argv", ["bench", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert ended.value.code == code, err
+        return Said(out, err)
+
+    return call
+
+
+def refusal(said: Said) -> str:
+    """The one line of an error."""
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith("bench: ")
+    return said.err.strip()
+
+
+def commands(group: LazyGroup = cli, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    """Every command with the words that call it."""
+    context = click.Context(group)
+    found = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        found += commands(command, (*path, name)) if isinstance(command, LazyGroup) else [((*path, name), command)]
+    return found
+
+
+ALL = commands()
+NAMES = [" ".join(path) for path, _ in ALL]
+
+
+def test_help_lists_every_command(bench):
+    shown = bench("--help").out
+    assert all(re.search(rf"^  {name} ", shown, re.MULTILINE) for name in COMMANDS)
+    assert bench("-h").out == shown
+
+
+def test_the_version_is_said(bench):
+    assert re.fullmatch(r"gapbench, version \d+\.\d+\.\d+\n", bench("--version").out)
+
+
+@pytest.mark.parametrize(("path", "command"), ALL, ids=NAMES)
+def test_every_command_has_help_with_every_option_explained(bench, path, command):
+    shown = bench(*path, "--help").out
+    assert re.match(rf"Usage: \S.* {' '.join(path)} ", shown)
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+            assert parameter.opts[0] in shown
+
+
+@pytest.mark.parametrize(("path", "command"), ALL, ids=NAMES)
+def test_every_command_stands_in_the_manual_with_every_option(path, command):
+    start = re.search(rf"^### `bench {' '.join(path)}`$", MANUAL, re.MULTILINE)
+    assert start, "the manual lacks it"
+    section = re.split(r"^##", MANUAL[start.end() :], maxsplit=1, flags=re.MULTILINE)[0]
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.opts[0] in section
+
+
+def test_the_manual_names_no_command_that_does_not_exist():
+    assert set(re.findall(r"^### `bench ([a-z ]+)`$", MANUAL, re.MULTILINE)) == set(NAMES)
+
+
+def test_the_manual_lists_every_setting_with_its_default():
+    section = MANUAL[MANUAL.index("## Settings") : MANUAL.index("## Environment")]
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE))
+    fields = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    assert rows.keys() == fields.keys()
+    for key, default in fields.items():
+        if default not in ("", None):
+            assert tomllib.loads(f"x = {json.dumps(default)}")["x"] == default
+            assert rows[key].strip("`") == (str(default).lower() if isinstance(default, bool) else str(default))
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        (("runn",), "run"),
+        (("lst", "suites"), "list"),
+        (("data", "fetsh", "physionet2012"), "fetch"),
+        (("baseline", "pn"), "pin"),
+        (("new", "plugn", "x"), "plugin"),
+        (("plan", "suite=physionet48", "--jsn"), "--json"),
+        (("report", "--prnt"), "--print"),
+        (("list", "fuzers"), "fusers"),
+        (("show", "locff"), "locf"),
+        (("show", "physionet84"), "physionet48"),
+        (("show", "suite-shema"), "suite-schema"),
+        (("data", "verify", "physionet2021"), "physionet2012"),
+        (("data", "verify", "physionet2012", "data.set=a"), "data.sets"),
+        (("data", "fetch", "physionet2012", "data.rot=x"), "data.root"),
+        (("check", "locff"), "locf"),
+        (("plan", "suite=physionet84"), "physionet48"),
+        (("plan", "suite=physionet48", "imputer=locff"), "locf"),
+        (("run", "suite=physionet48", "fuser.gru.hiden=3"), "fuser.gru.hidden"),
+        (("report", "suite=physionet48", "sed=1"), "seed"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else " ".join(given),
+)
+def test_what_is_mistyped_is_answered_in_one_line_with_the_nearest(bench, words, right):
+    assert right in re.search(r"[Dd]id you mean ['\"](.+?)['\"]\?", refusal(bench(*words, code=2)))[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run",), ("plan",), ("report",), ("gate",), ("list",), ("show",), ("check",), ("data", "verify"),
+        ("plan", "physionet48"), ("show", "locf", "mean"), ("list", "suites", "--json=1"),
+        ("data", "verify", "physionet2012", "data.clean="),
+        ("data", "verify", "physionet2012", "data.clean=1,0"),
+        ("data", "verify", "physionet2012", "data.sets=d"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_what_is_missing_or_too_much_is_answered_in_one_line(bench, words):
+    refusal(bench(*words, code=2))
+
+
+@pytest.mark.parametrize("kind", ["suites", "imputers", "fusers", "datasets", "scenarios"])
+def test_lists_are_the_same_for_people_and_programs(bench, kind):
+    rows = bench("list", kind, "--json").json
+    assert rows
+    keys = {"name", "title", "file"} if kind == "suites" else {"name", "title", "tags", "version", "plugin"}
+    assert all(row.keys() == keys for row in rows)
+    shown = bench("list", kind).out.splitlines()
+    assert [line.split()[0] for line in shown] == [row["name"] for row in rows]
+    assert bench("list", kind.removesuffix("s")).out.splitlines() == shown
+
+
+def test_a_method_is_shown_with_everything_that_can_be_set(bench):
+    (row,) = bench("show", "gru", "--json").json
+    assert row.keys() == {
+        "kind", "name", "version", "summary", "paper", "tags", "randomness", "plugin", "path", "parameters", "tasks",
+        "modalities", "splits", "space", "expected_failures",
+    }  # fmt: skip
+    assert all(p.keys() == {"name", "type", "default", "accepted", "description"} for p in row["parameters"])
+    shown = bench("show", "gru").out
+    for parameter in row["parameters"]:
+        assert f"fuser.gru.{parameter['name']}={parameter['default']}" in shown
+
+
+def test_a_name_that_two_kinds_share_shows_both(bench):
+    assert {row["kind"] for row in bench("show", "linear", "--json").json} == {"imputer", "fuser"}
+    shown = bench("show", "linear").out
+    assert "imputer linear" in shown
+    assert "fuser linear" in shown
+
+
+def test_a_dataset_is_shown_with_its_tasks_and_modalities(bench):
+    (row,) = bench("show", "physionet2012", "--json").json
+    assert row["tasks"].keys() == {"ihm", "los"}
+    assert "data.sets=" in bench("show", "physionet2012").out
+
+
+def test_a_suite_is_shown_in_every_profile_by_name_or_by_file(bench):
+    assert bench("show", "physionet48", "--json").json.keys() == {"demo", "fusers", "paper"}
+    Path("small.toml").write_text(SMALL)
+    assert bench("show", "small.toml", "--json").json["demo"]["grid"]["seed"] == [1, 2]
+    assert "A small suite" in bench("show", "small.toml").out
+
+
+def test_the_schema_of_suites_is_printed_as_it_is_shipped(bench):
+    stored = Path(__file__).parents[2] / "suites" / "schema.json"
+    assert bench("show", "suite-schema").out == stored.read_text()
+
+
+def test_datasets_are_listed_with_where_they_are_or_how_to_get_them(bench):
+    row = next(row for row in bench("data", "list", "--json").json if row["name"] == "physionet2012")
+    assert row.keys() == {"name", "title", "fetchable", "root", "files", "reason"}
+    assert row["root"] == ""
+    assert "bench data fetch physionet2012" in row["reason"]
+    assert "not here" in bench("data", "list").out
+
+
+def test_the_doctor_says_what_is_here_and_ends_well_when_nothing_is_broken(bench):
+    found = bench("doctor", "--json").json
+    assert {
+        "gapbench",
+        "python",
+        "device",
+        "cores",
+        "gpus",
+        "cache",
+        "suites",
+        "imputers",
+        "broken",
+        "unloadable",
+    } <= found.keys()
+    assert found["broken"] == found["unloadable"] == []
+    assert "physionet48" in found["suites"]
+
+
+def test_a_broken_plugin_is_left_out_with_a_warning_and_ends_the_doctor_with_4(bench, tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    info = site / "broken_toy-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[bench]\ncrash = broken_toy\n")
+    (site / "broken_toy.py").write_text("import no_such_library")
+    monkeypatch.syspath_prepend(site)
+    reason = "broken-toy:crash was left out: ModuleNotFoundError: No module named 'no_such_library'"
+    listed = bench("list", "imputers")
+    assert "locf" in listed.out
+    assert reason in listed.err
+    warning, refused = bench("plan", "suite=physionet48", "imputer=their_method", code=2).err.splitlines()
+    assert reason in warning
+    assert "no_such_library" in refused
+    broken = bench("doctor", "--json", code=4).json["broken"]
+    assert broken == [reason.replace(" was left out", "")]
+
+
+def test_only_the_plugins_that_are_named_are_loaded(bench, monkeypatch):
+    monkeypatch.setenv("BENCH_PLUGINS", "imputers, scenarios")
+    assert bench("list", "imputers", "--json").json
+    assert bench("list", "fusers", "--json").json == []
+
+
+@pytest.mark.parametrize("command", ["plan", "report", "gate"])
+def test_data_that_are_nowhere_are_said_in_one_line_with_how_to_get_them(bench, command):
+    message = refusal(bench(command, "suite=physionet48", "seed=1", code=3))
+    assert "say data.root=DIR, set BENCH_DATA_ROOT, or type: bench data fetch physionet2012" in message
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize("said", [True, False], ids=["data.root", "BENCH_DATA_ROOT"])
+def test_a_place_of_the_data_that_is_wrong_is_named_and_no_other_is_looked_at(
+    bench, monkeypatch, tmp_path, command, said
+):
+    monkeypatch.setenv("BENCH_DATA_ROOT", str(tmp_path / "nowhere"))
+    words = [f"data.root={tmp_path / 'elsewhere'}"] if said else []
+    message = refusal(bench(command, "suite=physionet48", *words, code=3))
+    key, place = ("data.root", "elsewhere") if said else ("BENCH_DATA_ROOT", "nowhere")
+    assert f'{key} = "{tmp_path / place}" is not a folder' in message
+
+
+def test_data_are_looked_for_in_the_order_the_manual_says(tmp_path, monkeypatch):
+    here, cache = tmp_path / "here", tmp_path / "cache"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.delenv("BENCH_DATA_ROOT", raising=False)
+    places = [cache / "data", tmp_path / "shared" / "data", tmp_path / "environment", tmp_path / "said"]
+    for place in places:
+        place.mkdir(parents=True)
+    with pytest.raises(DataError, match=r"no data for marked: say data\.root=DIR"):
+        locate(MARKED, None, "", cache)
+    for place in places[:2]:
+        (place / "marked").touch()
+        assert locate(MARKED, None, "", cache)[0].resolve() == place
+    for variable, said, place in [(places[2], "", places[2]), (places[2], str(places[3]), places[3])]:
+        monkeypatch.setenv("BENCH_DATA_ROOT", str(variable))
+        with pytest.raises(DataError, match="nothing is marked"):
+            locate(MARKED, None, said, cache)
+        (place / "marked").touch()
+        assert locate(MARKED, None, said, cache) == (place, [place / "marked"], False)
+
+
+def test_an_empty_place_of_the_data_says_what_is_missing(bench, tmp_path):
+    assert "physionet2012" in refusal(bench("data", "verify", "physionet2012", f"data.root={tmp_path}", code=3))
+
+
+def test_verify_of_data_that_are_nowhere_makes_none_and_fails(bench, tmp_path, monkeypatch):
+    monkeypatch.delenv("BENCH_DATA_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for name in ("mimic4", "mosi"):
+        said = refusal(bench("data", "verify", name, f"cache={tmp_path / 'cache'}", code=3))
+        assert f"no data for {name}" in said
+        assert "data.root=synthetic" in said
+    assert not (tmp_path / "cache" / "synthetic").exists()
+
+
+def test_a_run_that_never_was_is_answered_with_the_command_that_makes_it(bench):
+    for command in (["report"], ["gate"], ["baseline", "pin"]):
+        assert "first: bench run suite=physionet48" in refusal(bench(*command, "suite=physionet48", code=2))
+
+
+def test_a_table_is_made_from_a_records_file_alone(bench, tmp_path):
+    save_export(tmp_path / "demo.records.json", make_export())
+    paths = bench("report", f"from={tmp_path / 'demo.records.json'}", "to=tables", "--no-costs").out.split()
+    assert sorted(Path(path).suffix for path in paths) == [".csv", ".json", ".json", ".md"]
+    assert all(Path(path).is_file() and Path(path).parent.name == "tables" for path in paths)
+    printed = bench("report", f"from={tmp_path / 'demo.records.json'}", "to=tables", "--json").json
+    assert printed
+
+
+def test_a_records_file_that_is_missing_or_damaged_is_one_line(bench):
+    Path("damaged.json").write_text("{")
+    for name in ("nowhere.json", "damaged.json"):
+        assert name in refusal(bench("report", f"from={name}", code=5))
+    refusal(bench("report", "from=damaged.json", "seed=1", code=2))
+
+
+def test_a_plan_says_what_would_be_done_and_changes_nothing(project):
+    plan = json.loads(project.bench("plan", project.suite, "--json").stdout)
+    assert plan.keys() == {
+        "suite", "profile", "overrides", "device", "data", "cells", "status", "jobs", "estimated_seconds", "plan",
+    }  # fmt: skip
+    assert plan["cells"] == len(plan["plan"]) == plan["status"]["not-run"] == 4
+    assert plan["jobs"] == {"cohort": 1, "impute": 2, "fuse": 4}
+    assert all(cell.keys() == {"key", "coordinates", "skip", "cached"} for cell in plan["plan"])
+    assert list(project.folder.iterdir()) == []
+
+
+HEAVY = ("torch", "pandas", "scipy", "sklearn")
+
+LIGHT_COMMANDS = [
+    ("--help",), ("list", "imputers"), ("list", "suites"), ("show", "gru"), ("data", "list"), ("run", "suite=phisionet48"),
+    ("plan", "SUITE"), ("report", "from=EXPORT", "to=tables"),
+]  # fmt: skip
+
+
+def test_no_command_that_only_looks_imports_anything_heavy(project, tmp_path):
+    save_export(tmp_path / "demo.records.json", make_export())
+    given = {"SUITE": project.suite, "from=EXPORT": f"from={tmp_path / 'demo.records.json'}"}
+    lines = [[given.get(word, word) for word in words] for words in LIGHT_COMMANDS]
+    code = f"""
+import contextlib, io, sys
+from bench.cli.main import main
+for words in {lines!r}:
+    sys.argv = ["bench", *words]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as said:
+        try:
+            main()
+        except SystemExit as ended:
+            assert ended.code in (0, 2), said.getvalue()
+    heavy = sorted(set({HEAVY!r}) & set(sys.modules))
+    assert not heavy, (words, heavy)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project.folder, env=project.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_console_script_and_the_module_are_the_same_command(project):
+    module = project.bench("list", "imputers")
+    script = Path(sys.executable).with_name("bench")
+    if not script.exists():
+        pytest.skip("the command is not installed beside this Python")
+    done = subprocess.run([script, "list", "imputers"], env=project.environment, capture_output=True, text=True)
+    assert done.stdout.startswith(module.stdout[:20])
+
+
+def test_a_reader_that_stops_listening_is_no_error(project):
+    process = project.start("show", "gru")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 0
+
+
+def test_an_answer_that_cannot_be_written_is_one_line_and_an_exit_code(project):
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "bench", "list", "imputers"], cwd=project.folder, env=project.environment,
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert process.returncode == 5
+    assert process.stderr == "bench: the answer: No space left on device\n"

@@ -1,0 +1,165 @@
+"""What a plugin declares is accepted or refused at once, in one line; what was accepted can be used."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bench.cli.describe import _describe
+from bench.cohort import Task
+from bench.errors import PluginError
+from bench.metrics.declared import KINDS_OF
+from bench.metrics.predictions import METRICS
+from bench.registry import KINDS, NoParams, Registry, Spec
+
+TASK = Task(name="ihm", kind="binary", metrics=("auroc",))
+
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    width: int = 3
+    note: str = ""
+
+
+class Open(msgspec.Struct):
+    width: int = 3
+
+
+class Required(msgspec.Struct, frozen=True):
+    width: int
+
+
+class Wrong(msgspec.Struct, frozen=True):
+    width: int = "three"  # type: ignore[assignment]
+
+
+def declare(kind: str = "imputer", name: Any = "it", path: Any = "a.b:C", **declared: Any) -> Spec:
+    """One component of a plugin, as its hook declares it."""
+    registry = Registry()
+    if kind == "dataset":
+        declared = {"tasks": (TASK,), "modalities": ("vitals",), **declared}
+    getattr(registry, kind)(name, path, **declared)
+    return registry.get(kind, name)
+
+
+def task(**changes: Any) -> dict[str, Any]:
+    return {"kind": "dataset", "tasks": (msgspec.structs.replace(TASK, **changes),)}
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"name": 5}, "the name of a imputer of bench must be text, got 5"),
+    *(({"name": name}, "a name has 1 to 64 letters") for name in ("", "../../x", "a b,c", "x\n", "x" * 65)),
+    *(({"path": path}, "module:attribute") for path in (5, "", "a", "a:", ":b", "a b:c", "a:b:c", None)),
+    ({"sumary": "x"}, '"sumary" is no declaration; did you mean "summary"'),
+    ({"kind_": "x"}, '"kind_" is no declaration'),
+    ({"plugin": "gapbench:imputers"}, '"plugin" is no declaration'),
+    ({"files": "a:b"}, '"files" is a declaration of datasets alone'),
+    ({"notes": {"experts": "count"}}, '"notes" is a declaration of fusers alone'),
+    ({"summary": 5}, '"summary" must be text, got 5'),
+    ({"version": 2}, '"version" must be text, got 2'),
+    ({"tags": "torch"}, "\"tags\" must be a tuple of texts, got 'torch'"),
+    ({"tags": ("torhc",)}, 'tag "torhc" is not known .* did you mean "torch"'),
+    ({"tags": ("nan_aware",)}, 'the tag "nan_aware" is for a fuser'),
+    ({"tags": 5}, '"tags" must be a tuple of texts'),
+    ({"randomness": "random"}, '"randomness" must be one of deterministic, seeded, stochastic'),
+    *(({"seconds": each}, '"seconds" must be a number from 0') for each in ("fast", math.nan, -1, True, None, math.inf)),
+    ({"params": Open}, '"params" must be a frozen msgspec.Struct'),
+    ({"params": dict}, '"params" must be a frozen msgspec.Struct'),
+    ({"params": Required}, '"params" must have a default for every field'),
+    ({"params": Wrong}, '"default.width" = "three" is not accepted'),
+    ({"params": Params, "test_params": {"width": "x"}}, '"test_params.width" = "x" is not accepted'),
+    ({"params": Params, "test_params": {"widht": 1}}, 'key "test_params.widht" is not known'),
+    ({"test_params": [1]}, '"test_params" must be a table'),
+    ({"params": Params, "space": {"width": 3}}, '"space" must give a tuple of values for width'),
+    ({"params": Params, "space": {"width": ()}}, '"space" must give a tuple of values for width'),
+    ({"params": Params, "space": {"width": (1, "x")}}, '"space.width" = "x" is not accepted'),
+    ({"params": Params, "space": {"depth": (1,)}}, 'key "space.depth" is not known'),
+    ({"expected_failures": {"one_bin": ""}}, '"expected_failures" must give a reason for one_bin'),
+    ({"expected_failures": ["one_bin"]}, '"expected_failures" must be a table'),
+    ({"kind": "fuser", "notes": {"experts": "number"}}, "the note 'experts' must be a few plain words"),
+    ({"kind": "fuser", "notes": {"experts": ()}}, "the note 'experts' must be a few plain words"),
+    ({"kind": "dataset", "tasks": (5,)}, "a task must be a bench.cohort.Task, got 5"),
+    ({"kind": "dataset", "tasks": 5}, '"tasks" must be a tuple of bench.cohort.Task'),
+    ({"kind": "dataset", "tasks": (TASK, TASK)}, "task ihm is named twice"),
+    (task(metrics=("aurok",)), 'task ihm has the metric "aurok", which is not known'),
+    (task(metrics=("mae", "corr")), 'the metric "corr", which is not for binary tasks'),
+    (task(metrics=("f1_tuned",)), "whose thresholds are tuned"),
+    (task(metrics=()), "task ihm has no metric"),
+    (task(metrics=("auroc", "auroc")), "task ihm has a metric twice"),
+    (task(metrics="auroc"), "task 'ihm' is not accepted"),
+    (task(kind="binry"), "task 'ihm' is not accepted: Invalid enum value 'binry'"),
+    (task(outputs=0), "needs outputs=1, got 0"),
+    (task(outputs=2), "needs outputs=1, got 2"),
+    (task(kind="multiclass", outputs=1), "needs outputs=2 or more, got 1"),
+    (task(outputs="1"), "task 'ihm' is not accepted"),
+    (task(name=5), "task 5 is not accepted"),
+    (task(name="../x"), "a name has 1 to 64 letters"),
+    ({"kind": "dataset", "modalities": "vitals"}, '"modalities" must be a tuple of texts'),
+    ({"kind": "dataset", "modalities": ("a", "a")}, "modality a is named twice"),
+    ({"kind": "dataset", "modalities": (5,)}, '"modalities" must be a tuple of texts, got 5 in it'),
+    ({"kind": "dataset", "splits": "fold0"}, '"splits" must be a tuple of texts'),
+    ({"kind": "dataset", "files": "nowhere"}, 'the "files" must read module:attribute'),
+    ({"kind": "dataset", "generated_records": 5}, '"generated_records" must be a function'),
+    ({"kind": "dataset", "embed": {"notes": 5}}, '"embed" speaks of notes, which is none of its modalities'),
+    ({"kind": "dataset", "embed": {"vitals": 5}}, '"embed" must give an Embedder for vitals'),
+    ({"kind": "dataset", "indifferent": ("consent",)}, "indifferent names no parameter: consent"),
+    ({"kind": "dataset", "fetch_name": "../x"}, "a name has 1 to 64 letters"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"), REFUSED, ids=lambda each: each if isinstance(each, str) else str(each)[:60]
+)
+def test_a_declaration_of_the_wrong_kind_is_refused_at_once_with_what_is_accepted(declared, why):
+    with pytest.raises(PluginError, match=why) as refused:
+        declare(**declared)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.binary(max_size=4), st.builds(object),
+    st.sampled_from([NoParams, Params, Open, Required, len, TASK, "a:b", "torch", "seeded", {}, (), [], {"width": (1,)}, int]),
+    st.lists(st.text(max_size=3), max_size=2), st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)  # fmt: skip
+DECLARATIONS = [name for name in Spec.__dataclass_fields__ if name not in ("kind", "name", "path", "plugin")]
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(KINDS),
+    st.one_of(ODD, st.just("it")),
+    st.dictionaries(st.sampled_from(DECLARATIONS), ODD, max_size=2),
+)
+@example("imputer", "it", {"seconds": 10**400})
+def test_whatever_is_declared_is_refused_in_one_line_or_can_be_used(kind, name, declared):
+    try:
+        spec = declare(kind, name, **declared)
+    except PluginError:
+        return
+    msgspec.json.encode(_describe(spec))
+    spec.parameters(dict(spec.test_params))
+    if not callable(spec.seconds):
+        assert math.isfinite(spec.expected_seconds({}, 1000))
+
+
+@pytest.mark.parametrize(
+    "answer", ["raise ValueError('no')", "raise SystemExit(0)", "'x'", "float('nan')", "-1", "None"]
+)
+@pytest.mark.parametrize("what", ["seconds", "generated_records"])
+def test_a_function_that_estimates_and_fails_is_named(what, answer):
+    def function(*arguments: Any) -> Any:
+        if answer.startswith("raise"):
+            exec(answer)
+        return eval(answer)
+
+    spec = declare("dataset", **{what: function})
+    with pytest.raises(PluginError, match=rf'{what} of dataset "it" \(from bench\)'):
+        spec.expected_seconds({}, 10) if what == "seconds" else spec.expected_records(NoParams())
+
+
+def test_the_metrics_that_can_be_declared_are_those_that_can_be_computed():
+    assert METRICS.keys() == KINDS_OF.keys()

@@ -1,0 +1,121 @@
+"""Which device a run uses: found out without torch, and never another one than was asked for."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from bench.errors import UsageError
+from bench.execute import device
+
+LISTING = """\
+GPU 0: First GPU (UUID: GPU-11111111-aaaa-bbbb-cccc-000000000000)
+GPU 1: Second GPU (UUID: GPU-22222222-aaaa-bbbb-cccc-000000000000)
+"""
+DIVIDED = """\
+GPU 0: First GPU (UUID: GPU-11111111-aaaa-bbbb-cccc-000000000000)
+  MIG 1g.10gb     Device  0: (UUID: MIG-33333333-aaaa-bbbb-cccc-000000000000)
+  MIG 3g.40gb     Device  1: (UUID: MIG-44444444-aaaa-bbbb-cccc-000000000000)
+"""
+"""What `nvidia-smi -L` prints."""
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver tool that shows two GPUs, and a torch that was built for CUDA."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\ncat <<'END'\n{LISTING}END\n")
+    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(device, "torch_cuda", lambda: "12.6")
+    device.gpus.cache_clear()
+    yield
+    device.gpus.cache_clear()
+
+
+def test_gpus_are_those_the_driver_shows(driver):
+    assert device.gpus() == {"0": "First GPU", "1": "Second GPU"}
+    assert device.resolve("auto") == "cuda"
+    assert device.name("cuda") == "First GPU"
+
+
+def test_a_person_may_show_fewer(driver, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert device.gpus() == {"1": "Second GPU"}
+    assert device.name("cuda") == "Second GPU"
+
+
+def test_a_cpu_build_of_torch_sees_no_gpu_and_says_so_when_asked_for_one(driver, monkeypatch):
+    monkeypatch.setattr(device, "torch_cuda", lambda: "")
+    assert device.gpus() == {}
+    assert device.resolve("auto") == "cpu"
+    with pytest.raises(UsageError, match="the installed torch is a CPU build"):
+        device.resolve("cuda")
+
+
+FIRST, SECOND = "GPU-11111111-aaaa-bbbb-cccc-000000000000", "GPU-22222222-aaaa-bbbb-cccc-000000000000"
+PART, OTHER_PART = "MIG-33333333-aaaa-bbbb-cccc-000000000000", "MIG-44444444-aaaa-bbbb-cccc-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (None, ["0", "1"]),
+        ("", []),
+        ("-1", []),
+        ("0,1", ["0", "1"]),
+        ("1,0", ["1", "0"]),
+        (" 1 , 0", ["1", "0"]),
+        ("00", ["0"]),
+        (FIRST, [FIRST]),
+        ("GPU-2222", [SECOND]),
+        (f"{SECOND},0", [SECOND, "0"]),
+        ("0,7,1", ["0"]),  # CUDA stops at the first that is none
+        ("GPU-", []),
+        ("GPU-9", []),
+        ("NoDevFiles", []),
+        ("all", []),
+    ],
+)
+def test_devices_are_named_by_number_or_by_the_beginning_of_their_uuid(said, shown):
+    assert list(device.visible(device.listed(LISTING), said)) == shown
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (None, [PART]),
+        (PART, [PART]),
+        ("MIG-4", [OTHER_PART]),
+        ("MIG-", []),
+        (f"{OTHER_PART},{PART}", [OTHER_PART, PART]),
+    ],
+)
+def test_of_a_gpu_that_is_divided_its_parts_are_the_devices(said, shown):
+    found = device.visible(device.listed(DIVIDED), said)
+    assert list(found) == shown
+    assert all(name.startswith("First GPU MIG ") for name in found.values())
+
+
+@pytest.mark.parametrize("said", ["1", "GPU-1111", SECOND, "0,1"])
+def test_what_a_scheduler_gives_is_used_and_given_on_in_its_own_words(driver, monkeypatch, said):
+    """A worker is shown one device by what stands in the answer, so each answer alone must name the same device."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", said)
+    assert device.resolve("auto") == "cuda"
+    for word, name in device.gpus().items():
+        assert device.visible(device.listed(LISTING), word) == {word: name}
+
+
+def test_a_gpu_that_was_given_and_cannot_be_used_is_no_silent_cpu(driver, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-99")
+    assert device.resolve("auto") == "cpu"
+    assert 'CUDA_VISIBLE_DEVICES = "GPU-99"' in device.doubt("auto")
+    assert device.doubt("cpu") == ""
+    for nothing in ("", "-1", "0"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", nothing)
+        device.gpus.cache_clear()
+        assert device.doubt("auto") == ""

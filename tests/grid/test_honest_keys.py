@@ -1,0 +1,164 @@
+"""Which keys move when a file is edited: those of what the file decides, and no others. Prose moves none."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench.grid import identity
+from bench.registry import discover
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted(
+    path.relative_to(ROOT).as_posix() for room in ("bench", "plugins") for path in (ROOT / room).rglob("*.py")
+)
+
+COMPONENT = ("bench/cohort.py", "bench/components.py", "bench/seeds.py")
+"""What every component is built on."""
+
+SCORES = (
+    "bench/metrics/predictions.py",
+    "bench/metrics/declared.py",
+    "bench/metrics/defined.py",
+    "bench/metrics/sentiment.py",
+)
+CHOOSES = (*COMPONENT, *SCORES, "bench/selection.py", "bench/train_params.py")
+"""What fusers share that choose among models by the validation part."""
+
+TRAINS = ("bench/training.py", "bench/checkpoint.py", "bench/train_params.py")
+TORCH_FUSER = (*CHOOSES, *TRAINS, "bench/torch_fuser.py")
+HIDES = ("bench/scenarios/params/share.py", *COMPONENT)
+PREPARES = (*COMPONENT, "bench/arrays.py", "bench/data/splits.py", "bench/metrics/declared.py", *(
+    f"bench/stages/{name}.py" for name in ("cohort", "contract", "handed", "validate")
+))  # fmt: skip
+MASKS = (
+    *COMPONENT,
+    "bench/arrays.py",
+    "bench/scenarios/presence.py",
+    *(f"bench/stages/{n}.py" for n in ("hide", "handed")),
+)
+IMPUTES = (*PREPARES, *MASKS, *SCORES, *(
+    f"bench/stages/{name}.py" for name in ("impute", "imputer_audits", "scale", "twin", "view", "weights")
+), "bench/metrics/imputation.py", "bench/metrics/imputation_errors.py")  # fmt: skip
+
+DIFFUSION = "plugins/bench_imputers/diffusion"
+ENCODERS = tuple(f"plugins/bench_fusers/encoders/{name}.py" for name in ("head", "steps", "time", "transformer"))
+STEPS = tuple(
+    f"plugins/bench_fusers/{name}.py" for name in ("front_params", "last_step", "observed_steps", "text_modality")
+)
+DECIDED_BY: dict[str, tuple[str, ...]] = {
+    "stage cohort": PREPARES,
+    "stage hide": MASKS,
+    "stage impute": IMPUTES,
+    "stage fuse": (
+        *IMPUTES, "bench/stages/fuse.py", "bench/stages/audits.py", "bench/metrics/calibration.py", "bench/metrics/patterns.py",
+    ),
+    "dataset physionet2012": (
+        *COMPONENT, "plugins/bench_datasets/bounded_tar.py", "plugins/bench_datasets/foreign.py",
+        *(f"plugins/bench_datasets/physionet2012/{name}.py" for name in ("dataset", "params", "files", "read", "table")),
+    ),
+    "dataset trace_motivational": (
+        *COMPONENT, *(f"plugins/bench_datasets/trace_motivational/{name}.py" for name in ("dataset", "params", "record")),
+    ),
+    "scenario natural": ("bench/scenarios/natural.py", *COMPONENT),
+    "scenario mcar": ("bench/scenarios/mcar.py", "bench/scenarios/params/mcar.py", *HIDES),
+    "scenario within": (
+        "bench/scenarios/within.py", "bench/scenarios/params/within.py", "bench/scenarios/presence.py", *HIDES,
+    ),
+    "imputer mean": (*COMPONENT, "plugins/bench_imputers/naive/channels.py"),
+    "imputer locf": (*COMPONENT, "plugins/bench_imputers/naive/temporal.py", "plugins/bench_imputers/naive/channels.py"),
+    "imputer sssd": (
+        *COMPONENT, *TRAINS, "plugins/bench_imputers/target_modalities.py", "plugins/bench_imputers/naive/channels.py",
+        "plugins/bench_imputers/naive/temporal.py",
+        *(
+            f"plugins/bench_imputers/diffusion/{name}.py"
+            for name in (
+                "denoiser", "drawing", "engine", "grids", "guess", "noise", "params", "s4", "samplers", "schedule", "sssd",
+                "sssd_params", "state", "targets",
+            )
+        ),
+    ),
+    "fuser linear": (
+        *CHOOSES, "plugins/bench_fusers/linear/fuser.py", "plugins/bench_fusers/linear/plugin.py",
+        "plugins/bench_fusers/heads.py", "plugins/bench_fusers/summaries.py",
+    ),
+    "fuser gru": (
+        *TORCH_FUSER, "plugins/bench_fusers/gru/fuser.py", "plugins/bench_fusers/gru/plugin.py",
+        "plugins/bench_fusers/encoders/recurrent.py",
+    ),
+    "fuser mult": (
+        *TORCH_FUSER, *ENCODERS, *STEPS, "plugins/bench_fusers/mult/fuser.py", "plugins/bench_fusers/mult/plugin.py",
+        "plugins/bench_fusers/encoders/mtand.py", "plugins/bench_fusers/encoders/utde.py",
+    ),
+    "fuser mag": (
+        *TORCH_FUSER, *ENCODERS, *STEPS,
+        *(f"plugins/bench_fusers/mag/{name}.py" for name in ("anchor", "fuser", "plugin")),
+    ),
+}  # fmt: skip
+"""Key -> the files that decide it, besides the `__init__.py` of the packages they lie in."""
+
+
+def whole(files: tuple[str, ...]) -> set[str]:
+    parents = {f"{parent.as_posix()}/__init__.py" for file in files for parent in Path(file).parents}
+    return {*files, *(parents & set(FILES) - {"bench/__init__.py"})}
+
+
+REGISTRY = discover()
+
+
+def keys() -> dict[str, str]:
+    for remembered in (identity.sources, identity.harness):
+        remembered.cache_clear()
+    found = {}
+    for name in DECIDED_BY:
+        kind, _, which = name.partition(" ")
+        found[name] = (
+            identity.harness(which) if kind == "stage" else identity.component(REGISTRY.get(kind, which))["source"]
+        )
+    return found
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A copy of the sources, which identities are computed of."""
+    for room in ("bench", "plugins"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    places = {
+        ".".join(Path(file).with_suffix("").parts[file.startswith("plugins/") :]).removesuffix(".__init__"): tmp_path
+        / file
+        for file in FILES
+    }
+    monkeypatch.setattr(identity, "source_file", places.get)
+    yield tmp_path
+    identity.sources.cache_clear(), identity.harness.cache_clear()
+
+
+def test_an_edit_of_code_moves_the_keys_of_what_it_decides_and_no_others(tree):
+    before = keys()
+    moved: dict[str, set[str]] = {name: set() for name in DECIDED_BY}
+    for file in FILES:
+        content = (tree / file).read_text()
+        (tree / file).write_text(f"{content}\nEDITED = 1\n")
+        for name, key in keys().items():
+            if key != before[name]:
+                moved[name].add(file)
+        (tree / file).write_text(content)
+    assert moved == {name: whole(files) for name, files in DECIDED_BY.items()}
+
+
+def test_an_edit_of_prose_moves_no_key(tree):
+    before = keys()
+    for file in FILES:
+        content = (tree / file).read_text()
+        head = content.index('"""', 3) + 3 if content.startswith('"""') else 0
+        (tree / file).write_text(f'"""Other words."""\n# a comment\n\n{content[head:]}')
+    assert keys() == before
+
+
+def test_every_module_that_is_left_out_exists():
+    assert all(
+        (ROOT / name.replace(".", "/")).is_dir() or (ROOT / f"{name.replace('.', '/')}.py").is_file()
+        for name in identity.DECIDES_NOTHING
+    )

@@ -1,0 +1,411 @@
+"""`bench run`: the grid is finished, whatever happens on the way, and every cell has a status."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from support.project import Project, interrupt
+
+from bench.data.places import keyed
+
+ONE = ("imputer=mean", "seed=1")
+
+
+def statuses(project: Project) -> Counter[str]:
+    return Counter(record["status"] for record in project.records())
+
+
+def test_every_planned_cell_has_a_record_and_a_second_run_does_no_work(project):
+    first = project.bench("run", project.suite)
+    assert "4 cells: 4 ok" in first.stdout
+    assert statuses(project) == {"ok": 4}
+    again = project.bench("run", project.suite)
+    assert "4 done before" in again.stderr
+    assert "impute" not in again.stderr.replace("imputer", "")
+
+
+def test_an_imputation_is_shared_by_fusers_and_by_seeds_when_nothing_is_random(project):
+    run = project.bench("run", project.suite, "fuser=waits,linear")
+    assert run.stderr.count("ok impute natural mean") == 1
+
+
+def test_a_mask_is_the_same_for_every_method_and_differs_between_seeds(project):
+    project.bench("run", project.suite, "scenario=mcar", "scenario.mcar.rate=0.3")
+    masks = list(keyed(project.folder.parent / "cache", "masks").glob("*"))
+    assert len(masks) == 2
+    shares = {record["coordinates"]["seed"]: record["hidden"]["realised"] for record in project.records()}
+    for record in project.records():
+        assert record["hidden"]["realised"] == shares[record["coordinates"]["seed"]]
+        assert record["hidden"]["realised"] == pytest.approx(0.3, abs=0.02)
+        assert record["imputation"]["all"]["mae"] > 0
+
+
+def test_a_failing_cell_is_shown_with_its_reason_and_the_others_go_on(project):
+    run = project.bench("run", project.suite, *ONE, "fuser=waits,linear", "fuser.waits.fail=raise", code=1)
+    assert "ValueError at bench_toy/parts.py" in run.stderr
+    assert "told to fail" in run.stderr
+    assert "what it said, which stays on this machine: " in run.stderr
+    assert "results/ledger/logs/" in run.stderr
+    assert statuses(project) == {"ok": 1, "failed": 1}
+    table = project.leaderboard().decode()
+    assert "ValueError at bench_toy/parts.py, line" in table
+    assert "told to fail" not in table
+    logs = list((project.folder / "results/ledger/logs").glob("*.log"))
+    assert any("Traceback" in log.read_text() for log in logs)
+
+
+def test_a_worker_that_dies_costs_its_own_cell_only(project):
+    project.bench("run", project.suite, "imputer=mean", "fuser=waits,linear", "fuser.waits.fail=die", code=1)
+    assert statuses(project) == {"ok": 2, "failed": 2}
+
+
+def test_a_cell_over_its_time_limit_is_a_timeout(project):
+    run = project.bench("run", project.suite, *ONE, "fuser.waits.seconds=60", "limits.time=1s", code=1)
+    assert "longer than limits.time = 1 s" in run.stderr
+    assert statuses(project) == {"timeout": 1}
+
+
+def test_a_cell_over_its_memory_limit_is_out_of_memory(project):
+    words = ("fuser.waits.megabytes=900", "fuser.waits.seconds=30", "limits.memory=600MiB")
+    project.bench("run", project.suite, *ONE, *words, code=1)
+    assert statuses(project) == {"oom": 1}
+
+
+def test_a_memory_error_is_out_of_memory_and_not_a_failure(project):
+    project.bench("run", project.suite, *ONE, "fuser.waits.fail=memory", code=1)
+    assert statuses(project) == {"oom": 1}
+
+
+def test_what_failed_is_tried_again_by_the_next_run_unless_retry_is_off(project):
+    failing = ("run", project.suite, *ONE, "fuser.waits.fail=raise")
+    project.bench(*failing, code=1)
+    assert "1 done before" in project.bench(*failing, "retry=false", code=1).stderr
+    assert "0 done before" in project.bench(*failing, code=1).stderr
+
+
+def test_a_combination_that_makes_no_sense_is_skipped_with_its_reason(project):
+    project.bench("run", project.suite, "seed=1", "imputer=none,mean", "fuser=linear,gbm")
+    skipped = [record for record in project.records() if record["status"] == "skipped"]
+    assert [(r["coordinates"]["imputer"], r["coordinates"]["fuser"]) for r in skipped] == [("none", "linear")]
+    assert "not nan_aware" in skipped[0]["reason"]
+
+
+def test_a_component_that_cannot_be_loaded_fails_its_cells_and_is_never_replaced(project):
+    run = project.bench("run", project.suite, "seed=1", "imputer=absent,mean", code=1)
+    assert "ModuleNotFoundError" in run.stderr
+    assert statuses(project) == {"ok": 1, "failed": 1}
+
+
+def test_a_budget_stops_what_no_longer_fits_and_says_how_to_go_on(project):
+    words = ("run", project.suite, "seed=0..5", "imputer=mean", "fuser.waits.seconds=1.5", "workers=1")
+    run = project.bench(*words, "budget=8s", code=6)
+    assert "go on with: bench run" in run.stderr
+    done = statuses(project)["ok"]
+    assert 1 <= done < 6
+    assert "not-run" in project.leaderboard().decode()
+    project.bench(*words)
+    assert statuses(project) == {"ok": 6}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_cleanly_and_the_same_command_goes_on(project, number, code):
+    beacon = project.folder / "begun"
+    words = ("run", project.suite, *ONE, f"fuser.waits.beacon={beacon}")
+    process = project.start(*words, "fuser.waits.seconds=60")
+    project.wait_for(beacon)
+    _, err = interrupt(process, number)
+    assert process.returncode == code
+    assert "go on with" in err
+    assert "Traceback" not in err
+    assert statuses(project) == {}
+    project.bench(*words)
+    assert statuses(project) == {"ok": 1}
+
+
+def test_kill_9_in_the_middle_loses_at_most_the_running_cells_and_the_table_is_the_same(project, tmp_path):
+    beacon = project.folder / "begun"
+    words = ("run", project.suite, "fuser=linear,waits", f"fuser.waits.beacon={beacon}", "workers=1")
+    process = project.start(*words, "fuser.waits.seconds=0.4")
+    project.wait_for(beacon)
+    process.kill()
+    process.wait()
+    before = len(project.records())
+    assert 0 < before < 8
+    project.bench(*words, "fuser.waits.seconds=0.4")
+    resumed = project.leaderboard()
+    other = Project(tmp_path / "other", {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")})
+    other.folder.mkdir()
+    other.bench(*words[:-1], "fuser.waits.seconds=0.4", "workers=2", "shuffle=3")
+    assert other.leaderboard() == resumed
+
+
+def test_two_runs_on_one_ledger_do_not_meet(project):
+    beacon = project.folder / "begun"
+    words = ("run", project.suite, *ONE, f"fuser.waits.beacon={beacon}", "fuser.waits.seconds=60")
+    process = project.start(*words)
+    project.wait_for(beacon)
+    second = project.bench(*words, code=5)
+    assert "another bench run" in second.stderr
+    assert second.stderr.strip().splitlines()[-1].startswith("bench: another bench run")
+    interrupt(process)
+
+
+def test_what_a_library_prints_never_reaches_the_answer(project):
+    assert "chatter" not in project.bench("run", project.suite, *ONE, "fuser.waits.fail=print", "--json").stdout
+
+
+def test_what_a_fuser_notes_of_its_fit_stands_in_the_record(project):
+    project.bench("run", project.suite, *ONE, "fuser.waits.seconds=0.1")
+    assert [record["notes"] for record in project.records()] == [[{"name": "waits", "values": [1]}]]
+
+
+@pytest.mark.parametrize(
+    ("fuser", "audit"),
+    [
+        ("peeks", "batch-independent"),
+        ("blind", "imputed-reaches-fuser"),
+        ("careless", "absent-ignored"),
+        ("restless", "repeat-identical"),
+    ],
+)
+def test_a_broken_promise_is_found_by_its_audit_and_shown(project, fuser, audit):
+    run = project.bench("run", project.suite, *ONE, f"fuser={fuser}", "audits.cells=repeat", code=7)
+    assert f"audit failed: {fuser}: {audit}" in run.stderr
+    table = project.leaderboard().decode()
+    assert audit in table
+    assert "FAIL" in table.upper()
+
+
+def test_a_prediction_that_is_not_a_number_fails_the_cell_instead_of_shrinking_the_test_set(project):
+    run = project.bench("run", project.suite, *ONE, "fuser=holes", code=1)
+    assert "values that are not finite numbers" in run.stderr
+
+
+def test_permuted_labels_score_at_chance(project):
+    project.bench("run", project.suite, "seed=1", "imputer=mean", "fuser=linear,gbm", "audits.cells=permuted-labels")
+    audits = [r["audits"]["permuted-labels"] for r in project.records() if r["coordinates"]["audit"]]
+    assert len(audits) == 2
+    assert all(audit["passed"] for audit in audits)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 260 MiB of its own."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=260m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up_in_the_middle_is_one_clear_line_and_what_was_finished_stays(project, small_disk):
+    beacon = project.folder / "begun"
+    out = f"out={small_disk / 'out'}"
+    words = ("run", project.suite, "imputer=mean", "seed=1", "fuser=linear,waits", "workers=1", out)
+    process = project.start(*words, f"fuser.waits.beacon={beacon}", "fuser.waits.seconds=3")
+    project.wait_for(beacon)
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb") as filler:
+        while True:
+            filler.write(b"x" * 2**16)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert "the disk is full" in err.strip().splitlines()[-1]
+    assert "Traceback" not in err
+    (small_disk / "filler").unlink()
+    again = project.bench(*words, f"fuser.waits.beacon={beacon}", "fuser.waits.seconds=3")
+    assert "2 cells, 1 done before" in again.stderr
+
+
+def test_a_disk_with_no_room_is_refused_before_anything_runs(project, small_disk):
+    (small_disk / "filler").write_bytes(bytes(100 * 2**20))
+    run = project.bench("run", project.suite, f"out={small_disk / 'out'}", code=5)
+    assert "MiB are free" in run.stderr.strip().splitlines()[-1]
+    assert project.records() == []
+
+
+@pytest.mark.parametrize("key", ["out", "cache"])
+def test_a_folder_that_cannot_be_written_is_one_clear_line(project, key):
+    run = project.bench("run", project.suite, f"{key}=/proc/nowhere", code=5)
+    lines = run.stderr.strip().splitlines()
+    assert "/proc/nowhere" in lines[-1]
+    assert "cannot write" in lines[-1]
+
+
+def test_a_damaged_fragment_is_ignored_said_and_made_again(project):
+    project.bench("run", project.suite, *ONE)
+    path = next(project.folder.glob("results/ledger/cells/*/*.json"))
+    path.write_bytes(path.read_bytes().replace(b'"status":"ok"', b'"status":"xx"'))
+    assert "damaged" in project.bench("run", project.suite, *ONE).stderr
+    assert statuses(project) == {"ok": 1}
+
+
+@pytest.mark.parametrize("command", ["report", "gate", "baseline pin", "baseline diff", "plot rates"])
+def test_without_a_run_the_answer_is_what_to_type(project, command):
+    refused = project.bench(*command.split(), project.suite, code=2).stderr
+    assert f"first: bench run {project.suite}" in refused
+
+
+def test_a_training_interrupted_in_the_middle_of_a_run_ends_with_the_same_bits(project, tmp_path):
+    words = ("run", project.suite, *ONE, "fuser=gru", "fuser.gru.epochs=150", "fuser.gru.patience=0")
+    process = project.start(*words, "fuser.gru.checkpoint_seconds=0.2")
+    scratch = project.folder.parent / "cache" / "scratch"
+    project.wait_for(scratch)
+    while not list(scratch.rglob("*.safetensors")):
+        assert process.poll() is None
+    interrupt(process)
+    assert process.returncode == 130
+    assert statuses(project) == {}
+    project.bench(*words, "fuser.gru.checkpoint_seconds=0.2")
+    other = Project(tmp_path / "other", {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")})
+    other.folder.mkdir()
+    other.bench(*words, "fuser.gru.checkpoint_seconds=0.2")
+    assert project.records()[0]["predictions"] == other.records()[0]["predictions"]
+    assert not list(scratch.iterdir())
+
+
+def test_progress_on_a_terminal_shows_what_runs_and_how_long_it_will_take(project):
+    import pty
+
+    main, follower = pty.openpty()
+    words = ("run", project.suite, *ONE, "fuser.waits.seconds=2")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench", *words], cwd=project.folder, env=project.environment,
+        stdout=subprocess.PIPE, stderr=follower, stdin=follower,
+    )  # fmt: skip
+    os.close(follower)
+    seen = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(main, 4096):
+            seen += chunk
+    assert process.wait(60) == 0
+    assert b"0/1 cells" in seen
+    assert b"left" in seen
+    assert b"mean x waits" in seen
+
+
+@pytest.mark.parametrize("kind", ["cohorts", "masks", "imputations"])
+@pytest.mark.parametrize("harm", ["truncate", "remove", "change"])
+def test_a_damaged_cache_is_noticed_and_made_again(project, kind, harm):
+    project.bench("run", project.suite, *ONE)
+    before = project.records()[0]["predictions"]
+    path = next(keyed(project.folder.parent / "cache", kind).rglob("*.safetensors"))
+    content = path.read_bytes()
+    if harm == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(
+            content[:-50] if harm == "truncate" else content[:-2] + bytes([content[-2] ^ 255, content[-1]])
+        )
+    again = project.bench("run", project.suite, *ONE, "out=other", code=5 if harm == "change" else 0)
+    if harm == "change":
+        assert "its digest does not match; it was removed: run the same command again" in again.stderr
+        project.bench("run", project.suite, *ONE, "out=other")
+    made = json.loads(next(project.folder.glob("other/ledger/cells/*/*.json")).read_bytes())["record"]
+    assert made["predictions"] == before
+
+
+def test_predictions_that_are_lost_or_changed_cost_a_warning_and_are_made_again(project):
+    project.bench("run", project.suite)
+    table = project.leaderboard()
+    path = next(project.folder.glob("results/ledger/cells/*/*.npz"))
+    path.write_bytes(path.read_bytes() + b"x")
+    for statistics in project.folder.glob("results/ledger/statistics/*"):
+        statistics.unlink()
+    warned = project.bench("report", project.suite)
+    assert "did not match their record" in warned.stderr
+    assert "4 cells, 3 done before" in project.bench("run", project.suite).stderr
+    assert project.leaderboard() == table
+
+
+@pytest.mark.parametrize("cache", ["kept", "lost"])
+@pytest.mark.parametrize("kind", ["errors", "cells"])
+def test_arrays_of_the_ledger_that_were_changed_are_named_and_made_again_by_the_next_run(project, kind, cache):
+    words = ("run", project.suite, *ONE, "scenario=mcar", "scenario.mcar.rate=0.3")
+    project.bench(*words)
+    table = project.leaderboard()
+    path = next(project.folder.glob(f"results/ledger/{kind}/*/*.npz"))
+    before = path.read_bytes()
+    path.write_bytes(before[:-9] + bytes([before[-9] ^ 1]) + before[-8:])
+    if cache == "lost":
+        shutil.rmtree(project.folder.parent / "cache")
+    assert f"warning: {path.name} in the ledger was damaged" in project.bench(*words).stderr
+    assert path.read_bytes() == before
+    assert project.leaderboard() == table
+    assert "damaged" not in project.bench(*words).stderr
+
+
+@pytest.mark.parametrize("part", ["draws.safetensors", "state.safetensors", "errors.npz"])
+def test_an_imputation_without_one_of_its_parts_is_made_again(project, part):
+    words = ("run", project.suite, "seed=1", "imputer=around", "scenario=mcar", "scenario.mcar.rate=0.3", "draws=3")
+    project.bench(*words)
+    path = next(keyed(project.folder.parent / "cache", "imputations").glob(f"*/{part}"))
+    before = path.read_bytes()
+    path.unlink()
+    project.bench(*words, "out=other")
+    assert path.read_bytes() == before
+
+
+def test_a_listener_that_leaves_costs_no_cell(project):
+    process = project.start("run", project.suite)
+    process.stderr.close()
+    assert process.stdout.read().strip() == "toy (synthetic cohort): 4 cells: 4 ok"
+    assert process.wait(60) == 0
+
+
+def test_a_budget_below_every_estimate_still_gets_something_done(project):
+    project.bench("run", project.suite, "imputer=mean", "budget=0.1s", code=6)
+    for _ in range(4):
+        if project.bench("run", project.suite, "imputer=mean", "budget=20s", code=None).returncode == 0:
+            break
+    assert statuses(project) == {"ok": 2}
+
+
+def test_a_signal_while_a_failed_cell_is_tried_again_is_a_stop_and_not_a_failure(project):
+    beacon = project.folder / "begun"
+    words = ("run", project.suite, *ONE, f"fuser.waits.beacon={beacon}", "fuser.waits.seconds=60")
+    project.bench(*words, "limits.time=1s", code=1)
+    beacon.unlink()
+    process = project.start(*words)
+    project.wait_for(beacon)
+    _, err = interrupt(process)
+    assert process.returncode == 130
+    assert "go on with" in err
+
+
+def test_a_report_shows_the_last_run_whatever_is_said_of_how_it_ran(project):
+    project.bench("run", project.suite, "seed=7")
+    plain = project.leaderboard()
+    assert b"not-run" not in plain
+    assert project.leaderboard("cache=elsewhere", "workers=1") == plain
+
+
+@pytest.mark.parametrize("kind", ["masks", "imputations"])
+def test_an_intact_file_of_the_cache_that_is_of_something_else_is_noticed_and_made_again(project, kind):
+    words = ("run", project.suite, "imputer=mean,locf", "scenario=mcar", "scenario.mcar.rate=0.3", "fuser=linear")
+    project.bench(*words)
+    table = sorted((record["key"], record["predictions"], record["scores"]["auroc"]) for record in project.records())
+    name = "completed.safetensors" if kind == "imputations" else "*.safetensors"
+    files = sorted(keyed(project.folder.parent / "cache", kind).rglob(name))
+    contents = [path.read_bytes() for path in files]
+    assert len(files) >= 2
+    for path, content in zip(files, [*contents[1:], contents[0]], strict=True):
+        path.write_bytes(content)
+    codes = []
+    while not codes or codes[-1]:
+        again = project.bench(*words, "out=other", code=None)
+        codes.append(again.returncode)
+        assert not codes[-1] or "is the file of something else; it was removed" in again.stderr
+    assert codes[0] == 5
+    assert len(codes) <= len(files) + 1, "every run removes one at least"
+    made = [json.loads(path.read_bytes())["record"] for path in project.folder.glob("other/ledger/cells/*/*.json")]
+    assert sorted((r["key"], r["predictions"], r["scores"]["auroc"]) for r in made) == table

@@ -1,0 +1,86 @@
+"""A folder in which tests run the command `bench` as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SUPPORT = Path(__file__).parent
+
+
+@dataclass
+class Project:
+    """An empty folder in which the command `bench` sees the test plugin, with a cache of its own."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    suite: str = f"suite={SUPPORT / 'toy.toml'}"
+
+    def start(self, *words: str, group: bool = False) -> subprocess.Popen[str]:
+        """The command, started and not waited for. It can be interrupted, which what a shell starts with `&` cannot.
+
+        group: in a group of processes of its own, as a terminal starts it, to which signals can be sent as a whole.
+        """
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench", *words], cwd=self.folder, env=self.environment, start_new_session=group,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+
+    def bench(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """The command, run to its end; asserts its exit code (None: any) and that no traceback is shown."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=240)
+        done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        assert "Traceback" not in err, err
+        assert code is None or done.returncode == code, f"exit {done.returncode}, expected {code}\n{out}\n{err}"
+        return done
+
+    def records(self) -> list[dict]:
+        """All records of the project's ledger."""
+        found = sorted(self.folder.glob("results/ledger/cells/*/*.json"))
+        return [json.loads(path.read_bytes())["record"] for path in found]
+
+    def leaderboard(self, *words: str) -> bytes:
+        """The Markdown, CSV and JSON of the last run without timings, joined; what differs from the suite is in their name."""
+        self.bench("report", self.suite, "--no-costs", *words)
+        pages = (self.folder / "results" / "leaderboards").glob("toy*.md")
+        page = max(pages, key=lambda path: path.stat().st_mtime_ns)
+        return b"".join(page.with_suffix(f".{kind}").read_bytes() for kind in ("md", "csv", "json"))
+
+    def wait_for(self, path: Path, seconds: float = 60) -> None:
+        """Until a file appears."""
+        end = time.monotonic() + seconds
+        while not path.exists():
+            assert time.monotonic() < end, f"{path} did not appear"
+            time.sleep(0.02)
+
+
+def toy_site(site: Path) -> str:
+    """A PYTHONPATH on which the test plugin is installed: its package, and the metadata that declares its entry point."""
+    info = site / "bench_toy-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[bench]\ntoy = bench_toy.plugin\n")
+    return os.pathsep.join([str(site), str(SUPPORT)])
+
+
+def project_in(place: Path, toy_plugin: str) -> Project:
+    """An empty project below a folder. toy_plugin: the PYTHONPATH on which the test plugin is installed."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("BENCH_")}
+    environment |= {"PYTHONPATH": toy_plugin, "BENCH_CACHE": str(place / "cache"), "COLUMNS": "200"}
+    folder = place / "project"
+    folder.mkdir()
+    return Project(folder, environment)
+
+
+def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[str, str]:
+    """Send a signal and wait for the end; what it printed."""
+    process.send_signal(number)
+    return process.communicate(timeout=60)
