@@ -64,7 +64,7 @@ class Context:
     def note(self, name: str, *values: object) -> None:
         """Keep in the record of the cell what a fuser's fit decided or found: a mode, a size, how evenly experts are used.
 
-        name, values: as the fuser declares them (`notes=` of its registration, see `bench.registry.NOTES`); anything else
+        name, values: as the fuser declares them (`notes=` of its registration, see `bench.discovery.spec.NOTES`); anything else
         fails the cell, since a record is shared. Reported like progress too; without values it is progress and no more.
         """
         told = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in values)

@@ -27,8 +27,6 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "tests" / "support")]
 
-from support import inline  # noqa: E402
-
 from bench.cli.weights import _learnt  # noqa: E402
 from bench.errors import BenchError  # noqa: E402
 from bench.gate.baselines import pin  # noqa: E402
@@ -44,6 +42,7 @@ from bench.stages.weights import write as write_weights  # noqa: E402
 from bench.tuning.file import Protocol, Trial, Tuned, TunedFuser  # noqa: E402
 from bench.tuning.file import read as read_tuned  # noqa: E402
 from bench.tuning.file import write as write_tuned  # noqa: E402
+from support import inline  # noqa: E402
 
 OUTCOMES = {
     "mended": "noticed and made again, or read from where it is intact; the tables are those of before",

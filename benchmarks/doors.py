@@ -298,11 +298,11 @@ def words(chance: random.Random) -> Case:
 def _tuned() -> dict[str, Any]:
     """A file of tuned parameters that the small suite accepts, as a tree."""
     import msgspec
-    from support.tuned_files import protocol, tuned_fuser
 
     from bench.config.request import request
     from bench.registry import discover
     from bench.tuning import file as tuned
+    from support.tuned_files import protocol, tuned_fuser
 
     registry = discover()
     file = stand_in().parent / "small.toml"
@@ -355,9 +355,8 @@ def tuned(chance: random.Random) -> Case:
 @functools.cache
 def _exports() -> list[tuple[bytes, Any]]:
     """Exports, as bytes and as trees without their checksum."""
-    from support.fake_exports import LOS, PUBLISHED, make_export, simulated_export
-
     from bench.results.export_file import encode_export
+    from support.fake_exports import LOS, PUBLISHED, make_export, simulated_export
 
     made = [
         make_export(("mean", "locf"), ("linear", "gru"), (1, 2), published=PUBLISHED),
@@ -395,9 +394,8 @@ def records(chance: random.Random) -> Case:
 
 @functools.cache
 def _weights() -> bytes:
-    from support.weight_files import STATE, made
-
     from bench.stages import weights as files
+    from support.weight_files import STATE, made
 
     with tempfile.TemporaryDirectory() as place:
         record = made(component="mean", params={})

@@ -30,9 +30,9 @@ for _place in (CHECKOUT / "tests" / "support", CHECKOUT / "tests", CHECKOUT):
         sys.path.insert(0, str(_place))
 
 import psutil  # noqa: E402
-from support.project import Project, project_in, toy_site  # noqa: E402
 
 from bench.results.sealed import unseal  # noqa: E402
+from support.project import Project, project_in, toy_site  # noqa: E402
 
 WORDS = (
     "imputer=mean,around", "scenario=mcar", "scenario.mcar.rate=0.3", "draws=2", "fuser=waits,linear",

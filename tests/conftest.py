@@ -13,6 +13,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
 from support.project import SUPPORT, Project, project_in, toy_site
 
 hypothesis.settings.register_profile("gapbench", deadline=None, derandomize=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import graphlib
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -200,3 +201,28 @@ def test_every_component_we_declare_lies_in_a_room_for_its_kind():
         ours = [spec for spec in registry.specs(kind) if spec.plugin.startswith("gapbench:")]
         assert ours
         assert {spec.path.split(".")[0] + ".scenarios" * (kind == "scenario") for spec in ours} == {room}
+
+
+PROSE = [
+    path
+    for pattern in ("README.md", "docs/*.md", "bench/**/*.py", "plugins/**/*.py", "benchmarks/*.py", "suites/**/*.toml")
+    for path in sorted(ROOT.glob(pattern))
+    if path.name != "changelog.md"  # which says what is no more
+]
+FILE = re.compile(r"(?<![\w/.<-])((?:bench|plugins|tests|benchmarks|suites|docs)/[\w/.-]+\.(?:py|toml|md|json))")
+NAME = re.compile(r"`((?:bench|bench_datasets|bench_fusers|bench_imputers)(?:\.\w+)+)")
+ELSEWHERE = {"tests/test_contract.py", "bench.suites"}
+"""A test of a plugin's own, and the group of entry points for suites."""
+
+
+@pytest.mark.parametrize("path", PROSE, ids=name)
+def test_files_and_modules_that_prose_names_exist(path):
+    text, files = path.read_text(encoding="utf-8"), modules()
+    missing = [file for file in FILE.findall(text) if not (ROOT / file).exists()]
+    for dotted in NAME.findall(text):
+        parts = dotted.split(".")
+        known = next((".".join(parts[:n]) for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in files), "")
+        rest = dotted.removeprefix(known).split(".")
+        if known == "bench" or (len(rest) > 1 and rest[1] not in files[known].read_text(encoding="utf-8")):
+            missing.append(dotted)
+    assert not set(missing) - ELSEWHERE

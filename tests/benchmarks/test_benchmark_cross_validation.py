@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from support.project import Project
 
 from benchmarks.cross_validation import folds_of
+from support.project import Project
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from support.fake_exports import make_export
 
 from bench.errors import UsageError
 from bench.results.records import Published
 from benchmarks import folds, representation
+from support.fake_exports import make_export
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import click
 import msgspec
 import pytest
-from support.asking import MARKED, SMALL
-from support.fake_exports import make_export
 
 from bench.cli.main import COMMANDS, LazyGroup, cli, main
 from bench.config.asked import Settings
 from bench.data.location import locate
 from bench.errors import DataError
 from bench.leaderboard import save_export
+from support.asking import MARKED, SMALL
+from support.fake_exports import make_export
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "manual.md").read_text()
 

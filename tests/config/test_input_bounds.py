@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from support.measured import GIB, Measured, command, source
 
 ROOT = Path(__file__).parents[2]

@@ -13,11 +13,6 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support.commanding import SUITE, Ended, command, folder
-from support.fake_exports import make_export
-from support.tuned_files import protocol, tuned_fuser
-from support.weight_files import STATE
-from support.weight_files import made as weights_record
 
 from bench.grid.identity import digest
 from bench.results.export_file import encode_export
@@ -25,6 +20,11 @@ from bench.stages import weights
 from bench.tuning import file as tuned
 from benchmarks.doors import COMMANDS, resealed, sealed_export, with_record
 from benchmarks.mutations import ODD, STRANGE, changed, places
+from support.commanding import SUITE, Ended, command, folder
+from support.fake_exports import make_export
+from support.tuned_files import protocol, tuned_fuser
+from support.weight_files import STATE
+from support.weight_files import made as weights_record
 
 BRIEF = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

@@ -15,8 +15,6 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.asking import SMALL, made_registry
-from support.fake_exports import make_export
 
 from bench.cli.main import main
 from bench.cohort import Task
@@ -28,6 +26,8 @@ from bench.results.ledger import Ledger
 from bench.results.records import Coordinates, Record
 from bench.results.sealed import seal
 from bench.text.names import LONGEST, is_name
+from support.asking import SMALL, made_registry
+from support.fake_exports import make_export
 
 HOSTILE = (
     "", ".", "..", "../x", "../../x", "a/../../x", "/tmp/x", "~/x", "a/b", "a\\b", "C:\\x", "x\n", "x\r", "\nx", "x\0", "x y",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import types
 
 import pytest
-from support.asking import SMALL, Asker
 
 from bench.config.request import request
 from bench.errors import UsageError
 from bench.registry import Broken
+from support.asking import SMALL, Asker
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.asking import SMALL, Asker
-from support.installing import install
 
 from bench.config import suite as suites
 from bench.config.suite import Suite, broken_packages, find_suites, read
 from bench.config.toml_lines import line_of
 from bench.errors import UsageError
 from bench.results.records import Published
+from support.asking import SMALL, Asker
+from support.installing import install
 
 ROOT = Path(__file__).parents[2]
 

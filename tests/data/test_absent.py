@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.toy_stages import prepared
 
 from bench.cohort import Cohort
 from bench.components import Context
@@ -18,6 +17,7 @@ from bench.stages.fuse import absent_share
 from bench.stages.impute import completed_cohort, impute
 from bench.stages.view import View, view
 from bench.testing.toy import toy_cohort
+from support.toy_stages import prepared
 
 SUITE = """
 name = "absence"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.physionet_files import STAYS, outcomes, record, write_set
-from support.project import Project
 
 from bench.data.splits import split
+from support.physionet_files import STAYS, outcomes, record, write_set
+from support.project import Project
 
 RUN = (
     "run",

@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from support import affect_pickles as files
 
 from bench.components import Context
 from bench.errors import DataError
@@ -22,6 +21,7 @@ from bench_datasets.affect import verify as affect_verify
 from bench_datasets.affect.dataset import Mosei, Mosi
 from bench_datasets.affect.params import MoseiParams, MosiParams
 from bench_datasets.affect.plugin import METRICS as METRICS_OF_BOTH
+from support import affect_pickles as files
 
 
 @pytest.mark.parametrize("place", ["", "mosi", "MOSI/Processed", "Processed"])

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import affect_pickles as files
 
 from bench.cohort import Cohort
 from bench.components import Context
@@ -20,6 +19,7 @@ from bench.stages.validate import validate
 from bench_datasets.affect import read as affect_read
 from bench_datasets.affect.dataset import Mosi
 from bench_datasets.affect.params import MosiParams
+from support import affect_pickles as files
 
 SAID: dict[str, Any] = {"fold_sizes": "any", "terms": "accepted"}
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.physionet_files import STAYS, channel, one, prepare, record, unaccounted, write_set
 
 from bench.cohort import bin_events
+from support.physionet_files import STAYS, channel, one, prepare, record, unaccounted, write_set
 
 
 @pytest.mark.parametrize("layout", ["tar.gz", "zip"])

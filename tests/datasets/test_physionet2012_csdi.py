@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.physionet_files import record, write_set
 
 from bench.cohort import Cohort, bin_events
 from bench.components import Context
 from bench.registry import Registry
 from bench_datasets import plugin
 from bench_datasets.physionet2012.csdi import VARIABLES, fold
+from support.physionet_files import record, write_set
 
 REGISTRY = Registry()
 REGISTRY.register_plugin("gapbench:datasets", plugin)

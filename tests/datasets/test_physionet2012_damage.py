@@ -8,7 +8,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.physionet_files import HEADER, STAYS, add, channel, one, outcomes, prepare, record, write_set
 
 from bench.cohort import Cohort
 from bench.components import Context
@@ -16,6 +15,7 @@ from bench.errors import DataError
 from bench_datasets.physionet2012.dataset import Physionet2012
 from bench_datasets.physionet2012.files import files
 from bench_datasets.physionet2012.params import Physionet2012Params
+from support.physionet_files import HEADER, STAYS, add, channel, one, outcomes, prepare, record, write_set
 
 
 def refused(root: Path, *words: str, **params: object) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.physionet_files import STAYS, prepare, write_set
 
 from bench.errors import DataError, StorageError
 from bench_datasets import physionet_download
 from bench_datasets.physionet2012.fetch import fetch
 from bench_datasets.physionet2012.params import Physionet2012Params
+from support.physionet_files import STAYS, prepare, write_set
 
 ARCHIVE = "set-a.tar.gz"
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.physionet_files import unaccounted
 
 from bench.cohort import Cohort
 from bench.components import Context
 from bench_datasets.physionet2012.dataset import Physionet2012
 from bench_datasets.physionet2012.params import Physionet2012Params
 from bench_datasets.physionet2012.table import VARIABLES
+from support.physionet_files import unaccounted
 
 BOUNDS = {variable.name: (variable.low, variable.high) for variable in VARIABLES}
 

@@ -16,14 +16,14 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.cohort_digest import cohort_digest
-from support.physionet_files import STAYS, outcomes, prepare, record, unaccounted, write_set
 
 from bench.cohort import Cohort
 from bench.components import Context
 from bench.errors import DataError
 from bench_datasets.physionet2012.csdi import Physionet2012Csdi
 from bench_datasets.physionet2012.csdi_params import Physionet2012CsdiParams
+from support.cohort_digest import cohort_digest
+from support.physionet_files import STAYS, outcomes, prepare, record, unaccounted, write_set
 
 WARD = {
     str(number): record(

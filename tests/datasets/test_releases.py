@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.physionet_files import STAYS, outcomes, write_set
 
 from bench_datasets.affect.files import mosi_release
 from bench_datasets.affect.params import MosiParams
@@ -25,6 +24,7 @@ from bench_datasets.physionet2012 import release as physionet2012_release
 from bench_datasets.physionet2012.files import find
 from bench_datasets.physionet2012.params import Physionet2012Params
 from bench_datasets.physionet2012.release import text_digest, value_digest
+from support.physionet_files import STAYS, outcomes, write_set
 
 
 def write_tables(folder: Path, rows: dict[str, int], plain: bool = False) -> None:

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import affect_pickles
 
 from bench.errors import DataError
 from bench_datasets.safe_pickle import convert
 from bench_datasets.safe_pickle.convert import Field, Layout, converted
 from bench_datasets.safe_pickle.reader import ALLOWED, Refused, load, scan
+from support import affect_pickles
 
 PLAIN = {
     "f4": np.arange(24, dtype=np.float32).reshape(2, 3, 4),

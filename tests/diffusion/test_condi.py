@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.condi_networks import PARTS, PROFILES, SMALL, answer, context_of, count, network, shape, told
 from torch import nn
 
 from bench import arrays
@@ -25,6 +24,7 @@ from bench_imputers.diffusion.condi_params import CondiParams, condi_choice
 from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Given
 from bench_imputers.diffusion.params import CsdiParams
+from support.condi_networks import PARTS, PROFILES, SMALL, answer, context_of, count, network, shape, told
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.condi_networks import PARTS, PROFILES, answer, context_of, network, told
 
 from bench_imputers.diffusion.condi_context import (
     ConditionTable,
@@ -19,6 +18,7 @@ from bench_imputers.diffusion.condi_context import (
 )
 from bench_imputers.diffusion.condi_encoders import InceptionEncoder, SmallEncoder
 from bench_imputers.diffusion.denoiser import Given
+from support.condi_networks import PARTS, PROFILES, answer, context_of, network, told
 
 laws = settings(max_examples=20, deadline=None)
 

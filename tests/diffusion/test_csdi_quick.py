@@ -12,7 +12,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.diffusion_toys import cohort, module_of
 
 from bench.cohort import Cohort
 from bench.components import Context
@@ -27,6 +26,7 @@ from bench_imputers.diffusion.grids import Grids
 from bench_imputers.diffusion.guess import nearness
 from bench_imputers.diffusion.params import CsdiSizes, DiffusionParams
 from bench_imputers.naive.temporal import Linear
+from support.diffusion_toys import cohort, module_of
 
 SHAPE = Shape(3, 6, {"vitals": 3}, {}, tuple(float(hour) for hour in range(6)))
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.diffusion_toys import Toy, ToyImputer, cohort, csdi, fitted, module_of, same
 
 from bench.components import Context, Interrupted
 from bench_imputers.diffusion import drawing
@@ -18,6 +17,7 @@ from bench_imputers.diffusion.drawing import SamplingError
 from bench_imputers.diffusion.guess import carried, interpolated
 from bench_imputers.diffusion.params import DiffusionParams
 from bench_imputers.naive.temporal import Linear, Locf
+from support.diffusion_toys import Toy, ToyImputer, cohort, csdi, fitted, module_of, same
 
 
 def test_conditioning_is_computed_once_for_all_draws_and_steps_of_its_records() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.diffusion_toys import Toy, ToyImputer, cohort, csdi, fitted, same, weights
 
 from bench.components import Context, Interrupted, NotFitted
 from bench.errors import DataError, UsageError
@@ -19,6 +18,7 @@ from bench_imputers.diffusion.denoiser import Given, Shape
 from bench_imputers.diffusion.grids import Grids
 from bench_imputers.diffusion.params import DiffusionParams
 from bench_imputers.naive.temporal import Locf
+from support.diffusion_toys import Toy, ToyImputer, cohort, csdi, fitted, same, weights
 
 
 def test_a_training_interrupted_in_the_middle_resumes_to_the_same_weights_and_draws(tmp_path: Path) -> None:

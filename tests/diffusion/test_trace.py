@@ -9,9 +9,6 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from support.asking import SMALL as SUITE
-from support.asking import Asker, made_registry
-from support.trace_networks import SMALL, WITH_CONTEXT, answer, count, network, shape, small, told
 from torch import nn
 
 from bench import arrays
@@ -24,6 +21,9 @@ from bench_imputers.diffusion.params import CsdiParams
 from bench_imputers.diffusion.schedule import schedule
 from bench_imputers.diffusion.trace import Trace
 from bench_imputers.diffusion.trace_params import TraceParams, trace_choice
+from support.asking import SMALL as SUITE
+from support.asking import Asker, made_registry
+from support.trace_networks import SMALL, WITH_CONTEXT, answer, count, network, shape, small, told
 
 CLINICAL = {"notes": 768, "cxr": 1024, "ecg": 256}
 

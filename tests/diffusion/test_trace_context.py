@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.trace_networks import AROUND, WITH_CONTEXT, answer, network, pooled, shape, small, told
 from torch import nn
 
 from bench_imputers.diffusion.csdi import CsdiDenoiser
@@ -16,6 +15,7 @@ from bench_imputers.diffusion.denoiser import Given, Pooled
 from bench_imputers.diffusion.trace import Trace
 from bench_imputers.diffusion.trace_context import Concatenated, InnerGate, MlpGate, ModalityContext, PooledContext
 from bench_imputers.diffusion.trace_params import trace_choice
+from support.trace_networks import AROUND, WITH_CONTEXT, answer, network, pooled, shape, small, told
 
 laws = settings(max_examples=20, deadline=None)
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.trace_networks import AROUND, SMALL, answer, shape
 
 from bench.cohort import Cohort, Events, Series, bin_events
 from bench.components import Context
@@ -18,6 +17,7 @@ from bench_imputers.diffusion.grids import Grids
 from bench_imputers.diffusion.trace import Trace
 from bench_imputers.diffusion.trace_events import EventContext
 from bench_imputers.diffusion.trace_params import TraceParams
+from support.trace_networks import AROUND, SMALL, answer, shape
 
 TEMPORAL = SMALL | {"preset": "trace-temporal"}
 

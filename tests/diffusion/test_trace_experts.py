@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.trace_networks import AROUND, answer, count, network, pooled, shape, told
 from torch import nn
 
 from bench_imputers.diffusion.csdi import CsdiDenoiser
@@ -14,6 +13,7 @@ from bench_imputers.diffusion.layers import ExpertMixture
 from bench_imputers.diffusion.trace import Trace
 from bench_imputers.diffusion.trace_context import ExpertContext
 from bench_imputers.diffusion.trace_params import TraceParams
+from support.trace_networks import AROUND, answer, count, network, pooled, shape, told
 
 CLINICAL = {"notes": 768, "cxr": 1024, "ecg": 256}
 NULL = 128

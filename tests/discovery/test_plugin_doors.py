@@ -16,13 +16,13 @@ from unittest import mock
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.asking import SMALL
-from support.installing import install
-from support.project import SUPPORT
 
 from bench.cli.main import main
 from bench.discovery import guard
 from bench.registry import KINDS, Registry, Spec, discover
+from support.asking import SMALL
+from support.installing import install
+from support.project import SUPPORT
 
 PLUGIN = "from bench.hooks import hookimpl\nbench_contract = 1\n\n@hookimpl\ndef bench_register(registry):\n"
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from safetensors.numpy import load_file, save_file
-from support.sealing import DAMAGE, damaged
 
 from bench import arrays
 from bench.errors import StorageError
+from support.sealing import DAMAGE, damaged
 
 DTYPES = ["bool", "uint8", "int8", "int32", "int64", "float16", "float32", "float64"]
 ANY_ARRAY = st.sampled_from(DTYPES).flatmap(

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.project import SUPPORT, Project
 
 from bench.execute import tree
 from bench.execute.local import shorten
 from bench.execute.surroundings import torch_at_first
 from benchmarks.kills import WAYS, siege
+from support.project import SUPPORT, Project
 
 sys.path.insert(0, str(SUPPORT))
 from bench_toy.unruly import CHANGES, ERRORS, LEAVINGS

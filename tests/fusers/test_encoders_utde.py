@@ -7,13 +7,13 @@ from typing import get_args
 
 import pytest
 import torch
-from support.encoder_views import view
 
 from bench.torch_fuser import EventView, ModalityView
 from bench_fusers.encoders.steps import event_steps, grid_steps
 from bench_fusers.encoders.time import Time2Vec
 from bench_fusers.encoders.utde import UTDE, Branches, Irregular
 from bench_fusers.front_params import Mixup
+from support.encoder_views import view
 
 LEVELS = get_args(Mixup)
 BRANCHES = get_args(Branches)

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from support.fuser_cohorts import cohort, parts
-from support.telling import told_of_experts
 
 from bench.cohort import Task
 from bench.components import Context
@@ -16,6 +14,8 @@ from bench.errors import UsageError
 from bench.torch_fuser import Batch, Inputs, ModalityView
 from bench_fusers.flexmoe.fuser import FlexMoE, Network, Tokens, bank, target
 from bench_fusers.flexmoe.plugin import FlexMoEParams
+from support.fuser_cohorts import cohort, parts
+from support.telling import told_of_experts
 
 BINARY = Task("binary", "binary", ("auroc",))
 SIZES = {"vitals": (12, 3), "labs": (12, 2), "note": (1, 10)}

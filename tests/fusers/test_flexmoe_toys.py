@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from support.missing_toys import TASK, either, silent
 
 from bench.components import Context
 from bench.metrics.predictions import score
 from bench_fusers.flexmoe.fuser import FlexMoE, Network
 from bench_fusers.flexmoe.plugin import FlexMoEParams
 from bench_fusers.sparse_moe import Routing
+from support.missing_toys import TASK, either, silent
 
 CONTEXT = Context(seed=0)
 QUICK: dict[str, Any] = {

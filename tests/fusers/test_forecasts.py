@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.fuser_cohorts import BINARY, build, cohort, parts
 
 from bench.cohort import Cohort, Task
 from bench.components import Context, NotFitted
 from bench.errors import UsageError
 from bench.metrics.predictions import score
 from bench.stages.audits import at_chance
+from support.fuser_cohorts import BINARY, build, cohort, parts
 
 FORECAST = Task("forecast", "regression", ("mse", "mae"), outputs=3)
 SCALES = np.array([1.0, 50.0, -4.0], np.float32)

@@ -9,8 +9,6 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from support.encoder_views import view
-from support.fuser_cohorts import BINARY, REGISTRY, cohort, parts
 from torch import nn
 
 import bench.testing
@@ -24,6 +22,8 @@ from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench_fusers.encoders.last_state import LastState, Points
 from bench_fusers.encoders.utde import UTDE
 from bench_fusers.mag.late import MagLate
+from support.encoder_views import view
+from support.fuser_cohorts import BINARY, REGISTRY, cohort, parts
 
 CONTEXT = Context(seed=5)
 SIZES = {"text": (6, 4), "vitals": (12, 3)}

@@ -10,9 +10,6 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from support.encoder_views import view
-from support.fuser_cohorts import BINARY
-from support.telling import told_of_experts
 from torch.nn import functional
 
 from bench.errors import UsageError
@@ -20,6 +17,9 @@ from bench.torch_fuser import Batch, Inputs, ModalityView
 from bench.train_params import TorchFuserParams
 from bench_fusers.fusemoe.fuser import FuseMoE, Network
 from bench_fusers.fusemoe.plugin import FUSEMOE_PRESETS, FuseMoEParams, fusemoe_choice
+from support.encoder_views import view
+from support.fuser_cohorts import BINARY
+from support.telling import told_of_experts
 
 TINY: dict[str, Any] = {
     "width": 8, "heads": 2, "time_width": 8, "points": 5, "layers": 2, "experts": 4, "top_k": 2, "expert_width": 6

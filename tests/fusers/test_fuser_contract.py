@@ -14,20 +14,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from support.fuser_cohorts import (
-    BINARY,
-    MULTICLASS,
-    MULTILABEL,
-    NAMES,
-    REGISTRY,
-    REGRESSION,
-    TASKS,
-    build,
-    cohort,
-    parts,
-    unfilled,
-)
-from support.fuser_cohorts import filled_with as filled
 
 from bench import arrays
 from bench.cohort import Cohort, Series, Task
@@ -42,6 +28,20 @@ from bench_fusers.maestro.plugin import maestro_choice
 from bench_fusers.mists.plugin import mists_choice
 from bench_fusers.mult.plugin import mult_choice
 from bench_fusers.tfn.plugin import tfn_choice
+from support.fuser_cohorts import (
+    BINARY,
+    MULTICLASS,
+    MULTILABEL,
+    NAMES,
+    REGISTRY,
+    REGRESSION,
+    TASKS,
+    build,
+    cohort,
+    parts,
+    unfilled,
+)
+from support.fuser_cohorts import filled_with as filled
 
 CONTEXT = Context(seed=3)
 every_fuser = pytest.mark.parametrize("name", NAMES)

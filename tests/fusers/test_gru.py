@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from support.encoder_views import view
 
 from bench.cohort import Task
 from bench.torch_fuser import Batch, Inputs
 from bench_fusers.gru.fuser import Network
 from bench_fusers.gru.plugin import GRUParams
+from support.encoder_views import view
 
 TASK = Task("binary", "binary", ("auroc",))
 HIDDEN = 5

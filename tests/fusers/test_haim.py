@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION, cohort, parts
 
 from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser, Interrupted
@@ -23,6 +22,7 @@ from bench_fusers.haim import fuser as module
 from bench_fusers.haim import trees as haim_trees
 from bench_fusers.haim.fuser import HAIM, folds
 from bench_fusers.haim.plugin import GRIDS, HAIMParams, Point
+from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION, cohort, parts
 
 CONTEXT = Context(seed=3)
 INSTALLED = importlib.util.find_spec("xgboost") is not None

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import find_peaks
-from support.fuser_cohorts import cohort, filled_with
 
 from bench.cohort import Cohort, Events, Series
 from bench.testing.subject import emptied
 from bench.testing.toy import toy_cohort
 from bench_fusers.haim import features as haim_features
 from bench_fusers.haim.features import STATISTICS, aggregated, features, statistics
+from support.fuser_cohorts import cohort, filled_with
 
 NAN = np.nan
 

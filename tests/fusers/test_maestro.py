@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 import torch
-from support.telling import told_of_experts
 
 from bench.cohort import Task
 from bench.components import Context
@@ -19,6 +18,7 @@ from bench_fusers.maestro.fuser import Maestro, Mixture, Network, dropped
 from bench_fusers.maestro.plugin import MAESTRO_MODES, MaestroParams
 from bench_fusers.maestro.tokens import Tokens, ordered_symbols, standardised, symbolised, words
 from bench_fusers.sparse_moe import evenness, note_experts
+from support.telling import told_of_experts
 
 BINARY = Task("binary", "binary", ("auroc",))
 SIZES = {"vitals": (12, 3), "labs": (12, 2), "note": (1, 4)}

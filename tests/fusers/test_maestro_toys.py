@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from support.missing_toys import TASK, strong_and_hidden
-
 from bench.components import Context
 from bench.metrics.predictions import score
 from bench_fusers.maestro.fuser import Maestro
 from bench_fusers.maestro.plugin import MaestroParams
+from support.missing_toys import TASK, strong_and_hidden
 
 CONTEXT = Context(seed=0)
 

@@ -10,8 +10,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
-from support.fuser_cohorts import BINARY, cohort, parts
 from torch import nn
 from torch.nn import functional
 
@@ -24,6 +22,8 @@ from bench_fusers.mag.anchor import align, choose_anchor
 from bench_fusers.mag.fuser import Gate, Mag, bounded
 from bench_fusers.mag.late import MagLate
 from bench_fusers.mag.plugin import MagLateParams, MagParams
+from support.fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
+from support.fuser_cohorts import BINARY, cohort, parts
 
 THREE = {"text": (5, 4), "audio": (5, 3), "vision": (5, 2)}
 SMALL: dict[str, Any] = {"width": 8, "heads": 2, "layers": 1}

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from support.fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
 from torch import nn
 from torch.nn import functional
 
 from bench.torch_fuser import Batch
 from bench_fusers.mag.late import LateGate, MagLate
 from bench_fusers.mag.plugin import MagLateParams
+from support.fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
 
 THREE = {"text": (5, 4), "series": (5, 3), "images": (5, 2)}
 

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.encoder_views import view
-from support.fuser_cohorts import BINARY, build, cohort, parts
 from torch.nn import functional
 
 from bench.components import Context
@@ -17,6 +15,8 @@ from bench.errors import UsageError
 from bench.torch_fuser import Batch, EventView, Inputs, ModalityView
 from bench_fusers.mists.fuser import InterleavedLayer, MistsNetwork
 from bench_fusers.mists.plugin import MISTS_PRESETS, MistsParams
+from support.encoder_views import view
+from support.fuser_cohorts import BINARY, build, cohort, parts
 
 SMALL = {"width": 8, "heads": 2, "time_width": 8, "time_heads": 2, "points": 6, "layers": 2}
 

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 from msgspec.structs import fields
-from support.fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
-from support.fuser_cohorts import BINARY, cohort, filled_with, parts
 from torch import nn
 
 from bench.components import Context
@@ -24,6 +22,8 @@ from bench_fusers.last_step import encode_step, last_step
 from bench_fusers.mag.plugin import MagLateParams, MagParams
 from bench_fusers.mult.fuser import Mult
 from bench_fusers.mult.plugin import MULT_PRESETS, MultParams, mult_choice
+from support.fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
+from support.fuser_cohorts import BINARY, cohort, filled_with, parts
 
 MANUAL = (Path(__file__).resolve().parents[2] / "docs" / "fusers.md").read_text(encoding="utf-8")
 THREE = {"text": (5, 4), "audio": (5, 3), "vision": (5, 2)}

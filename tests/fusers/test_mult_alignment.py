@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.fuser_cohorts import BINARY
 from torch import nn
 
 from bench.cohort import Cohort, Events, Series, Task
@@ -26,6 +25,7 @@ from bench_fusers.encoders.time import sinusoid
 from bench_fusers.encoders.transformer import Encoder
 from bench_fusers.mult.fuser import Mult
 from bench_fusers.mult.plugin import MultParams
+from support.fuser_cohorts import BINARY
 
 CODES = 12
 BUDGET: dict[str, Any] = {"epochs": 12, "batch_size": 64, "learning_rate": 3e-3, "patience": 0}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION
 
 from bench.cohort import Task
 from bench.selection import mean_loss, moments, selection
+from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION
 
 
 def column(*values: float) -> np.ndarray:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fuser_cohorts import cohort
 
 from bench.cohort import Cohort, Events, Series
 from bench.testing.toy import toy_cohort
 from bench_fusers import summaries
 from bench_fusers.summaries import features
+from support.fuser_cohorts import cohort
 
 _ = np.nan
 

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from support.fuser_cohorts import BINARY, REGRESSION, build, cohort, parts
 from torch import nn
 
 from bench.cohort import Cohort, Task
@@ -22,6 +21,7 @@ from bench.testing.toy import toy_cohort
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
 from bench_fusers.tfn.fuser import TFN, Mean, TFNNetwork
 from bench_fusers.tfn.plugin import TFN_PRESETS, TFNParams, tfn_choice
+from support.fuser_cohorts import BINARY, REGRESSION, build, cohort, parts
 
 CONTEXT = Context(seed=1)
 MOSI = {"audio": (50, 5), "vision": (50, 20), "text": (50, 768)}

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, TASKS, build, cohort, parts
 from torch import nn
 
 from bench.cohort import Cohort, Task
@@ -20,6 +19,7 @@ from bench.errors import PluginError
 from bench.metrics.predictions import score
 from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench.train_params import TorchFuserParams
+from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, TASKS, build, cohort, parts
 
 MANUAL = Path(__file__).resolve().parents[2] / "docs" / "fusers.md"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from support.fuser_cohorts import REGRESSION, cohort, parts
 from torch import nn
 
 from bench.cohort import Task
 from bench.components import Context
 from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench.train_params import TorchFuserParams
+from support.fuser_cohorts import REGRESSION, cohort, parts
 
 CONTEXT = Context(seed=0)
 

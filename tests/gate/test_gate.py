@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import msgspec
 import numpy as np
 import pytest
-from support.fake_exports import IHM, LOS, make_export, steady
 
 from bench.errors import EXIT_CODES, UsageError
 from bench.gate import EXIT_CODE, GRAVITY, GateReport, Judgement, gate
@@ -18,6 +17,7 @@ from bench.gate.baselines import pin
 from bench.gate.report import to_junit, to_markdown
 from bench.leaderboard import load_export
 from bench.results.records import Audit, Export, Status, TaskSummary
+from support.fake_exports import IHM, LOS, make_export, steady
 
 SCORES = {42: 0.80, 52: 0.81, 72: 0.82}
 """Standard deviation 0.01."""

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fake_exports import IHM, LOS, make_export
 
 from bench.gate import GateReport, Judgement, gate
 from bench.gate.quantities import Quantity
 from bench.leaderboard.aggregate import higher_is_better
 from bench.metrics.predictions import METRICS
 from bench.results.records import Audit, Calibration, Export, Record, TaskSummary
+from support.fake_exports import IHM, LOS, make_export
 
 SEEDS = (1, 2, 3, 4, 5)
 QUANTITIES = [

@@ -7,10 +7,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from support.editing import Editing, editing
-from support.fake_exports import make_export
 
 from bench.cli.plot import _of as title_of
+from support.editing import Editing, editing
+from support.fake_exports import make_export
 
 
 @pytest.mark.parametrize("width", [0.0, 0.5], ids=["deterministic", "seeded"])

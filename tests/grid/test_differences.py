@@ -15,9 +15,6 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.asking import Asker
-from support.fake_exports import make_export
-from support.project import Project
 
 from bench.cli.plot import _of
 from bench.config.request import request
@@ -32,6 +29,9 @@ from bench.results.collect import stem
 from bench.results.records import Override
 from bench.results.redact import redact
 from bench.tuning.file import read
+from support.asking import Asker
+from support.fake_exports import make_export
+from support.project import Project
 
 WORDS = {
     "title": "title=Another",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from support.asking import Asker, made_registry
 
 from bench.grid.ingredients import differing, ingredients
 from bench.grid.plan import plan
+from support.asking import Asker, made_registry
 
 CHANGES = {
     "": "",

@@ -9,13 +9,13 @@ from collections import Counter
 
 import msgspec
 import pytest
-from support.asking import SMALL, SUPPORT, Asker, made_registry
 
 from bench.cohort import Task
 from bench.config.suite import AXES
 from bench.errors import UsageError
 from bench.grid import identity
 from bench.results.records import Coordinates
+from support.asking import SMALL, SUPPORT, Asker, made_registry
 
 
 @pytest.fixture

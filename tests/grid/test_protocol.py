@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.toy_stages import prepared
 
 from bench.cohort import Cohort
 from bench.errors import UsageError
 from bench.stages.scale import Scaler
 from bench.stages.view import View, view
 from bench.testing.toy import toy_cohort
+from support.toy_stages import prepared
 
 SUITE = """
 name = "protocol"

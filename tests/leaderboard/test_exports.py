@@ -10,8 +10,6 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.fake_exports import PUBLISHED, RELEASE, make_export, simulated_export
-from support.sealing import DAMAGE, damaged
 
 from bench.errors import StorageError
 from bench.gate.baselines import find
@@ -19,6 +17,8 @@ from bench.leaderboard import load_export, render, save_export
 from bench.results.export_file import encode_export
 from bench.results.records import Audit
 from bench.results.redact import redact, redact_command, redact_text
+from support.fake_exports import PUBLISHED, RELEASE, make_export, simulated_export
+from support.sealing import DAMAGE, damaged
 
 
 def test_an_export_comes_back_as_it_was_saved(tmp_path: Path) -> None:

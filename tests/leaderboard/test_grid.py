@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student
-from support.fake_exports import IHM, SEEDS, key_of, make_export, make_record, simulated_export
 from tabulate import tabulate
 
 from bench.leaderboard import aggregate_export, render
@@ -26,6 +25,7 @@ from bench.leaderboard.sections.pareto import front
 from bench.leaderboard.sections.patterns import ENOUGH
 from bench.results.records import Bin, Calibration, Comparison, Coordinates, Export, Method, Pattern, Record, Statistics
 from bench.statistics.paired import Predictions, compute
+from support.fake_exports import IHM, SEEDS, key_of, make_export, make_record, simulated_export
 
 EFFECT = {"mean": -0.02, "locf": 0.0, "csdi": 0.02}
 WORTH = {"linear": -0.03, "gru": 0.03}

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
-from support.fake_exports import make_export, simulated_export
 
 from bench.leaderboard import render
 from bench.leaderboard.sections.agreement import spearman
@@ -19,6 +18,7 @@ from bench.leaderboard.sections.imputation import rate_of
 from bench.metrics.imputation_errors import Errors
 from bench.results.records import Comparison, Export, Method, Statistics
 from bench.statistics.imputation import compare
+from support.fake_exports import make_export, simulated_export
 
 MCAR = "mcar(rate=0.1)"
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from support.fake_exports import PUBLISHED, RELEASE, make_export
 
 from bench.leaderboard import load_export, render
 from bench.leaderboard.render.html import inline
 from bench.leaderboard.render.svg import Axis, Line, Point, chart, shares
 from bench.results.records import Bin, Calibration, Export, Pattern
+from support.fake_exports import PUBLISHED, RELEASE, make_export
 
 FUSERS = {"linear": 0.75, "gru": 0.8, "mixture of experts": 0.85}
 VOID = {"meta", "br"}

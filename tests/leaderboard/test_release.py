@@ -11,14 +11,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fake_exports import make_export
-from support.project import Project
 
 from bench.cli.plot import _of
 from bench.data.release import GENERATED, release_of
 from bench.leaderboard import render
 from bench.registry import BY_COUNTS, Spec, discover
 from bench.results.records import Export, Published
+from support.fake_exports import make_export
+from support.project import Project
 
 RELEASE_NAMES = st.sampled_from(["", "R 1", "R demo 1", "unknown release of r"])
 COUNTED = st.sampled_from(["R 1", "R demo 1"]).map(lambda name: name + BY_COUNTS)

@@ -10,8 +10,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.asking import Asker
-from support.fake_exports import make_export, make_record
 
 from bench.config.request import TRAINING_NOTE
 from bench.grid.variants import variants
@@ -20,6 +18,8 @@ from bench.leaderboard.sections.statements import counted
 from bench.results.records import Coordinates, Export
 from bench.run.write import training_of
 from bench.train_params import TorchFuserParams
+from support.asking import Asker
+from support.fake_exports import make_export, make_record
 
 STEPS = "300 optimiser steps, batches of 128"
 ENTRIES = {

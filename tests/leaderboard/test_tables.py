@@ -12,6 +12,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
+from bench.leaderboard import render, write
+from bench.results.collect import stem
+from bench.results.records import Audit, Comparison, Export, Method, Published, Record, Status
 from support.fake_exports import (
     CELL_AUDITS,
     IHM,
@@ -24,10 +28,6 @@ from support.fake_exports import (
     make_record,
     simulated_export,
 )
-
-from bench.leaderboard import render, write
-from bench.results.collect import stem
-from bench.results.records import Audit, Comparison, Export, Method, Published, Record, Status
 
 
 def markdown(export: Export, wall_costs: bool = True) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fake_exports import CELL_AUDITS, IHM, make_record
 
 from bench.gate import gate
 from bench.leaderboard import aggregate_export, render
@@ -41,6 +40,7 @@ from bench.results.records import (
 )
 from bench.statistics.paired import Predictions, compute
 from bench.tuning.search import concluded, seen
+from support.fake_exports import CELL_AUDITS, IHM, make_record
 
 IMPUTERS, FUSERS, SETS = ("locf", "csdi", "mean"), ("gru", "linear"), ("vitals", "vitals+notes")
 SCENARIOS, SEEDS = ("mcar(rate=0.1)", "mcar(rate=0.5)"), (1, 2)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fake_exports import make_export
 
 from bench.cohort import Task
 from bench.leaderboard import render
@@ -21,6 +20,7 @@ from bench.results.export_file import encode_export
 from bench.results.records import Calibration, Export, Method, Pattern, Record, TaskSummary
 from bench.selection import selection
 from bench.statistics.paired import Predictions, compute
+from support.fake_exports import make_export
 
 pytestmark = pytest.mark.filterwarnings("error")  # no warning of a library leaks, wherever a score is not defined
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fake_exports import SEEDS, make_export
 
 from bench.cohort import Task
 from bench.leaderboard import render
@@ -18,6 +17,7 @@ from bench.metrics.predictions import METRICS, score
 from bench.metrics.weighted import evaluator
 from bench.results.records import TaskSummary
 from bench.stages.audits import at_chance
+from support.fake_exports import SEEDS, make_export
 
 CONVENTIONS = ("neg_pos", "neg_nonneg", "nonpos_pos")
 

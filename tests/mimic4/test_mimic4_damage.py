@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.mimic4_tables import ITEMS, at, edit, everyone_trains, one_stay, prepare, told, values_of, ward
 
 from bench.components import Context, Interrupted
 from bench.errors import DataError
 from bench_datasets.mimic4.dataset import Mimic4
 from bench_datasets.mimic4.params import Mimic4Params
+from support.mimic4_tables import ITEMS, at, edit, everyone_trains, one_stay, prepare, told, values_of, ward
 
 
 def refused(root: Path, *words: str, **params: object) -> None:

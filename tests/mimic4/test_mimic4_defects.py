@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.mimic4_tables import Tables, prepare, ward
 
 from bench.cohort import Cohort
 from bench.components import Context
@@ -23,6 +22,7 @@ from bench.stages.cohort import path_of, save
 from bench.stages.fuse import fuse
 from bench.stages.impute import impute
 from bench.stages.view import View, view
+from support.mimic4_tables import Tables, prepare, ward
 
 SUITE = """
 name = "defects"

@@ -13,9 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.cohort_digest import cohort_digest
-from support.mimic4_tables import one_stay, prepare
-from support.saved_anew import save_anew
 
 from bench.cohort import Cohort
 from bench.errors import DataError
@@ -24,6 +21,9 @@ from bench_datasets.mimic4.fetch import FILES, fetch
 from bench_datasets.mimic4.files import DEMO, TABLES, files
 from bench_datasets.mimic4.params import Mimic4Params
 from bench_datasets.mimic4.verify import verify
+from support.cohort_digest import cohort_digest
+from support.mimic4_tables import one_stay, prepare
+from support.saved_anew import save_anew
 
 
 @pytest.fixture(scope="module")

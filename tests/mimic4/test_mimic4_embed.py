@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from bench.errors import DataError, PluginError, UsageError
+from bench_datasets.mimic4.embed import embedder as mimic4_embed
+from bench_datasets.mimic4.embeddings import made_by
 from support.asking import SUPPORT
 from support.mimic4_tables import START, edit, prepare
 from support.raw_signals import (
@@ -25,10 +29,6 @@ from support.raw_signals import (
     xray_path,
     xrays,
 )
-
-from bench.errors import DataError, PluginError, UsageError
-from bench_datasets.mimic4.embed import embedder as mimic4_embed
-from bench_datasets.mimic4.embeddings import made_by
 
 pytest.importorskip("PIL", reason="pip install 'gapbench[signals]'")
 pytest.importorskip("wfdb", reason="pip install 'gapbench[signals]'")

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from msgspec.structs import fields
+
+from bench.cli.main import main
+from bench_datasets.mimic4.params import CxrEmbedParams, EcgEmbedParams
 from support.asking import SUPPORT
 from support.mimic4_tables import ward
 from support.project import Project, interrupt
 from support.raw_signals import ecgs, rows_of, script, stays, xrays
-
-from bench.cli.main import main
-from bench_datasets.mimic4.params import CxrEmbedParams, EcgEmbedParams
 
 pytest.importorskip("PIL", reason="pip install 'gapbench[signals]'")
 pytest.importorskip("wfdb", reason="pip install 'gapbench[signals]'")

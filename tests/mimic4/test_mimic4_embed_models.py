@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.asking import SUPPORT
-from support.raw_signals import cxr, refused, values, xrays
 
 from bench.errors import DataError, PluginError, UsageError
+from support.asking import SUPPORT
+from support.raw_signals import cxr, refused, values, xrays
 
 pytest.importorskip("PIL", reason="pip install 'gapbench[signals]'")
 

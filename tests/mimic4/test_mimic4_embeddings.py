@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.mimic4_tables import START, one_stay, prepare, told
 
 from bench.errors import DataError
+from support.mimic4_tables import START, one_stay, prepare, told
 
 
 def write(path: Path, rows: Sequence[tuple[int, float, object]], by: str = "stay_id", **other: object) -> None:

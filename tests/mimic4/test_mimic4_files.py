@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.mimic4_tables import edit, one_stay, prepare, ward
 
 from bench.errors import DataError, UsageError
 from bench.metrics.predictions import METRICS
@@ -18,6 +17,7 @@ from bench_datasets.mimic4 import table as mimic4_table
 from bench_datasets.mimic4.files import files
 from bench_datasets.mimic4.params import Mimic4Params
 from bench_datasets.mimic4.verify import RELEASES, guess, verify
+from support.mimic4_tables import edit, one_stay, prepare, ward
 
 MANUAL = Path(__file__).resolve().parents[2] / "docs" / "mimic4.md"
 

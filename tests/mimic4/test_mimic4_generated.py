@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.mimic4_tables import edit, prepare
 
 from bench.data.location import locate
 from bench.data.manifest import manifest
@@ -18,6 +17,7 @@ from bench.registry import Registry, Spec
 from bench_datasets import plugin
 from bench_datasets.mimic4.files import files
 from bench_datasets.mimic4.params import Mimic4Params
+from support.mimic4_tables import edit, prepare
 
 
 @pytest.fixture(scope="module")

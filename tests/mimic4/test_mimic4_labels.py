@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.mimic4_tables import one_stay, prepare, ward
 
 from bench_datasets.mimic4.codes import groups, read_definitions, read_equivalents
 from bench_datasets.mimic4.table import PHENOTYPES
+from support.mimic4_tables import one_stay, prepare, ward
 
 
 def label(cohort: object, task: str, record: int = 0) -> float:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.mimic4_tables import everyone_trains, one_stay, prepare, told, ward
 
 from bench.cohort import Cohort
 from bench.data.splits import split
 from bench.errors import DataError, PluginError
 from bench_datasets.mimic4.notes import tfidf
+from support.mimic4_tables import everyone_trains, one_stay, prepare, told, ward
 
 
 def note_times(cohort: Cohort, record: int = 0) -> list[float]:

@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.cohort_digest import cohort_digest
-from support.mimic4_tables import Tables, edit, prepare, read_text, ward
-from support.saved_anew import SAVED, as_parquet, rows_of, save_anew, saved
 
 from bench.errors import DataError
 from bench_datasets.mimic4.table import COLUMNS, VARIABLES
+from support.cohort_digest import cohort_digest
+from support.mimic4_tables import Tables, edit, prepare, read_text, ward
+from support.saved_anew import SAVED, as_parquet, rows_of, save_anew, saved
 
 ALL = list(COLUMNS)
 NAMES = [name for name in COLUMNS if name != "note/radiology"]

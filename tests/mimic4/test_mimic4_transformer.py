@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.mimic4_tables import one_stay, prepare
 
 from bench.components import Context, Interrupted
 from bench.errors import DataError, PluginError
 from bench_datasets.mimic4.files import files
 from bench_datasets.mimic4.params import Mimic4Params
 from bench_datasets.mimic4.transformer import transformer
+from support.mimic4_tables import one_stay, prepare
 
 WORDS = ("chest", "lungs", "clear", "edema", "effusion", "##s", "line", ".")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.mimic4_tables import ITEMS, LAYOUTS, START, Tables, one_stay, prepare, values_of, vitals, ward
 
 from bench.cohort import Cohort
 from bench.data.splits import split
+from support.mimic4_tables import ITEMS, LAYOUTS, START, Tables, one_stay, prepare, values_of, vitals, ward
 
 
 @pytest.mark.parametrize("hours", [-0.5, 48, 60])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.mimic4_tables import Tables, at, prepare, told, ward
 
 from bench.errors import DataError
+from support.mimic4_tables import Tables, at, prepare, told, ward
 
 Damage = Callable[[Tables], None]
 

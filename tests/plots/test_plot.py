@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from support.project import Project
 
 from bench.cli.main import cli
 from bench.errors import StorageError, UsageError
@@ -26,6 +25,7 @@ from bench.results.ledger import Ledger
 from bench.results.records import Export
 from bench.run.last_run import choose, imputations, last_run
 from bench.testing.toy import toy_cohort
+from support.project import Project
 
 pytest.importorskip("matplotlib")
 

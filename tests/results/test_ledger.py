@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.sealing import DAMAGE, damaged
 
 from bench.errors import StorageError
 from bench.results import ledger as ledgers
 from bench.results.ledger import Ledger, pack, unpack
 from bench.results.records import SCHEMA, Audit, Coordinates, Export, Record, Statistics
 from bench.statistics.paired import Predictions
+from support.sealing import DAMAGE, damaged
 
 KEY = "ab" + "0" * 62
 

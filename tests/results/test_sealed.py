@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.sealing import DAMAGE, damaged
 
 from bench.results.sealed import seal, unseal
+from support.sealing import DAMAGE, damaged
 
 
 @given(st.binary(max_size=60))

@@ -7,10 +7,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from bench_toy import strange
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support import inline
 
 from bench import gate
 from bench.errors import BenchError, DataError, PluginError, StorageError
@@ -22,6 +20,8 @@ from bench.results.export_file import encode_export
 from bench.results.records import LARGEST, Coordinates, Note, Record, encode_record
 from bench.results.redact import redact
 from bench.run.export import planned_export
+from bench_toy import strange
+from support import inline
 
 WORDS = ("dataset=strange", "scenario=strange", "imputer=strange", "fuser=strange")
 REGISTRY = inline.registry()

@@ -12,9 +12,9 @@ import sys
 from collections import Counter
 
 import pytest
-from support.project import Project, interrupt
 
 from bench.data.places import keyed
+from support.project import Project, interrupt
 
 ONE = ("imputer=mean", "seed=1")
 

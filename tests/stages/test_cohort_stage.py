@@ -7,8 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bench_toy.plugin import ToyParams
-from support.asking import SUPPORT  # noqa: F401  makes bench_toy importable
 
 from bench.components import Context
 from bench.data.manifest import manifest
@@ -16,6 +14,8 @@ from bench.errors import DataError, PluginError, StorageError
 from bench.registry import Spec
 from bench.stages.cohort import load, path_of, prepare, save, validate
 from bench.testing.toy import TOY_TASK, toy_cohort, toy_targets
+from bench_toy.plugin import ToyParams
+from support.asking import SUPPORT  # noqa: F401  makes bench_toy importable
 
 SPEC = Spec(
     "dataset", "toy", "bench_toy.parts:Toy", tasks={"toy": TOY_TASK}, modalities=("vitals", "labs"), plugin="tests"

@@ -11,9 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench_toy.memories import Copies, Recalls, Remembers
-from bench_toy.plugin import PLACES, CopyParams, MemoryParams
-from support.project import Project, project_in
 
 from bench.cohort import Cohort
 from bench.components import Context, Fuser, Interrupted
@@ -25,6 +22,9 @@ from bench.stages.imputer_audits import audit_imputer
 from bench.stages.twin import Twin
 from bench.testing.subject import completed
 from bench.testing.toy import TOY_TASK, toy_cohort
+from bench_toy.memories import Copies, Recalls, Remembers
+from bench_toy.plugin import PLACES, CopyParams, MemoryParams
+from support.project import Project, project_in
 
 COHORT = toy_cohort(n=60, length=4).without_targets()
 FILLED = completed(COHORT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from support.project import Project, project_in
 
 BROKEN = {"batchmean": "imputer-independent", "unnested": "draws-nested", "moves": "observed-untouched"}

@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from support.weight_files import STATE, made
 
 from bench import arrays
 from bench.errors import DataError, PluginError, UsageError
@@ -22,6 +21,7 @@ from bench.stages import weights
 from bench.stages.scale import Scaler
 from bench.stages.weights import TOLERANCE, WeightsRecord, check_cohort, check_plan, read
 from bench.testing.toy import toy_cohort
+from support.weight_files import STATE, made
 
 
 @pytest.fixture

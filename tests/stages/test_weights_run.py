@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.project import SUPPORT, Project
 
 from bench.stages.weights import read
+from support.project import SUPPORT, Project
 
 
 def test_weights_go_from_one_run_into_another_which_trains_nothing(project: Project) -> None:

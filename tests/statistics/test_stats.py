@@ -10,7 +10,6 @@ import pytest
 import sklearn.metrics as sk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fake_exports import IHM, LOS, SEEDS, simulated
 
 from bench.metrics.predictions import METRICS
 from bench.metrics.weighted import WEIGHTED, evaluator
@@ -26,6 +25,7 @@ from bench.statistics.paired import (
     too_few,
     too_many,
 )
+from support.fake_exports import IHM, LOS, SEEDS, simulated
 
 TABLE = ("ihm", "all", "natural")
 

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
-from support.asking import SMALL
-
 from bench.cli.main import main
 from bench.errors import EXIT_CODES
+from support.asking import SMALL
 
 SUITE = SMALL.replace('"made"', '"physionet2012"').replace("plain", "locf").replace("flat", "gru")
 """A suite of components that are installed, on data that need no credentials."""

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.mimic4_tables import START, one_stay, write_csv
 
 from bench.components import Context
 from bench.errors import BenchError
 from bench_datasets.mimic4.embed import embedder as mimic4_embed
 from bench_datasets.mimic4.params import CxrEmbedParams, EcgEmbedParams, Mimic4Params
+from support.mimic4_tables import START, one_stay, write_csv
 
 AVERAGE = "tiny_models:average"
 LEADS = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from support.fuser_cohorts import BINARY, cohort, parts
 
 from bench.components import Context
 from bench.torch_fuser import TorchFuser
 from bench_fusers.sparse_moe import EXPERTS
+from support.fuser_cohorts import BINARY, cohort, parts
 
 
 def told_of_experts(fuser: TorchFuser[Any], silent: TorchFuser[Any]) -> tuple[str, list[float]]:

@@ -18,7 +18,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from support.fake_exports import PUBLISHED, make_export, simulated_export
 
 from bench.cli import main as cli
 from bench.gate import gate
@@ -30,6 +29,7 @@ from bench.registry import Broken, Registry
 from bench.results.records import STATUSES, Audit, Bin, Calibration, Export, Pattern
 from bench.results.redact import is_public
 from bench.text import clean
+from support.fake_exports import PUBLISHED, make_export, simulated_export
 
 HOSTILE = (
     "<script>alert(1)</script>", "</td></table><img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "<javascript:x>",

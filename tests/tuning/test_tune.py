@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.asking import SMALL, Asker, made_registry
 
 from bench.cohort import Task
 from bench.errors import PluginError, UsageError
@@ -17,6 +16,7 @@ from bench.grid.plan import plan
 from bench.tuning.file import Trial
 from bench.tuning.proposer import Proposer, version
 from bench.tuning.search import Ran, asked, best_of, check_same, concluded, protocol_of, seen, tune
+from support.asking import SMALL, Asker, made_registry
 
 pytest.importorskip("optuna")
 

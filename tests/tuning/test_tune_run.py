@@ -9,6 +9,7 @@ import sys
 import tomllib
 
 import pytest
+
 from support.project import interrupt
 
 pytest.importorskip("optuna")

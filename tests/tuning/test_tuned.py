@@ -8,8 +8,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.asking import Asker, made_registry
-from support.tuned_files import DEFAULT, protocol, tuned_file, tuned_fuser
 
 from bench.config.request import request
 from bench.errors import UsageError
@@ -21,6 +19,8 @@ from bench.run.prepare import prepare
 from bench.run.schedule import jobs_of
 from bench.train_params import TorchFuserParams
 from bench.tuning.file import Trial, Tuned, TunedFuser, check_manifest, read, source_of, stated, write
+from support.asking import Asker, made_registry
+from support.tuned_files import DEFAULT, protocol, tuned_file, tuned_fuser
 
 
 @pytest.fixture
