@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bench import seeds
 
@@ -228,6 +228,3 @@ class Fuser(Component[P]):
     def parameters(self) -> int:
         """How many numbers were learnt; 0 when the notion does not apply."""
         return 0
-
-
-AnyComponent = Component[Any]

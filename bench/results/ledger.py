@@ -27,7 +27,7 @@ import msgspec
 
 from bench.errors import StorageError
 from bench.files import is_file_of, read_bytes, storage, sweep, write_bytes
-from bench.results.records import SCHEMA, Coordinates, Export, Record, Statistics, check_names, encode_record
+from bench.results.records import SCHEMA, Export, Record, Statistics, check_names, encode_record
 from bench.results.sealed import seal, unseal
 from bench.text.json_file import decoded
 from bench.text.names import check
@@ -245,8 +245,3 @@ def unpack(content: bytes) -> Predictions:
 
     with npz(io.BytesIO(content), len(content)) as arrays:
         return Predictions(**{name: arrays[name] for name in ("ids", "groups", "truth", "outputs")})
-
-
-def by_coordinates(records: Iterable[Record]) -> dict[Coordinates, Record]:
-    """Records by where they stand in the grid."""
-    return {record.coordinates: record for record in records}

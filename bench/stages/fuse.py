@@ -14,7 +14,6 @@ from bench.config.suite import Split
 from bench.data.splits import CROSSING, PARTS, crossing
 from bench.errors import PluginError
 from bench.execute.job import Job, Setup
-from bench.grid.plan import Cell
 from bench.metrics.calibration import calibration
 from bench.metrics.patterns import by_pattern
 from bench.metrics.predictions import defined_scores, score, thresholds
@@ -189,10 +188,3 @@ def _synchronise(device: str) -> None:
         import torch
 
         torch.cuda.synchronize()
-
-
-def describe(cell: Cell) -> str:
-    """A cell in a few words, for a person who watches."""
-    c = cell.coordinates
-    extra = f" [{c.audit}]" if c.audit else ""
-    return f"{c.task} {c.scenario} {c.imputer} x {c.fuser} seed {c.seed}{extra}"
