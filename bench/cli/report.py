@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,11 +93,12 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
 def last_run_now(suite: str, out: Path, cache: str = "") -> Export:
     """The plan of the last run of a suite (a name or a file), with what was edited since; a warning on stderr names it."""
     from bench.config.suite import name_of
-    from bench.grid.edited import since
     from bench.results.collect import last_plan
     from bench.results.ledger import Ledger
+    from bench.run.edited import since, words_of
 
     planned = since(last_plan(Ledger(out), name_of(suite), suite), suite, str(out), components(), cache, say)
     if planned.edits:
-        say(f"warning: edited since the last run: {', '.join(planned.edits)}; run again with: {planned.command}")
+        again = shlex.join(["bench", "run", *words_of(planned, suite, str(out), cache)])
+        say(f"warning: edited since the last run: {', '.join(planned.edits)}; run again with: {again}")
     return planned

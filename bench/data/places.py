@@ -19,7 +19,8 @@ def cache_folder(named: str = "") -> Path:
 LAYOUT = 2
 """Raised by hand when keys are made otherwise: what lies under earlier keys is never read again, and can be told and freed."""
 
-_EARLIER = re.compile(r"keys-\d+|cohorts|masks|imputations")
+_KINDS = ("cohorts", "masks", "imputations")
+_OURS = re.compile(r"[0-9a-f]{64}(\.safetensors)?|\.tmp-.*")
 
 
 def keyed(cache: Path, kind: str) -> Path:
@@ -28,13 +29,27 @@ def keyed(cache: Path, kind: str) -> Path:
 
 
 def earlier(cache: Path) -> list[Path]:
-    """The folders of stages made under keys of before, which nothing reads."""
+    """The folders of stages made under keys of before, which nothing reads: those that hold what stages make and nothing else."""
     if not cache.is_dir():
         return []
-    now = keyed(cache, "").name
-    return sorted(
-        each for each in cache.iterdir() if each.is_dir() and each.name != now and _EARLIER.fullmatch(each.name)
-    )
+    layouts = [path for path in sorted(cache.glob("keys-*")) if path.is_dir() and _before(path.name)]
+    old = [path for path in layouts if {each.name for each in path.iterdir()} <= {*_KINDS}]
+    inside = {path: [path / kind for kind in _KINDS] for path in old} | {
+        cache / kind: [cache / kind] for kind in _KINDS
+    }
+    return [path for path, folders in inside.items() if path.is_dir() and all(map(_is_ours, folders))]
+
+
+def _before(name: str) -> bool:
+    number = name.removeprefix("keys-")
+    return number.isdecimal() and int(number) < LAYOUT
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder, where there is one, holds only files and folders that are called by keys."""
+    if not folder.exists():
+        return True
+    return not folder.is_symlink() and all(_OURS.fullmatch(each.name) for each in folder.iterdir())
 
 
 def size(folder: Path) -> int:

@@ -292,7 +292,7 @@ class Export(msgspec.Struct, kw_only=True):
     `notes` are further sentences that every table says. `ingredients` are what the keys of the plan were made of
     (`bench.grid.ingredients`), `deterministic` the labels of components declared so (None: made by a version that did not say).
     `edited` holds the keys of planned cells whose key is another with the code, the suite and the data as they were when this was
-    made, so that their records are of before an edit; `edits` says what was edited (`bench.grid.edited`).
+    made, so that their records are of before an edit; `edits` says what was edited (`bench.run.edited`).
     """
 
     schema: int = SCHEMA

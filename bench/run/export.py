@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
+from bench.config.asked import Request
 from bench.data.release import public
 from bench.grid.ingredients import deterministic, ingredients
+from bench.registry import Spec
 from bench.results.records import Export, Statistics, TaskSummary
 from bench.run.prepare import Prepared
+
+
+def described(request: Request, dataset: Spec) -> dict[str, Any]:
+    """Fields of an export that tell what was asked for, whatever came of it."""
+    return {
+        "title": request.suite.title,
+        "data": public(msgspec.to_builtins(dataset.parameters(request.suite.data))),
+        "command": request.command(exact=False),
+        "profile": request.settings.profile,
+        "overrides": list(request.overrides),
+        "split": request.suite.split.by,
+        "scaling": request.suite.scaling.over,
+        "hiding": request.suite.hiding.said(),
+        "fill_absent": request.suite.fill_absent,
+        "notes": request.notes,
+        "statistics": Statistics(**msgspec.structs.asdict(request.suite.stats)),
+        "published": list(request.suite.published),
+    }
 
 
 def planned_export(prepared: Prepared) -> Export:
@@ -16,30 +38,19 @@ def planned_export(prepared: Prepared) -> Export:
     dataset = prepared.registry.get("dataset", request.suite.dataset)
     weights = {cell.imputer.name: cell.imputer.weights for cell in plan.cells if cell.imputer.weights}
     return Export(
+        **described(request, dataset),
         suite=request.suite.name,
-        title=request.suite.title,
         dataset=dataset.name,
         synthetic=prepared.synthetic,
         release=prepared.release,
-        data=public(msgspec.to_builtins(dataset.parameters(request.suite.data))),
-        command=request.command(exact=False),
         tasks=[
             TaskSummary(t.name, t.kind, t.metrics, t.summary)
             for t in (dataset.tasks[name] for name in request.suite.grid.task)
         ],
-        profile=request.settings.profile,
-        overrides=list(request.overrides),
-        split=request.suite.split.by,
-        scaling=request.suite.scaling.over,
-        hiding=request.suite.hiding.said(),
-        fill_absent=request.suite.fill_absent,
-        notes=request.notes,
         planned=[(cell.coordinates, cell.key) for cell in plan.cells],
         records=[],
-        statistics=Statistics(**msgspec.structs.asdict(request.suite.stats)),
         control_imputers=list(dict.fromkeys(cell.imputer.label for cell in plan.cells if cell.imputer.control)),
         control_fusers=list(dict.fromkeys(cell.fuser.label for cell in plan.cells if cell.fuser.control)),
-        published=list(request.suite.published),
         modality_sets={cell.coordinates.modalities: list(cell.modalities) for cell in plan.cells},
         ingredients=ingredients(request, prepared.registry, plan.manifest, plan.device, prepared.synthetic, weights),
         deterministic=deterministic(plan, prepared.registry),

@@ -13,13 +13,13 @@ from bench.config.suite import name_of
 from bench.config.words import ORIGIN
 from bench.errors import StorageError, UsageError, nearest
 from bench.execute.job import Setup
-from bench.grid.edited import words_of
 from bench.grid.matching_rows import matching
 from bench.grid.plan import Cell
 from bench.registry import Registry
 from bench.results.collect import last_plan
 from bench.results.ledger import Ledger
 from bench.results.records import Export
+from bench.run.edited import words_of
 from bench.run.prepare import Prepared, prepare
 from bench.run.schedule import setup_of
 from bench.stages.cohort import path_of

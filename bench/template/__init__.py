@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.resources
+import importlib.util
 import keyword
 import re
 import sys
@@ -78,11 +79,11 @@ def _module(name: str) -> str:
         raise UsageError(f'plugin name "{name}" (from the command line) is not accepted; accepted: {accepted}')
     module = name.replace("-", "_")
     taken = {"bench", "bench_datasets", "bench_imputers", "bench_fusers", "bench_suites", "gapbench", "tests"}
-    if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in taken:
-        raise UsageError(
-            f'plugin name "{name}" (from the command line) is not accepted: a package "{module}" exists already; '
-            f"accepted: {accepted}"
-        )
+    why = f'"{module}" is a word of Python' if keyword.iskeyword(module) else ""
+    if module in sys.stdlib_module_names or module in taken or importlib.util.find_spec(module):
+        why = f'a package "{module}" exists already'
+    if why:
+        raise UsageError(f'plugin name "{name}" (from the command line) is not accepted: {why}; accepted: {accepted}')
     return module
 
 

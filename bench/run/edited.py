@@ -19,6 +19,7 @@ from bench.grid.plan import plan
 from bench.registry import Registry
 from bench.results.ledger import Ledger
 from bench.results.records import Coordinates, Export
+from bench.run.export import described
 from bench.stages.weights import wanted
 
 
@@ -35,15 +36,18 @@ def since(
 ) -> Export:
     """A run's plan as the code is now. `edited` names the keys of cells whose result is of before, `edits` says what changed.
 
-    A cell that was run again since, under any words, has its new key and is not edited. Where the run cannot be planned any
-    more (a method that is gone, a word that is refused), all of its cells are edited.
+    A cell that was run again since, under any words, has its new key and is not edited. Where none is edited, what is said of
+    the suite is what the one that is named now says, be it another file of the same name; else it is what the run was asked
+    for, whose results some still are. Where the run cannot be planned any more (a method that is gone, a word that is
+    refused), all of its cells are edited.
     """
     try:
         asked = request(words_of(planned, suite, out, cache), registry)
         given = {name: f.digest for name, f in wanted(asked.suite.weights.files, asked.settings.cache_folder()).items()}
         now = _now(asked, planned, registry, given, say)
+        about = described(asked, registry.get("dataset", asked.suite.dataset))
         if now == planned.ingredients:
-            return planned
+            return msgspec.structs.replace(planned, **about)
         keys = {cell.coordinates: cell.key for cell in plan(asked, registry, now[DATA], now[DEVICE], given).cells}
     except BenchError as error:
         every = [key for _, key in planned.planned]
@@ -52,11 +56,13 @@ def since(
     more = len(keys.keys() - {at for at, _ in planned.planned})
     anew = Ledger(Path(out).expanduser()).load(key for key in changed.values() if key)
     edits = differing(planned.ingredients, now) if planned.ingredients else _by_label(planned, set(changed))
+    edited = [key for at, key in planned.planned if at in changed and changed[at] not in anew]
     return msgspec.structs.replace(
         planned,
         planned=[(at, changed[at] if changed.get(at) in anew else key) for at, key in planned.planned],
-        edited=[key for at, key in planned.planned if at in changed and changed[at] not in anew],
-        edits=[*(edits if changed else []), *([f"the suite has {more} more cells"] if more else [])],
+        edited=edited,
+        edits=[*(edits if edited else []), *([f"the suite has {more} more cells"] if more else [])],
+        **({} if edited else about),
     )
 
 
