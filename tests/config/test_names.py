@@ -145,7 +145,7 @@ def quoted(name: str) -> str:
     return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @example("profile", "../../x")
 @example("name", "x\n")
 @given(st.sampled_from(["name", "profile", "modality set", "split", "dataset"]), hostile)

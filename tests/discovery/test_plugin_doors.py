@@ -271,7 +271,10 @@ def waiting(longest: str, code: str, folder: Path) -> subprocess.Popen[str]:
     site = install(folder / "site", "strangers", {"hangs": "hangs"}, modules={"hangs.py": code})
     environment = {k: v for k, v in os.environ.items() if not k.startswith("BENCH_")} | {"PYTHONPATH": site}
     line = [sys.executable, "-c", COMMAND, longest, "list", "imputers"]
-    return subprocess.Popen(line, cwd=folder, env=environment, text=True, stdout=-1, stderr=-1)
+    return subprocess.Popen(
+        line, cwd=folder, env=environment, text=True, stdout=-1, stderr=-1,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what a shell starts with `&` ignores Ctrl-C
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("code", HANGS)
