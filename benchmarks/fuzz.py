@@ -311,7 +311,7 @@ def alone(kind: str, seed: int, number: int, keep: Path | None) -> int:
 if __name__ == "__main__":
     code = main()
     with contextlib.suppress(OSError):
-        from benchmarks.doors import stand_in
+        from benchmarks.doors.physionet import stand_in
 
         if stand_in.cache_info().currsize:
             shutil.rmtree(stand_in().parent)

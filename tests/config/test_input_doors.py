@@ -18,7 +18,8 @@ from bench.grid.identity import digest
 from bench.results.export_file import encode_export
 from bench.stages import weights
 from bench.tuning import file as tuned
-from benchmarks.doors import COMMANDS, resealed, sealed_export, with_record
+from benchmarks.doors.asked import COMMANDS
+from benchmarks.doors.stored import resealed, sealed_export, with_record
 from benchmarks.mutations import ODD, STRANGE, changed, places
 from support.commanding import SUITE, Ended, command, folder
 from support.fake_exports import make_export
