@@ -16,7 +16,9 @@ from bench.errors import DataError, PluginError
 from bench.registry import Registry, Spec
 from bench_datasets import plugin
 from bench_datasets.mimic4.files import files
+from bench_datasets.mimic4.generate.variables import ITEMS
 from bench_datasets.mimic4.params import Mimic4Params
+from bench_datasets.mimic4.table import VARIABLES
 from support.mimic4_tables import edit, prepare
 
 
@@ -120,3 +122,10 @@ def test_the_generator_reads_no_parameter_but_those_declared(tmp_path: Path, spe
         locate(spec, Mimic4Params(stays=100, generator_seed=1), "synthetic", tmp_path / "cache", lambda line: None).root
         != paths[0]
     )
+
+
+def test_the_generated_items_have_the_numbers_that_the_reader_knows() -> None:
+    known = {each.text: each.item for variable in VARIABLES for each in variable.labels if each.item}
+    made = {item.label: item.itemid for item in ITEMS if item.label in known}
+    assert made
+    assert made == {label: known[label] for label in made}
