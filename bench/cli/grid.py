@@ -36,14 +36,14 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     from bench.execute.progress import clock
     from bench.grid.differences import sentence
     from bench.run.prepare import prepare
-    from bench.run.schedule import jobs_of
+    from bench.run.schedule import jobs_of, workers_of
 
     prepared = prepare(asked, registry, pending=True)
     todo = prepared.todo()
     jobs = jobs_of(prepared, todo)
     status = Counter(prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.plan.cells)
     seconds = sum(job.estimate for job in jobs)
-    workers = _workers(prepared)
+    workers = workers_of(prepared)
     if as_json:
         answer(
             {
@@ -144,8 +144,9 @@ def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
     from bench.execute.local import Watch
     from bench.execute.progress import Progress, clock
     from bench.run.execute import execute
+    from bench.run.schedule import workers_of
 
-    progress = Progress(_workers(prepared))
+    progress = Progress(workers_of(prepared))
 
     def newest(job: Job) -> float:
         if job.cell is None:
@@ -162,12 +163,6 @@ def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
 
     with progress, _stopping(watch):
         return execute(prepared, watch, started, remember)
-
-
-def _workers(prepared: Prepared) -> int:
-    from bench.execute.local import cores
-
-    return prepared.request.settings.workers or cores()
 
 
 def _label(cell: Any) -> str:

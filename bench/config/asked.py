@@ -48,7 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How a suite is run; none of it changes what a cell means, except device, precision and threads, which are in its key.
 
     out: folder of the ledger and the tables. cache: prepared cohorts, masks, imputations, downloads. workers: processes;
-    0 = one per core (or one per GPU). threads: of each worker; arithmetic depends on it, so it is part of the key.
+    0 = one per core, and at least one per GPU; the first ones have a GPU each. threads: of each worker; arithmetic depends
+    on it, so it is part of the key.
     budget: stop scheduling what would not end within it. retry: run again what failed, timed out or ran out of memory.
     tuned: a file that `bench tune` wrote: each fuser in it gets one more row, with the parameters chosen there.
     shuffle: a seed for the order in which cells are run; the result does not depend on it.

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import BenchError, StorageError
-from bench.execute import device
 from bench.execute.job import Job, errors_file
-from bench.execute.local import Aborted, Limits, Pool, Result, Watch, cores
+from bench.execute.local import Aborted, Limits, Pool, Result, Watch
 from bench.files import storage
 from bench.results.records import Record
 from bench.run.export import planned_export
 from bench.run.prepare import Prepared
-from bench.run.schedule import jobs_of, setup_of
+from bench.run.schedule import gpus_of, jobs_of, setup_of, workers_of
 from bench.run.write import Writer
 
 SMALLEST_FREE = 200 * 2**20
@@ -78,8 +77,8 @@ def execute(
         deadline = None if budget is None else begun + budget
         pool = Pool(
             setup=setup_of(prepared),
-            workers=settings.workers or max(cores(), 1),
-            gpus=tuple(device.gpus()) if prepared.plan.device == "cuda" else (),
+            workers=workers_of(prepared),
+            gpus=gpus_of(prepared),
             limits=Limits(time=request.time_limit(), memory=request.memory_limit(), deadline=deadline),
             logs=ledger.folder / "logs",
             watch=watch,

@@ -7,7 +7,9 @@ import random
 import msgspec
 
 from bench import arrays
+from bench.execute import device
 from bench.execute.job import Job, Setup, is_imputed
+from bench.execute.local import cores
 from bench.grid.plan import Cell
 from bench.run.prepare import Prepared
 from bench.stages.cohort import path_of
@@ -32,6 +34,16 @@ def setup_of(prepared: Prepared) -> Setup:
         threads=request.settings.threads,
         differ=request.suite.weights.differ,
     )
+
+
+def gpus_of(prepared: Prepared) -> tuple[str, ...]:
+    """What CUDA_VISIBLE_DEVICES must say for each GPU that the run uses; none where it runs on the CPU."""
+    return tuple(device.gpus()) if prepared.plan.device == "cuda" else ()
+
+
+def workers_of(prepared: Prepared) -> int:
+    """How many processes the run has. Without a number: one per core, and no fewer than GPUs, so that none of these idles."""
+    return prepared.request.settings.workers or max(cores(), len(gpus_of(prepared)))
 
 
 def jobs_of(prepared: Prepared, todo: list[Cell]) -> list[Job]:

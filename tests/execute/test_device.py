@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bench.config.asked import Settings
 from bench.errors import UsageError
 from bench.execute import device
+from bench.run import schedule
 
 LISTING = """\
 GPU 0: First GPU (UUID: GPU-11111111-aaaa-bbbb-cccc-000000000000)
@@ -119,3 +122,22 @@ def test_a_gpu_that_was_given_and_cannot_be_used_is_no_silent_cpu(driver, monkey
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", nothing)
         device.gpus.cache_clear()
         assert device.doubt("auto") == ""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kind", "number", "gpus"),
+    [
+        ("workers=0", "cpu", 3, ()),
+        ("workers=0", "cuda", 3, ("0", "1")),  # the third has no GPU and takes what needs none
+        ("workers=0 on one core", "cuda", 2, ("0", "1")),  # no GPU idles
+        ("workers=5", "cuda", 5, ("0", "1")),
+        ("workers=1", "cuda", 1, ("0", "1")),  # who wants one process gets one, on the first GPU
+    ],
+)
+def test_without_a_number_there_is_a_worker_for_each_core_and_for_each_gpu(
+    driver, monkeypatch, wanted, kind, number, gpus
+):
+    monkeypatch.setattr(schedule, "cores", lambda: 1 if "one core" in wanted else 3)
+    settings = Settings(workers=int(wanted.removeprefix("workers=").split()[0]))
+    prepared = SimpleNamespace(plan=SimpleNamespace(device=kind), request=SimpleNamespace(settings=settings))
+    assert (schedule.workers_of(prepared), schedule.gpus_of(prepared)) == (number, gpus)
