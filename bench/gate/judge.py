@@ -13,6 +13,7 @@ from bench.gate.same_test import incomparable, listed, scored, state
 from bench.gate.verdict import GRAVITY, GateReport, Judgement, MethodVerdict, Verdict, gravest
 from bench.results.records import Export, Method, Record
 from bench.statistics.paired import Table, table_of
+from bench.statistics.student import critical
 
 Pooled = dict[tuple[Table, Quantity], Noise]
 CPU = ("", "cpu")
@@ -174,13 +175,6 @@ class _Gate:
 
 def _imputed(record: Record | None) -> bool:
     return record is not None and record.status == "ok"
-
-
-def critical(level: float, freedom: int) -> float:
-    """The t with P(|T| > t) = level. Only the part of SciPy that holds it is imported, and only when it is needed."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 1 - level / 2))
 
 
 def _verdict(

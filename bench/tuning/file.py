@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import tomli_w
 
 from bench.config import toml_file
 from bench.config.asked import Request, Variant
@@ -20,7 +20,7 @@ from bench.grid.identity import component, digest
 from bench.grid.variants import short, variants
 from bench.registry import Registry, Spec
 
-FORMAT = 4
+FORMAT = 5
 HEAD = "# Written by `bench tune`, applied by `bench run tuned=FILE`; see docs/tuning.md. Scores are of the validation part.\n"
 
 
@@ -85,7 +85,7 @@ class TunedFuser(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         return ", ".join(f"{key}={short(value)}" for key, value in sorted(changed.items())) or "the defaults"
 
 
-class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """The whole file. In it stands a digest as well, so that what was edited by hand is not taken for what was tuned.
 
     differs: in what it was tuned otherwise than the suite says (`bench.grid.differences.sentence`); empty for nothing.
@@ -99,9 +99,8 @@ class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 def stated(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as plain data without those that have no value: TOML knows none."""
-    plain = json.loads(msgspec.json.encode(params))
-    return {key: value for key, value in plain.items() if value is not None}
+    """Parameters as plain data without those that have no value."""
+    return _with_values(json.loads(msgspec.json.encode(params)))
 
 
 def write(path: Path, tuned: Tuned) -> None:
@@ -111,38 +110,16 @@ def write(path: Path, tuned: Tuned) -> None:
 
 def _text(tuned: Tuned) -> str:
     """The file, to the last byte: the same for what was read as for what was written."""
-    plain = msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(tuned), Tuned))
-    lines = [
-        *([f"differs = {_value(tuned.differs)}"] if tuned.differs else []),
-        f"command = {_value(tuned.command)}",
-        "",
-        "[protocol]",
-        *_entries(plain["protocol"]),
-    ]
-    for name, fuser in plain["fuser"].items():
-        trials = fuser.pop("trial")
-        lines += ["", f"[fuser.{_key(name)}]", *_entries(fuser)]
-        for trial in trials:
-            lines += ["", f"[[fuser.{_key(name)}.trial]]", *_entries(trial)]
-    text = "\n".join([f"format = {tuned.format}", *lines]) + "\n"
-    return f"{HEAD}\ndigest = {_value(digest(tomllib.loads(text)))}\n{text}"
+    typed = msgspec.convert(msgspec.to_builtins(tuned), Tuned)
+    text = tomli_w.dumps(_with_values({"format": FORMAT, **msgspec.to_builtins(typed)}))
+    return f'{HEAD}\ndigest = "{digest(tomllib.loads(text))}"\n{text}'
 
 
-def _entries(table: Mapping[str, Any]) -> list[str]:
-    return [f"{_key(key)} = {_value(value)}" for key, value in table.items() if value is not None]
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
-
-
-def _value(value: Any) -> str:
-    """A value as TOML writes it: as JSON does, but for tables."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(_entries(value)) + " }" if value else "{}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
+def _with_values(tree: Any) -> Any:
+    """Plain data without the keys that have no value: TOML knows none."""
+    if isinstance(tree, Mapping):
+        return {key: _with_values(value) for key, value in tree.items() if value is not None}
+    return [_with_values(value) for value in tree] if isinstance(tree, list | tuple) else tree
 
 
 def read(path: Path) -> Tuned:
@@ -189,7 +166,7 @@ def applied(request: Request, registry: Registry) -> Request:
         if value != getattr(protocol, key):
             was = getattr(protocol, key)
             raise UsageError(
-                f"{path} was tuned with {key} {_value(was)}, this run has {_value(value)}; tune again for it"
+                f"{path} was tuned with {key} {json.dumps(was)}, this run has {json.dumps(value)}; tune again for it"
             )
     names = list(dict.fromkeys([*suite.grid.fuser, *suite.controls.fuser]))
     given = {name: _rows(name, tuned.fuser[name], request, registry) for name in names if name in tuned.fuser}

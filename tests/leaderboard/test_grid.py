@@ -18,7 +18,7 @@ from tabulate import tabulate
 from bench.leaderboard import aggregate_export, render
 from bench.leaderboard.render.text import LONGEST_REASON, short
 from bench.leaderboard.render.text import grid as grid_text
-from bench.leaderboard.sections.attribution import _noise, complete_block, decompose, within
+from bench.leaderboard.sections.attribution import _noise, complete_block, decompose
 from bench.leaderboard.sections.grid import Attribution
 from bench.leaderboard.sections.marginal import members
 from bench.leaderboard.sections.pareto import front
@@ -153,12 +153,6 @@ def test_without_comparisons_the_interval_is_students_over_seeds() -> None:
     a = block.imputers[0]
     assert (a.effect, block.noise) == (0.0, "seeds")
     assert (a.low, a.high) == (pytest.approx(-half, abs=1e-6), pytest.approx(half, abs=1e-6))
-
-
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 12])
-def test_the_t_distribution_is_scipys(freedom: int) -> None:
-    for t in (0.0, 0.3, 1.0, 2.5, 9.0):
-        assert within(t, freedom) == pytest.approx(student.cdf(t, freedom) - student.cdf(-t, freedom), abs=1e-12)
 
 
 def test_with_comparisons_an_effect_has_the_variance_that_the_bootstrap_gives_that_very_contrast() -> None:

@@ -25,7 +25,6 @@ second one.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import NormalDist
 
@@ -35,6 +34,7 @@ from bench import seeds
 from bench.leaderboard.board import Row, Table
 from bench.leaderboard.sections.grid import Attribution, Block, Level, Share
 from bench.results.records import Comparison, Coordinates, Method, Record, Statistics
+from bench.statistics.student import critical
 
 DRAWS = 1000
 DIGITS = 6
@@ -219,25 +219,7 @@ def _noise(values: np.ndarray, methods: list[Method], stored: Sequence[Compariso
 
 def _width(alpha: float, freedom: int | None) -> float:
     """Half the width of an interval in standard errors: the quantile of the normal or of Student's t distribution."""
-    if freedom is None:
-        return NormalDist().inv_cdf(1 - alpha / 2)
-    low, high = 0.0, 1e6
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if within(middle, freedom) < 1 - alpha else (low, middle)
-    return high
-
-
-def within(t: float, freedom: int) -> float:
-    """The probability that Student's t lies within -t and t (Abramowitz & Stegun, 26.7.3 and 26.7.4), without SciPy, which
-    a report does not import."""
-    angle = math.atan(t / math.sqrt(freedom))
-    cosine, sine = math.cos(angle), math.sin(angle)
-    term, total = (cosine if freedom % 2 else 1.0), 0.0
-    for k in range(3 if freedom % 2 else 2, freedom + 1, 2):
-        total += term
-        term *= cosine**2 * (k - 1) / k
-    return 2 / math.pi * (angle + sine * total) if freedom % 2 else sine * total
+    return NormalDist().inv_cdf(1 - alpha / 2) if freedom is None else critical(alpha, freedom)
 
 
 def _drawn(rng: np.random.Generator, size: int, freedom: int | None) -> np.ndarray:
