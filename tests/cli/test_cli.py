@@ -20,7 +20,7 @@ from bench.data.location import locate
 from bench.errors import DataError
 from bench.leaderboard import save_export
 from support.asking import MARKED, SMALL
-from support.fake_exports import make_export
+from support.fake_exports import make_export, simulated_export
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "manual.md").read_text()
 
@@ -362,7 +362,8 @@ LIGHT_COMMANDS = [
 
 
 def test_no_command_that_only_looks_imports_anything_heavy(project, tmp_path):
-    save_export(tmp_path / "demo.records.json", make_export())
+    """The export holds its statistics: where they are not stored yet, a report computes them, with SciPy."""
+    save_export(tmp_path / "demo.records.json", simulated_export({"mean": 1.0, "locf": 0.5}))
     given = {"SUITE": project.suite, "from=EXPORT": f"from={tmp_path / 'demo.records.json'}"}
     lines = [[given.get(word, word) for word in words] for words in LIGHT_COMMANDS]
     code = f"""
