@@ -11,11 +11,10 @@ from bench.gate.noise import Difference, Noise, difference, pool
 from bench.gate.quantities import Quantity, Run, quantities, read
 from bench.gate.same_test import incomparable, listed, scored, state
 from bench.gate.verdict import GRAVITY, GateReport, Judgement, MethodVerdict, Verdict, gravest
-from bench.results.records import Export, Method, Record
-from bench.statistics.paired import Table, table_of
+from bench.results.records import Export, Method, Record, TableKey, table_of
 from bench.statistics.student import critical
 
-Pooled = dict[tuple[Table, Quantity], Noise]
+Pooled = dict[tuple[TableKey, Quantity], Noise]
 CPU = ("", "cpu")
 """Device types on which the same seed gives the same bits; records of old say none."""
 

@@ -9,8 +9,7 @@ from statistics import fmean, stdev, variance
 import msgspec
 
 from bench.gate.quantities import Cells, Quantity
-from bench.results.records import Method
-from bench.statistics.paired import Table, table_of
+from bench.results.records import Method, TableKey, table_of
 
 ROUNDING = 1e-9
 """Relative differences up to this are none."""
@@ -91,12 +90,12 @@ def _scatter(values: list[float]) -> Noise:
     return Noise(0.0 if max(values) - min(values) <= rounding(values[0]) else variance(values), len(values) - 1)
 
 
-def pool(methods: Mapping[Method, Cells], quantities: Iterable[Quantity]) -> dict[tuple[Table, Quantity], Noise]:
+def pool(methods: Mapping[Method, Cells], quantities: Iterable[Quantity]) -> dict[tuple[TableKey, Quantity], Noise]:
     """The noise of each quantity over the scattering methods of each table, with their degrees of freedom together.
 
     Where no method with two seeds scatters there is no noise: variance 0.
     """
-    tables: dict[Table, list[Cells]] = {}
+    tables: dict[TableKey, list[Cells]] = {}
     for method, cells in methods.items():
         tables.setdefault(table_of(method), []).append(cells)
     pooled = {}

@@ -16,6 +16,7 @@ from bench.results.records import (
     Method,
     Record,
     failed_audits,
+    imputation_of,
     method_of,
 )
 
@@ -81,11 +82,6 @@ class Run(msgspec.Struct, frozen=True):
         }
         cells = self.cells_of(method) or {}
         return sorted(seed for seed in found if cells.get(seed) is None)
-
-
-def imputation_of(at: Coordinates) -> Method:
-    """The imputation that a cell uses, as a method without task and fuser."""
-    return Method("", at.modalities, at.scenario, at.imputer, "")
 
 
 def read(export: Export) -> Run:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from xml.etree import ElementTree
 
+from msgspec.structs import astuple, replace
 from tabulate import tabulate
 
 from bench.gate import GRAVITY, GateReport, Judgement, Verdict
-from bench.results.records import Method
+from bench.results.records import table_of
 from bench.results.redact import redact_text
 from bench.text.clean import line, markdown
 
@@ -19,13 +20,13 @@ KINDS = {"score": "", "imputation": "imputation ", "calibration": "calibration "
 
 def to_markdown(report: GateReport) -> str:
     """A headline, a table with one line per quantity of each method, worst first, and the notes; ends with a newline."""
-    places = {(j.method.modalities, j.method.scenario) for j in report.judgements}
-    several = len(places) > 1 or len({j.method.task for j in report.judgements if j.method.task}) > 1
+    tables = {table_of(j.method) for j in report.judgements}
+    several = len({replace(t, task="") for t in tables}) > 1 or len({t.task for t in tables if t.task}) > 1
     body = []
     for j in report.judgements:
         row = [
             SIGN.get(j.verdict, j.verdict),
-            *[markdown(_place(j.method))] * several,
+            *[markdown(j.method.title)] * several,
             *map(markdown, (j.method.imputer, j.method.fuser or NOTHING, _quantity(j))),
         ]
         row += _numbers_of(j)
@@ -53,10 +54,6 @@ def _counted(report: GateReport) -> str:
     methods = several([m.verdict for m in report.methods if m.method.task])
     imputations = several([m.verdict for m in report.methods if not m.method.task])
     return f"Methods: {methods or NOTHING}." + (f" Imputations: {imputations}." if imputations else "")
-
-
-def _place(method: Method) -> str:
-    return " · ".join(part for part in (method.task, method.modalities, method.scenario) if part)
 
 
 def _quantity(j: Judgement) -> str:
@@ -92,14 +89,12 @@ def to_junit(report: GateReport) -> bytes:
         skipped=str(counted["inconclusive"]),
     )
     for j in report.judgements:
-        parts = (j.method.task, j.method.modalities, j.method.scenario)
-        place = ".".join(part.replace(".", "_") for part in parts if part)
-        name = " + ".join(part for part in (j.method.imputer, j.method.fuser) if part)
+        place = ".".join(part.replace(".", "_") for part in astuple(table_of(j.method)) if part)
         case = ElementTree.SubElement(
             suite,
             "testcase",
             classname=line(f"{report.suite}.{place}"),
-            name=line(f"{name}: {_quantity(j)}"),
+            name=line(f"{j.method.name}: {_quantity(j)}"),
         )
         reason = line(redact_text(j.reason))
         kind = {"worse": "failure", "not-comparable": "error", "inconclusive": "skipped"}.get(j.verdict)

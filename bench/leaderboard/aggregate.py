@@ -41,12 +41,13 @@ from bench.results.records import (
     Method,
     Record,
     Statistics,
+    TableKey,
     TaskSummary,
     method_of,
+    table_of,
 )
 from bench.results.redact import redact_command, redact_text
-from bench.statistics.paired import Table as TableKey
-from bench.statistics.paired import resolution_floor, table_of, tie_groups
+from bench.statistics.paired import resolution_floor, tie_groups
 
 Cells = dict[Coordinates, Record | None]
 """Every planned cell in the order of the plan, with its record, or None where it was not run."""
@@ -99,7 +100,7 @@ def aggregate(export: Export, cells: Cells, notes: Sequence[str] = (), wall_cost
             tables.setdefault(table_of(method), {}).setdefault(method, {})[at] = record
     made = []
     for key, methods in tables.items():
-        task = tasks.get(key[0]) or TaskSummary(key[0], "unknown", _metrics(methods))
+        task = tasks.get(key.task) or TaskSummary(key.task, "unknown", _metrics(methods))
         made.append(_table(export, key, task, methods, audit_cells))
     records = [record for record in cells.values() if record]
     inside = list(tables.values())
@@ -187,8 +188,8 @@ def _table(
     table = Table(
         task=task.name,
         summary=task.summary,
-        modalities=key[1],
-        scenario=key[2],
+        modalities=key.modalities,
+        scenario=key.scenario,
         primary=primary,
         metrics=list(task.metrics),
         higher={metric: higher_is_better(metric) for metric in task.metrics},
@@ -283,7 +284,7 @@ def _compare(
         why = "Every method that has all of its seeds failed an audit" if complete else "No method has all of its seeds"
         table.notes.append(f"{why}: nothing is ranked.")
         return
-    about = [t for t in (statistics.tables if statistics else []) if (t.task, t.modalities, t.scenario) == key]
+    about = [t for t in (statistics.tables if statistics else []) if table_of(t) == key]
     stored = next((t for t in about if t.metric == table.primary), None)
     intervals = {i.method: i for i in (statistics.intervals if statistics else []) if i.metric == table.primary}
     if statistics is None or stored is None:

@@ -16,7 +16,7 @@ from bench.metrics.imputation_errors import Errors
 from bench.plots import style
 from bench.results.collect import suite_word
 from bench.results.ledger import Ledger
-from bench.results.records import Export
+from bench.results.records import Export, TableKey, imputation_of, table_of
 
 SHOWN = 0.99
 """Share of the records that the frame is made for; how many lie outside is said in the panel."""
@@ -59,7 +59,7 @@ def parities(
     imputers, StorageError when the ledger lacks what is asked for.
     """
     found = ledger.load({key for _, key in planned.planned})
-    errors: dict[tuple[str, str], dict[str, dict[int, Errors]]] = {}
+    errors: dict[TableKey, dict[str, dict[int, Errors]]] = {}
     lost = False
     there = {at.scenario for at, _ in planned.planned}
     shown = {label for name in scenarios for label in matching(name, there)} if scenarios else there
@@ -72,7 +72,7 @@ def parities(
         )
         if record is None or record.status != "ok" or at.audit or not record.imputation or not wanted:
             continue
-        seeds_of = errors.setdefault((at.modalities, at.scenario), {}).setdefault(at.imputer, {})
+        seeds_of = errors.setdefault(table_of(imputation_of(at)), {}).setdefault(at.imputer, {})
         if at.seed not in seeds_of:
             kept = ledger.errors(record)
             if kept is None:
@@ -83,7 +83,7 @@ def parities(
     if known:
         imputers = the_one("imputer", imputers[0], known), the_one("imputer", imputers[1], known)
     made = []
-    for (chosen, scenario), place in errors.items():
+    for table, place in errors.items():
         first, second = (place.get(name, {}) for name in imputers)
         shared = sorted(first.keys() & second.keys())
         if not shared:
@@ -94,7 +94,7 @@ def parities(
         hidden = one[:, TERMS.index("hidden")] > 0
         if hidden.any():
             sets = dict.fromkeys(at.modalities for at, _ in planned.planned)
-            title = f"{chosen} · {scenario}" if len(sets) > 1 else scenario
+            title = table.title if len(sets) > 1 else table.scenario
             made.append(Parity(title, imputers, metric("mae", one[hidden]), metric("mae", two[hidden])))
     if not made:
         if lost:

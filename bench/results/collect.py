@@ -13,7 +13,7 @@ from bench.errors import StorageError, UsageError
 from bench.grid.differences import suffix
 from bench.grid.identity import digest
 from bench.results.ledger import Ledger
-from bench.results.records import Export, Method, Record, Statistics, method_of, shareable
+from bench.results.records import Export, Method, Record, Statistics, imputation_of, method_of, shareable
 from bench.text.names import check
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[int
             complete = False
             continue
         at = record.coordinates
-        found.setdefault(Method("", at.modalities, at.scenario, at.imputer, ""), {})[at.seed] = errors
+        found.setdefault(imputation_of(at), {})[at.seed] = errors
     return found, complete
 
 

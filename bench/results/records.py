@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -139,14 +140,60 @@ class Record(msgspec.Struct, kw_only=True):
     own_words: bool = False
 
 
-class Method(msgspec.Struct, frozen=True, order=True):
-    """A row of a table: everything of the coordinates but the seed."""
+class TableKey(msgspec.Struct, frozen=True, order=True):
+    """What one table is about: the coordinates that all its rows share.
+
+    One that is "" stands for all of its values: imputations have no task, and what compares modality sets has none of its own.
+    """
 
     task: str
     modalities: str
     scenario: str
+
+    @property
+    def title(self) -> str:
+        """The table in words."""
+        return " · ".join(filter(None, _of_table(self)))
+
+
+class Method(TableKey, frozen=True, order=True):
+    """A row of a table: everything of the coordinates but the seed. An imputation, which all fusers share, has none ("")."""
+
     imputer: str
     fuser: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.imputer} + {self.fuser}" if self.fuser else self.imputer
+
+
+_of_table = attrgetter(*TableKey.__struct_fields__)
+_of_method = attrgetter(*Method.__struct_fields__)
+
+
+def table_of(at: TableKey | Coordinates) -> TableKey:
+    """The table that a method, a cell or anything that is about one table belongs to."""
+    return TableKey(*_of_table(at))
+
+
+def across_sets(at: TableKey | Coordinates) -> TableKey:
+    """The same table of all modality sets."""
+    return msgspec.structs.replace(table_of(at), modalities="")
+
+
+def method_of(at: Coordinates) -> Method:
+    """The row a cell belongs to."""
+    return Method(*_of_method(at))
+
+
+def method_in(table: TableKey, imputer: str, fuser: str = "") -> Method:
+    """The row of an imputer and a fuser in a table."""
+    return Method(*(*_of_table(table), imputer, fuser))
+
+
+def imputation_of(at: Coordinates) -> Method:
+    """The imputation that a cell uses, which all tasks and fusers share."""
+    return msgspec.structs.replace(method_of(at), task="", fuser="")
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -178,7 +225,7 @@ class Interval(msgspec.Struct, frozen=True):
     standard_error: float
 
 
-class TableStatistics(msgspec.Struct, frozen=True, kw_only=True):
+class TableStatistics(TableKey, frozen=True, kw_only=True):
     """How the statistics of one table (task, modality set, scenario) and metric were made, or why there are none.
 
     seeds: the cells' seeds that every compared method has; groups: of the test part; resamples: how many were drawn, of
@@ -186,9 +233,6 @@ class TableStatistics(msgspec.Struct, frozen=True, kw_only=True):
     method, is not compared ("" = all are).
     """
 
-    task: str
-    modalities: str
-    scenario: str
     metric: str
     seeds: tuple[int, ...] = ()
     groups: int = 0
@@ -373,9 +417,3 @@ def check_names(export: Export, origin: str) -> Export:
         for name in dict.fromkeys(found):
             check(kind, name, origin, StorageError)
     return export
-
-
-def method_of(coordinates: Coordinates) -> Method:
-    """The row a cell belongs to."""
-    c = coordinates
-    return Method(c.task, c.modalities, c.scenario, c.imputer, c.fuser)

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
+from msgspec.structs import asdict, astuple, replace
 
 from bench import seeds
 from bench.metrics.imputation import metric
 from bench.metrics.imputation_errors import Errors
-from bench.results.records import ImputationStatistics, Interval, Method, TableStatistics
+from bench.results.records import ImputationStatistics, Interval, Method, TableKey, TableStatistics, table_of
 from bench.statistics.paired import paired, resamples_for, spread, too_few, too_many, weights_of
 
 METRICS = ("mae", "rmse", "crps")
@@ -30,25 +31,27 @@ Cells = Mapping[Method, Mapping[int, Errors]]
 def compare(cells: Cells, resamples: int, alpha: float, seed: int) -> ImputationStatistics:
     """Intervals of all imputers and comparisons of all pairs, by modality set and scenario. See the module."""
     made = ImputationStatistics(intervals=[], comparisons=[], tables=[])
-    tables: dict[tuple[str, str], dict[Method, Mapping[int, Errors]]] = {}
+    tables: dict[TableKey, dict[Method, Mapping[int, Errors]]] = {}
     for method in sorted(cells):
-        tables.setdefault((method.modalities, method.scenario), {})[method] = cells[method]
-    for rows in tables.values():
-        _table(made, rows, resamples, alpha, seed)
+        tables.setdefault(table_of(method), {})[method] = cells[method]
+    for key, rows in tables.items():
+        _table(made, key, rows, resamples, alpha, seed)
     return made
 
 
 def _table(
-    made: ImputationStatistics, rows: Mapping[Method, Mapping[int, Errors]], least: int, alpha: float, seed: int
+    made: ImputationStatistics,
+    key: TableKey,
+    rows: Mapping[Method, Mapping[int, Errors]],
+    least: int,
+    alpha: float,
+    seed: int,
 ) -> None:
     shared = sorted({seed for row in rows.values() for seed in row})
     methods = [method for method, row in rows.items() if sorted(row) == shared]
     partial = [method.imputer for method in rows if method not in methods]
     reason = f"not compared, since some of their seeds are missing: {', '.join(partial)}" if partial else ""
-    first = next(iter(rows))
-    about = TableStatistics(
-        task="", modalities=first.modalities, scenario=first.scenario, metric=METRICS[0], seeds=tuple(shared)
-    )
+    about = TableStatistics(**asdict(key), metric=METRICS[0], seeds=tuple(shared))
     if not methods:
         made.tables.append(replace(about, reason="no imputer has all seeds of this table"))
         return
@@ -61,8 +64,8 @@ def _table(
     if many := too_many(len(METRICS) * resamples, len(methods), len(pairs), alpha):
         made.tables.append(replace(about, resamples=resamples, reason=many))
         return
-    place = ("imputation", first.modalities, first.scenario)
-    scores, drawn, groups = _resample([found[method] for method in methods], resamples, (seed, *place))
+    seeds_for = seed, *astuple(replace(key, task="imputation"))
+    scores, drawn, groups = _resample([found[method] for method in methods], resamples, seeds_for)
     usable = np.isfinite(drawn[0]).all(axis=0)
     about = replace(about, groups=groups, resamples=resamples, left_out=int((~usable).sum()))
     if few := too_few(groups, alpha):
@@ -94,7 +97,7 @@ def _differing(found: Mapping[Method, Sequence[Errors]]) -> str:
 
 
 def _resample(
-    errors: Sequence[Sequence[Errors]], resamples: int, seeds_for: tuple[int, str, str, str]
+    errors: Sequence[Sequence[Errors]], resamples: int, seeds_for: tuple[Any, ...]
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Scores as they are, float64 [metrics, imputers]; of every resample, float64 [metrics, imputers, resamples]; groups.
 

@@ -32,14 +32,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import NormalDist, median
+from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
+from msgspec.structs import asdict, astuple, replace
 
 from bench import seeds
 from bench.cohort import Task
 from bench.metrics.weighted import Evaluator, evaluator
-from bench.results.records import Comparison, Interval, Method, Statistics, TableStatistics, TaskSummary
+from bench.results.records import (
+    Comparison,
+    Interval,
+    Method,
+    Statistics,
+    TableKey,
+    TableStatistics,
+    TaskSummary,
+    across_sets,
+    table_of,
+)
 
 _CHUNK = 5_000_000
 """Weights held at once (records x resamples, float32): 20 megabytes, and rows long enough to be added quickly."""
@@ -67,15 +78,6 @@ class Predictions:
         """The same, ordered by id, so that two cells can be compared whatever order they were scored in."""
         order = np.argsort(self.ids, kind="stable")
         return Predictions(self.ids[order], self.groups[order], self.truth[order], self.outputs[order])
-
-
-Table = tuple[str, str, str]
-"""(task, modality set, scenario): what one table is about."""
-
-
-def table_of(method: Method) -> Table:
-    """The table a method is a row of."""
-    return method.task, method.modalities, method.scenario
 
 
 def compute(
@@ -106,16 +108,16 @@ def compute(
         raise ValueError(f"resamples must be at least 1 and alpha within (0, 1), not {resamples} and {alpha}")
     known = {task.name: task for task in tasks}
     statistics = Statistics(resamples=resamples, alpha=alpha, seed=seed, intervals=[], comparisons=[], tables=[])
-    tables: dict[Table, dict[Method, Mapping[int, Predictions]]] = {}
+    tables: dict[TableKey, dict[Method, Mapping[int, Predictions]]] = {}
     for method in sorted(cells):
         if cells[method]:
             tables.setdefault(table_of(method), {})[method] = cells[method]
     for table, rows in tables.items():
-        for metric in metrics or known[table[0]].metrics[:1]:
+        for metric in metrics or known[table.task].metrics[:1]:
             _compute_table(statistics, table, rows, metric)
-    for (task, scenario), rows in _by_task_and_scenario(tables, modalities).items():
-        for metric in metrics or known[task].metrics[:1]:
-            _compute_gains(statistics, (task, scenario), rows, metric, modalities)
+    for table, rows in _across_sets(tables, modalities).items():
+        for metric in metrics or known[table.task].metrics[:1]:
+            _compute_gains(statistics, table, rows, metric, modalities)
     return statistics
 
 
@@ -130,14 +132,13 @@ def resamples_for(pairs: int, least: int, alpha: float) -> int:
 
 
 def _compute_table(
-    statistics: Statistics, table: Table, rows: Mapping[Method, Mapping[int, Predictions]], metric: str
+    statistics: Statistics, table: TableKey, rows: Mapping[Method, Mapping[int, Predictions]], metric: str
 ) -> None:
     """Add one table's intervals and comparisons to `statistics`."""
-    task, modalities, scenario = table
     shared = sorted({seed for row in rows.values() for seed in row})
     methods = [method for method, row in rows.items() if sorted(row) == shared]
-    about = TableStatistics(task=task, modalities=modalities, scenario=scenario, metric=metric, seeds=tuple(shared))
-    partial = [f"{m.imputer} + {m.fuser}" for m in rows if m not in methods]
+    about = TableStatistics(**asdict(table), metric=metric, seeds=tuple(shared))
+    partial = [m.name for m in rows if m not in methods]
     reason = f"not compared, since some of their seeds are missing: {', '.join(partial)}" if partial else ""
     cells = {(method, seed): rows[method][seed].by_id() for method in methods for seed in shared}
     if refused := _differing(cells) if cells else "no method has all seeds of this table":
@@ -149,7 +150,9 @@ def _compute_table(
     if many := too_many(resamples, len(methods), len(pairs), statistics.alpha):
         statistics.tables.append(replace(about, resamples=resamples, reason=many))
         return
-    scores, drawn, groups = _resample(cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, *table))
+    scores, drawn, groups = _resample(
+        cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, *astuple(table))
+    )
     about = replace(about, groups=groups, resamples=resamples, left_out=resamples - drawn.shape[1])
     if lacking := _lacking(about, scores, statistics.alpha):
         statistics.tables.append(replace(about, reason=lacking))
@@ -218,18 +221,16 @@ def paired(
 Rows = dict[Method, Mapping[int, Predictions]]
 
 
-def _by_task_and_scenario(tables: Mapping[Table, Rows], modalities: Sequence[str]) -> dict[tuple[str, str], Rows]:
-    """The rows of all tables of a task and scenario together, as far as their modality set is named."""
-    found: dict[tuple[str, str], Rows] = {}
-    for (task, name, scenario), rows in tables.items():
-        if name in modalities:
-            found.setdefault((task, scenario), {}).update(rows)
-    return found
+def _across_sets(tables: Mapping[TableKey, Rows], modalities: Sequence[str]) -> dict[TableKey, Rows]:
+    """The rows of all tables that differ in their modality set alone, as far as the set is named."""
+    merged: dict[TableKey, Rows] = {}
+    for table, rows in tables.items():
+        if table.modalities in modalities:
+            merged.setdefault(across_sets(table), {}).update(rows)
+    return merged
 
 
-def _compute_gains(
-    statistics: Statistics, place: tuple[str, str], rows: Rows, metric: str, modalities: Sequence[str]
-) -> None:
+def _compute_gains(statistics: Statistics, table: TableKey, rows: Rows, metric: str, modalities: Sequence[str]) -> None:
     """Add what the later of each two modality sets gains over the earlier with the same imputer, fuser and seeds."""
     at = {(m.modalities, m.imputer, m.fuser): m for m in rows}
     wanted = [
@@ -251,7 +252,12 @@ def _compute_gains(
     if too_many(resamples, len(methods), len(wanted), statistics.alpha):
         return
     scores, drawn, groups = _resample(
-        cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, place[0], "gains", place[1])
+        cells,
+        methods,
+        shared,
+        metric,
+        resamples,
+        seeds_for=(statistics.seed, *astuple(replace(table, modalities="gains"))),
     )
     if too_few(groups, statistics.alpha):
         return
@@ -267,7 +273,7 @@ def _differing(cells: Mapping[tuple[Method, int], Predictions]) -> str:
     for (method, seed), other in others:
         for name in ("ids", "groups", "truth"):
             if not np.array_equal(getattr(first, name), getattr(other, name)):
-                return f"not compared: {method.imputer} + {method.fuser} at seed {seed} was scored on other test {name}"
+                return f"not compared: {method.name} at seed {seed} was scored on other test {name}"
     return ""
 
 
@@ -277,7 +283,7 @@ def _resample(
     shared: Sequence[int],
     metric: str,
     resamples: int,
-    seeds_for: tuple[int, str, str, str],
+    seeds_for: tuple[Any, ...],
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Scores as they are, float64 [methods]; of every resample by which all are defined, float64 [methods, usable]; how many
     groups."""
@@ -361,7 +367,7 @@ def tie_groups(ranked: Sequence[Method], comparisons: Iterable[Comparison], alph
     return [groups[method] for method in ranked]
 
 
-def resolution_floor(statistics: Statistics, table: Table, corrected: bool = False) -> float | None:
+def resolution_floor(statistics: Statistics, table: TableKey, corrected: bool = False) -> float | None:
     """The smallest true difference of the primary metric that a table would detect with 80 % power, two-sided.
 
     (z[1 - alpha/2] + z[0.8]) x the median standard error of the table's differences; pairs with identical predictions

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.metrics.predictions import METRICS
 from bench.metrics.weighted import WEIGHTED, evaluator
-from bench.results.records import Comparison, Method, Statistics, TaskSummary
+from bench.results.records import Comparison, Method, Statistics, TableKey, TaskSummary, method_in
 from bench.statistics import paired as stats
 from bench.statistics.paired import (
     Predictions,
@@ -27,11 +27,11 @@ from bench.statistics.paired import (
 )
 from support.fake_exports import IHM, LOS, SEEDS, simulated
 
-TABLE = ("ihm", "all", "natural")
+TABLE = TableKey("ihm", "all", "natural")
 
 
 def method(name: str) -> Method:
-    return Method(*TABLE, name, "gbm")
+    return method_in(TABLE, name, "gbm")
 
 
 def binary(rng: np.random.Generator, n: int, levels: int) -> tuple[np.ndarray, np.ndarray]:
