@@ -34,6 +34,7 @@ EXPORTS = {
     ],
     "files": ["content_digest", "read_bytes", "replacing", "storage", "write_bytes", "write_text"],
     "hooks": ["hookimpl"],
+    "presets": ["Presets"],
     "registry": ["BY_COUNTS", "KINDS", "MARK", "Embedder", "NoParams", "Registry", "Spec", "discover"],
     "seeds": ["derive", "generator"],
     "selection": ["Selection", "mean_loss", "moments", "require_complete", "selection"],
@@ -50,6 +51,7 @@ EXPORTS = {
 LIGHT = {
     "bench.cohort",
     "bench.hooks",
+    "bench.presets",
     "bench.registry",
     "bench.train_params",
     "msgspec",

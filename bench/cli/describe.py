@@ -106,6 +106,8 @@ def _show_suite(name: str, as_json: bool) -> None:
 
 
 def _describe(spec: Spec) -> dict[str, Any]:
+    import msgspec
+
     return {
         "kind": spec.kind,
         "name": spec.name,
@@ -117,6 +119,7 @@ def _describe(spec: Spec) -> dict[str, Any]:
         "plugin": spec.plugin,
         "path": spec.path,
         "parameters": parameters(spec),
+        "presets": {name: msgspec.to_builtins(choice) for name, choice in (spec.presets or {}).items()},
         "tasks": {name: task.summary for name, task in spec.tasks.items()},
         "modalities": list(spec.modalities),
         "splits": list(spec.splits),
@@ -205,9 +208,18 @@ def _text(spec: Spec) -> str:
         default = ",".join(map(str, row["default"])) if isinstance(row["default"], list | tuple) else row["default"]
         accepted = f" ({row['accepted']})" if row["accepted"] else ""
         lines.append(f"    {prefix}.{row['name']}={default}  {row['type']}{accepted}  {row['description']}".rstrip())
+    if spec.presets:
+        lines.append(f"  presets ({prefix}.{spec.presets.parameter}); what is given wins:")
+        lines += [f"    {name}: {_words(choice)}" for name, choice in spec.presets.items()]
     lines += [f"  tuning chooses {name} from: {', '.join(map(str, values))}" for name, values in spec.space.items()]
     lines += [f"  expected to fail {check}: {reason}" for check, reason in spec.expected_failures.items()]
     return "\n".join(map(indented, lines))
+
+
+def _words(choice: Any) -> str:
+    import msgspec
+
+    return " ".join(f"{name}={value}" for name, value in msgspec.to_builtins(choice).items())
 
 
 @click.command()

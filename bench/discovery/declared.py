@@ -16,6 +16,7 @@ from bench.discovery.guard import said_of
 from bench.discovery.spec import NOTE, NOTES, RANDOMNESS, TAGS, Embedder, Spec, is_amount
 from bench.errors import BenchError, PluginError, nearest, unknown
 from bench.metrics.declared import unfit
+from bench.presets import Presets
 from bench.text.names import check
 
 OF_A_DATASET = frozenset(
@@ -65,7 +66,7 @@ def _spec(kind: str, name: str, path: Any, plugin: str, given: dict[str, Any]) -
     if "tasks" in given:
         given["tasks"] = _tasks(given["tasks"])
     spec = Spec(kind=kind, name=name, path=path, plugin=plugin, **given)  # type: ignore[arg-type]
-    for rule in (_plain, _tags, _params, _names, _dataset, _notes):
+    for rule in (_plain, _tags, _params, _presets, _names, _dataset, _notes):
         rule(spec)
     return spec
 
@@ -119,6 +120,25 @@ def _params(spec: Spec) -> None:
             raise Refused(f'"space" must give a tuple of values for {name}, got {said_of(values)}')
         for value in values:
             convert({name: value}, spec.params, "space", origin)
+
+
+def _presets(spec: Spec) -> None:
+    """The parameter that names a preset accepts each of them; what they decide is null by default, or no parameter."""
+    presets = spec.presets
+    if presets is None:
+        return
+    if not isinstance(presets, Presets):
+        raise Refused(f'"presets" must be a bench.presets.Presets, got {said_of(presets)}')
+    defaults = msgspec.structs.asdict(spec.params())
+    if (default := defaults.get(presets.parameter)) not in presets:
+        raise Refused(f'the default of "{presets.parameter}" must be one of the presets, got {said_of(default)}')
+    for name, choice in presets.items():
+        convert({presets.parameter: name}, spec.params, "presets", f"{spec.kind} {spec.name} of {spec.plugin}")
+        if not isinstance(choice, msgspec.Struct):
+            raise Refused(f"the preset {name} must be a msgspec.Struct, got {said_of(choice)}")
+        for field in choice.__struct_fields__:
+            if defaults.get(field) is not None:
+                raise Refused(f"{field} must be null by default, since presets decide it")
 
 
 def _names(spec: Spec) -> None:

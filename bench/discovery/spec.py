@@ -17,6 +17,7 @@ import msgspec
 from bench.config.conversion import convert
 from bench.discovery.guard import loading, said_by, said_of
 from bench.errors import BenchError, PluginError
+from bench.presets import Presets
 
 Kind = Literal["dataset", "scenario", "imputer", "fuser"]
 KINDS: tuple[Kind, ...] = ("dataset", "scenario", "imputer", "fuser")
@@ -90,6 +91,8 @@ class Spec:
     name: str
     path: str
     params: type[msgspec.Struct] = NoParams
+    presets: Presets[Any] | None = None
+    """Named sets of values for the parameters that are null by default (`bench show` lists them)."""
     version: str = "1"
     summary: str = ""
     paper: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -15,6 +15,7 @@ from bench.cohort import Task
 from bench.errors import PluginError
 from bench.metrics.declared import KINDS_OF
 from bench.metrics.predictions import METRICS
+from bench.presets import Presets
 from bench.registry import KINDS, NoParams, Registry, Spec
 
 TASK = Task(name="ihm", kind="binary", metrics=("auroc",))
@@ -23,6 +24,20 @@ TASK = Task(name="ihm", kind="binary", metrics=("auroc",))
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     width: int = 3
     note: str = ""
+
+
+class Preset(msgspec.Struct, frozen=True):
+    preset: Literal["small", "large"] = "small"
+    width: int | None = None
+    depth: int = 1
+
+
+class Choice(msgspec.Struct, frozen=True):
+    width: int = 8
+
+
+class Deep(msgspec.Struct, frozen=True):
+    depth: int = 2
 
 
 class Open(msgspec.Struct):
@@ -78,6 +93,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"params": Params, "space": {"width": ()}}, '"space" must give a tuple of values for width'),
     ({"params": Params, "space": {"width": (1, "x")}}, '"space.width" = "x" is not accepted'),
     ({"params": Params, "space": {"depth": (1,)}}, 'key "space.depth" is not known'),
+    ({"params": Preset, "presets": {"small": Choice()}}, '"presets" must be a bench.presets.Presets'),
+    ({"params": Preset, "presets": Presets("size", {"small": Choice()})}, 'the default of "size" must be one of the presets'),
+    ({"params": Preset, "presets": Presets("preset", {"large": Choice()})}, "must be one of the presets, got 'small'"),
+    ({"params": Preset, "presets": Presets("preset", {"small": Choice(), "huge": Choice()})}, '"presets.preset" = "huge" is not'),
+    ({"params": Preset, "presets": Presets("preset", {"small": 8})}, "the preset small must be a msgspec.Struct, got 8"),
+    ({"params": Preset, "presets": Presets("preset", {"small": Deep()})}, "depth must be null by default"),
     ({"expected_failures": {"one_bin": ""}}, '"expected_failures" must give a reason for one_bin'),
     ({"expected_failures": ["one_bin"]}, '"expected_failures" must be a table'),
     ({"kind": "fuser", "notes": {"experts": "number"}}, "the note 'experts' must be a few plain words"),

@@ -90,7 +90,7 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {
     ),
     "fuser mult": (
         *TORCH_FUSER, *ENCODERS, *STEPS, "plugins/bench_fusers/mult/fuser.py", "plugins/bench_fusers/mult/plugin.py",
-        "plugins/bench_fusers/encoders/mtand.py", "plugins/bench_fusers/encoders/utde.py",
+        "plugins/bench_fusers/encoders/mtand.py", "plugins/bench_fusers/encoders/utde.py", "bench/presets.py",
     ),
     "fuser mag": (
         *TORCH_FUSER, *ENCODERS, *STEPS,

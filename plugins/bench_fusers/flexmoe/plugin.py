@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import AboveZero, NotNegative, Positive, Share, TorchFuserParams
 
@@ -54,23 +55,25 @@ class FlexMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
     epochs: Positive = 15
 
 
-class FlexMoEChoice(msgspec.Struct, frozen=True):
+class FlexMoEChoice(msgspec.Struct, frozen=True, kw_only=True):
     """What a preset of `flexmoe` decides."""
 
     residual: Residual
     tokeniser: Tokeniser
 
 
-FLEXMOE_PRESETS = {
-    "fixed": FlexMoEChoice("fixed", "windows"),
-    "released": FlexMoEChoice("released", "patches"),
-}
+FLEXMOE_PRESETS = Presets(
+    "preset",
+    {
+        "fixed": FlexMoEChoice(residual="fixed", tokeniser="windows"),
+        "released": FlexMoEChoice(residual="released", tokeniser="patches"),
+    },
+)
 
 
 def flexmoe_choice(params: FlexMoEParams) -> FlexMoEChoice:
     """The preset's choices, with what was given over them."""
-    choice = FLEXMOE_PRESETS[params.preset]
-    return FlexMoEChoice(params.residual or choice.residual, params.tokeniser or choice.tokeniser)
+    return FLEXMOE_PRESETS.over(params)
 
 
 def register(registry: Registry) -> None:
@@ -79,6 +82,7 @@ def register(registry: Registry) -> None:
         "flexmoe",
         "bench_fusers.flexmoe.fuser:FlexMoE",
         params=FlexMoEParams,
+        presets=FLEXMOE_PRESETS,
         summary="learned tokens for each missing modality and combination, one transformer block, experts by combination",
         paper="Yun et al., Flex-MoE, NeurIPS 2024",
         tags={"torch"},

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive, Share, TorchFuserParams
 from bench_fusers.front_params import Mixup
@@ -105,34 +106,33 @@ _PAPER = FuseMoEChoice(
     layers=3,
 )
 
-FUSEMOE_PRESETS = {
-    "paper": _PAPER,
-    "released": msgspec.structs.replace(_PAPER, combine="log_mixture", top_k=2, expert_balance="none"),
-    "small": FuseMoEChoice(
-        token="step",
-        combine="linear",
-        experts=16,
-        top_k=4,
-        expert_width=128,
-        missing="learned",
-        expert_balance="cv2",
-        pool="mean",
-        width=32,
-        heads=4,
-        time_width=32,
-        points=16,
-        layers=2,
-    ),
-}
+FUSEMOE_PRESETS = Presets(
+    "preset",
+    {
+        "paper": _PAPER,
+        "released": msgspec.structs.replace(_PAPER, combine="log_mixture", top_k=2, expert_balance="none"),
+        "small": FuseMoEChoice(
+            token="step",
+            combine="linear",
+            experts=16,
+            top_k=4,
+            expert_width=128,
+            missing="learned",
+            expert_balance="cv2",
+            pool="mean",
+            width=32,
+            heads=4,
+            time_width=32,
+            points=16,
+            layers=2,
+        ),
+    },
+)
 
 
 def fusemoe_choice(params: FuseMoEParams) -> FuseMoEChoice:
     """The preset's choices, with what was given over them."""
-    choice = FUSEMOE_PRESETS[params.preset]
-    if params.router == "disjoint":
-        choice = msgspec.structs.replace(choice, top_k=2)
-    given = {name: getattr(params, name) for name in choice.__struct_fields__}
-    return msgspec.structs.replace(choice, **{name: value for name, value in given.items() if value is not None})
+    return FUSEMOE_PRESETS.over(params, top_k=2 if params.router == "disjoint" else None)
 
 
 def register(registry: Registry) -> None:
@@ -141,6 +141,7 @@ def register(registry: Registry) -> None:
         "fusemoe",
         "bench_fusers.fusemoe.fuser:FuseMoE",
         params=FuseMoEParams,
+        presets=FUSEMOE_PRESETS,
         summary="events and grid of each modality at common points of time, fused by attention and a sparse mixture of experts",
         paper="Han et al., FuseMoE, NeurIPS 2024",
         tags={"torch", "uses_events"},

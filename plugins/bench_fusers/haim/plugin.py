@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL
 
@@ -63,7 +64,7 @@ class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     balance: bool | None = None
 
 
-class HAIMChoice(msgspec.Struct, frozen=True):
+class HAIMChoice(msgspec.Struct, frozen=True, kw_only=True):
     """What a preset of `haim` decides. balance, balance_labels: in a binary task; for each label of a multilabel one."""
 
     mode: Mode
@@ -74,18 +75,20 @@ class HAIMChoice(msgspec.Struct, frozen=True):
     balance_labels: bool
 
 
-HAIM_PRESETS = {
-    "completed": HAIMChoice("honest", False, False, True, True, True),
-    "published": HAIMChoice("reference", True, True, False, True, False),
-}
+HAIM_PRESETS = Presets(
+    "preset",
+    {
+        "completed": HAIMChoice(mode="honest", raw=False, events=False, counts=True, balance=True, balance_labels=True),
+        "published": HAIMChoice(
+            mode="reference", raw=True, events=True, counts=False, balance=True, balance_labels=False
+        ),
+    },
+)
 
 
 def haim_choice(params: HAIMParams) -> HAIMChoice:
     """The preset's choices, with what was given over them."""
-    choice = HAIM_PRESETS[params.preset]
-    given = {name: getattr(params, name) for name in ("mode", "raw", "events", "counts", "balance")}
-    given["balance_labels"] = params.balance
-    return msgspec.structs.replace(choice, **{name: value for name, value in given.items() if value is not None})
+    return HAIM_PRESETS.over(params, balance_labels=params.balance)
 
 
 def _seconds(params: HAIMParams, records: int, draws: int) -> float:
@@ -99,6 +102,7 @@ def register(registry: Registry) -> None:
         "haim",
         "bench_fusers.haim.fuser:HAIM",
         params=HAIMParams,
+        presets=HAIM_PRESETS,
         summary="statistics of every channel, averaged embeddings, XGBoost with a tuned grid",
         paper="Soenksen et al., Integrated multimodal AI framework for healthcare applications, npj Digital Medicine 2022",
         tags={"nan_aware", "uses_events"},

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import AboveZero, NotNegative, Positive, Share, TorchFuserParams
 
@@ -58,7 +59,7 @@ class MaestroParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
     epochs: Positive = 10
 
 
-class MaestroChoice(msgspec.Struct, frozen=True):
+class MaestroChoice(msgspec.Struct, frozen=True, kw_only=True):
     """What a mode of `maestro` decides. learnt_budgets and raw_gate belong to the mode and cannot be given."""
 
     tokens: Tokens
@@ -68,18 +69,18 @@ class MaestroChoice(msgspec.Struct, frozen=True):
     raw_gate: bool
 
 
-MAESTRO_MODES = {
-    "paper": MaestroChoice("symbols", "train", "masked", True, False),
-    "released": MaestroChoice("numbers", "window", "kept", False, True),
-}
+MAESTRO_MODES = Presets(
+    "mode",
+    {
+        "paper": MaestroChoice(tokens="symbols", scale="train", absent="masked", learnt_budgets=True, raw_gate=False),
+        "released": MaestroChoice(tokens="numbers", scale="window", absent="kept", learnt_budgets=False, raw_gate=True),
+    },
+)
 
 
 def maestro_choice(params: MaestroParams) -> MaestroChoice:
     """The mode's choices, with what was given over them."""
-    given = {name: getattr(params, name) for name in ("tokens", "scale", "absent")}
-    return msgspec.structs.replace(
-        MAESTRO_MODES[params.mode], **{name: value for name, value in given.items() if value is not None}
-    )
+    return MAESTRO_MODES.over(params)
 
 
 def register(registry: Registry) -> None:
@@ -88,6 +89,7 @@ def register(registry: Registry) -> None:
         "maestro",
         "bench_fusers.maestro.fuser:Maestro",
         params=MaestroParams,
+        presets=MAESTRO_MODES,
         summary="symbols of each channel, sparse attention with a budget by what is present, a mixture of experts over all",
         paper="Mohapatra et al., MAESTRO, NeurIPS 2025",
         tags={"torch"},

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import AboveZero, Positive, Share, TorchFuserParams
 from bench_fusers.front_params import Mixup
@@ -47,7 +48,7 @@ class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fi
     epochs: Positive = 15
 
 
-class MistsChoice(msgspec.Struct, frozen=True):
+class MistsChoice(msgspec.Struct, frozen=True, kw_only=True):
     """What a preset of `mists` decides."""
 
     width: int
@@ -59,17 +60,22 @@ class MistsChoice(msgspec.Struct, frozen=True):
     attention_dropout: float
 
 
-MISTS_PRESETS = {
-    "small": MistsChoice(32, 4, 1, 32, 4, 24, 0.0),
-    "published": MistsChoice(128, 8, 3, 64, 8, 48, 0.1),
-}
+MISTS_PRESETS = Presets(
+    "preset",
+    {
+        "small": MistsChoice(
+            width=32, heads=4, layers=1, time_width=32, time_heads=4, points=24, attention_dropout=0.0
+        ),
+        "published": MistsChoice(
+            width=128, heads=8, layers=3, time_width=64, time_heads=8, points=48, attention_dropout=0.1
+        ),
+    },
+)
 
 
 def mists_choice(params: MistsParams) -> MistsChoice:
     """The preset's choices, with what was given over them."""
-    choice = MISTS_PRESETS[params.preset]
-    given = {name: getattr(params, name) for name in choice.__struct_fields__}
-    return msgspec.structs.replace(choice, **{name: value for name, value in given.items() if value is not None})
+    return MISTS_PRESETS.over(params)
 
 
 def register(registry: Registry) -> None:
@@ -78,6 +84,7 @@ def register(registry: Registry) -> None:
         "mists",
         "bench_fusers.mists.fuser:Mists",
         params=MistsParams,
+        presets=MISTS_PRESETS,
         summary="events and completed grid on reference points, mixed by a gate; self- and cross-attention in turn",
         paper="Zhang et al., Improving Medical Predictions by Irregular Multimodal EHR Modeling, ICML 2023",
         tags={"torch", "uses_events"},

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import IN_LABEL, AboveZero, Positive, Share, TorchFuserParams
 from bench_fusers.front_params import Front, Mixup, require_front
@@ -76,7 +77,7 @@ class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fie
         require_front("mult", self.front, contradictions)
 
 
-class MultChoice(msgspec.Struct, frozen=True):
+class MultChoice(msgspec.Struct, frozen=True, kw_only=True):
     """What a preset of `mult` decides."""
 
     width: int
@@ -95,21 +96,28 @@ class MultChoice(msgspec.Struct, frozen=True):
     head_dropout: float
 
 
-MULT_PRESETS = {
-    "small": MultChoice(16, 2, 1, 1, "times", False, True, True, 0.1, 0.0, 0.0, 0.0, 0.0, 0.1),
-    "reference": MultChoice(30, 5, 5, 5, "index", True, False, False, 0.1, 0.1, 0.0, 0.25, 0.25, 0.0),
-    "trace-mimic": MultChoice(128, 8, 3, 3, "learned", False, True, True, 0.1, 0.1, 0.1, 0.1, 0.0, 0.1),
-    "trace-mosi": MultChoice(32, 8, 3, 3, "times", False, True, True, 0.1, 0.1, 0.1, 0.1, 0.0, 0.1),
-}
+_TRACE = MultChoice(
+    width=128, heads=8, layers=3, memory_layers=3, positions="learned", causal=False, masks=True, null_tokens=True, dropout=0.1,
+    attention_dropout=0.1, other_attention_dropout=0.1, embed_dropout=0.1, text_dropout=0.0, head_dropout=0.1,
+)  # fmt: skip
+
+MULT_PRESETS = Presets("preset", {
+    "small": MultChoice(
+        width=16, heads=2, layers=1, memory_layers=1, positions="times", causal=False, masks=True, null_tokens=True, dropout=0.1,
+        attention_dropout=0.0, other_attention_dropout=0.0, embed_dropout=0.0, text_dropout=0.0, head_dropout=0.1,
+    ),
+    "reference": MultChoice(
+        width=30, heads=5, layers=5, memory_layers=5, positions="index", causal=True, masks=False, null_tokens=False, dropout=0.1,
+        attention_dropout=0.1, other_attention_dropout=0.0, embed_dropout=0.25, text_dropout=0.25, head_dropout=0.0,
+    ),
+    "trace-mimic": _TRACE,
+    "trace-mosi": msgspec.structs.replace(_TRACE, width=32, positions="times"),
+})  # fmt: skip
 
 
 def mult_choice(params: MultParams) -> MultChoice:
     """The preset's choices, with what was given over them; memory transformers follow `layers`, 3 at least, as published."""
-    choice = MULT_PRESETS[params.preset]
-    given = {name: getattr(params, name) for name in choice.__struct_fields__}
-    if given["layers"] is not None and given["memory_layers"] is None:
-        given["memory_layers"] = max(given["layers"], 3)
-    return msgspec.structs.replace(choice, **{name: value for name, value in given.items() if value is not None})
+    return MULT_PRESETS.over(params, memory_layers=None if params.layers is None else max(params.layers, 3))
 
 
 def register(registry: Registry) -> None:
@@ -118,6 +126,7 @@ def register(registry: Registry) -> None:
         "mult",
         "bench_fusers.mult.fuser:Mult",
         params=MultParams,
+        presets=MULT_PRESETS,
         summary="a cross-modal transformer for every ordered pair of modalities, a memory transformer for each target",
         paper="Tsai et al., Multimodal Transformer for Unaligned Multimodal Language Sequences, 2019",
         tags={"torch", "uses_events"},

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, Positive, Share, TorchFuserParams
 from bench_fusers.front_params import Front, Mixup, require_front
@@ -102,26 +103,27 @@ def _published(
     return TFNChoice(width=text, cap=cap, head=head, dropout=dropout, head_dropout=head_dropout, modalities=modalities)
 
 
-TFN_PRESETS = {
-    "small": TFNChoice(
-        width=32, recurrent=32, layers=1, heads=4, cap=20_000, head=32, masks=True, dropout=0.2, head_dropout=0.3
-    ),
-    "released": _published(64, 4, 16, head=32, dropout=0.3, head_dropout=0.3),
-    "mmsa": _published(32, 32, 128, head=64, dropout=0.3, head_dropout=0.5),
-    "mmsa-mosei": _published(128, 16, 128, head=16, dropout=0.4, head_dropout=0.4, cap=300_000),
-    "mists": TFNChoice(variant="outer-late", width=128, head=128, masks=True, dropout=0.1, head_dropout=0.0),
-}
+TFN_PRESETS = Presets(
+    "preset",
+    {
+        "small": TFNChoice(
+            width=32, recurrent=32, layers=1, heads=4, cap=20_000, head=32, masks=True, dropout=0.2, head_dropout=0.3
+        ),
+        "released": _published(64, 4, 16, head=32, dropout=0.3, head_dropout=0.3),
+        "mmsa": _published(32, 32, 128, head=64, dropout=0.3, head_dropout=0.5),
+        "mmsa-mosei": _published(128, 16, 128, head=16, dropout=0.4, head_dropout=0.4, cap=300_000),
+        "mists": TFNChoice(variant="outer-late", width=128, head=128, masks=True, dropout=0.1, head_dropout=0.0),
+    },
+)
 
 
 def tfn_choice(params: TFNParams) -> TFNChoice:
     """The preset's choices, with what was given over them. A given `encoder` or `width` is that of every modality."""
-    choice = TFN_PRESETS[params.preset]
-    given = {name: getattr(params, name, None) for name in choice.__struct_fields__}
-    made = {name: value for name, value in given.items() if value is not None}
+    published = TFN_PRESETS[params.preset].modalities
     modalities = {
-        name: (params.encoder or encoder, params.width or width) for name, (encoder, width) in choice.modalities.items()
+        name: (params.encoder or encoder, params.width or width) for name, (encoder, width) in published.items()
     }
-    return msgspec.structs.replace(choice, **made, modalities=modalities)
+    return TFN_PRESETS.over(params, modalities=modalities)
 
 
 def register(registry: Registry) -> None:
@@ -130,6 +132,7 @@ def register(registry: Registry) -> None:
         "tfn",
         "bench_fusers.tfn.fuser:TFN",
         params=TFNParams,
+        presets=TFN_PRESETS,
         summary="all products across modalities of what one encoder each reads (outer product), or a low-rank form of them",
         paper="Zadeh et al., Tensor Fusion Network, EMNLP 2017; Liu et al., Low-rank Multimodal Fusion, ACL 2018",
         tags={"torch", "uses_events"},

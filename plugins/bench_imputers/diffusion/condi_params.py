@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bench.presets import Presets
 from bench.train_params import (
     ALWAYS_IN_LABEL,
     IN_LABEL,
@@ -13,7 +14,7 @@ from bench.train_params import (
     Positive,
 )
 from bench_imputers.diffusion.params import CsdiSizes, Rate, Whole
-from bench_imputers.diffusion.params_context import Betas, over
+from bench_imputers.diffusion.params_context import Betas
 
 
 class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,7 +61,7 @@ class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"top_k={self.top_k} of experts={experts}; give a number up to {experts}, 0 for every one")
 
 
-class CondiChoice(msgspec.Struct, frozen=True):
+class CondiChoice(msgspec.Struct, frozen=True, kw_only=True):
     """What a profile of `condi` decides."""
 
     condition: Literal["table", "others", "none"]
@@ -71,12 +72,19 @@ class CondiChoice(msgspec.Struct, frozen=True):
     beta_last: float
 
 
-CONDI_PROFILES = {
-    "paper": CondiChoice("table", "all", 3, True, "quadratic", 0.5),
-    "released": CondiChoice("others", "own", 0, False, "linear", 0.02),
-}
+CONDI_PROFILES = Presets(
+    "profile",
+    {
+        "paper": CondiChoice(
+            condition="table", cond_layout="all", experts=3, joint=True, betas="quadratic", beta_last=0.5
+        ),
+        "released": CondiChoice(
+            condition="others", cond_layout="own", experts=0, joint=False, betas="linear", beta_last=0.02
+        ),
+    },
+)
 
 
 def condi_choice(params: CondiParams) -> CondiChoice:
     """The profile's choices, with what was given over them."""
-    return over(CONDI_PROFILES[params.profile], params)
+    return CONDI_PROFILES.over(params)

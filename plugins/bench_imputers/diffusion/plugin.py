@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bench.registry import Registry
-from bench_imputers.diffusion.condi_params import CondiParams
+from bench_imputers.diffusion.condi_params import CONDI_PROFILES, CondiParams
 from bench_imputers.diffusion.csdi_quick_params import CsdiQuickParams, quick_seconds
 from bench_imputers.diffusion.params import CsdiParams
 from bench_imputers.diffusion.seconds import expected_seconds
 from bench_imputers.diffusion.sssd_params import SssdParams
-from bench_imputers.diffusion.trace_params import TraceParams
+from bench_imputers.diffusion.trace_params import TRACE_PRESETS, TraceParams
 
 SMALL = {
     "channels": 8,
@@ -72,6 +72,7 @@ def register(registry: Registry) -> None:
         "trace",
         "bench_imputers.diffusion.trace:Trace",
         params=TraceParams,
+        presets=TRACE_PRESETS,
         summary="CSDI, one per modality, conditioned on the record's other modalities by a mixture of experts",
         paper="TRACE, stage 1: cross-modal conditional diffusion imputation",
         tags=("torch", "draws"),
@@ -84,6 +85,7 @@ def register(registry: Registry) -> None:
         "condi",
         "bench_imputers.diffusion.condi:Condi",
         params=CondiParams,
+        presets=CONDI_PROFILES,
         summary="CSDI, all modalities in one, conditioned on a mixture of experts and on what one modality says to another",
         paper="Zheng, Kan, Wang, Chen and Wang, CondI, CVPR 2026 workshop FedVision",
         tags=("torch", "draws"),

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from bench.presets import Presets
 from bench.train_params import (
     ALWAYS_IN_LABEL,
     IN_LABEL,
@@ -14,7 +15,7 @@ from bench.train_params import (
     Positive,
 )
 from bench_imputers.diffusion.params import CsdiSizes, Rate, Whole
-from bench_imputers.diffusion.params_context import Betas, over
+from bench_imputers.diffusion.params_context import Betas
 
 
 class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,7 +83,7 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             )
 
 
-class TraceChoice(msgspec.Struct, frozen=True):
+class TraceChoice(msgspec.Struct, frozen=True, kw_only=True):
     """What a preset of `trace` decides.
 
     context: what the context is made of: experts that read all modalities together (experts), one vector per modality
@@ -99,15 +100,29 @@ class TraceChoice(msgspec.Struct, frozen=True):
     beta_last: float
 
 
-TRACE_PRESETS = {
-    "trace-moe": TraceChoice("experts", 5, 256, 256, 128, "quadratic", 0.5),
-    "trace-small": TraceChoice("experts", 5, 64, 64, 32, "quadratic", 0.5),
-    "trace-code": TraceChoice("modalities", 0, 0, 256, 128, "linear", 0.02),
-    "trace-pool": TraceChoice("pool", 5, 1232, 256, 128, "quadratic", 0.5),
-    "trace-temporal": TraceChoice("events", 0, 0, 256, 128, "quadratic", 0.5),
-}
+_MOE = TraceChoice(
+    context="experts",
+    experts=5,
+    expert_width=256,
+    hidden_width=256,
+    context_width=128,
+    betas="quadratic",
+    beta_last=0.5,
+)
+_NO_EXPERTS = msgspec.structs.replace(_MOE, experts=0, expert_width=0)
+
+TRACE_PRESETS = Presets(
+    "preset",
+    {
+        "trace-moe": _MOE,
+        "trace-small": msgspec.structs.replace(_MOE, expert_width=64, hidden_width=64, context_width=32),
+        "trace-code": msgspec.structs.replace(_NO_EXPERTS, context="modalities", betas="linear", beta_last=0.02),
+        "trace-pool": msgspec.structs.replace(_MOE, context="pool", expert_width=1232),
+        "trace-temporal": msgspec.structs.replace(_NO_EXPERTS, context="events"),
+    },
+)
 
 
 def trace_choice(params: TraceParams) -> TraceChoice:
     """The preset's choices, with what was given over them."""
-    return over(TRACE_PRESETS[params.preset], params)
+    return TRACE_PRESETS.over(params)
