@@ -183,13 +183,19 @@ def test_lists_are_the_same_for_people_and_programs(bench, kind):
 def test_a_method_is_shown_with_everything_that_can_be_set(bench):
     (row,) = bench("show", "gru", "--json").json
     assert row.keys() == {
-        "kind", "name", "version", "summary", "paper", "tags", "randomness", "plugin", "path", "parameters", "tasks",
-        "modalities", "splits", "space", "expected_failures",
+        "kind", "name", "version", "summary", "paper", "tags", "randomness", "plugin", "path", "parameters", "presets",
+        "tasks", "modalities", "splits", "space", "expected_failures",
     }  # fmt: skip
     assert all(p.keys() == {"name", "type", "default", "accepted", "description"} for p in row["parameters"])
     shown = bench("show", "gru").out
     for parameter in row["parameters"]:
         assert f"fuser.gru.{parameter['name']}={parameter['default']}" in shown
+
+
+def test_presets_are_shown_with_what_each_decides(bench):
+    (row,) = bench("show", "mult", "--json").json
+    assert row["presets"]["trace-mosi"]["width"] == 32
+    assert "    trace-mosi: width=32 heads=8" in bench("show", "mult").out
 
 
 def test_a_name_that_two_kinds_share_shows_both(bench):
