@@ -34,7 +34,7 @@ class Epoch(msgspec.Struct, frozen=True):
 class State:
     """Where a training stands, besides the weights and the optimiser.
 
-    average:              of the trained weights, in their order; empty where none is kept.
+    average:              of the trained weights, then of the buffers, in their order; empty where none is kept.
     loss_sum, loss_items: of the epoch that is under way. order: its permutation, drawn anew after a resume.
     """
 

@@ -1,4 +1,4 @@
-"""What fusers share, with torch or without: what models are selected by, the refusal of an incomplete grid, moments."""
+"""What fusers share, with torch or without: what models are selected by, the refusal of an incomplete grid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.errors import UsageError
 from bench.metrics.defined import needs
 from bench.metrics.predictions import METRICS
 
-__all__ = ["Selection", "mean_loss", "moments", "require_complete", "selection"]
+__all__ = ["Selection", "mean_loss", "require_complete", "selection"]
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,3 @@ def require_complete(cohort: Cohort, fuser: str) -> None:
                 f'"{name}" are NaN (from the imputer): choose an imputer that completes the grid (imputer=mean) '
                 "or a fuser tagged nan_aware (see: bench list fusers)"
             )
-
-
-def moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation along the first axis, without NaN; 0 and 1 where nothing is known or varies."""
-    known = ~np.isnan(columns)
-    count = np.maximum(known.sum(axis=0), 1)
-    center = np.where(known, columns, 0.0).sum(axis=0, dtype=np.float64) / count
-    scale = np.sqrt((np.where(known, columns - center, 0.0) ** 2).sum(axis=0) / count)
-    varies = scale > 1e-6 * np.abs(center)
-    return center.astype(np.float32), np.where(varies, scale, 1.0).astype(np.float32)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -19,7 +19,9 @@ from bench import training
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context, Fuser, NotFitted
 from bench.errors import PluginError
-from bench.selection import moments, require_complete, selection
+from bench.learner import Learner, Lesson
+from bench.selection import mean_loss, require_complete, selection
+from bench.sums import Moments, Sums
 from bench.train_params import TorchFuserParams
 
 __all__ = ["Batch", "EventView", "Inputs", "ModalityView", "TorchFuser"]
@@ -98,24 +100,24 @@ class Batch:
     statics_observed: torch.Tensor
 
 
-class TorchFuser(Fuser[P]):
+class TorchFuser(Learner[P], Fuser[P]):
     """Base of fusers made of one torch module, trained by the harness's loop (`bench.training`).
 
     A subclass writes `build` alone; its module's `forward(batch: Batch)` returns logits [b, task.outputs] (regression:
     values, on the standardised scale), or a pair of them and a penalty, a scalar that is added to the mean loss while
     training (such as the load balance of experts, which may look at the whole batch). The module must treat every record
-    by itself otherwise: no batch normalisation.
+    by itself in evaluation, where batch normalisation uses running statistics.
     Class attributes say what else the batch should hold and whether the grid may contain NaN.
+
+    task, target: what is predicted, and mean and standard deviation of a regression's target in training (else 0 and 1).
     """
 
     uses_events: bool = False
     uses_draws: bool = False
     nan_aware: bool = False
-
-    def __init__(self, params: P):
-        super().__init__(params)
-        self.module: nn.Module | None = None
-        self.result: training.TrainResult | None = None
+    module: nn.Module | None = None
+    task: Task
+    target: tuple[np.ndarray, np.ndarray]
 
     @abstractmethod
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
@@ -127,34 +129,62 @@ class TorchFuser(Fuser[P]):
         Where `valid` lacks a class its loss decides, and where it is empty the last weights stay (`bench.selection`).
         Raises UsageError for a grid with NaN (unless `nan_aware`), TrainingError, Interrupted.
         """
-        self._check(train)
-        self._check(valid)
-        self.result = None
-        self._task = task
-        self._statics = moments(train.statics)
-        truth = np.asarray(train.targets[task.name], np.float32)
-        self._target = moments(truth) if task.kind == "regression" else (np.float32(0), np.float32(1))
+        self.learn(train, valid, context, task)
+
+    def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
+        """See `Learner.summary`: moments of statics and of a regression's target, else counts of classes."""
+        assert task is not None
+        self._check(cohort)
+        truth = np.asarray(cohort.targets[task.name], np.float32)
+        totals, moments = {"records": np.array(float(len(cohort)))}, {"statics": Moments.of(cohort.statics)}
+        if task.kind == "regression":
+            moments["target"] = Moments.of(truth)
+        else:
+            totals["classes"] = _class_counts(task, truth)
+        return Sums(self._inputs(cohort), task, totals, moments)
+
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `Learner.begin`."""
+        assert sums.task is not None
+        self.learnt, self.task = False, sums.task
+        self._statics = sums.moments["statics"].scaler()
+        self.target, self._weight = (np.zeros((), np.float32), np.ones((), np.float32)), None
+        if self.task.kind == "regression":
+            self.target = sums.moments["target"].scaler()
+        elif self.params.balance:
+            self._weight = _class_weights(self.task, sums.totals)
         with training.seeded(context, "init"):
-            self.module = self.build(self._inputs(train), task).to(context.device)
-        loss = _loss(task, truth, self.params, context.device)
-        targets = _tensor((truth - self._target[0]) / self._target[1], context.device)
-        chosen = selection(task, np.asarray(valid.targets[task.name], np.float32))
-        self.result = training.train(
-            self.module,
-            len(train),
-            lambda items: self._penalised(train, items, context, loss, targets),
-            self.params,
-            context,
-            validate=None if chosen is None else lambda: chosen.measure(self._outputs(valid, context)),
-            higher=chosen is not None and chosen.higher,
-        )
+            self.module = self.build(sums.form, self.task).to(context.device)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """See `Learner.modules`."""
+        assert self.module is not None
+        return {"": self.module}
+
+    def lesson(self, module: str, train: Cohort, valid: Cohort | None, context: Context) -> Lesson:
+        """See `Learner.lesson`."""
+        loss = self._loss(context.device)
+        truth = np.asarray(train.targets[self.task.name], np.float32)
+        targets = _tensor((truth - self.target[0]) / self.target[1], context.device)
+        lesson = Lesson(len(train), lambda items: self._penalised(train, items, context, loss, targets))
+        if valid is None:
+            return lesson
+        self._check(valid)
+        chosen = selection(self.task, np.asarray(valid.targets[self.task.name], np.float32))
+        if chosen is None:
+            return lesson
+        return replace(lesson, validate=lambda: chosen.measure(self._outputs(valid, context)), higher=chosen.higher)
+
+    def validate(self, valid: Cohort, context: Context) -> dict[str, np.ndarray]:
+        """See `Learner.validate`: the loss of `bench.selection.mean_loss`."""
+        truth = np.asarray(valid.targets[self.task.name], np.float32)
+        loss = mean_loss(self.task, truth, self.predict(valid, context)) * len(valid) if len(valid) else 0.0
+        return {"loss": np.array(loss), "count": np.array(float(len(valid)))}
 
     def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
         """float32 [n, outputs]; see `Fuser.predict`. In chunks of `batch_size` records."""
-        if self.module is None or self.result is None:
-            raise NotFitted(f"{type(self).__name__}: fit comes before predict")
-        self._check(cohort)
-        self.module.to(context.device)
+        self._prepare("predict", cohort, context)
         return self._outputs(cohort, context)
 
     def embed(self, cohort: Cohort, context: Context) -> np.ndarray | None:
@@ -162,13 +192,10 @@ class TorchFuser(Fuser[P]):
 
         Raises NotFitted before `fit`.
         """
-        if self.module is None or self.result is None:
-            raise NotFitted(f"{type(self).__name__}: fit comes before embed")
+        self._prepare("embed", cohort, context)
         read = getattr(self.module, "embed", None)
         if read is None:
             return None
-        self._check(cohort)
-        self.module.to(context.device).eval()
         rows = []
         with torch.no_grad(), training.autocast(context):
             for start in range(0, len(cohort), self.params.batch_size):
@@ -180,8 +207,14 @@ class TorchFuser(Fuser[P]):
         """How many numbers are trained."""
         return 0 if self.module is None else sum(p.numel() for p in self.module.parameters() if p.requires_grad)
 
+    def _prepare(self, name: str, cohort: Cohort, context: Context) -> None:
+        if self.module is None or not self.learnt:
+            raise NotFitted(f"{type(self).__name__}: fit comes before {name}")
+        self._check(cohort)
+        self.module.to(context.device).eval()
+
     def _outputs(self, cohort: Cohort, context: Context) -> np.ndarray:
-        outputs = np.zeros((len(cohort), self._task.outputs), np.float32)
+        outputs = np.zeros((len(cohort), self.task.outputs), np.float32)
         with torch.no_grad(), training.autocast(context):
             for start in range(0, len(cohort), self.params.batch_size):
                 items = np.arange(start, min(start + self.params.batch_size, len(cohort)))
@@ -202,6 +235,18 @@ class TorchFuser(Fuser[P]):
             draws=len(draws[0]) if self.uses_draws and draws[0] is not None else 0,
         )
 
+    def _loss(self, device: str) -> Loss:
+        """(logits [b, outputs], targets [b] or [b, outputs]) -> mean loss."""
+        if self.task.kind == "regression":
+            error = functional.l1_loss if self.params.regression_loss == "absolute" else functional.mse_loss
+            return lambda logits, targets: error(logits.reshape(targets.shape), targets)
+        weight = None if self._weight is None else _tensor(self._weight, device)
+        if self.task.kind == "multiclass":
+            return lambda logits, targets: functional.cross_entropy(logits, targets.long(), weight=weight)
+        return lambda logits, targets: functional.binary_cross_entropy_with_logits(
+            logits, targets.reshape(logits.shape), pos_weight=weight
+        )
+
     def _penalised(
         self, train: Cohort, items: np.ndarray, context: Context, loss: Loss, targets: torch.Tensor
     ) -> torch.Tensor:
@@ -217,19 +262,19 @@ class TorchFuser(Fuser[P]):
         assert self.module is not None
         made = self.module(self._batch(cohort, items, context.device))
         logits, penalty = made if isinstance(made, tuple) else (made, None)
-        expected = (len(items), self._task.outputs)
+        expected = (len(items), self.task.outputs)
         if logits.shape != expected:
             raise PluginError(
                 f"{type(self).__name__}: forward returned the shape {tuple(logits.shape)}; the task "
-                f"{self._task.name} needs logits of the shape {expected} (records, outputs)"
+                f"{self.task.name} needs logits of the shape {expected} (records, outputs)"
             )
         return logits.float(), penalty
 
     def _probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        if self._task.kind == "regression":
-            center, scale = (_tensor(np.atleast_1d(part), str(logits.device)) for part in self._target)
+        if self.task.kind == "regression":
+            center, scale = (_tensor(np.atleast_1d(part), str(logits.device)) for part in self.target)
             return logits * scale + center
-        return logits.softmax(dim=1) if self._task.kind == "multiclass" else logits.sigmoid()
+        return logits.softmax(dim=1) if self.task.kind == "multiclass" else logits.sigmoid()
 
     def _batch(self, cohort: Cohort, items: np.ndarray, device: str) -> Batch:
         statics = (cohort.statics[items] - self._statics[0]) / self._statics[1]
@@ -265,20 +310,16 @@ def _index(items: np.ndarray, device: str) -> torch.Tensor:
     return torch.from_numpy(items).to(device)
 
 
-def _loss(task: Task, truth: np.ndarray, params: TorchFuserParams, device: str) -> Loss:
-    """(logits [b, outputs], targets [b] or [b, outputs]) -> mean loss."""
-    balance = params.balance
-    if task.kind == "regression":
-        error = functional.l1_loss if params.regression_loss == "absolute" else functional.mse_loss
-        return lambda logits, targets: error(logits.reshape(targets.shape), targets)
+def _class_counts(task: Task, truth: np.ndarray) -> np.ndarray:
+    """Records of each class (multiclass) or positives of each label, float64 [outputs]."""
     if task.kind == "multiclass":
-        counts = np.bincount(truth.astype(int), minlength=task.outputs)
-        weight = _tensor(len(truth) / (task.outputs * np.maximum(counts, 1)), device) if balance else None
-        return lambda logits, targets: functional.cross_entropy(logits, targets.long(), weight=weight)
-    labels = truth.reshape(len(truth), -1)
-    positives = labels.sum(axis=0)
-    odds = np.maximum(len(labels) - positives, 1) / np.maximum(positives, 1)
-    weight = _tensor(odds, device) if balance else None
-    return lambda logits, targets: functional.binary_cross_entropy_with_logits(
-        logits, targets.reshape(logits.shape), pos_weight=weight
-    )
+        return np.bincount(truth.astype(int), minlength=task.outputs).astype(np.float64)
+    return truth.reshape(len(truth), task.outputs).sum(axis=0, dtype=np.float64)
+
+
+def _class_weights(task: Task, totals: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Of the classes, or of the positives of each label, float64 [outputs]."""
+    counts, records = totals["classes"], totals["records"]
+    if task.kind == "multiclass":
+        return records / (task.outputs * np.maximum(counts, 1))
+    return np.maximum(records - counts, 1) / np.maximum(counts, 1)

@@ -30,12 +30,15 @@ ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})
 class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every torch method can set of its training. A method extends it with its own fields and defaults.
 
+    Raises ValueError for values that exclude each other.
+
     epochs:             passes over the training records, at most.
     steps:              where set, a fixed budget: so many optimiser steps, whatever `epochs` and `patience` say.
     batch_size:         records per step; the last batch of an epoch holds what is left.
     learning_rate:      of the optimiser; constant, falling along half a cosine to 0 at the last step, or x 0.1 after 75 % and
                         again after 90 % of the steps (`schedule`: milestones).
-    weight_decay:       L2 penalty (adam) or decoupled decay (adamw).
+    momentum:           of sgd.
+    weight_decay:       L2 penalty (adam, sgd) or decoupled decay (adamw).
     clip:               largest global norm of the gradient; 0 = no clipping.
     patience:           epochs without a better validation score before training stops; 0 = never. The best weights are
                         kept in either case.
@@ -50,12 +53,19 @@ class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     batch_size: Positive = 64
     learning_rate: AboveZero = 1e-3
     schedule: Literal["constant", "cosine", "milestones"] = "constant"
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    momentum: Share = 0.0
     weight_decay: NotNegative = 0.0
     clip: NotNegative = 1.0
     patience: Annotated[int, msgspec.Meta(ge=0)] = 5
     average: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     checkpoint_seconds: NotNegative = 30.0
+
+    def __post_init__(self) -> None:
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(
+                f"momentum={self.momentum:g} is given, and optimizer={self.optimizer} has none; give optimizer=sgd"
+            )
 
 
 class TorchFuserParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from bench.checkpoint import Epoch, State, load, save
@@ -25,7 +26,7 @@ from bench.components import Context, Interrupted
 from bench.errors import BenchError
 from bench.train_params import TrainParams
 
-__all__ = ["TrainResult", "TrainingError", "autocast", "seeded", "train"]
+__all__ = ["BatchNorm1d", "TrainResult", "TrainingError", "autocast", "seeded", "train"]
 
 
 class TrainingError(BenchError):
@@ -112,8 +113,11 @@ class _Loop:
         self.per_epoch = math.ceil(self.size / self.params.batch_size)
         self.total = self.params.steps or self.params.epochs * self.per_epoch
         self.weights = [p for p in self.module.parameters() if p.requires_grad]
-        rule = torch.optim.AdamW if self.params.optimizer == "adamw" else torch.optim.Adam
-        self.optimizer = rule(self.weights, lr=self.params.learning_rate, weight_decay=self.params.weight_decay)
+        stored = self.module.state_dict().keys()
+        buffers = [each for name, each in self.module.named_buffers() if name in stored and each.is_floating_point()]
+        # Running statistics belong to the weights they were counted under.
+        self.averaged: list[torch.Tensor] = [*self.weights, *buffers]
+        self.optimizer = _optimizer(self.weights, self.params)
         self.state = State()
         self.scratch = self.context.scratch
         self.path = self.scratch / f"{self.name}.safetensors" if self.scratch else None
@@ -168,17 +172,17 @@ class _Loop:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Let the weights of the step enter their moving average."""
+        """Let what the step left enter its moving average."""
         if not self.state.average:
-            self.state.average = [weight.detach().clone() for weight in self.weights]
+            self.state.average = [weight.detach().clone() for weight in self.averaged]
         step = self.state.step
         decay = min(self.params.average, (1 + step) / (10 + step))
-        get_ema_multi_avg_fn(decay)(self.state.average, self.weights, step)
+        get_ema_multi_avg_fn(decay)(self.state.average, self.averaged, step)
 
     @torch.no_grad()
     def _swap(self) -> None:
-        """The module has the average, and the state the weights of the last step, or the other way round. None: nothing."""
-        for weight, average in zip(self.weights, self.state.average, strict=False):
+        """The module has the average, and the state what the last step left, or the other way round. None: nothing."""
+        for weight, average in zip(self.averaged, self.state.average, strict=False):
             held = weight.clone()
             weight.copy_(average)
             average.copy_(held)
@@ -260,6 +264,29 @@ class _Loop:
             self.context.report(f"{self.name}: checkpoint ignored, training starts anew: {problem}")
         else:
             self.context.report(f"{self.name}: goes on at step {self.state.step} of {self.total}")
+
+
+def _optimizer(weights: list[nn.Parameter], params: TrainParams) -> torch.optim.Optimizer:
+    if params.optimizer == "sgd":
+        return torch.optim.SGD(
+            weights, lr=params.learning_rate, momentum=params.momentum, weight_decay=params.weight_decay
+        )
+    rule = torch.optim.AdamW if params.optimizer == "adamw" else torch.optim.Adam
+    return rule(weights, lr=params.learning_rate, weight_decay=params.weight_decay)
+
+
+class BatchNorm1d(nn.BatchNorm1d):
+    """torch's, but that a batch of a single value per channel, which has no spread, is normalised as in evaluation.
+
+    So the last batch of an epoch may hold a single record.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.training and x.numel() == x.shape[1]:
+            return functional.batch_norm(
+                x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+            )
+        return super().forward(x)
 
 
 def learning_rate(params: TrainParams, step: int, total: int) -> float:

@@ -34,17 +34,19 @@ EXPORTS = {
     ],
     "files": ["content_digest", "read_bytes", "replacing", "storage", "write_bytes", "write_text"],
     "hooks": ["hookimpl"],
+    "learner": ["Arrays", "Learner", "Lesson", "Penalty", "Plan", "Reply"],
     "presets": ["Presets"],
     "registry": ["BY_COUNTS", "KINDS", "MARK", "Embedder", "NoParams", "Registry", "Spec", "discover"],
     "seeds": ["derive", "generator"],
-    "selection": ["Selection", "mean_loss", "moments", "require_complete", "selection"],
+    "selection": ["Selection", "mean_loss", "require_complete", "selection"],
+    "sums": ["Moments", "Sums", "moments"],
     "testing": ["TOY_TASK", "Check", "Outcome", "Report", "check", "checks_of", "parametrize", "toy_cohort"],
     "torch_fuser": ["Batch", "EventView", "Inputs", "ModalityView", "TorchFuser"],
     "train_params": [
         "ALWAYS_IN_LABEL", "IN_LABEL", "AboveZero", "NotNegative", "Positive", "Share", "TorchFuserParams",
         "TrainParams",
     ],
-    "training": ["TrainResult", "TrainingError", "autocast", "seeded", "train"],
+    "training": ["BatchNorm1d", "TrainResult", "TrainingError", "autocast", "seeded", "train"],
 }  # fmt: skip
 """What plugins may build on. A name that leaves this list, or enters it, is a change for everybody who wrote one."""
 

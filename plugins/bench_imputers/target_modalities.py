@@ -20,13 +20,14 @@ WIDEST = 48
 """The default of `widest`."""
 
 
-def chosen(cohort: Cohort, targets: Sequence[str], widest: int, imputer: str = "the imputer") -> tuple[str, ...]:
-    """The modalities the imputer completes itself, in the cohort's order.
+def chosen(
+    widths: Mapping[str, int], targets: Sequence[str], widest: int, imputer: str = "the imputer"
+) -> tuple[str, ...]:
+    """The modalities the imputer completes itself, in the order of `widths`: modality -> its number of channels.
 
     targets: names of modalities; empty: all of at most `widest` channels. imputer: its name, for messages.
     Raises UsageError for a name the cohort has not, and where nothing is left to complete.
     """
-    widths = {name: series.grid.shape[2] for name, series in cohort.modalities.items()}
     for name in targets:
         if name not in widths:
             raise unknown("modality", name, widths, f"targets of imputer {imputer}")

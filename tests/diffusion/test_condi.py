@@ -19,7 +19,7 @@ from bench_imputers.diffusion.condi_context import (
     ConditionTable,
     ObservedContext,
 )
-from bench_imputers.diffusion.condi_encoders import Backbone, Norm, PreExtractor, SmallEncoder
+from bench_imputers.diffusion.condi_encoders import Backbone, PreExtractor, SmallEncoder
 from bench_imputers.diffusion.condi_params import CondiParams, condi_choice
 from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Given
@@ -199,15 +199,6 @@ def test_records_of_a_batch_do_not_touch_each_other_in_sampling(chosen: dict[str
         assert torch.allclose(answer(made, given_, state)[1], answer(made, alone, state[1:2])[0], atol=1e-5)
 
 
-def test_a_single_value_is_normalised_by_running_statistics() -> None:
-    norm = Norm(3).train()
-    assert torch.isfinite(norm(torch.randn(1, 3))).all()
-    assert norm.running_mean is not None
-    assert not norm.running_mean.any()
-    norm(torch.randn(2, 3))
-    assert norm.running_mean.any()
-
-
 # In the engine
 
 
@@ -235,7 +226,6 @@ def test_it_completes_what_is_missing_and_travels(chosen: dict[str, Any], tmp_pa
 def test_one_network_completes_all_targets_and_wide_modalities_have_no_part() -> None:
     cohort = toy_cohort(n=12, length=4, modalities={"vitals": 2, "notes": 60, "labs": 1}).without_targets()
     made = fitted(cohort)
-    assert made.networks is not None
     assert {name: dict(network.shape.parts) for name, network in made.networks.items()} == {
         "joint": {"vitals": 2, "labs": 1}
     }

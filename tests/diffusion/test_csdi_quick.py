@@ -45,7 +45,6 @@ def at_its_start(data: Cohort, **params: Any) -> CsdiQuick:
     """Fitted, so that it may impute, with the weights that training starts from."""
     imputer = trained(data, **params)
     torch.manual_seed(0)
-    assert imputer.networks is not None
     for network in imputer.networks.values():
         network.module.load_state_dict(imputer.build(network.shape).state_dict())
     return imputer

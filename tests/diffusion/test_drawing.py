@@ -61,7 +61,6 @@ def test_a_gpu_without_memory_halves_the_chunk_says_so_and_changes_no_result() -
     imputer = ToyImputer(DiffusionParams(steps=2, predict="x0", diffusion_steps=4, chunk=16))
     imputer.largest = 5
     train = cohort()
-    imputer.networks = None
     with pytest.raises(torch.cuda.OutOfMemoryError):  # in training there is no chunk to halve: batch_size is the method
         imputer.fit(train, cohort(8, seed=1), Context())
     imputer = ToyImputer(DiffusionParams(steps=2, predict="x0", diffusion_steps=4, chunk=16))

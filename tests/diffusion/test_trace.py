@@ -242,7 +242,6 @@ def test_a_cell_of_one_modality_is_completed() -> None:
 def test_wide_modalities_are_context_and_no_targets() -> None:
     cohort = toy_cohort(n=12, length=4, modalities={"vitals": 2, "notes": 60}).without_targets()
     made = fitted(cohort)
-    assert made.networks is not None
     assert {name: dict(network.shape.context) for name, network in made.networks.items()} == {"vitals": {"notes": 60}}
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from bench.components import Context, Interrupted
 from bench.train_params import TrainParams
-from bench.training import TrainingError, TrainResult, learning_rate, seeded, train
+from bench.training import BatchNorm1d, TrainingError, TrainResult, learning_rate, seeded, train
 
 ITEMS = 23  # in batches of 5: the last batch of an epoch holds 3
 STEPS_PER_EPOCH = 5
@@ -24,10 +24,11 @@ STEPS_PER_EPOCH = 5
 class Problem:
     """A small regression with dropout, so that the noise of every step matters."""
 
-    def __init__(self, context: Context | None = None, scores: list[float] | None = None) -> None:
+    def __init__(self, context: Context | None = None, scores: list[float] | None = None, norm: bool = False) -> None:
         self.context = context or Context(seed=7)
         with seeded(self.context, "init"):
-            self.module = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Dropout(0.4), nn.Linear(8, 1))
+            layers = [nn.Linear(3, 8), BatchNorm1d(8) if norm else nn.Tanh(), nn.Dropout(0.4), nn.Linear(8, 1)]
+            self.module = nn.Sequential(*layers)
         rng = np.random.default_rng(0)
         self.rows = torch.from_numpy(rng.normal(size=(ITEMS, 3)).astype(np.float32))
         self.truth = self.rows.sum(dim=1, keepdim=True)
@@ -114,15 +115,25 @@ def test_the_global_generator_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("stop", [0, 1, 3, 5, 7, 12, 19])
-@pytest.mark.parametrize("chosen", [{"optimizer": "adam"}, {"optimizer": "adamw"}, {"average": 0.8}])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"optimizer": "adam"},
+        {"optimizer": "adamw"},
+        {"optimizer": "sgd"},
+        {"optimizer": "sgd", "momentum": 0.9},
+        {"average": 0.8},
+    ],
+)
+@pytest.mark.parametrize("norm", [False, True], ids=["", "batch norm"])
 def test_a_training_interrupted_anywhere_resumes_to_the_same_bits(
-    tmp_path: Path, stop: int, chosen: dict[str, Any]
+    tmp_path: Path, stop: int, chosen: dict[str, Any], norm: bool
 ) -> None:
-    whole = Problem()
+    whole = Problem(norm=norm)
     expected = whole.train(**chosen, schedule="cosine")
     with pytest.raises(Interrupted, match=f"step {stop} of 20"):
-        Problem(stopping_after(stop, tmp_path)).train(**chosen, schedule="cosine")
-    resumed = Problem(Context(seed=7, scratch=tmp_path))
+        Problem(stopping_after(stop, tmp_path), norm=norm).train(**chosen, schedule="cosine")
+    resumed = Problem(Context(seed=7, scratch=tmp_path), norm=norm)
     result = resumed.train(**chosen, schedule="cosine")
     assert result.resumed_from == stop
     assert resumed.weights() == whole.weights()
@@ -141,6 +152,50 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept_and_training_g
         expected = [decay * old + (1 - decay) * new for old, new in zip(expected, weights, strict=True)]
     for made, wanted in zip(averaged.module.parameters(), expected, strict=True):
         torch.testing.assert_close(made.detach(), wanted)
+
+
+def test_running_statistics_are_averaged_with_the_weights_they_were_counted_under() -> None:
+    plain, averaged = Problem(norm=True), Problem(norm=True)
+    path: list[torch.Tensor] = []
+    plain.train(lambda items: (path.append(_statistics(plain)), plain.loss(items))[1], epochs=2)
+    averaged.train(epochs=2, average=0.9)
+    path = [*path[1:], _statistics(plain)]
+    expected = path[0]
+    for step, statistics in enumerate(path[1:], 2):
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * statistics
+    torch.testing.assert_close(_statistics(averaged), expected)
+    assert not torch.allclose(expected, path[-1], rtol=1e-3)
+
+
+def _statistics(problem: Problem) -> torch.Tensor:
+    return torch.cat([problem.module[1].running_mean, problem.module[1].running_var]).clone()
+
+
+def test_a_single_value_is_normalised_by_running_statistics_and_not_counted() -> None:
+    norm = BatchNorm1d(3).train()
+    assert torch.isfinite(norm(torch.randn(1, 3))).all()
+    assert not norm.running_mean.any()
+    norm(torch.randn(2, 3))
+    assert norm.running_mean.any()
+
+
+def test_sgd_follows_the_gradient_and_its_momentum() -> None:
+    weight, moves = nn.Linear(1, 1, bias=False), []
+    nn.init.constant_(weight.weight, 1.0)
+
+    def loss(items: np.ndarray) -> torch.Tensor:
+        moves.append(float(weight.weight.detach()))
+        return weight.weight.sum()  # a gradient of 1
+
+    params = TrainParams(optimizer="sgd", momentum=0.5, learning_rate=0.125, clip=0, steps=4, batch_size=ITEMS)
+    train(weight, ITEMS, loss, params, Context())
+    assert moves == [1.0, 0.875, 0.875 - 0.125 * 1.5, 0.875 - 0.125 * (1.5 + 1.75)]
+
+
+def test_momentum_without_sgd_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"momentum=0.9 is given, and optimizer=adam has none; give optimizer=sgd"):
+        TrainParams(momentum=0.9)
 
 
 def test_without_a_validation_the_average_is_kept_too() -> None:

@@ -206,9 +206,7 @@ def test_the_gate_of_the_experts_learns_although_one_expert_is_chosen() -> None:
 @MODES
 def test_training_tells_how_evenly_experts_are_used_and_is_otherwise_as_without_telling(mode: str) -> None:
     params = MaestroParams(**{**SMALL, "mode": mode}, layers=1, fusion_layers=2, epochs=2, batch_size=16)
-    silent = Maestro(params)
-    silent.steps = 6  # 36 training records in batches of 16, twice
-    line, shares = told_of_experts(Maestro(params), silent)
+    line, shares = told_of_experts(Maestro(params), Maestro(params))
     assert line == "evenness of experts"
     assert len(shares) == 2
 

@@ -16,7 +16,6 @@ from torch.nn import functional
 from bench.components import Context
 from bench.errors import UsageError
 from bench.registry import discover
-from bench.testing.toy import toy_cohort
 from bench.torch_fuser import Batch
 from bench_fusers.mag.anchor import align, choose_anchor
 from bench_fusers.mag.fuser import Gate, Mag, bounded
@@ -151,16 +150,15 @@ def test_every_step_of_every_completed_grid_is_read() -> None:
 
 
 def test_the_anchor_is_what_was_said_else_words_else_what_was_observed_most() -> None:
-    whole = toy_cohort(20, modalities={"a": 1, "b": 1, "notes": 1}, rate=0.9)
-    thin = replace(whole.modalities["a"], observed=np.zeros_like(whole.modalities["a"].observed))
-    whole = whole.with_modalities({**whole.modalities, "a": thin})
-    assert choose_anchor(whole, "a", "mag") == "a"
-    assert choose_anchor(whole, None, "mag") == "notes"
-    nobody = replace(thin, observed=np.zeros_like(thin.observed))
-    assert choose_anchor(whole.with_modalities({**whole.modalities, "notes": nobody}), None, "mag") == "b"
-    two = whole.with_modalities({name: whole.modalities[name] for name in ("a", "b")})
-    assert choose_anchor(two, None, "mag") == "b"
-    assert choose_anchor(two.with_modalities({"a": thin}), None, "mag") == "a"
+    steps = {"a": 0, "b": 30, "notes": 10}
+    assert choose_anchor(steps, "a", "mag") == "a"
+    assert choose_anchor(steps, None, "mag") == "notes"
+    assert choose_anchor({**steps, "notes": 0}, None, "mag") == "b"
+    assert choose_anchor({"a": 30, "b": 30}, None, "mag") == "a"
+    assert choose_anchor({"a": 0}, None, "mag") == "a"
+    whole = cohort(20)
+    counted = Mag(MagParams()).summary(whole, BINARY).totals["steps"]
+    assert counted.tolist() == [series.observed.any(axis=2).sum() for series in whole.modalities.values()]
 
 
 @pytest.mark.parametrize("fuser", [Mag(MagParams(anchor="vitls")), MagLate(MagLateParams(anchor="vitls"))])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.cohort import Task
-from bench.selection import mean_loss, moments, selection
+from bench.selection import mean_loss, selection
 from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION
 
 
@@ -69,9 +69,3 @@ def test_losses_are_mean_negative_log_likelihoods_and_squared_errors() -> None:
     labels = np.array([[0.9, 0.4]], np.float32)
     assert mean_loss(MULTILABEL, np.array([[1, 0]]), labels) == pytest.approx(-np.log([0.9, 0.6]).mean())
     assert mean_loss(REGRESSION, np.array([1, 2]), column(2, 4)) == pytest.approx(2.5)
-
-
-def test_moments_leave_nan_out_and_never_divide_by_nothing() -> None:
-    center, scale = moments(np.array([[1, 7, np.nan], [3, 7, np.nan], [np.nan, 7, np.nan]]))
-    assert list(center) == [2, 7, 0]
-    assert list(scale) == [1, 1, 1]

@@ -163,8 +163,7 @@ def test_a_fuser_interrupted_in_training_resumes_to_the_same_bits(task: Task, tm
     resumed = build("gru")
     resumed.fit(train, valid, task, Context(seed=5, scratch=tmp_path))
     assert isinstance(resumed, TorchFuser)
-    assert resumed.result is not None
-    assert resumed.result.resumed_from == 6
+    assert resumed.results[""].resumed_from == 6
     assert np.array_equal(resumed.predict(test, Context(seed=5)), whole.predict(test, Context(seed=5)))
 
 

@@ -27,7 +27,7 @@ SCORES = (
 CHOOSES = (*COMPONENT, *SCORES, "bench/selection.py", "bench/train_params.py")
 """What fusers share that choose among models by the validation part."""
 
-TRAINS = ("bench/training.py", "bench/checkpoint.py", "bench/train_params.py")
+TRAINS = tuple(f"bench/{name}.py" for name in ("training", "checkpoint", "train_params", "learner", "sums"))
 TORCH_FUSER = (*CHOOSES, *TRAINS, "bench/torch_fuser.py")
 HIDES = ("bench/scenarios/params/share.py", *COMPONENT)
 PREPARES = (*COMPONENT, "bench/arrays.py", "bench/data/splits.py", "bench/metrics/declared.py", *(
@@ -81,7 +81,7 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {
         ),
     ),
     "fuser linear": (
-        *CHOOSES, "plugins/bench_fusers/linear/fuser.py", "plugins/bench_fusers/linear/plugin.py",
+        *CHOOSES, "bench/sums.py", "plugins/bench_fusers/linear/fuser.py", "plugins/bench_fusers/linear/plugin.py",
         "plugins/bench_fusers/heads.py", "plugins/bench_fusers/summaries.py",
     ),
     "fuser gru": (

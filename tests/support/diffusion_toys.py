@@ -88,7 +88,6 @@ def csdi(**params: Any) -> Csdi:
 
 
 def module_of(imputer: DiffusionImputer[Any], name: str = "vitals") -> Any:
-    assert imputer.networks is not None
     return imputer.networks[name].module
 
 

@@ -10,6 +10,7 @@ import pytest
 from bench.registry import Registry
 from bench.testing import Report, check
 from bench.testing.toy import TOY_TASK
+from bench.train_params import TorchFuserParams
 
 
 def _check(kind: str, name: str, **declared: Any) -> Report:
@@ -18,9 +19,25 @@ def _check(kind: str, name: str, **declared: Any) -> Report:
         declared = {"tags": ("draws",), "randomness": "seeded", **declared}
     if kind == "dataset":
         declared = {"tasks": (TOY_TASK,), "modalities": ("vitals", "labs"), "tags": ("synthetic",), **declared}
-    module = "bad_fusers" if kind == "fuser" else "bad_plugins"
+    module = declared.pop("module", "bad_fusers" if kind == "fuser" else "bad_plugins")
     getattr(registry, kind)(name, f"{module}:{name}", **declared)
     return check(name, registry)
+
+
+BATCH_NORM = {
+    "module": "norm_fusers",
+    "params": TorchFuserParams,
+    "tags": ("torch",),
+    "randomness": "seeded",
+    "test_params": {"epochs": 12, "batch_size": 16, "learning_rate": 1e-2},
+}
+
+
+def test_batch_normalisation_by_the_batch_at_hand_is_caught_in_prediction() -> None:
+    report = _check("fuser", "StaysInTraining", **BATCH_NORM)
+    assert _failed(report) == {
+        "batch_independent", "order_has_no_effect", "other_records_have_no_effect", "same_alone_or_together",
+    }, report.to_text()  # fmt: skip
 
 
 def _failed(report: Report) -> set[str]:
@@ -32,6 +49,7 @@ def _failed(report: Report) -> set[str]:
     [
         ("imputer", "Honest", {}),
         ("fuser", "HonestFuser", {}),
+        ("fuser", "Normalised", BATCH_NORM),
         ("scenario", "HonestScenario", {"randomness": "seeded"}),
         ("dataset", "HonestDataset", {}),
     ],

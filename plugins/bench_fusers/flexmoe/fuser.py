@@ -15,20 +15,20 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.cohort import Cohort, Task
+from bench.cohort import Task
 from bench.components import Context
 from bench.errors import UsageError
-from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
+from bench.sums import Sums
+from bench.torch_fuser import Batch, Inputs, ModalityView
 from bench_fusers.encoders.steps import grid_steps
+from bench_fusers.expert_fuser import ExpertFuser
 from bench_fusers.flexmoe.bank import MOST, AdditiveBank, Combinations, FullBank
 from bench_fusers.flexmoe.plugin import Bank, FlexMoEParams, Target, Tokeniser, flexmoe_choice
 from bench_fusers.flexmoe.router import MixedExperts, Records
-from bench_fusers.sparse_moe import note_experts
 
 FULL_BANK = 6
 """Most modalities of which every combination has rows of its own in the bank, unless it is asked for."""
@@ -40,19 +40,19 @@ INDEXED = 4
 """Most modalities of which every combination must have an expert of its own, unless another target is asked for."""
 
 
-class FlexMoE(TorchFuser[FlexMoEParams]):
+class FlexMoE(ExpertFuser[FlexMoEParams]):
     """See the module. The representation of a record is the mean token of each modality, and the statics."""
 
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`. Says where several combinations share an expert, and how evenly the experts are used."""
-        if target(self.params, len(train.modalities)) == "folded":
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `Learner.begin`. Says where several combinations share an expert."""
+        if target(self.params, len(sums.form.modalities)) == "folded":
             context.note("target", "folded")
-        super().fit(train, valid, task, context)
+        super().begin(sums, context)
+
+    def usages(self) -> list[torch.Tensor]:
+        """See `ExpertFuser.usages`."""
         assert isinstance(self.module, Network)
-        self.module.eval()
-        self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
-        mixtures = [block.mixture for block in self.module.blocks if block.mixture is not None]
-        note_experts(context, (mixture.usage for mixture in mixtures))
+        return [block.mixture.usage for block in self.module.blocks if block.mixture is not None]
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """UsageError for sizes that do not go together, with those that do."""

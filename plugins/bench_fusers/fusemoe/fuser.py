@@ -16,23 +16,22 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import nn
 
-from bench.cohort import Cohort, Task
-from bench.components import Context
+from bench.cohort import Task
 from bench.errors import UsageError
-from bench.torch_fuser import Batch, Inputs, TorchFuser
+from bench.torch_fuser import Batch, Inputs
 from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.time import PositionTable, Time2Vec
 from bench_fusers.encoders.transformer import Attention, FeedForward
 from bench_fusers.encoders.utde import UTDE
+from bench_fusers.expert_fuser import ExpertFuser
 from bench_fusers.fusemoe.plugin import FuseMoEChoice, FuseMoEParams, fusemoe_choice
-from bench_fusers.sparse_moe import ModalityMoE, note_experts
+from bench_fusers.sparse_moe import ModalityMoE
 
 
-class FuseMoE(TorchFuser[FuseMoEParams]):
+class FuseMoE(ExpertFuser[FuseMoEParams]):
     """See the module. The representation is what the head reads: the pooled modalities, and the statics."""
 
     uses_events = True
@@ -48,13 +47,10 @@ class FuseMoE(TorchFuser[FuseMoEParams]):
         _check(choice, self.params, len(inputs.modalities))
         return Network(inputs, task.outputs, self.params, choice)
 
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`. Notes how evenly its experts are used."""
-        super().fit(train, valid, task, context)
+    def usages(self) -> list[torch.Tensor]:
+        """See `ExpertFuser.usages`."""
         assert isinstance(self.module, Network)
-        self.module.eval()
-        self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
-        note_experts(context, (layer.moe.used for layer in self.module.layers))
+        return [layer.moe.used for layer in self.module.layers]
 
 
 class Network(nn.Module):

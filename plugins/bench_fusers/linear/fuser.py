@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser, NotFitted
-from bench.selection import moments, require_complete, selection
+from bench.selection import require_complete, selection
+from bench.sums import moments
 from bench_fusers.heads import classifier, labels_of, outputs_of
 from bench_fusers.linear.plugin import LinearParams
 from bench_fusers.summaries import features

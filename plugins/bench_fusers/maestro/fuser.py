@@ -19,38 +19,41 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import nn
 
-from bench.cohort import Cohort, Task
+from bench.cohort import Task
 from bench.components import Context
 from bench.errors import UsageError
-from bench.torch_fuser import Batch, Inputs, TorchFuser
+from bench.sums import Sums
+from bench.torch_fuser import Batch, Inputs
 from bench_fusers.encoders.time import sinusoid
+from bench_fusers.expert_fuser import ExpertFuser
 from bench_fusers.maestro.attention import Budget, Dense, SparseLayer
 from bench_fusers.maestro.plugin import MaestroChoice, MaestroParams, maestro_choice
 from bench_fusers.maestro.tokens import Tokens
-from bench_fusers.sparse_moe import Experts, note_experts
+from bench_fusers.sparse_moe import Experts
 
 QUIET = 0.1
 """The share of the steps before the first modality is dropped: 10 of 100 epochs, as published."""
 
 
-class Maestro(TorchFuser[MaestroParams]):
+class Maestro(ExpertFuser[MaestroParams]):
     """See the module. The representation of a record is the mean over its readable tokens, and the statics."""
 
     steps: int | None = None
     """optimiser steps of the training, for the growth of `modality_dropout`; None = it is there from the first"""
 
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`. Says how evenly the experts are used."""
-        self.steps = self.params.steps or self.params.epochs * math.ceil(len(train) / self.params.batch_size)
-        super().fit(train, valid, task, context)
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `Learner.begin`."""
+        records = int(sums.totals["records"])
+        self.steps = self.params.steps or self.params.epochs * math.ceil(records / self.params.batch_size)
+        super().begin(sums, context)
+
+    def usages(self) -> list[torch.Tensor]:
+        """See `ExpertFuser.usages`."""
         assert isinstance(self.module, Network)
-        self.module.eval()
-        self._outputs(train.take(np.arange(min(len(train), self.params.batch_size))), context)
-        note_experts(context, (layer.feed_forward.usage for layer in self.module.fusion))
+        return [layer.feed_forward.usage for layer in self.module.fusion]
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """UsageError where the heads do not divide the width, or more experts are chosen than there are."""

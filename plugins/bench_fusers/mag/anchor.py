@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 
 from bench.cohort import Cohort, Task
 from bench.components import Context
 from bench.errors import UsageError, unknown
+from bench.sums import Sums
 from bench.torch_fuser import Batch, TorchFuser
 from bench_fusers.mag.plugin import MagSizes
 from bench_fusers.text_modality import text_of
@@ -18,7 +22,7 @@ P = TypeVar("P", bound=MagSizes)
 
 
 class AnchoredFuser(TorchFuser[P]):
-    """Base of both gates: `fit` chooses the anchor, `build` finds it in `self.anchor`."""
+    """Base of both gates: `begin` chooses the anchor, `build` finds it in `self.anchor`."""
 
     name: ClassVar[str]
     """What it is called in a suite."""
@@ -30,30 +34,36 @@ class AnchoredFuser(TorchFuser[P]):
         """See `Fuser.reads_imputed`: with read=observed steps in which something was recorded, and what is imputed in them."""
         return None if self.params.read == "observed" else True
 
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`. Raises UsageError for an anchor that the records lack, and sizes that do not fit together."""
+    def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
+        """See `TorchFuser.summary`; and the observed steps of each modality, in the order of the form."""
+        sums = super().summary(cohort, task)
+        steps = [series.observed.any(axis=2).sum(dtype=np.float64) for series in cohort.modalities.values()]
+        return replace(sums, totals={**sums.totals, "steps": np.array(steps)})
+
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `Learner.begin`. Raises UsageError for an anchor that the records lack, and sizes that do not fit together."""
         name, params = self.name, self.params
         if params.width % params.heads:
             raise UsageError(
                 f'"fuser.{name}.width" {params.width} is not a multiple of "fuser.{name}.heads" {params.heads} (from the '
                 f"parameters of {name}); choose for example fuser.{name}.heads=1"
             )
-        self.anchor = choose_anchor(train, params.anchor, name)
+        steps = dict(zip(sums.form.modalities, sums.totals["steps"].tolist(), strict=True))
+        self.anchor = choose_anchor(steps, params.anchor, name)
         context.note("anchor", self.anchor)
-        super().fit(train, valid, task, context)
+        super().begin(sums, context)
 
 
-def choose_anchor(train: Cohort, configured: str | None, fuser: str) -> str:
+def choose_anchor(steps: Mapping[str, float], configured: str | None, fuser: str) -> str:
     """The configured modality; else that of words, where a record has it; else the one with the most observed steps, of equal
-    ones the first.
+    ones the first. steps: modality -> how many are observed.
 
     Raises UsageError, with the nearest name, for a configured one that the records lack.
     """
     if configured is not None:
-        if configured not in train.modalities:
-            raise unknown("modality", configured, train.modalities, f"fuser.{fuser}.anchor")
+        if configured not in steps:
+            raise unknown("modality", configured, steps, f"fuser.{fuser}.anchor")
         return configured
-    steps = {name: int(series.observed.any(axis=2).sum()) for name, series in train.modalities.items()}
     return text_of(name for name, count in steps.items() if count) or max(steps, key=lambda name: steps[name])
 
 

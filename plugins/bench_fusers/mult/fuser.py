@@ -22,9 +22,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from bench.cohort import Cohort, Task
+from bench.cohort import Task
 from bench.components import Context
 from bench.errors import UsageError
+from bench.sums import Sums
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
 from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.time import PositionTable, sinusoid
@@ -54,11 +55,11 @@ class Mult(TorchFuser[MultParams]):
         """See `Fuser.reads_imputed`: with read=observed steps in which something was recorded, and what is imputed in them."""
         return None if self.params.read == "observed" else True
 
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`. Says so where a linear map stands in for the published concatenation."""
-        if len(train.modalities) > WIDEST:
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `Learner.begin`. Says so where a linear map stands in for the published concatenation."""
+        if len(sums.form.modalities) > WIDEST:
             context.note("channels a linear map leaves", 2 * mult_choice(self.params).width)
-        super().fit(train, valid, task, context)
+        super().begin(sums, context)
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """Raises UsageError where `width` is no multiple of `heads`."""

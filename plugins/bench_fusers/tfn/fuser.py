@@ -22,10 +22,10 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from bench.cohort import Cohort, Task
+from bench.cohort import Task
 from bench.components import Context
 from bench.errors import UsageError, unknown
-from bench.selection import moments
+from bench.sums import Sums
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
 from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.last_state import Bins, LastState, Points, bins, points
@@ -48,28 +48,28 @@ class TFN(TorchFuser[TFNParams]):
         """See `Fuser.reads_events`."""
         return self.params.front == "utde"
 
-    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`. Says how many products there are, and in what form.
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `Learner.begin`. Says how many products there are, and in what form.
 
         Raises UsageError for modalities that the preset does not know.
         """
-        joined = self.joined(tuple(train.modalities))
+        joined = self.joined(tuple(sums.form.modalities))
         context.note("products", joined.products)
         context.note("form", "low-rank" if joined.low_rank else "full")
         if joined.low_rank:
             context.note("terms", self.params.rank)
         else:
             context.note("widths", *joined.widths)
-        self._bounds: tuple[float, float] | None = None
-        if self.params.squash and task.kind == "regression" and task.outputs == 1:
-            # Logits are on the scale of the standardised target.
-            center, scale = (float(part) for part in moments(train.targets[task.name]))
-            self._bounds = (RANGE[0] - center) / scale, (RANGE[1] - center) / scale
-        super().fit(train, valid, task, context)
+        super().begin(sums, context)
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
+        bounds = None
+        if self.params.squash and task.kind == "regression" and task.outputs == 1:
+            # Logits are on the scale of the standardised target.
+            center, scale = (float(part) for part in self.target)
+            bounds = (RANGE[0] - center) / scale, (RANGE[1] - center) / scale
         joined = self.joined(tuple(inputs.modalities))
-        return TFNNetwork(inputs, task.outputs, self.choice, joined, self.params, getattr(self, "_bounds", None))
+        return TFNNetwork(inputs, task.outputs, self.choice, joined, self.params, bounds)
 
     @property
     def choice(self) -> TFNChoice:

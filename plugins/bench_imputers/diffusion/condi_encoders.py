@@ -8,18 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-
-class Norm(nn.BatchNorm1d):
-    """Batch normalisation; a batch of a single value per channel, which has no spread, is normalised as in evaluation."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.training and x.numel() == x.shape[1]:
-            return functional.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
-            )
-        return super().forward(x)
+from bench.training import BatchNorm1d
 
 
 class SmallEncoder(nn.Module):
@@ -34,7 +24,9 @@ class SmallEncoder(nn.Module):
         self.first = nn.ModuleList(nn.Conv1d(size, 32, 9, padding=4) for size in [1] * (1 in sizes) + apart)
         own = iter(range(1 in sizes, len(self.first)))
         self.which = [0 if size == 1 else next(own) for size in sizes]
-        self.rest = nn.Sequential(Norm(32), nn.ReLU(), nn.Conv1d(32, 64, 9, padding=4), Norm(64), nn.ReLU())
+        self.rest = nn.Sequential(
+            BatchNorm1d(32), nn.ReLU(), nn.Conv1d(32, 64, 9, padding=4), BatchNorm1d(64), nn.ReLU()
+        )
         self.map = nn.Linear(64, width)
 
     def forward(self, values: list[torch.Tensor], steps: torch.Tensor) -> torch.Tensor:
@@ -54,7 +46,7 @@ class InceptionEncoder(nn.Module):
         self.before = nn.ModuleList(PreExtractor(size) for size in sizes)
         self.backbone = Backbone()
         self.head = nn.Sequential(
-            Norm(256), nn.Dropout(0.25), nn.Linear(256, width), nn.ReLU(), Norm(width), nn.Dropout(0.5)
+            BatchNorm1d(256), nn.Dropout(0.25), nn.Linear(256, width), nn.ReLU(), BatchNorm1d(width), nn.Dropout(0.5)
         )
 
     def forward(self, values: list[torch.Tensor], visible: list[torch.Tensor], steps: torch.Tensor) -> torch.Tensor:
@@ -106,7 +98,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(Inception(1 if place == 0 else 128) for place in range(6))
         self.shortcuts = nn.ModuleList(
-            nn.Sequential(nn.Conv1d(inputs, 128, 1, bias=False), Norm(128)) for inputs in (1, 128)
+            nn.Sequential(nn.Conv1d(inputs, 128, 1, bias=False), BatchNorm1d(128)) for inputs in (1, 128)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -128,7 +120,7 @@ class Inception(nn.Module):
             nn.Conv1d(32, 32, bins, padding=bins // 2, bias=False) for bins in (39, 19, 9)
         )
         self.largest = nn.Sequential(nn.MaxPool1d(3, stride=1, padding=1), nn.Conv1d(inputs, 32, 1, bias=False))
-        self.norm = Norm(128)
+        self.norm = BatchNorm1d(128)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         narrow = self.bottleneck(x)

@@ -46,7 +46,7 @@ class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     feature_width: Positive = 64
     epochs: Positive = 210
     batch_size: Positive = 32
-    optimizer: Literal["adam", "adamw"] = "adamw"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     weight_decay: NotNegative = 1e-6
     patience: Whole = 0
 

@@ -16,20 +16,22 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bench.cohort import Cohort
+from bench.cohort import Cohort, Task
 from bench.components import Context, Imputer, NotFitted
 from bench.errors import UsageError
+from bench.learner import Learner, Lesson
 from bench.registry import NoParams
-from bench.training import seeded
-from bench.training import train as run_training
+from bench.sums import Sums
+from bench.training import autocast, seeded
 from bench_imputers.diffusion import state as stored
 from bench_imputers.diffusion.denoiser import Denoiser, Given, Shape
 from bench_imputers.diffusion.drawing import Drawing, draw, repeated
-from bench_imputers.diffusion.grids import Grids, require_finite, shapes
+from bench_imputers.diffusion.grids import Grids, form_of, require_finite, shapes
 from bench_imputers.diffusion.guess import interpolated
 from bench_imputers.diffusion.params import HUBER, DiffusionParams
 from bench_imputers.diffusion.schedule import Parameterisation, Schedule, schedule
 from bench_imputers.diffusion.targets import masking
+from bench_imputers.naive.channels import visible_columns
 from bench_imputers.naive.temporal import Locf
 from bench_imputers.target_modalities import chosen
 
@@ -51,12 +53,12 @@ class Network:
     known: np.ndarray
 
 
-class DiffusionImputer(Imputer[P]):
+class DiffusionImputer(Learner[P], Imputer[P]):
     """Base of the diffusion imputers. A subclass writes `build`, and says by the properties what else it needs."""
 
     def __init__(self, params: P):
         super().__init__(params)
-        self.networks: dict[str, Network] | None = None
+        self.networks: dict[str, Network] = {}
         self._simple = Locf(NoParams())
         self._parameterisation = Parameterisation(params.predict)
 
@@ -97,54 +99,88 @@ class DiffusionImputer(Imputer[P]):
         """Train a network per target modality (or one for all). Raises DataError for a grid that is not finite where it
         is observed, UsageError for a target that is not there, TrainingError, Interrupted.
         """
-        require_finite(train, self._who)
-        require_finite(valid, self._who)
-        self.networks = None
-        self._simple.fit(train, valid, context)
-        networks = {}
-        targets = chosen(train, self.params.targets, self.params.widest, self._who)
-        for name, shape in shapes(train, targets, self.joint, self.uses_context).items():
-            grids = Grids(train, shape, context.device, self.uses_events)
-            usable = np.flatnonzero(grids.observed_any())
-            if not len(usable):
+        self.learn(train, valid, context)
+
+    def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
+        """See `Learner.summary`: of each channel how many entries are observed, and their sum."""
+        require_finite(cohort, self._who)
+        totals = {}
+        for name, series in cohort.modalities.items():
+            columns = visible_columns(series)
+            totals[f"count/{name}"] = np.array([len(column) for column in columns], np.float64)
+            totals[f"sum/{name}"] = np.array([column.sum() for column in columns], np.float64)
+        return Sums(form_of(cohort), None, totals)
+
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `Learner.begin`. Raises UsageError for a target that is not there."""
+        form, counts = sums.form, {name: sums.totals[f"count/{name}"] for name in sums.form.channels}
+        means = {name: sums.totals[f"sum/{name}"] / np.maximum(count, 1) for name, count in counts.items()}
+        self._simple.load_state_dict({name: mean.astype(np.float32) for name, mean in means.items()})
+        self.learnt, self.networks = False, {}
+        targets = chosen(form.channels, self.params.targets, self.params.widest, self._who)
+        for name, shape in shapes(form, targets, self.joint, self.uses_context).items():
+            known = np.concatenate([counts[part] > 0 for part in shape.parts])
+            if not known.any():
                 context.report(f"{name}: never observed in training; completed by the training mean of 0")
                 continue
             with seeded(context, "init", name):
                 module = self.build(shape).to(context.device)
             if self.params.compile:
                 module.compile()
-            networks[name] = Network(shape, module, grids.known())
-            kept = Grids(valid, shape, context.device, self.uses_events)
-            self._train(name, networks[name], grids, usable, kept, context)
-        self.networks = networks
+            self.networks[name] = Network(shape, module, known)
 
-    def _train(
-        self, name: str, network: Network, grids: Grids, usable: np.ndarray, valid: Grids, context: Context
-    ) -> None:
-        kept = np.flatnonzero(valid.observed_any())[: self.params.validation_records]
-        steps = torch.from_numpy(np.arange(len(kept)) * self.params.diffusion_steps // max(len(kept), 1))
+    @property
+    def modules(self) -> dict[str, Denoiser]:
+        """See `Learner.modules`: the networks."""
+        return {name: network.module for name, network in self.networks.items()}
+
+    def lesson(self, module: str, train: Cohort, valid: Cohort | None, context: Context) -> Lesson | None:
+        """See `Learner.lesson`."""
+        network = self.networks[module]
+        grids = Grids(train, network.shape, context.device, self.uses_events)
+        usable = np.flatnonzero(grids.observed_any())
+        if not len(usable):
+            return None
 
         def loss(items: np.ndarray) -> torch.Tensor:
             squares, count = self.losses(network.module, grids, usable[items])
             return squares / count.clamp(min=1)
 
-        def validate() -> float:
-            total, counted = 0.0, 0.0
-            for start in range(0, len(kept), self.params.batch_size):
-                part = slice(start, start + self.params.batch_size)
-                squares, count = self.losses(network.module, valid, kept[part], steps[part])
-                total, counted = total + float(squares), counted + float(count)
-            return total / max(counted, 1.0)
+        if valid is None:
+            return Lesson(len(usable), loss)
+        require_finite(valid, self._who)
+        held = Grids(valid, network.shape, context.device, self.uses_events)
+        kept = self._kept(held)
 
-        run_training(
-            network.module,
-            len(usable),
-            loss,
-            self.params,
-            context,
-            validate=validate if self.params.validate and len(kept) else None,
-            name=name,
-        )
+        def validate() -> float:
+            total, count = self._denoising(network, held, kept)
+            return total / max(count, 1.0)
+
+        return Lesson(len(usable), loss, validate if self.params.validate and len(kept) else None)
+
+    def validate(self, valid: Cohort, context: Context) -> dict[str, np.ndarray]:
+        """See `Learner.validate`: the denoising loss of `validation_records` records, under the same noise in every call."""
+        loss, count = 0.0, 0.0
+        for name, network in self.networks.items():
+            held = Grids(valid, network.shape, context.device, self.uses_events)
+            network.module.to(context.device).eval()
+            with seeded(context, "noise", name, "validation"), torch.no_grad(), autocast(context):
+                total, counted = self._denoising(network, held, self._kept(held))
+            loss, count = loss + total, count + counted
+        return {"loss": np.array(loss), "count": np.array(count)}
+
+    def _kept(self, valid: Grids) -> np.ndarray:
+        return np.flatnonzero(valid.observed_any())[: self.params.validation_records]
+
+    def _denoising(self, network: Network, valid: Grids, kept: np.ndarray) -> tuple[float, float]:
+        """Sum of errors over the hidden entries of the records `kept`, and how many these are."""
+        steps = torch.from_numpy(np.arange(len(kept)) * self.params.diffusion_steps // max(len(kept), 1))
+        total, counted = 0.0, 0.0
+        for start in range(0, len(kept), self.params.batch_size):
+            part = slice(start, start + self.params.batch_size)
+            squares, count = self.losses(network.module, valid, kept[part], steps[part])
+            total, counted = total + float(squares), counted + float(count)
+        return total, counted
 
     def losses(
         self, module: Denoiser, grids: Grids, items: np.ndarray, steps: torch.Tensor | None = None
@@ -185,7 +221,7 @@ class DiffusionImputer(Imputer[P]):
         """See `Imputer.impute`. Raises NotFitted, DataError, UsageError for a cohort of another form than the training's,
         Interrupted. What is no target is completed once, and the same array is shown for every draw.
         """
-        if self.networks is None:
+        if not self.learnt:
             raise NotFitted(f"{self._who} must be fitted, or given a state, before it imputes")
         for network in self.networks.values():
             self._require_form(cohort, network.shape)
@@ -220,10 +256,10 @@ class DiffusionImputer(Imputer[P]):
 
     def parameters(self) -> int:
         """How many weights all networks have together."""
-        return sum(weight.numel() for each in (self.networks or {}).values() for weight in each.module.parameters())
+        return sum(weight.numel() for each in self.networks.values() for weight in each.module.parameters())
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        if self.networks is None:
+        if not self.learnt:
             return {}
         state = {f"fill/{name}": values for name, values in self._simple.state_dict().items()}
         for name, network in self.networks.items():
@@ -243,6 +279,7 @@ class DiffusionImputer(Imputer[P]):
             if self.params.compile:
                 module.compile()
             self.networks[name] = Network(shape, module.eval(), known)
+        self.learnt = True
 
     @property
     def _who(self) -> str:

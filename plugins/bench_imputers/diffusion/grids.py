@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -40,10 +41,6 @@ class Grids:
     def observed_any(self) -> np.ndarray:
         """bool [n]: the record has an observed entry in any of the targets."""
         return np.any([np.asarray(part.observed).any(axis=(1, 2)) for part in self._parts], axis=0)
-
-    def known(self) -> np.ndarray:
-        """bool [channels]: the channel has an observed entry in any record."""
-        return np.concatenate([np.asarray(part.observed).any(axis=(0, 1)) for part in self._parts])
 
     def batch(self, items: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """values (0 where not observed) and observed (1 or 0), float32 [b, channels, length]."""
@@ -118,13 +115,27 @@ def _pooled(series: Series, cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
     return (sums / np.maximum(counts, 1)).astype(np.float32), np.any(counts > 0, axis=1)
 
 
-def shapes(cohort: Cohort, targets: tuple[str, ...], joint: bool, uses_context: bool) -> Mapping[str, Shape]:
+@dataclass(frozen=True)
+class Form:
+    """What all cohorts of a training have in common. channels: modality -> how many. times: hours of the bins."""
+
+    channels: Mapping[str, int]
+    times: tuple[float, ...]
+
+
+def form_of(cohort: Cohort) -> Form:
+    """The form of a cohort."""
+    series = cohort.modalities
+    times = next(iter(series.values())).times
+    return Form({name: each.grid.shape[2] for name, each in series.items()}, tuple(float(time) for time in times))
+
+
+def shapes(form: Form, targets: tuple[str, ...], joint: bool, uses_context: bool) -> Mapping[str, Shape]:
     """The networks to train, by name: one per target modality, or one for all where a method is joint."""
     groups = {"joint": targets} if joint and targets else {name: (name,) for name in targets}
     made = {}
     for name, members in groups.items():
-        parts = {member: cohort.modalities[member].grid.shape[2] for member in members}
-        others = {other: series.grid.shape[2] for other, series in cohort.modalities.items() if other not in members}
-        times = tuple(float(time) for time in cohort.modalities[members[0]].times)
-        made[name] = Shape(sum(parts.values()), cohort.length, parts, others if uses_context else {}, times)
+        parts = {member: form.channels[member] for member in members}
+        others = {other: count for other, count in form.channels.items() if other not in members}
+        made[name] = Shape(sum(parts.values()), len(form.times), parts, others if uses_context else {}, form.times)
     return made

@@ -77,6 +77,7 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
         return self.beta_last
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.solver_steps > self.diffusion_steps:
             raise ValueError(
                 f"solver_steps={self.solver_steps} is more than diffusion_steps={self.diffusion_steps}, of which they are "

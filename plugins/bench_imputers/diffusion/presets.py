@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TypeVar
 
-from bench.cohort import Cohort
 from bench.components import Context
+from bench.sums import Sums
 from bench_imputers.diffusion.condi_params import CondiChoice
 from bench_imputers.diffusion.engine import DiffusionImputer
 from bench_imputers.diffusion.params import CsdiSizes
@@ -32,12 +32,12 @@ class PresetImputer(DiffusionImputer[P]):
         p, choice = self.params, self.choice
         return schedule(choice.betas, p.diffusion_steps, p.beta_first, choice.beta_last)
 
-    def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
-        """See `DiffusionImputer.fit`. Says so where sampling starts from noise that training never reaches."""
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `DiffusionImputer.begin`. Says so where sampling starts from noise that training never reaches."""
         left = self.schedule.alpha_bars[-1]
         if left > LITTLE and self.params.start == "noise":
             context.report(
                 f"{self._who}: after the last of {self.params.diffusion_steps} steps {left:.0%} of the variance is still "
                 "signal, and sampling starts from noise alone; start=noised_locf starts from what training has seen"
             )
-        super().fit(train, valid, context)
+        super().begin(sums, context)

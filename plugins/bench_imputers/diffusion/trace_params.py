@@ -54,7 +54,7 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     epochs: Positive = 50
     batch_size: Positive = 16
     learning_rate: AboveZero = 1e-4
-    optimizer: Literal["adam", "adamw"] = "adamw"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     weight_decay: NotNegative = 1e-6
     patience: Whole = 0
 

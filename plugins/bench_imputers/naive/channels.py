@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bench.cohort import Cohort
+from bench.cohort import Cohort, Series
 from bench.components import Context, Imputer, NotFitted
 from bench.registry import NoParams
 
@@ -36,9 +36,7 @@ class Filling(Imputer[NoParams]):
     def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
         self._fill = {}
         for name, series in train.modalities.items():
-            channels = range(series.grid.shape[2])
-            columns = [series.grid[..., k][series.observed[..., k]].astype(np.float64) for k in channels]
-            fill = [self.statistic(column) if len(column) else self.unseen() for column in columns]
+            fill = [self.statistic(column) if len(column) else self.unseen() for column in visible_columns(series)]
             self._fill[name] = np.array(fill, np.float32)
 
     def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
@@ -56,6 +54,12 @@ class Filling(Imputer[NoParams]):
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         self._fill = dict(state)
+
+
+def visible_columns(series: Series) -> list[np.ndarray]:
+    """The visible entries of each channel, float64 [k]."""
+    channels = range(series.grid.shape[2])
+    return [series.grid[..., k][series.observed[..., k]].astype(np.float64) for k in channels]
 
 
 class Zero(Filling):

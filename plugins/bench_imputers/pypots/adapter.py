@@ -51,7 +51,8 @@ class PyPOTS(Imputer[Targets]):
         Interrupted when the run is being stopped (nothing is kept: PyPOTS cannot go on with a training)."""
         if context.precision != "fp32":
             raise UsageError(f"imputer {self._model.key} runs in fp32 only; type precision=fp32")
-        names = chosen(train, self.params.targets, self.params.widest, self._model.key)
+        widths = {name: series.grid.shape[2] for name, series in train.modalities.items()}
+        names = chosen(widths, self.params.targets, self.params.widest, self._model.key)
         self._sizes, self._built, self._stored = {}, {}, {}
         for name in names:
             series = train.modalities[name]
