@@ -97,7 +97,7 @@ class Learner(Component[P]):
     """Base of the torch methods. `TorchFuser` is one, and so is every imputer that trains torch modules by it.
 
     learnt:  whether what the modules hold was learnt, so that they may predict.
-    results: module -> how its training went.
+    results: module -> how its last training went; without those that had nothing to train on.
     """
 
     learnt: bool = False
@@ -125,7 +125,7 @@ class Learner(Component[P]):
         """ "loss", summed over what of `valid` can be scored, and "count", how much that is; float64."""
 
     def group(self, module: str, weight: str) -> str:
-        """The group of a weight or buffer, named as in the module's `state_dict`."""
+        """The group of a weight or buffer, named as in the module's `state_dict`. A method with other groups overrides this."""
         buffers = {name for name, _ in self.modules[module].named_buffers(remove_duplicate=False)}
         return "buffer" if weight in buffers else "shared"
 
@@ -161,16 +161,20 @@ class Learner(Component[P]):
         Raises as `bench.training.train` does.
         """
         self.set(state or {})
-        sizes = self._train(train, plan, context)
-        arrays, groups, places = self.get(), self.groups(), self._places()
-        sent = [name for name in arrays if groups[name] != "local" and places[name][1] in sizes]
-        loss = sum(result.history[-1].loss * sizes[module] for module, result in self.results.items())
+        self._train(train, plan, context)
+        arrays, places = self.get(), self._places()
+        sent = {
+            name: self.results[module]
+            for name, (group, module, _) in places.items()
+            if group != "local" and module in self.results
+        }
+        loss = sum(result.history[-1].loss * result.size for result in self.results.values())
         return Reply(
             arrays={name: arrays[name] for name in sent},
-            n={name: sizes[places[name][1]] for name in sent},
-            steps={name: self.results[places[name][1]].steps for name in sent},
-            sums={"loss": np.array(loss), "count": np.array(float(sum(sizes.values())))},
-            state={name: array for name, array in arrays.items() if groups[name] == "local"},
+            n={name: result.size for name, result in sent.items()},
+            steps={name: result.steps for name, result in sent.items()},
+            sums={"loss": np.array(loss), "count": np.array(float(sum(each.size for each in self.results.values())))},
+            state={name: array for name, array in arrays.items() if places[name][0] == "local"},
         )
 
     def learn(self, train: Cohort, valid: Cohort, context: Context, task: Task | None = None) -> None:
@@ -178,29 +182,23 @@ class Learner(Component[P]):
         self.begin(self.summary(train, task), context)
         self._train(train, Plan(valid=valid), context)
 
-    def _train(self, train: Cohort, plan: Plan, context: Context) -> dict[str, int]:
-        """Module -> training items, of those that had any."""
-        self.learnt, self.results = False, {}
-        sizes = {}
+    def _train(self, train: Cohort, plan: Plan, context: Context) -> None:
+        self.learnt, results = False, {}
         for name, module in self.modules.items():
             lesson = self.lesson(name, train, plan.valid, context)
             if lesson is None:
                 continue
-            sizes[name] = lesson.size
-            self.results |= {
-                name: training.train(
-                    module,
-                    lesson.size,
-                    lesson.loss if plan.penalty is None else _penalised(lesson.loss, plan.penalty(module)),
-                    plan.applied(self.params),
-                    context,
-                    validate=lesson.validate,
-                    higher=lesson.higher,
-                    name=".".join(filter(None, (plan.name, name))) or "training",
-                )
-            }
-        self.learnt = True
-        return sizes
+            results[name] = training.train(
+                module,
+                lesson.size,
+                lesson.loss if plan.penalty is None else _penalised(lesson.loss, plan.penalty(module)),
+                plan.applied(self.params),
+                context,
+                validate=lesson.validate,
+                higher=lesson.higher,
+                name=".".join(filter(None, (plan.name, name))) or "training",
+            )
+        self.learnt, self.results = True, results
 
     def _places(self) -> dict[str, tuple[str, str, torch.Tensor]]:
         """Array -> its group, its module, its tensor."""

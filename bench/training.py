@@ -37,10 +37,12 @@ class TrainingError(BenchError):
 class TrainResult:
     """How a training went. The module itself holds the chosen weights.
 
-    steps:        optimiser steps done, resumed ones included. resumed_from: the step of the checkpoint, or 0.
+    size:         training items. steps: optimiser steps done, resumed ones included.
+    resumed_from: the step of the checkpoint, or 0.
     best_step:    the step the chosen weights come from; best: their validation score, None where nothing was validated.
     """
 
+    size: int
     steps: int
     best_step: int
     best: float | None
@@ -235,7 +237,7 @@ class _Loop:
     def _result(self, resumed_from: int) -> TrainResult:
         state = self.state
         best_step = state.best_step if state.best is not None else state.step
-        return TrainResult(state.step, best_step, state.best, tuple(state.history), resumed_from)
+        return TrainResult(self.size, state.step, best_step, state.best, tuple(state.history), resumed_from)
 
     def _identity(self) -> dict[str, Any]:
         """What must agree for a checkpoint to be the beginning of this very training."""
