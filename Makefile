@@ -13,7 +13,7 @@ SUITE := mimic48
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
 
-.PHONY: demo test test-data test-fast lint install goals etl clean
+.PHONY: demo docs test test-data test-fast lint install goals etl clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench run suite=$(SUITE) $(ARGS)
@@ -35,6 +35,11 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy bench plugins
+
+# The tables of parameters in docs/ and the schema of suites, from the code; a test says when they are not of it.
+docs: $(VENV)/installed
+	$(BIN)/python docs/tables.py
+	$(BIN)/bench show suite-schema > suites/schema.json
 
 goals: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/goals.py

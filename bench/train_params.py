@@ -31,35 +31,61 @@ class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What every torch method can set of its training. A method extends it with its own fields and defaults.
 
     Raises ValueError for values that exclude each other.
-
-    epochs:             passes over the training records, at most.
-    steps:              where set, a fixed budget: so many optimiser steps, whatever `epochs` and `patience` say.
-    batch_size:         records per step; the last batch of an epoch holds what is left.
-    learning_rate:      of the optimiser; constant, falling along half a cosine to 0 at the last step, or x 0.1 after 75 % and
-                        again after 90 % of the steps (`schedule`: milestones).
-    momentum:           of sgd.
-    weight_decay:       L2 penalty (adam, sgd) or decoupled decay (adamw).
-    clip:               largest global norm of the gradient; 0 = no clipping.
-    patience:           epochs without a better validation score before training stops; 0 = never. The best weights are
-                        kept in either case.
-    average:            decay of an exponential moving average of the weights over the steps (Polyak and Juditsky 1992), which
-                        is then what is validated and what predicts; early steps weigh less: the decay of step t is at most
-                        (1 + t) / (10 + t). 0 = the weights themselves.
-    checkpoint_seconds: how often the state is written to the scratch folder, where there is one. Changes no number.
     """
 
-    epochs: Positive = 20
-    steps: Positive | None = None
-    batch_size: Positive = 64
-    learning_rate: AboveZero = 1e-3
-    schedule: Literal["constant", "cosine", "milestones"] = "constant"
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    momentum: Share = 0.0
-    weight_decay: NotNegative = 0.0
-    clip: NotNegative = 1.0
-    patience: Annotated[int, msgspec.Meta(ge=0)] = 5
-    average: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
-    checkpoint_seconds: NotNegative = 30.0
+    epochs: Annotated[Positive, msgspec.Meta(description="Passes over the training records, at most.")] = 20
+    steps: Annotated[
+        Positive | None,
+        msgspec.Meta(
+            description="Where given, a fixed budget: exactly so many optimiser steps, whatever `epochs` and `patience` "
+            "say."
+        ),
+    ] = None
+    batch_size: Annotated[
+        Positive, msgspec.Meta(description="Records per step; the last batch of an epoch holds what is left.")
+    ] = 64
+    learning_rate: Annotated[AboveZero, msgspec.Meta(description="Learning rate of the optimiser.")] = 1e-3
+    schedule: Annotated[
+        Literal["constant", "cosine", "milestones"],
+        msgspec.Meta(
+            description="The learning rate is constant, falls along half a cosine to 0 at the last step (cosine), or is "
+            "multiplied by 0.1 after 75 % and again after 90 % of the steps (milestones)."
+        ),
+    ] = "constant"
+    optimizer: Annotated[Literal["adam", "adamw", "sgd"], msgspec.Meta(description="The optimiser.")] = "adam"
+    momentum: Annotated[Share, msgspec.Meta(description="Momentum of sgd; refused with another optimiser.")] = 0.0
+    weight_decay: Annotated[
+        NotNegative, msgspec.Meta(description="L2 penalty (adam, sgd) or decoupled decay (adamw).")
+    ] = 0.0
+    clip: Annotated[NotNegative, msgspec.Meta(description="Largest global norm of the gradient; 0 = no clipping.")] = (
+        1.0
+    )
+    patience: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            description="Epochs without a better validation score before training stops; 0 = never. The best weights are "
+            "kept in either case.",
+        ),
+    ] = 5
+    average: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0,
+            lt=1,
+            description="Decay of an exponential moving average of weights and running statistics over the steps (Polyak and "
+            "Juditsky 1992), "
+            "which is then what is validated and what predicts. Early steps weigh less: the decay of step t "
+            "is at most (1 + t) / (10 + t). 0 = the weights themselves.",
+        ),
+    ] = 0.0
+    checkpoint_seconds: Annotated[
+        NotNegative,
+        msgspec.Meta(
+            description="How often the state is written to the scratch folder, where there is one, in seconds. Changes no "
+            "number."
+        ),
+    ] = 30.0
 
     def __post_init__(self) -> None:
         if self.momentum and self.optimizer != "sgd":
@@ -69,12 +95,18 @@ class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class TorchFuserParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every `TorchFuser` can set: the training loop, and the loss.
+    """What every `TorchFuser` can set: the training loop, and the loss."""
 
-    regression_loss: of a regression: squared, or absolute as is usual for sentiment. No effect on other tasks.
-    balance: classes weigh in inverse proportion to their frequency in the training part. Metrics that rank (AUROC,
-             average precision) change little; the outputs are then no calibrated probabilities.
-    """
-
-    regression_loss: Literal["squared", "absolute"] = "squared"
-    balance: bool = False
+    regression_loss: Annotated[
+        Literal["squared", "absolute"],
+        msgspec.Meta(
+            description="Loss of a regression: squared, or absolute as is usual for sentiment. No effect on other tasks."
+        ),
+    ] = "squared"
+    balance: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Classes weigh in inverse proportion to their frequency in the training part. Metrics that rank "
+            "(AUROC, average precision) change little; the outputs are then no calibrated probabilities."
+        ),
+    ] = False

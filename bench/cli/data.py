@@ -53,16 +53,14 @@ WHERE = ("modality", "from", "to", "device")
 
 def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[Spec, Any, str, Path]:
     """The dataset, its typed parameters, the data.root that was said, and the cache."""
-    import msgspec
-
     from bench.config.asked import Settings
-    from bench.config.conversion import convert, is_many
+    from bench.config.conversion import convert, is_many, types_of
     from bench.config.request import several, single
     from bench.config.words import ORIGIN, parse
     from bench.errors import unknown
 
     spec = registry.get("dataset", name, ORIGIN)
-    types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
+    known = types_of(spec.params)
     values: dict[str, Any] = {}
     root, cache = "", ""
     for word in parse(words):
@@ -71,10 +69,10 @@ def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[
             root = single(word, str)
         elif word.key == "cache":
             cache = single(word, str)
-        elif word.key.startswith("data.") and key in types_of:
-            values[key] = several(word, types_of[key]) if is_many(types_of[key]) else single(word, types_of[key])
+        elif word.key.startswith("data.") and key in known:
+            values[key] = several(word, known[key]) if is_many(known[key]) else single(word, known[key])
         else:
-            raise unknown("key", word.key, ["data.root", "cache", *(f"data.{k}" for k in types_of)], ORIGIN)
+            raise unknown("key", word.key, ["data.root", "cache", *(f"data.{k}" for k in known)], ORIGIN)
     params = convert(values, spec.params, "data", ORIGIN)
     return spec, params, root, Settings(cache=cache).cache_folder()
 
@@ -291,10 +289,8 @@ def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
 
 def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, str], str]:
     """The embedder, its typed parameters, what was said of modality, from and to, and the device."""
-    import msgspec
-
     from bench.config.asked import Settings
-    from bench.config.conversion import convert, is_many
+    from bench.config.conversion import convert, is_many, types_of
     from bench.config.request import several, single
     from bench.config.words import ORIGIN, merge, parse
     from bench.errors import DataError, UsageError, unknown
@@ -311,15 +307,15 @@ def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, s
     if said["modality"] not in spec.embed:
         raise unknown("modality", said["modality"], spec.embed, ORIGIN)
     embedder = spec.embed[said["modality"]]
-    types_of = {f.name: f.type for f in msgspec.structs.fields(embedder.params)}
+    known = types_of(embedder.params)
     values: dict[str, Any] = {}
     for word in parsed:
         head, _, rest = word.key.partition(".")
         if word.key in WHERE:
             continue
-        if head not in types_of or bool(rest) != (typing.get_origin(types_of[head]) is dict):
-            raise unknown("key", word.key, [*WHERE, *types_of, "data.root", "cache"], ORIGIN)
-        kind = typing.get_args(types_of[head])[1] if rest else types_of[head]
+        if head not in known or bool(rest) != (typing.get_origin(known[head]) is dict):
+            raise unknown("key", word.key, [*WHERE, *known, "data.root", "cache"], ORIGIN)
+        kind = typing.get_args(known[head])[1] if rest else known[head]
         value: Any = several(word, kind) if is_many(kind) else single(word, kind)
         values = merge(values, {head: {rest: value}} if rest else {head: value})
     settings = convert({"device": said.get("device", "auto")}, Settings, "", ORIGIN)

@@ -108,6 +108,8 @@ def _show_suite(name: str, as_json: bool) -> None:
 def _describe(spec: Spec) -> dict[str, Any]:
     import msgspec
 
+    from bench.discovery.parameters import parameters
+
     return {
         "kind": spec.kind,
         "name": spec.name,
@@ -118,7 +120,7 @@ def _describe(spec: Spec) -> dict[str, Any]:
         "randomness": spec.randomness,
         "plugin": spec.plugin,
         "path": spec.path,
-        "parameters": parameters(spec),
+        "parameters": msgspec.to_builtins(parameters(spec.params)),
         "presets": {name: msgspec.to_builtins(choice) for name, choice in (spec.presets or {}).items()},
         "tasks": {name: task.summary for name, task in spec.tasks.items()},
         "modalities": list(spec.modalities),
@@ -128,65 +130,8 @@ def _describe(spec: Spec) -> dict[str, Any]:
     }
 
 
-def parameters(spec: Spec) -> list[dict[str, Any]]:
-    """Name, type, default and description of each parameter of a component, from its struct."""
-    import msgspec
-
-    schema = msgspec.json.schema(spec.params)
-    properties: dict[str, Any] = next(
-        (d["properties"] for d in schema.get("$defs", {}).values() if "properties" in d), {}
-    )
-    told = _told(spec.params)
-    rows = []
-    for field in msgspec.structs.fields(spec.params):
-        described = properties.get(field.encode_name, {})
-        bounds = [
-            f"{sign} {described[key]}"
-            for key, sign in (
-                ("minimum", ">="),
-                ("exclusiveMinimum", ">"),
-                ("maximum", "<="),
-                ("exclusiveMaximum", "<"),
-            )
-            if key in described
-        ]
-        default = field.default if field.default is not msgspec.NODEFAULT else "required"
-        if field.default_factory is not msgspec.NODEFAULT:
-            default = field.default_factory()
-        kind = described.get("type") or " | ".join(map(str, described.get("enum", []))) or _arms(described)
-        rows.append(
-            {
-                "name": field.name,
-                "type": kind,
-                "default": default,
-                "accepted": ", ".join(bounds),
-                "description": described.get("description") or told.get(field.name, ""),
-            }
-        )
-    return rows
-
-
-def _told(struct: type) -> dict[str, str]:
-    """What the docstrings of a parameter struct and its bases say of each field, in lines `name: description`."""
-    import inspect
-    import re
-
-    told: dict[str, str] = {}
-    for base in reversed(struct.__mro__):
-        text = inspect.cleandoc(base.__doc__ or "") if base.__module__ not in ("builtins", "msgspec") else ""
-        for name, said in re.findall(
-            r"(?:^|(?<=\. ))(\w+(?:, \w+)*):\s+(.+?)(?=(?:^|(?<=\. ))\w+(?:, \w+)*:\s|\n\n|\Z)", text, re.M | re.S
-        ):
-            told |= {part: " ".join(said.split()) for part in name.split(", ")}
-    return told
-
-
-def _arms(described: dict[str, Any]) -> str:
-    arms = described.get("anyOf", [])
-    return " | ".join(arm.get("type") or " | ".join(map(str, arm.get("enum", []))) for arm in arms)
-
-
 def _text(spec: Spec) -> str:
+    from bench.discovery.parameters import parameters
     from bench.discovery.spec import TAGS
 
     lines = [f"{spec.kind} {spec.name} (version {spec.version}, from {spec.plugin})", f"  {spec.summary}"]
@@ -201,13 +146,12 @@ def _text(spec: Spec) -> str:
     lines += [
         f"  task {task.name} ({task.kind}; {', '.join(task.metrics)}): {task.summary}" for task in spec.tasks.values()
     ]
-    rows = parameters(spec)
+    rows = parameters(spec.params)
     lines.append("  parameters:" if rows else "  no parameters")
     prefix = "data" if spec.kind == "dataset" else f"{spec.kind}.{spec.name}"
     for row in rows:
-        default = ",".join(map(str, row["default"])) if isinstance(row["default"], list | tuple) else row["default"]
-        accepted = f" ({row['accepted']})" if row["accepted"] else ""
-        lines.append(f"    {prefix}.{row['name']}={default}  {row['type']}{accepted}  {row['description']}".rstrip())
+        default = ",".join(map(str, row.default)) if isinstance(row.default, list | tuple) else row.default
+        lines.append(f"    {prefix}.{row.name}={default} ({row.accepted}) {row.description}".rstrip())
     if spec.presets:
         lines.append(f"  presets ({prefix}.{spec.presets.parameter}); what is given wins:")
         lines += [f"    {name}: {_words(choice)}" for name, choice in spec.presets.items()]

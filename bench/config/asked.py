@@ -45,28 +45,56 @@ class Variant(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a suite is run; none of it changes what a cell means, except device, precision and threads, which are in its key.
+    """How a suite is run; none of it changes what a cell means, except device, precision and threads, which are in its key."""
 
-    out: folder of the ledger and the tables. cache: prepared cohorts, masks, imputations, downloads. workers: processes;
-    0 = one per core, and at least one per GPU; the first ones have a GPU each. threads: of each worker; arithmetic depends
-    on it, so it is part of the key.
-    budget: stop scheduling what would not end within it. retry: run again what failed, timed out or ran out of memory.
-    tuned: a file that `bench tune` wrote: each fuser in it gets one more row, with the parameters chosen there.
-    shuffle: a seed for the order in which cells are run; the result does not depend on it.
-    """
-
-    suite: str = ""
-    profile: str = "demo"
-    out: str = "results"
-    cache: str = ""
-    workers: Annotated[int, msgspec.Meta(ge=0)] = 0
-    threads: Annotated[int, msgspec.Meta(ge=1)] = 1
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
-    budget: str = ""
-    retry: bool = True
-    tuned: str = ""
-    shuffle: int | None = None
+    suite: Annotated[str, msgspec.Meta(description="A suite's name, or a path that ends in `.toml`. Needed.")] = ""
+    profile: Annotated[str, msgspec.Meta(description="Which profile of the suite is laid over it.")] = "demo"
+    out: Annotated[str, msgspec.Meta(description="Folder of the ledger, the tables and the baselines.")] = "results"
+    cache: Annotated[
+        str,
+        msgspec.Meta(
+            description="Folder of prepared data, masks, imputations, checkpoints and downloads; empty: see [the "
+            "environment](#environment)."
+        ),
+    ] = ""
+    workers: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            description="Processes. 0 = one per core this process may use, and at least one per GPU. With `device=cuda` "
+            "the first workers have a GPU each and take the cells that train on it; the others, and a worker "
+            "whose GPU has nothing to do, take the rest.",
+        ),
+    ] = 0
+    threads: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Threads of each worker; arithmetic depends on it, so it is part of the keys."),
+    ] = 1
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], msgspec.Meta(description="`auto` takes a GPU when torch can use one.")
+    ] = "auto"
+    precision: Annotated[
+        Literal["fp32", "bf16"], msgspec.Meta(description="`bf16`: autocast; weights stay in single precision.")
+    ] = "fp32"
+    budget: Annotated[
+        str,
+        msgspec.Meta(
+            description="Stop after this time, such as `9m`; see [budgets](#stopping-and-going-on). Empty: no budget."
+        ),
+    ] = ""
+    retry: Annotated[
+        bool, msgspec.Meta(description="Try again what failed, timed out or ran out of memory in an earlier run.")
+    ] = True
+    tuned: Annotated[
+        str,
+        msgspec.Meta(
+            description="A file that [`bench tune`](tuning.md) wrote: a further row for each fuser in it, with the "
+            "parameters chosen there."
+        ),
+    ] = ""
+    shuffle: Annotated[
+        int | None, msgspec.Meta(description="A seed for the order in which cells are run; no result depends on it.")
+    ] = None
 
     def cache_folder(self) -> Path:
         """See `bench.data.places`."""

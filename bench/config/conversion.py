@@ -169,6 +169,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 def _inside(kind: Any, part: str) -> Any:
     """The type of a field of a struct, or of the values of a list or table."""
+    kind = bare(kind)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         kind = {f.encode_name: f.type for f in msgspec.structs.fields(kind)}.get(part)
     else:
@@ -180,9 +181,7 @@ def _inside(kind: Any, part: str) -> Any:
 def _accepted(kind: Any, path: str) -> list[str]:
     """The values a choice accepts, where the type at `path` is one."""
     for part in _steps(path):
-        kind = _inside(kind, part)
-        while typing.get_origin(kind) is typing.Annotated:
-            kind = typing.get_args(kind)[0]
+        kind = bare(_inside(kind, part))
     choices = typing.get_args(kind) if typing.get_origin(kind) in (types.UnionType, typing.Union) else (kind,)
     words = [
         str(value) for arm in choices if typing.get_origin(arm) is typing.Literal for value in typing.get_args(arm)
@@ -199,16 +198,28 @@ def _number(kind: Any) -> str:
     if kind not in (int, float):
         return ""
     bounds = [
-        f" {word} {getattr(meta, name):g}" for meta in metas for name, word in _BOUNDS.items() if _bound(meta, name)
+        f" {word} {getattr(meta, name):g}" for meta in metas for name, word in BOUNDS.items() if _bound(meta, name)
     ]
     return f"a {'whole ' * (kind is int)}number{' and'.join(bounds)}"
 
 
-_BOUNDS = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
+BOUNDS = {"gt": "above", "ge": "from", "lt": "below", "le": "up to"}
 
 
 def _bound(meta: Any, name: str) -> bool:
     return getattr(meta, name, None) is not None
+
+
+def bare(kind: Any) -> Any:
+    """A type without what `Annotated` says of it."""
+    while typing.get_origin(kind) is typing.Annotated:
+        kind = typing.get_args(kind)[0]
+    return kind
+
+
+def types_of(struct: type) -> dict[str, Any]:
+    """Field -> its type, without what `Annotated` says of it."""
+    return {field.name: bare(field.type) for field in msgspec.structs.fields(struct)}
 
 
 def is_many(kind: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bench.config.asked import Request, Settings
-from bench.config.conversion import convert, is_many, is_text
+from bench.config.conversion import convert, is_many, is_text, types_of
 from bench.config.suite import AXES, FIXED, RULES, SHORT, Layers, Suite, read, resolve
 from bench.config.words import ORIGIN, Word, duration, merge, parse, size
 from bench.errors import UsageError, nearest, unknown
@@ -44,7 +44,7 @@ def _check_limits(suite: Suite, layers: Layers) -> None:
 def request(words: Sequence[str], registry: Registry) -> Request:
     """Understand a command line. Raises UsageError for anything that is not known, with the nearest name."""
     parsed = _in_full(parse(words))
-    fields = {f.name: f.type for f in msgspec.structs.fields(Settings)}
+    fields = types_of(Settings)
     for word in parsed:
         _check_head(word, fields)
     settings_values = {w.key: single(w, fields[w.key]) for w in parsed if w.key in fields}
@@ -148,23 +148,19 @@ def _branch(word: Word, dataset: str, path: Path, registry: Registry) -> tuple[d
             registry.get(head, guess, ORIGIN)
             raise UsageError(f'"{word.key}" (from {ORIGIN}) names no parameter; see: bench show {guess}')
         parameter = rest[len(name) + 1 :]
-        types_of = _types(registry.get(head, name).params)
-        if parameter not in types_of:
-            raise unknown("key", word.key, [f"{head}.{name}.{p}" for p in types_of], ORIGIN)
-        values = several(word, types_of[parameter])
-        value = values if len(values) != 1 or is_many(types_of[parameter]) else values[0]
+        known = types_of(registry.get(head, name).params)
+        if parameter not in known:
+            raise unknown("key", word.key, [f"{head}.{name}.{p}" for p in known], ORIGIN)
+        values = several(word, known[parameter])
+        value = values if len(values) != 1 or is_many(known[parameter]) else values[0]
         return {head: {name: {parameter: value}}}, f"{head}.{name}"
     if head == "data":
-        types_of = _types(registry.get("dataset", dataset, f"suite {path.name}").params)
-        if rest not in types_of:
-            raise unknown("key", word.key, ["data.root", *(f"data.{p}" for p in types_of)], ORIGIN)
-        kind = types_of[rest]
+        known = types_of(registry.get("dataset", dataset, f"suite {path.name}").params)
+        if rest not in known:
+            raise unknown("key", word.key, ["data.root", *(f"data.{p}" for p in known)], ORIGIN)
+        kind = known[rest]
         return {head: {rest: several(word, kind) if is_many(kind) else single(word, kind)}}, ""
     return _suite_branch(word), ""
-
-
-def _types(struct: Any) -> dict[str, Any]:
-    return {f.name: f.type for f in msgspec.structs.fields(struct)}
 
 
 def _suite_branch(word: Word) -> dict[str, Any]:
@@ -172,7 +168,7 @@ def _suite_branch(word: Word) -> dict[str, Any]:
     steps = word.key.split(".")
     for part in steps:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            known = _types(kind)
+            known = types_of(kind)
             if part not in known:
                 prefix = word.key[: -len(part)]
                 raise unknown("key", word.key, [prefix + name for name in known], ORIGIN)

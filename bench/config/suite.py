@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bench.config import toml_file
-from bench.config.conversion import convert
+from bench.config.conversion import convert, types_of
 from bench.config.toml_lines import line_of
 from bench.config.words import ORIGIN, merge
 from bench.discovery import owned
@@ -40,16 +40,19 @@ PATIENT, REFERENCE_STAY = RULES = ("patient", "reference-stay")
 
 
 class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How records are parted: the suite's own seed, never a cell's.
+    """How records are parted: the suite's own seed, never a cell's."""
 
-    by: "patient" keeps all records of a group on one side; "reference-stay" parts records, as published code does, so
-    that patients stand on both sides: whatever is made with it says so. See `bench.data.splits`. Any other name is a split that
-    the dataset carries (`bench.cohort.Cohort.splits`), which has no seed and no fractions.
-    """
-
-    by: Name = PATIENT
-    seed: int = 0
-    fractions: tuple[Fraction, Fraction, Fraction] = (0.70, 0.15, 0.15)
+    by: Annotated[
+        Name,
+        msgspec.Meta(
+            description="`patient`: all records of a patient on one side. `reference-stay`: the legacy rule below. Any "
+            "other name: a split that the dataset carries."
+        ),
+    ] = PATIENT
+    seed: Annotated[int, msgspec.Meta(description="Seed of the split. Fix it before any score is seen.")] = 0
+    fractions: Annotated[
+        tuple[Fraction, Fraction, Fraction], msgspec.Meta(description="Shares of train, valid and test; they sum to 1.")
+    ] = (0.70, 0.15, 0.15)
 
     @property
     def legacy(self) -> bool:
@@ -83,30 +86,42 @@ class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is run when the command line does not say otherwise."""
 
-    task: tuple[str, ...]
-    modalities: tuple[str, ...] = ("all",)
-    scenario: tuple[str, ...] = ("natural",)
-    imputer: tuple[str, ...]
-    fuser: tuple[str, ...]
-    seed: tuple[int, ...]
+    task: Annotated[tuple[str, ...], msgspec.Meta(description="Tasks of the dataset.")]
+    modalities: Annotated[tuple[str, ...], msgspec.Meta(description="Modality sets, see `[modalities]`.")] = ("all",)
+    scenario: Annotated[
+        tuple[str, ...], msgspec.Meta(description="How entries are hidden: `bench list scenarios`.")
+    ] = ("natural",)
+    imputer: Annotated[tuple[str, ...], msgspec.Meta(description="Imputers: `bench list imputers`.")]
+    fuser: Annotated[tuple[str, ...], msgspec.Meta(description="Fusers: `bench list fusers`.")]
+    seed: Annotated[
+        tuple[int, ...],
+        msgspec.Meta(description="The cells' seeds: masks, starting weights, order of batches. Never the split."),
+    ]
 
 
 class Controls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Imputers and fusers that are always in the grid, so that a table shows what is gained over them."""
 
-    imputer: tuple[str, ...] = ("none", "mask_only", "mean")
-    fuser: tuple[str, ...] = ("linear",)
+    imputer: Annotated[tuple[str, ...], msgspec.Meta(description="Control imputers.")] = ("none", "mask_only", "mean")
+    fuser: Annotated[tuple[str, ...], msgspec.Meta(description="Control fusers.")] = ("linear",)
 
 
 class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Standardisation; values beyond `winsorise` standard deviations are set to it, "never" leaves them as they are.
+    """Standardisation; values beyond `winsorise` standard deviations are set to it, "never" leaves them as they are."""
 
-    over: "train" learns from the visible entries of the training part; "everything" from all records before anything was
-    hidden, as some published code does: test and hidden values enter, so whatever is made with it says so.
-    """
-
-    over: Literal["train", "everything"] = "train"
-    winsorise: Annotated[float, msgspec.Meta(gt=0)] | Literal["never"] = 10.0
+    over: Annotated[
+        Literal["train", "everything"],
+        msgspec.Meta(
+            description="What means and deviations are learnt from: the visible entries of the training part, or all "
+            "records before anything was hidden (everything)."
+        ),
+    ] = "train"
+    winsorise: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | Literal["never"],
+        msgspec.Meta(
+            description="Values further than this many standard deviations from the mean are set to that distance."
+        ),
+    ] = 10.0
 
     @property
     def cut(self) -> float:
@@ -138,7 +153,9 @@ class Hiding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     Records of other parts stay as recorded, for imputers and fusers alike.
     """
 
-    parts: Annotated[tuple[PartName, ...], msgspec.Meta(min_length=1)] = ("train", "valid", "test")
+    parts: Annotated[
+        tuple[PartName, ...], msgspec.Meta(min_length=1, description="The parts in which scenarios hide.")
+    ] = ("train", "valid", "test")
 
     def identity(self) -> dict[str, Any]:
         """What of it decides a key. The default is not named, so that keys made before there was a choice still hold."""
@@ -151,29 +168,41 @@ class Hiding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Imputers that are not fitted but given what was learnt elsewhere. See `bench.stages.weights`.
+    """Imputers that are not fitted but given what was learnt elsewhere. See `bench.stages.weights`."""
 
-    files: files of weights (`bench weights save`), or digests of installed ones; one per imputer. differ: what may differ all
-    the same: "scaling" (means and deviations), "split" (the same data set, parted otherwise: test records may have taught).
-    """
-
-    files: tuple[str, ...] = ()
-    differ: tuple[Literal["scaling", "split"], ...] = ()
+    files: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Files of weights, or the first 8 digits or more of the digest of installed ones; one per "
+            "imputer."
+        ),
+    ] = ()
+    differ: Annotated[
+        tuple[Literal["scaling", "split"], ...],
+        msgspec.Meta(
+            description="What may differ all the same: `scaling` (means and deviations), `split` (the same data set, "
+            "parted otherwise: test records may have taught)."
+        ),
+    ] = ()
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one cell may use: wall time and memory (anonymous, of its worker process)."""
 
-    time: str = "1h"
-    memory: str = "16GiB"
+    time: Annotated[str, msgspec.Meta(description="Wall time, such as `90s`, `9m`, `1h30m`.")] = "1h"
+    memory: Annotated[
+        str, msgspec.Meta(description="Memory of the worker process, such as `500MiB`, `8GiB` (powers of 1024).")
+    ] = "16GiB"
 
 
 class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Paired bootstrap over groups x seeds."""
 
-    resamples: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1000
-    alpha: Annotated[float, msgspec.Meta(ge=0.0001, lt=1)] = 0.05
-    seed: int = 0
+    resamples: Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="Resamples per table, at least.")] = 1000
+    alpha: Annotated[float, msgspec.Meta(ge=0.0001, lt=1, description="Level of intervals, tests and tie groups.")] = (
+        0.05
+    )
+    seed: Annotated[int, msgspec.Meta(description="Seed of the resampling.")] = 0
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -181,12 +210,27 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     and that does not set them itself.
     """
 
-    steps: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    epochs: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    patience: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    batch_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    learning_rate: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    average: Annotated[float, msgspec.Meta(ge=0, lt=1)] | None = None
+    steps: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        msgspec.Meta(description="Optimiser steps, in place of epochs and patience."),
+    ] = None
+    epochs: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None, msgspec.Meta(description="Passes over the training records.")
+    ] = None
+    patience: Annotated[
+        Annotated[int, msgspec.Meta(ge=0)] | None,
+        msgspec.Meta(description="Epochs without a better validation score before training stops; 0 = never."),
+    ] = None
+    batch_size: Annotated[Annotated[int, msgspec.Meta(ge=1)] | None, msgspec.Meta(description="Records per step.")] = (
+        None
+    )
+    learning_rate: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None, msgspec.Meta(description="Learning rate of the optimiser.")
+    ] = None
+    average: Annotated[
+        Annotated[float, msgspec.Meta(ge=0, lt=1)] | None,
+        msgspec.Meta(description="Decay of a moving average of the weights, which then predicts; 0 = none."),
+    ] = None
 
     def shared(self) -> dict[str, Any]:
         """The parameters that are set."""
@@ -210,40 +254,76 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which audit cells are added: one of each per task and fuser, on the first scenario, imputer and seed."""
 
-    cells: tuple[Literal["permuted-labels", "repeat"], ...] = ("permuted-labels", "repeat")
+    cells: Annotated[
+        tuple[Literal["permuted-labels", "repeat"], ...],
+        msgspec.Meta(
+            description="Cells that are added: one of each per task and fuser, on its first combination. They are not "
+            "scored among the others."
+        ),
+    ] = ("permuted-labels", "repeat")
 
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A suite, after its profile and the command line were laid over the file. See docs/suites.md.
+    """A suite, after its profile and the command line were laid over the file. See docs/suites.md."""
 
-    fill_absent: what an imputer made of a modality that a record lacks altogether is handed to fusers and marked `filled`;
-    without it such a modality stays absent. Of no effect behind imputers that fill nothing.
-    """
-
-    name: Name
-    title: str
-    dataset: str
-    grid: Grid
-    summary: str = ""
-    data: dict[str, Any] = {}
-    split: Split = Split()
-    modalities: dict[str, tuple[str, ...]] = {}
-    draws: Annotated[int, msgspec.Meta(ge=1)] = 1
-    fill_absent: bool = False
-    controls: Controls = Controls()
-    hiding: Hiding = Hiding()
-    scaling: Scaling = Scaling()
-    weights: Weights = Weights()
-    limits: Limits = Limits()
-    training: Training = Training()
-    stats: Stats = Stats()
-    audits: Audits = Audits()
-    scenario: dict[str, dict[str, Any]] = {}
-    imputer: dict[str, dict[str, Any]] = {}
-    fuser: dict[str, dict[str, Any]] = {}
-    profiles: dict[str, dict[str, Any]] = {}
-    published: tuple[Published, ...] = ()
-    published_file: str = ""
+    name: Annotated[
+        Name,
+        msgspec.Meta(
+            description="The suite's name in the ledger, in tables and in file names: 1 to 64 letters, digits, `_`, `-`, "
+            "`.`, `+`, the first a letter or digit. Give the file the same name."
+        ),
+    ]
+    title: Annotated[str, msgspec.Meta(description="The title of the leaderboard.")]
+    dataset: Annotated[str, msgspec.Meta(description="The name of a dataset: `bench list datasets`.")]
+    grid: Annotated[Grid, msgspec.Meta(description="What is run: the product of all axes.")]
+    summary: Annotated[str, msgspec.Meta(description="One line for `bench show`.")] = ""
+    data: Annotated[dict[str, Any], msgspec.Meta(description="The dataset's own parameters.")] = {}
+    split: Annotated[Split, msgspec.Meta(description="How records are parted.")] = Split()
+    modalities: Annotated[
+        dict[str, tuple[str, ...]], msgspec.Meta(description="Modality sets: name → modalities of the dataset.")
+    ] = {}
+    draws: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            description="How many draws an imputer that can draw returns. Fusers see their median; imputation scores use "
+            "them all.",
+        ),
+    ] = 1
+    fill_absent: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether a modality that a record lacks altogether is handed to fusers as the imputer completed "
+            "it, marked `filled`. If not, it stays absent. Of no effect behind imputers that fill nothing. A "
+            "note under every table says so."
+        ),
+    ] = False
+    controls: Annotated[Controls, msgspec.Meta(description="Methods that are always in the grid.")] = Controls()
+    hiding: Annotated[Hiding, msgspec.Meta(description="Where scenarios hide.")] = Hiding()
+    scaling: Annotated[Scaling, msgspec.Meta(description="How values are standardised.")] = Scaling()
+    weights: Annotated[
+        Weights, msgspec.Meta(description="Imputers that are not fitted but given what was learnt elsewhere.")
+    ] = Weights()
+    limits: Annotated[Limits, msgspec.Meta(description="What one cell may use.")] = Limits()
+    training: Annotated[
+        Training, msgspec.Meta(description="The same training for every fuser that the harness trains.")
+    ] = Training()
+    stats: Annotated[Stats, msgspec.Meta(description="The paired bootstrap.")] = Stats()
+    audits: Annotated[Audits, msgspec.Meta(description="Which audit cells are added.")] = Audits()
+    scenario: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="Parameters of scenarios, by name.")] = {}
+    imputer: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="Parameters of imputers, by name.")] = {}
+    fuser: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="Parameters of fusers, by name.")] = {}
+    profiles: Annotated[
+        dict[str, dict[str, Any]],
+        msgspec.Meta(description="Name → any of the other keys, laid over the file when `profile=NAME` is said."),
+    ] = {}
+    published: Annotated[tuple[Published, ...], msgspec.Meta(description="Published values to stand beside ours.")] = ()
+    published_file: Annotated[
+        str,
+        msgspec.Meta(
+            description="A TOML file of `[[published]]` tables, beside the suite file: long reference tables stand there."
+        ),
+    ] = ""
 
 
 PROFILE = "demo"
@@ -404,7 +484,7 @@ def _read_published(path: Path) -> tuple[Published, ...]:
 
 
 def _unknown_keys(layer: Mapping[str, Any], struct: type, prefix: str, but: tuple[str, ...] = ()) -> Iterator[Any]:
-    fields = {f.name: f.type for f in msgspec.structs.fields(struct) if f.name not in but}
+    fields = {name: kind for name, kind in types_of(struct).items() if name not in but}
     for key, value in layer.items():
         kind: Any = fields.get(key)
         if key not in fields:

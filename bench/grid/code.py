@@ -1,4 +1,4 @@
-"""What a source file says to Python: a digest without comments and docstrings, and what it imports.
+"""What a source file says to Python: a digest without comments and words for people, and what it imports.
 
 To parse all sources that a plan asks about takes a second, so what was found is kept in the cache, by the SHA-256 of the file.
 """
@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.files import write_bytes
 from bench.results.sealed import seal, unseal
 
-FORMAT = 1
+FORMAT = 2
 """Raised by hand when the digest or the imports of the same file would come out differently."""
 
 MOST = 20_000
@@ -34,7 +34,9 @@ class Import(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Code(msgspec.Struct, frozen=True, array_like=True):
-    """digest: of the syntax tree without docstrings; imports: all import statements, wherever they stand."""
+    """digest: of the syntax tree without docstrings and descriptions (`Meta(description=...)`); imports: all import
+    statements, wherever they stand.
+    """
 
     digest: str
     imports: tuple[Import, ...] = ()
@@ -86,6 +88,8 @@ def _parsed(content: bytes, key: str) -> Code:
             imports += [Import(alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             imports.append(Import(node.module or "", tuple(alias.name for alias in node.names), node.level))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Meta"):
+            node.keywords = [each for each in node.keywords if each.arg != "description"]
         if isinstance(body := getattr(node, "body", None), list):
             node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
     return Code(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(imports))

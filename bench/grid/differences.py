@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from bench.config.conversion import types_of
 from bench.config.suite import PROFILE, Layers, Suite, find_suites, read, resolve
 from bench.config.words import merge
 from bench.grid.identity import digest
@@ -157,15 +158,12 @@ def suffix(overrides: Iterable[Override]) -> str:
 def _completing(struct: type[msgspec.Struct], whole: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """What of `overrides` stands for a required key that `whole` lacks."""
     found: dict[str, Any] = {}
-    for field in msgspec.structs.fields(struct):
+    for field, kind in zip(msgspec.structs.fields(struct), types_of(struct).values(), strict=True):
         value = overrides.get(field.name)
         has = isinstance(whole, Mapping) and field.name in whole
-        if isinstance(value, Mapping) and isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            found |= (
-                {field.name: inside}
-                if (inside := _completing(field.type, whole[field.name] if has else {}, value))
-                else {}
-            )
+        if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            if inside := _completing(kind, whole[field.name] if has else {}, value):
+                found[field.name] = inside
         elif field.required and not has and field.name in overrides:
             found[field.name] = value
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -289,26 +289,44 @@ IMPUTATION_METRICS = ("mae", "rmse", "crps")
 
 
 class Published(msgspec.Struct, frozen=True):
-    """A published value: stands in a column of its own, never among ours.
+    """A published value: stands in a column of its own, never among ours."""
 
-    method: `imputer + fuser`, or the label of an imputer or fuser that only one row of a table bears, puts it beside that
-    row; any other name gets a line of its own. modalities, scenario: the modality set and the scenario (its label, as in
-    `Coordinates`) it was published for; empty: every table of the task. task `IMPUTATION`: a score on the entries a
-    scenario hid; method is then an imputer's label and metric one of mae, rmse, crps, over all entries. release, data: the
-    release it was measured on, as the dataset tells it, and parameters of the dataset that must be so; where ours are others,
-    or that is not known, it stands in a footnote (`bench.data.release.elsewhere`).
-    """
-
-    task: str
-    method: str
-    metric: str
-    value: float
-    std: float | None = None
-    source: str = ""
-    modalities: str = ""
-    scenario: str = ""
-    release: str = ""
-    data: dict[str, Any] = {}
+    task: Annotated[
+        str,
+        msgspec.Meta(
+            description="The task; `imputation` for a score on hidden entries (`mae`, `rmse`, `crps`), whose `method` is "
+            "an imputer."
+        ),
+    ]
+    method: Annotated[
+        str,
+        msgspec.Meta(
+            description="`imputer + fuser`, or the label of an imputer or fuser that only one row bears: it stands beside "
+            "that row. Any other name gets a line of its own."
+        ),
+    ]
+    metric: Annotated[str, msgspec.Meta(description="The metric, by our name of it.")]
+    value: Annotated[float, msgspec.Meta(description="The score.")]
+    std: Annotated[float | None, msgspec.Meta(description="Its standard deviation over seeds.")] = None
+    source: Annotated[str, msgspec.Meta(description="Where it was published.")] = ""
+    modalities: Annotated[
+        str, msgspec.Meta(description="The modality set it was published for; empty: every table of the task.")
+    ] = ""
+    scenario: Annotated[
+        str,
+        msgspec.Meta(
+            description="The scenario it was published for, by its label (`mcar(rate=0.1)`); empty: every table of the "
+            "task."
+        ),
+    ] = ""
+    release: Annotated[
+        str,
+        msgspec.Meta(
+            description="The release it was measured on, as the dataset tells it. Empty: not known, so it never stands "
+            "beside ours."
+        ),
+    ] = ""
+    data: Annotated[dict[str, Any], msgspec.Meta(description="Parameters of the dataset that must be so.")] = {}
 
 
 class Override(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tomllib
-import types
-import typing
 from pathlib import Path
 
 import msgspec
@@ -16,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.config import suite as suites
-from bench.config.suite import Suite, broken_packages, find_suites, read
+from bench.config.suite import broken_packages, find_suites, read
 from bench.config.toml_lines import line_of
 from bench.errors import UsageError
 from bench.results.records import Published
@@ -169,55 +166,6 @@ def test_the_stored_schema_is_the_schema_of_the_structs():
 
 
 PAGE = (ROOT / "docs" / "suites.md").read_text()
-
-
-def structs(kind: typing.Any, prefix: str = "") -> typing.Iterator[tuple[str, str]]:
-    """(table, key) of every field of the suite, nested structs included."""
-    for field in msgspec.structs.fields(kind):
-        yield prefix, field.name
-        inner = [field.type, *typing.get_args(field.type)]
-        for arm in inner:
-            if isinstance(arm, type) and not isinstance(arm, types.GenericAlias) and issubclass(arm, msgspec.Struct):
-                yield from structs(arm, field.name)
-
-
-def sections() -> dict[str, dict[str, str]]:
-    """table -> key -> default, as the manual says them; the top level has the name ""."""
-    found = {}
-    for section in re.split(r"^### ", PAGE, flags=re.MULTILINE)[1:]:
-        title = section.split("\n", 1)[0]
-        rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", section, re.MULTILINE))
-        for table in re.findall(r"`\[+([\w.]+)\]+`", title) or [""]:
-            found[table.removesuffix(".NAME")] = rows
-    return found
-
-
-@pytest.mark.parametrize(("table", "key"), sorted(set(structs(Suite))))
-def test_every_key_stands_in_the_manual_of_suites(table, key):
-    manual = sections()
-    assert key in manual[table] or (not table and key in manual)
-
-
-def test_the_manual_lists_no_key_that_does_not_exist():
-    known = set(structs(Suite))
-    assert {(table, key) for table, rows in sections().items() for key in rows} <= known
-
-
-def test_the_defaults_in_the_manual_are_the_defaults():
-    manual = sections()
-    tables = {"": Suite, **{f.name: f.type for f in msgspec.structs.fields(Suite)}, "published": Published}
-    for table, rows in manual.items():
-        for key, said in rows.items():
-            field = next(f for f in msgspec.structs.fields(tables[table]) if f.name == key)
-            made = field.default_factory is not msgspec.NODEFAULT
-            default = field.default_factory() if made else field.default
-            if default is msgspec.NODEFAULT:
-                assert said == "required", key
-            elif default is None:
-                assert said == "none", key
-            else:
-                value = tomllib.loads(f"x = {said.strip('`')}")["x"]
-                assert value == (list(default) if isinstance(default, tuple) else default), key
 
 
 def test_the_example_in_the_manual_is_a_suite(tmp_path):

@@ -94,5 +94,4 @@ def test_each_record_is_in_the_test_part_of_one_fold() -> None:
 
 def test_the_manual_names_every_parameter_and_variable() -> None:
     manual = (Path(__file__).resolve().parents[2] / "docs" / "csdi_healthcare.md").read_text("utf-8")
-    assert all(f"| `data.{name}` |" in manual for name in SPEC.params.__struct_fields__)
     assert ", ".join(VARIABLES) in " ".join(manual.split())

@@ -189,8 +189,3 @@ def test_the_rectangles_have_the_sizes_of_the_study_and_never_lie_in_a_condition
     assert (hidden["series"].any(axis=2).sum(axis=1) == bins).all()
     assert (hidden["series"].any(axis=1).sum(axis=1) == channels).all()
     assert (hidden["series"].sum(axis=(1, 2)) == bins * channels).all()
-
-
-def test_the_manual_names_every_parameter() -> None:
-    manual = (Path(__file__).resolve().parents[2] / "docs" / "trace_motivational.md").read_text("utf-8")
-    assert all(f"| `data.{name}` |" in manual for name in SPEC.params.__struct_fields__)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +22,6 @@ from bench_imputers.diffusion.denoiser import Given, Shape
 from bench_imputers.diffusion.engine import LOSSES
 from bench_imputers.diffusion.grids import Grids
 from bench_imputers.diffusion.guess import nearness
-from bench_imputers.diffusion.params import CsdiSizes, DiffusionParams
 from bench_imputers.naive.temporal import Linear
 from support.diffusion_toys import cohort, module_of
 
@@ -176,20 +173,3 @@ def test_the_estimate_grows_with_training_and_with_draws() -> None:
         > quick_seconds(params, 1000, 1)
         > quick_seconds(CsdiQuickParams(steps=10), 1000, 1)
     )
-
-
-def test_every_default_that_differs_from_those_of_csdi_stands_in_the_manual() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "imputers.md").read_text(encoding="utf-8")
-    section = text[text.index("## A quick one") : text.index("## SSSD")]
-    said: dict[str, str] = {}
-    for names, defaults in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([^|]*?) ?\|", section, re.M):
-        said |= dict(zip(re.findall(r"`(\w+)`", names), defaults.replace("`", "").split(", "), strict=True))
-    own, engine = CsdiQuickParams(), DiffusionParams()
-    for name in said:
-        value = getattr(own, name)
-        assert said[name] == (
-            str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
-        )
-    sizes = set(CsdiSizes.__annotations__)
-    changed = {name for name in own.__struct_fields__ if name in sizes or getattr(own, name) != getattr(engine, name)}
-    assert changed - said.keys() <= {"patience"}

@@ -10,6 +10,7 @@ import pytest
 from bench.config.request import request
 from bench.config.suite import read
 from bench.config.toml_lines import line_of
+from bench.discovery.parameters import parameters
 from bench.errors import UsageError
 from bench.registry import discover
 from bench_imputers.diffusion.params import HUBER, CsdiParams, DiffusionParams
@@ -89,6 +90,7 @@ def test_parameters_made_in_python_are_refused_too() -> None:
 
 
 def test_the_description_of_the_loss_says_where_it_turns() -> None:
-    said = re.search(r"huber, squared up\s+to ([\d.]+) standard deviations", DiffusionParams.__doc__ or "")
+    loss = next(each for each in parameters(DiffusionParams) if each.name == "loss")
+    said = re.search(r"huber, squared up to ([\d.]+) standard deviations", loss.description)
     assert said
     assert float(said[1]) == HUBER

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +13,6 @@ from torch.nn import functional
 
 from bench.errors import UsageError
 from bench.torch_fuser import Batch, Inputs, ModalityView
-from bench.train_params import TorchFuserParams
 from bench_fusers.fusemoe.fuser import FuseMoE, Network
 from bench_fusers.fusemoe.plugin import FUSEMOE_PRESETS, FuseMoEParams, fusemoe_choice
 from support.encoder_views import view
@@ -36,8 +34,6 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"preset": "released"},
 )
 every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(map(str, v.values())) or "small")
-
-MANUAL = (Path(__file__).resolve().parents[2] / "docs" / "fusers.md").read_text(encoding="utf-8")
 
 
 def network(variant: dict[str, Any], inputs: Inputs = INPUTS, outputs: int = 2) -> Network:
@@ -233,16 +229,6 @@ def test_presets_are_table_6_and_the_released_structure_and_what_is_given_wins()
     assert given == msgspec.structs.replace(paper, experts=8, pool="mean")
     assert fusemoe_choice(FuseMoEParams(router="disjoint")).top_k == 2
     assert fusemoe_choice(FuseMoEParams(router="disjoint", top_k=3)).top_k == 3
-
-
-def test_the_manual_names_every_parameter_and_the_sizes_of_every_preset() -> None:
-    section = MANUAL.partition("## FuseMoE")[2].partition("\n## ")[0]
-    own = set(FuseMoEParams.__struct_fields__) - set(TorchFuserParams.__struct_fields__) - {"preset"}
-    assert {name for name in own if f"`{name}`" not in section} == set()
-    for name, c in FUSEMOE_PRESETS.items():
-        line = next(line for line in section.splitlines() if line.startswith(f"| {name}"))
-        sizes = f"{c.experts}, {c.top_k}, {c.expert_width} | {c.combine} | {c.width}, {c.points}, {c.layers}"
-        assert f"| {sizes} | {c.missing} | {c.expert_balance} | {c.pool} |" in line
 
 
 @pytest.mark.parametrize(

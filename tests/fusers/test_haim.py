@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -267,12 +265,3 @@ def test_the_two_backends_agree_on_an_easy_task() -> None:
     _, _, test = parts(cohort())
     one, two = (fitted(backend=backend).predict(test, CONTEXT)[:, 0] for backend in ("xgboost", "sklearn"))
     assert np.corrcoef(one, two)[0, 1] > 0.9
-
-
-MANUAL = (Path(__file__).resolve().parents[2] / "docs" / "fusers.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("field", HAIMParams.__struct_fields__)
-def test_every_parameter_stands_in_the_manual(field: str) -> None:
-    section = MANUAL.partition("\n## HAIM")[2].partition("\n## ")[0]
-    assert re.search(rf"`{field}[`=]", section)

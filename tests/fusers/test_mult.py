@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from msgspec.structs import fields
 from torch import nn
 
 from bench.components import Context
 from bench.errors import UsageError
 from bench.testing.toy import TOY_TASK, toy_cohort
 from bench.torch_fuser import Batch
-from bench.train_params import TorchFuserParams
 from bench_fusers.encoders.transformer import Encoder
 from bench_fusers.last_step import encode_step, last_step
-from bench_fusers.mag.plugin import MagLateParams, MagParams
 from bench_fusers.mult.fuser import Mult
 from bench_fusers.mult.plugin import MULT_PRESETS, MultParams, mult_choice
 from support.fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
 from support.fuser_cohorts import BINARY, cohort, filled_with, parts
 
-MANUAL = (Path(__file__).resolve().parents[2] / "docs" / "fusers.md").read_text(encoding="utf-8")
 THREE = {"text": (5, 4), "audio": (5, 3), "vision": (5, 2)}
 SMALL = {"width": 8, "heads": 2}
 
@@ -239,24 +233,6 @@ def test_a_width_that_heads_do_not_divide_is_refused_in_words() -> None:
     train, valid, _ = parts(cohort(20))
     with pytest.raises(UsageError, match=r'"fuser.mult.width" 30 is not a multiple of "fuser.mult.heads" 4'):
         Mult(MultParams(width=30, heads=4)).fit(train, valid, BINARY, Context())
-
-
-def test_the_manual_shows_the_presets_and_every_parameter_of_these_fusers() -> None:
-    size = r" \| (\d+)"
-    row = rf"^\| ([\w-]+)(?:, the default)?{size * 4} \| ([\w ]+) \| (\w+) \| (\w+) \|"
-    rows = re.findall(row, MANUAL, re.MULTILINE)
-    words = {"time stamps": "times", "places": "index", "a table": "learned", "yes": True, "no": False}
-    shown = {
-        name: tuple([int(size) for size in sizes] + [words[word] for word in (positions, causal, masks)])
-        for name, *sizes, positions, causal, masks in rows
-    }
-    assert shown == {
-        name: (c.width, c.heads, c.layers, c.memory_layers, c.positions, c.causal, c.masks)
-        for name, c in MULT_PRESETS.items()
-    }
-    for params in (MultParams, MagParams, MagLateParams):
-        for name in {field.name for field in fields(params)} - {field.name for field in fields(TorchFuserParams)}:
-            assert re.search(rf"`{name}[`=]", MANUAL), name
 
 
 @pytest.mark.parametrize("lacking", [("text", "audio"), ("text", "audio", "vision")])

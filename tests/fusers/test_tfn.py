@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -276,17 +274,3 @@ def test_what_is_given_wins_over_the_preset() -> None:
     choice = tfn_choice(params(preset="mmsa", width=10, head=7))
     assert (choice.head, choice.cap) == (7, TFN_PRESETS["mmsa"].cap)
     assert choice.modalities == {"text": ("recurrent", 10), "audio": ("mean", 10), "vision": ("mean", 10)}
-
-
-MANUAL = (Path(__file__).resolve().parents[2] / "docs" / "fusers.md").read_text(encoding="utf-8")
-SECTION = MANUAL.partition("\n## TFN")[2].partition("\n## ")[0]
-
-
-@pytest.mark.parametrize("field", [f for f in TFNParams.__annotations__ if f not in ("batch_size", "epochs")])
-def test_every_parameter_stands_in_the_manual(field: str) -> None:
-    assert re.search(rf"`{field}[`=]", SECTION)
-
-
-@pytest.mark.parametrize("preset", TFN_PRESETS)
-def test_every_preset_stands_in_the_manual(preset: str) -> None:
-    assert f"`{preset}`" in SECTION

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 import torch
@@ -74,14 +73,6 @@ def test_the_manual_shows_a_whole_fuser_that_works() -> None:
     fuser, (_, _, test) = names["Pool"](names["PoolParams"](learning_rate=0.01)), parts(cohort())
     trained(fuser, cohort())
     assert score(BINARY, test.targets["binary"], fuser.predict(test, Context()))["auroc"] > 0.9
-
-
-def test_the_manual_lists_every_training_parameter_with_its_default() -> None:
-    section = MANUAL.read_text().partition("\n## The training loop")[2].partition("\n## ")[0]
-    listed = re.findall(r"^\| `(\w+)` \| (\S+) \|", section, re.MULTILINE)
-    defaults = {field.name: field.default for field in msgspec.structs.fields(TorchFuserParams)}
-    shown = {name: "none" if value is None else str(value).lower() for name, value in defaults.items()}
-    assert {name: value.strip("`") for name, value in listed} == shown
 
 
 def test_a_module_is_told_the_shapes_and_handed_the_cohort() -> None:

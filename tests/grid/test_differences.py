@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.cli.plot import _of
+from bench.config.conversion import types_of
 from bench.config.request import request
 from bench.config.suite import Suite, find_suites
 from bench.config.words import merge
@@ -99,11 +100,11 @@ def ask(tmp_path: Path) -> Asker:
 
 def keys(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
     """Every key of the schema, dotted; of a table with free names the table alone."""
-    for field in msgspec.structs.fields(struct):
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            yield from keys(field.type, f"{field.name}.")
+    for name, kind in types_of(struct).items():
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield from keys(kind, f"{name}.")
         else:
-            yield prefix + field.name
+            yield prefix + name
 
 
 def shown(key: str) -> bool:

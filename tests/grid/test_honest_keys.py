@@ -153,7 +153,8 @@ def test_an_edit_of_prose_moves_no_key(tree):
     for file in FILES:
         content = (tree / file).read_text()
         head = content.index('"""', 3) + 3 if content.startswith('"""') else 0
-        (tree / file).write_text(f'"""Other words."""\n# a comment\n\n{content[head:]}')
+        content = content[head:].replace('description="', 'description="Other. ')
+        (tree / file).write_text(f'"""Other words."""\n# a comment\n\n{content}')
     assert keys() == before
 
 

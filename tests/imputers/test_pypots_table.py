@@ -20,7 +20,7 @@ from bench.registry import Registry, discover
 from bench_imputers.pypots import params as pypots_params
 from bench_imputers.pypots.model import DECIDED
 from bench_imputers.pypots.models import MODELS
-from bench_imputers.pypots.params import PARAMS, TOLD, Trained, installed, register
+from bench_imputers.pypots.params import PARAMS, TOLD, installed, register
 
 DOCS = (Path(__file__).parents[2] / "docs" / "imputers.md").read_text(encoding="utf-8")
 
@@ -130,12 +130,6 @@ def test_models_that_only_the_table_or_only_the_package_knows_are_listed_as_such
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.key)
 def test_every_model_stands_in_the_manual_with_its_source(model):
     assert re.search(rf"^\| `{re.escape(model.key)}` \| {re.escape(model.paper or 'no paper')} \|", DOCS, re.M)
-
-
-def test_the_parameters_all_models_share_stand_in_the_manual_with_their_defaults():
-    for field in msgspec.structs.fields(Trained):
-        default = "" if field.default == () else f"{field.default:g}"
-        assert f"| `{field.name}` | {default} |".replace("|  |", "| |") in DOCS, field.name
 
 
 def test_the_tuned_values_of_the_manual_are_accepted():

@@ -10,4 +10,6 @@ from bench.scenarios.params.share import Share
 
 
 class BlockParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rate: Annotated[Share, msgspec.Meta(description="length of the hidden block as a share of the grid's length")] = 0.2
+    rate: Annotated[Share, msgspec.Meta(description="Length of the hidden block as a share of the grid's length.")] = (
+        0.2
+    )

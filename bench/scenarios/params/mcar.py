@@ -10,4 +10,4 @@ from bench.scenarios.params.share import Share
 
 
 class McarParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rate: Annotated[Share, msgspec.Meta(description="share of the observed entries of each modality to hide")] = 0.1
+    rate: Annotated[Share, msgspec.Meta(description="Share of the observed entries of each modality to hide.")] = 0.1

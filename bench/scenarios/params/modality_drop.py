@@ -10,4 +10,4 @@ from bench.scenarios.params.share import Share
 
 
 class ModalityDropParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rate: Annotated[Share, msgspec.Meta(description="probability that a modality of a record is dropped")] = 0.3
+    rate: Annotated[Share, msgspec.Meta(description="Probability that a modality of a record is dropped.")] = 0.3

@@ -11,8 +11,8 @@ from bench.scenarios.params.share import Share
 
 class PublishedHoldoutParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rate: Annotated[
-        Share, msgspec.Meta(description="share of each record's observed entries to hide, rounded down")
+        Share, msgspec.Meta(description="Share of each record's observed entries to hide, rounded down.")
     ] = 0.1
     seed: Annotated[
-        int, msgspec.Meta(ge=0, lt=2**32, description="of the published generator, in place of the cell's seed")
+        int, msgspec.Meta(ge=0, lt=2**32, description="Seed of the published generator, in place of the cell's seed.")
     ] = 1

@@ -10,5 +10,5 @@ from bench.scenarios.params.share import Share
 
 
 class RectangleParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rate: Annotated[Share, msgspec.Meta(description="share of the modality's grid that the rectangle covers")] = 0.3
-    modality: Annotated[str | None, msgspec.Meta(description="the modality it lies in; unset: one in each")] = None
+    rate: Annotated[Share, msgspec.Meta(description="Share of the modality's grid that the rectangle covers.")] = 0.3
+    modality: Annotated[str | None, msgspec.Meta(description="The modality it lies in; null: one in each.")] = None

@@ -10,12 +10,13 @@ from bench.scenarios.params.share import Share
 
 
 class WithinParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    ps: Annotated[Share, msgspec.Meta(description="probability that a record is affected (p_s)")] = 0.2
-    pw: Annotated[Share, msgspec.Meta(description="share of the bins hidden in an affected modality (p_w)")] = 0.2
+    ps: Annotated[Share, msgspec.Meta(description="Probability that a record is affected (p_s).")] = 0.2
+    pw: Annotated[Share, msgspec.Meta(description="Share of the bins hidden in an affected modality (p_w).")] = 0.2
     affected: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
-        msgspec.Meta(description="how many modalities of an affected record; unset: 1 to all, equally likely"),
+        msgspec.Meta(description="How many modalities of an affected record; null: 1 to all, equally likely."),
     ] = None
     pattern: Annotated[
-        Literal["point", "block"], msgspec.Meta(description="scattered bins, or blocks of mean length L/10")
+        Literal["point", "block"],
+        msgspec.Meta(description="Scattered bins (point), or blocks of mean length L/10 (block)."),
     ] = "point"

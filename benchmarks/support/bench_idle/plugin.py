@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from bench.cohort import Task
@@ -14,15 +16,15 @@ TASK = Task("toy", "binary", ("auroc", "auprc", "f1"), summary="latent severity 
 
 
 class CohortParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """n: records."""
+    """How large the cohort is."""
 
-    n: int = 200
+    n: Annotated[int, msgspec.Meta(description="Records.")] = 200
 
 
 class IdleParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """k: changes nothing but the key of a cell."""
+    """A parameter without effect, to have many cells."""
 
-    k: int = 0
+    k: Annotated[int, msgspec.Meta(description="Changes nothing but the key of a cell.")] = 0
 
 
 @hookimpl

@@ -11,25 +11,63 @@ FOLDS = "folds"
 
 
 class MosiParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What of CMU-MOSI or CMU-MOSEI is read, and how; see docs/mosi.md. Paths are absolute or relative to data.root.
+    """What of CMU-MOSI or CMU-MOSEI is read, and how; see docs/mosi.md. Paths are absolute or relative to data.root."""
 
-    file:             the file to read where a folder holds several, or an .npz of features of your own.
-    feature_pipeline: what the features were made with; empty: what files of that kind are known for. An .npz must say it.
-    zero_rows:        a row of audio or vision that is 0 in all channels, inside a segment, is "missing" or a "value".
-    fold_sizes:       "published" refuses folds of other sizes than any published ones, "any" takes them and counts.
-    bins:             bins of the grid over a segment, for files whose modalities are not aligned.
-    terms:            "accepted": you follow the terms under which you were given the files. Generated files need none.
-    samples, generator_seed: size and seed of the stand-in, with data.root=synthetic only (else a warning).
-    """
-
-    file: str = ""
-    feature_pipeline: str = ""
-    zero_rows: Literal["missing", "value"] = "missing"
-    fold_sizes: Literal["published", "any"] = "published"
-    bins: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
-    terms: Literal["", "accepted"] = ""
-    samples: Annotated[int, msgspec.Meta(ge=60, le=100_000)] = 600
-    generator_seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    file: Annotated[
+        str,
+        msgspec.Meta(description="The file to read where a folder holds several, or an .npz of features of your own."),
+    ] = ""
+    feature_pipeline: Annotated[
+        str,
+        msgspec.Meta(
+            description="What the features were made with; empty: what files of that kind are known for. An .npz must say "
+            "it."
+        ),
+    ] = ""
+    zero_rows: Annotated[
+        Literal["missing", "value"],
+        msgspec.Meta(
+            description="A row of audio or vision that is 0 in all channels, inside a segment, is missing (the tracker "
+            "failed) or a value."
+        ),
+    ] = "missing"
+    fold_sizes: Annotated[
+        Literal["published", "any"],
+        msgspec.Meta(
+            description="Folds of other sizes than any published ones are refused (published), or taken and counted "
+            "(any)."
+        ),
+    ] = "published"
+    bins: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1, le=500, description="Bins of the grid over a segment, for files whose modalities are not aligned."
+        ),
+    ] = 50
+    terms: Annotated[
+        Literal["", "accepted"],
+        msgspec.Meta(
+            description="`accepted`: you follow the terms under which you were given the files. Generated files need "
+            "none."
+        ),
+    ] = ""
+    samples: Annotated[
+        int,
+        msgspec.Meta(
+            ge=60,
+            le=100_000,
+            description="Segments of the generated stand-in. With `data.root=synthetic` only; else a warning says that it "
+            "has no effect.",
+        ),
+    ] = 600
+    generator_seed: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            description="Seed of the generated stand-in. With `data.root=synthetic` only; else a warning says that it has "
+            "no effect.",
+        ),
+    ] = 0
 
 
 class MoseiParams(MosiParams, frozen=True, forbid_unknown_fields=True, kw_only=True):

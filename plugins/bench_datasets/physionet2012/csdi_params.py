@@ -13,13 +13,16 @@ FOLDS = ("fold0", "fold1", "fold2", "fold3", "fold4")
 
 
 class Physionet2012CsdiParams(Physionet2012Params, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """PhysioNet 2012 in the protocol of the CSDI evaluation; see docs/csdi_healthcare.md.
+    """PhysioNet 2012 in the protocol of the CSDI evaluation; see docs/csdi_healthcare.md."""
 
-    sets:      as in `physionet2012`; published: set a.
-    clean:     as in `physionet2012`; published: values as typed.
-    fold_seed: of the five published folds.
-    """
-
-    sets: tuple[SetName, ...] = ("a",)
-    clean: bool = False
-    fold_seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 1
+    sets: Annotated[
+        tuple[SetName, ...], msgspec.Meta(description="Which of the sets a, b and c; published: set a.")
+    ] = ("a",)
+    clean: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Mend unit slips and remove implausible values as `physionet2012` does; published: values as "
+            "typed."
+        ),
+    ] = False
+    fold_seed: Annotated[int, msgspec.Meta(ge=0, lt=2**32, description="Seed of the five folds; published: 1.")] = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -10,12 +10,15 @@ SetName = Literal["a", "b", "c"]
 
 
 class Physionet2012Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What of the PhysioNet/CinC Challenge 2012 is read, and how.
+    """What of the PhysioNet/CinC Challenge 2012 is read, and how."""
 
-    sets:  which of the sets a, b and c; empty for all that are present.
-    clean: mend unit slips and remove implausible values by the table of `physionet2012_table`; False keeps values as
-    typed.
-    """
-
-    sets: tuple[SetName, ...] = ()
-    clean: bool = True
+    sets: Annotated[
+        tuple[SetName, ...], msgspec.Meta(description="Which of the sets a, b and c; empty: all that are present.")
+    ] = ()
+    clean: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Mend unit slips and remove implausible values by the table of variables; false keeps values as "
+            "typed."
+        ),
+    ] = True

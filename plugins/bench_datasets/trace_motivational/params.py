@@ -11,15 +11,12 @@ TRACE_SPLIT = "sizes"
 
 
 class TraceMotivationalParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The synthetic study of TRACE; see docs/trace_motivational.md.
+    """The synthetic study of TRACE; see docs/trace_motivational.md."""
 
-    train, valid, test:  records of each part; published: 20,000, 2,000 and 2,000.
-    seed:                of everything that is drawn.
-    shuffled_conditions: control: each record gets the conditions of another one of its part.
-    """
-
-    train: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] = 2000
-    valid: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] = 500
-    test: Annotated[int, msgspec.Meta(ge=2, le=1_000_000)] = 500
-    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
-    shuffled_conditions: bool = False
+    train: Annotated[int, msgspec.Meta(ge=2, le=1_000_000, description="Training records; published: 20,000.")] = 2000
+    valid: Annotated[int, msgspec.Meta(ge=2, le=1_000_000, description="Validation records; published: 2,000.")] = 500
+    test: Annotated[int, msgspec.Meta(ge=2, le=1_000_000, description="Test records; published: 2,000.")] = 500
+    seed: Annotated[int, msgspec.Meta(ge=0, description="Seed of everything that is drawn.")] = 0
+    shuffled_conditions: Annotated[
+        bool, msgspec.Meta(description="Control: each record gets the conditions of another one of its part.")
+    ] = False

@@ -17,39 +17,71 @@ Target = Literal["index", "folded", "off"]
 
 
 class FlexMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Flex-MoE. What is null is as the preset says (`FLEXMOE_PRESETS`), or as the number of modalities; what is given wins.
+    """Flex-MoE. What is null is as the preset says (`FLEXMOE_PRESETS`), or as the number of modalities; what is given wins."""
 
-    preset:        the residual around the attention put right (fixed), or network and tokens as released.
-    residual:      the attention is added to the block's input (fixed), or to itself (released).
-    tokeniser:     means of equal windows and how much of each was observed (windows), or the flat values in pieces (patches).
-    bank:          vectors for the tokens of a missing modality: for each combination observed (full), or a sum over the observed
-                   modalities (additive); or none, and it is read as a series of zeros (zeros). Null: full up to 6 modalities.
-    target:        the expert that incomplete records are led to: the number of their combination, which needs 2^M - 1 experts
-                   (index); that number folded into 1 to experts - 1 (folded); none (off). Null: index up to 4 modalities or where
-                   there are experts enough, else folded.
-    s_router:      the target is encouraged by the loss alone (soft), or is always among the chosen (forced).
-    tokens:        of each modality; no more than the longest series has bins.
-    width, heads:  of the tokens and of the attention. blocks: with a mixture of experts, and without, in turn.
-    experts:       in a mixture, each twice as wide inside. top_k: experts of a token, fewer than there are.
-    router_weight: of the routers' loss.
-    dropout:       of attention, feed-forward parts and their outputs. statics: width of the embedding of the statics.
-    """
-
-    preset: Annotated[Literal["fixed", "released"], msgspec.Meta(extra={"in_label": "always"})] = "fixed"
-    residual: Annotated[Residual | None, msgspec.Meta(extra={"in_label": True})] = None
-    tokeniser: Annotated[Tokeniser | None, msgspec.Meta(extra={"in_label": True})] = None
-    bank: Annotated[Bank | None, msgspec.Meta(extra={"in_label": True})] = None
-    target: Target | None = None
-    s_router: Annotated[Literal["soft", "forced"], msgspec.Meta(extra={"in_label": True})] = "soft"
-    tokens: Positive = 16
-    width: Positive = 32
-    heads: Positive = 4
-    blocks: Positive = 1
-    experts: Annotated[int, msgspec.Meta(ge=2)] = 16
-    top_k: Positive = 4
-    router_weight: NotNegative = 0.01
-    dropout: Share = 0.2
-    statics: Positive = 8
+    preset: Annotated[
+        Literal["fixed", "released"],
+        msgspec.Meta(extra={"in_label": "always"}),
+        msgspec.Meta(
+            description="The residual around the attention put right (fixed), or network and tokens as released."
+        ),
+    ] = "fixed"
+    residual: Annotated[
+        Residual | None,
+        msgspec.Meta(extra={"in_label": True}),
+        msgspec.Meta(
+            description="The attention is added to the block's input (fixed), or to itself (released). Null: as the "
+            "preset."
+        ),
+    ] = None
+    tokeniser: Annotated[
+        Tokeniser | None,
+        msgspec.Meta(extra={"in_label": True}),
+        msgspec.Meta(
+            description="Tokens are means of equal windows and how much of each was observed (windows), or the flat "
+            "values in pieces (patches). Null: as the preset."
+        ),
+    ] = None
+    bank: Annotated[
+        Bank | None,
+        msgspec.Meta(extra={"in_label": True}),
+        msgspec.Meta(
+            description="Vectors for the tokens of a missing modality: for each combination observed (full), or a sum "
+            "over the observed modalities (additive); or none, and it is read as a series of zeros (zeros). "
+            "Null: full up to 6 modalities, else additive."
+        ),
+    ] = None
+    target: Annotated[
+        Target | None,
+        msgspec.Meta(
+            description="The expert that incomplete records are led to: the number of their combination, which needs 2^M "
+            "- 1 experts (index); that number folded into 1 to experts - 1 (folded); none (off). Null: index "
+            "up to 4 modalities or where there are experts enough, else folded."
+        ),
+    ] = None
+    s_router: Annotated[
+        Literal["soft", "forced"],
+        msgspec.Meta(extra={"in_label": True}),
+        msgspec.Meta(
+            description="The target is encouraged by the loss alone (soft), or is always among the chosen experts "
+            "(forced)."
+        ),
+    ] = "soft"
+    tokens: Annotated[
+        Positive, msgspec.Meta(description="Tokens of each modality; no more than the longest series has bins.")
+    ] = 16
+    width: Annotated[Positive, msgspec.Meta(description="Width of a token; a multiple of `heads`.")] = 32
+    heads: Annotated[Positive, msgspec.Meta(description="Heads of every attention.")] = 4
+    blocks: Annotated[
+        Positive, msgspec.Meta(description="Blocks with a mixture of experts, and as many without, in turn.")
+    ] = 1
+    experts: Annotated[int, msgspec.Meta(ge=2, description="Experts in a mixture, each twice as wide inside.")] = 16
+    top_k: Annotated[Positive, msgspec.Meta(description="Experts of a token; fewer than there are.")] = 4
+    router_weight: Annotated[NotNegative, msgspec.Meta(description="Weight of the routers' loss.")] = 0.01
+    dropout: Annotated[
+        Share, msgspec.Meta(description="Dropout of attention, feed-forward parts and their outputs.")
+    ] = 0.2
+    statics: Annotated[Positive, msgspec.Meta(description="Width of the embedding of the statics.")] = 8
     batch_size: Positive = 128
     learning_rate: AboveZero = 1e-3
     epochs: Positive = 15

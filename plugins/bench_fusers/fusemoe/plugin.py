@@ -20,53 +20,110 @@ Pool = Literal["last", "mean"]
 
 
 class FuseMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """FuseMoE. What is null is as the preset says (`FUSEMOE_PRESETS`); what is given wins over it.
+    """FuseMoE. What is null is as the preset says (`FUSEMOE_PRESETS`); what is given wins over it."""
 
-    preset:         of the size of TRACE's Table 6 for MIMIC-IV (paper); its structure as in the released code (released); or
-                    narrow experts that route each point of time (small).
-    router:         one for all modalities together (joint); one for each, over experts they share (permod) or of their own
-                    (disjoint).
-    gating:         of the routers: inner product (softmax), minus distance (laplace), minus squared distance (gaussian).
-    token:          what is sent to experts: all points of a record at once (record), or each point by itself (step).
-    combine:        the weighted sum of the experts (linear), or the logarithm of a sum of softmaxes (log_mixture).
-    experts, top_k: how many there are, and how many a token is sent to; null top_k is 2 for the router disjoint.
-    expert_width:   of the hidden layer of an expert.
-    missing:        a modality that is absent is a sequence of zeros (zero), or of one learned vector (learned).
-    expert_balance: of the experts' use: variation of importance and load (cv2), Eq. 8 of TRACE (entropy; not for the router
-                    joint, where it is 0), or none. expert_balance_weight: of that loss.
-    noise:          on the routers while training.
-    pool:           the head reads the last point of each modality, or their mean.
-    mixup:          the gate between events and completed grid: one for a record (batch), a point (batch_seq) or a feature of a
-                    point (batch_seq_feature).
-    irregular:      what the branch of the events reads: the events as recorded with their own mask (events), or every step of
-                    the completed grid with its mask as further channels (dense).
-    width, heads:   of a modality at a point, and of the attention. time_width: of the embedding of time.
-    points:         of time that every modality is read at. layers: of fusion.
-    dropout:        of everything. statics: width of the embedding of the statics.
-    """
-
-    preset: Annotated[Literal["small", "paper", "released"], ALWAYS_IN_LABEL] = "small"
-    router: Annotated[RouterType, IN_LABEL] = "joint"
-    gating: Annotated[Literal["softmax", "laplace", "gaussian"], IN_LABEL] = "laplace"
-    token: Annotated[Token | None, IN_LABEL] = None
-    combine: Annotated[Combine | None, IN_LABEL] = None
-    experts: Annotated[Positive | None, IN_LABEL] = None
-    top_k: Positive | None = None
-    expert_width: Positive | None = None
-    missing: Annotated[Missing | None, IN_LABEL] = None
-    expert_balance: Balance | None = None
-    expert_balance_weight: NotNegative = 0.01
-    noise: bool = True
-    pool: Pool | None = None
-    mixup: Mixup = "batch"
-    irregular: Annotated[Literal["events", "dense"], IN_LABEL] = "events"
-    width: Positive | None = None
-    heads: Positive | None = None
-    time_width: Annotated[int, msgspec.Meta(ge=2)] | None = None
-    points: Positive | None = None
-    layers: Positive | None = None
-    dropout: Share = 0.1
-    statics: Positive = 8
+    preset: Annotated[
+        Literal["small", "paper", "released"],
+        ALWAYS_IN_LABEL,
+        msgspec.Meta(
+            description="Narrow experts that route each point of time (small); the size of TRACE's Table 6 for MIMIC-IV "
+            "(paper); or that size with the structure of the released code (released)."
+        ),
+    ] = "small"
+    router: Annotated[
+        RouterType,
+        IN_LABEL,
+        msgspec.Meta(
+            description="One router for all modalities together (joint), or one for each, over experts they share "
+            "(permod) or of their own (disjoint)."
+        ),
+    ] = "joint"
+    gating: Annotated[
+        Literal["softmax", "laplace", "gaussian"],
+        IN_LABEL,
+        msgspec.Meta(
+            description="How a router scores experts: inner product (softmax), minus distance (laplace) or minus squared "
+            "distance (gaussian)."
+        ),
+    ] = "laplace"
+    token: Annotated[
+        Token | None,
+        IN_LABEL,
+        msgspec.Meta(
+            description="What is sent to experts: all points of a record at once (record), or each point by itself "
+            "(step). Null: as the preset."
+        ),
+    ] = None
+    combine: Annotated[
+        Combine | None,
+        IN_LABEL,
+        msgspec.Meta(
+            description="The weighted sum of the experts (linear), or the logarithm of a sum of softmaxes (log_mixture). "
+            "Null: as the preset."
+        ),
+    ] = None
+    experts: Annotated[
+        Positive | None, IN_LABEL, msgspec.Meta(description="How many experts there are; null: as the preset.")
+    ] = None
+    top_k: Annotated[
+        Positive | None,
+        msgspec.Meta(
+            description="Experts that a token is sent to; null: 2 for the router disjoint, else as the preset."
+        ),
+    ] = None
+    expert_width: Annotated[
+        Positive | None, msgspec.Meta(description="Width of the hidden layer of an expert; null: as the preset.")
+    ] = None
+    missing: Annotated[
+        Missing | None,
+        IN_LABEL,
+        msgspec.Meta(
+            description="A modality that is absent is a sequence of zeros (zero), or of one learned vector (learned). "
+            "Null: as the preset."
+        ),
+    ] = None
+    expert_balance: Annotated[
+        Balance | None,
+        msgspec.Meta(
+            description="Loss that evens out the use of experts: variation of importance and load (cv2), Eq. 8 of TRACE "
+            "(entropy; 0 for the router joint), or none. Null: as the preset."
+        ),
+    ] = None
+    expert_balance_weight: Annotated[NotNegative, msgspec.Meta(description="Weight of that loss.")] = 0.01
+    noise: Annotated[bool, msgspec.Meta(description="Noise on the routers while training.")] = True
+    pool: Annotated[
+        Pool | None,
+        msgspec.Meta(description="The head reads the last point of each modality, or their mean. Null: as the preset."),
+    ] = None
+    mixup: Annotated[
+        Mixup,
+        msgspec.Meta(
+            description="The gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of "
+            "a point (batch_seq_feature)."
+        ),
+    ] = "batch"
+    irregular: Annotated[
+        Literal["events", "dense"],
+        IN_LABEL,
+        msgspec.Meta(
+            description="What the branch of the events reads: the events as recorded with their own mask (events), or "
+            "every step of the completed grid with its mask as further channels (dense)."
+        ),
+    ] = "events"
+    width: Annotated[
+        Positive | None, msgspec.Meta(description="Width of a modality at a point; null: as the preset.")
+    ] = None
+    heads: Annotated[Positive | None, msgspec.Meta(description="Heads of the attention; null: as the preset.")] = None
+    time_width: Annotated[
+        Annotated[int, msgspec.Meta(ge=2)] | None,
+        msgspec.Meta(description="Width of the embedding of time; null: as the preset."),
+    ] = None
+    points: Annotated[
+        Positive | None, msgspec.Meta(description="Points of time that every modality is read at; null: as the preset.")
+    ] = None
+    layers: Annotated[Positive | None, msgspec.Meta(description="Layers of fusion; null: as the preset.")] = None
+    dropout: Annotated[Share, msgspec.Meta(description="Dropout everywhere.")] = 0.1
+    statics: Annotated[Positive, msgspec.Meta(description="Width of the embedding of the statics.")] = 8
     batch_size: Positive = 128
     learning_rate: AboveZero = 1e-3
     epochs: Positive = 15

@@ -15,20 +15,20 @@ from bench.train_params import (
 
 
 class GBMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Histogram gradient boosting.
+    """Histogram gradient boosting."""
 
-    trees:         boosting rounds grown; how many of them predict is chosen on the validation part.
-    learning_rate: shrinkage of each tree. leaves: most leaves of a tree.
-    leaf_records:  fewest records in a leaf, but never more than a tenth of the training records.
-    l2:            penalty of leaf values. columns: share of the features drawn for each split.
-    """
-
-    trees: Positive = 400
-    learning_rate: AboveZero = 0.05
-    leaves: Annotated[int, msgspec.Meta(ge=2)] = 15
-    leaf_records: Positive = 20
-    l2: NotNegative = 5.0
-    columns: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.2
+    trees: Annotated[
+        Positive,
+        msgspec.Meta(description="Boosting rounds grown; how many of them predict is chosen on the validation part."),
+    ] = 400
+    learning_rate: Annotated[AboveZero, msgspec.Meta(description="Shrinkage of each tree.")] = 0.05
+    leaves: Annotated[int, msgspec.Meta(ge=2, description="Most leaves of a tree.")] = 15
+    leaf_records: Annotated[
+        Positive,
+        msgspec.Meta(description="Fewest records in a leaf, but never more than a tenth of the training records."),
+    ] = 20
+    l2: Annotated[NotNegative, msgspec.Meta(description="Penalty of leaf values.")] = 5.0
+    columns: Annotated[float, msgspec.Meta(gt=0, le=1, description="Share of the features drawn for each split.")] = 0.2
 
 
 def register(registry: Registry) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from bench.registry import Registry
 from bench.train_params import (
     AboveZero,
@@ -12,15 +16,14 @@ from bench.train_params import (
 
 
 class GRUParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A GRU per modality.
+    """A GRU per modality."""
 
-    hidden: width of each modality's GRU and of the head. statics: width of the embedding of the statics.
-    dropout: share dropped of each modality's representation and of the head, while training.
-    """
-
-    hidden: Positive = 64
-    statics: Positive = 8
-    dropout: Share = 0.5
+    hidden: Annotated[Positive, msgspec.Meta(description="Width of each modality's GRU and of the head.")] = 64
+    statics: Annotated[Positive, msgspec.Meta(description="Width of the embedding of the statics.")] = 8
+    dropout: Annotated[
+        Share,
+        msgspec.Meta(description="Share dropped of each modality's representation and of the head, while training."),
+    ] = 0.5
     batch_size: Positive = 128
     learning_rate: AboveZero = 2e-3
     average: Share = 0.99

@@ -34,34 +34,81 @@ GRIDS = {
 
 
 class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Statistics of every channel and gradient-boosted trees. What is null is as the preset says (`HAIM_PRESETS`).
+    """Statistics of every channel and gradient-boosted trees. What is null is as the preset says (`HAIM_PRESETS`)."""
 
-    preset:     completed (what an imputer completed, gaps left to the trees, counts), or what was published beside `grid`
-                (published): every recorded value and no other, 0 where there is none, no counts, balance by task.
-    grid:       how depth, number and shrinkage of the trees are chosen: among 24 points by five-fold cross-validation
-                (published), among four of them likewise (small), or among the four on the validation part (validation).
-    backend:    xgboost, as published, or scikit-learn's histogram gradient boosting, a substitute.
-    mode:       honest: no value is NaN, which the trees know; or as the published code has it (reference): 0, no counts, later
-                steps of an embedding weigh more.
-    raw:        read observed values alone, whatever an imputer put between them.
-    events:     with raw, every value that was recorded and not the last of each bin.
-    counts:     features that say how much was observed. None in mode reference.
-    trend_time: slopes against hours, in place of the number of the value. No effect in mode reference.
-    embeddings: modalities whose channels are one vector of an encoder, and averaged; null: those of more than 64 channels.
-    balance:    positives weigh as much as negatives. Of preset published: in a binary task, as published for mortality and
-                length of stay, and not in a multilabel one, as published for pathologies; else in both.
-    """
-
-    preset: Annotated[Literal["completed", "published"], IN_LABEL] = "completed"
-    grid: Annotated[Literal["validation", "small", "published"], ALWAYS_IN_LABEL] = "validation"
-    backend: Annotated[Backend, IN_LABEL] = "xgboost"
-    mode: Annotated[Mode | None, IN_LABEL] = None
-    raw: Annotated[bool | None, IN_LABEL] = None
-    events: bool | None = None
-    counts: bool | None = None
-    trend_time: bool = False
-    embeddings: tuple[str, ...] | None = None
-    balance: bool | None = None
+    preset: Annotated[
+        Literal["completed", "published"],
+        IN_LABEL,
+        msgspec.Meta(
+            description="What an imputer completed, gaps left to the trees, counts (completed); or what was published "
+            "beside `grid`: every recorded value and no other, 0 where there is none, no counts, balance by "
+            "task (published)."
+        ),
+    ] = "completed"
+    grid: Annotated[
+        Literal["validation", "small", "published"],
+        ALWAYS_IN_LABEL,
+        msgspec.Meta(
+            description="How depth, number and shrinkage of the trees are chosen: among 24 points by five-fold "
+            "cross-validation (published), among four of them likewise (small), or among the four on the "
+            "validation part (validation)."
+        ),
+    ] = "validation"
+    backend: Annotated[
+        Backend,
+        IN_LABEL,
+        msgspec.Meta(description="XGBoost, as published, or scikit-learn's histogram gradient boosting, a substitute."),
+    ] = "xgboost"
+    mode: Annotated[
+        Mode | None,
+        IN_LABEL,
+        msgspec.Meta(
+            description="No value is NaN, which the trees know (honest); or as the published code has it: 0, no counts, "
+            "later steps of an embedding weigh more (reference). Null: as the preset."
+        ),
+    ] = None
+    raw: Annotated[
+        bool | None,
+        IN_LABEL,
+        msgspec.Meta(
+            description="Read observed values alone, whatever an imputer put between them. Null: as the preset."
+        ),
+    ] = None
+    events: Annotated[
+        bool | None,
+        msgspec.Meta(
+            description="With `raw`, read every value that was recorded and not the last of each bin. Null: as the "
+            "preset."
+        ),
+    ] = None
+    counts: Annotated[
+        bool | None,
+        msgspec.Meta(
+            description="Features that say how much was observed; none of them in the mode reference. Null: as the "
+            "preset."
+        ),
+    ] = None
+    trend_time: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Slopes against hours, in place of the number of the value. No effect in the mode reference."
+        ),
+    ] = False
+    embeddings: Annotated[
+        tuple[str, ...] | None,
+        msgspec.Meta(
+            description="Modalities whose channels are one vector of an encoder, and averaged; null: those of more than "
+            "64 channels."
+        ),
+    ] = None
+    balance: Annotated[
+        bool | None,
+        msgspec.Meta(
+            description="Positives weigh as much as negatives. Null: yes; with the preset published in a binary task, as "
+            "published for mortality and length of stay, and not in a multilabel one, as published for "
+            "pathologies."
+        ),
+    ] = None
 
 
 class HAIMChoice(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,15 +13,20 @@ from bench.train_params import (
 
 
 class LinearParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Logistic or ridge regression.
+    """Logistic or ridge regression."""
 
-    penalties: inverse strengths of the L2 penalty (scikit-learn's C) to choose from on the validation part; ridge uses
-               1 / (2 C) as its alpha, so that small means strong for both.
-    clip:      standardised features beyond so many standard deviations are cut off there.
-    """
-
-    penalties: Annotated[tuple[AboveZero, ...], msgspec.Meta(min_length=1)] = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)
-    clip: AboveZero = 5.0
+    penalties: Annotated[
+        tuple[AboveZero, ...],
+        msgspec.Meta(
+            min_length=1,
+            description="Inverse strengths of the L2 penalty (scikit-learn's C) to choose from on the validation part; "
+            "ridge uses 1 / (2 C) as its alpha, so that small means strong for both.",
+        ),
+    ] = (1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)
+    clip: Annotated[
+        AboveZero,
+        msgspec.Meta(description="Standardised features beyond so many standard deviations are cut off there."),
+    ] = 5.0
 
 
 def register(registry: Registry) -> None:

@@ -16,44 +16,74 @@ Absent = Literal["masked", "kept"]
 
 
 class MaestroParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """MAESTRO. What is null is as the mode says (`MAESTRO_MODES`); what is given wins over it.
+    """MAESTRO. What is null is as the mode says (`MAESTRO_MODES`); what is given wins over it."""
 
-    mode:             what the paper describes, or what the released code computes: budgets of attention that are learnt, or
-                      fixed at random; experts weighed by the softmax of the gate, or by its bare logit.
-    tokens:           a symbol of each channel, embedded (symbols); values and mask through a linear map (linear); the number of
-                      each symbol through a linear map (numbers).
-    scale:            values reach the symbols standardised over the training part (train), or once more within the record's own
-                      window (window), which erases its level.
-    absent:           tokens of an absent modality are read by nobody (masked), or made of the symbol 0 and read (kept).
-    alphabet:         symbols of a channel; one more says that the modality is missing.
-    word:             bins of the grid that make one token, by their mean.
-    width, heads:     of the tokens and of the attention. layers: of each modality's encoder. fusion_layers: over all modalities.
-    experts, top_k:   of the feed-forward part of the fusion layers: how many there are, and how many a token is sent to.
-    factor:           c, the largest budget: a modality may spend up to ceil(c) ceil(ln n) queries on n tokens.
-    temperature:      of the soft count of queries that a learnt budget gets its gradient from, in queries.
-    budget_penalty:   times the mean budget factor, added to the loss where budgets are learnt.
-    modality_dropout: share of a record's modalities hidden at the end of training; it grows from 0 after a tenth of it.
-    dropout:          of feed-forward parts and of the head. statics: width of the embedding of the statics.
-    """
-
-    mode: Annotated[Literal["paper", "released"], msgspec.Meta(extra={"in_label": "always"})] = "paper"
-    tokens: Annotated[Tokens | None, msgspec.Meta(extra={"in_label": True})] = None
-    scale: Scale | None = None
-    absent: Absent | None = None
-    alphabet: Annotated[int, msgspec.Meta(ge=2)] = 20
-    word: Positive = 1
-    width: Positive = 32
-    heads: Positive = 2
-    layers: Positive = 2
-    fusion_layers: Positive = 1
-    experts: Positive = 4
-    top_k: Positive = 1
-    factor: AboveZero = 5.0
-    temperature: AboveZero = 1.0
-    budget_penalty: NotNegative = 1e-5
-    modality_dropout: Share = 0.4
-    dropout: Share = 0.1
-    statics: Positive = 8
+    mode: Annotated[
+        Literal["paper", "released"],
+        msgspec.Meta(extra={"in_label": "always"}),
+        msgspec.Meta(
+            description="What the paper describes, or what the released code computes: budgets of attention that are "
+            "learnt, or fixed at random; experts weighed by the softmax of the gate, or by its bare logit."
+        ),
+    ] = "paper"
+    tokens: Annotated[
+        Tokens | None,
+        msgspec.Meta(extra={"in_label": True}),
+        msgspec.Meta(
+            description="A symbol of each channel, embedded (symbols); values and mask through a linear map (linear); the "
+            "number of each symbol through a linear map (numbers). Null: as the mode."
+        ),
+    ] = None
+    scale: Annotated[
+        Scale | None,
+        msgspec.Meta(
+            description="Values reach the symbols standardised over the training part (train), or once more within the "
+            "record's own window (window), which erases its level. Null: as the mode."
+        ),
+    ] = None
+    absent: Annotated[
+        Absent | None,
+        msgspec.Meta(
+            description="Tokens of an absent modality are read by nobody (masked), or made of the symbol 0 and read "
+            "(kept). Null: as the mode."
+        ),
+    ] = None
+    alphabet: Annotated[
+        int, msgspec.Meta(ge=2, description="Symbols of a channel; one more says that the modality is missing.")
+    ] = 20
+    word: Annotated[Positive, msgspec.Meta(description="Bins of the grid that make one token, by their mean.")] = 1
+    width: Annotated[Positive, msgspec.Meta(description="Width of the tokens; a multiple of `heads`.")] = 32
+    heads: Annotated[Positive, msgspec.Meta(description="Heads of every attention.")] = 2
+    layers: Annotated[Positive, msgspec.Meta(description="Layers of each modality's encoder.")] = 2
+    fusion_layers: Annotated[Positive, msgspec.Meta(description="Layers over all modalities.")] = 1
+    experts: Annotated[Positive, msgspec.Meta(description="Experts of the feed-forward part of the fusion layers.")] = 4
+    top_k: Annotated[Positive, msgspec.Meta(description="Experts that a token is sent to.")] = 1
+    factor: Annotated[
+        AboveZero,
+        msgspec.Meta(
+            description="c, the largest budget: a modality may spend up to ceil(c) ceil(ln n) queries on n tokens."
+        ),
+    ] = 5.0
+    temperature: Annotated[
+        AboveZero,
+        msgspec.Meta(
+            description="Temperature, in queries, of the soft count of queries that a learnt budget gets its gradient "
+            "from."
+        ),
+    ] = 1.0
+    budget_penalty: Annotated[
+        NotNegative,
+        msgspec.Meta(description="Times the mean budget factor, added to the loss where budgets are learnt."),
+    ] = 1e-5
+    modality_dropout: Annotated[
+        Share,
+        msgspec.Meta(
+            description="Share of a record's modalities hidden at the end of training; it grows from 0 after a tenth of "
+            "it."
+        ),
+    ] = 0.4
+    dropout: Annotated[Share, msgspec.Meta(description="Dropout of feed-forward parts and of the head.")] = 0.1
+    statics: Annotated[Positive, msgspec.Meta(description="Width of the embedding of the statics.")] = 8
     batch_size: Positive = 128
     learning_rate: AboveZero = 2e-3
     epochs: Positive = 10

@@ -12,59 +12,85 @@ from bench_fusers.front_params import Front, Mixup, require_front
 
 
 class MagSizes(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What both adaptation gates can set.
+    """What both adaptation gates can set."""
 
-    anchor:  the modality that the others shift; null: `text` or `notes` where there is one, else the one with the most
-             observed steps in the training part.
-    gate:    false: the ablation; the other modalities are not read at all.
-    width:   of the transformers, a multiple of `heads`. heads: of every attention. layers: of every transformer.
-    read:    all steps of the completed grid are read, or only those with something recorded (observed; of a filled modality
-             all).
-    dropout: of the layers and the head. gate_dropout: of what leaves the gate. statics: width of the embedding of the statics.
-    """
-
-    anchor: Annotated[str | None, msgspec.Meta(extra={"in_label": True})] = None
-    gate: Annotated[bool, msgspec.Meta(extra={"in_label": True})] = True
-    width: Positive = 32
-    heads: Positive = 4
-    layers: Positive = 2
-    read: Literal["all", "observed"] = "all"
-    dropout: Share = 0.1
-    gate_dropout: Share = 0.1
-    statics: Positive = 8
+    anchor: Annotated[
+        str | None,
+        msgspec.Meta(extra={"in_label": True}),
+        msgspec.Meta(
+            description="The modality that the others shift; null: `text` or `notes` where there is one, else the one "
+            "with the most observed steps in the training part."
+        ),
+    ] = None
+    gate: Annotated[
+        bool,
+        msgspec.Meta(extra={"in_label": True}),
+        msgspec.Meta(description="false: the ablation; the other modalities are not read at all."),
+    ] = True
+    width: Annotated[Positive, msgspec.Meta(description="Width of the transformers; a multiple of `heads`.")] = 32
+    heads: Annotated[Positive, msgspec.Meta(description="Heads of every attention.")] = 4
+    layers: Annotated[Positive, msgspec.Meta(description="Layers of every transformer.")] = 2
+    read: Annotated[
+        Literal["all", "observed"],
+        msgspec.Meta(
+            description="Read all steps of the completed grid, or only those with something recorded (observed; of a "
+            "modality that was filled, all)."
+        ),
+    ] = "all"
+    dropout: Annotated[Share, msgspec.Meta(description="Dropout of the layers and the head.")] = 0.1
+    gate_dropout: Annotated[Share, msgspec.Meta(description="Dropout of what leaves the gate.")] = 0.1
+    statics: Annotated[Positive, msgspec.Meta(description="Width of the embedding of the statics.")] = 8
     batch_size: Positive = 128
     learning_rate: AboveZero = 1e-3
     epochs: Positive = 15
 
 
 class MagParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """MAG, the gate at every step of the anchor.
+    """MAG, the gate at every step of the anchor."""
 
-    backbone: what the shifted steps go through: a transformer encoder trained here. Not a pre-trained language model, so
-              that the results are not those of MAG-BERT, and the label says so.
-    beta:     the longest shift as a share of the length of the step's vector; not trained.
-    max_lag:  with read=observed, how many hours an observation stays current; null: for ever.
-    readout:  the mean over readable steps, or the last of them.
-    """
-
-    backbone: Annotated[Literal["encoder"], msgspec.Meta(extra={"in_label": "always"})] = "encoder"
-    beta: AboveZero = 1.0
-    max_lag: NotNegative | None = None
-    readout: Literal["mean", "last"] = "mean"
+    backbone: Annotated[
+        Literal["encoder"],
+        msgspec.Meta(extra={"in_label": "always"}),
+        msgspec.Meta(
+            description="What the shifted steps go through: a transformer encoder trained here. It is no pre-trained "
+            "language model, so the results are not those of MAG-BERT, and the label says so."
+        ),
+    ] = "encoder"
+    beta: Annotated[
+        AboveZero,
+        msgspec.Meta(description="The longest shift as a share of the length of the step's vector; not trained."),
+    ] = 1.0
+    max_lag: Annotated[
+        NotNegative | None,
+        msgspec.Meta(description="With read=observed, how many hours an observation stays current; null: for ever."),
+    ] = None
+    readout: Annotated[
+        Literal["mean", "last"], msgspec.Meta(description="The mean over readable steps, or the last of them.")
+    ] = "mean"
 
 
 class MagLateParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """MAG as clinical benchmarks have it: one gate, on what was read of each modality.
+    """MAG as clinical benchmarks have it: one gate, on what was read of each modality."""
 
-    front:  a modality is the bins of its completed grid (grid), or points of time made of its events and that grid (utde), as in
-            the clinical code; several events of a bin then all count. Not with read=observed. points: most of them, a grid
-            of fewer bins has as many as bins. mixup: the gate between events and grid: one for a record (batch), a point
-            (batch_seq) or a feature of a point (batch_seq_feature).
-    """
-
-    front: Annotated[Front, IN_LABEL] = "grid"
-    points: Positive = 48
-    mixup: Mixup = "batch"
+    front: Annotated[
+        Front,
+        IN_LABEL,
+        msgspec.Meta(
+            description="A modality is the bins of its completed grid (grid), or points of time made of its events and "
+            "that grid (utde), as in the clinical code; several events of a bin then all count. Not with "
+            "read=observed."
+        ),
+    ] = "grid"
+    points: Annotated[
+        Positive, msgspec.Meta(description="Most points of time; a grid of fewer bins has as many as bins.")
+    ] = 48
+    mixup: Annotated[
+        Mixup,
+        msgspec.Meta(
+            description="The gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of "
+            "a point (batch_seq_feature)."
+        ),
+    ] = "batch"
 
     def __post_init__(self) -> None:
         require_front("mag_late", self.front, {"read=observed": self.read == "observed"})

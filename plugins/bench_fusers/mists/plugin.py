@@ -13,36 +13,65 @@ from bench_fusers.front_params import Mixup
 
 
 class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """MISTS. What is null is as the preset says (`MISTS_PRESETS`); what is given wins over it.
+    """MISTS. What is null is as the preset says (`MISTS_PRESETS`); what is given wins over it."""
 
-    preset:     small (minutes on one core) or published (the sizes of the paper's code).
-    width:      of every stream. heads: of its attention. layers: of self-attention, cross-attention and feed-forward.
-    time_width: of the embedding of time. time_heads: of the attention over events.
-    points:     most reference points a modality is read at; a longer grid is averaged in groups.
-    gate:       between the events and the completed grid: a share for each record (batch), record and point (batch_seq), or
-                record, point and feature (batch_seq_feature).
-    branches:   of a modality: both mixed, the events alone (irregular; imputed values then reach the
-                prediction only with irregular=dense), or
-                the completed grid alone (regular). The gate has no effect on either alone.
-    irregular:  what the branch of the events reads: the events as recorded with their own mask (events), or every step of the
-                completed grid with its mask as further channels (dense; imputed values then reach the prediction by it too).
-    attention_dropout: share of the weights of self- and cross-attention dropped. dropout: everywhere else. Both while training.
-    statics:    width of the embedding of the statics.
-    """
-
-    preset: Annotated[Literal["small", "published"], msgspec.Meta(extra={"in_label": "always"})] = "small"
-    width: Positive | None = None
-    heads: Positive | None = None
-    layers: Positive | None = None
-    time_width: Annotated[int, msgspec.Meta(ge=2)] | None = None
-    time_heads: Positive | None = None
-    points: Positive | None = None
-    gate: Annotated[Mixup, msgspec.Meta(extra={"in_label": True})] = "batch"
-    branches: Annotated[Literal["mixed", "irregular", "regular"], msgspec.Meta(extra={"in_label": True})] = "mixed"
-    irregular: Annotated[Literal["events", "dense"], msgspec.Meta(extra={"in_label": True})] = "events"
-    attention_dropout: Share | None = None
-    dropout: Share = 0.1
-    statics: Positive = 8
+    preset: Annotated[
+        Literal["small", "published"],
+        msgspec.Meta(extra={"in_label": "always"}),
+        msgspec.Meta(description="Sizes for minutes on one core (small), or those of the paper's code (published)."),
+    ] = "small"
+    width: Annotated[Positive | None, msgspec.Meta(description="Width of every stream; null: as the preset.")] = None
+    heads: Annotated[Positive | None, msgspec.Meta(description="Heads of the attention; null: as the preset.")] = None
+    layers: Annotated[
+        Positive | None,
+        msgspec.Meta(description="Layers of self-attention, cross-attention and feed-forward; null: as the preset."),
+    ] = None
+    time_width: Annotated[
+        Annotated[int, msgspec.Meta(ge=2)] | None,
+        msgspec.Meta(description="Width of the embedding of time; null: as the preset."),
+    ] = None
+    time_heads: Annotated[
+        Positive | None, msgspec.Meta(description="Heads of the attention over events; null: as the preset.")
+    ] = None
+    points: Annotated[
+        Positive | None,
+        msgspec.Meta(
+            description="Most reference points a modality is read at; a longer grid is averaged in groups. Null: as the "
+            "preset."
+        ),
+    ] = None
+    gate: Annotated[
+        Mixup,
+        msgspec.Meta(extra={"in_label": True}),
+        msgspec.Meta(
+            description="The gate between the events and the completed grid: a share for each record (batch), record and "
+            "point (batch_seq), or record, point and feature (batch_seq_feature)."
+        ),
+    ] = "batch"
+    branches: Annotated[
+        Literal["mixed", "irregular", "regular"],
+        msgspec.Meta(extra={"in_label": True}),
+        msgspec.Meta(
+            description="A modality is both branches mixed, the events alone (irregular; imputed values then reach the "
+            "prediction only with irregular=dense), or the completed grid alone (regular). The gate has no "
+            "effect on either alone."
+        ),
+    ] = "mixed"
+    irregular: Annotated[
+        Literal["events", "dense"],
+        msgspec.Meta(extra={"in_label": True}),
+        msgspec.Meta(
+            description="What the branch of the events reads: the events as recorded with their own mask (events), or "
+            "every step of the completed grid with its mask as further channels (dense; imputed values then "
+            "reach the prediction by it too)."
+        ),
+    ] = "events"
+    attention_dropout: Annotated[
+        Share | None,
+        msgspec.Meta(description="Dropout of the weights of self- and cross-attention; null: as the preset."),
+    ] = None
+    dropout: Annotated[Share, msgspec.Meta(description="Dropout everywhere else.")] = 0.1
+    statics: Annotated[Positive, msgspec.Meta(description="Width of the embedding of the statics.")] = 8
     batch_size: Positive = 128
     learning_rate: AboveZero = 1e-3
     epochs: Positive = 15

@@ -13,55 +13,107 @@ from bench_fusers.front_params import Front, Mixup, require_front
 
 
 class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """MulT. What is null is as the preset says (`MULT_PRESETS`); what is given wins over it.
-
-    preset:            small (for a CPU), reference (what the public code computes), trace-mimic or trace-mosi (the sizes that
-                       TRACE gives all its methods).
-    front:             a modality is the bins of its completed grid (grid), or points of time made of its events and that grid
-                       (utde), as in the clinical code; several events of a bin then all count. Not with causal, text_dropout,
-                       masks=false or read=observed. points: most of them, a grid of fewer bins has as many as bins.
-                       mixup: the gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of
-                       a point (batch_seq_feature).
-    width:             of every cross-modal transformer, a multiple of `heads`.
-    heads:             of every attention.
-    layers:            of a cross-modal transformer. memory_layers: of the transformer that reads what a target was told.
-    positions:         sinusoids of the time stamp, in bins (times), or of the place in the sequence (index), or a table
-                       (learned).
-    causal:            a step reads only what was not later: by time stamps, with positions=index by places as published.
-    masks:             what was recorded stands beside the values.
-    null_tokens:       one learned step stands for an absent modality; false, as published: rows of zeros, nothing masked.
-    self_pairs:        a modality is also paired with itself.
-    read:              all steps of the completed grid are read, or only those with something recorded (observed; of a filled
-                       modality all).
-    dropout:           of the layers. attention_dropout: of attention weights where the source is the modality of words, and
-                       in memory transformers; other_attention_dropout: where the source is another one.
-    embed_dropout:     of what enters a transformer. text_dropout: of the raw values of the modality of words.
-    head_dropout:      of the head. statics: width of the embedding of the statics.
-    """
+    """MulT. What is null is as the preset says (`MULT_PRESETS`); what is given wins over it."""
 
     preset: Annotated[
-        Literal["small", "reference", "trace-mimic", "trace-mosi"], msgspec.Meta(extra={"in_label": "always"})
+        Literal["small", "reference", "trace-mimic", "trace-mosi"],
+        msgspec.Meta(extra={"in_label": "always"}),
+        msgspec.Meta(
+            description="For a CPU (small); what the public code computes (reference); or the sizes that TRACE gives all "
+            "its methods (trace-mimic, trace-mosi)."
+        ),
     ] = "small"
-    front: Annotated[Front, IN_LABEL] = "grid"
-    points: Positive = 48
-    mixup: Mixup = "batch"
-    width: Positive | None = None
-    heads: Positive | None = None
-    layers: Positive | None = None
-    memory_layers: Positive | None = None
-    positions: Literal["times", "index", "learned"] | None = None
-    causal: bool | None = None
-    masks: bool | None = None
-    null_tokens: bool | None = None
-    self_pairs: bool = False
-    read: Literal["all", "observed"] = "all"
-    dropout: Share | None = None
-    attention_dropout: Share | None = None
-    other_attention_dropout: Share | None = None
-    embed_dropout: Share | None = None
-    text_dropout: Share | None = None
-    head_dropout: Share | None = None
-    statics: Positive = 8
+    front: Annotated[
+        Front,
+        IN_LABEL,
+        msgspec.Meta(
+            description="A modality is the bins of its completed grid (grid), or points of time made of its events and "
+            "that grid (utde), as in the clinical code; several events of a bin then all count. Not with "
+            "causal, text_dropout, masks=false or read=observed."
+        ),
+    ] = "grid"
+    points: Annotated[
+        Positive, msgspec.Meta(description="Most points of time; a grid of fewer bins has as many as bins.")
+    ] = 48
+    mixup: Annotated[
+        Mixup,
+        msgspec.Meta(
+            description="The gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of "
+            "a point (batch_seq_feature)."
+        ),
+    ] = "batch"
+    width: Annotated[
+        Positive | None,
+        msgspec.Meta(description="Width of every cross-modal transformer; a multiple of `heads`. Null: as the preset."),
+    ] = None
+    heads: Annotated[Positive | None, msgspec.Meta(description="Heads of every attention; null: as the preset.")] = None
+    layers: Annotated[
+        Positive | None, msgspec.Meta(description="Layers of a cross-modal transformer; null: as the preset.")
+    ] = None
+    memory_layers: Annotated[
+        Positive | None,
+        msgspec.Meta(
+            description="Layers of the transformer that reads what a target was told; null: as many as `layers` where "
+            "that is given, 3 at least, else as the preset."
+        ),
+    ] = None
+    positions: Annotated[
+        Literal["times", "index", "learned"] | None,
+        msgspec.Meta(
+            description="Sinusoids of the time stamp, in bins (times), or of the place in the sequence (index), or a "
+            "table (learned). Null: as the preset."
+        ),
+    ] = None
+    causal: Annotated[
+        bool | None,
+        msgspec.Meta(
+            description="A step reads only what was not later: by time stamps; with positions=index by places, as "
+            "published. Null: as the preset."
+        ),
+    ] = None
+    masks: Annotated[
+        bool | None, msgspec.Meta(description="What was recorded stands beside the values. Null: as the preset.")
+    ] = None
+    null_tokens: Annotated[
+        bool | None,
+        msgspec.Meta(
+            description="One learned step stands for an absent modality; false, as published: rows of zeros that take "
+            "part in every attention. Null: as the preset."
+        ),
+    ] = None
+    self_pairs: Annotated[
+        bool, msgspec.Meta(description="A modality is also its own source. One modality alone always is.")
+    ] = False
+    read: Annotated[
+        Literal["all", "observed"],
+        msgspec.Meta(
+            description="Read all steps of the completed grid, or only those with something recorded (observed; of a "
+            "modality that was filled, all)."
+        ),
+    ] = "all"
+    dropout: Annotated[Share | None, msgspec.Meta(description="Dropout of the layers; null: as the preset.")] = None
+    attention_dropout: Annotated[
+        Share | None,
+        msgspec.Meta(
+            description="Dropout of attention weights where the source is the modality of words, `text` or `notes`, and "
+            "in memory transformers; null: as the preset."
+        ),
+    ] = None
+    other_attention_dropout: Annotated[
+        Share | None,
+        msgspec.Meta(
+            description="Dropout of attention weights where the source is another modality; null: as the preset."
+        ),
+    ] = None
+    embed_dropout: Annotated[
+        Share | None, msgspec.Meta(description="Dropout of what enters a transformer; null: as the preset.")
+    ] = None
+    text_dropout: Annotated[
+        Share | None,
+        msgspec.Meta(description="Dropout of the raw values of the modality of words; null: as the preset."),
+    ] = None
+    head_dropout: Annotated[Share | None, msgspec.Meta(description="Dropout of the head; null: as the preset.")] = None
+    statics: Annotated[Positive, msgspec.Meta(description="Width of the embedding of the statics.")] = 8
     batch_size: Positive = 128
     learning_rate: AboveZero = 2e-3
     epochs: Positive = 15

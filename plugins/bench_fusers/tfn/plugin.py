@@ -16,52 +16,113 @@ Variant = Literal["tfn", "outer-late"]
 
 
 class TFNParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """TFN. What is null is as the preset says (`TFN_PRESETS`); what is given wins over it.
+    """TFN. What is null is as the preset says (`TFN_PRESETS`); what is given wins over it."""
 
-    preset:    small (for a CPU, any modalities), released, mmsa or mmsa-mosei (published sizes, for text, audio and vision), or
-               mists (the sizes of outer-late, any modalities).
-    variant:   tfn (an LSTM or time means of each modality), or outer-late (the last state of a transformer of each).
-    front:     outer-late reads the bins of the completed grid (grid), or points of time made of the events and that grid
-               (utde), as in the clinical code; several events of a bin then all count. Not with masks=false. points: most of
-               them, a grid of fewer bins has as many as bins. mixup: the gate between events and grid: one for a record
-               (batch), a point (batch_seq) or a feature of a point (batch_seq_feature).
-    encoder:   of every modality of variant tfn: its steps through an LSTM (recurrent), or their mean (mean).
-    means:     modalities of variant tfn that are read as a mean, whatever `encoder` says.
-    width:     of what is read of each modality, before the 1.
-    recurrent: width of the LSTM.
-    layers:    of a transformer of outer-late. heads: of its attention; divides `width`.
-    fusion:    all products (full), or a sum of `rank` products of linear maps in their place (low-rank).
-    rank:      of low-rank, also where `cap` leaves no other way.
-    cap:       most products; above, all widths shrink to fit, and below a width of 4 low-rank takes over.
-    head:      width of the layers behind the products.
-    masks:     encoders read what was recorded too: the mask beside each step, the observed share beside each mean.
-    norm:      of the time means: a learned scale and shift of each feature (feature), or over the features (layer).
-    dropout:   of what is read of each modality, and inside transformers. head_dropout: of the products (full).
-    statics:   width of the embedding of the statics.
-    squash:    predictions of a regression of one value lie between -3 and 3, as published. No effect on other tasks.
-    """
-
-    preset: Annotated[Literal["small", "released", "mmsa", "mmsa-mosei", "mists"], ALWAYS_IN_LABEL] = "small"
-    variant: Annotated[Variant, IN_LABEL] | None = None
-    front: Annotated[Front, IN_LABEL] = "grid"
-    points: Positive = 48
-    mixup: Mixup = "batch"
-    encoder: Encoder | None = None
-    means: tuple[str, ...] = ()
-    width: Positive | None = None
-    recurrent: Positive | None = None
-    layers: Positive | None = None
-    heads: Positive | None = None
-    fusion: Annotated[Literal["full", "low-rank"], IN_LABEL] = "full"
-    rank: Positive = 8
-    cap: Annotated[int, msgspec.Meta(ge=2)] | None = None
-    head: Positive | None = None
-    masks: bool | None = None
-    norm: Literal["feature", "layer"] = "feature"
-    dropout: Share | None = None
-    head_dropout: Share | None = None
-    statics: Positive = 8
-    squash: bool = False
+    preset: Annotated[
+        Literal["small", "released", "mmsa", "mmsa-mosei", "mists"],
+        ALWAYS_IN_LABEL,
+        msgspec.Meta(
+            description="For a CPU and any modalities (small); published sizes for text, audio and vision (released, "
+            "mmsa, mmsa-mosei); or the sizes of outer-late, for any modalities (mists)."
+        ),
+    ] = "small"
+    variant: Annotated[
+        Annotated[Variant, IN_LABEL] | None,
+        msgspec.Meta(
+            description="An LSTM or time means of each modality (tfn), or the last state of a transformer of each "
+            "(outer-late). Null: as the preset."
+        ),
+    ] = None
+    front: Annotated[
+        Front,
+        IN_LABEL,
+        msgspec.Meta(
+            description="The variant outer-late reads the bins of the completed grid (grid), or points of time made of "
+            "the events and that grid (utde), as in the clinical code; several events of a bin then all "
+            "count. Not with masks=false."
+        ),
+    ] = "grid"
+    points: Annotated[
+        Positive, msgspec.Meta(description="Most points of time; a grid of fewer bins has as many as bins.")
+    ] = 48
+    mixup: Annotated[
+        Mixup,
+        msgspec.Meta(
+            description="The gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of "
+            "a point (batch_seq_feature)."
+        ),
+    ] = "batch"
+    encoder: Annotated[
+        Encoder | None,
+        msgspec.Meta(
+            description="How every modality of the variant tfn is read: its steps through an LSTM (recurrent), or their "
+            "mean (mean). Null: as the preset."
+        ),
+    ] = None
+    means: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Modalities of the variant tfn that are read as a mean, whatever `encoder` says."),
+    ] = ()
+    width: Annotated[
+        Positive | None,
+        msgspec.Meta(description="Width of what is read of each modality, before the 1 is added; null: as the preset."),
+    ] = None
+    recurrent: Annotated[Positive | None, msgspec.Meta(description="Width of the LSTM; null: as the preset.")] = None
+    layers: Annotated[
+        Positive | None, msgspec.Meta(description="Layers of a transformer of outer-late; null: as the preset.")
+    ] = None
+    heads: Annotated[
+        Positive | None, msgspec.Meta(description="Heads of its attention; divides `width`. Null: as the preset.")
+    ] = None
+    fusion: Annotated[
+        Literal["full", "low-rank"],
+        IN_LABEL,
+        msgspec.Meta(
+            description="All products (full), or a sum of `rank` products of linear maps in their place (low-rank)."
+        ),
+    ] = "full"
+    rank: Annotated[Positive, msgspec.Meta(description="Rank of low-rank, also where `cap` leaves no other way.")] = 8
+    cap: Annotated[
+        Annotated[int, msgspec.Meta(ge=2)] | None,
+        msgspec.Meta(
+            description="Most products; above, all widths shrink to fit, and below a width of 4 low-rank takes over. "
+            "Null: as the preset."
+        ),
+    ] = None
+    head: Annotated[
+        Positive | None, msgspec.Meta(description="Width of the layers behind the products; null: as the preset.")
+    ] = None
+    masks: Annotated[
+        bool | None,
+        msgspec.Meta(
+            description="Encoders read what was recorded too: the mask beside each step, the observed share beside each "
+            "mean. Null: as the preset."
+        ),
+    ] = None
+    norm: Annotated[
+        Literal["feature", "layer"],
+        msgspec.Meta(
+            description="Scale and shift of the time means: learned for each feature (feature), or over the features "
+            "(layer)."
+        ),
+    ] = "feature"
+    dropout: Annotated[
+        Share | None,
+        msgspec.Meta(
+            description="Dropout of what is read of each modality, and inside transformers; null: as the preset."
+        ),
+    ] = None
+    head_dropout: Annotated[
+        Share | None, msgspec.Meta(description="Dropout of the products (full); null: as the preset.")
+    ] = None
+    statics: Annotated[Positive, msgspec.Meta(description="Width of the embedding of the statics.")] = 8
+    squash: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Predictions of a regression of one value lie between -3 and 3, as published. No effect on other "
+            "tasks."
+        ),
+    ] = False
     batch_size: Positive = 128
     epochs: Positive = 15
 

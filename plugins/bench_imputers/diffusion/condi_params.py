@@ -18,31 +18,54 @@ from bench_imputers.diffusion.params_context import Betas
 
 
 class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """CondI, phase A. What is null is as the profile says (`CONDI_PROFILES`); what is given wins over it.
+    """CondI, phase A. What is null is as the profile says (`CONDI_PROFILES`); what is given wins over it."""
 
-    profile:       the equations of the paper, or what the released code computes.
-    condition:     what the modalities say to each other: a trained table, read by which of them are observed (table); a
-                   network of the mean encoding of the others, beside the modality's own (others); nothing (none).
-    cond_layout:   a channel is given the conditions of all modalities, or of its own.
-    experts:       of the context of observed values, 0 = no such context.
-    expert_width:  of the hidden layers of an expert and of the gate.
-    top_k:         experts that weigh at all in a record; 0 = every one.
-    joint:         attention over channels; false = every channel is a series by itself, and one embedding serves all.
-    context_width: of the context of observed values.
-    condition_width: of an encoding of a modality and of an entry of the table, D.
-    """
-
-    profile: Annotated[Literal["paper", "released"], ALWAYS_IN_LABEL] = "paper"
-    condition: Literal["table", "others", "none"] | None = None
-    cond_layout: Literal["all", "own"] | None = None
-    experts: Whole | None = None
-    expert_width: Positive = 256
-    top_k: Whole = 0
-    joint: bool | None = None
-    context_width: Positive = 128
-    condition_width: Positive = 128
-    betas: Annotated[Betas | None, IN_LABEL] = None  # type: ignore[assignment]  # no profile without it
-    beta_last: Annotated[Rate | None, IN_LABEL] = None  # type: ignore[assignment]
+    profile: Annotated[
+        Literal["paper", "released"],
+        ALWAYS_IN_LABEL,
+        msgspec.Meta(description="The equations of the paper, or what the released code computes."),
+    ] = "paper"
+    condition: Annotated[
+        Literal["table", "others", "none"] | None,
+        msgspec.Meta(
+            description="What the modalities say to each other: a trained table, read by which of them are observed "
+            "(table); a network of the mean encoding of the others, beside the modality's own (others); "
+            "nothing (none). Null: as the profile."
+        ),
+    ] = None
+    cond_layout: Annotated[
+        Literal["all", "own"] | None,
+        msgspec.Meta(
+            description="A channel is given the conditions of all modalities, or of its own; null: as the profile."
+        ),
+    ] = None
+    experts: Annotated[
+        Whole | None,
+        msgspec.Meta(
+            description="Experts of the context of observed values; 0 = no such context; null: as the profile."
+        ),
+    ] = None
+    expert_width: Annotated[
+        Positive, msgspec.Meta(description="Width of the hidden layers of an expert and of the gate.")
+    ] = 256
+    top_k: Annotated[Whole, msgspec.Meta(description="Experts that weigh at all in a record; 0 = every one.")] = 0
+    joint: Annotated[
+        bool | None,
+        msgspec.Meta(
+            description="Attention over channels; false: every channel is a series by itself, and one embedding serves "
+            "all. Null: as the profile."
+        ),
+    ] = None
+    context_width: Annotated[Positive, msgspec.Meta(description="Width of the context of observed values.")] = 128
+    condition_width: Annotated[
+        Positive, msgspec.Meta(description="Width of an encoding of a modality and of an entry of the table, D.")
+    ] = 128
+    betas: Annotated[
+        Betas | None, IN_LABEL, msgspec.Meta(description="How the noise variances grow; null: as the profile.")
+    ] = None  # type: ignore[assignment]  # no profile without it
+    beta_last: Annotated[
+        Rate | None, IN_LABEL, msgspec.Meta(description="Noise variance of the last step; null: as the profile.")
+    ] = None  # type: ignore[assignment]
     feature_width: Positive = 64
     epochs: Positive = 210
     batch_size: Positive = 32

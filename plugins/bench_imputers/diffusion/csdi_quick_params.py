@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
+
 from bench.train_params import (
     IN_LABEL,
     AboveZero,
@@ -16,15 +18,16 @@ from bench_imputers.diffusion.params import CsdiSizes, Mask, Rate, Whole
 class CsdiQuickParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A diffusion model for minutes on a CPU; no published configuration. `steps` is what six CPU minutes buy on the grid of
     the CSDI evaluation (35 channels, 48 bins).
-
-    step_width: width of the head that reads the noisy state; feature_width, time_width: as in CSDI.
     """
 
     channels: Annotated[Positive, IN_LABEL] = 16
     heads: Positive = 2
-    layers: Positive = 2
+    layers: Annotated[Positive, msgspec.Meta(description="Pairs of transformer layers: over time, over channels.")] = 2
     feedforward: Positive = 32
-    step_width: Positive = 16
+    step_width: Annotated[
+        Positive,
+        msgspec.Meta(description="Width of the head that reads the noisy state, where the diffusion step enters."),
+    ] = 16
     time_width: Positive = 32
     feature_width: Positive = 8
     dropout: Share = 0.0

@@ -16,22 +16,29 @@ from bench_imputers.diffusion.params import DiffusionParams, Mask, Rate, Whole
 
 
 class SssdParams(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """SSSD with S4; the defaults are its published configuration (MuJoCo, 90 % missing).
+    """SSSD with S4; the defaults are its published configuration (MuJoCo, 90 % missing)."""
 
-    blocks:        residual blocks, of two S4 layers each.
-    width:         channels of a block.
-    states:        of the state space of each S4 feature, of which a layer has 2 · width.
-    observed:      what the network sees at conditioning entries while training: the clean value scaled by √ᾱ + √(1 − ᾱ)
-                   (reference, as published) or the clean value (clean), which is what it sees in sampling in either case.
-    powers:        the matrix that turns trained numbers into kernels: kept (stored: 16 · blocks · width · states · length
-                   bytes) or computed again in each training step (recomputed). Changes rounding only.
-    """
-
-    blocks: Positive = 36
-    width: Annotated[Positive, IN_LABEL] = 256
-    states: Positive = 64
-    observed: Literal["reference", "clean"] = "reference"
-    powers: Literal["stored", "recomputed"] = "stored"
+    blocks: Annotated[Positive, msgspec.Meta(description="Residual blocks, of two S4 layers each.")] = 36
+    width: Annotated[Positive, IN_LABEL, msgspec.Meta(description="Channels of a block.")] = 256
+    states: Annotated[
+        Positive,
+        msgspec.Meta(description="Size of the state space of each S4 feature, of which a layer has 2 · `width`."),
+    ] = 64
+    observed: Annotated[
+        Literal["reference", "clean"],
+        msgspec.Meta(
+            description="What the network sees at conditioning entries while training: the clean value times √ᾱ + √(1 − "
+            "ᾱ), as published (reference), or the clean value (clean), which is what it sees in sampling in "
+            "either case."
+        ),
+    ] = "reference"
+    powers: Annotated[
+        Literal["stored", "recomputed"],
+        msgspec.Meta(
+            description="The matrix that makes kernels of weights is kept (stored: 16 · `blocks` · `width` · `states` · "
+            "length bytes) or computed again in each training step (recomputed). Changes rounding only."
+        ),
+    ] = "stored"
     diffusion_steps: Annotated[int, msgspec.Meta(ge=2)] = 200
     betas: Annotated[Literal["quadratic", "linear"], IN_LABEL] = "linear"
     beta_first: Annotated[Rate, IN_LABEL] = 1e-4

@@ -21,34 +21,62 @@ from bench_imputers.diffusion.params_context import Betas
 class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """TRACE, stage 1. What is null is as the preset says (`TRACE_PRESETS`); what is given wins over it.
 
-    preset:           trace-moe (experts that read all modalities together; with experts=3 of both published sizes),
-                      trace-small (the same, narrow), trace-code (what TRACE's own public code computes: a gate over
-                      modalities, linear betas), trace-pool (a gate over modalities, each through a pool of experts that they
-                      share: this project's earlier reading) or trace-temporal (attention of every bin over the single events).
-    variant:          the network or an ablation of it: unconditional (no mask, no context), uni (no context: CSDI),
-                      fixed-weight (experts, and modalities where a gate weighs them, weigh the same), no-moe (one linear map
-                      of all modalities).
-    experts:          how many. Only in presets that have experts; no effect in unconditional, uni and no-moe.
-    expert_width:     of the hidden layer of an expert.
-    hidden_width:     of the other hidden layers of the context: of the gate, and of the projections of modalities or events.
-    context_width:    of the context.
-    betas, beta_last: the noise schedule: linear or quadratic, up to this variance; null = as the preset. Labels show it.
-    replace_observed: noise and paste observed values while sampling in unconditional; false = they have no effect there.
-
     Raises ValueError for values that exclude each other.
     """
 
     preset: Annotated[
-        Literal["trace-moe", "trace-small", "trace-code", "trace-pool", "trace-temporal"], ALWAYS_IN_LABEL
+        Literal["trace-moe", "trace-small", "trace-code", "trace-pool", "trace-temporal"],
+        ALWAYS_IN_LABEL,
+        msgspec.Meta(
+            description="A reading of the method: experts that read all modalities together (trace-moe; with experts=3 of "
+            "both published sizes); the same, narrow (trace-small); what TRACE's own public code computes, a "
+            "gate over modalities (trace-code); a gate over modalities, each through a pool of experts that "
+            "they share, this project's earlier reading (trace-pool); or attention of every bin over the "
+            "single events (trace-temporal)."
+        ),
     ] = "trace-moe"
-    variant: Annotated[Literal["full", "unconditional", "uni", "fixed-weight", "no-moe"], IN_LABEL] = "full"
-    experts: Positive | None = None
-    expert_width: Positive | None = None
-    hidden_width: Positive | None = None
-    context_width: Positive | None = None
-    replace_observed: bool = True
-    betas: Annotated[Betas | None, IN_LABEL] = None  # type: ignore[assignment]  # no preset without it
-    beta_last: Annotated[Rate | None, IN_LABEL] = None  # type: ignore[assignment]
+    variant: Annotated[
+        Literal["full", "unconditional", "uni", "fixed-weight", "no-moe"],
+        IN_LABEL,
+        msgspec.Meta(
+            description="The network or an ablation of it: no mask and no context (unconditional); no context, which is "
+            "CSDI (uni); experts, and modalities where a gate weighs them, weigh the same (fixed-weight); one "
+            "linear map of all modalities (no-moe)."
+        ),
+    ] = "full"
+    experts: Annotated[
+        Positive | None,
+        msgspec.Meta(
+            description="How many experts; null: as the preset. Only in presets that have experts; no effect in "
+            "unconditional, uni and no-moe."
+        ),
+    ] = None
+    expert_width: Annotated[
+        Positive | None, msgspec.Meta(description="Width of the hidden layer of an expert; null: as the preset.")
+    ] = None
+    hidden_width: Annotated[
+        Positive | None,
+        msgspec.Meta(
+            description="Width of the other hidden layers of the context: of the gate, and of the projections of "
+            "modalities or events; null: as the preset."
+        ),
+    ] = None
+    context_width: Annotated[
+        Positive | None, msgspec.Meta(description="Width of the context; null: as the preset.")
+    ] = None
+    replace_observed: Annotated[
+        bool,
+        msgspec.Meta(
+            description="In the variant unconditional: noise and paste observed values while sampling; false: they have "
+            "no effect there."
+        ),
+    ] = True
+    betas: Annotated[
+        Betas | None, IN_LABEL, msgspec.Meta(description="How the noise variances grow; null: as the preset.")
+    ] = None  # type: ignore[assignment]  # no preset without it
+    beta_last: Annotated[
+        Rate | None, IN_LABEL, msgspec.Meta(description="Noise variance of the last step; null: as the preset.")
+    ] = None  # type: ignore[assignment]
     feature_width: Positive = 64
     validate: bool = True
     epochs: Positive = 50

@@ -20,34 +20,52 @@ NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Targets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """targets: modalities the model completes; empty: all of at most `widest` channels. The others are carried forward.
-
-    widest: most channels of a modality that the model completes where `targets` does not say.
-    """
+    """What every model takes."""
 
     model: ClassVar[str] = ""
-    targets: tuple[str, ...] = ()
-    widest: Positive = 48
+    targets: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Modalities the model completes; empty: all of at most `widest` channels. The others are carried "
+            "forward."
+        ),
+    ] = ()
+    widest: Annotated[
+        Positive,
+        msgspec.Meta(description="Most channels of a modality that the model completes where `targets` does not say."),
+    ] = 48
 
 
 class Trained(Targets, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """epochs: passes over the training records, at most.
+    """What every model takes that is trained."""
 
-    batch_size: records per step, and per call when imputing.
-    learning_rate: of Adam, constant.
-    weight_decay: L2 penalty of Adam.
-    patience: epochs without a better validation score before training stops; 0 = never. The best weights are kept.
-    valid_records: validation records used, at most; 0 = none, the epoch with the lowest training loss is kept.
-    valid_hidden: share of the visible entries of the validation records that is hidden to score them.
-    """
-
-    epochs: Positive = 100
-    batch_size: Positive = 32
-    learning_rate: Annotated[float, msgspec.Meta(gt=0)] = 1e-3
-    weight_decay: NotNegative = 0.0
-    patience: Annotated[int, msgspec.Meta(ge=0)] = 10
-    valid_records: Annotated[int, msgspec.Meta(ge=0)] = 1000
-    valid_hidden: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.1
+    epochs: Annotated[Positive, msgspec.Meta(description="Passes over the training records, at most.")] = 100
+    batch_size: Annotated[Positive, msgspec.Meta(description="Records per step, and per call when imputing.")] = 32
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, description="Learning rate of Adam, constant.")] = 1e-3
+    weight_decay: Annotated[NotNegative, msgspec.Meta(description="L2 penalty of Adam.")] = 0.0
+    patience: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            description="Epochs without a better validation score before training stops; 0 = never. The best weights are "
+            "kept.",
+        ),
+    ] = 10
+    valid_records: Annotated[
+        int,
+        msgspec.Meta(
+            ge=0,
+            description="Validation records used, at most; 0 = none, and the epoch with the lowest training loss is kept.",
+        ),
+    ] = 1000
+    valid_hidden: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0,
+            lt=1,
+            description="Share of the visible entries of the validation records that is hidden to score them.",
+        ),
+    ] = 0.1
 
 
 class Nothing(Targets, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,8 +133,106 @@ TOLD: Mapping[str, str] = {
     "lags": "bins of the autoregression",
     "max_iter": "iterations for each record",
     "removal_percent": "share (0 to 1) of entries hidden in training",
+    "imputation_weight": "weight of the imputation loss",
+    "consistency_weight": "weight of the difference between the two directions",
+    "increase_factor": "growth of the decay with time",
+    "step_channels": "width of the attention over steps",
+    "target_strategy": "what training hides: entries at random, or by a coin those the record before lacks (mix)",
+    "schedule": "growth of the noise: linear, or its square roots (quad)",
+    "version": "basis of the frequency domain",
+    "modes": "frequencies kept",
+    "modes1": "frequencies kept",
+    "mode_select": "frequencies kept are drawn at random, or the lowest ones (low)",
+    "mode_type": "which frequencies are kept, by PyPOTS' number",
+    "window_size": "bins of a window; film and pyraformer: one for each scale",
+    "multiscale": "scales, as multiples of the window",
+    "embed_size": "width of the embedding",
+    "hidden_size": "width of the hidden layer",
+    "channel_independence": "each channel is a series by itself",
+    "channel_mixing": "channels are mixed",
+    "train_gpt_mlp": "train the feed-forward layers of GPT-2 too",
+    "embed": "embedding of time, by PyPOTS' name",
+    "freq": "unit of time of the embedding",
+    "encoder_sizes": "widths of the layers of the encoder",
+    "decoder_sizes": "widths of the layers of the decoder",
+    "kernel": "kernel of the Gaussian process",
+    "sigma": "scale of the kernel",
+    "length_scale": "length scale of the kernel, in bins",
+    "kernel_scales": "how many length scales are mixed",
+    "d_pe": "width of the embedding of time",
+    "d_feature_embed": "width of the embedding of a channel",
+    "d_input_embed": "width of the embedding of the values",
+    "d_learnable_embed": "width of the learned embedding of time and channel",
+    "d_proj": "width of the low-rank projection",
+    "n_temporal_heads": "heads of the attention over time",
+    "input_dim": "numbers read at an entry",
+    "output_dim": "numbers predicted at an entry",
+    "n_seg_steps": "bins of a segment",
+    "d_dynamic": "width of the Koopman space",
+    "d_hidden": "width of the hidden layers",
+    "n_hidden_layers": "hidden layers of encoder and decoder",
+    "n_blocks": "blocks",
+    "num_blocks": "blocks of each stage",
+    "multistep": "predict several segments at once",
+    "alpha": "share of frequencies called stable; trmf: weight of the penalty of lags",
+    "first_step_imputation": "what fills a gap at the start: 0, the next value (backward) or the median",
+    "conv_kernel": "widths of the convolutions, one for each scale",
+    "downsampling_ratio": "bins merged from stage to stage",
+    "ffn_ratio": "width of the feed-forward layers over that of the block",
+    "large_size": "widths of the large kernels, one for each stage",
+    "small_size": "widths of the small kernels, one for each stage",
+    "dims": "widths of the stages",
+    "small_kernel_merged": "the small kernel is merged into the large one",
+    "backbone_dropout": "dropout of the blocks",
+    "head_dropout": "dropout of the head",
+    "use_multi_scale": "the head reads all stages",
+    "transformer_backbone": "the language model, by its id on the Hugging Face hub",
+    "transformer_type": "which halves of the language model are used",
+    "finetuning_mode": "train the head alone (linear-probing), all (end-to-end), or nothing (zero-shot)",
+    "revin_affine": "the normalisation of a record learns scale and shift",
+    "add_positional_embedding": "add an embedding of the place",
+    "value_embedding_bias": "the embedding of values has a bias",
+    "orth_gain": "gain of the orthogonal start of the embedding",
+    "mask_ratio": "share of entries hidden in training",
+    "d_projector_hidden": "widths of the projector's layers",
+    "n_projector_hidden_layers": "layers of the projector",
+    "inner_size": "neighbours a node attends to",
+    "bucket_size": "bins of a bucket of the hashed attention",
+    "n_hashes": "rounds of hashing",
+    "causal": "a bin attends to earlier ones alone",
+    "n_stacks": "stacks",
+    "n_levels": "levels",
+    "n_groups": "groups of the convolutions",
+    "concat_len": "bins that the second stack is given too; 0 = all",
+    "pos_enc": "add an encoding of the place",
+    "leaky_rate": "slope of the activation below 0",
+    "n_fod": "evidence functions of a channel",
+    "d_feature_encode": "width of the encoded features",
+    "d_temporal_decoder_hidden": "width of the decoder of a bin",
+    "llm_model_type": "the language model",
+    "d_llm": "width of the language model",
+    "domain_prompt_content": "what the prompt says of the data",
+    "decomp_method": "how trend and season are parted",
+    "downsampling_layers": "coarser scales",
+    "downsampling_window": "bins merged from scale to scale",
+    "sub_kan_output_dim": "width that a sub-network gives",
+    "sub_kan_input_dim": "width that a sub-network reads",
+    "d_block_hidden": "width of the blocks",
+    "n_residual_layers": "residual layers",
+    "d_residual_hidden": "width inside a residual layer",
+    "d_embedding": "width of the embedding",
+    "n_embeddings": "tokens of the codebook",
+    "commitment_cost": "weight of the loss that ties values to tokens",
+    "compression_factor": "bins of a token",
+    "lambda_f": "penalty of the factors of channels",
+    "lambda_x": "penalty of the factors of time",
+    "lambda_w": "penalty of the weights of lags",
+    "eta": "penalty that keeps the factors of time near 0",
+    "F_step": "step size of the factors of channels",
+    "X_step": "step size of the factors of time",
+    "W_step": "step size of the weights of lags",
 }
-"""What `bench show` says of an argument; names that speak for themselves are left out."""
+"""What `bench show` says of an argument, without the capital and the full stop."""
 
 
 def _type(name: str, default: Any) -> Any:
@@ -134,7 +250,7 @@ def _type(name: str, default: Any) -> Any:
         kind = Positive | None
     else:
         kind = str
-    return Annotated[kind, msgspec.Meta(description=TOLD[name])] if name in TOLD else kind
+    return Annotated[kind, msgspec.Meta(description=f"{TOLD[name][0].upper()}{TOLD[name][1:]}.")]
 
 
 def _same_width(params: Any) -> None:

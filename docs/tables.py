@@ -1,0 +1,94 @@
+"""Writes the tables of parameters and presets in the pages of this folder, from the code: `make docs`.
+
+A page holds a line `<!-- table: MODULE:STRUCT -->` (several structs, with commas: one table) or `<!-- presets: KIND NAME -->`,
+and a line `<!-- end -->`; what stands between the two is written. A table lists the fields that the structs themselves declare,
+not those they have from others.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.discovery.parameters import Parameter, parameters
+from bench.registry import discover
+
+FOLDER = Path(__file__).parent
+PART = re.compile(r"<!-- (table|presets): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def main() -> None:
+    for page, text in pages():
+        if page.read_text(encoding="utf-8") != text:
+            page.write_text(text, encoding="utf-8")
+            print(f"wrote {page}")
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every page with what it should hold."""
+    for page in sorted(FOLDER.glob("*.md")):
+        yield page, PART.sub(_written, page.read_text(encoding="utf-8"))
+
+
+def structs(page: str) -> list[type[msgspec.Struct]]:
+    """The structs that a page's tables list, in their order."""
+    found = (m[2].split(", ") for m in PART.finditer(page) if m[1] == "table")
+    return [
+        getattr(importlib.import_module(path[0]), path[2])
+        for names in found
+        for path in (n.partition(":") for n in names)
+    ]
+
+
+def _written(part: re.Match[str]) -> str:
+    if part[1] == "table":
+        rows = [
+            _row(p)
+            for struct in structs(part[0])
+            for p in parameters(struct)
+            if p.name in inspect.get_annotations(struct)
+        ]
+        lines = ["| parameter | default | accepted | meaning |", "| --- | --- | --- | --- |", *rows]
+    else:
+        lines = _presets(*part[2].split())
+    return "\n".join([f"<!-- {part[1]}: {part[2]} -->", *lines, "<!-- end -->"])
+
+
+def _row(p: Parameter) -> str:
+    return f"| `{p.name}` | {_value(p.default)} | {p.accepted} | {p.description} |"
+
+
+def _presets(kind: str, name: str) -> list[str]:
+    presets = discover().get(kind, name).presets
+    assert presets is not None, f"{kind} {name} has no presets"
+    tables = {preset: msgspec.to_builtins(choice) for preset, choice in presets.items()}
+    fields = dict.fromkeys(field for values in tables.values() for field in values)
+    head = [presets.parameter, *tables]
+    rows = [[field, *(_value(values[field]) for values in tables.values())] for field in fields]
+    return [
+        _line(f"`{each}`" for each in head),
+        _line("---" for _ in head),
+        *(_line([f"`{row[0]}`", *row[1:]]) for row in rows),
+    ]
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _value(value: Any) -> str:
+    if value in ("required", None, ""):
+        return {"required": "needed", None: "null", "": "empty"}[value]
+    if isinstance(value, msgspec.Struct):
+        return "below"
+    return f"`{msgspec.json.encode(value).decode().strip(chr(34))}`"
+
+
+if __name__ == "__main__":
+    main()
