@@ -74,9 +74,8 @@ class TrainParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             ge=0,
             lt=1,
             description="Decay of an exponential moving average of weights and running statistics over the steps (Polyak and "
-            "Juditsky 1992), "
-            "which is then what is validated and what predicts. Early steps weigh less: the decay of step t "
-            "is at most (1 + t) / (10 + t). 0 = the weights themselves.",
+            "Juditsky 1992), which is then what is validated and what predicts. Early steps weigh less: the decay of "
+            "step t is at most (1 + t) / (10 + t). 0 = the weights themselves.",
         ),
     ] = 0.0
     checkpoint_seconds: Annotated[
