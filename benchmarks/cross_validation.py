@@ -26,12 +26,12 @@ from bench.cohort import Cohort, Task
 from bench.components import Context
 from bench.config.request import request
 from bench.errors import BenchError
-from bench.grid.plan import Cell
+from bench.grid.cell import Cell
 from bench.metrics.predictions import score
 from bench.registry import Registry, discover
 from bench.run.prepare import prepare
 from bench.run.schedule import setup_of
-from bench.stages.impute import completed_cohort
+from bench.stages.imputing import completed_cohort
 
 
 def folds_of(groups: np.ndarray, folds: int) -> np.ndarray:
@@ -70,7 +70,7 @@ def main() -> None:
     cells = [cell for cell in prepared.plan.cells if not cell.coordinates.audit and not cell.skip]
     cells.sort(key=shared)
     for (name, modalities, scenario, imputer, fuser), same in groupby(cells, key=shared):
-        task = registry.get("dataset", setup.dataset).tasks[name]
+        task = registry.get("dataset", prepared.request.suite.dataset).tasks[name]
         found = []
         for cell in same:
             cohort, seen, _ = completed_cohort(cell, setup, registry)

@@ -211,7 +211,7 @@ def _obey(refusal: str) -> None:
 def _weights_again(stage: Stage, key: str) -> None:
     """Save what that imputation learnt, as `bench weights save` does."""
     made = stage.prepared()
-    cell = next(cell for cell in made.plan.cells if cell.impute_key == key)
+    cell = next(cell for cell in made.plan.cells if cell.keys["impute"] == key)
     _learnt(cell, LastRun(made, setup_of(made), planned_export(made)), stage.registry)
 
 
@@ -231,7 +231,7 @@ def trials(count: int, only: tuple[str, ...] = (), seed: int = 0) -> Iterator[tu
             chance = random.Random(f"{seed} {kind}")
             files = sorted(path.relative_to(stage.folder) for path in stage.folder.glob(pattern))
             if kind == "state":  # that of loaded weights is the file of weights
-                trained = {cell.impute_key for cell in stage.prepared().plan.cells}
+                trained = {cell.keys["impute"] for cell in stage.prepared().plan.cells}
                 files = [path for path in files if path.parent.name in trained]
             assert files, f"no file of the kind {kind}: {pattern}"
             ends: Counter[str] = Counter()

@@ -22,7 +22,7 @@ def parse_and_reload(place: Workplace) -> Iterator[Row]:
     from bench.cohort import Cohort
     from bench.components import Context
     from bench.registry import discover
-    from bench.stages.cohort import load, save
+    from bench.stages.preparing import load, save
 
     dataset = discover().get("dataset", "physionet2012").build({})
     made: list[Cohort] = []

@@ -134,11 +134,13 @@ def prepare(root: Path, place: Path) -> Measured:
 
     from bench.arrays import forget_checks
     from bench.config.request import request
-    from bench.execute.local import Aborted, Limits, Pool, Result, Watch
+    from bench.execute.api import Aborted, Limits, Options, Result, Watch
+    from bench.execute.executors.local import Executor
     from bench.registry import discover
     from bench.run.prepare import prepare as look_up
     from bench.run.schedule import jobs_of, setup_of
-    from bench.stages.cohort import load, path_of
+    from bench.stages import artifacts
+    from bench.stages.preparing import load
 
     words = ("suite=mimic48", f"data.root={root}", f"cache={place / 'cache'}", f"out={place / 'out'}")
     registry = discover()
@@ -147,18 +149,17 @@ def prepare(root: Path, place: Path) -> Measured:
     here = psutil.Process()
     begun, before = time.perf_counter(), here.cpu_times()
     prepared = look_up(asked, registry)
-    (job,) = (job for job in jobs_of(prepared, prepared.todo()) if job.kind == "cohort")
-    limits = Limits(time=math.inf, memory=sys.maxsize)
-    pool = Pool(setup_of(prepared), 1, (), limits, place / "logs", Watch(finished=results.append))
+    (job,) = (job for job in jobs_of(prepared, prepared.todo()) if job.stage == "cohort")
+    options = Options(workers=1, limits=Limits(time=math.inf, memory=sys.maxsize), logs=place / "logs")
     try:
-        pool.run([job])
+        Executor(options).run([job], setup_of(prepared), Watch(finished=results.append))
     except Aborted as aborted:
-        raise CannotMeasure(aborted.answer.reason) from None
+        raise CannotMeasure(aborted.reason) from None
     seconds, after = time.perf_counter() - begun, here.cpu_times()
     (result,) = results
-    if result.status != "ok" or result.answer is None:
+    if result.status != "ok":
         raise CannotMeasure(f"{job.label}: {result.status} {result.reason}")
-    path = path_of(asked.settings.cache_folder(), prepared.plan.cohort_key)
+    path = prepared.store.open(artifacts.cohort(job.id))
     reloads = []
     for _ in range(3):
         forget_checks()
@@ -177,7 +178,7 @@ def prepare(root: Path, place: Path) -> Measured:
         kept=cohort.counts["icu/chartevents: values kept"],
         seconds=seconds,
         cpu=sum(spent),
-        peak=result.answer.peak_memory,
+        peak=result.peak_memory,
         size=path.stat().st_size,
         reload=sorted(reloads)[1],
     )

@@ -58,18 +58,18 @@ def _prepare(words: tuple[str, ...]) -> Any:
 
 def _run(prepared: Any) -> tuple[list[Taken], list[Taken]]:
     """Run the grid with one worker process: seconds inside it per cell, and from one result to the next."""
-    from bench.execute.local import Result, Watch
+    from bench.execute.api import Result, Watch
     from bench.run.execute import execute
 
     ends: list[tuple[float, float]] = []
     inside: list[Taken] = []
 
     def finished(result: Result) -> None:
-        if result.status != "ok" or result.answer is None:
+        if result.status != "ok":
             raise CannotMeasure(f"{result.job.label}: {result.status} {result.reason}")
-        if result.job.kind == "fuse":
+        if result.job.stage == "fuse":
             ends.append((time.perf_counter(), time.process_time()))
-            inside.append(Taken(result.answer.seconds))
+            inside.append(Taken(result.seconds))
 
     execute(prepared, Watch(finished=finished))
     pairs = list(itertools.pairwise(ends))[WARM_UP:]
@@ -97,7 +97,7 @@ def _audits(prepared: Any) -> list[Taken]:
 
     names = ("scored_once", "imputed_reaches", "absent_ignored", "batch_independent")
     originals = {name: getattr(audits, name) for name in names}
-    jobs = [job for job in jobs_of(prepared, list(prepared.plan.cells)) if job.kind == "fuse"][:12]
+    jobs = [job for job in jobs_of(prepared, list(prepared.plan.cells)) if job.stage == "fuse"][:12]
     try:
         for name, function in originals.items():
             setattr(audits, name, watched(function))
@@ -118,12 +118,15 @@ def loop(place: Workplace) -> Iterator[Row]:
         each = Taken(taken.wall / cells, taken.cpu / cells)
         yield median(f"run of {cells:,} trivial cells, per cell", None, [each], "whole `bench run`, two workers")
 
-    from bench.execute.job import Job
+    import msgspec
+
     from bench.execute.queue import Waiting
+    from bench.run.schedule import jobs_of
 
     number = place.pick(10_000, 100)
-    jobs = [Job(id="a", kind="impute", label="")]
-    jobs += [Job(id=str(k), kind="fuse", label="", needs=("a",)) for k in range(number - 1)]
+    prepared = _prepare((IDLE, "imputer=mean", "seed=0", f"out={place.folder / 'queue'}"))
+    first = msgspec.structs.replace(jobs_of(prepared, list(prepared.plan.cells))[0], id="first", needs=())
+    jobs = [first, *(msgspec.structs.replace(first, id=str(k), needs=("first",)) for k in range(number - 1))]
 
     def hand_out() -> None:
         waiting = Waiting(jobs)
@@ -162,21 +165,19 @@ def imputers(place: Workplace) -> Iterator[Row]:
 
 def _audited(place: Workplace, what: str, words: tuple[str, ...], folder: str) -> Row:
     """Do the jobs of one cell up to its imputation, in this process, and read what that left."""
-    from pathlib import Path
-
     from bench.execute.worker import work
     from bench.run.schedule import jobs_of, setup_of
-    from bench.stages.impute import load
+    from bench.stages.imputing import load
     from bench.stages.twin import LEAST, SHARE
 
     prepared = _prepare((*words, f"out={place.folder / folder}", f"cache={place.folder / 'cache'}"))
     setup = setup_of(prepared)
     for job in jobs_of(prepared, list(prepared.plan.cells)):
-        if job.kind != "fuse":
+        if job.stage != "fuse":
             answer = work(job, setup, prepared.registry)
             if answer.status != "ok":
                 raise CannotMeasure(f"{job.label}: {answer.status} {answer.reason}")
-    costs = load(Path(setup.cache), prepared.plan.cells[0].impute_key).costs
+    costs = load(setup.store, prepared.plan.cells[0].keys["impute"]).costs
     stage = costs["impute_fit_seconds"] + costs["impute_seconds"]
     taken = costs["impute_audit_seconds"]
     note = f"{taken / stage:.1%} of the {stage:.3g} s of the stage; {costs['impute_audit_records']:.0f} records completed again"

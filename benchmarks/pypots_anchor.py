@@ -29,7 +29,7 @@ from bench.config.asked import Settings  # noqa: E402
 from bench.data.location import locate  # noqa: E402
 from bench.metrics.imputation import imputation_scores  # noqa: E402
 from bench.registry import Registry, discover  # noqa: E402
-from bench.stages.hide import apply, hide  # noqa: E402
+from bench.stages.hiding import apply, hide  # noqa: E402
 from bench.stages.scale import Scaler  # noqa: E402
 
 GOAL = 0.30

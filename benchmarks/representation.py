@@ -33,17 +33,16 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import arrays
 from bench.cohort import Cohort, Series
 from bench.components import Context, Fuser
 from bench.config.request import request
 from bench.errors import BenchError, UsageError
-from bench.execute.job import completed_file
-from bench.grid.plan import Cell
+from bench.grid.cell import Cell
 from bench.registry import discover
 from bench.run.prepare import Prepared, prepare
 from bench.run.schedule import setup_of
-from bench.stages.impute import load
+from bench.stages.artifacts import is_imputed
+from bench.stages.imputing import load
 from bench.stages.scale import Scaler
 from bench.stages.view import View, view
 
@@ -67,8 +66,8 @@ def cells_of(prepared: Prepared) -> Iterator[Cell]:
     for cell in prepared.plan.cells:
         tags = prepared.registry.get("imputer", cell.imputer.name).tags
         fills = not ({"leaves_nan", "hides_values"} & tags)
-        if not cell.coordinates.audit and not cell.skip and fills and cell.impute_key not in seen:
-            seen.add(cell.impute_key)
+        if not cell.coordinates.audit and not cell.skip and fills and cell.keys["impute"] not in seen:
+            seen.add(cell.keys["impute"])
             yield cell
 
 
@@ -150,11 +149,10 @@ class Judge:
 def measured(prepared: Prepared, fuser: str, params: dict[str, Any]) -> Iterator[Measured]:
     """All imputations of a run that are in the cache, and the series with its holes once per scenario and seed."""
     setup, judge = setup_of(prepared), None
-    cache = prepared.request.settings.cache_folder()
     holes = set()
     for cell in cells_of(prepared):
         at = cell.coordinates
-        if not arrays.is_complete(completed_file(cache, cell.impute_key)):
+        if not is_imputed(setup.store, cell.keys["impute"]):
             print(f"not in the cache: {at.scenario} {at.imputer} seed {at.seed}; run it first", file=sys.stderr)
             continue
         seen = view(cell, setup, prepared.registry)
@@ -164,7 +162,7 @@ def measured(prepared: Prepared, fuser: str, params: dict[str, Any]) -> Iterator
         if judge is None:
             device = "cuda" if prepared.plan.device == "cuda" else "cpu"
             judge = Judge(prepared, seen, name, fuser, params, Context(seed=at.seed, device=device))
-        completed = load(cache, cell.impute_key).completed[name][judge.test]
+        completed = load(setup.store, cell.keys["impute"]).completed[name][judge.test]
         if (at.scenario, at.seed) not in holes:
             holes.add((at.scenario, at.seed))
             _, cosine, centred = judge.measure(seen, completed, masked=True)

@@ -153,7 +153,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     from bench.data.location import SYNTHETIC, locate
     from bench.data.manifest import manifest
     from bench.data.release import release_of
-    from bench.stages.cohort import validate
+    from bench.stages.validate import validate
 
     spec, params, root, cache = _understand(name, words, components())
     folder, files, synthetic = locate(spec, params, root, cache, say, only_there=root != SYNTHETIC)

@@ -180,7 +180,6 @@ def doctor(as_json: bool) -> None:
     from bench.data.location import locate
     from bench.errors import BenchError
     from bench.execute import device
-    from bench.execute.local import cores
     from bench.registry import KINDS as COMPONENTS
     from bench.results import provenance
 
@@ -190,7 +189,7 @@ def doctor(as_json: bool) -> None:
     found: dict[str, Any] = {
         **provenance.surroundings(),
         "device": device.name(kind),
-        "cores": cores(),
+        "cores": device.cores(),
         "gpus": list(device.gpus().values()),
         "torch built for": f"CUDA {device.torch_cuda()}" if device.torch_cuda() else "CPU",
         "cache": str(settings.cache_folder()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.config.asked import Request
+    from bench.execute.api import Watch
     from bench.execute.job import Job
-    from bench.execute.local import Watch
     from bench.run.execute import Outcome
     from bench.run.prepare import Prepared
 
@@ -37,6 +37,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     from bench.grid.differences import sentence
     from bench.run.prepare import prepare
     from bench.run.schedule import jobs_of, workers_of
+    from bench.stages.order import LAST, STAGES
 
     prepared = prepare(asked, registry, pending=True)
     todo = prepared.todo()
@@ -59,7 +60,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
                 },
                 "cells": len(prepared.plan.cells),
                 "status": dict(status),
-                "jobs": dict(Counter(job.kind for job in jobs)),
+                "jobs": dict(Counter(job.stage for job in jobs)),
                 "estimated_seconds": seconds / workers,
                 "plan": [
                     {
@@ -98,17 +99,17 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
         f"cells: {len(prepared.plan.cells)} ({audits} of them audits); "
         + ", ".join(f"{n} {s}" for s, n in sorted(status.items()))
     )
-    kinds = Counter(job.kind for job in jobs)
-    assumed = f" (assuming {prepared.estimates.records:,} records)" if kinds["cohort"] else ""
-    print(
-        f"to do: {kinds['cohort']} cohort, {kinds['impute']} imputations, {kinds['fuse']} fusions; "
-        f"about {clock(seconds / workers)} with {workers} worker{'s' * (workers > 1)}{assumed}"
+    counts = Counter(job.stage for job in jobs)
+    assumed = f" (assuming {prepared.estimates.records:,} records)" if counts[STAGES[0].name] else ""
+    numbers = ", ".join(
+        f"{counts[each.name]} {each.noun}{'s' * (counts[each.name] != 1)}" for each in STAGES if each.own_job
     )
+    print(f"to do: {numbers}; about {clock(seconds / workers)} with {workers} worker{'s' * (workers > 1)}{assumed}")
     if cells:
         for cell in prepared.plan.cells:
             record = prepared.done.get(cell.key)
             key, state = "?" if prepared.pending else cell.key[:12], record.status if record else "not-run"
-            print(f"  {key:<12}  {state:<8} {_label(cell)}  {cell.skip}".rstrip())
+            print(f"  {key:<12}  {state:<8} {LAST.label(cell)}  {cell.skip}".rstrip())
 
 
 @click.command()
@@ -141,34 +142,22 @@ def say_differences(request: Request) -> None:
 
 def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
     """Run what is left of a plan, with progress on stderr; Ctrl-C and SIGTERM end it cleanly. remember: see `execute`."""
-    from bench.execute.local import Watch
     from bench.execute.progress import Progress, clock
     from bench.run.execute import execute
     from bench.run.schedule import workers_of
 
     progress = Progress(workers_of(prepared))
 
-    def newest(job: Job) -> float:
-        if job.cell is None:
-            return job.estimate
-        return (prepared.estimates.impute if job.kind == "impute" else prepared.estimates.fuse)(job.cell)
-
-    watch = Watch(finished=progress.finished, warned=progress.warned, estimate=newest, changed=progress.changed(newest))
+    watch = progress.watch(lambda job: prepared.estimates.of(job.stage, job.cell))
 
     def started(jobs: list[Job]) -> None:
-        progress.started(jobs)
-        cached = len(prepared.plan.cells) - sum(job.kind == "fuse" for job in jobs)
+        progress.expect(jobs)
+        cached = len(prepared.plan.cells) - progress.total
         total = len(prepared.plan.cells)
         say(f"{prepared.request.suite.name}: {total} cells, {cached} done before, about {clock(progress.eta())} to go")
 
     with progress, _stopping(watch):
         return execute(prepared, watch, started, remember)
-
-
-def _label(cell: Any) -> str:
-    from bench.run.schedule import label
-
-    return label(cell)
 
 
 @contextmanager

@@ -75,10 +75,10 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-un
     import bench
     from bench import arrays
     from bench.errors import UsageError
-    from bench.execute.job import completed_file, is_imputed
     from bench.grid.identity import sources
     from bench.run.last_run import missing, seen_of
-    from bench.stages.impute import load
+    from bench.stages import artifacts
+    from bench.stages.imputing import load
     from bench.stages.weights import WeightsRecord, channels_of, cut_of
 
     name = cell.imputer.name
@@ -87,15 +87,15 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-un
         raise UsageError(f"{name} is a control that fills in nothing: it has no weights to save")
     if cell.imputer.weights:
         raise UsageError(f"{cell.imputer.label} was not trained in this run but loaded; pass on the file it came from")
-    done = completed_file(Path(run.setup.cache), cell.impute_key)
-    if not is_imputed(Path(run.setup.cache), cell.impute_key):
+    store, key = run.setup.store, cell.keys["impute"]
+    if not artifacts.is_imputed(store, key):
         raise missing(f"the imputation of {cell.imputer.label}", run)
-    file = done.parent / "state.safetensors"
+    file = store.open(artifacts.imputation(key, "state.safetensors"))
     if not file.is_file():
         raise UsageError(f"{name} learns nothing that could be saved; see: bench show {name}")
     state, _ = arrays.read(file)
     seen = seen_of(cell, run, registry)
-    made = load(Path(run.setup.cache), cell.impute_key)
+    made = load(store, key)
     *modalities, statics = channels_of(seen.cohort, seen.scaler)
     source, libraries = sources(spec.path.partition(":")[0])
     suite, plan = run.prepared.request.suite, run.prepared.plan

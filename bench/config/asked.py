@@ -16,7 +16,7 @@ from bench.config.words import duration, size
 from bench.data import places
 from bench.results.records import Override
 
-INDIFFERENT = {"out", "cache", "workers", "budget", "retry", "shuffle"}
+INDIFFERENT = {"out", "cache", "executor", "workers", "budget", "retry", "shuffle"}
 """Settings that change where, how fast and in which order cells are run, but no result."""
 
 
@@ -57,6 +57,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "environment](#environment)."
         ),
     ] = ""
+    executor: Annotated[
+        str,
+        msgspec.Meta(
+            description="What runs the jobs: `local` = worker processes on this machine. Results do not depend on it."
+        ),
+    ] = "local"
     workers: Annotated[
         int,
         msgspec.Meta(

@@ -15,6 +15,7 @@ from bench.config.conversion import convert, is_many, is_text, types_of
 from bench.config.suite import AXES, FIXED, RULES, SHORT, Layers, Suite, read, resolve
 from bench.config.words import ORIGIN, Word, duration, merge, parse, size
 from bench.errors import UsageError, nearest, unknown
+from bench.execute import executors
 from bench.grid.differences import differences
 from bench.grid.variants import variants
 from bench.registry import Registry
@@ -55,6 +56,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         if not getattr(settings, name):
             raise UsageError(f'"{name}" is empty (from {ORIGIN}); give it a value or leave it out')
     settings.budget_seconds()
+    executors.check(settings.executor)
     tree, path = read(settings.suite)
     root = ""
     overrides: dict[str, Any] = {}

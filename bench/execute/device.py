@@ -117,3 +117,8 @@ def cpu_name() -> str:
 def name(device: str) -> str:
     """A person's name of the device: the processor, or the first GPU."""
     return next(iter(gpus().values())) if device == "cuda" else cpu_name()
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,10 +6,12 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from bench.execute.api import Result, Watch
 from bench.execute.job import Job
-from bench.execute.local import Pool, Result
+from bench.stages.order import LAST
 from bench.text.clean import line
 
 
@@ -23,14 +25,25 @@ def clock(seconds: float) -> str:
     return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
 
 
+@dataclass
+class Running:
+    """A job that a worker does now. since: `time.monotonic()` of its begin."""
+
+    label: str
+    since: float
+    note: str = ""
+
+
 class Progress:
-    """Cells done, what is running, time gone and time left. Use as a context manager; `started` gives it the jobs."""
+    """Cells done, what is running, time gone and time left. Use as a context manager; `expect` gives it the jobs."""
 
     def __init__(self, workers: int):
         self.workers = max(workers, 1)
         self.live: Any = None
         self.total = self.done = self.failed = 0
-        self.left: dict[str, float] = {}
+        self.left: dict[str, Job] = {}
+        self.running: dict[str, Running] = {}
+        self.estimate: Callable[[Job], float] = lambda job: job.estimate
         self.begun = time.monotonic()
         self.drawn = 0.0
 
@@ -47,60 +60,69 @@ class Progress:
         if self.live is not None:
             self.live.__exit__(*error)
 
-    def started(self, jobs: list[Job]) -> None:
+    def expect(self, jobs: list[Job]) -> None:
         """The jobs of the run, before the first of them starts."""
-        self.total = sum(job.kind == "fuse" for job in jobs)
-        self.left = {job.id: job.estimate for job in jobs}
+        self.total = sum(job.stage == LAST.name for job in jobs)
+        self.left = {job.id: job for job in jobs}
 
-    def eta(self, pool: Pool | None = None) -> float:
+    def watch(self, estimate: Callable[[Job], float]) -> Watch:
+        """What an executor is given. estimate: the newest one of a job's seconds."""
+        self.estimate = estimate
+        return Watch(
+            finished=self.finished, started=self.started, progress=self.noted, warned=self.warned, turned=self.draw,
+            estimate=estimate,
+        )  # fmt: skip
+
+    def eta(self) -> float:
         """Seconds left: the estimates of what is left, spread over the workers."""
-        gone = {}
-        if pool is not None:
-            now = time.monotonic()
-            gone = {w.job.id: now - w.started for w in pool.running if w.job}
-        left = sum(max(estimate - gone.get(job, 0.0), 0.0) for job, estimate in self.left.items())
+        now = time.monotonic()
+        gone = {key: now - running.since for key, running in self.running.items()}
+        left = sum(max(self.estimate(job) - gone.get(key, 0.0), 0.0) for key, job in self.left.items())
         return left / self.workers
+
+    def started(self, job: Job) -> None:
+        """A worker has begun a job."""
+        self.running[job.id] = Running(job.label, time.monotonic())
+
+    def noted(self, job: Job, text: str) -> None:
+        """What a component says of its progress."""
+        if job.id in self.running:
+            self.running[job.id].note = text
 
     def finished(self, result: Result) -> None:
         """One job has ended."""
         self.left.pop(result.job.id, None)
-        if result.job.kind == "fuse" and result.status != "not-run":
+        self.running.pop(result.job.id, None)
+        if result.job.stage == LAST.name and result.status != "not-run":
             self.done += 1
         self.failed += result.status in ("failed", "timeout", "oom")
         if result.status == "not-run":
             return
-        said = f"[{self.done}/{self.total}] {result.status:>6}  {result.job.label}  {result.seconds:.1f}s"
+        text = f"[{self.done}/{self.total}] {result.status:>6}  {result.job.label}  {result.seconds:.1f}s"
         if result.reason:
-            said += f"  ({result.reason}{f': {result.words}' * bool(result.words)})"
-        self._print(said)
+            text += f"  ({result.reason}{f': {result.words}' * bool(result.words)})"
+        self._print(text)
 
-    def changed(self, relearn: Callable[[Job], float] | None = None) -> Callable[[Pool], None]:
-        """A function for `Watch.changed`; relearn gives a job's newest estimate."""
-
-        def draw(pool: Pool) -> None:
-            now = time.monotonic()
-            if self.live is None or now - self.drawn < 0.25:
-                return
+    def draw(self) -> None:
+        """The bar, on a terminal, at most four times a second."""
+        now = time.monotonic()
+        if self.live is not None and now - self.drawn >= 0.25:
             self.drawn = now
-            if relearn is not None:
-                self.left.update({job.id: relearn(job) for job in pool.waiting})
-            self.live.update(self._picture(pool))
-
-        return draw
+            self.live.update(self._picture())
 
     def warned(self, text: str) -> None:
         """A warning of a component."""
         self._print(f"warning: {text}")
 
     def _print(self, text: str) -> None:
-        said = line(text)
+        text = line(text)
         if self.live is not None:
-            self.live.console.print(said, markup=False, highlight=False)
+            self.live.console.print(text, markup=False, highlight=False)
         else:
             with contextlib.suppress(OSError):  # nobody listens, or the log's disk is full: the run is worth more
-                print(said, file=sys.stderr, flush=True)
+                print(text, file=sys.stderr, flush=True)
 
-    def _picture(self, pool: Pool) -> Any:
+    def _picture(self) -> Any:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -111,16 +133,15 @@ class Progress:
         failed = f", {self.failed} not ok" if self.failed else ""
         head.add_row(
             ProgressBar(total=max(self.total, 1), completed=self.done, width=30),
-            f"{self.done}/{self.total} cells{failed}, {clock(now - self.begun)} gone, about {clock(self.eta(pool))} left",
+            f"{self.done}/{self.total} cells{failed}, {clock(now - self.begun)} gone, about {clock(self.eta())} left",
         )
         rows = [
             Text(
-                f"  {clock(now - w.started):>6}  {line(f'{w.job.label}  {w.note}')}",
+                f"  {clock(now - each.since):>6}  {line(f'{each.label}  {each.note}')}",
                 style="dim",
                 no_wrap=True,
                 overflow="ellipsis",
             )
-            for w in pool.running
-            if w.job
+            for each in self.running.values()
         ]
         return Group(head, *rows)

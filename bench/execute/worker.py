@@ -15,7 +15,7 @@ import threading
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,32 +23,12 @@ from bench.execute.signals import leave_to_the_parent
 from bench.execute.tree import keep_orphans
 
 if TYPE_CHECKING:
+    from bench.execute.api import Answer
     from bench.execute.job import Job, Setup
     from bench.execute.renew import Renewal
     from bench.registry import Registry
-    from bench.results.records import Record
-    from bench.statistics.paired import Predictions
-
-
-class Answer(msgspec.Struct, kw_only=True):
-    """What a worker says of a job.
-
-    status: as in a record, "interrupted" when it was asked to stop, or "abort" when the whole run must end (data or
-    storage cannot be used). result: (Record, Predictions) of a fuse job. reason, words, log: as `bench.execute.failure` tells a
-    failure; the reason alone stands in the record. left: what the component changed of its process and could not be put
-    back, so that the worker ends.
-    """
-
-    job: str
-    status: Literal["ok", "failed", "oom", "interrupted", "abort"]
-    reason: str = ""
-    words: str = ""
-    log: str = ""
-    seconds: float = 0.0
-    peak_memory: int = 0
-    exit_code: int = 1
-    result: Any = None
-    left: list[str] = []
+    from bench.results.records import Measures
+    from bench.stages.stage import Output
 
 
 def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> None:
@@ -63,13 +43,14 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
     from bench.execute.renew import Renewal
     from bench.execute.surroundings import Surroundings
     from bench.registry import discover
+    from bench.results.provenance import of_worker
 
     registry = discover()
     renewal = Renewal()
     _warn_through(connection)
     keep_orphans()
     surroundings = Surroundings()
-    connection.send(("ready", os.getpid()))
+    connection.send(("ready", of_worker(gpu)))
     modules = 0
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
@@ -97,15 +78,13 @@ def work(
     """Do one job and say how it went. Nothing a component does escapes as an exception. renewal: of a process that does many."""
     from bench.components import Interrupted
     from bench.execute import memory
+    from bench.execute.api import Answer
 
     memory.start()
     started = time.perf_counter()
     answer = Answer(job=job.id, status="ok")
     try:
-        answer.result = _do(job, setup, registry, connection, renewal)
-        if answer.result is not None:
-            answer.result[0].costs["peak_memory_bytes"] = float(memory.peak())
-            answer.result = checked(*answer.result)
+        answer.output = _do(job, setup, registry, connection, renewal)
     except Interrupted as error:
         answer.status, answer.reason = "interrupted", "stopped before its end"
         if connection is not None and not connection.poll():
@@ -115,7 +94,7 @@ def work(
     answer.seconds = time.perf_counter() - started
     answer.peak_memory = memory.peak()
     if answer.status == "ok":
-        shutil.rmtree(setup.folder("scratch", job.id), ignore_errors=True)
+        shutil.rmtree(setup.scratch(job), ignore_errors=True)
     return answer
 
 
@@ -125,73 +104,56 @@ def _fail(answer: Answer, error: BaseException, job: Job, setup: Setup, registry
     from bench.errors import DataError, StorageError
     from bench.execute import memory
     from bench.execute.failure import failure, ours, raised_here
+    from bench.stages.order import BY_NAME
 
-    kind, name = ("dataset", setup.dataset) if job.cell is None else ("imputer", job.cell.imputer.name)
-    if job.kind == "fuse" and job.cell is not None:
-        kind, name = "fuser", job.cell.fuser.name
-    answer.reason, answer.words, answer.log = failure(error, registry.get(kind, name).path)
-    answer.result = None
+    stage = BY_NAME[job.stage]
+    answer.reason, answer.words, answer.log = failure(error, stage.spec(job.cell, registry).path)
+    answer.output = None
     answer.status = "oom" if memory.exhausted(error, answer.words) else "failed"
     if isinstance(error, Damaged) and ours(error) and error.path.is_relative_to(setup.cache):
         error.path.unlink(missing_ok=True)
         answer.status, answer.exit_code = "abort", error.exit_code
         answer.reason = f"{error.path} {error.what}; it was removed: run the same command again"
-    elif (isinstance(error, DataError) and (ours(error) or job.kind == "cohort")) or (
+    elif (isinstance(error, DataError) and (ours(error) or stage.ends_run)) or (
         isinstance(error, StorageError) and raised_here(error)
     ):
         answer.status, answer.exit_code = "abort", error.exit_code
         answer.reason = answer.words or answer.reason  # for the terminal: nothing is recorded of a run that ends
 
 
-def checked(record: Record, predictions: Predictions) -> tuple[Record, Predictions]:
-    """The same as they will be read again, with nothing in them but plain values. Raises PluginError."""
-    from bench.errors import PluginError
-    from bench.results.records import Record, encode_record
-
-    try:
-        return msgspec.json.decode(encode_record(record), type=Record), predictions
-    except ValueError as error:
-        raise PluginError(f"the record of the cell cannot be stored: {error}") from error
-
-
-def _do(job: Job, setup: Setup, registry: Registry, connection: Connection | None, renewal: Renewal | None) -> Any:
-    from bench.components import Context
+def _do(
+    job: Job, setup: Setup, registry: Registry, connection: Connection | None, renewal: Renewal | None
+) -> Output | None:
+    from bench.execute.failure import text_of
     from bench.execute.surroundings import seed_generators
+    from bench.stages.order import BY_NAME
 
     guest: dict[str, Any] = {}
     if connection is not None:
-        from bench.execute.failure import text_of
-
         guest = {
             "should_stop": connection.poll,
-            "report": lambda text: connection.send(("progress", job.id, text_of(text))),
+            "report": lambda text: connection.send(("progress", text_of(text))),
         }
-    if job.kind == "cohort":
-        from bench.data.splits import part
-        from bench.stages.cohort import prepare
-
-        spec = registry.get("dataset", setup.dataset)
-        if "uses_split" in spec.tags:
-            guest["parts"] = lambda ids, groups: part(setup.split, ids, groups)
-        folders = Path(setup.root), Path(setup.cache)
-        prepare(spec, setup.data, *folders, setup.cohort_key, Context(**guest), setup.manifest)
-        return None
-    assert job.cell is not None
-    component = job.cell.imputer if job.kind == "impute" else job.cell.fuser
-    spec = registry.get("imputer" if job.kind == "impute" else "fuser", component.name)
+    stage = BY_NAME[job.stage]
+    spec = stage.spec(job.cell, registry)
     if renewal is None:
         spec.load()
     else:
         renewal.load(spec)
     seed_generators()
-    context = job.context(setup, **guest)
-    if job.kind == "impute":
-        from bench.stages.impute import impute
+    output = stage.run(job, setup, registry, stage.context(job, setup, **guest))
+    return None if output is None else msgspec.structs.replace(output, measures=plain(output.measures))
 
-        return impute(job, setup, registry, context)
-    from bench.stages.fuse import fuse
 
-    return fuse(job, setup, registry, context)
+def plain(measures: Measures) -> Measures:
+    """The same with nothing in it but plain values, as it will be read again. Raises PluginError."""
+    from bench.errors import PluginError
+    from bench.results.records import encoded
+
+    try:
+        return msgspec.json.decode(encoded(measures), type=type(measures))
+    except ValueError as error:
+        raise PluginError(f"the record of the cell cannot be stored: {error}") from error
 
 
 def _redirect(log: str) -> None:

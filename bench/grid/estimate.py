@@ -6,13 +6,11 @@ from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from bench.config.asked import Variant
-from bench.grid.plan import Cell
+from bench.grid.cell import Cell
 from bench.registry import Registry
 from bench.results.records import Record
+from bench.stages.order import BY_NAME, STAGES
 
-IMPUTE = ("impute_fit_seconds", "impute_seconds")
-FUSE = ("fit_seconds", "predict_seconds")
 OVERHEAD = 1.5
 """A job takes longer than its method: loading, audits, scoring. Estimates are multiplied by this."""
 
@@ -35,30 +33,32 @@ class Estimates:
         for record in past:
             at = record.coordinates
             if record.status == "ok" and at.suite == suite:
-                self.see("impute", at.scenario, at.imputer, sum(record.costs.get(name, 0.0) for name in IMPUTE))
-                self.see("fuse", at.task, at.fuser, sum(record.costs.get(name, 0.0) for name in FUSE))
+                for stage in STAGES:
+                    if stage.costs:
+                        seconds = sum(record.costs.get(name, 0.0) for name in stage.costs)
+                        self._see(stage.name, stage.where(at), getattr(at, stage.kind), seconds)
 
-    def see(self, stage: str, where: str, method: str, seconds: float) -> None:
-        """Note what one job of a method took."""
-        insort(self.seen[stage, where, method], seconds)
-        insort(self.seen[stage, "", method], seconds)
+    def see(self, stage: str, cell: Cell, seconds: float) -> None:
+        """Note what the job of a stage took for a cell."""
+        which = BY_NAME[stage]
+        self._see(stage, which.where(cell.coordinates), which.variant(cell).label, seconds)
 
-    def impute(self, cell: Cell) -> float:
-        """Expected seconds of a cell's imputation."""
-        return self._of("impute", cell.coordinates.scenario, cell.coordinates.imputer, cell.imputer)
+    def _see(self, stage: str, where: str, label: str, seconds: float) -> None:
+        insort(self.seen[stage, where, label], seconds)
+        if where:
+            insort(self.seen[stage, "", label], seconds)
 
-    def fuse(self, cell: Cell) -> float:
-        """Expected seconds of a cell's fit, prediction and audits."""
-        return self._of("fuse", cell.coordinates.task, cell.coordinates.fuser, cell.fuser)
-
-    def _of(self, stage: str, where: str, label: str, method: Variant) -> float:
-        for key in ((stage, where, label), (stage, "", label)):
+    def of(self, stage: str, cell: Cell) -> float:
+        """Expected seconds of the job of a stage for a cell."""
+        which = BY_NAME[stage]
+        method, where = which.variant(cell), which.where(cell.coordinates)
+        for key in ((stage, where, method.label), (stage, "", method.label)):
             if self.seen.get(key):
                 return OVERHEAD * _median(self.seen[key])
-        if (stage, label) not in self.declared:
-            spec = self.registry.get(method.kind, method.name)
-            self.declared[stage, label] = spec.expected_seconds(method.params, self.records, self.draws)
-        return OVERHEAD * self.declared[stage, label]
+        if (stage, method.label) not in self.declared:
+            spec = which.spec(cell, self.registry)
+            self.declared[stage, method.label] = spec.expected_seconds(method.params, self.records, self.draws)
+        return OVERHEAD * self.declared[stage, method.label]
 
 
 def _median(ordered: Sequence[float]) -> float:

@@ -14,10 +14,8 @@ from typing import Any
 
 import msgspec
 
-from bench import NUMERICS
 from bench.grid.code import code_of, remember
 from bench.registry import Spec
-from bench.results.records import SCHEMA
 
 DECIDES_NOTHING: Mapping[str, str] = {
     "bench": "the version, and words for people",
@@ -34,11 +32,16 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "bench.data.manifest": "the digest of the data, which is in the keys",
     "bench.data.places": "where the cache lies",
     "bench.data.release": "what the data are called",
+    "bench.data.store": "where artifacts lie",
     "bench.leaderboard": "reads records",
     "bench.plots": "reads records",
     "bench.registry": "how components are found; what they are is in their own code",
     "bench.results": "how records are stored; their schema is in the keys",
     "bench.run": "which cells are run, and what is noted of them",
+    **dict.fromkeys(
+        (f"bench.stages.{name}" for name in ("artifacts", "stage", "order", "cohort", "hide", "impute", "fuse")),
+        "what is in a key, where artifacts lie and what a job is called; the work of a stage is in another module",
+    ),
     "bench.statistics": "reads predictions that are stored",
     "bench.testing": "the conformance kit",
     "bench.text": "messages",
@@ -77,26 +80,10 @@ def component(spec: Spec) -> dict[str, Any]:
     }
 
 
-def stage(name: str, spec: Spec, params: Any, before: str, **more: Any) -> str:
-    """The key of a stage: everything that can change its result, and nothing else."""
-    return digest(
-        {
-            "stage": name,
-            "harness": harness(name),
-            "component": component(spec),
-            "params": params,
-            "before": before,
-            "numerics": NUMERICS,
-            "schema": SCHEMA,
-            **more,
-        }
-    )
-
-
 @cache
-def harness(stage: str) -> str:
-    """The hash of the code of a stage itself: of `bench.stages.<stage>` and all it imports that decides numbers."""
-    return sources(f"bench.stages.{stage}")[0]
+def harness(code: str) -> str:
+    """The hash of the code of a stage itself: of the module that does its work and all it imports that decides numbers."""
+    return sources(code)[0]
 
 
 @cache

@@ -17,6 +17,7 @@ from bench.grid.plan import Plan
 from bench.grid.variants import variants
 from bench.registry import Registry, Spec
 from bench.results.records import SCHEMA
+from bench.stages.order import STAGES
 
 DATA = "data"
 DEVICE = "device"
@@ -37,7 +38,7 @@ def ingredients(
         DATA: manifest,
         DEVICE: device,
         "harness": f"numerics {NUMERICS}, schema {SCHEMA}",
-        **{f"code of stage {name}": harness(name) for name in ("cohort", "hide", "impute", "fuse")},
+        **{f"code of stage {stage.name}": harness(stage.code) for stage in STAGES},
         "split": digest(suite.split.identity()),
         "scaling": digest(suite.scaling.identity()),
         "hiding": digest(suite.hiding.identity()),

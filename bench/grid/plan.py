@@ -5,46 +5,28 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Any
 
 import msgspec
 
 from bench.config.asked import Request, Variant
 from bench.errors import UsageError
-from bench.grid.identity import digest, stage
+from bench.grid.cell import Cell
 from bench.grid.variants import variants
 from bench.registry import Registry, Spec
 from bench.results.records import Coordinates
+from bench.stages.order import STAGES
+from bench.stages.stage import Basis, Values
 
 MOST_CELLS = 200_000
 """Of one run."""
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One cell of the grid: where it stands, what it needs, and the key of each of its stages.
-
-    key is the key of its last stage; skip is the reason why it cannot be run, or empty.
-    """
-
-    coordinates: Coordinates
-    modalities: tuple[str, ...]
-    scenario: Variant
-    imputer: Variant
-    fuser: Variant
-    hide_key: str
-    impute_key: str
-    key: str
-    skip: str = ""
-
-
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All cells of a request. cohort_key is what they all start from; manifest is the digest of the data."""
+    """All cells of a request. manifest is the digest of the data, device "cpu" or "cuda"."""
 
     request: Request
     manifest: str
     device: str
-    cohort_key: str
     cells: tuple[Cell, ...]
 
 
@@ -59,14 +41,13 @@ def plan(
     """
     suite = request.suite
     dataset = registry.get("dataset", suite.dataset)
-    parted = {"split": suite.split.identity()} if "uses_split" in dataset.tags else {}
-    cohort_key = stage("cohort", dataset, msgspec.to_builtins(dataset.parameters(suite.data)), manifest, **parted)
+    data = Variant("dataset", dataset.name, dataset.name, msgspec.to_builtins(dataset.parameters(suite.data)))
+    keys = _Keys(Basis(request, registry, manifest, device))
     axes = {
         kind: variants(kind, *_names(kind, request), request, registry) for kind in ("scenario", "imputer", "fuser")
     }
     loads = weights or {}
     axes["imputer"] = [v.loading(loads[v.name]) if v.name in loads else v for v in axes["imputer"]]
-    keys = _Keys(request, registry, cohort_key, device)
     sets = {name: _members(name, request, dataset) for name in suite.grid.modalities}
     asked_for = math.prod(map(len, (suite.grid.task, sets, *axes.values(), suite.grid.seed)))
     if asked_for > MOST_CELLS:
@@ -83,9 +64,16 @@ def plan(
             continue
         for seed in suite.grid.seed:
             at = Coordinates(suite.name, task, modalities, scenario.label, imputer.label, fuser.label, seed)
-            cells.append(keys.cell(at, sets[modalities], scenario, imputer, fuser, skip))
+            cells.append(
+                keys.added(
+                    Cell(
+                        coordinates=at, dataset=data, split=suite.split, modalities=sets[modalities],
+                        scenario=scenario, imputer=imputer, fuser=fuser, skip=skip,
+                    )
+                )
+            )  # fmt: skip
     cells.extend(_audits(cells, suite.audits.cells, keys))
-    return Plan(request=request, manifest=manifest, device=device, cohort_key=cohort_key, cells=tuple(cells))
+    return Plan(request=request, manifest=manifest, device=device, cells=tuple(cells))
 
 
 def _names(kind: str, request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -113,70 +101,25 @@ def _audits(cells: list[Cell], kinds: tuple[str, ...], keys: _Keys) -> Iterator[
             seen.add(at)
             for kind in kinds:
                 where = msgspec.structs.replace(cell.coordinates, audit=kind)
-                yield keys.cell(where, cell.modalities, cell.scenario, cell.imputer, cell.fuser, "")
+                yield keys.added(msgspec.structs.replace(cell, coordinates=where))
 
 
 class _Keys:
-    """Stage keys, each computed once however many cells share it."""
+    """Keys of stages, each computed once however many cells share it."""
 
-    def __init__(self, request: Request, registry: Registry, cohort_key: str, device: str):
-        self.request, self.registry, self.cohort_key, self.device = request, registry, cohort_key, device
-        self.hide = lru_cache(maxsize=None)(self._hide)
-        self.impute = lru_cache(maxsize=None)(self._impute)
-        self.fuse_stage = lru_cache(maxsize=None)(self._fuse_stage)
-        self.task = lru_cache(maxsize=None)(self._task)
-        self.known: dict[int, Variant] = {}
+    def __init__(self, basis: Basis):
+        self.basis = basis
+        self._known: dict[tuple[str, str, Values, str], str] = {}
 
-    def cell(
-        self, at: Coordinates, members: tuple[str, ...], scenario: Variant, imputer: Variant, fuser: Variant, skip: str
-    ) -> Cell:
-        for variant in (scenario, imputer, fuser):
-            self.known[id(variant)] = variant
-        hide = self.hide(id(scenario), at.seed)
-        impute = self.impute(hide, id(imputer), members, at.seed)
-        key = digest([self.fuse_stage(id(fuser)), impute, self.task(at.task), at.seed, at.audit])
-        return Cell(
-            coordinates=at, modalities=members, scenario=scenario, imputer=imputer, fuser=fuser,
-            hide_key=hide, impute_key=impute, key=key, skip=skip,
-        )  # fmt: skip
-
-    def _task(self, name: str) -> dict[str, Any]:
-        task = self.registry.get("dataset", self.request.suite.dataset).tasks[name]
-        return {"name": name, "kind": task.kind, "outputs": task.outputs, "metrics": task.metrics}
-
-    def _hide(self, variant: int, seed: int) -> str:
-        scenario, spec = self._get(variant)
-        suite = self.request.suite
-        seed = 0 if spec.randomness == "deterministic" else seed
-        return stage(
-            "hide", spec, scenario.params, self.cohort_key, seed=seed,
-            split=suite.split.identity(), scaling=suite.scaling.identity(),
-            **suite.hiding.identity(),
-        )  # fmt: skip
-
-    def _impute(self, hide: str, variant: int, members: tuple[str, ...], seed: int) -> str:
-        imputer, spec = self._get(variant)
-        seed = 0 if spec.randomness == "deterministic" else seed
-        return stage(
-            "impute", spec, imputer.params, hide, seed=seed, modalities=members,
-            draws=self.request.suite.draws if "draws" in spec.tags else 1, **self._arithmetic(spec),
-            **({"weights": imputer.weights} if imputer.weights else {}),
-        )  # fmt: skip
-
-    def _fuse_stage(self, variant: int) -> str:
-        fuser, spec = self._get(variant)
-        absent = "filled" if self.request.suite.fill_absent else "absent"
-        return stage("fuse", spec, fuser.params, "", absent=absent, **self._arithmetic(spec))
-
-    def _arithmetic(self, spec: Spec) -> dict[str, Any]:
-        settings = self.request.settings
-        torch = "torch" in spec.tags
-        return {
-            "threads": settings.threads,
-            "device": self.device if torch else "cpu",
-            "precision": settings.precision if torch else "fp32",
-        }
-
-    def _get(self, variant: int) -> tuple[Variant, Spec]:
-        known = self.known[variant]
-        return known, self.registry.get(known.kind, known.name)
+    def added(self, cell: Cell) -> Cell:
+        """The cell with the key of each stage."""
+        keys: dict[str, str] = {}
+        before = ""
+        for stage in STAGES:
+            variant = stage.variant(cell)
+            values = stage.values(cell, self.basis.spec(variant), self.basis)
+            at = stage.name, variant.label, values, before  # labels of one kind differ where anything else does
+            if at not in self._known:
+                self._known[at] = stage.key(variant, values, before, self.basis)
+            before = keys[stage.name] = self._known[at]
+        return msgspec.structs.replace(cell, keys=keys)

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import arrays
 from bench.cohort import Series
 from bench.config.words import ORIGIN
 from bench.errors import UsageError, unknown
-from bench.execute.job import completed_file
-from bench.grid.plan import Cell
+from bench.grid.cell import Cell
 from bench.plots import style
 from bench.registry import Registry
 from bench.run.last_run import LastRun, missing, seen_of
-from bench.stages.impute import load
+from bench.stages.artifacts import is_imputed
+from bench.stages.imputing import load
 from bench.stages.view import View
 
 RECORDS, CHANNELS, METHODS = 2, 4, 3
@@ -84,9 +83,9 @@ def panels(
         raise UsageError(f"{len(rows)} records x {len(places)} channels are too many panels; at most {MOST} are drawn")
     loaded = {}
     for cell in cells:
-        if not arrays.is_complete(completed_file(Path(run.setup.cache), cell.impute_key)):
+        if not is_imputed(run.setup.store, cell.keys["impute"]):
             raise missing(f"the imputation of {cell.imputer.label}", run)
-        loaded[cell.imputer.label] = load(Path(run.setup.cache), cell.impute_key)
+        loaded[cell.imputer.label] = load(run.setup.store, cell.keys["impute"])
     named = bool(records) or run.prepared.synthetic
     made = []
     for name, k in places:

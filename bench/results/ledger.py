@@ -27,7 +27,7 @@ import msgspec
 
 from bench.errors import StorageError
 from bench.files import is_file_of, read_bytes, storage, sweep, write_bytes
-from bench.results.records import SCHEMA, Export, Record, Statistics, check_names, encode_record
+from bench.results.records import SCHEMA, Export, Record, Statistics, check_names, encoded
 from bench.results.sealed import seal, unseal
 from bench.text.json_file import decoded
 from bench.text.names import check
@@ -81,19 +81,20 @@ class Ledger:
         check("key", key, str(self.folder), StorageError)
         return self.folder / "cells" / key[:2] / f"{key}.json"
 
-    def write(self, record: Record, predictions: Predictions | None = None) -> None:
-        """Store a record (and its predictions, first). Raises StorageError, and ValueError for what could not be read again; then
-        nothing of it is visible.
+    def write(self, record: Record, predictions: Predictions | None = None) -> Record:
+        """Store a record (and its predictions, first); the record as it is stored, with their digest.
+
+        Raises StorageError, and ValueError for what could not be read again; then nothing of it is visible.
         """
         path = self._path(record.key)
-        if predictions is not None:
-            content = pack(predictions)
-            record.predictions = hashlib.sha256(content).hexdigest()
-            body = encode_record(record)
+        content = b"" if predictions is None else pack(predictions)
+        if content:
+            record = msgspec.structs.replace(record, predictions=hashlib.sha256(content).hexdigest())
+        body = encoded(record)
+        if content:
             write_bytes(path.with_suffix(".npz"), content)
-        else:
-            body = encode_record(record)
         write_bytes(path, seal(body))
+        return record
 
     def predictions(self, record: Record) -> Predictions:
         """The predictions of a record. Raises StorageError when they are missing or not those the record was made from.
@@ -236,6 +237,11 @@ def pack(predictions: Predictions) -> bytes:
         buffer, ids=predictions.ids, groups=predictions.groups, truth=predictions.truth, outputs=predictions.outputs
     )  # fmt: skip
     return buffer.getvalue()
+
+
+def digest_of(predictions: Predictions) -> str:
+    """The digest by which a record names them."""
+    return hashlib.sha256(pack(predictions)).hexdigest()
 
 
 def unpack(content: bytes) -> Predictions:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import bench
+from bench.execute import device
 from bench.grid.identity import library_version
 
 LIBRARIES = ("numpy", "scipy", "pandas", "sklearn", "torch")
@@ -41,3 +42,9 @@ def surroundings() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         **{f"library {name}": version for name, version in versions.items() if version},
     }
+
+
+def of_worker(gpu: str | None) -> dict[str, str]:
+    """The surroundings of a worker, with its host and the names of its devices ("cpu", and "cuda" where it has a GPU)."""
+    named = {"cuda": device.name("cuda")} if gpu is not None else {}
+    return {**surroundings(), "host": platform.node(), "cpu": device.cpu_name(), **named}

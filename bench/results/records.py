@@ -90,10 +90,8 @@ class Note(msgspec.Struct, frozen=True):
     values: list[int | float | str]
 
 
-class Record(msgspec.Struct, kw_only=True):
-    """One cell's result. Every planned cell has one once it was tried.
-
-    Fields that came later have a default and no new schema number: older records lack them, and a leaderboard shows a dash.
+class Measures(msgspec.Struct, kw_only=True, frozen=True):
+    """What a cell measured, as its worker hands it over.
 
     scores:     test metrics by name; validation: the same on the validation part.
     oracle:     generated data only: what the best possible prediction scores on the same test records.
@@ -108,21 +106,13 @@ class Record(msgspec.Struct, kw_only=True):
                 audits of independence: batch_audit_seconds, impute_audit_seconds, impute_audit_records.
     counts:     train, valid, test records of the task, positives, left out (ineligible or unknown outcome); under a split by
                 record also how many patients stand on both sides; without_NAME where nobody has the modality NAME of its set.
-    provenance: versions, revision, device, precision, manifest digest, split, command (data.root redacted on export).
-    predictions: SHA-256 of the array file beside the fragment; "" when there is none.
     imputation_errors: SHA-256 of the array file of the imputation's error on each test record, shared by all cells of the
                 imputation; "" when nothing was scored.
     patterns:   the primary score by which modalities were available; empty where there are too few test records.
     calibration: of tasks that predict probabilities; None for regression.
     notes:      what the fuser said of its fit (`bench.components.Context.note`); text in records of earlier versions.
-    own_words:  the reason holds no words of a component; False in records of earlier versions, where it may.
     """
 
-    schema: int = SCHEMA
-    key: str
-    coordinates: Coordinates
-    status: Status
-    reason: str = ""
     scores: dict[str, float] = {}
     validation: dict[str, float] = {}
     oracle: dict[str, float] = {}
@@ -131,12 +121,29 @@ class Record(msgspec.Struct, kw_only=True):
     audits: dict[str, Audit] = {}
     costs: dict[str, float] = {}
     counts: dict[str, int] = {}
-    provenance: dict[str, str] = {}
-    predictions: str = ""
     imputation_errors: str = ""
     patterns: list[Pattern] = []
     calibration: Calibration | None = None
     notes: list[Note | str] = []
+
+
+class Record(Measures, kw_only=True, frozen=True):
+    """One cell's result. Every planned cell has one once it was tried. Built by `bench.run.record`, then never changed.
+
+    Fields that came later have a default and no new schema number: older records lack them, and a leaderboard shows a dash.
+
+    provenance: versions, revision, device, precision, manifest digest, split, command (data.root redacted on export).
+    predictions: SHA-256 of the array file beside the fragment; "" when there is none.
+    own_words:  the reason holds no words of a component; False in records of earlier versions, where it may.
+    """
+
+    schema: int = SCHEMA
+    key: str
+    coordinates: Coordinates
+    status: Status
+    reason: str = ""
+    provenance: dict[str, str] = {}
+    predictions: str = ""
     own_words: bool = False
 
 
@@ -390,16 +397,15 @@ LARGEST = 2**20
 """Bytes of a record's JSON at most."""
 
 _encoder = msgspec.json.Encoder(order="deterministic")
-_decoder = msgspec.json.Decoder(Record)
 
 
-def encode_record(record: Record) -> bytes:
-    """A record as JSON that is read back as that very record. Raises ValueError for one that JSON cannot carry: a number that
-    is not finite, text that is no Unicode, another type than its field's; and for one larger than `LARGEST`.
+def encoded(record: Measures) -> bytes:
+    """A record, or what is measured of one, as JSON that is read back as that very thing. Raises ValueError for what JSON cannot
+    carry: a number that is not finite, text that is no Unicode, another type than its field's; and for more than `LARGEST`.
     """
     try:
         body = _encoder.encode(record)
-        same = _decoder.decode(body) == record
+        same = msgspec.json.decode(body, type=type(record)) == record
     except (msgspec.MsgspecError, TypeError, UnicodeError, OverflowError, RecursionError) as error:
         raise ValueError(f"it cannot be written as JSON and read again ({type(error).__name__})") from error
     if not same:

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.errors import BenchError, StorageError
-from bench.execute.job import Job, errors_file
-from bench.execute.local import Aborted, Limits, Pool, Result, Watch
+from bench.errors import StorageError
+from bench.execute import executors
+from bench.execute.api import BUDGET, Aborted, Limits, Options, Result, Watch
+from bench.execute.job import Job
 from bench.files import storage
-from bench.results.records import Record
 from bench.run.export import planned_export
 from bench.run.prepare import Prepared
+from bench.run.record import errors_of
 from bench.run.schedule import gpus_of, jobs_of, setup_of, workers_of
 from bench.run.write import Writer
 
@@ -63,7 +64,7 @@ def execute(
         writer = Writer(prepared)
         for cell in todo:
             if cell.skip:
-                writer.write(Record(key=cell.key, coordinates=cell.coordinates, status="skipped", reason=cell.skip))
+                writer.skip(cell)
         jobs = jobs_of(prepared, todo)
         started(jobs)
         outside = watch.finished
@@ -74,38 +75,31 @@ def execute(
 
         watch.finished = finished
         budget = settings.budget_seconds()
-        deadline = None if budget is None else begun + budget
-        pool = Pool(
-            setup=setup_of(prepared),
+        watch.deadline = None if budget is None else begun + budget
+        options = Options(
             workers=workers_of(prepared),
             gpus=gpus_of(prepared),
-            limits=Limits(time=request.time_limit(), memory=request.memory_limit(), deadline=deadline),
+            limits=Limits(time=request.time_limit(), memory=request.memory_limit()),
             logs=ledger.folder / "logs",
-            watch=watch,
         )
         try:
-            pool.run(jobs)
+            executors.find(settings.executor)(options).run(jobs, setup_of(prepared), watch)
         except Aborted as aborted:
-            error = BenchError(aborted.answer.reason)
-            for kind in BenchError.__subclasses__():
-                if kind.exit_code == aborted.answer.exit_code:
-                    error = kind(aborted.answer.reason)
-            raise error from None
+            raise aborted.error() from None
     counts: Counter[str] = Counter(
         prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.plan.cells
     )
-    stopped = watch.stop or ("the budget ended" if writer.left else "")
+    stopped = watch.stop or (BUDGET if writer.left else "")
     cached = len(prepared.plan.cells) - len(todo)
     return Outcome(prepared, counts, stopped, writer.left, cached, ledger.damaged, writer.logs)
 
 
 def _restore_errors(prepared: Prepared) -> None:
     """Put back the errors of imputations that the ledger lacks and the cache still has."""
-    cache = prepared.request.settings.cache_folder()
     for cell in prepared.plan.cells:
         record = prepared.done.get(cell.key)
         if record and record.imputation_errors and prepared.ledger.lacks(record):
-            prepared.ledger.keep_errors(record.imputation_errors, errors_file(cache, cell.impute_key))
+            prepared.ledger.keep_errors(record.imputation_errors, errors_of(prepared, cell))
 
 
 def _check_space(*folders: Path) -> None:

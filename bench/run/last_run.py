@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import arrays
 from bench.config.request import request
 from bench.config.suite import name_of
 from bench.config.words import ORIGIN
 from bench.errors import StorageError, UsageError, nearest
 from bench.execute.job import Setup
+from bench.grid.cell import Cell
 from bench.grid.matching_rows import matching
-from bench.grid.plan import Cell
 from bench.registry import Registry
 from bench.results.collect import last_plan
 from bench.results.ledger import Ledger
@@ -22,7 +21,7 @@ from bench.results.records import Export
 from bench.run.edited import words_of
 from bench.run.prepare import Prepared, prepare
 from bench.run.schedule import setup_of
-from bench.stages.cohort import path_of
+from bench.stages import artifacts
 
 if TYPE_CHECKING:
     from bench.stages.view import View
@@ -101,6 +100,6 @@ def seen_of(cell: Cell, run: LastRun, registry: Registry) -> View:
     """What the imputer of a cell saw, from the cache. Raises StorageError when the prepared data are not there."""
     from bench.stages.view import view
 
-    if not arrays.is_complete(path_of(Path(run.setup.cache), run.setup.cohort_key)):
+    if not run.setup.store.has(artifacts.cohort(cell.keys["cohort"])):
         raise missing("the prepared data of this suite", run)
     return view(cell, run.setup, registry).select(cell.modalities)

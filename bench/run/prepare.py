@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -12,15 +13,17 @@ from bench.config.asked import Request
 from bench.data.location import check_kept, locate
 from bench.data.manifest import manifest
 from bench.data.release import release_of
+from bench.data.store import Store
 from bench.errors import UsageError
 from bench.execute import device
+from bench.grid.cell import Cell
 from bench.grid.estimate import Estimates
-from bench.grid.plan import Cell, Plan, plan
+from bench.grid.plan import Plan, plan
 from bench.grid.variants import variants
 from bench.registry import Registry
 from bench.results.ledger import Ledger
-from bench.results.records import Record
-from bench.stages.cohort import size_of
+from bench.results.records import Coordinates, Record
+from bench.stages.artifacts import records_of
 from bench.stages.weights import Weights, check_plan, wanted
 from bench.tuning.file import check_manifest
 
@@ -47,6 +50,15 @@ class Prepared:
     pending: bool = False
     weights: dict[str, str] = field(default_factory=dict)
     release: str = ""
+
+    @cached_property
+    def bases(self) -> dict[Coordinates, str]:
+        """Coordinates -> key of every cell that is no audit."""
+        return {cell.coordinates: cell.key for cell in self.plan.cells if not cell.coordinates.audit}
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.request.settings.cache_folder())
 
     def todo(self) -> list[Cell]:
         """Cells that still need a result, in the order of the plan."""
@@ -86,7 +98,8 @@ def prepare(
     keys = {cell.key for cell in planned.cells}
     generated = synthetic or not dataset.files
     made_up = (generated and dataset.expected_records(params)) or RECORDS
-    estimates = Estimates(registry, size_of(cache, planned.cohort_key) or made_up, request.suite.draws)
+    sizes = (records_of(Store(cache), key) for key in {cell.keys["cohort"] for cell in planned.cells})
+    estimates = Estimates(registry, max(filter(None, sizes), default=made_up), request.suite.draws)
     estimates.learn(request.suite.name, everything.values())
     return Prepared(
         request=request,

@@ -1,118 +1,46 @@
-"""The first stage: a dataset's files become a prepared cohort, cached and memory-mapped."""
+"""The stage `cohort`: a dataset's files become a prepared cohort, once for all cells that can share it."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
-
-from bench import arrays
-from bench.cohort import Cohort, Events, Series
 from bench.components import Context
-from bench.data.manifest import manifest
-from bench.data.places import keyed
-from bench.errors import DataError
-from bench.registry import Spec
-from bench.stages.validate import validate
+from bench.data.store import Store
+from bench.execute.job import Job, Setup
+from bench.grid.cell import Cell
+from bench.registry import Registry, Spec
+from bench.stages import artifacts
+from bench.stages.stage import Basis, Stage, Values, split_digest
 
 
-def path_of(cache: Path, key: str) -> Path:
-    """Where the prepared cohort of that key lies."""
-    return keyed(cache, "cohorts") / f"{key}.safetensors"
+class Cohort(Stage):
+    name = "cohort"
+    kind = "dataset"
+    code = "bench.stages.preparing"
+    noun = "cohort"
+    ends_run = True
 
+    def settings(self, basis: Basis, spec: Spec) -> dict[str, Any]:
+        return {"manifest": basis.manifest}
 
-def size_of(cache: Path, key: str) -> int | None:
-    """How many records the prepared cohort of that key has; None when it is not prepared."""
-    path = path_of(cache, key)
-    return len(json.loads(arrays.metadata(path)["cohort"])["ids"]) if arrays.is_complete(path) else None
+    def values(self, cell: Cell, spec: Spec, basis: Basis) -> Values:
+        return (("split", split_digest(cell.split)),) if "uses_split" in spec.tags else ()
 
+    def is_done(self, store: Store, key: str) -> bool:
+        return store.has(artifacts.cohort(key))
 
-def prepare(
-    spec: Spec,
-    params: dict[str, object],
-    root: Path,
-    cache: Path,
-    key: str,
-    context: Context,
-    planned: str = "",
-) -> Cohort:
-    """The cohort of that key: from the cache, else read by the dataset and put there.
+    def label(self, cell: Cell) -> str:
+        return f"prepare {cell.dataset.name}"
 
-    planned: the digest of the data that the key was made with; "" where the dataset has no files. Raises DataError from the
-    dataset, or when its files are not those any more once they were read; PluginError when what it returns breaks the
-    contract of `Cohort`.
-    """
-    path = path_of(cache, key)
-    if not arrays.is_complete(path):
-        cohort = spec.build(params).prepare(root, context)
-        validate(cohort, spec)
-        if planned and spec.files:
-            files = spec.call(spec.files, root, spec.parameters(params))
-            if manifest(files, cache) != planned:
-                raise DataError(
-                    f"the files of {spec.name} in {root} changed since the run began; run the same command again"
-                )
-        save(path, cohort)
-        del cohort  # the file is read back to compare its digest: one of the two in memory is enough
-    return load(path)
+    def context(self, job: Job, setup: Setup, **guest: Any) -> Context:
+        return Context(**guest)
 
+    def run(self, job: Job, setup: Setup, registry: Registry, context: Context) -> None:
+        from bench.data.splits import part
+        from bench.stages.preparing import prepare
 
-def save(path: Path, cohort: Cohort) -> None:
-    """Write a cohort to one safetensors file, whole or not at all."""
-    tensors: dict[str, np.ndarray] = {"statics": cohort.statics}
-    described = {}
-    for name, series in cohort.modalities.items():
-        tensors |= {
-            f"{name}/grid": series.grid,
-            f"{name}/observed": series.observed,
-            f"{name}/times": series.times,
-            f"{name}/available": series.available,
-            f"{name}/filled": series.filled,
-            f"{name}/events/offsets": series.events.offsets,
-            f"{name}/events/times": series.events.times,
-            f"{name}/events/values": series.events.values,
-        }
-        described[name] = {"channels": series.channels, "units": series.units}
-    tensors |= {f"targets/{name}": target for name, target in cohort.targets.items()}
-    tensors |= {f"oracle/{name}": outputs for name, outputs in cohort.oracle.items()}
-    tensors |= {f"splits/{name}": parts for name, parts in cohort.splits.items()}
-    about = {
-        "ids": cohort.ids.tolist(),
-        "groups": cohort.groups.tolist(),
-        "modalities": described,
-        "static_names": cohort.static_names,
-        "targets": list(cohort.targets),
-        "oracle": list(cohort.oracle),
-        "splits": list(cohort.splits),
-        "bin_hours": cohort.bin_hours,
-        "counts": dict(cohort.counts),
-    }
-    arrays.write(path, tensors, {"key": path.stem, "cohort": json.dumps(about)})
-
-
-def load(path: Path) -> Cohort:
-    """A cohort from its file; arrays stay on disk until they are used. Raises StorageError when the file is damaged."""
-    tensors, metadata = arrays.read(path, path.stem)
-    about = json.loads(metadata["cohort"])
-    modalities = {
-        name: Series(
-            channels=tuple(described["channels"]),
-            units=tuple(described["units"]),
-            events=Events(*(tensors[f"{name}/events/{part}"] for part in ("offsets", "times", "values"))),
-            **{part: tensors[f"{name}/{part}"] for part in ("grid", "observed", "times", "available", "filled")},
-        )
-        for name, described in about["modalities"].items()
-    }
-    return Cohort(
-        ids=np.array(about["ids"]),
-        groups=np.array(about["groups"]),
-        modalities=modalities,
-        statics=tensors["statics"],
-        static_names=tuple(about["static_names"]),
-        targets={name: tensors[f"targets/{name}"] for name in about["targets"]},
-        oracle={name: tensors[f"oracle/{name}"] for name in about["oracle"]},
-        splits={name: tensors[f"splits/{name}"] for name in about.get("splits", ())},
-        bin_hours=about["bin_hours"],
-        counts=about["counts"],
-    )
+        spec, cell = self.spec(job.cell, registry), job.cell
+        if "uses_split" in spec.tags:
+            context = replace(context, parts=lambda ids, groups: part(cell.split, ids, groups))
+        prepare(spec, cell.dataset.params, setup, job.id, context)

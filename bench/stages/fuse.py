@@ -1,190 +1,42 @@
-"""The fuse stage: fit on train, select on valid, predict test once, score, audit."""
+"""The stage `fuse`: a fuser is fitted, predicts the test part once, is scored and audited. It makes the cell's record."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
+from typing import Any
 
-import numpy as np
-
-from bench import seeds
-from bench.cohort import Cohort, Task
 from bench.components import Context
-from bench.config.suite import Split
-from bench.data.splits import CROSSING, PARTS, crossing
-from bench.errors import PluginError
 from bench.execute.job import Job, Setup
-from bench.metrics.calibration import calibration
-from bench.metrics.patterns import by_pattern
-from bench.metrics.predictions import defined_scores, score, thresholds
+from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
-from bench.results.records import Record
-from bench.stages import audits, handed
-from bench.stages.contract import broken_predictions
-from bench.stages.impute import completed_cohort
-from bench.stages.twin import LEAST, SHARE, Twin
-from bench.stages.view import View
-from bench.statistics.paired import Predictions
+from bench.results.records import Coordinates
+from bench.stages.stage import Basis, Output, Stage, Values
 
 
-def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> tuple[Record, Predictions]:
-    """Do the job: the record of the cell and its test predictions. Raises whatever makes the cell fail."""
-    assert job.cell is not None
-    cell = job.cell
-    at = cell.coordinates
-    cohort, seen, imputation = completed_cohort(cell, setup, registry)
-    task: Task = registry.get("dataset", setup.dataset).tasks[at.task]
-    parts, left_out = _parts(cohort, seen.parts, task, at.seed if at.audit == "permuted-labels" else None)
-    for name in PARTS:
-        if not len(parts[name]):
-            raise PluginError(
-                f"the {name} part of task {task.name} holds no record with a known outcome; what is missing says: "
-                f"bench data verify {setup.dataset}"
-            )
-    spec = registry.get("fuser", cell.fuser.name)
-    fuser = spec.build(cell.fuser.params)
-    started = time.perf_counter()
-    notes: list[tuple[str, tuple[object, ...]]] = []
-    fuser.fit(parts["train"], parts["valid"], task, replace(context, notes=notes))
-    _synchronise(context.device)
-    fitted = time.perf_counter()
-    test = parts["test"].without_targets()
-    with Twin(fuser, spec, context) as twin:
-        began = time.perf_counter()
-        outputs = fuser.predict(test, context)
-        _synchronise(context.device)
-        predicted = time.perf_counter()
-        _require(spec, outputs, task, "test", len(test))
-        valid_outputs = fuser.predict(parts["valid"].without_targets(), context)
-        _require(spec, valid_outputs, task, "valid", len(parts["valid"]))
-        limit = max(SHARE * (fitted - started + predicted - began), LEAST)
-        asked = time.perf_counter()
-        independent = audits.batch_independent(
-            twin, test, outputs, context, key=cell.key, seconds=predicted - began, limit=limit
-        )
-        answered = time.perf_counter()
-    truth = parts["test"].targets[task.name]
-    imputer_tags = registry.get("imputer", cell.imputer.name).tags
-    found = {
-        "scored-once": audits.scored_once(
-            parts["test"].ids, cohort.ids[(seen.parts == 2) & _eligible(cohort, task)], outputs
-        ),
-        **imputation.audits,
-        "imputed-reaches-fuser": audits.imputed_reaches(fuser, test, imputer_tags, context),
-        "absent-ignored": audits.absent_ignored(fuser, test, context),
-        "batch-independent": independent,
-    }
-    decided_at = thresholds(task, parts["valid"].targets[task.name], valid_outputs)
-    scores = score(task, truth, outputs, decided_at)
-    if at.audit == "permuted-labels":
-        found = {"permuted-labels": audits.at_chance(task, truth, outputs)}
-    record = Record(
-        key=cell.key,
-        coordinates=at,
-        status="ok",
-        scores=scores,
-        validation=defined_scores(task, parts["valid"].targets[task.name], valid_outputs),
-        oracle=_oracle(cohort, task, parts),
-        imputation=imputation.scores,
-        imputation_errors=imputation.errors,
-        hidden={**seen.shares, **absent_share(seen, cohort)},
-        audits=found,
-        costs={
-            **imputation.costs,
-            "fit_seconds": fitted - started,
-            "predict_seconds": predicted - began,
-            "seconds_per_sample": (predicted - began) / len(outputs),
-            "batch_audit_seconds": began - fitted + answered - asked,
-            "parameters": float(handed.count(fuser.parameters(), spec)),
-        },
-        counts={
-            **{name: len(part) for name, part in parts.items()},
-            **({"positives": int(truth.sum())} if task.kind == "binary" else {}),
-            "left_out": left_out,
-            **_absent(cohort, seen.recorded, sum(map(len, parts.values()))),
-            **_crossing(cohort, seen.parts, task, setup.split),
-        },
-        patterns=by_pattern(task, truth, outputs, {name: series.available for name, series in test.modalities.items()}),
-        calibration=calibration(task, truth, outputs),
-        notes=[*handed.notes(notes, spec, cell.modalities)],
-    )
-    return record, Predictions(
-        ids=parts["test"].ids,
-        groups=parts["test"].groups,
-        truth=np.asarray(truth),
-        outputs=outputs,
-    )
+class Fuse(Stage):
+    name = "fuse"
+    kind = "fuser"
+    code = "bench.stages.fusing"
+    noun = "fusion"
+    costs = ("fit_seconds", "predict_seconds")
 
+    def settings(self, basis: Basis, spec: Spec) -> dict[str, Any]:
+        absent = "filled" if basis.request.suite.fill_absent else "absent"
+        return {"absent": absent, **basis.arithmetic(spec)}
 
-def _require(spec: Spec, outputs: object, task: Task, part: str, n: int) -> None:
-    """Raise PluginError unless these are predictions of n records of a part, as the contract has them."""
-    if problem := broken_predictions(outputs, task, n):
-        raise PluginError(f"{handed.who(spec)}on the {part} part, {problem}")
+    def values(self, cell: Cell, spec: Spec, basis: Basis) -> Values:
+        task = basis.spec(cell.dataset).tasks[cell.coordinates.task]
+        decides = (task.name, task.kind, task.outputs, task.metrics)
+        return ("task", decides), ("seed", cell.coordinates.seed), ("audit", cell.coordinates.audit)
 
+    def label(self, cell: Cell) -> str:
+        at = cell.coordinates
+        audit = f" [{at.audit}]" if at.audit else ""
+        return f"{at.task} {at.modalities} {at.scenario} {at.imputer} x {at.fuser} seed {at.seed}{audit}"
 
-def _eligible(cohort: Cohort, task: Task) -> np.ndarray:
-    target = cohort.targets[task.name]
-    return ~np.isnan(target.reshape(len(target), -1)).any(axis=1)
+    def where(self, coordinates: Coordinates) -> str:
+        return coordinates.task
 
+    def run(self, job: Job, setup: Setup, registry: Registry, context: Context) -> Output:
+        from bench.stages.fusing import fuse
 
-def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -> tuple[dict[str, Cohort], int]:
-    """Train, valid and test of a task: eligible records, no other task's targets; labels permuted within parts on demand."""
-    eligible = _eligible(cohort, task)
-    made = {}
-    for number, name in enumerate(PARTS):
-        index = np.flatnonzero((parts == number) & eligible)
-        part = cohort.take(index)
-        target = np.array(part.targets[task.name])
-        if permute is not None:
-            target = target[seeds.generator(permute, "audit", "permuted-labels", name).permutation(len(target))]
-        made[name] = replace(part, targets={task.name: target}, oracle={})
-    return made, int((~eligible).sum())
-
-
-def absent_share(seen: View, cohort: Cohort) -> dict[str, float]:
-    """`absent` of `Record.hidden`; nothing where no entry of a test record is hidden."""
-    if not seen.shares["entries"]:
-        return {}
-    entries, unread = 0, 0
-    tests = seen.parts == 2
-    for name, series in cohort.modalities.items():
-        recorded, visible = (part.modalities[name].observed[tests] for part in (seen.recorded, seen.cohort))
-        counts = np.count_nonzero(recorded & ~visible, axis=(1, 2))
-        entries += int(counts.sum())
-        unread += int(counts[~series.present[tests]].sum())
-    return {"absent": unread / entries} if entries else {}
-
-
-def _absent(cohort: Cohort, recorded: Cohort, records: int) -> dict[str, int]:
-    """Records of the cell without a modality that nobody has: its table says that the modality adds nothing."""
-    nowhere = [name for name in cohort.modalities if not recorded.modalities[name].available.any()]
-    return {f"without_{name}": records for name in nowhere}
-
-
-def _crossing(cohort: Cohort, parts: np.ndarray, task: Task, split: Split) -> dict[str, int]:
-    """How many patients of a task stand on both sides; said where the rule of the split allows any."""
-    if not split.legacy:
-        return {}
-    eligible = _eligible(cohort, task)
-    return {CROSSING: crossing(cohort.groups[eligible], parts[eligible])}
-
-
-def _oracle(cohort: Cohort, task: Task, parts: dict[str, Cohort]) -> dict[str, float]:
-    """What the best possible prediction scores on the test records, where the data were made and it is known."""
-    if task.name not in cohort.oracle:
-        return {}
-    place = {record: i for i, record in enumerate(cohort.ids.tolist())}
-
-    def of(part: Cohort) -> tuple[np.ndarray, np.ndarray]:
-        index = np.array([place[record] for record in part.ids.tolist()], int)
-        return part.targets[task.name], np.asarray(cohort.oracle[task.name][index])
-
-    return score(task, *of(parts["test"]), thresholds(task, *of(parts["valid"])))
-
-
-def _synchronise(device: str) -> None:
-    """Wait for the GPU, so that a wall time holds all the work it is said to hold."""
-    if device == "cuda":
-        import torch
-
-        torch.cuda.synchronize()
+        return fuse(job, setup, registry, context)

@@ -12,13 +12,14 @@ import numpy as np
 from bench import arrays
 from bench.cohort import Cohort
 from bench.config.suite import Split
-from bench.data.places import keyed
 from bench.data.splits import PARTS, part
+from bench.data.store import Store
 from bench.execute.job import Setup
-from bench.grid.plan import Cell
+from bench.grid.cell import Cell
 from bench.registry import Registry
-from bench.stages.cohort import load, path_of
-from bench.stages.hide import apply, hide
+from bench.stages import artifacts
+from bench.stages.hiding import apply, hide
+from bench.stages.preparing import load
 from bench.stages.scale import Scaler
 
 
@@ -63,7 +64,7 @@ class View:
 
 @lru_cache(maxsize=2)
 def _raw(cache: str, key: str) -> Cohort:
-    return load(path_of(Path(cache), key))
+    return load(Store(Path(cache)).open(artifacts.cohort(key)))
 
 
 @lru_cache(maxsize=2)
@@ -80,24 +81,24 @@ KEPT = 2**30
 
 def view(cell: Cell, setup: Setup, registry: Registry) -> View:
     """The view of a cell's hide key. Masks are stored in the cache, so that every worker hides the same entries once."""
-    if cell.hide_key in _views:
-        return _views[cell.hide_key]
-    cohort = _raw(setup.cache, setup.cohort_key)
-    parts = _parts(setup.cache, setup.cohort_key, setup.split)
-    path = keyed(Path(setup.cache), "masks") / f"{cell.hide_key}.safetensors"
-    if not arrays.is_complete(path):
+    key, cohort_key = cell.keys["hide"], cell.keys["cohort"]
+    if key in _views:
+        return _views[key]
+    cohort, parts = _raw(setup.cache, cohort_key), _parts(setup.cache, cohort_key, cell.split)
+    path = setup.store.open(artifacts.mask(key))
+    if not setup.store.has(artifacts.mask(key)):
         scenario = registry.get("scenario", cell.scenario.name).build(cell.scenario.params)
         made = hide(cohort, scenario, cell.coordinates.seed, cell.scenario.name)
         spared = ~np.isin(parts, [PARTS.index(name) for name in setup.hiding.parts])
         for name, mask in made.visible.items():
             mask[spared] = cohort.modalities[name].observed[spared]
-        arrays.write(path, made.visible, {"key": cell.hide_key, "shares": json.dumps(made.shares)})
-    visible, metadata = arrays.read(path, cell.hide_key)
+        arrays.write(path, made.visible, {"key": key, "shares": json.dumps(made.shares)})
+    visible, metadata = arrays.read(path, key)
     seen = apply(cohort, visible)
     teaches = cohort if setup.scaling.leaks else seen.take(np.flatnonzero(parts == 0))
     scaler = Scaler.fit(teaches, setup.scaling.cut)
     made_view = View(scaler.scale(seen), parts, json.loads(metadata["shares"]), cohort, scaler)
     while _views and sum(kept.nbytes for kept in _views.values()) + made_view.nbytes > KEPT:
         _views.pop(next(iter(_views)))
-    _views[cell.hide_key] = made_view
+    _views[key] = made_view
     return made_view

@@ -10,7 +10,7 @@ import numpy as np
 from bench import seeds
 from bench.cohort import Cohort
 from bench.components import Scenario
-from bench.stages.hide import hide
+from bench.stages.hiding import hide
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise
 from bench.testing.subject import Subject

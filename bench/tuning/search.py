@@ -251,7 +251,7 @@ def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
         scenario=labels("scenario"),
         imputer=labels("imputer"),
         seed=labels("seed"),
-        inputs=digest(sorted({cell.impute_key for cell in plan.cells})),
+        inputs=digest(sorted({cell.keys["impute"] for cell in plan.cells})),
         metric=primary,
         higher=METRICS[primary].higher,
         trials=ask.trials,

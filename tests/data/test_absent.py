@@ -11,10 +11,10 @@ import pytest
 from bench.cohort import Cohort
 from bench.components import Context
 from bench.execute.job import Job
-from bench.grid.plan import Cell
+from bench.grid.cell import Cell
 from bench.stages.audits import absent_ignored, imputed_reaches
-from bench.stages.fuse import absent_share
-from bench.stages.impute import completed_cohort, impute
+from bench.stages.fusing import absent_share
+from bench.stages.imputing import completed_cohort, impute
 from bench.stages.view import View, view
 from bench.testing.toy import toy_cohort
 from support.toy_stages import prepared
@@ -45,7 +45,7 @@ def handed(folder: Path, *words: str) -> tuple[Cell, View, Cohort]:
     """The first cell, what its imputer saw and what its fuser is handed."""
     planned, setup, registry = prepared(folder, SUITE, COHORT, *words)
     cell = planned.cells[0]
-    impute(Job(id=cell.impute_key, kind="impute", label="", cell=cell), setup, registry, Context(seed=1))
+    impute(Job(id=cell.keys["impute"], stage="impute", label="", cell=cell), setup, registry, Context(seed=1))
     return cell, view(cell, setup, registry), completed_cohort(cell, setup, registry)[0]
 
 
@@ -76,7 +76,7 @@ def test_controls_that_fill_nothing_fill_no_modality_either(tmp_path: Path, impu
 
 def test_the_imputation_is_the_same_and_only_the_fusion_is_another_cell(tmp_path: Path) -> None:
     stays, filled = handed(tmp_path, "fuser=linear")[0], handed(tmp_path, "fill_absent=true")[0]
-    assert stays.impute_key == filled.impute_key
+    assert stays.keys["impute"] == filled.keys["impute"]
     assert stays.key != filled.key
 
 

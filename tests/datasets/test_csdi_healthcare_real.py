@@ -17,7 +17,7 @@ import pytest
 from bench.cohort import Cohort
 from bench.components import Context
 from bench.registry import discover
-from bench.stages.hide import hide
+from bench.stages.hiding import hide
 from bench_datasets.physionet2012.csdi import VARIABLES
 
 REGISTRY = discover()

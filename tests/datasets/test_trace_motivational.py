@@ -12,7 +12,7 @@ from bench.cohort import Cohort
 from bench.components import Context
 from bench.errors import UsageError
 from bench.registry import Registry
-from bench.stages.hide import hide
+from bench.stages.hiding import hide
 from bench_datasets import plugin
 from bench_datasets.trace_motivational import record
 

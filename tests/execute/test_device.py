@@ -137,7 +137,7 @@ def test_a_gpu_that_was_given_and_cannot_be_used_is_no_silent_cpu(driver, monkey
 def test_without_a_number_there_is_a_worker_for_each_core_and_for_each_gpu(
     driver, monkeypatch, wanted, kind, number, gpus
 ):
-    monkeypatch.setattr(schedule, "cores", lambda: 1 if "one core" in wanted else 3)
+    monkeypatch.setattr(device, "cores", lambda: 1 if "one core" in wanted else 3)
     settings = Settings(workers=int(wanted.removeprefix("workers=").split()[0]))
     prepared = SimpleNamespace(plan=SimpleNamespace(device=kind), request=SimpleNamespace(settings=settings))
     assert (schedule.workers_of(prepared), schedule.gpus_of(prepared)) == (number, gpus)

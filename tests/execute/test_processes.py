@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from bench.execute import tree
-from bench.execute.local import shorten
+from bench.execute.executors.local import shorten
 from bench.execute.surroundings import torch_at_first
 from benchmarks.kills import WAYS, siege
 from support.project import SUPPORT, Project

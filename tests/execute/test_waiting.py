@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 
 from bench.execute.job import Job
 from bench.execute.queue import Waiting
-
-
-def job(key: str, *needs: str, device: str = "cpu", estimate: float = 1.0) -> Job:
-    return Job(id=key, kind="fuse", label=key, needs=needs, device=device, estimate=estimate)
+from support.fake_cells import fake_job as job
 
 
 def anything(job: Job) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from bench.grid import identity
 from bench.registry import discover
+from bench.stages.order import BY_NAME
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(
@@ -31,16 +32,16 @@ TRAINS = tuple(f"bench/{name}.py" for name in ("training", "checkpoint", "train_
 TORCH_FUSER = (*CHOOSES, *TRAINS, "bench/torch_fuser.py")
 HIDES = ("bench/scenarios/params/share.py", *COMPONENT)
 PREPARES = (*COMPONENT, "bench/arrays.py", "bench/data/splits.py", "bench/metrics/declared.py", *(
-    f"bench/stages/{name}.py" for name in ("cohort", "contract", "handed", "validate")
+    f"bench/stages/{name}.py" for name in ("preparing", "contract", "handed", "validate")
 ))  # fmt: skip
 MASKS = (
     *COMPONENT,
     "bench/arrays.py",
     "bench/scenarios/presence.py",
-    *(f"bench/stages/{n}.py" for n in ("hide", "handed")),
+    *(f"bench/stages/{n}.py" for n in ("hiding", "handed")),
 )
 IMPUTES = (*PREPARES, *MASKS, *SCORES, *(
-    f"bench/stages/{name}.py" for name in ("impute", "imputer_audits", "scale", "twin", "view", "weights")
+    f"bench/stages/{name}.py" for name in ("imputing", "imputer_audits", "scale", "twin", "view", "weights")
 ), "bench/metrics/imputation.py", "bench/metrics/imputation_errors.py")  # fmt: skip
 
 DIFFUSION = "plugins/bench_imputers/diffusion"
@@ -53,7 +54,7 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {
     "stage hide": MASKS,
     "stage impute": IMPUTES,
     "stage fuse": (
-        *IMPUTES, "bench/stages/fuse.py", "bench/stages/audits.py", "bench/metrics/calibration.py", "bench/metrics/patterns.py",
+        *IMPUTES, "bench/stages/fusing.py", "bench/stages/audits.py", "bench/metrics/calibration.py", "bench/metrics/patterns.py",
     ),
     "dataset physionet2012": (
         *COMPONENT, "plugins/bench_datasets/bounded_tar.py", "plugins/bench_datasets/foreign.py",
@@ -115,7 +116,9 @@ def keys() -> dict[str, str]:
     for name in DECIDED_BY:
         kind, _, which = name.partition(" ")
         found[name] = (
-            identity.harness(which) if kind == "stage" else identity.component(REGISTRY.get(kind, which))["source"]
+            identity.harness(BY_NAME[which].code)
+            if kind == "stage"
+            else identity.component(REGISTRY.get(kind, which))["source"]
         )
     return found
 

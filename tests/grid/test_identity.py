@@ -12,7 +12,7 @@ import pytest
 
 from bench.data import places
 from bench.grid import code, identity
-from bench.grid.identity import component, digest, library_version, sources, stage
+from bench.grid.identity import component, digest, library_version, sources
 from bench.registry import Spec
 
 MODULES = {
@@ -155,20 +155,6 @@ def test_what_is_the_same_has_the_same_digest_in_any_order_and_in_any_process():
 def test_what_differs_has_another_digest(other):
     every = [{"a": 1}, {"a": "1"}, {"a": 1.5}, {"a": [1]}, {"a": None}, {"b": 1}, {}, {"a": True}]
     assert [digest(value) for value in every].count(digest(other)) == 1
-
-
-def test_a_stage_is_identified_by_all_that_is_said_of_it():
-    spec = Spec("imputer", "plain", "bench_toy.parts:Touches")
-    base = stage("impute", spec, {"rate": 1}, "before", seed=1)
-    assert base == stage("impute", spec, {"rate": 1}, "before", seed=1)
-    others = [
-        stage("fuse", spec, {"rate": 1}, "before", seed=1),
-        stage("impute", spec, {"rate": 2}, "before", seed=1),
-        stage("impute", spec, {"rate": 1}, "after", seed=1),
-        stage("impute", spec, {"rate": 1}, "before", seed=2),
-        stage("impute", Spec("imputer", "other", "bench_toy.parts:Touches"), {"rate": 1}, "before", seed=1),
-    ]
-    assert len({base, *others}) == 6
 
 
 def test_a_component_says_name_version_source_and_libraries():

@@ -15,6 +15,7 @@ from bench.config.suite import AXES
 from bench.errors import UsageError
 from bench.grid import identity
 from bench.results.records import Coordinates
+from bench.stages import stage
 from support.asking import SMALL, SUPPORT, Asker, made_registry
 
 
@@ -113,7 +114,7 @@ def test_no_two_changes_lead_to_the_same_key(ask):
 @pytest.mark.parametrize("name", ["NUMERICS", "SCHEMA"])
 def test_the_version_of_our_own_arithmetic_and_of_records_changes_every_key(ask, monkeypatch, name):
     before = set(changed(ask, {}))
-    monkeypatch.setattr(identity, name, 99)
+    monkeypatch.setattr(stage, name, 99)
     assert not before & set(changed(ask, {}))
 
 
@@ -184,7 +185,7 @@ def test_precision_and_device_are_in_the_keys_of_what_runs_on_torch_only(ask):
 
 def test_draws_are_in_the_keys_of_imputers_that_draw_only(ask):
     one, five = ask.plan("imputer=plain,deep"), ask.plan("imputer=plain,deep", "draws=5")
-    same = {a.imputer.name: a.impute_key == b.impute_key for a, b in zip(one.cells, five.cells, strict=True)}
+    same = {a.imputer.name: a.keys["impute"] == b.keys["impute"] for a, b in zip(one.cells, five.cells, strict=True)}
     assert same == {"plain": True, "deep": False}
 
 
@@ -200,22 +201,22 @@ def test_draws_are_in_the_keys_of_imputers_that_draw_only(ask):
 def test_the_seed_is_in_the_key_of_a_stage_only_from_the_first_random_one_on(ask, words, masks, imputations):
     cells = ask.plan(*words).cells
     assert len(cells) == 2
-    assert len({cell.hide_key for cell in cells}) == masks
-    assert len({cell.impute_key for cell in cells}) == imputations
+    assert len({cell.keys["hide"] for cell in cells}) == masks
+    assert len({cell.keys["impute"] for cell in cells}) == imputations
     assert len({cell.key for cell in cells}) == 2
 
 
 def test_imputations_are_shared_by_fusers_and_tasks(ask):
     cells = ask.plan("imputer=plain,deep", "fuser=flat,net,tree", "task=ihm,los", "scenario=mcar", "seed=1..3").cells
     assert len(cells) == 2 * 3 * 2 * 3
-    assert len({cell.impute_key for cell in cells}) == 2 * 3
-    assert len({cell.hide_key for cell in cells}) == 3
+    assert len({cell.keys["impute"] for cell in cells}) == 2 * 3
+    assert len({cell.keys["hide"] for cell in cells}) == 3
 
 
 def test_a_mask_does_not_depend_on_the_modality_set_but_an_imputation_does(ask):
     cells = ask.plan("modalities.bed=labs", "modalities=all,bed", "seed=1").cells
-    assert len({cell.hide_key for cell in cells}) == 1
-    assert len({cell.impute_key for cell in cells}) == 2
+    assert len({cell.keys["hide"] for cell in cells}) == 1
+    assert len({cell.keys["impute"] for cell in cells}) == 2
 
 
 def test_controls_are_crossed_with_everything_and_marked(ask):
@@ -316,7 +317,7 @@ def test_an_audit_cell_stands_on_the_first_combination_that_can_be_run_and_has_a
     audit = planned.cells[-1]
     assert (audit.coordinates.audit, audit.imputer.name, audit.coordinates.seed) == ("repeat", "plain", 1)
     twin = next(c for c in planned.cells if c.coordinates == msgspec.structs.replace(audit.coordinates, audit=""))
-    assert audit.impute_key == twin.impute_key
+    assert audit.keys["impute"] == twin.keys["impute"]
     assert audit.key != twin.key
 
 

@@ -18,9 +18,10 @@ from bench.data.splits import crossing, part, split_records
 from bench.execute.job import Job, Setup
 from bench.grid.plan import Plan, plan
 from bench.registry import Registry, discover
-from bench.stages.cohort import path_of, save
-from bench.stages.fuse import fuse
-from bench.stages.impute import impute
+from bench.stages import artifacts
+from bench.stages.fusing import fuse
+from bench.stages.imputing import impute
+from bench.stages.preparing import save
 from bench.stages.view import View, view
 from support.mimic4_tables import Tables, prepare, ward
 
@@ -46,18 +47,19 @@ class Harness:
         self.cell = self.plan.cells[0]
         said = {name: getattr(asked.suite, name) for name in Setup.__struct_fields__ if hasattr(asked.suite, name)}
         self.setup = Setup(
-            **said, root=str(folder), cache=str(folder / name), cohort_key=self.plan.cohort_key,
-            precision="fp32", threads=1,
+            **said, root=str(folder), cache=str(folder / name), precision="fp32", threads=1,
         )  # fmt: skip
-        save(path_of(folder / name, self.plan.cohort_key), cohort)
+        save(self.setup.store.open(artifacts.cohort(self.cell.keys["cohort"])), cohort)
 
     def view(self) -> View:
         return view(self.cell, self.setup, self.registry)
 
     def run(self):
-        """The record and the predictions of the cell."""
-        impute(Job(id="i", kind="impute", label="", cell=self.cell), self.setup, self.registry, Context(seed=1))
-        return fuse(Job(id="f", kind="fuse", label="", cell=self.cell), self.setup, self.registry, Context(seed=1))
+        """What the cell measures, and its predictions."""
+        for stage, work in (("impute", impute), ("fuse", fuse)):
+            job = Job(id=self.cell.keys[stage], stage=stage, label="", cell=self.cell)
+            output = work(job, self.setup, self.registry, Context(seed=1))
+        return output.measures, output.predictions
 
 
 def returning_ward(patients: int = 40) -> Tables:
@@ -118,7 +120,7 @@ def test_by_default_no_patient_stands_on_two_sides_and_by_the_legacy_rule_as_man
     np.testing.assert_array_equal(by_stay.view().parts, split_records(returning.ids.tolist(), 0))
     both = crossing(returning.groups, by_stay.view().parts)
     assert both > 0
-    assert by_stay.plan.cohort_key != Harness(returning, tmp_path, "stay").plan.cohort_key
+    assert by_stay.cell.keys["cohort"] != Harness(returning, tmp_path, "stay").cell.keys["cohort"]
     assert by_stay.run()[0].counts["patients_on_both_sides"] == both  # every stay takes part in the task
     assert "patients_on_both_sides" not in by_patient.run()[0].counts
 

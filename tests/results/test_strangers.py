@@ -17,7 +17,7 @@ from bench.gate.report import to_junit, to_markdown
 from bench.leaderboard import load_export, render, save_export
 from bench.results.collect import collect
 from bench.results.export_file import encode_export
-from bench.results.records import LARGEST, Coordinates, Note, Record, encode_record
+from bench.results.records import LARGEST, Coordinates, Note, Record, encoded
 from bench.results.redact import redact
 from bench.run.export import planned_export
 from bench_toy import strange
@@ -126,7 +126,7 @@ def test_whatever_stands_at_a_door_the_run_ends_and_its_record_can_be_read(tmp_p
     (record,) = inline.records(made)
     assert record.status in ("ok", "failed", "oom"), record
     assert record.status == "ok" or record.reason
-    assert len(encode_record(record)) < LARGEST
+    assert len(encoded(record)) < LARGEST
     for kind, content in render(collect(planned_export(made), made.ledger)).items():
         assert content.decode(), kind
     for log in (made.ledger.folder / "logs").glob("*.log"):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.cohort import Cohort, Events, Series, bin_events, bins_of
-from bench.stages.hide import apply
+from bench.stages.hiding import apply
 from bench.testing.toy import toy_cohort
 
 WAYS = {

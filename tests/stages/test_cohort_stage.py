@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from bench.components import Context
+from bench.config.suite import Hiding, Scaling
 from bench.data.manifest import manifest
 from bench.errors import DataError, PluginError, StorageError
+from bench.execute.job import Setup
 from bench.registry import Spec
-from bench.stages.cohort import load, path_of, prepare, save, validate
+from bench.stages import artifacts
+from bench.stages.preparing import load, prepare, save, validate
 from bench.testing.toy import TOY_TASK, toy_cohort, toy_targets
 from bench_toy.plugin import ToyParams
 from support.asking import SUPPORT  # noqa: F401  makes bench_toy importable
@@ -117,6 +120,14 @@ def test_a_stored_cohort_that_was_cut_short_is_refused(cohort, tmp_path):
         load(tmp_path / "cohort")
 
 
+def setup(folder, manifest=""):
+    """What a worker knows of a run whose data and cache lie in a folder."""
+    return Setup(
+        root=str(folder / "data"), cache=str(folder / "cache"), manifest=manifest, scaling=Scaling(), hiding=Hiding(),
+        fill_absent=False, draws=1, precision="fp32", threads=1,
+    )  # fmt: skip
+
+
 def spec_of(monkeypatch, made):
     """The dataset `toy`, whose `prepare` gives (or raises) `made`; counts how often it is asked."""
     asked = []
@@ -134,17 +145,17 @@ def spec_of(monkeypatch, made):
 def test_a_dataset_is_read_once_and_afterwards_found_in_the_cache(cohort, tmp_path, monkeypatch):
     spec, asked = spec_of(monkeypatch, cohort)
     for _ in range(2):
-        assert_same(prepare(spec, {}, tmp_path / "data", tmp_path, "key", Context()), cohort)
+        assert_same(prepare(spec, {}, setup(tmp_path), "key", Context()), cohort)
     assert asked == [tmp_path / "data"]
-    assert path_of(tmp_path, "key").is_file()
+    assert setup(tmp_path).store.has(artifacts.cohort("key"))
 
 
 @pytest.mark.parametrize("made", [DataError("nothing here"), None])
 def test_nothing_is_stored_of_a_cohort_that_cannot_be_read_or_breaks_a_promise(cohort, tmp_path, monkeypatch, made):
     spec, _ = spec_of(monkeypatch, made or replace(cohort, targets={}))
     with pytest.raises((DataError, PluginError)):
-        prepare(spec, {}, tmp_path, tmp_path, "key", Context())
-    assert not path_of(tmp_path, "key").exists()
+        prepare(spec, {}, setup(tmp_path), "key", Context())
+    assert not setup(tmp_path).store.open(artifacts.cohort("key")).exists()
 
 
 def test_an_honest_cohort_is_accepted(cohort):
@@ -217,12 +228,12 @@ def test_files_that_changed_between_the_plan_and_the_reading_are_noticed_and_not
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "stays.csv").write_text("before")
     planned = manifest(listed(tmp_path / "data", None), tmp_path / "cache")
-    given = ({}, tmp_path / "data", tmp_path / "cache", "k", Context())
     (tmp_path / "data" / "stays.csv").write_text("after")
     with pytest.raises(DataError, match="changed since the run began; run the same command again"):
-        prepare(spec, *given, planned)
-    assert not path_of(tmp_path / "cache", "k").exists()
-    assert len(prepare(spec, *given, manifest(listed(tmp_path / "data", None), tmp_path / "cache"))) == 200
+        prepare(spec, {}, setup(tmp_path, planned), "key", Context())
+    assert not setup(tmp_path).store.has(artifacts.cohort("key"))
+    now = manifest(listed(tmp_path / "data", None), tmp_path / "cache")
+    assert len(prepare(spec, {}, setup(tmp_path, now), "key", Context())) == 200
 
 
 def listed(root, params):

@@ -16,7 +16,7 @@ from bench.components import Scenario
 from bench.errors import PluginError
 from bench.registry import NoParams, Registry
 from bench.scenarios import plugin
-from bench.stages.hide import apply, hide
+from bench.stages.hiding import apply, hide
 from bench.testing.toy import toy_cohort
 
 REGISTRY = Registry()

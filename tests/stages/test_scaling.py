@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.cohort import Cohort
-from bench.stages.hide import apply
+from bench.stages.hiding import apply
 from bench.stages.scale import Scaler
 from bench.testing.toy import toy_cohort
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import ClassVar
@@ -11,9 +10,12 @@ from unittest import mock
 
 from bench import arrays
 from bench.config.request import request
-from bench.execute.local import Pool, Result, Watch
+from bench.execute import executors
+from bench.execute.api import Options, Result, Watch
+from bench.execute.job import Job, Setup
 from bench.execute.worker import work
 from bench.registry import Registry, discover
+from bench.results.provenance import of_worker
 from bench.results.records import Record
 from bench.run import execute as running
 from bench.run.execute import Outcome
@@ -51,30 +53,27 @@ def fresh() -> None:
     arrays.forget_checks()
 
 
-@dataclass
-class Inline(Pool):
-    """Does the jobs one after another, here."""
+class Inline:
+    """An executor that does the jobs one after another, here."""
 
     registry: ClassVar[Registry]
 
-    def run(self, jobs: Sequence) -> None:
+    def __init__(self, options: Options):
+        self.options = options
+
+    def run(self, jobs: Sequence[Job], setup: Setup, watch: Watch) -> None:
         here, there = Pipe()
         ended: dict[str, Result] = {}
         for job in jobs:
             need = next((ended[need] for need in job.needs if need in ended and ended[need].status != "ok"), None)
+            watch.started(job)
             if need is not None:
                 result = Result(job=job, status=need.status, reason=f"{need.job.label}: {need.reason}")
             else:
-                there.send(work(job, self.setup, self.registry, _Quiet()))
-                answer = here.recv()
-                if answer.status == "abort":
-                    raise running.Aborted(answer)
-                status = "not-run" if answer.status == "interrupted" else answer.status
-                result = Result(
-                    job=job, status=status, reason=answer.reason, words=answer.words, log=answer.log, answer=answer
-                )
+                there.send(work(job, setup, self.registry, _Quiet()))
+                result = Result.of(job, here.recv(), of_worker(None))
             ended[job.id] = result
-            self.watch.finished(result)
+            watch.finished(result)
 
 
 class _Quiet:
@@ -112,7 +111,7 @@ def prepared(folder: Path, known: Registry, *words: str, suite: str = SUITE) -> 
 def run(made: Prepared) -> Outcome:
     """Run what is left of it."""
     fresh()
-    with mock.patch.object(running, "Pool", type("Here", (Inline,), {"registry": made.registry})):
+    with mock.patch.object(executors, "find", return_value=type("Here", (Inline,), {"registry": made.registry})):
         return running.execute(made, Watch(finished=lambda result: None))
 
 

@@ -9,7 +9,8 @@ from bench.config.request import request
 from bench.execute.job import Setup
 from bench.grid.plan import Plan, plan
 from bench.registry import Registry, discover
-from bench.stages.cohort import path_of, save
+from bench.stages import artifacts
+from bench.stages.preparing import save
 from bench.testing import TOY_TASK
 
 
@@ -22,8 +23,6 @@ def prepared(folder: Path, suite: str, cohort: Cohort, *words: str) -> tuple[Pla
     asked = request([f"suite={file}", *words], registry)
     planned = plan(asked, registry, "toy", "cpu")
     said = {name: getattr(asked.suite, name) for name in Setup.__struct_fields__ if hasattr(asked.suite, name)}
-    setup = Setup(
-        **said, root="", cache=str(folder / "cache"), cohort_key=planned.cohort_key, precision="fp32", threads=1
-    )
-    save(path_of(folder / "cache", planned.cohort_key), cohort)
+    setup = Setup(**said, root="", cache=str(folder / "cache"), precision="fp32", threads=1)
+    save(setup.store.open(artifacts.cohort(planned.cells[0].keys["cohort"])), cohort)
     return planned, setup, registry

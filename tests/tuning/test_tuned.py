@@ -104,7 +104,7 @@ def test_where_the_defaults_were_chosen_both_rows_are_one_result_that_is_made_on
     request = msgspec.structs.replace(request, tuned_on="")
     prepared = prepare(request, ask.registry)
     assert len(prepared.plan.cells) == 2
-    assert [job.kind for job in jobs_of(prepared, prepared.todo())].count("fuse") == 1
+    assert [job.stage for job in jobs_of(prepared, prepared.todo())].count("fuse") == 1
 
 
 def test_a_fuser_that_was_edited_since_it_was_tuned_is_named_in_every_table(ask, tmp_path):

@@ -9,25 +9,22 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Literal
 
-import msgspec
 import psutil
 
 from bench.execute import tree
+from bench.execute.api import BUDGET, Aborted, Options, Result, Status, Watch
 from bench.execute.job import Job, Setup
 from bench.execute.queue import Waiting
 from bench.execute.signals import held
 from bench.execute.tree import keep_orphans
-from bench.execute.worker import Answer, main
-
-Outcome = Literal["ok", "failed", "skipped", "timeout", "oom", "not-run"]
+from bench.execute.worker import main
 
 LOG = 16 * 2**20
 """Bytes that the log of a worker may have; of a longer one the newest sixteenth is kept."""
@@ -39,28 +36,6 @@ STARTS = 3
 """How often a worker may die before it is ready: once may be chance (want of memory), three times in a row is no chance."""
 
 
-class Result(msgspec.Struct, kw_only=True):
-    """How a job ended. status "not-run" with a reason when it was never started or stopped before its end. reason, words, log: as
-    in `Answer`.
-    """
-
-    job: Job
-    status: Outcome
-    reason: str = ""
-    words: str = ""
-    log: str = ""
-    seconds: float = 0.0
-    answer: Answer | None = None
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """time: seconds of one job; memory: bytes one worker may hold for itself; deadline: `time.monotonic()` of the budget."""
-
-    time: float
-    memory: int
-    deadline: float | None = None
-
-
 @dataclass
 class Worker:
     """One process and the job it has."""
@@ -70,62 +45,31 @@ class Worker:
     process: SpawnProcess
     connection: Connection
     ready: bool = False
+    surroundings: dict[str, str] = field(default_factory=dict)
     job: Job | None = None
     started: float = 0.0
     asked_to_stop: float | None = None
-    note: str = ""
 
 
-class Aborted(Exception):
-    """The run cannot go on: data or storage cannot be used. Carries the answer that said so."""
+class Executor:
+    """Worker processes of this machine; see `bench.execute.api.Executor`."""
 
-    def __init__(self, answer: Answer):
-        super().__init__(answer.reason)
-        self.answer = answer
+    def __init__(self, options: Options):
+        self.options = options
+        self.running: list[Worker] = []
+        self.waiting = Waiting()
+        self.failed_starts = 0
+        self.others: set[int] = set()
 
-
-@dataclass
-class Watch:
-    """What the outside may know and say while jobs run.
-
-    stop: set to a reason ("Ctrl-C") to end cleanly: nothing new is started, running jobs checkpoint. finished is called
-    with every result, in order of completion; warned with what components log as a warning; estimate gives the
-    newest estimate of a job's seconds; changed after every turn of
-    the loop.
-    """
-
-    finished: Callable[[Result], None]
-    warned: Callable[[str], None] = lambda text: None
-    estimate: Callable[[Job], float] = lambda job: job.estimate
-    changed: Callable[[Pool], None] = lambda pool: None
-    stop: str = ""
-
-
-@dataclass
-class Pool:
-    """Runs jobs in the order given, as far as their needs allow."""
-
-    setup: Setup
-    workers: int
-    gpus: tuple[str, ...]
-    limits: Limits
-    logs: Path
-    watch: Watch
-    running: list[Worker] = field(default_factory=list)
-    waiting: Waiting = field(default_factory=Waiting)
-    begun: bool = False
-    failed_starts: int = 0
-    others: set[int] = field(default_factory=set)
-
-    def run(self, jobs: Sequence[Job]) -> None:
-        """Do all jobs; every one of them ends with a Result given to `watch.finished`. Raises Aborted."""
+    def run(self, jobs: Sequence[Job], setup: Setup, watch: Watch) -> None:
+        self.setup, self.watch = setup, watch
         self.waiting = Waiting(jobs)
         if not jobs:
             return
         keep_orphans()
         self.others = {child.pid for child in tree.children()}
         try:
-            for number in range(min(self.workers, len(jobs))):
+            for number in range(min(self.options.workers, len(jobs))):
                 self.running.append(self._spawn(number))
             while self.waiting or any(worker.job for worker in self.running):
                 self._hand_out()
@@ -134,14 +78,14 @@ class Pool:
                     break
                 self._listen()
                 self._enforce()
-                self.watch.changed(self)
+                self.watch.turned()
         finally:
             self._close()
 
     def _spawn(self, number: int) -> Worker:
         context = get_context("spawn")
         here, there = context.Pipe()
-        gpu = self.gpus[number] if number < len(self.gpus) else None
+        gpu = dict(enumerate(self.options.gpus)).get(number)
         log = str(self._log(number))
         # Not daemon=True: such a process may have no children, and components may.
         process = context.Process(target=main, args=(there, self.setup, log, gpu))
@@ -151,14 +95,7 @@ class Pool:
         return Worker(number, gpu, process, here)
 
     def _log(self, number: int) -> Path:
-        return self.logs / f"worker-{number}.log"
-
-    def _fits(self, job: Job) -> bool:
-        """Whether a job would end within the budget. The first one is started in any case: a training goes on where it
-        stopped, so a budget that is always too small would otherwise never end."""
-        deadline = self.limits.deadline
-        first, self.begun = not self.begun, True
-        return first or deadline is None or time.monotonic() + self.watch.estimate(job) <= deadline
+        return self.options.logs / f"worker-{number}.log"
 
     def _startable(self) -> bool:
         return self.waiting.any_ready and not self.watch.stop
@@ -168,11 +105,12 @@ class Pool:
         for worker in sorted(idle, key=lambda w: w.gpu is not None):
             if self.watch.stop:
                 return
-            job = self.waiting.take("cuda", self._fits) if worker.gpu is not None else None
-            job = job or self.waiting.take("cpu", self._fits)
+            job = self.waiting.take("cuda", self.watch.fits) if worker.gpu is not None else None
+            job = job or self.waiting.take("cpu", self.watch.fits)
             if job is None:
                 continue
-            worker.job, worker.started, worker.asked_to_stop, worker.note = job, time.monotonic(), None, ""
+            worker.job, worker.started, worker.asked_to_stop = job, time.monotonic(), None
+            self.watch.started(job)
             with contextlib.suppress(OSError):
                 worker.connection.send(job)
 
@@ -189,40 +127,27 @@ class Pool:
                 self._died(worker)
 
     def _hear(self, worker: Worker, message: tuple) -> None:
-        kind = message[0]
+        kind, content = message
         if kind == "ready":
-            worker.ready, self.failed_starts = True, 0
-        elif kind == "progress":
-            worker.note = message[2]
+            worker.ready, worker.surroundings, self.failed_starts = True, content, 0
+        elif kind == "progress" and worker.job is not None:
+            self.watch.progress(worker.job, content)
         elif kind == "warning":
-            self.watch.warned(message[1])
+            self.watch.warned(content)
         elif kind == "done":
-            answer: Answer = message[1]
-            job, worker.job = worker.job, None
+            job, stopped = worker.job, self._why_stopped() if self._stopping(worker) else ""
             assert job is not None
-            if answer.status == "abort":
-                raise Aborted(answer)
-            if answer.left:
-                self.watch.warned(f"{job.label} left behind {', '.join(answer.left)}; its worker is replaced")
-            status: Outcome = "not-run" if answer.status == "interrupted" else answer.status
-            if status != "ok" and self._stopping(worker):
-                status = (
-                    "not-run"  # what a stop breaks (a helper process that the signal reached) says nothing of a cell
-                )
-            reason = self._why_stopped() if status == "not-run" else answer.reason
-            self._end(
-                Result(
-                    job=job, status=status, reason=reason, words=answer.words, log=answer.log, seconds=answer.seconds,
-                    answer=answer,
-                )
-            )  # fmt: skip
+            worker.job = None
+            if content.left:
+                self.watch.warned(f"{job.label} left behind {', '.join(content.left)}; its worker is replaced")
+            self._end(Result.of(job, content, worker.surroundings, stopped))
 
     def _stopping(self, worker: Worker) -> bool:
         """Whether the job of a worker was asked to stop, or is about to be."""
         return bool(self.watch.stop) or worker.asked_to_stop is not None
 
     def _why_stopped(self) -> str:
-        return self.watch.stop or "the budget ended"
+        return self.watch.ending() or BUDGET
 
     def _died(self, worker: Worker) -> None:
         worker.process.join(5)
@@ -235,12 +160,12 @@ class Pool:
             self.failed_starts += 1
             if self.failed_starts >= STARTS and not self.watch.stop:
                 reason = f"a worker process cannot start (exit status {code}); its last words are in {log}"
-                raise Aborted(Answer(job="", status="abort", reason=reason))
+                raise Aborted(reason)
         stopping = self._stopping(worker)
         self._replace(worker)
         self._end_orphans()
         if job is not None and stopping:
-            self._end(Result(job=job, status="not-run", reason=self._why_stopped(), seconds=seconds))
+            self._end(_result(worker, job, "not-run", self._why_stopped(), seconds))
         elif job is not None:
             killed = code == -9
             reason = (
@@ -249,9 +174,7 @@ class Pool:
                 else f"its process ended unexpectedly with exit status {code}"
             )
             words = f"its last words are in {log}"
-            self._end(
-                Result(job=job, status="oom" if killed else "failed", reason=reason, words=words, seconds=seconds)
-            )
+            self._end(_result(worker, job, "oom" if killed else "failed", reason, seconds, words))
 
     def _kill(self, worker: Worker) -> None:
         pid = worker.process.pid
@@ -279,29 +202,25 @@ class Pool:
             self.running[place] = self._spawn(worker.number)
 
     def _enforce(self) -> None:
-        now = time.monotonic()
-        deadline = self.limits.deadline
-        over = deadline is not None and now >= deadline
+        now, ending = time.monotonic(), self.watch.ending()
         for worker in list(self.running):
             shorten(self._log(worker.number), LOG)
             job = worker.job
             if job is None:
                 continue
             seconds = now - worker.started
-            if (self.watch.stop or over) and worker.asked_to_stop is None:
+            if ending and worker.asked_to_stop is None:
                 worker.asked_to_stop = now
                 with contextlib.suppress(OSError):
                     worker.connection.send("stop")
             if worker.asked_to_stop is not None and now - worker.asked_to_stop > GRACE:
-                self._end_by_force(
-                    worker, Result(job=job, status="not-run", reason=self._why_stopped(), seconds=seconds)
-                )
-            elif seconds > self.limits.time:
-                reason = f"it ran longer than limits.time = {self.limits.time:g} s"
-                self._end_by_force(worker, Result(job=job, status="timeout", reason=reason, seconds=seconds))
-            elif tree.memory(worker.process.pid, self.limits.memory) > self.limits.memory:
-                reason = f"it held more than limits.memory = {self.limits.memory / 2**30:.2f} GiB"
-                self._end_by_force(worker, Result(job=job, status="oom", reason=reason, seconds=seconds))
+                self._end_by_force(worker, _result(worker, job, "not-run", self._why_stopped(), seconds))
+            elif seconds > self.options.limits.time:
+                reason = f"it ran longer than limits.time = {self.options.limits.time:g} s"
+                self._end_by_force(worker, _result(worker, job, "timeout", reason, seconds))
+            elif tree.memory(worker.process.pid, self.options.limits.memory) > self.options.limits.memory:
+                reason = f"it held more than limits.memory = {self.options.limits.memory / 2**30:.2f} GiB"
+                self._end_by_force(worker, _result(worker, job, "oom", reason, seconds))
 
     def _end_by_force(self, worker: Worker, result: Result) -> None:
         self._kill(worker)
@@ -314,7 +233,9 @@ class Pool:
         self.watch.finished(result)
         for job in self.waiting.ended(result.job.id, well=result.status == "ok"):
             reason = result.reason if result.status == "not-run" else f"{result.job.label}: {result.reason}"
-            self._end(Result(job=job, status=result.status, reason=reason))
+            self._end(
+                Result(job=job, status=result.status, reason=reason, surroundings=result.surroundings)
+            )  # fmt: skip
 
     def _give_up(self) -> None:
         """Nothing runs and nothing can be started: the budget or a stop ended the run."""
@@ -332,6 +253,13 @@ class Pool:
                 self._kill(worker)
         self.running.clear()
         self._end_orphans()
+
+
+def _result(worker: Worker, job: Job, status: Status, reason: str, seconds: float, words: str = "") -> Result:
+    """How a job ended whose worker gave no answer."""
+    return Result(
+        job=job, status=status, reason=reason, words=words, seconds=seconds, surroundings=worker.surroundings
+    )  # fmt: skip
 
 
 def _received(connection: Connection) -> tuple[list[tuple], bool]:
@@ -355,8 +283,3 @@ def shorten(path: Path, longest: int) -> None:
                 file.seek(0)
                 file.write(b"(what stood here was too long, and was cut)\n" + newest)
                 file.truncate()
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,51 @@
+"""The names of what stages leave in the store, and whether an imputation is there with all its parts.
+
+cohorts/KEY.safetensors               a prepared cohort
+masks/KEY.safetensors                 modality -> bool [n, length, channels], what is visible
+imputations/KEY/completed.safetensors modality -> float32 [n, length, channels], median of the draws; written last
+imputations/KEY/draws.safetensors     modality -> float32 [draws, n, length, channels], where there are several
+imputations/KEY/state.safetensors     what the imputer learnt
+imputations/KEY/errors.npz            sums over the hidden entries of each test record, where any are hidden
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from bench import arrays
+from bench.data.store import Store
+
+
+def cohort(key: str) -> str:
+    return f"cohorts/{key}.safetensors"
+
+
+def mask(key: str) -> str:
+    return f"masks/{key}.safetensors"
+
+
+def imputation(key: str, part: str = "") -> str:
+    return f"imputations/{key}/{part}" if part else f"imputations/{key}"
+
+
+def records_of(store: Store, key: str) -> int | None:
+    """How many records the prepared cohort of that key has; None when it is not prepared."""
+    name = cohort(key)
+    return len(json.loads(arrays.metadata(store.open(name))["cohort"])["ids"]) if store.has(name) else None
+
+
+def is_imputed(store: Store, key: str) -> bool:
+    """Whether an imputation is there with all its parts; arrays are compared with their digests when they are read."""
+    try:
+        about = json.loads(arrays.metadata(store.open(imputation(key, "completed.safetensors")))["about"])
+        parts = ["draws.safetensors"] * bool(drawn(about)) + ["state.safetensors"] * bool(about.get("learnt"))
+        whole = all(store.has(imputation(key, part)) for part in parts)
+        return whole and (not about.get("errors") or store.open(imputation(key, "errors.npz")).is_file())
+    except (arrays.Damaged, KeyError, TypeError, ValueError):
+        return False
+
+
+def drawn(about: dict[str, Any]) -> bool:
+    """Whether all draws of an imputation were stored beside their median."""
+    return bool(about.get("drawn", about["costs"]["draws"] > 1))

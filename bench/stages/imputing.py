@@ -1,0 +1,223 @@
+"""The work of the stage `impute`: fit on training groups (or load what was learnt elsewhere), complete every record, score hidden
+test entries, check what came back. `bench.stages.artifacts` says what it leaves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from bench import arrays
+from bench.cohort import Cohort, Series
+from bench.components import Context, Imputer
+from bench.data.store import Store
+from bench.errors import PluginError
+from bench.execute import memory
+from bench.execute.job import Job, Setup
+from bench.files import is_file_of
+from bench.grid.cell import Cell
+from bench.metrics.imputation import TERMS, median, record_sums, scores_of
+from bench.metrics.imputation_errors import Errors, pack
+from bench.registry import Registry, Spec
+from bench.results.records import Audit
+from bench.stages import artifacts, handed
+from bench.stages.contract import broken_completion, moved
+from bench.stages.imputer_audits import audit_imputer
+from bench.stages.twin import LEAST, SHARE, Twin
+from bench.stages.view import View, view
+from bench.stages.weights import installed, load_into
+
+CHUNK = 1024
+"""Records handed to an imputer at a time; results do not depend on it (that is a promise of the contract)."""
+
+
+@dataclass(frozen=True)
+class Imputation:
+    """What the impute stage left: see the module. scores, audits, costs and errors as in `bench.results.records.Record`."""
+
+    completed: dict[str, np.ndarray]
+    draws: dict[str, np.ndarray] | None
+    scores: dict[str, dict[str, float]]
+    audits: dict[str, Audit]
+    costs: dict[str, float]
+    errors: str = ""
+
+
+def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None:
+    """Do the job and leave the imputation in the store. Raises PluginError when the imputer breaks its contract."""
+    cell, store, name = job.cell, setup.store, artifacts.imputation(job.id)
+    spec = registry.get("imputer", cell.imputer.name)
+    seen = view(cell, setup, registry).select(cell.modalities)
+    if "hides_values" in spec.tags:
+        seen = replace(seen, cohort=blank(seen.cohort))
+    cohort = seen.cohort.without_targets()
+    imputer = spec.build(cell.imputer.params)
+    started = time.perf_counter()
+    if cell.imputer.weights:
+        load_into(imputer, installed(Path(setup.cache), cell.imputer.weights), cohort, seen.scaler, setup.differ)
+    else:
+        imputer.fit(cohort.take(np.flatnonzero(seen.parts == 0)), cohort.take(np.flatnonzero(seen.parts == 1)), context)
+    fitted = time.perf_counter()
+    draws = setup.draws if "draws" in spec.tags else 1
+    with Twin(imputer, spec, context) as twin:
+        began = time.perf_counter()
+        completed, all_draws, errors, untouched = _apply(imputer, spec, seen, cohort, draws, context)
+        ended = time.perf_counter()
+        peak = float(memory.peak())
+        used = 1 if all_draws is None else len(next(iter(all_draws.values())))
+        audits = audit_imputer(
+            twin,
+            spec,
+            cohort,
+            all_draws or {name: values[None] for name, values in completed.items()},
+            context,
+            key=job.id,
+            seconds=ended - began,
+            limit=max(SHARE * (fitted - started + ended - began), LEAST),
+        )
+    content = pack(errors) if errors else b""
+    state = handed.state(imputer.state_dict(), spec, {*cohort.ids.tolist(), *cohort.groups.tolist()})
+    about = {
+        "scores": scores_of({str(n): errors.sums[:, k].sum(axis=0) for k, n in enumerate(errors.modalities)})
+        if errors
+        else {},
+        "errors": hashlib.sha256(content).hexdigest() if content else "",
+        "drawn": all_draws is not None,
+        "learnt": bool(state),
+        "audits": msgspec.to_builtins({"observed-untouched": untouched, **audits.results}),
+        "costs": {
+            "impute_fit_seconds": fitted - started,
+            "impute_seconds": ended - began,
+            "impute_seconds_per_draw": (ended - began) / (len(cohort) * used),
+            "impute_audit_seconds": began - fitted + audits.seconds,
+            "impute_audit_records": float(audits.records),
+            "impute_peak_memory_bytes": peak,
+            "imputer_parameters": float(handed.count(imputer.parameters(), spec)),
+            "draws": float(used),
+        },
+    }
+    if store.has(name) and not artifacts.is_imputed(store, job.id):
+        store.remove(name)
+    with store.put(name) as folder:
+        folder.mkdir()
+        if content:
+            (folder / "errors.npz").write_bytes(content)
+        named = {"key": job.id}
+        arrays.write(folder / "completed.safetensors", completed, {**named, "about": json.dumps(about)})
+        if all_draws is not None:
+            arrays.write(folder / "draws.safetensors", all_draws, named)
+        if state:
+            arrays.write(folder / "state.safetensors", state, named)
+
+
+def _apply(
+    imputer: Imputer, spec: Spec, seen: View, cohort: Cohort, draws: int, context: Context
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, Errors | None, Audit]:
+    """The completed grid, all draws where there are several, the errors where anything is hidden and filled, and the audit
+    `observed-untouched`. Raises PluginError for what is no completion.
+    """
+    n = len(cohort)
+    completed = {name: np.empty(series.grid.shape, np.float32) for name, series in cohort.modalities.items()}
+    kept: dict[str, np.ndarray] | None = None
+    fills = not ({"leaves_nan", "hides_values"} & spec.tags)
+    scored = [name for name in cohort.modalities if fills and name in seen.truth]
+    place = np.cumsum(seen.parts == 2) - 1
+    changed: dict[str, tuple[int, float]] = {}
+    sums = np.zeros((int((seen.parts == 2).sum()), len(scored), len(TERMS)))
+    for start in range(0, n, CHUNK):
+        index = np.arange(start, min(start + CHUNK, n))
+        part = cohort.take(index)
+        made = imputer.impute(part, draws, context)
+        if problem := broken_completion(made, part, draws, spec.tags):
+            raise PluginError(f"{handed.who(spec)}{problem}")
+        tests = np.flatnonzero(seen.parts[index] == 2)
+        for name, values in made.items():
+            completed[name][index] = median(values)
+            count, largest = moved(part.modalities[name], values)
+            before = changed.get(name, (0, 0.0))
+            changed[name] = before[0] + count, max(before[1], largest)
+        for column, name in enumerate(scored):
+            rows = index[tests]
+            found = record_sums(name, seen.truth[name][rows], made[name][:, tests], seen.hidden[name][rows])
+            sums[place[rows], column] = found
+        if draws > 1:
+            if kept is None:
+                kept = {
+                    name: np.empty((len(values), *completed[name].shape), np.float32) for name, values in made.items()
+                }
+            for name, values in made.items():
+                kept[name][:, index] = values
+        context.report(f"imputed {index[-1] + 1} of {n} records")
+    tested = np.flatnonzero(seen.parts == 2)
+    hidden = sums[..., 0].sum(axis=0) > 0
+    errors = None
+    if hidden.any():
+        errors = Errors(cohort.ids[tested], cohort.groups[tested], np.array(scored)[hidden], sums[:, hidden])
+    return completed, kept, errors, _untouched(spec, changed)
+
+
+def _untouched(spec: Spec, changed: dict[str, tuple[int, float]]) -> Audit:
+    """The audit `observed-untouched`. changed: modality -> observed entries that came back as something else, and by how much."""
+    if "hides_values" in spec.tags:
+        return Audit(None, "a control that hides all values")
+    problems = [f"{count} of {name}, by up to {largest:.1g}" for name, (count, largest) in changed.items() if count]
+    if problems:
+        return Audit(False, f"observed entries came back changed: {'; '.join(problems)}")
+    return Audit(True, "every observed entry came back bit-identical")
+
+
+def blank(cohort: Cohort) -> Cohort:
+    """The cohort with every observed value, event value and static set to 0: only masks and times are left to see."""
+
+    def zero(values: np.ndarray) -> np.ndarray:
+        return np.where(np.isnan(values), np.float32(np.nan), np.float32(0))
+
+    def blanked(series: Series) -> Series:
+        return replace(series, grid=zero(series.grid), events=replace(series.events, values=zero(series.events.values)))
+
+    modalities = {name: blanked(series) for name, series in cohort.modalities.items()}
+    return replace(cohort.with_modalities(modalities), statics=zero(cohort.statics))
+
+
+def load(store: Store, key: str) -> Imputation:
+    """The imputation of that key, memory-mapped. Raises Damaged for a part that is gone or not what it was."""
+    folder = store.open(artifacts.imputation(key))
+    completed, metadata = arrays.read(folder / "completed.safetensors", key)
+    about = json.loads(metadata["about"])
+    errors = about.get("errors", "")
+    if errors and not is_file_of(folder / "errors.npz", errors):
+        raise arrays.Damaged(folder / "errors.npz", "is gone or was changed since it was written")
+    return Imputation(
+        completed=completed,
+        draws=arrays.read(folder / "draws.safetensors", key)[0] if artifacts.drawn(about) else None,
+        scores=about["scores"],
+        audits=msgspec.convert(about["audits"], dict[str, Audit]),
+        costs=about["costs"],
+        errors=errors,
+    )
+
+
+def completed_cohort(cell: Cell, setup: Setup, registry: Registry) -> tuple[Cohort, View, Imputation]:
+    """What a fuser may see of a cell: the completed grid, the original masks, the events, both flags, all targets."""
+    spec = registry.get("imputer", cell.imputer.name)
+    seen = view(cell, setup, registry).select(cell.modalities)
+    imputation = load(setup.store, cell.keys["impute"])
+    cohort = blank(seen.cohort) if "hides_values" in spec.tags else seen.cohort
+    generates = setup.fill_absent and not ({"leaves_nan", "hides_values"} & spec.tags)
+    uses_draws = "uses_draws" in registry.get("fuser", cell.fuser.name).tags
+    modalities = {
+        name: replace(
+            series,
+            grid=imputation.completed[name],
+            filled=~series.available & generates,
+            draws=imputation.draws[name] if uses_draws and imputation.draws else None,
+        )
+        for name, series in cohort.modalities.items()
+    }
+    return cohort.with_modalities(modalities), seen, imputation
