@@ -54,7 +54,7 @@ def _target(said: dict[str, tuple[str, ...]], name: str) -> Path:
 def _of(export: Export) -> str:
     """What a picture is of, for its title: of which data, and in what the run differs from the suite or the code as it is."""
     from bench.grid.differences import sentence
-    from bench.leaderboard.sections.statements import title
+    from bench.leaderboard.statements import title
 
     marks = [title(export, export.records), sentence(export.overrides), "edited since" * bool(export.edited)]
     return "; ".join(filter(None, marks))

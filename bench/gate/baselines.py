@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.errors import StorageError, UsageError
 from bench.grid.differences import sentence
-from bench.leaderboard.aggregate import join
+from bench.leaderboard.board import join
 from bench.results.collect import suite_word
 from bench.results.export_file import load_export, save_export
 from bench.results.records import Export

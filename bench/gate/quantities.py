@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.leaderboard.aggregate import higher_is_better, join
+from bench.leaderboard.board import higher_is_better, join
 from bench.results.records import (
     IMPUTATION_METRICS,
     Audit,

@@ -2,6 +2,9 @@
 
 render(export) -> {"md": ..., "csv": ..., "json": ...}, and "html" on demand     write(folder, stem, rendered)
 save_export, load_export, redact                           exports as files that may be shared
+
+An export becomes a `Board`; each section (`sections/`) makes its structure of it, and blocks of the structure; each target
+(`render/`) writes blocks, and knows no section.
 """
 
 from __future__ import annotations
@@ -9,19 +12,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
-
 from bench.files import write_bytes
-from bench.leaderboard.aggregate import aggregate, join
-from bench.leaderboard.board import Board
-from bench.leaderboard.render.flat import to_csv
+from bench.leaderboard.board import Board, blocks_of
+from bench.leaderboard.render.csv import to_csv
+from bench.leaderboard.render.json import to_json
 from bench.leaderboard.render.markdown import to_markdown
+from bench.leaderboard.sections.all import SECTIONS
+from bench.leaderboard.sections.cells import cells
 from bench.results.export_file import load_export, save_export
-from bench.results.records import Export, Method
+from bench.results.records import Export
 from bench.results.redact import redact
-from bench.text.clean import json_text
 
-__all__ = ["aggregate_export", "load_export", "redact", "render", "save_export", "write"]
+__all__ = ["Board", "load_export", "redact", "render", "save_export", "write"]
 
 
 def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[str, bytes]:
@@ -32,31 +34,14 @@ def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[
     wall_costs=False leaves out everything that differs when the same cells are run again: the section on costs, and in
     CSV and JSON all costs but the number of parameters. What is above the section on costs never depends on it.
     """
-    cells, notes = join(export)
-    board = aggregate(export, cells, notes, wall_costs)
-    unranked = {
-        Method(table.task, table.modalities, table.scenario, row.imputer, row.fuser): row.unranked
-        for table in board.tables
-        for row in table.rows
-    }
-    rendered = {
-        "md": to_markdown(board).encode(),
-        "csv": to_csv(export, cells, unranked, wall_costs).encode(),
-        "json": json_text(
-            msgspec.json.format(msgspec.json.encode(board, order="deterministic").decode(), indent=1)
-        ).encode()
-        + b"\n",
-    }
+    board = Board(export, wall_costs)
+    blocks = blocks_of(board, SECTIONS)
+    rendered = {"md": to_markdown(blocks), "csv": to_csv([cells(board)]), "json": to_json(board, SECTIONS)}
     if page:
         from bench.leaderboard.render.html import to_html
 
-        rendered["html"] = to_html(board).encode()
-    return rendered
-
-
-def aggregate_export(export: Export) -> Board:
-    """The leaderboard as plain data, before it is written in any form."""
-    return aggregate(export, *join(export))
+        rendered["html"] = to_html(blocks)
+    return {kind: text.encode() for kind, text in rendered.items()}
 
 
 def write(folder: Path, stem: str, rendered: Mapping[str, bytes]) -> list[Path]:

@@ -1,384 +1,134 @@
-"""A leaderboard as plain data: what Markdown prints and the JSON file holds. Made by `bench.leaderboard.aggregate`."""
+"""A leaderboard: the planned cells of an export with their records, and what each section makes of them, when it is asked for."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from bench.leaderboard.sections.grid import Attribution, Marginal
-from bench.results.records import Bin, Override
+from bench.leaderboard.blocks import Block, Heading
+from bench.metrics.predictions import METRICS
+from bench.results.export_file import finite
+from bench.results.records import Coordinates, Export, Method, Record, TableKey, method_of, table_of
 
-AuditState = Literal["passed", "failed", "not applicable", "not run"]
+T = TypeVar("T")
 
-
-class Score(msgspec.Struct, frozen=True):
-    """Mean over n seeds and the sample standard deviation (n - 1); std is None for one seed."""
-
-    mean: float
-    std: float | None
-    n: int
-
-    @classmethod
-    def over(cls, values: Sequence[float]) -> Score:
-        """The score of at least one value, one per seed."""
-        mean = math.fsum(values) / len(values)
-        if len(values) == 1:
-            return cls(mean, None, 1)
-        return cls(mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)), len(values))
+Cells = Mapping[Coordinates, Record | None]
+"""Planned cells in the order of the plan, each with its record, or None where it was not run."""
 
 
-class AuditResult(msgspec.Struct, frozen=True):
-    """One audit of one row, over all its cells. detail: what failed, or why it does not apply or was not run."""
+@dataclass(frozen=True)
+class Section(Generic[T]):
+    """One part of a leaderboard, and all that is known of it.
 
-    state: AuditState
-    detail: str = ""
-
-
-class PublishedScore(msgspec.Struct, frozen=True):
-    """A value somebody else published. elsewhere: why it does not stand beside ours; empty where it does."""
-
-    method: str
-    metric: str
-    value: float
-    std: float | None
-    source: str
-    elsewhere: str = ""
-
-
-class Row(msgspec.Struct, kw_only=True):
-    """One method of a table.
-
-    scores, validation, interval, rank and tie_group are only there when every planned seed is ok: holes never become
-    averages. statuses: status -> how many cells. reasons: why cells are not ok, each once. nobody: the modalities of its set
-    that no record has, so that the row is one of the set without them. unranked: the audits that failed, because of which the
-    row has no interval, rank and tie group and takes no part in anything that names a best.
+    name: under which the JSON holds its structure; "" puts the fields of the structure beside the other sections.
+    aggregate: from the board to the structure; None of a section without one. blocks: what pages show of it, none where there is
+    nothing to say. chapter: a heading that several sections share.
     """
 
-    imputer: str
-    fuser: str
-    control_imputer: bool
-    control_fuser: bool
-    seeds_planned: list[int]
-    seeds_ok: list[int]
-    statuses: dict[str, int]
-    reasons: list[str]
-    unranked: str = ""
-    rank: int | None = None
-    tie_group: int | None = None
-    scores: dict[str, Score] = {}
-    validation: dict[str, Score] = {}
-    interval: tuple[float, float] | None = None
-    audits: dict[str, AuditResult] = {}
-    nobody: list[str] = []
-    published: list[PublishedScore] = []
+    name: str
+    aggregate: Callable[[Board], T] | None
+    blocks: Callable[[Board], list[Block]] = lambda board: []
+    chapter: str = ""
+
+
+@dataclass
+class Board:
+    """An export and the structures of the sections. A pure function of the export; the order of its records changes nothing.
+
+    wall_costs False leaves out all that differs from run to run of the same cells: seconds and memory.
+    """
+
+    export: Export
+    wall_costs: bool = True
+    _structures: dict[Section[Any], Any] = field(default_factory=dict)
+
+    def __getitem__(self, section: Section[T]) -> T:
+        """The structure of a section, made once."""
+        if section not in self._structures:
+            assert section.aggregate is not None, section
+            self._structures[section] = section.aggregate(self)
+        structure: T = self._structures[section]
+        return structure
+
+    @cached_property
+    def _joined(self) -> tuple[dict[Coordinates, Record | None], list[str]]:
+        return join(self.export)
 
     @property
-    def complete(self) -> bool:
-        return bool(self.scores)
+    def cells(self) -> Cells:
+        return self._joined[0]
 
     @property
-    def eligible(self) -> bool:
-        """Whether it may be ranked and compared: it has all its scores and failed no audit."""
-        return self.complete and not self.unranked
+    def stray(self) -> list[str]:
+        """A note on records that are not shown."""
+        return self._joined[1]
 
-    @property
-    def control(self) -> bool:
-        return self.control_imputer or self.control_fuser
+    @cached_property
+    def scored(self) -> Cells:
+        """The cells that are no audit cells."""
+        return {at: record for at, record in self.cells.items() if not at.audit}
 
-    @property
-    def name(self) -> str:
-        return f"{self.imputer} + {self.fuser}"
+    @cached_property
+    def records(self) -> list[Record]:
+        return [record for record in self.cells.values() if record]
+
+    @cached_property
+    def methods(self) -> dict[TableKey, dict[Method, dict[Coordinates, Record | None]]]:
+        """Table -> method -> its scored cells."""
+        tables: dict[TableKey, dict[Method, dict[Coordinates, Record | None]]] = {}
+        for at, record in self.scored.items():
+            method = method_of(at)
+            tables.setdefault(table_of(method), {}).setdefault(method, {})[at] = record
+        return tables
+
+    @cached_property
+    def audits(self) -> dict[Method, dict[Coordinates, Record | None]]:
+        """Method -> its audit cells."""
+        methods: dict[Method, dict[Coordinates, Record | None]] = {}
+        for at, record in self.cells.items():
+            if at.audit:
+                methods.setdefault(method_of(at), {})[at] = record
+        return methods
 
 
-class Table(msgspec.Struct, kw_only=True):
-    """One task on one modality set under one scenario. Rows are in the order they are printed.
+def blocks_of(board: Board, sections: Sequence[Section[Any]]) -> list[Block]:
+    """The page: the blocks of all sections, with the headings of their chapters."""
+    from_sections: list[Block] = []
+    begun = set()
+    for section in sections:
+        blocks = section.blocks(board)
+        if blocks and section.chapter and section.chapter not in begun:
+            begun.add(section.chapter)
+            from_sections.append(Heading(2, section.chapter))
+        from_sections += blocks
+    return from_sections
 
-    higher: metric -> larger is better. counts: of the task's records, the same for every cell, or it says so in
-    `notes`.
-    notes: sentences a reader must not miss: controls that tie, why there is no comparison.
-    oracle: metric -> what the best possible prediction scores, where the data were generated and it is known.
-    published, elsewhere: values of others that name no row, and those that were not measured on these data.
-    floor, floor_corrected: the resolution floor, for one comparison and after Holm's correction.
+
+def higher_is_better(metric: str) -> bool:
+    """The direction of a metric; metrics this version does not know count as larger is better."""
+    return METRICS[metric].higher if metric in METRICS else True
+
+
+def join(export: Export) -> tuple[dict[Coordinates, Record | None], list[str]]:
+    """The planned cells with their records, and notes on records that are not shown.
+
+    A record belongs to a planned cell when coordinates and key agree; one that was made from other sources, parameters
+    or data has another key and is not a result of this plan. Two records of one key are the same result twice.
     """
-
-    task: str
-    summary: str
-    modalities: str
-    scenario: str
-    primary: str
-    metrics: list[str]
-    higher: dict[str, bool]
-    seeds: list[int]
-    counts: dict[str, int]
-    oracle: dict[str, float] = {}
-    rows: list[Row]
-    notes: list[str]
-    published: list[PublishedScore] = []
-    elsewhere: list[PublishedScore] = []
-    alpha: float | None = None
-    comparisons: int = 0
-    resamples: int = 0
-    floor: float | None = None
-    floor_corrected: float | None = None
+    by_key: dict[tuple[Coordinates, str], Record] = {}
+    for record in export.records:
+        at = record.coordinates, record.key
+        if at not in by_key or _preference(record) < _preference(by_key[at]):
+            by_key[at] = record
+    cells: dict[Coordinates, Record | None] = {at: by_key.pop((at, key), None) for at, key in export.planned}
+    cells = {at: finite(record) if record else None for at, record in cells.items()}
+    others = f"{len(by_key)} record{'s are' if len(by_key) > 1 else ' is'} of another plan or of edited sources"
+    return cells, [f"{others}: not shown."] if by_key else []
 
 
-class Gain(msgspec.Struct, kw_only=True):
-    """What one method gains, in the primary metric, from a larger modality set: paired difference over groups x seeds.
-
-    difference: score with `larger` - score with `smaller`; low, high: its interval; p_holm: over all gains of the task
-    and scenario. better: the difference is an improvement and its interval excludes 0; worse: the opposite.
-    """
-
-    smaller: str
-    larger: str
-    imputer: str
-    fuser: str
-    difference: float
-    low: float
-    high: float
-    p_holm: float
-    better: bool
-    worse: bool
-
-
-class Gains(msgspec.Struct, kw_only=True):
-    """All gains of one task under one scenario. best: modality set -> its best method and that method's mean score."""
-
-    task: str
-    scenario: str
-    metric: str
-    higher: bool
-    alpha: float
-    best: dict[str, tuple[str, float]]
-    rows: list[Gain]
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """A paired difference with its bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-class ImputationRow(msgspec.Struct, kw_only=True):
-    """One imputer: modality (and "all") -> metric -> score; empty unless every planned seed has scores.
-
-    draws, parameters: of the imputer, where its records say so and all seeds agree (parameters 0: does not apply).
-    unranked: the imputer's audits that failed, because of which it stands below, is compared with nobody and never best.
-    interval, tie_group, to_best (MAE minus that of the best): of MAE over all entries, where comparisons are stored.
-    """
-
-    imputer: str
-    control: bool
-    seeds_planned: list[int]
-    seeds_scored: list[int]
-    scores: dict[str, dict[str, Score]]
-    unranked: str = ""
-    draws: int | None = None
-    parameters: int | None = None
-    tie_group: int | None = None
-    interval: tuple[float, float] | None = None
-    to_best: Difference | None = None
-
-    @property
-    def eligible(self) -> bool:
-        """Whether it may be ranked and compared: it has the score by which imputers are ordered, MAE over all entries, and failed
-        no audit.
-        """
-        return not self.unranked and "mae" in self.scores.get("all", {})
-
-
-class Imputation(msgspec.Struct, kw_only=True):
-    """Scores on the entries that a scenario hid, for one modality set (standardised scale, lower is better).
-
-    expected, realised: the hidden share, mean over seeds; entries: modality -> entries scored per seed, mean over
-    seeds. absent: the share of hidden entries of test records in modalities that are absent to fusers, mean over seeds.
-    silent: imputers without scores, since they fill nothing. alpha: of the comparisons, where there are any.
-    """
-
-    modalities: str
-    scenario: str
-    expected: float | None
-    realised: float | None
-    metrics: list[str]
-    columns: list[str]
-    entries: dict[str, float]
-    rows: list[ImputationRow]
-    silent: list[str]
-    notes: list[str]
-    absent: float | None = None
-    alpha: float | None = None
-    published: list[PublishedScore] = []
-    elsewhere: list[PublishedScore] = []
-
-
-class CurveRow(msgspec.Struct, kw_only=True):
-    """One imputer over the rates of a curve: metric -> a score (or None), and its interval (or None), per rate."""
-
-    imputer: str
-    control: bool
-    draws: int | None
-    scores: dict[str, list[Score | None]]
-    intervals: dict[str, list[tuple[float, float] | None]]
-
-
-class Curve(msgspec.Struct, kw_only=True):
-    """Scenarios that differ in their rate alone, side by side: scores over all entries. scenario: what they share."""
-
-    modalities: str
-    scenario: str
-    rates: list[float]
-    metrics: list[str]
-    rows: list[CurveRow]
-
-
-class Contrary(msgspec.Struct, kw_only=True):
-    """Two imputers of which the first has significantly lower MAE on hidden entries but the worse score of the task.
-
-    mae, score: first minus second, paired; score is None where the two were not compared on the task. apart: whether the
-    interval of the score excludes 0.
-    """
-
-    first: str
-    second: str
-    mae: Difference
-    score: Difference | None
-    difference: float
-    apart: bool
-
-
-class Agreement(msgspec.Struct, kw_only=True):
-    """Whether imputers with lower MAE lead to better predictions, for one fuser in one table.
-
-    rho: Spearman's rank correlation over imputers, signed so that 1 means the better imputation always predicts better;
-    None with fewer than three imputers or where one side does not differ. p: two-sided permutation p-value, exact or of
-    random permutations. contrary: the pairs for which it does not hold; None where imputers were not compared.
-    """
-
-    task: str
-    modalities: str
-    scenario: str
-    fuser: str
-    metric: str
-    imputers: int
-    rho: float | None
-    p: float | None
-    exact: bool
-    contrary: list[Contrary] | None
-
-
-class ImputerCost(msgspec.Struct, kw_only=True):
-    """What one imputer took, the mean over seeds: seconds, bytes; and its draws and parameters."""
-
-    modalities: str
-    scenario: str
-    imputer: str
-    device: str
-    seeds: int
-    values: dict[str, float]
-
-
-class Cost(msgspec.Struct, kw_only=True):
-    """What the ok cells of one method took, on average: seconds per stage, seconds per sample, bytes, parameters.
-
-    score: mean of the primary metric, of eligible rows. whole: cost of the whole method per name of
-    `bench.leaderboard.sections.pareto.COSTS`, imputer included unless `fuser_only`. front: those of them for which no row of the
-    table is at least as good and at least as cheap, and one of both strictly.
-    """
-
-    task: str
-    modalities: str
-    scenario: str
-    imputer: str
-    fuser: str
-    cells: int
-    device: str
-    values: dict[str, float]
-    score: float | None = None
-    whole: dict[str, float] = {}
-    fuser_only: bool = False
-    front: list[str] = []
-
-
-class PatternRow(msgspec.Struct, kw_only=True):
-    """The primary score of one method by pattern, in the order of the table's; None where a seed lacks it.
-
-    worst: place of the worst pattern among those large enough to be called so.
-    """
-
-    imputer: str
-    fuser: str
-    control_imputer: bool
-    control_fuser: bool
-    scores: list[Score | None]
-    worst: int | None = None
-
-
-class Patterns(msgspec.Struct, kw_only=True):
-    """Scores by which modalities a test record has, for one table. records: per pattern, the mean over seeds."""
-
-    task: str
-    modalities: str
-    scenario: str
-    metric: str
-    higher: bool
-    names: list[str]
-    records: list[float]
-    rows: list[PatternRow]
-
-
-class CalibrationRow(msgspec.Struct, kw_only=True):
-    """How well one method's probabilities are calibrated. bins: of all seeds together, of the best rows, for a picture."""
-
-    imputer: str
-    fuser: str
-    control_imputer: bool
-    control_fuser: bool
-    ece: Score | None
-    brier: Score | None
-    bins: list[Bin]
-
-
-class Calibrations(msgspec.Struct, kw_only=True):
-    """Calibration of one table's rows, in their order."""
-
-    task: str
-    modalities: str
-    scenario: str
-    rows: list[CalibrationRow]
-
-
-class Board(msgspec.Struct, kw_only=True):
-    """The whole leaderboard. release: which release the data are, empty where it is not recorded. nobody: modality set -> the
-    modalities of it that no record has. overrides: in what the run differs from the suite and its profile. provenance: name
-    -> value -> how many records say so. costs, imputer_costs: None where left out.
-    """
-
-    schema: int
-    suite: str
-    profile: str
-    overrides: list[Override]
-    title: str
-    dataset: str
-    release: str
-    synthetic: bool
-    command: str
-    statuses: dict[str, int]
-    tables: list[Table]
-    imputation: list[Imputation]
-    provenance: dict[str, dict[str, int]]
-    notes: list[str]
-    nobody: dict[str, list[str]] = {}
-    costs: list[Cost] | None = None
-    gains: list[Gains] = []
-    curves: list[Curve] = []
-    agreements: list[Agreement] = []
-    attributions: list[Attribution] = []
-    marginals: list[Marginal] = []
-    patterns: list[Patterns] = []
-    calibrations: list[Calibrations] = []
-    imputer_costs: list[ImputerCost] | None = None
+def _preference(record: Record) -> tuple[bool, bytes]:
+    return record.status != "ok", msgspec.json.encode(record, order="deterministic")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from bench.config.words import ORIGIN
 from bench.errors import UsageError, unknown
 from bench.grid.matching_rows import matching, the_one
-from bench.leaderboard import aggregate_export
-from bench.leaderboard.board import Curve
-from bench.leaderboard.render.text import metric as name_of
+from bench.leaderboard import Board
+from bench.leaderboard.sections.curves import SECTION, Curve
 from bench.leaderboard.sections.imputation import METRICS
+from bench.leaderboard.words import metric as name_of
 from bench.plots import style
 from bench.results.collect import suite_word
 from bench.results.records import Export
@@ -21,24 +23,25 @@ LEVELS = {"coverage50": 50, "coverage90": 90}
 
 
 def curves_of(export: Export, metric: str, imputers: Sequence[str] = (), scenarios: Sequence[str] = ()) -> list[Curve]:
-    """The curves that have that score, of the imputers and scenarios that were said. UsageError when there are none."""
+    """The curves that have that score, of the imputers and scenarios that are named. UsageError when there are none."""
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS, ORIGIN)
-    found = aggregate_export(export).curves
-    known = list(dict.fromkeys(row.imputer for curve in found for row in curve.rows))
-    imputers = [the_one("imputer", name, known) if found else name for name in imputers]
-    families = {label for name in scenarios for label in matching(name, (curve.scenario for curve in found))}
-    found = [curve for curve in found if not scenarios or curve.scenario in families]
-    for curve in found:
+    every = Board(export)[SECTION]
+    known = list(dict.fromkeys(row.imputer for curve in every for row in curve.rows))
+    imputers = [the_one("imputer", name, known) if every else name for name in imputers]
+    families = {label for name in scenarios for label in matching(name, (curve.scenario for curve in every))}
+    curves = []
+    for curve in every:
         chosen = [row for row in curve.rows if not imputers or row.imputer in imputers]
-        curve.rows = [row for row in chosen if any(row.scores.get(metric, []))]
-    found = [curve for curve in found if curve.rows]
-    if not found:
+        rows = [row for row in chosen if any(row.scores.get(metric, []))]
+        if rows and (not scenarios or curve.scenario in families):
+            curves.append(replace(curve, rows=rows))
+    if not curves:
         raise UsageError(
             f"there is no curve of {metric}: it needs a scenario that was run at two rates or more, for example "
             f"bench run {suite_word(export)} scenario=mcar scenario.mcar.rate=0.1,0.3,0.5"
         )
-    return found
+    return curves
 
 
 def draw(curves: Sequence[Curve], metric: str, title: str, path: Path) -> None:
@@ -71,7 +74,7 @@ def draw(curves: Sequence[Curve], metric: str, title: str, path: Path) -> None:
                     axis.plot([share, share], interval, color=colour, linewidth=1.1, alpha=0.7)
         if metric in LEVELS:
             axis.axhline(LEVELS[metric], color="black", linewidth=0.8, linestyle=":")
-        axis.set_title(style.wrapped(f"{curve.modalities} · {curve.scenario}", width))
+        axis.set_title(style.wrapped(curve.title, width))
         axis.set_xlabel("rate of the scenario (%)")
         axis.set_ylabel(f"{name_of(metric)} ({UNITS[metric]})" if metric in UNITS else name_of(metric))
         axis.set_xticks([100 * rate for rate in curve.rates], [f"{100 * rate:g}" for rate in curve.rates])

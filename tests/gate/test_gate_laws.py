@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.gate import GateReport, Judgement, gate
 from bench.gate.quantities import Quantity
-from bench.leaderboard.aggregate import higher_is_better
+from bench.leaderboard.board import higher_is_better
 from bench.metrics.predictions import METRICS
 from bench.results.records import Audit, Calibration, Export, Record, TaskSummary
 from support.fake_exports import IHM, LOS, make_export

@@ -15,16 +15,14 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 from tabulate import tabulate
 
-from bench.leaderboard import aggregate_export, render
-from bench.leaderboard.render.text import LONGEST_REASON, short
-from bench.leaderboard.render.text import grid as grid_text
-from bench.leaderboard.sections.attribution import _noise, complete_block, decompose
-from bench.leaderboard.sections.grid import Attribution
-from bench.leaderboard.sections.marginal import members
-from bench.leaderboard.sections.pareto import front
-from bench.leaderboard.sections.patterns import ENOUGH
+from bench.leaderboard import Board, render
+from bench.leaderboard.render.markdown import grid as grid_text
+from bench.leaderboard.sections import attribution, calibration, costs, marginal, patterns
+from bench.leaderboard.sections.attribution import Attribution
+from bench.leaderboard.words import LONGEST_REASON, short
 from bench.results.records import Bin, Calibration, Comparison, Coordinates, Export, Method, Pattern, Record, Statistics
 from bench.statistics.paired import Predictions, compute
+from bench.statistics.two_way import _noise, complete_block, decompose
 from support.fake_exports import IHM, SEEDS, key_of, make_export, make_record, simulated_export
 
 EFFECT = {"mean": -0.02, "locf": 0.0, "csdi": 0.02}
@@ -35,9 +33,9 @@ def markdown(export: Export) -> str:
     return render(export)["md"].decode()
 
 
-def attribution(export: Export) -> Attribution:
-    (found,) = aggregate_export(export).attributions
-    return found
+def attributed(export: Export) -> Attribution:
+    (only,) = Board(export)[attribution.SECTION]
+    return only
 
 
 def additive(imputer: str, fuser: str, seed: int) -> float:
@@ -49,7 +47,7 @@ def grid(quality=additive, **changes) -> Export:
 
 
 def test_the_effects_of_an_additive_grid_are_found_exactly_and_nothing_is_left_for_the_interaction() -> None:
-    (block,) = attribution(grid()).blocks
+    (block,) = attributed(grid()).blocks
     assert {level.name: level.effect for level in block.imputers} == EFFECT
     assert {level.name: level.effect for level in block.fusers} == WORTH
     assert not np.any(block.interaction)
@@ -64,7 +62,7 @@ def test_an_imputer_that_helps_one_fuser_and_harms_the_other_is_interaction_alon
     export = make_export(
         "ab", "xy", quality=lambda i, f, s: 0.8 + crossed[i, f], control_imputers=[], control_fusers=[]
     )
-    (block,) = attribution(export).blocks
+    (block,) = attributed(export).blocks
     assert block.shares["interaction"].value == 1
     assert block.interaction == [[0.01, -0.01], [-0.01, 0.01]]
     assert "Pairs that do more or less together" in markdown(export)
@@ -85,7 +83,7 @@ def test_a_hole_is_never_averaged_over_and_what_is_not_in_the_block_is_named() -
         k for k, r in enumerate(export.records) if (r.coordinates.imputer, r.coordinates.fuser) == ("csdi", "gru")
     )
     export.records[index] = msgspec.structs.replace(export.records[index], status="failed", scores={})
-    (block,) = attribution(export).blocks
+    (block,) = attributed(export).blocks
     assert [level.name for level in block.imputers] == ["locf", "mean"]
     assert {level.name: level.effect for level in block.imputers} == {"locf": 0.01, "mean": -0.01}
     assert block.left_out == ["csdi + gru", "csdi + linear"]
@@ -97,12 +95,12 @@ def test_where_no_two_by_two_block_is_complete_the_page_says_so() -> None:
     export.records = [
         r for r in export.records if (r.coordinates.imputer, r.coordinates.fuser) not in {("a", "x"), ("b", "y")}
     ]
-    assert attribution(export).blocks == []
+    assert attributed(export).blocks == []
     assert "cannot be told apart" in markdown(export)
 
 
 def test_one_imputer_or_one_fuser_leaves_nothing_to_attribute() -> None:
-    assert aggregate_export(make_export(["mean"], ["gru", "gbm"])).attributions == []
+    assert Board(make_export(["mean"], ["gru", "gbm"]))[attribution.SECTION] == []
     assert "Imputer or fuser?" not in markdown(make_export(["mean", "locf"], ["gru"]))
 
 
@@ -124,7 +122,7 @@ def test_controls_stand_in_one_block_and_are_left_out_of_the_other() -> None:
     export = make_export(
         values, ["gru", "moe"], quality=lambda i, f, s: values[i] + 0.01 * (f == "moe"), control_imputers=["mask_only"]
     )
-    every, own = attribution(export).blocks
+    every, own = attributed(export).blocks
     assert [level.name for level in every.imputers if level.control] == ["mask_only"]
     assert [level.name for level in own.imputers] == ["csdi", "locf"]
     assert every.shares["imputer"].value > 0.99
@@ -132,7 +130,7 @@ def test_controls_stand_in_one_block_and_are_left_out_of_the_other() -> None:
 
 
 def test_one_seed_and_no_comparisons_give_effects_without_intervals() -> None:
-    (block,) = attribution(grid(seeds=[1])).blocks
+    (block,) = attributed(grid(seeds=[1])).blocks
     assert block.noise == ""
     assert block.imputers[0].low is None
     assert block.shares["imputer"].low is None
@@ -148,7 +146,7 @@ def test_without_comparisons_the_interval_is_students_over_seeds() -> None:
         control_imputers=[],
         control_fusers=[],
     )
-    (block,) = attribution(export).blocks
+    (block,) = attributed(export).blocks
     half = student.ppf(0.975, 2) * 0.005 / np.sqrt(3)
     a = block.imputers[0]
     assert (a.effect, block.noise) == (0.0, "seeds")
@@ -175,7 +173,7 @@ def test_with_comparisons_an_effect_has_the_variance_that_the_bootstrap_gives_th
         comparisons=comparisons,
         intervals=[msgspec.structs.replace(stored.statistics.intervals[0], method=m) for m in methods],
     )
-    (block,) = attribution(msgspec.structs.replace(export, statistics=statistics)).blocks
+    (block,) = attributed(msgspec.structs.replace(export, statistics=statistics)).blocks
     contrast = (drawn[:, 0] + drawn[:, 1]) / 2 - drawn.mean(axis=1)
     high = block.imputers[0].high
     assert high == pytest.approx(1.959964 * contrast.std(ddof=1), rel=1e-3)
@@ -228,9 +226,9 @@ def noisy(effects: float, seed: int) -> Export:
 
 
 def test_noise_alone_has_no_shares_and_a_real_effect_of_the_imputer_gets_nearly_all() -> None:
-    (block,) = attribution(noisy(0.0, 1)).blocks
+    (block,) = attributed(noisy(0.0, 1)).blocks
     assert block.shares == {}
-    (block,) = attribution(noisy(0.3, 1)).blocks
+    (block,) = attributed(noisy(0.3, 1)).blocks
     imputer, fuser = block.shares["imputer"], block.shares["fuser"]
     assert imputer.value > 0.9
     assert imputer.low is not None
@@ -247,7 +245,7 @@ def test_a_point_is_on_the_front_unless_another_is_as_small_on_both_axes_and_sma
     def beaten(p):
         return any(q[0] <= p[0] and q[1] <= p[1] and q != p for q in points)
 
-    assert front(points) == [not beaten(p) for p in points]
+    assert costs.front(points) == [not beaten(p) for p in points]
 
 
 def costed(values: dict[str, tuple[float, float, float]], **more) -> Export:
@@ -263,8 +261,8 @@ IMPUTER = {"imputer_parameters": 100.0, "impute_seconds_per_draw": 1.0, "draws":
 
 
 def test_a_method_costs_what_its_imputer_and_its_fuser_cost_together() -> None:
-    board = aggregate_export(costed({"gru": (0.8, 50, 0.5), "moe": (0.9, 500, 3.0)}, **IMPUTER))
-    assert {c.fuser: c.whole for c in board.costs or []} == {
+    board = Board(costed({"gru": (0.8, 50, 0.5), "moe": (0.9, 500, 3.0)}, **IMPUTER))
+    assert {c.fuser: c.whole for c in board[costs.SECTION] or []} == {
         "gru": {"parameters": 150, "seconds_per_sample": 2.5},
         "moe": {"parameters": 600, "seconds_per_sample": 5.0},
     }
@@ -272,7 +270,7 @@ def test_a_method_costs_what_its_imputer_and_its_fuser_cost_together() -> None:
 
 def test_the_best_and_the_cheapest_are_on_the_front_and_what_is_beaten_in_both_is_not() -> None:
     export = costed({"best": (0.9, 500, 3.0), "cheap": (0.7, 50, 0.5), "beaten": (0.6, 600, 4.0)}, **IMPUTER)
-    assert {c.fuser: c.front for c in aggregate_export(export).costs or []} == {
+    assert {c.fuser: c.front for c in Board(export)[costs.SECTION] or []} == {
         "best": ["parameters", "seconds_per_sample"],
         "cheap": ["parameters", "seconds_per_sample"],
         "beaten": [],
@@ -287,21 +285,21 @@ def test_where_lower_is_better_the_front_runs_the_other_way() -> None:
     for record in export.records:
         _, parameters, seconds = values[record.coordinates.fuser]
         record.costs = {"parameters": parameters, "seconds_per_sample": seconds, **IMPUTER}
-    assert {c.fuser: bool(c.front) for c in aggregate_export(export).costs or []} == {"best": True, "beaten": False}
+    assert {c.fuser: bool(c.front) for c in Board(export)[costs.SECTION] or []} == {"best": True, "beaten": False}
 
 
 def test_parameters_that_nobody_counted_and_rows_with_holes_have_no_place_on_a_front() -> None:
     export = costed({"trees": (0.9, 0.0, 0.1), "gru": (0.8, 50, 0.5)}, **IMPUTER)
-    trees = next(c for c in aggregate_export(export).costs or [] if c.fuser == "trees")
+    trees = next(c for c in Board(export)[costs.SECTION] or [] if c.fuser == "trees")
     assert trees.front == ["seconds_per_sample"]
     del export.records[-1]
-    gru = next(c for c in aggregate_export(export).costs or [] if c.fuser == "gru")
+    gru = next(c for c in Board(export)[costs.SECTION] or [] if c.fuser == "gru")
     assert (gru.score, gru.front) == (None, [])
 
 
 def test_a_table_whose_records_do_not_know_their_imputers_cost_counts_fusers_alone_and_says_so() -> None:
     export = costed({"gru": (0.8, 50, 0.5), "moe": (0.9, 500, 3.0)})
-    assert all(c.fuser_only for c in aggregate_export(export).costs or [])
+    assert all(c.fuser_only for c in Board(export)[costs.SECTION] or [])
     assert "ms per sample (fuser alone)" in markdown(export)
 
 
@@ -321,7 +319,7 @@ def on_sets(scores: dict[str, float], sets: dict[str, list[str]], statistics: St
 
 def test_what_a_modality_is_worth_is_the_score_with_it_minus_the_score_without() -> None:
     sets = {"both": ["labs", "notes"], "labs": ["labs"], "notes": ["notes"]}
-    found = aggregate_export(on_sets({"both": 0.8, "labs": 0.75, "notes": 0.82}, sets)).marginals
+    found = Board(on_sets({"both": 0.8, "labs": 0.75, "notes": 0.82}, sets))[marginal.SECTION]
     assert [(m.modality, m.without, m.with_it) for m in found] == [("labs", "notes", "both"), ("notes", "labs", "both")]
     labs, notes = found
     assert (labs.mean, labs.least, labs.most) == (pytest.approx(0.03), pytest.approx(-0.02), pytest.approx(0.08))
@@ -334,20 +332,20 @@ def test_stored_gains_give_the_intervals_whichever_way_round_they_were_compared(
     a, b = (Method("ihm", name, "natural", "mean", "gru") for name in ("labs", "both"))
     compared = Comparison(a, b, "auroc", -0.05, -0.08, -0.02, 0.01, 0.01, 0.01)
     export = on_sets({"labs": 0.75, "both": 0.8}, sets, Statistics(resamples=1, alpha=0.05, seed=0, gains=[compared]))
-    (found,) = aggregate_export(export).marginals
+    (found,) = Board(export)[marginal.SECTION]
     assert (found.surely_better, found.surely_worse) == (1, 0)
     assert next((r.low, r.high) for r in found.rows if r.fuser == "gru") == (0.02, 0.08)
 
 
 def test_sets_that_differ_in_two_modalities_say_nothing_of_either() -> None:
     sets = {"one": ["labs"], "three": ["labs", "notes", "cxr"]}
-    assert aggregate_export(on_sets({"one": 0.7, "three": 0.8}, sets)).marginals == []
+    assert Board(on_sets({"one": 0.7, "three": 0.8}, sets))[marginal.SECTION] == []
 
 
 def test_an_export_without_modality_sets_is_understood_by_their_names() -> None:
     export = make_export()
-    assert members(export, "vitals+notes") == {"vitals", "notes"}
-    assert members(msgspec.structs.replace(export, modality_sets={"all": ["a", "b"]}), "all") == {"a", "b"}
+    assert marginal.members(export, "vitals+notes") == {"vitals", "notes"}
+    assert marginal.members(msgspec.structs.replace(export, modality_sets={"all": ["a", "b"]}), "all") == {"a", "b"}
 
 
 def patterned(scores: dict[str, list[tuple[int, float | None]]]) -> Export:
@@ -361,7 +359,7 @@ def patterned(scores: dict[str, list[tuple[int, float | None]]]) -> Export:
 
 def test_a_pattern_has_a_column_and_a_method_its_worst_of_those_that_are_large_enough() -> None:
     export = patterned({"gru": [(100, 0.7), (80, 0.9)], "gbm": [(100, 0.8), (80, 0.6)]})
-    (table,) = aggregate_export(export).patterns
+    (table,) = Board(export)[patterns.SECTION]
     assert dict(zip(table.names, table.records, strict=True)) == {"labs": 100, "labs+notes": 80}
     assert {row.fuser: row.worst for row in table.rows} == {"gru": 0, "gbm": 1}
     assert "*0.7000 ± 0.0000*" in markdown(export)
@@ -369,7 +367,7 @@ def test_a_pattern_has_a_column_and_a_method_its_worst_of_those_that_are_large_e
 
 
 def test_a_pattern_of_few_records_is_shown_but_called_nobodys_worst() -> None:
-    (table,) = aggregate_export(patterned({"gru": [(100, 0.7), (ENOUGH - 1, 0.1)]})).patterns
+    (table,) = Board(patterned({"gru": [(100, 0.7), (patterns.ENOUGH - 1, 0.1)]}))[patterns.SECTION]
     assert table.rows[0].worst is None
     assert table.rows[0].scores[1] is not None
 
@@ -377,7 +375,7 @@ def test_a_pattern_of_few_records_is_shown_but_called_nobodys_worst() -> None:
 def test_a_pattern_that_one_seed_could_not_score_has_no_mean() -> None:
     export = patterned({"gru": [(100, 0.7), (80, 0.9)]})
     export.records[1].patterns = [Pattern("labs", 100, 0.7), Pattern("labs+notes", 80, None)]
-    (table,) = aggregate_export(export).patterns
+    (table,) = Board(export)[patterns.SECTION]
     assert [score is None for score in table.rows[0].scores] == [False, True]
 
 
@@ -409,7 +407,7 @@ def test_bins_of_the_same_place_are_taken_together_over_seeds() -> None:
     export = make_export(["mean"], ["gru"], audit_cells=False)
     for k, r in enumerate(export.records):
         r.calibration = Calibration(0.1 * k, 0.2, [Bin(10 * (k + 1), 0.01 * (k + 1), 0.5), Bin(10, 0.9, 1.0)])
-    (table,) = aggregate_export(export).calibrations
+    (table,) = Board(export)[calibration.SECTION]
     low, high = table.rows[0].bins
     assert (low.records, low.predicted) == (60, pytest.approx((10 * 0.01 + 20 * 0.02 + 30 * 0.03) / 60))
     assert (high.records, high.observed) == (30, 1.0)

@@ -14,9 +14,9 @@ from scipy.stats import spearmanr
 
 from bench.leaderboard import render
 from bench.leaderboard.sections.agreement import spearman
-from bench.leaderboard.sections.imputation import rate_of
+from bench.leaderboard.sections.curves import rate_of
 from bench.metrics.imputation_errors import Errors
-from bench.results.records import Comparison, Export, Method, Statistics
+from bench.results.records import Comparison, Export, Method, Statistics, imputation_of
 from bench.statistics.imputation import compare
 from support.fake_exports import make_export, simulated_export
 
@@ -45,7 +45,7 @@ def imputed(export: Export, sizes: dict[str, float], draws: int = 1) -> Export:
         sums = np.full((n, 1, 7), 4.0)
         sums[:, 0, 1] = 4 * mae + np.random.default_rng(at.seed).normal(scale=0.01, size=n)
         names = np.array([f"r{k:03d}" for k in range(n)])
-        method = Method("", at.modalities, at.scenario, at.imputer, "")
+        method = imputation_of(at)
         cells.setdefault(method, {})[at.seed] = Errors(names, names, np.array(["vitals"]), sums)
     statistics = export.statistics or Statistics(resamples=200, alpha=0.05, seed=0)
     return msgspec.structs.replace(

@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 from bench.leaderboard import load_export, render
-from bench.leaderboard.render.html import inline
-from bench.leaderboard.render.svg import Axis, Line, Point, chart, shares
+from bench.leaderboard.blocks import Axis, Chart, Line, Point, Shares
+from bench.leaderboard.render.svg import svg
 from bench.results.records import Bin, Calibration, Export, Pattern
 from support.fake_exports import PUBLISHED, RELEASE, make_export
 
@@ -116,19 +116,6 @@ def test_names_are_text_and_never_markup() -> None:
     assert any("mean<u>|</td>&amp;\"'" in cell for cell in Tags(content).cells)
 
 
-@pytest.mark.parametrize(
-    ("said", "html"),
-    [
-        ("**0.9** and <u>0.8</u>", "<strong>0.9</strong> and <u>0.8</u>"),
-        ("*-0.1* (a)", "<em>-0.1</em> (a)"),
-        ("2 * 3 * 4", "2 * 3 * 4"),
-        ("a\\|b &lt;c> `d`", "a|b &lt;c&gt; <code>d</code>"),
-    ],
-)
-def test_the_marks_of_the_markdown_become_elements(said: str, html: str) -> None:
-    assert inline(said) == html
-
-
 def test_without_javascript_every_cell_of_the_markdown_stands_in_the_page() -> None:
     rendered = render(rich(), page=True)
     written = rendered["md"].decode().splitlines()
@@ -168,25 +155,25 @@ def test_each_picture_stands_in_its_section() -> None:
 
 def test_a_point_stands_where_its_values_say() -> None:
     points = [Point(1, 0.0, "a"), Point(10, 0.5, "b"), Point(100, 1.0, "c")]
-    drawn = chart([Line(points)], Axis("x", log=True), Axis("y", ends=(0, 1)), "about")
+    drawn = svg(Chart([Line(points)], Axis("x", log=True), Axis("y", ends=(0, 1)), "about"))
     x, y = ([float(v) for v in re.findall(rf' {axis}="([\d.]+)" ?', drawn)] for axis in ("cx", "cy"))
     assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.11)
     assert y[0] - y[1] == pytest.approx(y[1] - y[2], abs=0.11)
     assert y[0] > y[2]
     assert "<title>b</title>" in drawn
-    assert chart([], Axis("x"), Axis("y"), "about") == ""
+    assert svg(Chart([], Axis("x"), Axis("y"), "about")) == ""
 
 
 def test_a_picture_of_equal_values_and_of_very_large_ones_has_finite_places() -> None:
     for values in ([0.8, 0.8], [0.0, 0.0], [1e-9, 1e9]):
-        drawn = chart([Line([Point(k + 1, v, "") for k, v in enumerate(values)])], Axis("x"), Axis("y"), "about")
+        drawn = svg(Chart([Line([Point(k + 1, v, "") for k, v in enumerate(values)])], Axis("x"), Axis("y"), "about"))
         places = [float(v) for v in re.findall(r'(?:cx|cy|x1|y1)="([^"]+)"', drawn)]
         assert places
         assert all(math.isfinite(v) and -1 <= v <= 461 for v in places)
 
 
 def test_shares_are_as_wide_as_they_are_large() -> None:
-    drawn = shares([("a", (0.5, 0.3, 0.2))], ("one", "two", "three"), "about")
+    drawn = svg(Shares([("a", (0.5, 0.3, 0.2))], ("one", "two", "three"), "about"))
     widths = [float(v) for v in re.findall(r'width="([\d.]+)" height="18"', drawn)]
     assert widths == [150, 90, 60]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bench.config.request import TRAINING_NOTE
 from bench.grid.variants import variants
 from bench.leaderboard import render
-from bench.leaderboard.sections.statements import counted
+from bench.leaderboard.statements import counted
 from bench.results.records import Coordinates, Export
 from bench.run.write import training_of
 from bench.train_params import TorchFuserParams

@@ -17,10 +17,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.gate import gate
-from bench.leaderboard import aggregate_export, render
-from bench.leaderboard.board import Board
-from bench.leaderboard.sections.audits import OF_CELL
-from bench.leaderboard.sections.imputation import imputer_of
+from bench.leaderboard import Board, render
+from bench.leaderboard.audited import OF_CELL
+from bench.leaderboard.sections import (
+    agreement,
+    attribution,
+    calibration,
+    costs,
+    curves,
+    gains,
+    imputation,
+    marginal,
+    patterns,
+    tables,
+)
 from bench.results.records import (
     IMPUTER_AUDITS,
     Audit,
@@ -36,7 +46,9 @@ from bench.results.records import (
     Record,
     TableStatistics,
     failed_audits,
+    method_in,
     method_of,
+    table_of,
 )
 from bench.statistics.paired import Predictions, compute
 from bench.tuning.search import concluded, seen
@@ -95,7 +107,7 @@ def _imputation(rng: np.random.Generator) -> ImputationStatistics:
     """Comparisons of all imputers, some of them far apart."""
     made = ImputationStatistics(intervals=[], comparisons=[], tables=[])
     for place in itertools.product(SETS, SCENARIOS):
-        imputers = [imputer_of(*place, name) for name in IMPUTERS]
+        imputers = [Method("", *place, name, "") for name in IMPUTERS]
         made.intervals += [Interval(each, "mae", 0.2, 0.4, 0.05) for each in imputers]
         for a, b in itertools.combinations(imputers, 2):
             made.comparisons.append(
@@ -121,27 +133,24 @@ def broken(record: Record) -> Record:
     return Record(key=record.key, coordinates=record.coordinates, status="failed", reason="it is so")
 
 
-def others(board: Board, lost: Method, imputation: bool) -> dict[str, Any]:
+def others(board: Board, lost: Method, imputation_too: bool) -> dict[str, Any]:
     """All of a board that says something of methods but the lost one, which is called by name nowhere in it."""
-    place = lost.task, lost.modalities, lost.scenario
-    tables = []
-    for table in board.tables:
-        mine = (table.task, table.modalities, table.scenario) == place
-        rows = [r for r in table.rows if not (mine and (r.imputer, r.fuser) == (lost.imputer, lost.fuser))]
+    kept = []
+    for table in board[tables.SECTION]:
+        mine = table_of(table) == table_of(lost)
+        rows = [row for row in table.rows if not (mine and row.pair == (lost.imputer, lost.fuser))]
         notes = [n for n in table.notes if "failed an audit" not in n and "run once per task and fuser" not in n]
-        tables.append((rows, notes, table.alpha, table.floor, table.comparisons))
-    costs = [
-        cost for cost in board.costs or [] if Method(*(getattr(cost, n) for n in Method.__struct_fields__)) != lost
-    ]
-    made = {
-        "tables": tables, "gains": board.gains, "marginals": board.marginals, "attributions": board.attributions,
-        "patterns": board.patterns, "calibrations": board.calibrations, "costs": costs,
-    }  # fmt: skip
-    if imputation:
-        made["imputation"] = [[row for row in t.rows if row.imputer != lost.imputer] for t in board.imputation]
-        made["curves"] = [[row for row in c.rows if row.imputer != lost.imputer] for c in board.curves]
-        made["agreements"] = board.agreements
-    return made
+        kept.append((rows, notes, table.alpha, table.floor, table.comparisons))
+    cost = [cost for cost in board[costs.SECTION] or [] if method_in(cost, cost.imputer, cost.fuser) != lost]
+    untouched = [gains.SECTION, marginal.SECTION, attribution.SECTION, patterns.SECTION, calibration.SECTION]
+    parts: dict[str, Any] = {"tables": kept, "costs": cost}
+    if imputation_too:
+        parts["imputation"] = [
+            [row for row in t.rows if row.imputer != lost.imputer] for t in board[imputation.SECTION]
+        ]
+        parts["curves"] = [[row for row in c.rows if row.imputer != lost.imputer] for c in board[curves.SECTION]]
+        untouched.append(agreement.SECTION)
+    return parts | {section.name: board[section] for section in untouched}
 
 
 @settings(max_examples=40, deadline=None)
@@ -151,12 +160,12 @@ def test_all_others_stand_as_if_the_cells_of_the_method_had_failed(lost: Method,
         return method_of(at) == lost and not at.audit
 
     export = whole()
-    audited = aggregate_export(changed(export, lambda at: is_lost(at) and at.seed == seed, failing(name)))
-    gone = aggregate_export(changed(export, is_lost, broken))
+    audited = Board(changed(export, lambda at: is_lost(at) and at.seed == seed, failing(name)))
+    gone = Board(changed(export, is_lost, broken))
     assert others(audited, lost, False) == others(gone, lost, False)
     (row,) = [
         row
-        for table in audited.tables
+        for table in audited[tables.SECTION]
         for row in table.rows
         if Method(table.task, table.modalities, table.scenario, row.imputer, row.fuser) == lost
     ]
@@ -178,13 +187,13 @@ def test_all_other_imputers_stand_as_if_the_imputation_had_failed(
         return (at.modalities, at.scenario, at.imputer) == (*place, imputer) and not at.audit
 
     export = whole()
-    audited = aggregate_export(changed(export, is_lost, failing(name)))
-    gone = aggregate_export(changed(export, is_lost, broken))
+    audited = Board(changed(export, is_lost, failing(name)))
+    gone = Board(changed(export, is_lost, broken))
     lost = Method("ihm", *place, imputer, "")
     one, two = others(audited, lost, True), others(gone, lost, True)
     for part in ("imputation", "curves", "agreements"):
         assert one[part] == two[part], part
-    for table in audited.imputation:
+    for table in audited[imputation.SECTION]:
         for row in table.rows:
             if (table.modalities, table.scenario, row.imputer) == (*place, imputer):
                 assert (row.tie_group, row.interval, row.to_best) == (None, None, None)
@@ -196,8 +205,8 @@ def test_all_other_imputers_stand_as_if_the_imputation_had_failed(
 
 @pytest.mark.parametrize("name", ["batch-independent", "scored-once"])
 def test_an_audit_of_the_fuser_says_nothing_of_its_imputer(name: str) -> None:
-    board = aggregate_export(changed(whole(), lambda at: at.imputer == "csdi", failing(name)))
-    assert not any(row.unranked for table in board.imputation for row in table.rows)
+    board = Board(changed(whole(), lambda at: at.imputer == "csdi", failing(name)))
+    assert not any(row.unranked for table in board[imputation.SECTION] for row in table.rows)
 
 
 @pytest.mark.parametrize(("kind", "name"), OF_CELL.items())
@@ -205,7 +214,7 @@ def test_an_audit_cell_that_failed_takes_the_rank_of_its_row_and_warns_of_the_ot
     kind: str, name: str
 ) -> None:
     export = changed(whole(), lambda at: at.audit == kind and at.fuser == "gru", failing(name))
-    table = aggregate_export(export).tables[0]
+    table = Board(export)[tables.SECTION][0]
     (lost,) = [row for row in table.rows if row.unranked]
     assert (lost.imputer, lost.fuser, lost.rank) == (IMPUTERS[0], "gru", None)
     assert any(
@@ -215,7 +224,7 @@ def test_an_audit_cell_that_failed_takes_the_rank_of_its_row_and_warns_of_the_ot
 
 def test_pages_show_the_row_below_unmarked_with_the_reason() -> None:
     export = whole()
-    best = aggregate_export(export).tables[0].rows[0]
+    best = Board(export)[tables.SECTION][0].rows[0]
     assert best.rank == 1
     place = "ihm", SETS[0], SCENARIOS[0], best.imputer, best.fuser
     lost = changed(export, lambda at: method_of(at) == Method(*place), failing("batch-independent"))
@@ -228,7 +237,7 @@ def test_pages_show_the_row_below_unmarked_with_the_reason() -> None:
     assert "**no rank**: audit batch-independent failed (seed 1: by 0.31; seed 2: by 0.31)" in line
     assert not re.search(r"\*\*[\d.]+ ± [\d.]+\*\*|<u>", line)
     assert "**1 of 6 methods failed an audit and have no rank**" in section
-    winner = aggregate_export(lost).tables[0].rows[0].name
+    winner = Board(lost)[tables.SECTION][0].rows[0].name
     assert re.search(rf"winner.*{re.escape(winner)}", section)
     assert "no rank" in rendered["html"].decode()
     lines = list(csv.DictReader(io.StringIO(rendered["csv"].decode())))
@@ -242,13 +251,13 @@ def test_pages_show_the_row_below_unmarked_with_the_reason() -> None:
 
 
 def test_where_every_method_failed_an_audit_nothing_is_ranked_and_it_is_said() -> None:
-    board = aggregate_export(changed(whole(), lambda at: True, failing("scored-once")))
-    for table in board.tables:
+    board = Board(changed(whole(), lambda at: True, failing("scored-once")))
+    for table in board[tables.SECTION]:
         assert all(row.rank is None for row in table.rows)
         assert "Every method that has all of its seeds failed an audit: nothing is ranked." in table.notes
-    assert not board.gains
-    assert not board.marginals
-    assert not any(cost.front for cost in board.costs or [])
+    assert not board[gains.SECTION]
+    assert not board[marginal.SECTION]
+    assert not any(cost.front for cost in board[costs.SECTION] or [])
 
 
 @settings(max_examples=30, deadline=None)

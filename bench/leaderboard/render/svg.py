@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from bench.leaderboard.blocks import Axis, Chart, Line, Point, Shares
 from bench.text.clean import html
 
 COLOURS = 8
@@ -19,39 +19,14 @@ WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 70, 14, 14, 44
 
 
-@dataclass(frozen=True)
-class Point:
-    """x, y: in the units of the axes. name: said on hovering. label: printed beside it. faint: drawn hollow."""
-
-    x: float
-    y: float
-    name: str
-    colour: int = 0
-    label: str = ""
-    faint: bool = False
+def svg(picture: Chart | Shares) -> str:
+    """The picture; "" where there is nothing in it."""
+    return _chart(picture) if isinstance(picture, Chart) else _shares(picture)
 
 
-@dataclass(frozen=True)
-class Line:
-    """Points that belong together, in the order in which they are joined; steps: by right angles. None: not joined."""
-
-    points: Sequence[Point]
-    steps: bool = False
-    dots: bool = True
-
-
-@dataclass(frozen=True)
-class Axis:
-    """What stands along it, whether it is logarithmic, and its ends where they are fixed."""
-
-    title: str
-    log: bool = False
-    ends: tuple[float, float] | None = None
-
-
-def chart(lines: Sequence[Line], x: Axis, y: Axis, about: str, diagonal: bool = False) -> str:
-    """A picture of lines and points. about: what it shows, for those who cannot see it. "" where there is no point."""
-    points = [point for line in lines for point in line.points]
+def _chart(chart: Chart) -> str:
+    x, y = chart.x, chart.y
+    points = [point for line in chart.lines for point in line.points]
     if not points:
         return ""
     across, x_ticks = _scale(x, [point.x for point in points], LEFT, WIDTH - RIGHT)
@@ -68,15 +43,15 @@ def chart(lines: Sequence[Line], x: Axis, y: Axis, about: str, diagonal: bool = 
     parts.append(
         f'<text x="14" y="{middle:.0f}" transform="rotate(-90 14 {middle:.0f})" text-anchor="middle">{html(y.title)}</text>'
     )
-    if diagonal:
+    if chart.diagonal:
         parts.append(
             f'<line class="axis" stroke-dasharray="4 3" x1="{across(0):.1f}" y1="{up(0):.1f}" '
             f'x2="{across(1):.1f}" y2="{up(1):.1f}"/>'
         )
-    for line in lines:
+    for line in chart.lines:
         parts += _line(line, across, up)
     parts += _labels([point for point in points if point.label], across, up)
-    return _svg(WIDTH, HEIGHT, about, parts)
+    return _svg(WIDTH, HEIGHT, chart.about, parts)
 
 
 def _line(line: Line, across: Callable[[float], float], up: Callable[[float], float]) -> list[str]:
@@ -89,11 +64,6 @@ def _line(line: Line, across: Callable[[float], float], up: Callable[[float], fl
     if line.dots:
         parts += [_dot(px, py, point) for px, py, point in spots]
     return parts
-
-
-def dots(points: Sequence[Point]) -> list[Line]:
-    """Points that are not joined."""
-    return [Line([point]) for point in points]
 
 
 def _dot(px: float, py: float, point: Point) -> str:
@@ -119,8 +89,8 @@ def _labels(points: Sequence[Point], across: Callable[[float], float], up: Calla
     return parts
 
 
-def shares(rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str], about: str) -> str:
-    """A bar of length 1 per row, parted into shares. names: of the parts."""
+def _shares(shares: Shares) -> str:
+    rows, names = shares.rows, shares.names
     if not rows:
         return ""
     left, bar, line = 7 + int(6.3 * max(len(name) for name, _ in rows)), 300, 24
@@ -132,13 +102,13 @@ def shares(rows: Sequence[tuple[str, Sequence[float]]], names: Sequence[str], ab
         top, start = 24 + line * row, float(left)
         parts.append(_text(left - 7, top + 13, name, "end"))
         for place, value in enumerate(values):
-            said = f"{name}: {names[place]} {100 * value:.0f} %"
+            title = f"{name}: {names[place]} {100 * value:.0f} %"
             parts.append(
                 f'<rect class="fill c{place}" x="{start:.1f}" y="{top}" width="{bar * value:.1f}" height="{line - 6}">'
-                f"<title>{html(said)}</title></rect>"
+                f"<title>{html(title)}</title></rect>"
             )
             start += bar * value
-    return _svg(left + bar + 10, 24 + line * len(rows), about, parts)
+    return _svg(left + bar + 10, 24 + line * len(rows), shares.about, parts)
 
 
 def _svg(width: int, height: int, about: str, parts: Sequence[str]) -> str:
@@ -148,9 +118,9 @@ def _svg(width: int, height: int, about: str, parts: Sequence[str]) -> str:
     )
 
 
-def _text(x: float, y: float, said: str, anchor: str, kind: str = "") -> str:
+def _text(x: float, y: float, text: str, anchor: str, kind: str = "") -> str:
     named = f' class="{kind}"' if kind else ""
-    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html(said)}</text>'
+    return f'<text{named} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html(text)}</text>'
 
 
 def _number(value: float) -> str:
@@ -170,8 +140,8 @@ def _scale(
             return first + (math.log10(value) - low) / (high - low) * (last - first)
 
         steps = (1, 2, 5) if high - low < 2.5 else (1,)
-        found = [s * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for s in steps]
-        ticks = [tick for tick in found if low <= math.log10(tick) <= high]
+        steps_of_ten = [s * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for s in steps]
+        ticks = [tick for tick in steps_of_ten if low <= math.log10(tick) <= high]
         return place, ticks[:: max(1, math.ceil(len(ticks) / 8))]
     low, high = axis.ends or (min(values), max(values))
     if axis.ends is None:

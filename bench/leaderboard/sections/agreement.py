@@ -3,53 +3,97 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
+import msgspec
 import numpy as np
 
 from bench import seeds
-from bench.leaderboard.board import Agreement, Contrary, Difference, Imputation, Row, Table
-from bench.leaderboard.sections.imputation import imputer_of, signed
-from bench.results.records import Comparison, Method, Statistics
+from bench.leaderboard.blocks import Block, Cell, Heading, Missing, Notes, Number, Paragraph, Table
+from bench.leaderboard.board import Board, Section
+from bench.leaderboard.rows import Row
+from bench.leaderboard.scores import Difference
+from bench.leaderboard.sections import imputation, tables
+from bench.leaderboard.words import columns, metric
+from bench.results.records import Comparison, Method, Statistics, TableKey, method_in, table_of
 
 EXACT = 8
 """Up to so many imputers all their permutations are gone through; beyond, so many random ones are drawn:"""
 PERMUTATIONS = 20_000
 
+LISTED = 12
+"""Pairs of imputers spelt out per page; the JSON file holds all."""
 
-def agreements(
-    tables: Sequence[Table], imputation: Sequence[Imputation], statistics: Statistics | None
-) -> list[Agreement]:
+
+class Contrary(msgspec.Struct, kw_only=True):
+    """Two imputers of which the first has significantly lower MAE on hidden entries but the worse score of the task.
+
+    mae, score: first minus second, paired; score is None where the two were not compared on the task. apart: whether the
+    interval of the score excludes 0.
+    """
+
+    first: str
+    second: str
+    mae: Difference
+    score: Difference | None
+    difference: float
+    apart: bool
+
+
+class Agreement(TableKey, kw_only=True, frozen=True):
+    """Whether imputers with lower MAE lead to better predictions, for one fuser in one table.
+
+    rho: Spearman's rank correlation over imputers, signed so that 1 means the better imputation always predicts better;
+    None with fewer than three imputers or where one side does not differ. p: two-sided permutation p-value, exact or of
+    random permutations. contrary: the pairs for which it does not hold; None where imputers were not compared.
+    """
+
+    fuser: str
+    metric: str
+    imputers: int
+    rho: float | None
+    p: float | None
+    exact: bool
+    contrary: list[Contrary] | None
+
+
+def aggregate(board: Board) -> list[Agreement]:
     """One per table with scores on hidden entries and fuser, in the order of the tables; eligible rows only.
 
     None where all hidden entries lie in modalities that are absent to fusers: predictions cannot depend on those errors.
     """
-    scored = {(table.modalities, table.scenario): table for table in imputation}
-    made = []
-    for table in tables:
-        hidden = scored.get((table.modalities, table.scenario))
+    scored = {table_of(table): table for table in board[imputation.SECTION]}
+    agreements = []
+    for table in board[tables.SECTION]:
+        hidden = scored.get(_imputations(table))
         if hidden is None or hidden.absent == 1:
             continue
         errors = {row.imputer: row.scores["all"]["mae"].mean for row in hidden.rows if row.eligible}
+        eligible = [row for row in table.rows if row.eligible and row.imputer in errors]
         for fuser in dict.fromkeys(row.fuser for row in table.rows):
-            rows = {
-                row.imputer: row for row in table.rows if row.fuser == fuser and row.eligible and row.imputer in errors
-            }
-            made.append(_agreement(table, fuser, rows, errors, statistics))
-    return made
+            rows = {row.imputer: row for row in eligible if row.fuser == fuser}
+            agreements.append(_agreement(table, fuser, rows, errors, board.export.statistics))
+    return agreements
+
+
+def _imputations(table: TableKey) -> TableKey:
+    """The table of the imputations that a table of predictions was made with."""
+    return msgspec.structs.replace(table_of(table), task="")
 
 
 def _agreement(
-    table: Table, fuser: str, rows: dict[str, Row], errors: dict[str, float], statistics: Statistics | None
+    table: tables.TaskTable,
+    fuser: str,
+    rows: Mapping[str, Row],
+    errors: Mapping[str, float],
+    statistics: Statistics | None,
 ) -> Agreement:
-    sign = 1 if table.higher[table.primary] else -1
+    sign = 1 if table.primary_higher else -1
     scores = {name: row.scores[table.primary].mean for name, row in rows.items()}
     rho, p, exact = spearman([-errors[name] for name in scores], [sign * value for value in scores.values()])
     return Agreement(
-        task=table.task,
-        modalities=table.modalities,
-        scenario=table.scenario,
+        **msgspec.structs.asdict(table_of(table)),
         fuser=fuser,
         metric=table.primary,
         imputers=len(rows),
@@ -61,34 +105,35 @@ def _agreement(
 
 
 def _contrary(
-    table: Table, fuser: str, scores: dict[str, float], sign: int, statistics: Statistics | None
+    table: tables.TaskTable, fuser: str, scores: Mapping[str, float], sign: int, statistics: Statistics | None
 ) -> list[Contrary] | None:
     """Pairs of which the significantly better imputer predicts worse, those whose interval says so surely first."""
-    place = table.modalities, table.scenario
-    if statistics is None or not any((t.modalities, t.scenario) == place for t in statistics.imputation.tables):
+    key = _imputations(table)
+    if statistics is None or not any(table_of(t) == key for t in statistics.imputation.tables):
         return None
     better = {frozenset((c.a, c.b)): c for c in statistics.imputation.comparisons if c.p_holm < statistics.alpha}
     tasks = {frozenset((c.a, c.b)): c for c in statistics.comparisons if c.metric == table.primary}
-    found = []
+    contrary = []
     for first, second in itertools.permutations(scores, 2):
-        pair = imputer_of(*place, first), imputer_of(*place, second)
+        pair = method_in(key, first), method_in(key, second)
         compared = better.get(frozenset(pair))
         if compared is None or (mae := _seen(compared, pair[0])).mean >= 0:
             continue
         difference = scores[first] - scores[second]
         if sign * difference >= 0:
             continue
-        methods = [Method(table.task, *place, name, fuser) for name in (first, second)]
+        methods = [method_in(table, name, fuser) for name in (first, second)]
         on_task = tasks.get(frozenset(methods))
         score = _seen(on_task, methods[0]) if on_task else None
         apart = score is not None and (score.high < 0 or score.low > 0)
-        found.append(Contrary(first=first, second=second, mae=mae, score=score, difference=difference, apart=apart))
-    return sorted(found, key=lambda c: (not c.apart, -abs(c.difference), c.first, c.second))
+        contrary.append(Contrary(first=first, second=second, mae=mae, score=score, difference=difference, apart=apart))
+    return sorted(contrary, key=lambda c: (not c.apart, -abs(c.difference), c.first, c.second))
 
 
 def _seen(comparison: Comparison, first: Method) -> Difference:
     """A comparison as first minus the other."""
-    return signed(1 if comparison.a == first else -1, comparison.difference, comparison.low, comparison.high)
+    sign = 1 if comparison.a == first else -1
+    return Difference.signed(sign, comparison.difference, comparison.low, comparison.high)
 
 
 def spearman(one: Sequence[float], two: Sequence[float]) -> tuple[float | None, float | None, bool]:
@@ -123,3 +168,65 @@ def _permutations(n: int) -> np.ndarray:
         return np.array(list(itertools.permutations(range(n))))
     rng = seeds.generator(0, "permutations", n)
     return rng.permuted(np.tile(np.arange(n), (PERMUTATIONS, 1)), axis=1)
+
+
+def blocks(board: Board) -> list[Block]:
+    """The question users have: is the better imputation worth anything to the task?"""
+    agreements, hidden = board[SECTION], board[imputation.SECTION]
+    unread = [table.title for table in hidden if table.absent == 1]
+    if not agreements and not unread:
+        return []
+    about = (
+        "Spearman's rank correlation, over imputers with the same fuser, between MAE on hidden entries and the task's primary "
+        "score, signed so that +1 means the better imputation always predicts better. p: by permutation, two-sided; with "
+        "few imputers it cannot be small."
+    )
+    names = TableKey.__struct_fields__
+    header = columns(*names, "fuser", "score", "imputers", "rank correlation", "p", "contrary pairs")
+    body: list[list[Cell]] = [
+        [
+            *(getattr(each, name) for name in names),
+            each.fuser,
+            metric(each.metric),
+            each.imputers,
+            None if each.rho is None else Number(each.rho, "+.2f"),
+            _p(each),
+            Missing("not compared") if each.contrary is None else len(each.contrary),
+        ]
+        for each in agreements
+    ]
+    pairs = [(each, contrary) for each in agreements for contrary in each.contrary or []]
+    pairs.sort(key=lambda pair: not pair[1].apart)
+    notes = [_contrary_note(each, contrary) for each, contrary in pairs[:LISTED]]
+    if len(pairs) > LISTED:
+        notes.append(f"{len(pairs) - LISTED} more pairs stand in the JSON file.")
+    scored = {table_of(table) for table in hidden}
+    silent = dict.fromkeys(key.title for t in board[tables.SECTION] if (key := _imputations(t)) not in scored)
+    if silent:
+        notes.append(f"No imputation error where nothing was hidden: {', '.join(silent)}.")
+    if unread:
+        notes.append(f"Left out, since no fuser reads what was imputed for hidden entries: {', '.join(unread)}.")
+    parts: list[Block] = [Heading(2, "Does better imputation predict better?"), Paragraph(about)]
+    parts += [Table(header, body)] if body else []
+    return [*parts, Notes(notes)] if notes else parts
+
+
+def _p(agreement: Agreement) -> Cell:
+    if agreement.p is None:
+        return Missing("fewer than 3 imputers" if agreement.imputers < 3 else "no difference")
+    return Number(agreement.p, ".3g", unit="" if agreement.exact else " (random permutations)")
+
+
+def _contrary_note(each: Agreement, pair: Contrary) -> str:
+    """A pair for which it does not hold, and how sure that is."""
+    start = (
+        f"{each.title}, {each.fuser}: {pair.first} imputes better than {pair.second} (MAE {pair.mae.words}) but predicts worse: "
+        f"{metric(each.metric)} "
+    )
+    if pair.score is None:
+        return f"{start}{pair.difference:+.4f}, not compared."
+    sure = "the interval excludes 0" if pair.apart else "the interval includes 0"
+    return f"{start}{pair.score.words}; {sure}."
+
+
+SECTION = Section("agreements", aggregate, blocks)

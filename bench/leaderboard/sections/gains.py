@@ -1,55 +1,127 @@
-"""What more modalities add: the stored comparisons of one method on two modality sets, as tables of the board."""
+"""What more modalities add: the stored comparisons of one method on two modality sets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
-from bench.leaderboard.board import Gain, Gains, Table
-from bench.results.records import Statistics
+import msgspec
+
+from bench.leaderboard.blocks import Block, Cell, Heading, Notes, Number, Paragraph, Rich, Table, emphasis, strong
+from bench.leaderboard.board import Board, Section
+from bench.leaderboard.sections import head, tables
+from bench.leaderboard.words import columns, count, directed, modality_set, percent
+from bench.results.records import Comparison, TableKey, across_sets, table_of
 
 
-def gain_tables(statistics: Statistics | None, tables: Sequence[Table]) -> list[Gains]:
-    """One per (task, scenario) with stored gains, in the order of the tables. Both methods must be eligible rows."""
+class Gain(msgspec.Struct, kw_only=True):
+    """What one method gains, in the primary metric, from a larger modality set: paired difference over groups x seeds.
+
+    difference: score with `larger` - score with `smaller`; low, high: its interval; p_holm: over all gains of the task
+    and scenario. better: the difference is an improvement and its interval excludes 0; worse: the opposite.
+    """
+
+    smaller: str
+    larger: str
+    imputer: str
+    fuser: str
+    difference: float
+    low: float
+    high: float
+    p_holm: float
+    better: bool
+    worse: bool
+
+
+class Gains(TableKey, kw_only=True, frozen=True):
+    """All gains of one task under one scenario. best: modality set -> its best method and that method's mean score."""
+
+    metric: str
+    higher: bool
+    alpha: float
+    best: dict[str, tuple[str, float]]
+    rows: list[Gain]
+
+
+def aggregate(board: Board) -> list[Gains]:
+    """One per table, whatever its modality set, with stored gains. Both methods must be eligible rows."""
+    statistics = board.export.statistics
     if statistics is None:
         return []
-    made = []
-    for task, scenario in dict.fromkeys((table.task, table.scenario) for table in tables):
-        inside = [table for table in tables if (table.task, table.scenario) == (task, scenario)]
-        primary, higher = inside[0].primary, inside[0].higher[inside[0].primary]
-        complete = {(t.modalities, row.imputer, row.fuser) for t in inside for row in t.rows if row.eligible}
-        rows = []
-        for c in statistics.gains:
-            ends = [(m.modalities, m.imputer, m.fuser) for m in (c.a, c.b)]
-            if (c.a.task, c.a.scenario, c.metric) != (task, scenario, primary) or not set(ends) <= complete:
-                continue
-            rise, fall = c.low > 0, c.high < 0
-            rows.append(
-                Gain(
-                    smaller=c.b.modalities,
-                    larger=c.a.modalities,
-                    imputer=c.a.imputer,
-                    fuser=c.a.fuser,
-                    difference=c.difference,
-                    low=c.low,
-                    high=c.high,
-                    p_holm=c.p_holm,
-                    better=rise if higher else fall,
-                    worse=fall if higher else rise,
-                )
-            )
+    stored: dict[TableKey, list[Comparison]] = {}
+    for comparison in statistics.gains:
+        stored.setdefault(across_sets(comparison.a), []).append(comparison)
+    by_table: dict[TableKey, list[tables.TaskTable]] = {}
+    for table in board[tables.SECTION]:
+        by_table.setdefault(across_sets(table), []).append(table)
+    gains = []
+    for key, inside in by_table.items():
+        primary, higher = inside[0].primary, inside[0].primary_higher
+        eligible = {table_of(table): table.eligible for table in inside}
+        rows = [
+            _gain(c, higher)
+            for c in stored.get(key, [])
+            if c.metric == primary and all((m.imputer, m.fuser) in eligible.get(table_of(m), {}) for m in (c.a, c.b))
+        ]
         if rows:
-            best = {
-                t.modalities: (t.rows[0].name, t.rows[0].scores[primary].mean) for t in inside if t.rows[0].eligible
-            }
-            made.append(
-                Gains(
-                    task=task,
-                    scenario=scenario,
-                    metric=primary,
-                    higher=higher,
-                    alpha=statistics.alpha,
-                    best=best,
-                    rows=rows,
-                )
-            )
-    return made
+            winners = {table.modalities: table.rows[0] for table in inside if table.rows[0].eligible}
+            best = {name: (row.name, row.scores[primary].mean) for name, row in winners.items()}
+            about = msgspec.structs.asdict(key)
+            gains.append(Gains(**about, metric=primary, higher=higher, alpha=statistics.alpha, best=best, rows=rows))
+    return gains
+
+
+def _gain(c: Comparison, higher: bool) -> Gain:
+    rise, fall = c.low > 0, c.high < 0
+    return Gain(
+        smaller=c.b.modalities,
+        larger=c.a.modalities,
+        imputer=c.a.imputer,
+        fuser=c.a.fuser,
+        difference=c.difference,
+        low=c.low,
+        high=c.high,
+        p_holm=c.p_holm,
+        better=rise if higher else fall,
+        worse=fall if higher else rise,
+    )
+
+
+def blocks(board: Board) -> list[Block]:
+    nobody = board[head.SECTION].nobody
+    return [block for gains in board[SECTION] for block in _blocks(gains, nobody)]
+
+
+def _blocks(gains: Gains, nobody: Mapping[str, Sequence[str]]) -> list[Block]:
+    """A line per method, a column per pair of modality sets."""
+    best = "; ".join(f"{name} {score:.4f} ({winner})" for name, (winner, score) in gains.best.items())
+    about = Rich(
+        f"Differences in {directed(gains.metric, gains.higher)} of the same method on two modality sets, paired in patients and "
+        f"seeds, with {percent(gains.alpha)} intervals; ",
+        strong("bold"),
+        " where the interval excludes 0 for the better, ",
+        emphasis("italic"),
+        f" for the worse; p after Holm's correction over this table. Best of each set: {best}.",
+    )
+    pair_of, method_of = attrgetter("smaller", "larger"), attrgetter("imputer", "fuser")
+    cells = {(pair_of(row), method_of(row)): _cell(row) for row in gains.rows}
+    pairs, methods = (list(dict.fromkeys(map(of, gains.rows))) for of in (pair_of, method_of))
+    body = [[*method, *(cells.get((pair, method)) for pair in pairs)] for method in methods]
+    over = {(a, b): f"{modality_set(b, nobody)} over {modality_set(a, nobody)}" for a, b in pairs}
+    counts = [
+        f"{over[pair]}: the interval excludes 0 for the better in {sum(row.better for row in inside)}, for the worse in "
+        f"{sum(row.worse for row in inside)} of {count(len(inside), 'method')}; after Holm's correction p below "
+        f"{gains.alpha:g} in {sum(row.p_holm < gains.alpha for row in inside)}."
+        for pair in pairs
+        for inside in [[row for row in gains.rows if pair_of(row) == pair]]
+    ]
+    title = Heading(2, f"What more modalities add: {gains.title}")
+    return [title, Paragraph(about), Table(columns("imputer", "fuser", *over.values()), body), Notes(counts)]
+
+
+def _cell(row: Gain) -> Cell:
+    mark = "strong" if row.better else "emphasis" if row.worse else None
+    return Number(row.difference, "+.4f", mark, low=row.low, high=row.high, p=row.p_holm)  # type: ignore[arg-type]
+
+
+SECTION = Section("gains", aggregate, blocks)

@@ -3,54 +3,120 @@
 from __future__ import annotations
 
 import math
-import re
 import statistics as plain
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from bench.leaderboard.board import Curve, CurveRow, Difference, Imputation, ImputationRow, ImputerCost, Score
-from bench.leaderboard.render.text import safe
-from bench.leaderboard.sections.audits import audit_results, failure
-from bench.leaderboard.sections.statements import counted
-from bench.results.records import IMPUTER_AUDITS, Coordinates, Export, ImputationStatistics, Method, Record
+import msgspec
+
+from bench.leaderboard import published
+from bench.leaderboard.audited import audit_results, failure
+from bench.leaderboard.blocks import (
+    Block,
+    Cell,
+    Column,
+    Heading,
+    Interval,
+    Label,
+    Notes,
+    Number,
+    Paragraph,
+    Rich,
+    Table,
+    emphasis,
+    strong,
+)
+from bench.leaderboard.board import Board, Cells, Section
+from bench.leaderboard.published import PublishedScore
+from bench.leaderboard.scores import Difference, Score, best_two, coverage
+from bench.leaderboard.sections import tables
+from bench.leaderboard.statements import nobody, protocol_notes, split_notes
+from bench.leaderboard.words import capital, columns, metric, percent, short
+from bench.results.records import (
+    IMPUTATION,
+    IMPUTER_AUDITS,
+    Coordinates,
+    Export,
+    ImputationStatistics,
+    Record,
+    TableKey,
+    imputation_of,
+    method_in,
+    table_of,
+)
 from bench.statistics.paired import tie_groups
 
-METRICS = ("mae", "rmse", "crps", "coverage50", "coverage90")
-COSTS = ("imputer_parameters", "draws", "impute_fit_seconds", "impute_seconds", "impute_seconds_per_draw",
-         "impute_peak_memory_bytes")  # fmt: skip
-"""Costs of a record that are the imputer's."""
+COVERAGE = {"coverage50": 0.5, "coverage90": 0.9}
+METRICS = ("mae", "rmse", "crps", *COVERAGE)
 
 _SAME = 1e-9
 """Scores of one imputation in two cells agree up to this; more is a finding and is noted."""
 
-Cells = Mapping[Coordinates, Record | None]
-Place = tuple[str, str]
-"""Modality set and scenario."""
+
+class ImputationRow(msgspec.Struct, kw_only=True):
+    """One imputer: modality (and "all") -> metric -> score; empty unless every planned seed has scores.
+
+    draws, parameters: of the imputer, where its records say so and all seeds agree (parameters 0: does not apply).
+    unranked: the imputer's audits that failed, because of which it stands below, is compared with nobody and never best.
+    interval, tie_group, to_best (MAE minus that of the best): of MAE over all entries, where comparisons are stored.
+    """
+
+    imputer: str
+    control: bool
+    seeds_planned: list[int]
+    seeds_scored: list[int]
+    scores: dict[str, dict[str, Score]]
+    unranked: str = ""
+    draws: int | None = None
+    parameters: int | None = None
+    tie_group: int | None = None
+    interval: tuple[float, float] | None = None
+    to_best: Difference | None = None
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be ranked and compared: it has the score by which imputers are ordered, MAE over all entries, and failed
+        no audit.
+        """
+        return not self.unranked and "mae" in self.scores.get("all", {})
 
 
-def imputer_of(modalities: str, scenario: str, imputer: str) -> Method:
-    """How the stored comparisons name an imputer: an imputation has neither task nor fuser."""
-    return Method("", modalities, scenario, imputer, "")
+class Imputation(TableKey, kw_only=True, frozen=True):
+    """Scores on the entries that a scenario hid, for one modality set (standardised scale, lower is better).
+
+    expected, realised: the hidden share, mean over seeds; entries: modality -> entries scored per seed, mean over
+    seeds. absent: the share of hidden entries of test records in modalities that are absent to fusers, mean over seeds.
+    silent: imputers without scores, since they fill nothing. alpha: of the comparisons, where there are any.
+    """
+
+    expected: float | None
+    realised: float | None
+    metrics: list[str]
+    columns: list[str]
+    entries: dict[str, float]
+    rows: list[ImputationRow]
+    silent: list[str]
+    notes: list[str]
+    absent: float | None
+    alpha: float | None
+    published: list[PublishedScore]
+    elsewhere: list[PublishedScore]
 
 
-def imputation_tables(cells: Cells, export: Export) -> list[Imputation]:
-    """One per (modality set, scenario) in which something was hidden and scored, in the order of the plan."""
-    made = [_table(place, inside, set(export.control_imputers)) for place, inside in _places(cells).items()]
-    made = [table for table in made if table.rows]
-    stored = export.statistics.imputation if export.statistics else ImputationStatistics()
-    for table in made:
-        _compare(table, stored, export.statistics.alpha if export.statistics else None)
-    return made
+def aggregate(board: Board) -> list[Imputation]:
+    """One per table of imputations in which something was hidden and scored, in the order of the plan."""
+    made = (_table(board.export, key, cells) for key, cells in by_table(board).items())
+    return [table for table in made if table.rows]
 
 
-def _places(cells: Cells) -> dict[Place, dict[Coordinates, Record | None]]:
-    places: dict[Place, dict[Coordinates, Record | None]] = {}
-    for at, record in cells.items():
-        places.setdefault((at.modalities, at.scenario), {})[at] = record
-    return places
+def by_table(board: Board) -> dict[TableKey, dict[Coordinates, Record | None]]:
+    """The scored cells by the table of their imputation."""
+    by_key: dict[TableKey, dict[Coordinates, Record | None]] = {}
+    for at, record in board.scored.items():
+        by_key.setdefault(table_of(imputation_of(at)), {})[at] = record
+    return by_key
 
 
-def _table(place: Place, cells: Cells, controls: set[str]) -> Imputation:
+def _table(export: Export, key: TableKey, cells: Cells) -> Imputation:
     planned: dict[str, set[int]] = {}
     scored: dict[str, dict[int, Record]] = {}
     hidden: dict[int, dict[str, float]] = {}
@@ -67,8 +133,9 @@ def _table(place: Place, cells: Cells, controls: set[str]) -> Imputation:
             if not _agree(first.imputation, record.imputation):
                 differing.add(at.imputer)
     used = [record.imputation for seeds in scored.values() for record in seeds.values()]
-    columns = ["all"] * any("all" in scores for scores in used)
-    columns += sorted({name for scores in used for name in scores} - {"all"})
+    names = ["all"] * any("all" in scores for scores in used)
+    names += sorted({name for scores in used for name in scores} - {"all"})
+    controls = set(export.control_imputers)
     rows = [_row(name, planned[name], seeds, name in controls) for name, seeds in scored.items()]
     by_imputer: dict[str, dict[Coordinates, Record | None]] = {}
     for at, record in cells.items():
@@ -76,22 +143,28 @@ def _table(place: Place, cells: Cells, controls: set[str]) -> Imputation:
     for row in rows:
         row.unranked = failure(audit_results(by_imputer[row.imputer], {}), IMPUTER_AUDITS)
     rows.sort(key=lambda row: (not row.scores, *(_order(row) if row.eligible else (math.inf, row.imputer))))
+    records = [record for record in cells.values() if record]
+    notes: list[str] = [
+        Rich(strong(f"The scores of {name} differ between cells that share an imputation."))
+        for name in sorted(differing)
+    ]
+    alpha = _compare(export, key, rows, notes) if rows else None
+    values = published.published(export, IMPUTATION, key, nobody(records))
     return Imputation(
-        modalities=place[0],
-        scenario=place[1],
-        expected=_mean(values.get("expected") for values in hidden.values()),
-        realised=_mean(values.get("realised") for values in hidden.values()),
+        **msgspec.structs.asdict(key),
+        expected=mean(values.get("expected") for values in hidden.values()),
+        realised=mean(values.get("realised") for values in hidden.values()),
         # What a control leaves absent, an imputer may fill (`fill_absent`).
-        absent=_mean(record.hidden.get("absent") for seeds in scored.values() for record in seeds.values()),
+        absent=mean(record.hidden.get("absent") for seeds in scored.values() for record in seeds.values()),
         metrics=[m for m in METRICS if any(m in scores for row in rows for scores in row.scores.values())],
-        columns=columns,
-        entries=_entries(used, columns),
+        columns=names,
+        entries=_entries(used, names),
         rows=rows,
         silent=sorted(planned.keys() - scored.keys()),
-        notes=[
-            f"**The scores of {safe(name)} differ between cells that share an imputation.**"
-            for name in sorted(differing)
-        ],
+        notes=[*notes, *split_notes(export, records), *protocol_notes(export, records)],
+        alpha=alpha,
+        published=[value for value in values if not value.elsewhere],
+        elsewhere=[value for value in values if value.elsewhere],
     )
 
 
@@ -117,11 +190,10 @@ def _row(imputer: str, planned: set[int], seeds: Mapping[int, Record], control: 
     )
     if row.seeds_scored != row.seeds_planned:
         return row
-    found = [seeds[seed].imputation for seed in row.seeds_scored]
-    for modality in sorted(set.intersection(*(set(scores) for scores in found))):
-        metrics = [m for m in METRICS if all(m in scores[modality] for scores in found)]
-        values = {m: [scores[modality][m] for scores in found] for m in metrics}
-        row.scores[modality] = {m: Score.over(v) for m, v in values.items()}
+    by_seed = [seeds[seed].imputation for seed in row.seeds_scored]
+    for modality in sorted(set.intersection(*(set(scores) for scores in by_seed))):
+        metrics = [m for m in METRICS if all(m in scores[modality] for scores in by_seed)]
+        row.scores[modality] = {m: Score.over([scores[modality][m] for scores in by_seed]) for m in metrics}
     return row
 
 
@@ -136,124 +208,170 @@ def _order(row: ImputationRow) -> tuple[float, str]:
     return row.scores["all"]["mae"].mean, row.imputer
 
 
-def _entries(used: list[dict[str, dict[str, float]]], columns: list[str]) -> dict[str, float]:
+def _entries(used: list[dict[str, dict[str, float]]], names: list[str]) -> dict[str, float]:
     """How many entries were scored per modality, the mean over seeds; every imputer is scored on the same ones."""
-    entries = {name: _mean(scores.get(name, {}).get("hidden") for scores in used) for name in columns}
+    entries = {name: mean(scores.get(name, {}).get("hidden") for scores in used) for name in names}
     return {name: value for name, value in entries.items() if value is not None}
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
+def mean(values: Iterable[float | None]) -> float | None:
+    """Of the values that are known; None where none is."""
     numbers = [value for value in values if value is not None]
     return plain.fmean(numbers) if numbers else None
 
 
-def _compare(table: Imputation, stored: ImputationStatistics, alpha: float | None) -> None:
-    """Intervals, tie groups and differences to the best, where stored comparisons are of this very table."""
-    rows = {imputer_of(table.modalities, table.scenario, row.imputer): row for row in table.rows if row.eligible}
-    about = next((t for t in stored.tables if (t.modalities, t.scenario) == (table.modalities, table.scenario)), None)
+def _compare(export: Export, key: TableKey, rows: list[ImputationRow], notes: list[str]) -> float | None:
+    """Intervals, tie groups and differences to the best, where stored comparisons are of this very table. Returns their alpha."""
+    statistics = export.statistics
+    stored = statistics.imputation if statistics else ImputationStatistics()
+    by_method = {method_in(key, row.imputer): row for row in rows if row.eligible}
+    about = next((table for table in stored.tables if table_of(table) == key), None)
     intervals = {i.method: (i.low, i.high) for i in stored.intervals if i.metric == "mae"}
-    seeds = sorted({seed for row in table.rows for seed in row.seeds_planned})
-    if not rows or about is None or alpha is None or list(about.seeds) != seeds or not rows.keys() <= intervals.keys():
-        why = f" ({safe(about.reason)})" if about and about.reason else ""
-        table.notes.append(f"No comparisons of these imputers are stored{why}: which of them tie is not known.")
-        return
+    seeds = sorted({seed for row in rows for seed in row.seeds_planned})
+    known = about is not None and list(about.seeds) == seeds and by_method.keys() <= intervals.keys()
+    if not by_method or about is None or statistics is None or not known:
+        why = f" ({about.reason})" if about and about.reason else ""
+        notes.append(f"No comparisons of these imputers are stored{why}: which of them tie is not known.")
+        return None
     if about.reason:
-        table.notes.append(safe(about.reason[0].upper() + about.reason[1:]) + ".")
-    table.alpha = alpha
-    ranked = list(rows)
-    inside = [c for c in stored.comparisons if {c.a, c.b} <= rows.keys()]
-    for method, group in zip(ranked, tie_groups(ranked, inside, alpha), strict=True):
-        rows[method].tie_group, rows[method].interval = group, intervals[method]
+        notes.append(f"{capital(about.reason)}.")
+    ranked = list(by_method)
+    inside = [c for c in stored.comparisons if {c.a, c.b} <= by_method.keys()]
+    for method, group in zip(ranked, tie_groups(ranked, inside, statistics.alpha), strict=True):
+        by_method[method].tie_group, by_method[method].interval = group, intervals[method]
     for comparison in inside:
         for better, other, sign in ((comparison.a, comparison.b, -1), (comparison.b, comparison.a, 1)):
             if better == ranked[0]:
-                rows[other].to_best = signed(sign, comparison.difference, comparison.low, comparison.high)
+                difference = Difference.signed(sign, comparison.difference, comparison.low, comparison.high)
+                by_method[other].to_best = difference
+    return statistics.alpha
 
 
-def signed(sign: int, mean: float, low: float, high: float) -> Difference:
-    """A difference, or (sign -1) the same seen from the other side."""
-    return Difference(mean, low, high) if sign > 0 else Difference(-mean, -high, -low)
+def blocks(board: Board) -> list[Block]:
+    """One sentence where results are there and the plan hid nothing."""
+    title = Heading(2, "Imputation of hidden entries")
+    if not board[SECTION]:
+        if not any(row.seeds_ok for table in board[tables.SECTION] for row in table.rows):
+            return []
+        none = "These scenarios hid no recorded entry that an imputer filled: there is no imputation error to show."
+        return [title, Paragraph(none)]
+    about = Rich(
+        "On entries that were recorded and then hidden, test part, standardised scale. Lower is better, but coverage is right "
+        "where it is what it says. CRPS of a single draw is marked ",
+        emphasis("point"),
+        ": it is the absolute error over the mean size of the truth.",
+    )
+    return [title, Paragraph(about), *[block for table in board[SECTION] for block in _blocks(table)]]
 
 
-def rate_of(scenario: str) -> tuple[str, float | None]:
-    """The label of a scenario without its rate, and the rate: `mcar(rate=0.1)` is ("mcar", 0.1)."""
-    name, bracket, inside = scenario.partition("(")
-    words = inside.removesuffix(")").split(", ") if bracket else []
-    rates = [word for word in words if re.fullmatch(r"rate=[\d.]+(e-?\d+)?", word)]
-    if len(rates) != 1:
-        return scenario, None
-    rest = ", ".join(word for word in words if word not in rates)
-    return (f"{name}({rest})" if rest else name), float(rates[0].partition("=")[2])
-
-
-def curves(tables: Iterable[Imputation], stored: ImputationStatistics) -> list[Curve]:
-    """One per modality set and group of scenarios that differ in their rate alone, where there are two rates or more."""
-    families: dict[Place, dict[float, Imputation]] = {}
-    for table in tables:
-        family, rate = rate_of(table.scenario)
-        if rate is not None:
-            families.setdefault((table.modalities, family), {})[rate] = table
-    intervals = {(i.method, i.metric): (i.low, i.high) for i in stored.intervals}
-    made = []
-    for (modalities, family), found in families.items():
-        if len(found) < 2:
-            continue
-        rates = sorted(found)
-        metrics = [m for m in METRICS if any(m in table.metrics for table in found.values())]
-        rows = {rate: {row.imputer: row for row in found[rate].rows} for rate in rates}
-        names = dict.fromkeys(row.imputer for rate in rates for row in found[rate].rows if not row.unranked)
-        made.append(
-            Curve(
-                modalities=modalities,
-                scenario=family,
-                rates=rates,
-                metrics=metrics,
-                rows=[
-                    CurveRow(
-                        imputer=name,
-                        control=any(rows[rate][name].control for rate in rates if name in rows[rate]),
-                        draws=next(rows[rate][name].draws for rate in rates if name in rows[rate]),
-                        scores={m: [_at(rows[rate].get(name), m) for rate in rates] for m in metrics},
-                        intervals={
-                            m: [intervals.get((imputer_of(modalities, found[r].scenario, name), m)) for r in rates]
-                            for m in metrics
-                        },
-                    )
-                    for name in names
-                ],
+def _blocks(table: Imputation) -> list[Block]:
+    parts: list[Block] = [Heading(3, table.title)]
+    if table.realised is not None and table.expected is not None:
+        entries = ", ".join(f"{name} {value:,.0f}" for name, value in table.entries.items())
+        parts.append(
+            Paragraph(
+                f"Hidden: {100 * table.realised:.2f} % realised, {100 * table.expected:.2f} % expected (whole cohort, mean "
+                f"over seeds). Entries scored per seed: {entries}."
             )
         )
-    return made
+    parts.append(_over_all(table))
+    if len(table.columns) > 2:
+        parts.append(_by_modality(table))
+    notes = [*table.notes, *_coverage_note(table), *_absent_note(table)]
+    if table.silent:
+        notes.append(f"Without scores, since they fill nothing or have no ok cell: {', '.join(table.silent)}.")
+    notes += [*published.sources(table.published), *published.footnotes(table.elsewhere)]
+    return [*parts, Notes(notes)] if notes else parts
 
 
-def _at(row: ImputationRow | None, metric: str) -> Score | None:
-    return row.scores.get("all", {}).get(metric) if row and row.eligible else None
+def _absent_note(table: Imputation) -> list[str]:
+    """What share of the errors is of values that no fuser reads."""
+    if not table.absent:
+        return []
+    share = "All hidden entries" if table.absent == 1 else f"{100 * table.absent:.1f} % of the hidden entries"
+    return [
+        f"{share} lie in modalities that their records then lack altogether: these stay absent to fusers, which read no value "
+        "that was imputed there."
+    ]
 
 
-def _device(record: Record) -> str:
-    """The device of the imputer: that of the fuser, where no other is said."""
-    return record.provenance.get("imputer device") or record.provenance.get("device", "")
+def _over_all(table: Imputation) -> Table:
+    """Scores over all hidden entries, and what others published: a column per metric, a line per method that is no row."""
+    rows = table.rows
+    header = [Column("imputer")]
+    filled: list[list[Cell]] = [[Label(row.imputer, row.control) for row in rows]]
+    for name in table.metrics:
+        header.append(Column(metric(name)))
+        filled.append(_scores(table, name, "all"))
+        if name == "mae" and table.alpha:
+            header += columns(f"{percent(table.alpha)} interval", "MAE − best", "tie group")
+            filled.append([Interval(*row.interval) if row.interval else None for row in rows])
+            filled.append([_difference(row.to_best) for row in rows])
+            filled.append([row.tie_group for row in rows])
+    for name in ("draws", "parameters"):
+        numbers = [getattr(row, name) for row in rows]
+        if any(numbers):
+            header.append(Column(name))
+            filled.append([number or None for number in numbers])
+    header.append(Column("seeds"))
+    filled.append([_seeds(row) for row in rows])
+    lines = {row.imputer: list(line) for row, line in zip(rows, zip(*filled, strict=True), strict=True)}
+    for method in sorted({value.method for value in table.published} - lines.keys()):
+        lines[method] = [method, *[""] * (len(header) - 2), "published"]
+    foreign = [m for m in table.metrics if any(value.metric == m for value in table.published)]
+    for method, line in lines.items():
+        values = [value for value in table.published if value.method == method]
+        line += [published.cell(values, name) for name in foreign]
+    return Table([*header, *(Column(f"{metric(name)} (published)") for name in foreign)], list(lines.values()))
 
 
-def imputer_costs(cells: Cells) -> list[ImputerCost]:
-    """What each imputer took by modality set and scenario, each imputation counted once; those that tell their draws."""
-    made = []
-    for (modalities, scenario), inside in _places(cells).items():
-        found: dict[str, dict[int, Record]] = {}
-        for at in sorted(inside):
-            record = inside[at]
-            if record is not None and record.status == "ok" and "draws" in record.costs:
-                found.setdefault(at.imputer, {}).setdefault(at.seed, record)
-        for imputer, seeds in found.items():
-            values = {name: _mean(record.costs.get(name) for record in seeds.values()) for name in COSTS}
-            made.append(
-                ImputerCost(
-                    modalities=modalities,
-                    scenario=scenario,
-                    imputer=imputer,
-                    device=counted(Counter(map(_device, seeds.values())), "seed"),
-                    seeds=len(seeds),
-                    values={name: value for name, value in values.items() if value is not None},
-                )
-            )
-    return made
+def _seeds(row: ImputationRow) -> str:
+    """How many seeds have scores, and why the row has no rank all the same."""
+    counts = f"{len(row.seeds_scored)} of {len(row.seeds_planned)}"
+    return Rich(counts, " (", strong("no rank"), f": {short(row.unranked)})") if row.unranked else counts
+
+
+def _by_modality(table: Imputation) -> Table:
+    """The same scores of each modality on its own, marked within it."""
+    body: list[list[Cell]] = []
+    for name in table.columns:
+        if name == "all":
+            continue
+        scores = [_scores(table, each, name) for each in table.metrics]
+        for place, row in enumerate(table.rows):
+            if row.scores.get(name):
+                body.append([name, Label(row.imputer, row.control), *(column[place] for column in scores)])
+    return Table(columns("modality", "imputer", *map(metric, table.metrics)), body)
+
+
+def _scores(table: Imputation, name: str, modality: str) -> list[Cell]:
+    """One column."""
+    scores = [row.scores.get(modality, {}).get(name) for row in table.rows]
+    if name in COVERAGE:
+        return [coverage(score) for score in scores]
+    cells = best_two(scores, higher=False, eligible=[row.eligible for row in table.rows])
+    if name != "crps":
+        return cells
+    return [
+        msgspec.structs.replace(cell, note="point") if isinstance(cell, Number) and row.draws == 1 else cell
+        for cell, row in zip(cells, table.rows, strict=True)
+    ]
+
+
+def _difference(difference: Difference | None) -> Cell:
+    return Number(difference.mean, "+.4f", low=difference.low, high=difference.high) if difference else None
+
+
+def _coverage_note(table: Imputation) -> list[str]:
+    """What coverage to expect of a perfect forecaster with so few draws: (draws - 1) / (draws + 1) of the level."""
+    draws = sorted({row.draws for row in table.rows if row.draws and row.draws > 1})
+    if not draws or not set(table.metrics) & COVERAGE.keys():
+        return []
+    expected = (
+        " and ".join(f"{100 * level * (k - 1) / (k + 1):.0f} %" for level in COVERAGE.values()) + f" with {k} draws"
+        for k in draws
+    )
+    return [f"Coverage to expect of exact draws: {'; '.join(expected)} (docs/results.md)."]
+
+
+SECTION = Section("imputation", aggregate, blocks)

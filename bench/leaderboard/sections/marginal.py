@@ -3,11 +3,47 @@
 from __future__ import annotations
 
 import statistics as plain
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from bench.leaderboard.board import Table
-from bench.leaderboard.sections.grid import Marginal, MarginalRow
-from bench.results.records import Comparison, Export, Method
+import msgspec
+
+from bench.leaderboard.blocks import Block, Cell, Heading, Interval, Number, Paragraph, Table
+from bench.leaderboard.board import Board, Section
+from bench.leaderboard.sections import head, tables
+from bench.leaderboard.words import columns, directed, modality_set
+from bench.results.records import Comparison, Export, Method, TableKey, across_sets, method_in
+
+
+class MarginalRow(msgspec.Struct, frozen=True):
+    """What one method gains from one modality; low, high: the stored interval, where there is one."""
+
+    imputer: str
+    fuser: str
+    difference: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Marginal(TableKey, kw_only=True, frozen=True):
+    """What a modality adds to a modality set: score with it minus score without it, method by method.
+
+    mean, least, most: over the methods. better, worse: how many gain and lose; surely_better, surely_worse: those whose
+    interval excludes 0, None where no intervals are stored.
+    """
+
+    metric: str
+    higher: bool
+    modality: str
+    without: str
+    with_it: str
+    mean: float
+    least: float
+    most: float
+    better: int
+    worse: int
+    surely_better: int | None
+    surely_worse: int | None
+    rows: list[MarginalRow]
 
 
 def members(export: Export, name: str) -> frozenset[str]:
@@ -15,56 +51,56 @@ def members(export: Export, name: str) -> frozenset[str]:
     return frozenset(export.modality_sets.get(name) or name.split("+"))
 
 
-def marginals(export: Export, tables: Sequence[Table]) -> list[Marginal]:
-    """One per task, scenario and pair of modality sets of which one has one modality more; methods eligible on both.
+def aggregate(board: Board) -> list[Marginal]:
+    """One per table, whatever its modality set, and pair of sets of which one has one modality more; methods eligible on both.
 
     A modality that no record of the data has is worth nothing that could be measured, and is left out.
     """
+    export = board.export
     stored = {(c.a, c.b): c for c in (export.statistics.gains if export.statistics else [])}
-    sets = {table.modalities: members(export, table.modalities) for table in tables}
-    places: dict[tuple[str, str], list[Table]] = {}
-    for table in tables:
-        places.setdefault((table.task, table.scenario), []).append(table)
-    pairs = [
+    sets = {table.modalities: members(export, table.modalities) for table in board[tables.SECTION]}
+    by_table: dict[TableKey, dict[str, tables.TaskTable]] = {}
+    for table in board[tables.SECTION]:
+        by_table.setdefault(across_sets(table), {})[table.modalities] = table
+    pairs = sorted(
         (modality, smaller, larger)
         for smaller, few in sets.items()
         for larger, many in sets.items()
         if few < many and len(many - few) == 1
         for modality in many - few
-    ]
-    made = []
-    for inside in places.values():
-        found = {table.modalities: table for table in inside}
-        for modality, smaller, larger in sorted(pairs):
-            if smaller in found and larger in found and not _lacks(found[larger], modality):
-                made += _marginal(modality, found[smaller], found[larger], stored)
-    return made
+    )
+    marginals = []
+    for inside in by_table.values():
+        for modality, smaller, larger in pairs:
+            if smaller in inside and larger in inside and not _lacks(inside[larger], modality):
+                marginals += _marginal(modality, inside[smaller], inside[larger], stored)
+    return marginals
 
 
-def _lacks(table: Table, modality: str) -> bool:
+def _lacks(table: tables.TaskTable, modality: str) -> bool:
     return any(modality in row.nobody for row in table.rows)
 
 
 def _marginal(
-    modality: str, smaller: Table, larger: Table, stored: dict[tuple[Method, Method], Comparison]
+    modality: str,
+    smaller: tables.TaskTable,
+    larger: tables.TaskTable,
+    stored: Mapping[tuple[Method, Method], Comparison],
 ) -> list[Marginal]:
-    metric, higher = larger.primary, larger.higher[larger.primary]
-    before = {(row.imputer, row.fuser): row for row in smaller.rows if row.eligible}
+    metric, higher = larger.primary, larger.primary_higher
+    before = smaller.eligible
     rows = []
-    for row in larger.rows:
-        other = before.get((row.imputer, row.fuser))
-        if other is None or not row.eligible or other.seeds_ok != row.seeds_ok:
+    for pair, row in larger.eligible.items():
+        other = before.get(pair)
+        if other is None or other.seeds_ok != row.seeds_ok:
             continue
-        a, b = (
-            Method(table.task, table.modalities, table.scenario, row.imputer, row.fuser) for table in (larger, smaller)
-        )
+        a, b = (method_in(table, *pair) for table in (larger, smaller))
         low = high = None
         if (a, b) in stored:
             low, high = stored[a, b].low, stored[a, b].high
         elif (b, a) in stored:
             low, high = -stored[b, a].high, -stored[b, a].low
-        difference = row.scores[metric].mean - other.scores[metric].mean
-        rows.append(MarginalRow(row.imputer, row.fuser, difference, low, high))
+        rows.append(MarginalRow(*pair, row.scores[metric].mean - other.scores[metric].mean, low, high))
     if not rows:
         return []
     sign = 1 if higher else -1
@@ -73,8 +109,7 @@ def _marginal(
     rises, falls = sum(low > 0 for low, _ in sure), sum(high < 0 for _, high in sure)
     return [
         Marginal(
-            task=larger.task,
-            scenario=larger.scenario,
+            **msgspec.structs.asdict(across_sets(larger)),
             metric=metric,
             higher=higher,
             modality=modality,
@@ -90,3 +125,36 @@ def _marginal(
             rows=rows,
         )
     ]
+
+
+def blocks(board: Board) -> list[Block]:
+    marginals, nobody = board[SECTION], board[head.SECTION].nobody
+    if not marginals:
+        return []
+    about = (
+        "Score with the modality minus score without it, the same imputer and fuser: the mean over methods, the least and the "
+        "most, and how many gain and lose; in brackets those whose paired interval excludes 0."
+    )
+    body: list[list[Cell]] = [
+        [
+            each.title,
+            modality_set(each.modality, {name: [name] for name in nobody.get(each.with_it, ())}),
+            each.without,
+            directed(each.metric, each.higher),
+            Number(each.mean, "+.4f"),
+            Interval(each.least, each.most, signed=True),
+            len(each.rows),
+            _sure(each.better, each.surely_better),
+            _sure(each.worse, each.surely_worse),
+        ]
+        for each in marginals
+    ]
+    header = columns("task", "modality", "added to", "metric", "mean difference", "range", "methods", "gain", "lose")
+    return [Heading(3, "What a modality is worth"), Paragraph(about), Table(header, body)]
+
+
+def _sure(count: int, sure: int | None) -> str:
+    return f"{count} ({'–' if sure is None else sure})"
+
+
+SECTION = Section("marginals", aggregate, blocks, chapter="What the grid tells")

@@ -1,133 +1,146 @@
-"""Scores by which modalities a record has, and calibration: what records store of it, as tables of the board."""
+"""Scores by which modalities a test record has."""
 
 from __future__ import annotations
 
 import statistics as plain
 from collections.abc import Mapping, Sequence
 
-from bench.leaderboard.board import CalibrationRow, Calibrations, PatternRow, Patterns, Row, Score, Table
-from bench.metrics.calibration import BINS
-from bench.results.records import Bin, Coordinates, Method, Record
+import msgspec
+
+from bench.leaderboard.blocks import Block, Cell, Heading, Label, Paragraph, Rich, Table, emphasis
+from bench.leaderboard.board import Board, Cells, Section
+from bench.leaderboard.rows import Row
+from bench.leaderboard.scores import Score, cell
+from bench.leaderboard.sections import tables
+from bench.leaderboard.words import columns, count, directed
+from bench.metrics.patterns import SMALLEST
+from bench.results.records import Method, Record, TableKey, table_of
 
 ENOUGH = 50
 """Records a pattern needs, on average over seeds, to be called a method's worst: of less than that, chance picks the worst."""
 
-DRAWN = 6
-"""Rows of a table whose reliability is drawn, the best ones: more lines than that cannot be told apart."""
 
-Cells = Mapping[Coordinates, Record | None]
+class PatternRow(msgspec.Struct, kw_only=True):
+    """The primary score of one method by pattern, in the order of the table's; None where a seed lacks it.
+
+    worst: place of the worst pattern among those large enough to be called so.
+    """
+
+    imputer: str
+    fuser: str
+    control_imputer: bool
+    control_fuser: bool
+    scores: list[Score | None]
+    worst: int | None = None
 
 
-def pattern_tables(tables: Sequence[Table], cells: Sequence[Mapping[Method, Cells]]) -> list[Patterns]:
+class Patterns(TableKey, kw_only=True, frozen=True):
+    """Scores by which modalities a test record has, for one table. records: per pattern, the mean over seeds."""
+
+    metric: str
+    higher: bool
+    names: list[str]
+    records: list[float]
+    rows: list[PatternRow]
+
+
+def eligible_records(table: tables.TaskTable, methods: Mapping[Method, Cells]) -> dict[tuple[str, str], list[Record]]:
+    """(imputer, fuser) of each eligible row of a table -> its records by seed."""
+    eligible = table.eligible
+    return {
+        (m.imputer, m.fuser): [record for _, record in sorted(cells.items()) if record is not None]
+        for m, cells in methods.items()
+        if (m.imputer, m.fuser) in eligible
+    }
+
+
+def aggregate(board: Board) -> list[Patterns]:
     """One per table whose records have more than one pattern. Rows in the order of the table, eligible ones only."""
-    made = []
-    for table, methods in zip(tables, cells, strict=True):
-        found = _whole(table, methods)
+    patterns = []
+    for table in board[tables.SECTION]:
+        key = table_of(table)
+        by_row = eligible_records(table, board.methods[key])
         stored: dict[int, dict[str, int]] = {}
-        for of_row in found.values():
-            for record in of_row:
+        for records in by_row.values():
+            for record in records:
                 if record.patterns:
                     stored.setdefault(record.coordinates.seed, {p.name: p.records for p in record.patterns})
-        sizes = {
-            name: plain.fmean(of_seed[name] for of_seed in stored.values() if name in of_seed)
-            for name in {name for of_seed in stored.values() for name in of_seed}
-        }
-        if len(sizes) < 2:
+        names = {name for of_seed in stored.values() for name in of_seed}
+        if len(names) < 2:
             continue
-        records = dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
-        higher = table.higher[table.primary]
-        made.append(
+        sizes = {name: plain.fmean(of_seed[name] for of_seed in stored.values() if name in of_seed) for name in names}
+        sizes = dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
+        higher = table.primary_higher
+        patterns.append(
             Patterns(
-                task=table.task,
-                modalities=table.modalities,
-                scenario=table.scenario,
+                **msgspec.structs.asdict(key),
                 metric=table.primary,
                 higher=higher,
-                names=list(records),
-                records=list(records.values()),
-                rows=[
-                    _pattern_row(row, found[row.imputer, row.fuser], records, higher)
-                    for row in table.rows
-                    if row.eligible
-                ],
+                names=list(sizes),
+                records=list(sizes.values()),
+                rows=[_row(row, by_row[pair], sizes, higher) for pair, row in table.eligible.items()],
             )
         )
-    return made
+    return patterns
 
 
-def _pattern_row(row: Row, cells: Sequence[Record], records: Mapping[str, float], higher: bool) -> PatternRow:
+def _row(row: Row, records: Sequence[Record], sizes: Mapping[str, float], higher: bool) -> PatternRow:
     """A pattern has a mean where every seed has it and its score is defined in all of them."""
-    found = [{p.name: p.score for p in record.patterns if p.score is not None} for record in cells]
+    by_seed = [{p.name: p.score for p in record.patterns if p.score is not None} for record in records]
     scores = [
-        Score.over([scores[name] for scores in found]) if all(name in scores for scores in found) else None
-        for name in records
+        Score.over([scores[name] for scores in by_seed]) if all(name in scores for scores in by_seed) else None
+        for name in sizes
     ]
     sign = 1 if higher else -1
     large = [
         (sign * score.mean, place)
-        for place, (score, size) in enumerate(zip(scores, records.values(), strict=True))
+        for place, (score, size) in enumerate(zip(scores, sizes.values(), strict=True))
         if score is not None and size >= ENOUGH
     ]
-    worst = min(large)[1] if len(large) > 1 else None
     return PatternRow(
         imputer=row.imputer,
         fuser=row.fuser,
         control_imputer=row.control_imputer,
         control_fuser=row.control_fuser,
         scores=scores,
-        worst=worst,
+        worst=min(large)[1] if len(large) > 1 else None,
     )
 
 
-def calibration_tables(tables: Sequence[Table], cells: Sequence[Mapping[Method, Cells]]) -> list[Calibrations]:
-    """One per table in which some row's records say how their probabilities are calibrated."""
-    made = []
-    for table, methods in zip(tables, cells, strict=True):
-        found = _whole(table, methods)
-        if any(record.calibration for records in found.values() for record in records):
-            eligible = [row for row in table.rows if row.eligible]
-            rows = [
-                _calibration_row(row, found[row.imputer, row.fuser], place < DRAWN)
-                for place, row in enumerate(eligible)
+def blocks(board: Board) -> list[Block]:
+    if not board[SECTION]:
+        return []
+    about = Rich(
+        "The primary score over the test records that have just these modalities, after hiding; means over seeds. "
+        f"Combinations of fewer than {SMALLEST} records are taken together as (others). ",
+        emphasis("Italic"),
+        f": the method's worst, among combinations of {ENOUGH} records or more; –: not defined (one class alone), or a record "
+        "made before this was kept.",
+    )
+    parts: list[Block] = [Heading(3, "By which modalities a record has"), Paragraph(about)]
+    for table in board[SECTION]:
+        sizes = zip(table.names, table.records, strict=True)
+        header = columns("imputer", "fuser", *(f"{name} ({size:,.0f})" for name, size in sizes))
+        body: list[list[Cell]] = [
+            [
+                Label(row.imputer, row.control_imputer),
+                Label(row.fuser, row.control_fuser),
+                *(cell(score, "emphasis" if k == row.worst else None) for k, score in enumerate(row.scores)),
             ]
-            made.append(Calibrations(task=table.task, modalities=table.modalities, scenario=table.scenario, rows=rows))
-    return made
+            for row in table.rows
+        ]
+        title = Heading(4, f"{table.title}, {directed(table.metric, table.higher)}")
+        parts += [title, Table(header, body), *_worst(table)]
+    return parts
 
 
-def _calibration_row(row: Row, cells: Sequence[Record], drawn: bool) -> CalibrationRow:
-    known = [record.calibration for record in cells if record.calibration]
-    whole = len(known) == len(cells)
-    return CalibrationRow(
-        imputer=row.imputer,
-        fuser=row.fuser,
-        control_imputer=row.control_imputer,
-        control_fuser=row.control_fuser,
-        ece=Score.over([c.ece for c in known]) if whole else None,
-        brier=Score.over([c.brier for c in known]) if whole else None,
-        bins=_together([b for c in known for b in c.bins]) if whole and drawn else [],
-    )
+def _worst(table: Patterns) -> list[Block]:
+    """Which combination is worst for how many methods."""
+    counts = [sum(row.worst == place for row in table.rows) for place in range(len(table.names))]
+    named = [
+        f"{name} for {count(number, 'method')}" for name, number in zip(table.names, counts, strict=True) if number
+    ]
+    return [Paragraph(f"Worst: {', '.join(named)}.")] if named else []
 
 
-def _together(bins: Sequence[Bin]) -> list[Bin]:
-    """The bins of all seeds, those of the same place taken together."""
-    places: dict[int, list[Bin]] = {}
-    for each in bins:
-        places.setdefault(min(int(each.predicted * BINS), BINS - 1), []).append(each)
-    made = []
-    for _, inside in sorted(places.items()):
-        n = sum(b.records for b in inside)
-        predicted, observed = (
-            sum(b.records * getattr(b, name) for b in inside) / n for name in ("predicted", "observed")
-        )
-        made.append(Bin(n, predicted, observed))
-    return made
-
-
-def _whole(table: Table, methods: Mapping[Method, Cells]) -> dict[tuple[str, str], list[Record]]:
-    """The records of each eligible row, by seed."""
-    eligible = {(row.imputer, row.fuser) for row in table.rows if row.eligible}
-    return {
-        (m.imputer, m.fuser): [record for _, record in sorted(cells.items()) if record is not None]
-        for m, cells in methods.items()
-        if (m.imputer, m.fuser) in eligible
-    }
+SECTION = Section("patterns", aggregate, blocks, chapter="What the grid tells")

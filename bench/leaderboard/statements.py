@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from bench.config.request import TRAINING_NOTE
 from bench.config.suite import PATIENT, REFERENCE_STAY
 from bench.data.release import GENERATED
-from bench.leaderboard.render.text import safe, words
+from bench.leaderboard.blocks import Rich, code, strong
+from bench.leaderboard.words import spaced
 from bench.results.records import Export, Record
 from bench.results.redact import is_public, redact_command
-from bench.text.clean import code
 
 NOTHING = "–"
 
@@ -25,15 +25,15 @@ def provenance(records: Collection[Record]) -> dict[str, dict[str, int]]:
 
     The counts of each name add up to the number of records: those that do not say it are counted under the empty value.
     """
-    counted = Counter(entry for record in records for entry in record.provenance.items())
-    found: dict[str, dict[str, int]] = {}
-    for (name, value), count in sorted(counted.items()):
+    entries = Counter(entry for record in records for entry in record.provenance.items())
+    by_name: dict[str, dict[str, int]] = {}
+    for (name, value), count in sorted(entries.items()):
         if name != "command" and is_public(name, value):
-            found.setdefault(name, {})[value] = count
-    for values in found.values():
+            by_name.setdefault(name, {})[value] = count
+    for values in by_name.values():
         if silent := len(records) - sum(values.values()):
             values[""] = values.get("", 0) + silent
-    return found
+    return by_name
 
 
 def counted(values: Mapping[str, int], noun: str = "record") -> str:
@@ -47,7 +47,7 @@ def counted(values: Mapping[str, int], noun: str = "record") -> str:
 def held(statement: str, records: Iterable[Record], holds: Callable[[Mapping[str, str]], bool]) -> str:
     """The statement, with how many scored records it holds for by their provenance, unless it holds for all of them."""
     share = _share(records, holds)
-    return f"{statement} ({share} say so.)" if share else statement
+    return Rich(statement, f" ({share} say so.)") if share else statement
 
 
 def _share(records: Iterable[Record], holds: Callable[[Mapping[str, str]], bool]) -> str:
@@ -58,7 +58,7 @@ def _share(records: Iterable[Record], holds: Callable[[Mapping[str, str]], bool]
 
 def _of_split(split: str) -> Callable[[Mapping[str, str]], bool]:
     """Whether a record was made under that split; the default is not named by its label."""
-    return lambda said: said.get("split", "").startswith(f"split={split}")
+    return lambda provenance: provenance.get("split", "").startswith(f"split={split}")
 
 
 def title(export: Export, records: Collection[Record]) -> str:
@@ -71,7 +71,7 @@ def title(export: Export, records: Collection[Record]) -> str:
         share = _share(records, _of_split(export.split))
         parts.append(f", split={export.split}" + (f" ({share})" if share else ""))
     if release := GENERATED if export.synthetic else export.release:
-        share = _share(records, lambda said: said.get("release", release) == release)
+        share = _share(records, lambda provenance: provenance.get("release", release) == release)
         parts.append(f" ({', '.join(filter(None, [release, share]))})")
     return "".join(parts)
 
@@ -88,9 +88,9 @@ def split_notes(export: Export, records: Collection[Record], crossing: int | Non
         return []
     count = "patients" if crossing is None else f"{crossing:,} patient{'s' * (crossing != 1)}"
     stand = "stands" if crossing == 1 else "stand"
-    note = (
-        f"**split={safe(export.split)}: parted by record, as published code does; {count} {stand} on both sides.** Only for "
-        "comparison with published tables, never with a split by patient."
+    note = Rich(
+        strong(f"split={export.split}: parted by record, as published code does; {count} {stand} on both sides."),
+        " Only for comparison with published tables, never with a split by patient.",
     )
     return [held(note, records, _of_split(export.split))]
 
@@ -103,10 +103,10 @@ def edit_notes(export: Export) -> list[str]:
     """What was edited since the results were made, where anything was."""
     if not export.edits:
         return []
-    names = [*map(safe, export.edits[:8]), *([f"{len(export.edits) - 8} more"] * (len(export.edits) > 8))]
+    names = [*export.edits[:8], *([f"{len(export.edits) - 8} more"] * (len(export.edits) > 8))]
     rows = f'Rows that say "{EDITED}" show results from before' if export.edited else "No result shown is of before"
-    again = f"{code(redact_command(export.command))} makes them anew"
-    return [f"**Edited since these results were made: {', '.join(names)}.** {rows}; {again}."]
+    edited = strong(f"Edited since these results were made: {', '.join(names)}.")
+    return [Rich(edited, f" {rows}; ", code(redact_command(export.command)), " makes them anew.")]
 
 
 def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
@@ -115,20 +115,23 @@ def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
     """
     notes = edit_notes(export)
     if export.scaling != "train":
-        note = (
-            f"**scaling.over={safe(export.scaling)}: means and deviations were learnt from all records before hiding, test "
-            "records and hidden entries included (a small leak).** Only for comparison with published tables that were made so."
+        note = Rich(
+            strong(
+                f"scaling.over={export.scaling}: means and deviations were learnt from all records before hiding, test "
+                "records and hidden entries included (a small leak)."
+            ),
+            " Only for comparison with published tables that were made so.",
         )
-        notes.append(held(note, records, lambda said: f"over {export.scaling}" in said.get("scaling", "")))
+        notes.append(held(note, records, lambda provenance: f"over {export.scaling}" in provenance.get("scaling", "")))
     if export.fill_absent:
-        note = (
+        filled = (
             "Modalities that a record lacks altogether were completed by every imputer that fills anything, and fusers read "
             "them as present (fill_absent)."
         )
-        notes.append(held(note, records, lambda said: said.get("absent modalities") == "filled"))
+        notes.append(held(filled, records, lambda provenance: provenance.get("absent modalities") == "filled"))
     if export.hiding:
-        note = f"Entries were hidden in {safe(export.hiding)} records alone; the others stay as recorded."
-        notes.append(held(note, records, lambda said: said.get("hidden in") == export.hiding))
+        hidden = f"Entries were hidden in {export.hiding} records alone; the others stay as recorded."
+        notes.append(held(hidden, records, lambda provenance: provenance.get("hidden in") == export.hiding))
     return [*notes, *filter(None, (_plan_note(note, records) for note in export.notes))]
 
 
@@ -137,29 +140,31 @@ def _plan_note(note: str, records: Collection[Record]) -> str:
     is trained step by step.
     """
     if not note.startswith(TRAINING_NOTE):
-        return safe(note)
+        return note
 
-    def trained(said: Mapping[str, str]) -> bool:
-        return bool(said.get("training")) and said["training"] in note
+    def trained(provenance: Mapping[str, str]) -> bool:
+        return bool(provenance.get("training")) and provenance["training"] in note
 
     if records and not any(trained(record.provenance) for record in records):
         return ""
-    return held(safe(note), records, trained)
+    return held(note, records, trained)
 
 
 def counts(records: Iterable[Record]) -> tuple[dict[str, int], list[str]]:
     """How many records the task has, by part, as far as all cells agree; a note where they do not: they cannot be compared."""
-    found: dict[str, Counter[int]] = {}
+    by_name: dict[str, Counter[int]] = {}
     known = [record.counts for record in records if record.status == "ok" and record.counts]
     for each in known:
         for name, count in each.items():
-            found.setdefault(name, Counter())[count] += 1
-    agreed = {name: next(iter(values)) for name, values in found.items() if values.most_common(1)[0][1] == len(known)}
-    if len(agreed) == len(found):
+            by_name.setdefault(name, Counter())[count] += 1
+    agreed = {name: next(iter(values)) for name, values in by_name.items() if values.most_common(1)[0][1] == len(known)}
+    if len(agreed) == len(by_name):
         return agreed, []
     cells = "; ".join(
-        f"{words(name)} {counted({f'{count:,}': n for count, n in sorted(values.items())}, 'cell')}"
-        for name, values in sorted(found.items())
+        f"{spaced(name)} {counted({f'{count:,}': n for count, n in sorted(values.items())}, 'cell')}"
+        for name, values in sorted(by_name.items())
         if name not in agreed
     )
-    return agreed, [f"**The cells of this table were not scored on the same records**: {cells}; see the CSV file."]
+    return agreed, [
+        Rich(strong("The cells of this table were not scored on the same records"), f": {cells}; see the CSV file.")
+    ]

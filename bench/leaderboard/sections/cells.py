@@ -1,18 +1,19 @@
-"""An export as CSV: one line per planned cell, in the order of the plan, with every number a record holds."""
+"""Every planned cell in a line, in the order of the plan, with every number its record holds: for programs, not for pages."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from bench.data.release import GENERATED
 from bench.grid.differences import sentence
-from bench.leaderboard.aggregate import Cells
-from bench.leaderboard.sections.statements import EDITED
-from bench.results.records import Audit, Coordinates, Export, Method, Record, method_of
+from bench.leaderboard.blocks import Cell, Table
+from bench.leaderboard.board import Board
+from bench.leaderboard.sections import tables
+from bench.leaderboard.statements import EDITED
+from bench.leaderboard.words import columns
+from bench.results.records import Audit, Coordinates, Record, method_in, method_of
 from bench.results.redact import redact_text
-from bench.text.clean import cell
 
 BLOCKS = ("test", "validation", "calibration", "pattern", "imputation", "hidden", "audit", "records", "cost")
 """Groups of columns, in their order; a column is called by its block and the name inside."""
@@ -23,66 +24,73 @@ COSTS_THAT_REPEAT = frozenset({"parameters", "imputer_parameters", "draws"})
 CALIBRATION = ("ece", "brier")
 
 PLACE = Coordinates.__struct_fields__
+place_of = attrgetter(*PLACE)
 
 
-def to_csv(export: Export, cells: Cells, unranked: Mapping[Method, str], wall_costs: bool = True) -> str:
-    """Header and one line per planned cell. unranked: method -> the audits that failed, because of which its row has no rank.
+def cells(board: Board) -> Table:
+    """One line per planned cell.
 
     Columns: coordinates, release (of the data), differs (in what the run differs from the suite and its profile; both the same
     on every line, since what reads CSV would not understand a comment above the header), control (0 or 1), key, status,
-    reason, unranked, then those of `BLOCKS`, each name that any record has; audits are pass, fail or n.a. Numbers are written
-    in full; text that a spreadsheet would take for a formula has an apostrophe before it (`bench.text.clean.cell`).
-    wall_costs=False leaves out the costs that differ from run to run.
+    reason, unranked (the audits that failed, because of which its row has no rank), then those of `BLOCKS`, each name that any
+    record has; audits are pass, fail or n.a. Of a board without costs, those that differ from run to run are left out.
     """
-    names = _names(record for record in cells.values() if record)
-    if not wall_costs:
+    export = board.export
+    names = _names(board.records)
+    if not board.wall_costs:
         names["cost"] = [name for name in names["cost"] if name in COSTS_THAT_REPEAT]
-    modalities = _pairs(names["imputation"])
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    unranked = {
+        method_in(table, *row.pair): row.unranked
+        for table in board[tables.SECTION]
+        for row in table.rows
+        if row.unranked
+    }
     differs, edited = sentence(export.overrides), frozenset(export.edited)
     controls = set(export.control_imputers), set(export.control_fusers)
     release = GENERATED if export.synthetic else export.release
-    named = [*PLACE, "release", "differs", "control", "key", "status", "reason", "unranked"]
-    writer.writerow(map(cell, [*named, *(f"{block} {name}" for block in BLOCKS for name in names[block])]))
-    for at, record in cells.items():
-        line = [getattr(at, name) for name in PLACE]
+    modalities = _pairs(names["imputation"])
+    empty = [None] * sum(map(len, names.values()))
+    lines: list[Sequence[Cell]] = []
+    for at, record in board.cells.items():
+        line: list[Cell] = [*place_of(at)]
         line += release, differs, int(at.imputer in controls[0] or at.fuser in controls[1])
-        lost = unranked.get(method_of(at), "")
+        lost = unranked.get(method_of(at), "") if unranked else ""
         if record is None:
-            writer.writerow(map(cell, [*line, "", "not-run", "", lost, *([None] * sum(map(len, names.values())))]))
+            lines.append([*line, "", "not-run", "", lost, *empty])
             continue
         reason = "; ".join(filter(None, [record.reason, EDITED * (record.key in edited)]))
         line += record.key, record.status, redact_text(reason), lost
         line += map(record.scores.get, names["test"])
         line += map(record.validation.get, names["validation"])
         line += [getattr(record.calibration, name, None) for name in names["calibration"]]
-        line += map(_patterns(record).get, names["pattern"])
+        if names["pattern"]:
+            line += map(_patterns(record).get, names["pattern"])
         line += [record.imputation.get(modality, {}).get(name) for modality, name in modalities]
         line += map(record.hidden.get, names["hidden"])
         line += [_outcome(record.audits.get(name)) for name in names["audit"]]
         line += map(record.counts.get, names["records"])
         line += map(record.costs.get, names["cost"])
-        writer.writerow(map(cell, line))
-    return text.getvalue()
+        lines.append(line)
+    header = [*PLACE, "release", "differs", "control", "key", "status", "reason", "unranked"]
+    return Table(columns(*header, *(f"{block} {name}" for block in BLOCKS for name in names[block])), lines)
 
 
 def _names(records: Iterable[Record]) -> dict[str, list[str]]:
     """Block -> the names any record has in it, sorted."""
-    found: dict[str, set[str]] = {block: set() for block in BLOCKS}
+    by_block: dict[str, set[str]] = {block: set() for block in BLOCKS}
     for record in records:
-        found["test"].update(record.scores)
-        found["validation"].update(record.validation)
-        found["imputation"].update(
+        by_block["test"].update(record.scores)
+        by_block["validation"].update(record.validation)
+        by_block["imputation"].update(
             f"{modality} {name}" for modality, scores in record.imputation.items() for name in scores
         )
-        found["calibration"].update(CALIBRATION if record.calibration else ())
-        found["pattern"].update(_patterns(record))
-        found["hidden"].update(record.hidden)
-        found["audit"].update(record.audits)
-        found["records"].update(record.counts)
-        found["cost"].update(record.costs)
-    return {block: sorted(names) for block, names in found.items()}
+        by_block["calibration"].update(CALIBRATION if record.calibration else ())
+        by_block["pattern"].update(_patterns(record))
+        by_block["hidden"].update(record.hidden)
+        by_block["audit"].update(record.audits)
+        by_block["records"].update(record.counts)
+        by_block["cost"].update(record.costs)
+    return {block: sorted(names) for block, names in by_block.items()}
 
 
 def _patterns(record: Record) -> dict[str, float | None]:

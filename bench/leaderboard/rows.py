@@ -1,0 +1,125 @@
+"""One method of a table: its mean scores, where every planned seed has them, and why it has none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+
+import msgspec
+
+from bench.leaderboard.audited import AuditResult
+from bench.leaderboard.blocks import Label
+from bench.leaderboard.board import Cells
+from bench.leaderboard.published import PublishedScore
+from bench.leaderboard.scores import Score
+from bench.leaderboard.statements import nobody
+from bench.metrics.predictions import METRICS
+from bench.results.records import STATUSES, Export, Method, TaskSummary
+from bench.results.redact import redact_text
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """One method of a table.
+
+    scores, validation, interval, rank and tie_group are only there when every planned seed is ok: holes never become
+    averages. statuses: status -> how many cells. reasons: why cells are not ok, each once. nobody: the modalities of its set
+    that no record has, so that the row is one of the set without them. unranked: the audits that failed, because of which the
+    row has no interval, rank and tie group and takes no part in anything that names a best.
+    """
+
+    imputer: str
+    fuser: str
+    control_imputer: bool
+    control_fuser: bool
+    seeds_planned: list[int]
+    seeds_ok: list[int]
+    statuses: dict[str, int]
+    reasons: list[str]
+    unranked: str = ""
+    rank: int | None = None
+    tie_group: int | None = None
+    scores: dict[str, Score] = {}
+    validation: dict[str, Score] = {}
+    interval: tuple[float, float] | None = None
+    audits: dict[str, AuditResult] = {}
+    nobody: list[str] = []
+    published: list[PublishedScore] = []
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.scores)
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be ranked and compared: it has all its scores and failed no audit."""
+        return self.complete and not self.unranked
+
+    @property
+    def control(self) -> bool:
+        return self.control_imputer or self.control_fuser
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.imputer, self.fuser
+
+    @property
+    def name(self) -> str:
+        return f"{self.imputer} + {self.fuser}"
+
+    @property
+    def labels(self) -> tuple[Label, Label]:
+        return Label(self.imputer, self.control_imputer), Label(self.fuser, self.control_fuser)
+
+
+def row_of(export: Export, method: Method, cells: Cells, task: TaskSummary) -> Row:
+    """A row without rank. It is complete when every planned seed is ok and has all metrics of the task that always exist.
+
+    A metric that need not be defined has a mean where every seed has it, else none.
+    """
+    scored = {at.seed: record for at, record in cells.items() if record and record.status == "ok"}
+    needed = {task.metrics[0], *(name for name in task.metrics if not _undefinable(name))}
+    short = sorted(seed for seed, record in scored.items() if not needed <= record.scores.keys())
+    reasons = {
+        f"{record.status}: {redact_text(record.reason)}"
+        for record in cells.values()
+        if record and record.status != "ok"
+    }
+    if short:
+        lacking = {name for seed in short for name in needed - scored[seed].scores.keys()}
+        reasons.add(f"ok, but not every metric is a number: {', '.join(m for m in task.metrics if m in lacking)}")
+    row = Row(
+        imputer=method.imputer,
+        fuser=method.fuser,
+        control_imputer=method.imputer in export.control_imputers,
+        control_fuser=method.fuser in export.control_fusers,
+        seeds_planned=sorted(at.seed for at in cells),
+        seeds_ok=sorted(set(scored) - set(short)),
+        statuses=statuses(cells),
+        reasons=sorted(reasons),
+        nobody=nobody(scored.values()),
+    )
+    if row.seeds_ok == row.seeds_planned:
+        records = [scored[seed] for seed in row.seeds_ok]
+        defined = [name for name in task.metrics if all(name in record.scores for record in records)]
+        row.scores = {name: Score.over([record.scores[name] for record in records]) for name in defined}
+        everywhere = [name for name in task.metrics if all(name in record.validation for record in records)]
+        row.validation = {name: Score.over([record.validation[name] for record in records]) for name in everywhere}
+    return row
+
+
+def statuses(cells: Cells) -> dict[str, int]:
+    """Status -> how many cells, in the order of `STATUSES`."""
+    counts = Counter(record.status if record else "not-run" for record in cells.values())
+    return {status: counts[status] for status in STATUSES if counts[status]}
+
+
+def forget_lonely_fuser(rows: Collection[Row]) -> None:
+    """Where the control fusers are all fusers, as in a suite for imputers, they control nothing."""
+    if all(row.control_fuser for row in rows):
+        for row in rows:
+            row.control_fuser = False
+
+
+def _undefinable(metric: str) -> bool:
+    """Whether a record may be whole without that metric: it was not defined, as a correlation with a constant."""
+    return metric in METRICS and METRICS[metric].undefinable

@@ -1,0 +1,42 @@
+"""The sections of a leaderboard, in the order of the page and of the JSON. A new one is a file beside this and a line here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.leaderboard.board import Section
+from bench.leaderboard.sections import (
+    agreement,
+    attribution,
+    audits,
+    calibration,
+    costs,
+    curves,
+    gains,
+    head,
+    imputation,
+    imputer_costs,
+    marginal,
+    patterns,
+    provenance,
+    reading,
+    tables,
+)
+
+SECTIONS: tuple[Section[Any], ...] = (
+    head.SECTION,
+    tables.SECTION,
+    gains.SECTION,
+    attribution.SECTION,
+    marginal.SECTION,
+    patterns.SECTION,
+    calibration.SECTION,
+    imputation.SECTION,
+    curves.SECTION,
+    agreement.SECTION,
+    audits.SECTION,
+    reading.SECTION,
+    provenance.SECTION,
+    costs.SECTION,
+    imputer_costs.SECTION,
+)

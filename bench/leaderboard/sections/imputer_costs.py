@@ -1,0 +1,85 @@
+"""What imputers cost, each imputation counted once. Differs from run to run."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from bench.leaderboard.blocks import Block, Cell, Heading, Table
+from bench.leaderboard.board import Board, Section
+from bench.leaderboard.sections.costs import number
+from bench.leaderboard.sections.imputation import by_table, mean
+from bench.leaderboard.statements import counted
+from bench.leaderboard.words import columns
+from bench.results.records import Record, TableKey
+
+COSTS = ("imputer_parameters", "draws", "impute_fit_seconds", "impute_seconds", "impute_seconds_per_draw",
+         "impute_peak_memory_bytes")  # fmt: skip
+"""Costs of a record that are the imputer's."""
+
+
+class ImputerCost(TableKey, kw_only=True, frozen=True):
+    """What one imputer took, the mean over seeds: seconds, bytes; and its draws and parameters."""
+
+    imputer: str
+    device: str
+    seeds: int
+    values: dict[str, float]
+
+
+def aggregate(board: Board) -> list[ImputerCost] | None:
+    """Of imputers that tell their draws, by modality set and scenario; None where costs are left out."""
+    if not board.wall_costs:
+        return None
+    costs = []
+    for key, cells in by_table(board).items():
+        by_imputer: dict[str, dict[int, Record]] = {}
+        for at in sorted(cells):
+            record = cells[at]
+            if record is not None and record.status == "ok" and "draws" in record.costs:
+                by_imputer.setdefault(at.imputer, {}).setdefault(at.seed, record)
+        for imputer, seeds in by_imputer.items():
+            values = {name: mean(record.costs.get(name) for record in seeds.values()) for name in COSTS}
+            costs.append(
+                ImputerCost(
+                    **msgspec.structs.asdict(key),
+                    imputer=imputer,
+                    device=counted(Counter(map(_device, seeds.values())), "seed"),
+                    seeds=len(seeds),
+                    values={name: value for name, value in values.items() if value is not None},
+                )
+            )
+    return costs
+
+
+def _device(record: Record) -> str:
+    """The device of the imputer: that of the fuser, where no other is named."""
+    return record.provenance.get("imputer device") or record.provenance.get("device", "")
+
+
+def blocks(board: Board) -> list[Block]:
+    if not board[SECTION]:
+        return []
+    names = [name for name in TableKey.__struct_fields__ if name != "task"]
+    header = columns(*names, "imputer", "parameters", "draws", "fit s", "impute s", "ms per record and draw")
+    header += columns("peak memory MiB", "device", "seeds")
+    body: list[list[Cell]] = [
+        [
+            *(getattr(cost, name) for name in names),
+            cost.imputer,
+            number(cost.values.get("imputer_parameters") or None, 0),
+            number(cost.values.get("draws"), 0),
+            number(cost.values.get("impute_fit_seconds"), 2),
+            number(cost.values.get("impute_seconds"), 2),
+            number(cost.values.get("impute_seconds_per_draw"), 3, 1e3),
+            number(cost.values.get("impute_peak_memory_bytes"), 0, 1 / 2**20),
+            cost.device or None,
+            cost.seeds,
+        ]
+        for cost in board[SECTION] or ()
+    ]
+    return [Heading(3, "Imputers"), Table(header, body)]
+
+
+SECTION = Section("imputer_costs", aggregate, blocks)

@@ -1,0 +1,87 @@
+"""How metrics, counts and reasons are called in sentences and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from bench.leaderboard.blocks import Column
+from bench.metrics.sentiment import CONVENTIONS
+from bench.text import clean
+
+NAMES = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "f1": "F1",
+    "f1_tuned": "F1 tuned",
+    "mae": "MAE",
+    "mse": "MSE",
+    "rmse": "RMSE",
+    "crps": "CRPS",
+    "coverage50": "coverage 50 %",
+    "coverage90": "coverage 90 %",
+    "corr": "Corr",
+    "acc7": "Acc-7",
+    "acc5": "Acc-5",
+    **{
+        f"{score}_{convention}": f"{name} {convention}"
+        for score, name in (("acc2", "Acc-2"), ("f1", "F1"), ("f1_macro", "macro F1"))
+        for convention in CONVENTIONS
+    },
+}
+LONGEST_REASON = 160
+
+
+def metric(name: str) -> str:
+    return NAMES.get(name) or name.capitalize()
+
+
+def directed(name: str, higher: bool) -> str:
+    """A metric with the arrow that points to where it is better."""
+    return f"{metric(name)} {arrow(higher)}"
+
+
+def arrow(higher: bool) -> str:
+    return "↑" if higher else "↓"
+
+
+def columns(*names: str) -> list[Column]:
+    return [Column(name) for name in names]
+
+
+def percent(alpha: float) -> str:
+    """The level of an interval."""
+    return f"{100 * (1 - alpha):g} %"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def spaced(name: str) -> str:
+    """A name of a column, as words."""
+    return name.replace("_", " ")
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def short(reason: str) -> str:
+    """A reason on one line; of one that is too long for a table the middle is left out, since what helps stands at its end."""
+    text = clean.line(reason)
+    if len(text) > LONGEST_REASON:
+        front = LONGEST_REASON // 3
+        text = f"{text[:front].rstrip()} … {text[front + 3 - LONGEST_REASON :].lstrip()}"
+    return text
+
+
+def some(names: Sequence[str], limit: int) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def modality_set(name: str, nobody: Mapping[str, Collection[str]]) -> str:
+    """A modality set, with the modalities of it that no record has. nobody: set -> those."""
+    lacking = nobody.get(name)
+    return f"{name} (nobody has {', '.join(lacking)})" if lacking else name
