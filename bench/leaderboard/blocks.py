@@ -23,7 +23,10 @@ class Marked(msgspec.Struct, frozen=True):
 
 
 class Rich(str):
-    """Words of which some are marked. As a str it is the words alone; `parts` holds them with their marks."""
+    """Words of which some are marked. As a str it is the words alone; `parts` holds them with their marks.
+
+    What is marked stands between spaces, brackets or stops, since some targets cannot mark a part of a word.
+    """
 
     parts: tuple[str | Marked, ...]
 

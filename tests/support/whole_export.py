@@ -1,0 +1,89 @@
+"""An export in which every section of a leaderboard has something to show."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+
+import msgspec
+import numpy as np
+
+from bench.leaderboard.audited import OF_CELL
+from bench.results.records import (
+    Audit,
+    Bin,
+    Calibration,
+    Comparison,
+    Coordinates,
+    Export,
+    ImputationStatistics,
+    Interval,
+    Method,
+    Pattern,
+    TableStatistics,
+)
+from bench.statistics.paired import Predictions, compute
+from support.fake_exports import CELL_AUDITS, IHM, make_record
+
+IMPUTERS, FUSERS, SETS = ("locf", "csdi", "mean"), ("gru", "linear"), ("vitals", "vitals+notes")
+SCENARIOS, SEEDS = ("mcar(rate=0.1)", "mcar(rate=0.5)"), (1, 2)
+METHODS = [
+    Method("ihm", *place) for place in itertools.product(SETS, SCENARIOS, IMPUTERS, FUSERS)
+]  # task, modalities, scenario, imputer, fuser
+
+
+@functools.cache
+def whole() -> Export:
+    """Two modality sets, two rates, three imputers, two fusers, all ok, with everything that a leaderboard shows."""
+    rng = np.random.default_rng(5)
+    n = 150
+    truth = (rng.random(n) < 0.4).astype(np.float32)
+    ids, groups = (np.array([f"{letter}{k:04d}" for k in range(n)]) for letter in "rg")
+    cells: dict[Method, dict[int, Predictions]] = {}
+    records = []
+    for number, method in enumerate(METHODS):
+        for seed in SEEDS:
+            logits = 1.5 * truth + (0.6 + 0.15 * (number % 7)) * rng.normal(size=n)
+            outputs = (1 / (1 + np.exp(-logits))).astype(np.float32)[:, None]
+            cells.setdefault(method, {})[seed] = Predictions(ids, groups, truth, outputs)
+            at = Coordinates("demo", **msgspec.structs.asdict(method), seed=seed)
+            value = float(np.mean((outputs[:, 0] > 0.5) == truth))
+            records.append(
+                make_record(
+                    at,
+                    value,
+                    audits={**CELL_AUDITS, "absent-ignored": Audit(True)},
+                    patterns=[Pattern("notes+vitals", 100, value), Pattern("vitals", 60, value - 0.1)],
+                    calibration=Calibration(0.1 - value / 20, 0.2, [Bin(20, 0.3, 0.2 + value / 10)]),
+                    costs={"parameters": 100.0 + number, "seconds_per_sample": 1.0 + (7 * number) % 5, "draws": 3.0,
+                           "imputer_parameters": 4.0, "impute_seconds_per_draw": 0.1},
+                )
+            )  # fmt: skip
+    for fuser in FUSERS:
+        for kind, name in OF_CELL.items():
+            at = Coordinates("demo", "ihm", SETS[0], SCENARIOS[0], IMPUTERS[0], fuser, SEEDS[0], kind)
+            records.append(make_record(at, 0.5, audits={name: Audit(True)}))
+    statistics = compute(cells, [IHM], resamples=200, modalities=SETS)
+    statistics.imputation = _imputation(rng)
+    return Export(
+        suite="demo", title="Demonstration", dataset="toy", synthetic=False, command="bench run suite=demo", tasks=[IHM],
+        planned=[(record.coordinates, record.key) for record in records], records=records, statistics=statistics,
+        control_imputers=["mean"], control_fusers=["linear"],
+        modality_sets={"vitals": ["vitals"], "vitals+notes": ["vitals", "notes"]},
+    )  # fmt: skip
+
+
+def _imputation(rng: np.random.Generator) -> ImputationStatistics:
+    """Comparisons of all imputers, some of them far apart."""
+    stored = ImputationStatistics(intervals=[], comparisons=[], tables=[])
+    for place in itertools.product(SETS, SCENARIOS):
+        imputers = [Method("", *place, name, "") for name in IMPUTERS]
+        stored.intervals += [Interval(each, "mae", 0.2, 0.4, 0.05) for each in imputers]
+        for a, b in itertools.combinations(imputers, 2):
+            stored.comparisons.append(
+                Comparison(a, b, "mae", 0.01, -0.1, 0.1, 0.05, 0.04, float(rng.choice([0.01, 0.5])))
+            )
+        stored.tables.append(
+            TableStatistics(task="", modalities=place[0], scenario=place[1], metric="mae", seeds=SEEDS)
+        )
+    return stored
