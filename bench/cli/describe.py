@@ -22,7 +22,7 @@ KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios")
 @JSON
 def list_(kind: str, as_json: bool) -> None:
     """List suites, imputers, fusers, datasets or scenarios."""
-    from bench.config.suite import broken_packages, find_suites
+    from bench.config.layers import broken_packages, find_suites
     from bench.errors import unknown
 
     kind = kind if kind.endswith("s") else kind + "s"
@@ -49,7 +49,7 @@ def list_(kind: str, as_json: bool) -> None:
 
 
 def _title(suite: str) -> str:
-    from bench.config.suite import read
+    from bench.config.layers import read
     from bench.errors import UsageError
 
     try:
@@ -66,7 +66,8 @@ def show(name: str, as_json: bool) -> None:
 
     NAME may also be the path of a suite file, or suite-schema: the JSON schema of suite files.
     """
-    from bench.config.suite import find_suites, schema
+    from bench.config.layers import find_suites
+    from bench.config.suite import schema
 
     if name == SCHEMA:
         answer(schema())
@@ -85,7 +86,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 def _show_suite(name: str, as_json: bool) -> None:
-    from bench.config.suite import Layers, read, resolve
+    from bench.config.layers import Layers, read, resolve
 
     tree, path = read(name)
     resolved = {"demo": resolve(Layers(tree, path, "demo", {}))}
@@ -175,7 +176,7 @@ def doctor(as_json: bool) -> None:
     from pathlib import Path
 
     from bench.config.asked import Settings
-    from bench.config.suite import broken_packages, find_suites
+    from bench.config.layers import broken_packages, find_suites
     from bench.data import places
     from bench.data.location import locate
     from bench.errors import BenchError

@@ -99,7 +99,7 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
 def show(words: tuple[str, ...], file: Path | None, as_json: bool) -> None:
     """Say what the baseline of a suite is of: its grid, data, versions, command."""
     from bench.cli.words import said_words
-    from bench.config.suite import name_of
+    from bench.config.layers import name_of
     from bench.errors import UsageError
     from bench.gate.baselines import describe, find
 

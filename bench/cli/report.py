@@ -92,7 +92,7 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
 
 def last_run_now(suite: str, out: Path, cache: str = "") -> Export:
     """The plan of the last run of a suite (a name or a file), with what was edited since; a warning on stderr names it."""
-    from bench.config.suite import name_of
+    from bench.config.layers import name_of
     from bench.results.collect import last_plan
     from bench.results.ledger import Ledger
     from bench.run.edited import since, words_of

@@ -12,7 +12,8 @@ import msgspec
 
 from bench.config.asked import Request, Settings
 from bench.config.conversion import convert, is_many, is_text, types_of
-from bench.config.suite import AXES, FIXED, RULES, SHORT, Layers, Suite, read, resolve
+from bench.config.layers import FIXED, Layers, read, resolve
+from bench.config.suite import AXES, RULES, SHORT, Suite
 from bench.config.words import ORIGIN, Word, duration, merge, parse, size
 from bench.errors import UsageError, nearest, unknown
 from bench.execute import executors

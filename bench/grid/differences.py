@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from bench.config.conversion import types_of
-from bench.config.suite import PROFILE, Layers, Suite, find_suites, read, resolve
+from bench.config.layers import PROFILE, Layers, find_suites, read, resolve
+from bench.config.suite import Suite
 from bench.config.words import merge
 from bench.grid.identity import digest
 from bench.grid.variants import short

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.config.layers import name_of
 from bench.config.request import request
-from bench.config.suite import name_of
 from bench.config.words import ORIGIN
 from bench.errors import StorageError, UsageError, nearest
 from bench.execute.job import Setup

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.config import suite as suites
-from bench.config.suite import broken_packages, find_suites, read
+from bench.config import layers
+from bench.config.layers import broken_packages, find_suites, read
+from bench.config.suite import schema
 from bench.config.toml_lines import line_of
 from bench.errors import UsageError
 from bench.results.records import Published
@@ -33,7 +34,7 @@ def test_the_suites_of_the_harness_are_found_and_can_be_run_in_every_profile():
         tree, _ = read(name)
         assert tree["name"] == name
         for profile in {"demo", *tree.get("profiles", {})}:
-            suites.resolve(suites.Layers(tree, path, profile, {}))
+            layers.resolve(layers.Layers(tree, path, profile, {}))
 
 
 def test_a_strangers_suites_are_found_and_can_take_no_name_of_ours(tmp_path, monkeypatch):
@@ -160,7 +161,7 @@ def test_the_same_key_of_another_table_is_not_mistaken():
 
 def test_the_stored_schema_is_the_schema_of_the_structs():
     stored = json.loads((ROOT / "suites" / "schema.json").read_text())
-    assert stored == json.loads(msgspec.json.encode(suites.schema())), (
+    assert stored == json.loads(msgspec.json.encode(schema())), (
         "write it anew: bench show suite-schema > suites/schema.json"
     )
 

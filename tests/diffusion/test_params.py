@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from bench.config.layers import read
 from bench.config.request import request
-from bench.config.suite import read
 from bench.config.toml_lines import line_of
 from bench.discovery.parameters import parameters
 from bench.errors import UsageError

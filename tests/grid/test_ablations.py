@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench.config.suite import Layers, read, resolve
+from bench.config.layers import Layers, read, resolve
 from bench_imputers.diffusion.trace_params import TRACE_PRESETS
 
 pytest.importorskip("duckdb", reason="the extra clinical is not installed")

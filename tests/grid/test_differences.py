@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from bench.cli.plot import _of
 from bench.config.conversion import types_of
+from bench.config.layers import find_suites
 from bench.config.request import request
-from bench.config.suite import Suite, find_suites
+from bench.config.suite import Suite
 from bench.config.words import merge
 from bench.gate import gate
 from bench.gate.report import to_junit, to_markdown
@@ -240,7 +241,7 @@ def shipped(ask: Asker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aske
     path = tmp_path / "installed" / "small.toml"
     path.parent.mkdir()
     path.write_text(SUITE)
-    monkeypatch.setattr("bench.config.suite.find_suites", lambda: {"small": path})
+    monkeypatch.setattr("bench.config.layers.find_suites", lambda: {"small": path})
     monkeypatch.setattr("bench.grid.differences.find_suites", lambda: {"small": path})
     return ask
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.config.layers import Layers, read
 from bench.config.request import request
-from bench.config.suite import Layers, read
 from bench.config.toml_lines import line_of
 from bench.errors import UsageError
 from bench.registry import Registry, discover

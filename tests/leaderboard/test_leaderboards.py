@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench.config.suite import Layers, resolve
-from bench.config.suite import read as suite_file
+from bench.config.layers import Layers, resolve
+from bench.config.layers import read as suite_file
 from bench.leaderboard import load_export, render
 from bench.registry import discover
 from bench.tuning.file import read

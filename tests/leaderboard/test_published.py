@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from bench.config.suite import Layers, find_suites, read, resolve
+from bench.config.layers import Layers, find_suites, read, resolve
 from bench.results.records import Published
 
 SUITES = [name for name in find_suites() if resolve(Layers(*read(name), "demo", {})).published]

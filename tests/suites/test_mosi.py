@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.config.suite import Layers, read, resolve
+from bench.config.layers import Layers, read, resolve
 
 WORDS = ("data.samples=120", "imputer=locf", "fuser=linear", "controls.imputer=", "audits.cells=", "scenario=mcar")
 
