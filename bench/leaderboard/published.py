@@ -11,6 +11,8 @@ from bench.leaderboard.blocks import Cell, Number, Rich, strong
 from bench.leaderboard.words import metric
 from bench.results.records import Export, TableKey
 
+PLACE = [name for name in TableKey.__struct_fields__ if name != "task"]
+
 
 class PublishedScore(msgspec.Struct, frozen=True):
     """A value somebody else published. elsewhere: why it does not stand beside ours; empty where it does."""

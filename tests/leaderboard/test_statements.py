@@ -16,7 +16,7 @@ from bench.grid.variants import variants
 from bench.leaderboard import render
 from bench.leaderboard.statements import counted
 from bench.results.records import Coordinates, Export
-from bench.run.write import training_of
+from bench.run.record import training_of
 from bench.train_params import TorchFuserParams
 from support.asking import Asker
 from support.fake_exports import make_export, make_record

@@ -8,6 +8,7 @@ import msgspec
 
 from bench.leaderboard.blocks import Block, Cell, Heading, Table
 from bench.leaderboard.board import Board, Section
+from bench.leaderboard.published import PLACE
 from bench.leaderboard.sections.costs import number
 from bench.leaderboard.sections.imputation import by_table, mean
 from bench.leaderboard.statements import counted
@@ -61,12 +62,11 @@ def _device(record: Record) -> str:
 def blocks(board: Board) -> list[Block]:
     if not board[SECTION]:
         return []
-    names = [name for name in TableKey.__struct_fields__ if name != "task"]
-    header = columns(*names, "imputer", "parameters", "draws", "fit s", "impute s", "ms per record and draw")
+    header = columns(*PLACE, "imputer", "parameters", "draws", "fit s", "impute s", "ms per record and draw")
     header += columns("peak memory MiB", "device", "seeds")
     body: list[list[Cell]] = [
         [
-            *(getattr(cost, name) for name in names),
+            *(getattr(cost, name) for name in PLACE),
             cost.imputer,
             number(cost.values.get("imputer_parameters") or None, 0),
             number(cost.values.get("draws"), 0),
