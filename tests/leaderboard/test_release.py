@@ -17,7 +17,7 @@ from bench.data.release import GENERATED, release_of
 from bench.leaderboard import render
 from bench.registry import BY_COUNTS, Spec, discover
 from bench.results.records import Export, Published
-from support.fake_exports import make_export
+from support.fake_exports import make_export, put
 from support.project import Project
 
 RELEASE_NAMES = st.sampled_from(["", "R 1", "R demo 1", "unknown release of r"])
@@ -49,7 +49,7 @@ def test_a_published_value_stands_beside_ours_where_the_data_are_those_it_was_me
         ["locf"], ["gbm"], scenarios=["mcar(rate=0.1)"], release=ours, data=data, synthetic=synthetic, published=entries
     )
     for record in export.records:
-        record.counts |= {"without_notes": 1200} if lacking else {}
+        record.counts.update({"without_notes": 1200} if lacking else {})
     pages = rendered(export)
     same = not synthetic and bool(ours) and ours.removesuffix(BY_COUNTS) == theirs and not lacking
     same = same and all(data.get(key) == value for key, value in needed.items())
@@ -79,7 +79,7 @@ def test_the_release_stands_in_every_output(ours: str, synthetic: bool) -> None:
 
 def test_a_release_that_some_records_contradict_is_counted_in_the_title() -> None:
     export = make_export(["locf"], ["gbm"], audit_cells=False, release="R 1")
-    export.records[0].provenance = {**export.records[0].provenance, "release": "R 2"}
+    put(export.records[0], provenance={**export.records[0].provenance, "release": "R 2"})
     assert rendered(export)["md"].splitlines()[0] == "# Demonstration (R 1, 2 of 3 records)"
 
 
@@ -95,7 +95,7 @@ def test_cells_that_are_audits_are_not_counted_among_the_records_that_say_so() -
 def test_a_modality_that_nobody_has_is_named_in_every_row_of_its_set() -> None:
     export = make_export(["locf", "mean"], ["gbm"])
     for record in export.records:
-        record.counts |= {"without_notes": 1200}
+        record.counts.update({"without_notes": 1200})
     pages = rendered(export)
     rows = [line for line in pages["md"].partition("## What the grid")[0].splitlines() if "3 ok" in line]
     assert len(rows) == 2

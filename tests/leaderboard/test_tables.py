@@ -26,6 +26,7 @@ from support.fake_exports import (
     key_of,
     make_export,
     make_record,
+    put,
     simulated_export,
 )
 
@@ -66,7 +67,9 @@ def test_the_same_records_in_any_order_give_the_same_bytes() -> None:
 def test_timings_stand_only_in_the_last_section_and_can_be_left_out() -> None:
     first, second = make_export(), make_export()
     for record in second.records:
-        record.costs = {name: value * 1.7 if name != "parameters" else value for name, value in record.costs.items()}
+        put(
+            record, costs={name: value * 1.7 if name != "parameters" else value for name, value in record.costs.items()}
+        )
     assert markdown(first) != markdown(second)
     assert markdown(first).split("## Costs")[0] == markdown(second).split("## Costs")[0]
     assert render(first, wall_costs=False) == render(second, wall_costs=False)
@@ -219,7 +222,7 @@ def test_scaling_over_everything_parts_spared_by_hiding_and_filled_modalities_ar
 def test_a_published_imputation_score_stands_in_the_table_of_its_scenario_and_in_no_other() -> None:
     export = make_export()
     for record in export.records:
-        record.imputation = {"all": {"mae": 0.5, "rmse": 0.7, "hidden": 10.0}}
+        put(record, imputation={"all": {"mae": 0.5, "rmse": 0.7, "hidden": 10.0}})
     scenario = board(export)["imputation"][0]["scenario"]
     values = [
         Published("imputation", "locf", "mae", 0.4, scenario=scenario, release=RELEASE),
@@ -264,7 +267,7 @@ def test_imputations_that_should_be_equal_and_are_not_are_a_finding() -> None:
 def test_an_imputer_that_lacks_a_seed_has_no_imputation_mean() -> None:
     export = make_export(["mean", "locf"], ["gbm"], scenarios=("mcar(rate=0.1)",), audit_cells=False)
     set_status(export, 0, "failed")
-    export.records[0].imputation = {}
+    put(export.records[0], imputation={})
     rows = {r["imputer"]: r for r in board(export)["imputation"][0]["rows"]}
     assert (rows["mean"]["scores"], rows["mean"]["seeds_scored"]) == ({}, [52, 72])
     assert rows["locf"]["scores"]["all"]["mae"]["n"] == 3
@@ -272,9 +275,9 @@ def test_an_imputer_that_lacks_a_seed_has_no_imputation_mean() -> None:
 
 def test_audits_are_counted_in_the_row_and_failures_are_spelt_out() -> None:
     export = make_export(["mean", "locf"], ["gbm"])
-    export.records[1].audits = {**CELL_AUDITS, "batch-independent": Audit(False, "largest difference 0.3")}
+    put(export.records[1], audits={**CELL_AUDITS, "batch-independent": Audit(False, "largest difference 0.3")})
     for record in export.records[3:6]:
-        record.audits = {**CELL_AUDITS, "imputed-reaches-fuser": Audit(None, "nothing is imputed")}
+        put(record, audits={**CELL_AUDITS, "imputed-reaches-fuser": Audit(None, "nothing is imputed")})
     text = markdown(export)
     assert "5/6 **1 failed**" in next(x for x in text.splitlines() if "mean †" in x)
     assert "| 3/3 " in next(x for x in text.splitlines() if "locf" in x)
@@ -305,13 +308,13 @@ def test_reasons_cannot_break_the_table_or_carry_a_path() -> None:
 
 def test_cells_scored_on_different_numbers_of_records_are_noted() -> None:
     export = make_export(["mean"], ["gbm"])
-    export.records[0].counts = {**export.records[0].counts, "test": 1199}
+    put(export.records[0], counts={**export.records[0].counts, "test": 1199})
     assert "**The cells of this table were not scored on the same records**" in markdown(export)
 
 
 def test_provenance_and_the_redacted_command_stand_at_the_end() -> None:
     export = make_export()
-    export.records[0].provenance = {**export.records[0].provenance, "host": "node17", "device": "another CPU"}
+    put(export.records[0], provenance={**export.records[0].provenance, "host": "node17", "device": "another CPU"})
     text = markdown(export).split("## Where these numbers come from")[1]
     assert "bench run suite=demo data.root=... seed=42,52,72" in text
     assert "d1d1d1" in text
@@ -359,7 +362,7 @@ def test_rendering_and_gating_import_nothing_heavy() -> None:
 def test_the_oracle_of_generated_data_tops_the_table_without_a_rank_and_rows_show_their_regret() -> None:
     export = make_export(["mean"], ["gbm"])
     for record in export.records:
-        record.oracle = {name: 0.95 for name in record.scores}
+        put(record, oracle={name: 0.95 for name in record.scores})
     table = [line for line in markdown(export).splitlines() if line.startswith("|")]
     header, first, second = (
         [cell.strip() for cell in line.strip("|").split("|")] for line in (table[0], table[2], table[3])
@@ -401,11 +404,14 @@ def test_what_more_modalities_add_is_a_table_of_paired_differences() -> None:
 def test_a_split_by_record_is_in_the_title_under_every_table_and_in_the_name_of_the_file() -> None:
     export = make_export(["mean"], ["gbm"], scenarios=("natural", "mcar"), tasks=(IHM, LOS), split="reference-stay")
     for record in export.records:
-        record.counts = {**record.counts, "patients_on_both_sides": 1234}
-        record.provenance = {
-            **record.provenance,
-            "split": "split=reference-stay (by record: patients on both sides), seed 7",
-        }
+        put(record, counts={**record.counts, "patients_on_both_sides": 1234})
+        put(
+            record,
+            provenance={
+                **record.provenance,
+                "split": "split=reference-stay (by record: patients on both sides), seed 7",
+            },
+        )
     text = markdown(export)
     assert text.splitlines()[0] == "# Demonstration, split=reference-stay"
     sections = text.split("## Audits")[0].split("\n## ")[1:]

@@ -31,7 +31,7 @@ from bench.registry import Broken, Registry
 from bench.results.records import STATUSES, Audit, Bin, Calibration, Export, Pattern
 from bench.results.redact import is_public
 from bench.text import clean
-from support.fake_exports import PUBLISHED, make_export, simulated_export
+from support.fake_exports import PUBLISHED, make_export, put, simulated_export
 
 HOSTILE = (
     "<script>alert(1)</script>", "</td></table><img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "<javascript:x>",
@@ -177,14 +177,17 @@ def whole() -> Export:
         hiding="train",
     )
     for record in export.records:
-        record.costs |= {"imputer_parameters": 7.0, "draws": 3.0, "fit_seconds": 1.0, "parameters": 9.0}
-        record.patterns = [Pattern("labs", 700, 0.7), Pattern("labs+notes", 300, 0.8)]
-        record.calibration = Calibration(0.05, 0.1, [Bin(500, 0.05, 0.07), Bin(60, 0.5, 0.4)])
-        record.counts = {"train": 5, "valid": 5, "test": 5, "without_notes": 2}
+        record.costs.update({"imputer_parameters": 7.0, "draws": 3.0, "fit_seconds": 1.0, "parameters": 9.0})
+        put(record, patterns=[Pattern("labs", 700, 0.7), Pattern("labs+notes", 300, 0.8)])
+        put(record, calibration=Calibration(0.05, 0.1, [Bin(500, 0.05, 0.07), Bin(60, 0.5, 0.4)]))
+        put(record, counts={"train": 5, "valid": 5, "test": 5, "without_notes": 2})
     broken = export.records[0]
-    broken.status, broken.reason, broken.scores = "failed", "it broke", {}
-    export.records[-1].audits = {"batch-independent": Audit(False, "largest difference 1"), "own": Audit(None, "why")}
-    export.records[-2].notes = ["a note of a fit"]
+    put(broken, status="failed", reason="it broke", scores={})
+    put(
+        export.records[-1],
+        audits={"batch-independent": Audit(False, "largest difference 1"), "own": Audit(None, "why")},
+    )
+    put(export.records[-2], notes=["a note of a fit"])
     return export
 
 

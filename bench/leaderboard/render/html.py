@@ -6,9 +6,10 @@ No network, no fonts or scripts from elsewhere, readable without JavaScript. The
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import groupby
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from bench.leaderboard.blocks import Block, Cell, Heading, Interval, Mark, Number
 from bench.leaderboard.render.spelling import pieces, title
@@ -20,23 +21,22 @@ TAGS: dict[Mark, str] = {"strong": "strong", "second": "u", "emphasis": "em", "c
 
 def to_html(blocks: Sequence[Block]) -> str:
     """The whole page; the same bytes for the same blocks."""
-    loader = PackageLoader("bench.leaderboard.render", "")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    environment.filters |= {
-        "pieces": pieces,
-        "named": title,
-        "visible": _visible,
-        "number": _number,
-        "svg": svg,
-    }
     headings = [block for block in blocks if isinstance(block, Heading)]
-    return environment.get_template("page.html").render(
+    return _page().render(
         title=next((heading.text for heading in headings if heading.level == 1), ""),
         sections=[heading for heading in headings if heading.level == 2],
         groups=[(kind, list(group)) for kind, group in groupby(blocks, key=lambda block: type(block).__name__)],
         TAGS=TAGS,
         COLOURS=COLOURS,
     )
+
+
+@cache
+def _page() -> Template:
+    loader = PackageLoader("bench.leaderboard.render", "")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters |= {"pieces": pieces, "named": title, "visible": _visible, "number": _number, "svg": svg}
+    return environment.get_template("page.html")
 
 
 def _visible(text: str) -> str:

@@ -119,7 +119,7 @@ def _figure(table: Calibrations) -> list[Block]:
                 Point(
                     b.predicted,
                     b.observed,
-                    f"{row.imputer} + {row.fuser}: {b.predicted:.3f} said, {b.observed:.3f} came, {b.records:,}",
+                    f"{row.imputer} + {row.fuser}: {b.predicted:.3f} predicted, {b.observed:.3f} came true, {b.records:,}",
                     k,
                 )
                 for b in row.bins

@@ -104,8 +104,8 @@ class Imputation(TableKey, kw_only=True, frozen=True):
 
 def aggregate(board: Board) -> list[Imputation]:
     """One per table of imputations in which something was hidden and scored, in the order of the plan."""
-    made = (_table(board.export, key, cells) for key, cells in by_table(board).items())
-    return [table for table in made if table.rows]
+    tables = (_table(board.export, key, cells) for key, cells in by_table(board).items())
+    return [table for table in tables if table.rows]
 
 
 def by_table(board: Board) -> dict[TableKey, dict[Coordinates, Record | None]]:
