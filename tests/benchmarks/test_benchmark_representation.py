@@ -17,7 +17,7 @@ import pytest
 from bench.errors import UsageError
 from bench.results.records import Published
 from benchmarks import folds, representation
-from support.fake_exports import make_export, put
+from support.fake_exports import alter, make_export
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 def fold(number: int, mae: float, split: str = ""):
     export = make_export(split=split or f"fold{number}")
     for record in export.records:
-        put(record, imputation={"all": {"mae": mae, "hidden": 10.0}})
+        alter(record, imputation={"all": {"mae": mae, "hidden": 10.0}})
     return export
 
 
@@ -55,7 +55,7 @@ def test_an_imputer_that_lacks_a_fold_or_a_seed_is_not_averaged():
         == (gone.imputer, gone.scenario, gone.seed)
     ]
     for record in lost:
-        put(record, imputation={})
+        alter(record, imputation={})
     assert not any(f"| {gone.imputer} |" in line for line in folds.table([first, second]).splitlines())
 
 

@@ -17,7 +17,7 @@ from bench.gate.baselines import pin
 from bench.gate.report import to_junit, to_markdown
 from bench.leaderboard import load_export
 from bench.results.records import Audit, Export, Status, TaskSummary
-from support.fake_exports import IHM, LOS, make_export, put, steady
+from support.fake_exports import IHM, LOS, alter, make_export, steady
 
 SCORES = {42: 0.80, 52: 0.81, 72: 0.82}
 """Standard deviation 0.01."""
@@ -217,7 +217,7 @@ def test_a_cell_without_a_record_is_inconclusive_and_an_ok_one_without_a_score_i
     del new.records[0]
     assert gate(one(SCORES), new).verdict == "inconclusive"
     new = one(SCORES)
-    put(new.records[0], scores={})
+    alter(new.records[0], scores={})
     assert gate(one(SCORES), new).verdict == "worse"
 
 
@@ -264,7 +264,7 @@ def test_where_absent_modalities_were_filled_is_another_test_also_for_baselines_
 def test_another_number_of_test_records_cannot_be_compared() -> None:
     new = one(SCORES)
     for record in new.records:
-        put(record, counts={**record.counts, "test": 1199})
+        alter(record, counts={**record.counts, "test": 1199})
     assert "the number of test records differs: 1200, now 1199" in only(gate(one(SCORES), new)).reason
 
 

@@ -16,7 +16,7 @@ from bench.gate.quantities import Quantity
 from bench.leaderboard.board import higher_is_better
 from bench.metrics.predictions import METRICS
 from bench.results.records import Audit, Calibration, Export, Record, TaskSummary
-from support.fake_exports import IHM, LOS, make_export
+from support.fake_exports import IHM, LOS, alter, make_export
 
 SEEDS = (1, 2, 3, 4, 5)
 QUANTITIES = [
@@ -134,12 +134,12 @@ def test_what_the_baseline_measured_and_the_new_run_lacks_is_worse() -> None:
     mae, ece = Quantity("imputation", "mae"), Quantity("calibration", "ece")
     values = dict.fromkeys(SEEDS, 0.3)
     lost = run(ece, values)
-    put(lost.records[0], calibration=None)
+    alter(lost.records[0], calibration=None)
     report = gate(run(ece, values), lost)
     assert judged(report, ece).verdict == "worse"
     assert "the new run lacks it under seed 1" in judged(report, ece).reason
     silent = run(mae, values)
-    put(silent.records[0], imputation={"all": {"rmse": 0.7, "crps": 0.4, "hidden": 5000.0}})
+    alter(silent.records[0], imputation={"all": {"rmse": 0.7, "crps": 0.4, "hidden": 5000.0}})
     assert judged(gate(run(mae, values), silent), mae).verdict == "worse"
     assert gate(lost, run(ece, values)).verdict == "same"
 
@@ -150,9 +150,9 @@ def test_other_hidden_entries_are_another_test(group: str, name: str) -> None:
     before, after = run(mae, dict.fromkeys(SEEDS, 0.3)), run(mae, dict.fromkeys(SEEDS, 0.3))
     for record in after.records:
         if group == "imputation":
-            put(record, imputation={"all": {**record.imputation["all"], "hidden": 4999.0}})
+            alter(record, imputation={"all": {**record.imputation["all"], "hidden": 4999.0}})
         else:
-            put(record, hidden={**record.hidden, "realised": 0.2})
+            alter(record, hidden={**record.hidden, "realised": 0.2})
     reasons = {j.reason for j in gate(before, after).judgements if j.verdict == "not-comparable"}
     assert any(f"other entries are {name} under seed 1" in reason for reason in reasons)
 
@@ -171,7 +171,7 @@ def test_an_audit_that_was_passed_and_fails_is_worse(before: bool | None, after:
     def audited(passed: bool | None) -> Export:
         export = make_export(["locf"], ["gbm"], audit_cells=False)
         for record in export.records:
-            put(record, audits={**record.audits, "batch-independent": Audit(passed, "measured")})
+            alter(record, audits={**record.audits, "batch-independent": Audit(passed, "measured")})
         return export
 
     report = gate(audited(before), audited(after))
@@ -186,7 +186,7 @@ def test_costs_measured_on_another_machine_are_not_compared_and_small_changes_ar
     assert judged(gate(before, slower, cost_tolerance=0.2), fit).reason == "within the tolerance"
     assert judged(gate(before, slower, cost_tolerance=0.05), fit).verdict == "worse"
     for record in slower.records:
-        put(record, provenance={**record.provenance, "device": "another CPU"})
+        alter(record, provenance={**record.provenance, "device": "another CPU"})
     assert judged(gate(before, slower, cost_tolerance=0.05), fit).verdict == "not-comparable"
     assert gate(before, slower).verdict == "same"
 

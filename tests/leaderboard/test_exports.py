@@ -17,7 +17,7 @@ from bench.leaderboard import load_export, render, save_export
 from bench.results.export_file import encode_export
 from bench.results.records import Audit
 from bench.results.redact import redact, redact_command, redact_text
-from support.fake_exports import PUBLISHED, RELEASE, make_export, put, simulated_export
+from support.fake_exports import PUBLISHED, RELEASE, alter, make_export, simulated_export
 from support.sealing import DAMAGE, damaged
 
 
@@ -179,10 +179,10 @@ def test_redacting_removes_hosts_folders_and_hours_and_keeps_every_number(tmp_pa
         "note": "in /home/me/x",
         "scenario parameters": 'their {"file":"/weights"}',
     }
-    put(export.records[0], provenance={**export.records[0].provenance, **private})
-    put(export.records[0], reason="in /home/me/secret.py")
-    put(export.records[0], audits={"scored-once": Audit(False, "see /home/me/log.txt")})
-    put(export.records[0], notes=["weights in /home/me/w.pt"])
+    alter(export.records[0], provenance={**export.records[0].provenance, **private})
+    alter(export.records[0], reason="in /home/me/secret.py")
+    alter(export.records[0], audits={"scored-once": Audit(False, "see /home/me/log.txt")})
+    alter(export.records[0], notes=["weights in /home/me/w.pt"])
     clean = redact(export)
     content = msgspec.json.encode(clean).decode()
     for word in ("node17", "2020-01-01", "/var/log", "/home", "/weights"):

@@ -23,7 +23,7 @@ from bench.leaderboard.words import LONGEST_REASON, short
 from bench.results.records import Bin, Calibration, Comparison, Coordinates, Export, Method, Pattern, Record, Statistics
 from bench.statistics.paired import Predictions, compute
 from bench.statistics.two_way import _noise, complete_block, decompose
-from support.fake_exports import IHM, SEEDS, key_of, make_export, make_record, put, simulated_export
+from support.fake_exports import IHM, SEEDS, alter, key_of, make_export, make_record, simulated_export
 
 EFFECT = {"mean": -0.02, "locf": 0.0, "csdi": 0.02}
 WORTH = {"linear": -0.03, "gru": 0.03}
@@ -253,7 +253,7 @@ def costed(values: dict[str, tuple[float, float, float]], **more) -> Export:
     export = make_export(["csdi"], values, quality=lambda i, f, s: values[f][0], audit_cells=False)
     for record in export.records:
         _, parameters, seconds = values[record.coordinates.fuser]
-        put(record, costs={"parameters": parameters, "seconds_per_sample": seconds, **more})
+        alter(record, costs={"parameters": parameters, "seconds_per_sample": seconds, **more})
     return export
 
 
@@ -284,7 +284,7 @@ def test_where_lower_is_better_the_front_runs_the_other_way() -> None:
     export = make_export(["csdi"], values, quality=lambda i, f, s: values[f][0], tasks=[loss], audit_cells=False)
     for record in export.records:
         _, parameters, seconds = values[record.coordinates.fuser]
-        put(record, costs={"parameters": parameters, "seconds_per_sample": seconds, **IMPUTER})
+        alter(record, costs={"parameters": parameters, "seconds_per_sample": seconds, **IMPUTER})
     assert {c.fuser: bool(c.front) for c in Board(export)[costs.SECTION] or []} == {"best": True, "beaten": False}
 
 
@@ -353,7 +353,7 @@ def patterned(scores: dict[str, list[tuple[int, float | None]]]) -> Export:
     export = make_export(["mean"], scores, audit_cells=False)
     for r in export.records:
         found = zip(("labs", "labs+notes"), scores[r.coordinates.fuser], strict=True)
-        put(r, patterns=[Pattern(name, size, score) for name, (size, score) in found])
+        alter(r, patterns=[Pattern(name, size, score) for name, (size, score) in found])
     return export
 
 
@@ -374,7 +374,7 @@ def test_a_pattern_of_few_records_is_shown_but_called_nobodys_worst() -> None:
 
 def test_a_pattern_that_one_seed_could_not_score_has_no_mean() -> None:
     export = patterned({"gru": [(100, 0.7), (80, 0.9)]})
-    put(export.records[1], patterns=[Pattern("labs", 100, 0.7), Pattern("labs+notes", 80, None)])
+    alter(export.records[1], patterns=[Pattern("labs", 100, 0.7), Pattern("labs+notes", 80, None)])
     (table,) = Board(export)[patterns.SECTION]
     assert [score is None for score in table.rows[0].scores] == [False, True]
 
@@ -382,9 +382,9 @@ def test_a_pattern_that_one_seed_could_not_score_has_no_mean() -> None:
 def test_records_from_before_patterns_and_calibration_were_kept_are_shown_as_a_dash() -> None:
     export = patterned({"gru": [(100, 0.7), (80, 0.9)], "old": [(1, 0.1), (1, 0.1)]})
     for r in export.records:
-        put(r, calibration=Calibration(0.1, 0.2))
+        alter(r, calibration=Calibration(0.1, 0.2))
         if r.coordinates.fuser == "old":
-            put(r, patterns=[], calibration=None)
+            alter(r, patterns=[], calibration=None)
     text = markdown(export).split("### By which modalities")[1]
     lines = [[cell.strip() for cell in x.split("|")[3:-1]] for x in text.splitlines() if "| old " in x]
     assert ["–", "–"] in lines
@@ -395,7 +395,7 @@ def test_records_from_before_patterns_and_calibration_were_kept_are_shown_as_a_d
 
 def test_a_record_without_the_later_fields_is_read_and_one_with_them_comes_back() -> None:
     record = make_record(Coordinates("s", "t", "m", "n", "i", "f", 1), 0.5)
-    put(record, patterns=[Pattern("labs", 10, None)], calibration=Calibration(0.1, 0.2, [Bin(10, 0.1, 0.2)]))
+    alter(record, patterns=[Pattern("labs", 10, None)], calibration=Calibration(0.1, 0.2, [Bin(10, 0.1, 0.2)]))
     encoded = msgspec.json.encode(record)
     assert msgspec.json.decode(encoded, type=Record) == record
     older = {k: v for k, v in json.loads(encoded).items() if k not in ("patterns", "calibration")}
@@ -406,7 +406,7 @@ def test_a_record_without_the_later_fields_is_read_and_one_with_them_comes_back(
 def test_bins_of_the_same_place_are_taken_together_over_seeds() -> None:
     export = make_export(["mean"], ["gru"], audit_cells=False)
     for k, r in enumerate(export.records):
-        put(r, calibration=Calibration(0.1 * k, 0.2, [Bin(10 * (k + 1), 0.01 * (k + 1), 0.5), Bin(10, 0.9, 1.0)]))
+        alter(r, calibration=Calibration(0.1 * k, 0.2, [Bin(10 * (k + 1), 0.01 * (k + 1), 0.5), Bin(10, 0.9, 1.0)]))
     (table,) = Board(export)[calibration.SECTION]
     low, high = table.rows[0].bins
     assert (low.records, low.predicted) == (60, pytest.approx((10 * 0.01 + 20 * 0.02 + 30 * 0.03) / 60))
@@ -418,9 +418,9 @@ def test_bins_of_the_same_place_are_taken_together_over_seeds() -> None:
 def test_the_csv_has_columns_for_patterns_and_calibration_where_a_record_has_them() -> None:
     export = patterned({"gru": [(100, 0.7), (80, None)], "old": [(1, 0.1), (1, 0.1)]})
     for r in export.records:
-        put(r, calibration=Calibration(0.1, 0.2))
+        alter(r, calibration=Calibration(0.1, 0.2))
         if r.coordinates.fuser == "old":
-            put(r, patterns=[], calibration=None)
+            alter(r, patterns=[], calibration=None)
     new, *_, old = csv.DictReader(io.StringIO(render(export)["csv"].decode()))
     named = ("calibration ece", "pattern labs records", "pattern labs score", "pattern labs+notes score")
     assert [new[name] for name in named] == ["0.1", "100", "0.7", ""]

@@ -18,7 +18,7 @@ from bench.leaderboard.sections.curves import rate_of
 from bench.metrics.imputation_errors import Errors
 from bench.results.records import Comparison, Export, Method, Statistics, imputation_of
 from bench.statistics.imputation import compare
-from support.fake_exports import make_export, put, simulated_export
+from support.fake_exports import alter, make_export, simulated_export
 
 MCAR = "mcar(rate=0.1)"
 
@@ -33,7 +33,7 @@ def imputed(export: Export, sizes: dict[str, float], draws: int = 1) -> Export:
         mae = sizes[at.imputer]
         scores = {"mae": mae, "rmse": 2 * mae, "crps": 3 * mae, "hidden": 400.0}
         scores |= {"coverage50": 0.41, "coverage90": 0.73} if draws > 1 else {}
-        put(record, imputation={"all": dict(scores), "vitals": dict(scores)})
+        alter(record, imputation={"all": dict(scores), "vitals": dict(scores)})
         record.costs.update(
             {
                 "draws": float(draws),
@@ -184,7 +184,7 @@ def test_errors_of_values_that_no_fuser_reads_are_told_and_where_all_are_nothing
 ) -> None:
     export = agreeing({"a": 0.2, "b": 0.4, "c": 0.6}, {"a": 0.1, "b": 1.0, "c": 3.0})
     for record in export.records:
-        put(record, hidden={"expected": 0.3, "realised": 0.3, "standard_error": 0.01, "absent": share})
+        alter(record, hidden={"expected": 0.3, "realised": 0.3, "standard_error": 0.01, "absent": share})
     assert said in section(export, "Imputation of hidden entries")
     assert len(board(export)["agreements"]) == (0 if share == 1 else 1)
     left_out = "Left out, since no fuser reads what was imputed for hidden entries: all · mcar(rate=0.1)."
@@ -196,8 +196,8 @@ def test_what_a_control_leaves_absent_says_nothing_of_what_imputers_filled() -> 
     export = agreeing(sizes, {"mask_only": 3.0, "saits": 0.1, "sssd": 1.0, "trace": 3.0})
     for record in export.records:
         control = record.coordinates.imputer == "mask_only"
-        put(record, imputation={} if control else record.imputation)
-        put(record, hidden={"expected": 0.3, "realised": 0.3, "standard_error": 0.01, "absent": float(control)})
+        alter(record, imputation={} if control else record.imputation)
+        alter(record, hidden={"expected": 0.3, "realised": 0.3, "standard_error": 0.01, "absent": float(control)})
     assert [table["absent"] for table in board(export)["imputation"]] == [0.0]
     assert len(board(export)["agreements"]) == 1
 

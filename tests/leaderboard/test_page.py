@@ -19,7 +19,7 @@ from bench.leaderboard import load_export, render
 from bench.leaderboard.blocks import Axis, Chart, Line, Point, Shares
 from bench.leaderboard.render.svg import svg
 from bench.results.records import Bin, Calibration, Export, Pattern
-from support.fake_exports import PUBLISHED, RELEASE, make_export, put
+from support.fake_exports import PUBLISHED, RELEASE, alter, make_export
 
 FUSERS = {"linear": 0.75, "gru": 0.8, "mixture of experts": 0.85}
 VOID = {"meta", "br"}
@@ -41,8 +41,8 @@ def rich(**changes) -> Export:
         size = 10 ** list(FUSERS).index(r.coordinates.fuser)
         r.costs.update({"parameters": 500.0 * size, "imputer_parameters": 7.0, "seconds_per_sample": 1e-4 * size**1.5})
         r.costs.update({"impute_seconds_per_draw": 1e-4 * len(r.coordinates.imputer), "draws": 3.0})
-        put(r, patterns=[Pattern("labs", 700, 0.7), Pattern("labs+notes", 300, 0.8), Pattern("(others)", 12, None)])
-        put(
+        alter(r, patterns=[Pattern("labs", 700, 0.7), Pattern("labs+notes", 300, 0.8), Pattern("(others)", 12, None)])
+        alter(
             r,
             calibration=Calibration(0.05 + k / 1e4, 0.1, [Bin(500, 0.05, 0.07), Bin(60, 0.5, 0.4), Bin(11, 0.9, 0.8)]),
         )
@@ -111,7 +111,9 @@ def test_names_are_text_and_never_markup() -> None:
     evil = "<script>alert(1)</script>"
     export = rich(title=evil)
     for r in export.records:
-        put(r, coordinates=msgspec.structs.replace(r.coordinates, imputer=r.coordinates.imputer + "<u>|</td>&amp;\"'"))
+        alter(
+            r, coordinates=msgspec.structs.replace(r.coordinates, imputer=r.coordinates.imputer + "<u>|</td>&amp;\"'")
+        )
     export.planned = [(r.coordinates, r.key) for r in export.records]
     content = page(export)
     assert content.count("<script>") == 1

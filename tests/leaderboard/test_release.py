@@ -17,7 +17,7 @@ from bench.data.release import GENERATED, release_of
 from bench.leaderboard import render
 from bench.registry import BY_COUNTS, Spec, discover
 from bench.results.records import Export, Published
-from support.fake_exports import make_export, put
+from support.fake_exports import alter, make_export
 from support.project import Project
 
 RELEASE_NAMES = st.sampled_from(["", "R 1", "R demo 1", "unknown release of r"])
@@ -79,7 +79,7 @@ def test_the_release_stands_in_every_output(ours: str, synthetic: bool) -> None:
 
 def test_a_release_that_some_records_contradict_is_counted_in_the_title() -> None:
     export = make_export(["locf"], ["gbm"], audit_cells=False, release="R 1")
-    put(export.records[0], provenance={**export.records[0].provenance, "release": "R 2"})
+    alter(export.records[0], provenance={**export.records[0].provenance, "release": "R 2"})
     assert rendered(export)["md"].splitlines()[0] == "# Demonstration (R 1, 2 of 3 records)"
 
 
@@ -87,7 +87,7 @@ def test_cells_that_are_audits_are_not_counted_among_the_records_that_say_so() -
     export = make_export(["locf"], ["gbm"], release="R 1")
     assert any(record.coordinates.audit for record in export.records)
     first = next(record for record in export.records if not record.coordinates.audit)
-    first.provenance = {**first.provenance, "release": "R 2"}
+    alter(first, provenance={**first.provenance, "release": "R 2"})
     scored = sum(not record.coordinates.audit for record in export.records)
     assert rendered(export)["md"].splitlines()[0] == f"# Demonstration (R 1, {scored - 1} of {scored} records)"
 

@@ -19,7 +19,7 @@ from bench.results.records import Coordinates, Export
 from bench.run.record import training_of
 from bench.train_params import TorchFuserParams
 from support.asking import Asker
-from support.fake_exports import make_export, make_record, put
+from support.fake_exports import alter, make_export, make_record
 
 STEPS = "300 optimiser steps, batches of 128"
 ENTRIES = {
@@ -124,7 +124,7 @@ def test_the_costs_of_a_method_say_how_many_cells_ran_on_which_device(devices: l
 def test_record_counts_are_said_of_a_table_only_where_all_its_cells_agree(sizes: list[tuple[int, int]]) -> None:
     export = export_of([{} for _ in sizes])
     for record, (train, test) in zip(export.records, sizes, strict=True):
-        put(record, counts={"train": train, "test": test})
+        alter(record, counts={"train": train, "test": test})
     (table,) = json.loads(render(export)["json"])["tables"]
     for name, seen in zip(("train", "test"), zip(*sizes, strict=True), strict=True):
         assert table["counts"].get(name) == (seen[0] if len(set(seen)) == 1 else None)

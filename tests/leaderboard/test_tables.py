@@ -23,10 +23,10 @@ from support.fake_exports import (
     PUBLISHED,
     RELEASE,
     SEEDS,
+    alter,
     key_of,
     make_export,
     make_record,
-    put,
     simulated_export,
 )
 
@@ -67,7 +67,7 @@ def test_the_same_records_in_any_order_give_the_same_bytes() -> None:
 def test_timings_stand_only_in_the_last_section_and_can_be_left_out() -> None:
     first, second = make_export(), make_export()
     for record in second.records:
-        put(
+        alter(
             record, costs={name: value * 1.7 if name != "parameters" else value for name, value in record.costs.items()}
         )
     assert markdown(first) != markdown(second)
@@ -222,7 +222,7 @@ def test_scaling_over_everything_parts_spared_by_hiding_and_filled_modalities_ar
 def test_a_published_imputation_score_stands_in_the_table_of_its_scenario_and_in_no_other() -> None:
     export = make_export()
     for record in export.records:
-        put(record, imputation={"all": {"mae": 0.5, "rmse": 0.7, "hidden": 10.0}})
+        alter(record, imputation={"all": {"mae": 0.5, "rmse": 0.7, "hidden": 10.0}})
     scenario = board(export)["imputation"][0]["scenario"]
     values = [
         Published("imputation", "locf", "mae", 0.4, scenario=scenario, release=RELEASE),
@@ -267,7 +267,7 @@ def test_imputations_that_should_be_equal_and_are_not_are_a_finding() -> None:
 def test_an_imputer_that_lacks_a_seed_has_no_imputation_mean() -> None:
     export = make_export(["mean", "locf"], ["gbm"], scenarios=("mcar(rate=0.1)",), audit_cells=False)
     set_status(export, 0, "failed")
-    put(export.records[0], imputation={})
+    alter(export.records[0], imputation={})
     rows = {r["imputer"]: r for r in board(export)["imputation"][0]["rows"]}
     assert (rows["mean"]["scores"], rows["mean"]["seeds_scored"]) == ({}, [52, 72])
     assert rows["locf"]["scores"]["all"]["mae"]["n"] == 3
@@ -275,9 +275,9 @@ def test_an_imputer_that_lacks_a_seed_has_no_imputation_mean() -> None:
 
 def test_audits_are_counted_in_the_row_and_failures_are_spelt_out() -> None:
     export = make_export(["mean", "locf"], ["gbm"])
-    put(export.records[1], audits={**CELL_AUDITS, "batch-independent": Audit(False, "largest difference 0.3")})
+    alter(export.records[1], audits={**CELL_AUDITS, "batch-independent": Audit(False, "largest difference 0.3")})
     for record in export.records[3:6]:
-        put(record, audits={**CELL_AUDITS, "imputed-reaches-fuser": Audit(None, "nothing is imputed")})
+        alter(record, audits={**CELL_AUDITS, "imputed-reaches-fuser": Audit(None, "nothing is imputed")})
     text = markdown(export)
     assert "5/6 **1 failed**" in next(x for x in text.splitlines() if "mean †" in x)
     assert "| 3/3 " in next(x for x in text.splitlines() if "locf" in x)
@@ -288,7 +288,7 @@ def test_audits_are_counted_in_the_row_and_failures_are_spelt_out() -> None:
 def test_an_audit_cell_without_an_outcome_is_not_a_passed_audit() -> None:
     export = make_export(["mean"], ["gbm"])
     index = next(i for i, r in enumerate(export.records) if r.coordinates.audit == "repeat")
-    set_status(export, index, "timeout", "1h").audits = {}
+    alter(set_status(export, index, "timeout", "1h"), audits={})
     assert "5/6, 1 not run" in markdown(export)
     assert "repeat-identical, mean + gbm, not run: timeout: 1h" in markdown(export)
 
@@ -308,13 +308,13 @@ def test_reasons_cannot_break_the_table_or_carry_a_path() -> None:
 
 def test_cells_scored_on_different_numbers_of_records_are_noted() -> None:
     export = make_export(["mean"], ["gbm"])
-    put(export.records[0], counts={**export.records[0].counts, "test": 1199})
+    alter(export.records[0], counts={**export.records[0].counts, "test": 1199})
     assert "**The cells of this table were not scored on the same records**" in markdown(export)
 
 
 def test_provenance_and_the_redacted_command_stand_at_the_end() -> None:
     export = make_export()
-    put(export.records[0], provenance={**export.records[0].provenance, "host": "node17", "device": "another CPU"})
+    alter(export.records[0], provenance={**export.records[0].provenance, "host": "node17", "device": "another CPU"})
     text = markdown(export).split("## Where these numbers come from")[1]
     assert "bench run suite=demo data.root=... seed=42,52,72" in text
     assert "d1d1d1" in text
@@ -362,7 +362,7 @@ def test_rendering_and_gating_import_nothing_heavy() -> None:
 def test_the_oracle_of_generated_data_tops_the_table_without_a_rank_and_rows_show_their_regret() -> None:
     export = make_export(["mean"], ["gbm"])
     for record in export.records:
-        put(record, oracle={name: 0.95 for name in record.scores})
+        alter(record, oracle={name: 0.95 for name in record.scores})
     table = [line for line in markdown(export).splitlines() if line.startswith("|")]
     header, first, second = (
         [cell.strip() for cell in line.strip("|").split("|")] for line in (table[0], table[2], table[3])
@@ -404,8 +404,8 @@ def test_what_more_modalities_add_is_a_table_of_paired_differences() -> None:
 def test_a_split_by_record_is_in_the_title_under_every_table_and_in_the_name_of_the_file() -> None:
     export = make_export(["mean"], ["gbm"], scenarios=("natural", "mcar"), tasks=(IHM, LOS), split="reference-stay")
     for record in export.records:
-        put(record, counts={**record.counts, "patients_on_both_sides": 1234})
-        put(
+        alter(record, counts={**record.counts, "patients_on_both_sides": 1234})
+        alter(
             record,
             provenance={
                 **record.provenance,

@@ -20,7 +20,7 @@ from bench.results.export_file import encode_export
 from bench.results.records import Calibration, Export, Method, Pattern, Record, TaskSummary
 from bench.selection import selection
 from bench.statistics.paired import Predictions, compute
-from support.fake_exports import make_export, put
+from support.fake_exports import alter, make_export
 
 pytestmark = pytest.mark.filterwarnings("error")  # no warning of a library leaks, wherever a score is not defined
 
@@ -144,10 +144,10 @@ def test_no_undefined_score_stands_in_a_table_a_pattern_or_a_statistic(
         if record.coordinates.fuser == "gbm":
             return record
         try:
-            put(record, scores=score(task, truth, outputs))
+            alter(record, scores=score(task, truth, outputs))
         except ValueError as error:
-            put(record, scores={}, status="failed", reason=str(error))
-        put(record, patterns=[pattern], calibration=calibration(task, truth, outputs))
+            alter(record, scores={}, status="failed", reason=str(error))
+        alter(record, patterns=[pattern], calibration=calibration(task, truth, outputs))
         return record
 
     export = make_export(
@@ -240,8 +240,8 @@ def test_an_imputer_whose_error_is_not_a_number_has_no_place_among_the_others() 
     for record in export.records:
         if record.coordinates.imputer == "locf" and "rate=0.1" in record.coordinates.scenario:
             record.imputation["all"]["mae"] = float("nan")
-            put(record, calibration=Calibration(float("nan"), 0.1), oracle={"auroc": float("nan")})
-            put(record, patterns=[Pattern("vitals", 20, float("nan")), Pattern("(nothing)", 20, 0.5)])
+            alter(record, calibration=Calibration(float("nan"), 0.1), oracle={"auroc": float("nan")})
+            alter(record, patterns=[Pattern("vitals", 20, float("nan")), Pattern("(nothing)", 20, 0.5)])
     board = json.loads(render(export, page=True)["json"], parse_constant=lambda constant: pytest.fail(constant))
     [table] = [each for each in board["imputation"] if "0.1" in each["scenario"]]
     assert [row["imputer"] for row in table["rows"]][-1] == "locf"

@@ -77,8 +77,8 @@ def key_of(at: Coordinates) -> str:
     )
 
 
-def put(record: Record, **fields: Any) -> None:
-    """Change a record where it lies, which nobody but a test may do."""
+def alter(record: Record, **fields: Any) -> None:
+    """Change fields of a record where it lies, which nobody but a test may do."""
     for name, value in fields.items():
         msgspec.structs.force_setattr(record, name, value)
 

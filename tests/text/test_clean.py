@@ -31,7 +31,7 @@ from bench.registry import Broken, Registry
 from bench.results.records import STATUSES, Audit, Bin, Calibration, Export, Pattern
 from bench.results.redact import is_public
 from bench.text import clean
-from support.fake_exports import PUBLISHED, make_export, put, simulated_export
+from support.fake_exports import PUBLISHED, alter, make_export, simulated_export
 
 HOSTILE = (
     "<script>alert(1)</script>", "</td></table><img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "<javascript:x>",
@@ -178,16 +178,16 @@ def whole() -> Export:
     )
     for record in export.records:
         record.costs.update({"imputer_parameters": 7.0, "draws": 3.0, "fit_seconds": 1.0, "parameters": 9.0})
-        put(record, patterns=[Pattern("labs", 700, 0.7), Pattern("labs+notes", 300, 0.8)])
-        put(record, calibration=Calibration(0.05, 0.1, [Bin(500, 0.05, 0.07), Bin(60, 0.5, 0.4)]))
-        put(record, counts={"train": 5, "valid": 5, "test": 5, "without_notes": 2})
+        alter(record, patterns=[Pattern("labs", 700, 0.7), Pattern("labs+notes", 300, 0.8)])
+        alter(record, calibration=Calibration(0.05, 0.1, [Bin(500, 0.05, 0.07), Bin(60, 0.5, 0.4)]))
+        alter(record, counts={"train": 5, "valid": 5, "test": 5, "without_notes": 2})
     broken = export.records[0]
-    put(broken, status="failed", reason="it broke", scores={})
-    put(
+    alter(broken, status="failed", reason="it broke", scores={})
+    alter(
         export.records[-1],
         audits={"batch-independent": Audit(False, "largest difference 1"), "own": Audit(None, "why")},
     )
-    put(export.records[-2], notes=["a note of a fit"])
+    alter(export.records[-2], notes=["a note of a fit"])
     return export
 
 
