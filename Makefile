@@ -36,7 +36,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy bench plugins
 
-# The tables of parameters in docs/ and the schema of suites, from the code; a test says when they are not of it.
+# The tables of parameters, presets and checks in docs/ and the schema of suites, from the code; a test says when they are not of it.
 docs: $(VENV)/installed
 	$(BIN)/python docs/tables.py
 	$(BIN)/bench show suite-schema > suites/schema.json

@@ -1,8 +1,8 @@
-"""Writes the tables of parameters and presets in the pages of this folder, from the code: `make docs`.
+"""Writes the tables of parameters, presets and checks in the pages of this folder, from the code: `make docs`.
 
-A page holds a line `<!-- table: MODULE:STRUCT -->` (several structs, with commas: one table) or `<!-- presets: KIND NAME -->`,
-and a line `<!-- end -->`; what stands between the two is written. A table lists the fields that the structs themselves declare,
-not those they have from others.
+A page holds a line `<!-- table: MODULE:STRUCT -->` (several structs, with commas: one table), `<!-- presets: KIND NAME -->` or
+`<!-- checks: KIND -->`, and a line `<!-- end -->`; what stands between the two is written. A table of parameters lists the
+fields that the structs themselves declare, not those they have from others.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from typing import Any
 import msgspec
 
 from bench.discovery.parameters import Parameter, parameters
+from bench.discovery.spec import Kind
 from bench.registry import discover
+from bench.testing import checks_of
 
 FOLDER = Path(__file__).parent
-PART = re.compile(r"<!-- (table|presets): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
+PART = re.compile(r"<!-- (table|presets|checks): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def main() -> None:
@@ -55,8 +58,12 @@ def _written(part: re.Match[str]) -> str:
             if p.name in inspect.get_annotations(struct)
         ]
         lines = ["| parameter | default | accepted | meaning |", "| --- | --- | --- | --- |", *rows]
-    else:
+    elif part[1] == "presets":
         lines = _presets(*part[2].split())
+    else:
+        checks = checks_of(typing.cast(Kind, part[2]))
+        rows = [_line([f"`{name}`", check.promise]) for name, check in checks.items()]
+        lines = ["| check | promise |", "| --- | --- |", *rows]
     return "\n".join([f"<!-- {part[1]}: {part[2]} -->", *lines, "<!-- end -->"])
 
 

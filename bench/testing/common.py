@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.cohort import Cohort
 from bench.components import Component, Context, Dataset, Fuser, Imputer, Interrupted, NotFitted, Scenario
+from bench.discovery.parameters import parameters
 from bench.grid.unfollowed import unfollowed
 from bench.stages.twin import Twin
 from bench.testing.checks import promise
@@ -51,6 +52,15 @@ def sources_followed(subject: Subject) -> None:
         not found,
         f"what no key notices an edit of: {'; '.join(found[:5])}{more}; see docs/plugins.md, What is in the key",
     )
+
+
+@promise("dataset", "scenario", "imputer", "fuser")
+def parameters_described(subject: Subject) -> None:
+    """Every parameter says what it means: `Meta(description=...)`, which `bench show` prints; no failure if not."""
+    subject.built()
+    silent = [each.name for each in parameters(subject.spec.params) if not each.description]
+    if silent:
+        skip(f"no description: {', '.join(silent)}; give each one msgspec.Meta(description=...), for bench show")
 
 
 @promise("imputer", "fuser", first=True)

@@ -1,4 +1,4 @@
-"""Promises of datasets. They need the files; without them every check but `constructs` and `sources_followed` is skipped."""
+"""Promises of datasets. They need the files; without them every check that reads no data is skipped."""
 
 from __future__ import annotations
 

@@ -21,6 +21,11 @@ from bench.testing.subject import Parts, Subject, each, emptied, with_target
 from bench.testing.toy import TOY_TASKS
 from bench.testing.words import require, require_same, skip
 
+NOBODY = np.array([], np.int64)
+
+FEW = 0.05
+"""Share of the records that may be predicted wrongly where the answer is plain: a short training is no defect."""
+
 LEARNT = 0.7
 """AUROC on held-out toy records that counts as having learnt; chance is 0.5, standard error 0.06 on 100 records."""
 
@@ -199,6 +204,20 @@ def one_class_in_validation(subject: Subject) -> None:
 
 
 @promise("fuser")
+def no_validation(subject: Subject) -> None:
+    """It fits when the validation part is empty."""
+    works_on(subject, replace(subject.small, valid=subject.small.valid.take(NOBODY)), require_form)
+
+
+@promise("fuser")
+def nobody_to_predict(subject: Subject) -> None:
+    """For no records at all it predicts no rows: [0, outputs]."""
+    needs_form(subject, require_form)
+    nobody = subject.data.test.take(NOBODY)
+    require_form(subject, nobody, subject.raw(subject.fitted(), nobody))
+
+
+@promise("fuser")
 def one_record_left_over(subject: Subject) -> None:
     """It fits and predicts when the last batch holds a single record."""
     batch = getattr(subject.build().params, "batch_size", 64)
@@ -232,6 +251,16 @@ def one_bin(subject: Subject) -> None:
 
 
 @promise("fuser")
+def statics_unknown(subject: Subject) -> None:
+    """It works where no static covariate of any record is known: all are NaN."""
+
+    def forget(cohort: Cohort) -> Cohort:
+        return replace(cohort, statics=np.full_like(cohort.statics, np.nan))
+
+    works_on(subject, subject.small.map(forget), require_form)
+
+
+@promise("fuser")
 def no_statics(subject: Subject) -> None:
     """It works on a cohort without static covariates."""
 
@@ -241,14 +270,22 @@ def no_statics(subject: Subject) -> None:
     works_on(subject, subject.small.map(strip), require_form)
 
 
-def _takes(subject: Subject, kind: str) -> None:
+def _predicted(subject: Subject, kind: str, data: Parts) -> np.ndarray:
+    """What it predicts for the test part of a task of this kind, in the right form; skipped where it refuses the kind."""
     task = TOY_TASKS[kind]
     needs_form(subject, require_form)
     try:
-        fitted = subject.fit(subject.small, task)
+        fitted = subject.fit(data, task)
     except BenchError as refusal:
         skip(f"refuses {kind} tasks: {refusal}")
-    require_form(subject, subject.small.test, subject.raw(fitted, subject.small.test), task)
+    result = subject.raw(fitted, data.test)
+    require_form(subject, data.test, result, task)
+    predictions: np.ndarray = result["predictions"]
+    return predictions
+
+
+def _takes(subject: Subject, kind: str) -> None:
+    _predicted(subject, kind, subject.small)
 
 
 @promise("fuser")
@@ -273,6 +310,48 @@ def takes_multilabel(subject: Subject) -> None:
 def takes_regression(subject: Subject) -> None:
     """It predicts the value of a regression task, or refuses such tasks clearly."""
     _takes(subject, "regression")
+
+
+@promise("fuser")
+def class_unseen(subject: Subject) -> None:
+    """Of a multiclass task, a class that no training record has is the likeliest one for at most 5 % of the records."""
+    data, name = subject.data, TOY_TASKS["multiclass"].name
+    train = data.train.take(np.flatnonzero(data.train.targets[name] != 1))
+    outputs = _predicted(subject, "multiclass", replace(data, train=train))
+    likeliest = int((outputs[:, 1] == outputs.max(axis=1)).sum())
+    require(
+        likeliest <= FEW * len(outputs),
+        f"a class that was never seen is likeliest for {likeliest} of {len(outputs)} records",
+    )
+
+
+@promise("fuser")
+def label_never_varies(subject: Subject) -> None:
+    """A binary label that is 1 in the whole training part is predicted to be 1, for 95 % of the records."""
+    data, name = subject.data, TOY_TASKS["binary"].name
+    train = replace(data.train, targets={**data.train.targets, name: np.ones_like(data.train.targets[name])})
+    outputs = _predicted(subject, "binary", replace(data, train=train))
+    below = int((outputs <= 0.5).sum())
+    require(
+        below <= FEW * len(outputs),
+        f"{below} of {len(outputs)} probabilities are 0.5 or less, of a label that was always 1",
+    )
+
+
+@promise("fuser")
+def target_scale(subject: Subject) -> None:
+    """A regression is learnt as well in another unit: a target 1000 times as large has at most 1000 times the error (+ 10 %)."""
+    name = TOY_TASKS["regression"].name
+
+    def error(scale: float) -> float:
+        data = subject.data.map(lambda c: replace(c, targets={**c.targets, name: c.targets[name] * np.float32(scale)}))
+        return float(np.abs(_predicted(subject, "regression", data)[:, 0] - data.test.targets[name]).mean() / scale)
+
+    own, large = error(1), error(1000)
+    require(
+        large <= 1.1 * own,
+        f"the mean absolute error is {own:.3g}, and 1000 x {large:.3g} where the target is 1000 times as large",
+    )
 
 
 @promise("fuser")

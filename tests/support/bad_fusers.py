@@ -45,6 +45,87 @@ class HonestFuser(Fuser[NoParams]):
         return (1 / (1 + np.exp(-2 * self.features(cohort) @ self.weights))).astype(np.float32)[:, None]
 
 
+class HonestAtEveryTask(HonestFuser):
+    """The same for tasks of every kind: one ridge regression per output."""
+
+    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
+        self.kind, truth = task.kind, train.targets[task.name]
+        if task.kind == "multiclass":
+            truth = np.eye(task.outputs)[truth.astype(int)]
+        y = truth.reshape(len(train), -1) * (1 if task.kind == "regression" else 2)
+        y = y if task.kind == "regression" else y - 1
+        x = self.features(train)
+        self.weights = np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ y)
+
+    def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
+        if self.weights is None:
+            raise NotFitted("fit first")
+        raw = self.features(cohort) @ self.weights
+        if self.kind == "regression":
+            return raw.astype(np.float32)
+        p = 1 / (1 + np.exp(-2 * raw))
+        return (p / p.sum(axis=1, keepdims=True) if self.kind == "multiclass" else p).astype(np.float32)
+
+
+class BelievesInEveryClass(HonestAtEveryTask):
+    """Thinks that a class it never saw is due."""
+
+    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
+        super().fit(train, valid, task, context)
+        counts = np.bincount(train.targets[task.name].reshape(-1).astype(int).clip(0), minlength=task.outputs)
+        self.unseen = (counts[: task.outputs] == 0) if task.kind == "multiclass" else np.zeros(task.outputs, bool)
+
+    def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
+        p = super().predict(cohort, context)
+        if self.kind == "multiclass":
+            p = p + self.unseen
+            p = p / p.sum(axis=1, keepdims=True)
+        return p.astype(np.float32)
+
+
+class ForgetsTheScale(HonestAtEveryTask):
+    """Takes every target of a regression for standardised."""
+
+    def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
+        outputs = super().predict(cohort, context)
+        return np.clip(outputs, -5, 5) if self.kind == "regression" else outputs
+
+
+class NeedsBothLabels(HonestFuser):
+    """Knows nothing where a label never varies."""
+
+    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
+        super().fit(train, valid, task, context)
+        assert self.weights is not None
+        self.weights *= np.ptp(train.targets[task.name])
+
+
+class NeedsValidation(HonestFuser):
+    """Looks at the first validation record."""
+
+    def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
+        assert valid.ids[0]
+        super().fit(train, valid, task, context)
+
+
+class NeedsSomebody(HonestFuser):
+    """Looks at the first record of a batch."""
+
+    def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
+        outputs = super().predict(cohort, context)
+        assert cohort.ids[0]
+        return outputs
+
+
+class NeedsKnownStatics(HonestFuser):
+    """Asks for one static covariate that somebody knows."""
+
+    def features(self, cohort: Cohort) -> np.ndarray:
+        if len(cohort) > 1 and cohort.statics.size and np.isnan(cohort.statics).all():
+            raise ValueError("no age, no gender")
+        return super().features(cohort)
+
+
 class IgnoresImputed(HonestFuser):
     """Averages over observed entries only."""
 

@@ -108,7 +108,7 @@ def test_a_dataset_without_its_files_is_skipped_with_the_reason() -> None:
     registry = Registry()
     registry.dataset("files", "bad_plugins:HonestDataset", tasks=(TOY_TASK,), modalities=("vitals", "labs"))
     report = check("files", registry)
-    assert [o.name for o in report.of("passed")] == ["constructs", "sources_followed"]
+    assert [o.name for o in report.of("passed")] == ["constructs", "sources_followed", "parameters_described"]
     assert {o.detail for o in report.of("skipped")} == {"needs the files of the dataset: give data.root=DIR"}
     assert check("files", registry, data_root=Path.cwd()).ok
 

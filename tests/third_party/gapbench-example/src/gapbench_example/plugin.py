@@ -13,15 +13,18 @@ bench_contract = 1
 
 
 class DecayParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """half_life: hours after which a carried value has come half of the way to the channel's mean."""
-
-    half_life: Annotated[float, msgspec.Meta(gt=0)] = 12.0
+    half_life: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0, description="Hours after which a carried value has come half of the way to the channel's mean."
+        ),
+    ] = 12.0
 
 
 class CentroidParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """sharpness: how strongly a difference in distance moves the probability."""
-
-    sharpness: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    sharpness: Annotated[
+        float, msgspec.Meta(gt=0, description="How strongly a difference in distance moves the probability.")
+    ] = 1.0
 
 
 @hookimpl
