@@ -58,8 +58,7 @@ def assert_same(a, b):
 
 
 def test_a_record_comes_back_as_it_was_with_its_predictions(ledger):
-    written = record()
-    ledger.write(written, predictions())
+    written = ledger.write(record(), predictions())
     assert ledger.load() == {KEY: written}
     assert_same(ledger.predictions(ledger.load()[KEY]), predictions())
 
@@ -281,8 +280,8 @@ def test_any_changed_byte_of_stored_statistics_is_named_and_they_are_not_believe
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_record_whose_arrays_were_changed_lacks_them_and_they_are_named(ledger, tmp_path, damage, kind):
     (tmp_path / "errors").write_bytes(b"what an imputation scores")
-    made = record(imputation_errors=hashlib.sha256(b"what an imputation scores").hexdigest())
-    ledger.write(made, predictions())
+    errors_of = hashlib.sha256(b"what an imputation scores").hexdigest()
+    made = ledger.write(record(imputation_errors=errors_of), predictions())
     errors = ledger._errors_path(made.imputation_errors)
     errors.unlink(missing_ok=True)
     fresh = Ledger(tmp_path)
