@@ -81,13 +81,13 @@ def _toml(content: bytes, chance: random.Random, others: list[bytes]) -> bytes:
     """A TOML text after changes of its bytes, or of what it says."""
     import tomllib
 
-    from bench.tuning.file import _entries
+    import tomli_w
 
     if chance.random() < 0.5:
         return mutated_bytes(content, chance, others)
     while True:
         try:
-            text = "\n".join(_entries(mutated_tree(tomllib.loads(content.decode()), chance))) + "\n"
+            text = tomli_w.dumps(mutated_tree(tomllib.loads(content.decode()), chance))
             return text.encode("utf-8", "surrogatepass")
         except (TypeError, ValueError, AttributeError, RecursionError):  # what TOML cannot say
             continue
@@ -188,6 +188,7 @@ def tuned(chance: random.Random) -> Case:
     import tomllib
 
     import msgspec
+    import tomli_w
 
     from bench.grid.identity import digest
     from bench.tuning import file as files
@@ -196,7 +197,7 @@ def tuned(chance: random.Random) -> Case:
         """As the harness writes it, where it is a file of tuned parameters; else with a digest that fits."""
         with contextlib.suppress(msgspec.ValidationError, ValueError, OverflowError):
             return files._text(msgspec.convert(tree, files.Tuned)).encode("utf-8", "surrogatepass")
-        text = "\n".join(files._entries(tree)) + "\n"
+        text = tomli_w.dumps(tree)
         return f"digest = {json.dumps(digest(tomllib.loads(text)))}\n{text}".encode("utf-8", "surrogatepass")
 
     content = mutated_bytes(sealed(_tuned()), chance) if chance.random() < 0.3 else b""
