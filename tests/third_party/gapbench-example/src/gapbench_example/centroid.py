@@ -27,12 +27,12 @@ class Centroid(Fuser[CentroidParams]):
         self._binary = task.kind == "binary"
         self._centre = features.mean(axis=0)
         self._scale = np.maximum(features.std(axis=0), 1e-3)
-        overall = np.zeros(features.shape[1])
+        nowhere = np.full(features.shape[1], np.inf)  # of a class without records: infinitely far from everybody
         self._centroids = np.stack(
             [
                 ((features[classes == k] - self._centre) / self._scale).mean(axis=0)
                 if (classes == k).any()
-                else overall
+                else nowhere
                 for k in range(2 if self._binary else task.outputs)
             ]
         )
