@@ -235,3 +235,14 @@ def test_files_and_modules_that_prose_names_exist(path):
         if known == "bench" or (len(rest) > 1 and rest[1] not in files[known].read_text(encoding="utf-8")):
             missing.append(dotted)
     assert not set(missing) - ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in HARNESS if path.parts[-2] in {"leaderboard", "sections", "statistics", "gate"}], ids=name
+)
+def test_what_a_table_is_about_is_spelt_out_in_the_records_alone(path):
+    """So that a new axis of tables is a change of `TableKey` and of nothing else."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Tuple | ast.List):
+            spelt = {each.attr for each in node.elts if isinstance(each, ast.Attribute)}
+            assert not {"modalities", "scenario"} <= spelt, f"{path}:{node.lineno}"
