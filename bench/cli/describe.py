@@ -87,6 +87,7 @@ def show(name: str, as_json: bool) -> None:
 
 def _show_suite(name: str, as_json: bool) -> None:
     from bench.config.layers import Layers, read, resolve
+    from bench.grid.axes import NAMES, shown
 
     tree, path = read(name)
     resolved = {"demo": resolve(Layers(tree, path, "demo", {}))}
@@ -98,8 +99,10 @@ def _show_suite(name: str, as_json: bool) -> None:
     print(f"  file: {path}\n  dataset: {tree.get('dataset', '')}")
     for profile, suite in resolved.items():
         print(f"  profile {profile}:")
-        for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):
-            print(f"    {axis:<11}{', '.join(map(str, getattr(suite.grid, axis)))}")
+        for axis in NAMES:
+            values = list(map(str, getattr(suite.grid, axis)))
+            if any(shown(axis, value) for value in values):
+                print(f"    {axis:<11}{', '.join(values)}")
         print(
             f"    {'controls':<11}{', '.join([*suite.controls.imputer, *(f'fuser {f}' for f in suite.controls.fuser)])}"
         )

@@ -34,6 +34,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     registry = components()
     asked = request(words, registry)  # before the other imports: a mistyped name is answered at once
     from bench.execute.progress import clock
+    from bench.grid.axes import NAMES, shown
     from bench.grid.differences import sentence
     from bench.run.prepare import prepare
     from bench.run.schedule import jobs_of, workers_of
@@ -89,11 +90,13 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
         print(
             f"data: {suite.dataset}{release} in {prepared.root}, digest of the data {manifest}; device: {prepared.plan.device}"
         )
-    if suite.split.label:
-        print(f"split: {suite.split.said()}")
-    for axis in ("task", "modalities", "scenario", "imputer", "fuser", "seed"):
+    for split in suite.splits().values():
+        if shown("split", split.by):
+            print(f"split: {split.said()}")
+    for axis in NAMES:
         values = dict.fromkeys(str(getattr(c.coordinates, axis)) for c in prepared.plan.cells)
-        print(f"  {axis:<11}{', '.join(values)}")
+        if any(shown(axis, value) for value in values):
+            print(f"  {axis:<11}{', '.join(values)}")
     audits = sum(bool(c.coordinates.audit) for c in prepared.plan.cells)
     print(
         f"cells: {len(prepared.plan.cells)} ({audits} of them audits); "
@@ -125,9 +128,9 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
 
     prepared = prepare(asked, registry, fetch=say)
     say_differences(asked)
-    split = asked.suite.split
-    if split.legacy:
-        say(f"warning: {split.label}: parted by record, so patients stand on both sides; every table will say so")
+    for split in asked.suite.splits().values():
+        if split.legacy:
+            say(f"warning: {split.label}: parted by record, so patients stand on both sides; every table will say so")
     outcome = carry_out(prepared)
     _conclude(outcome, as_json)
 
@@ -212,7 +215,7 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
         if differs := sentence(request.overrides):
             print(differs)
     for task, crossing in sorted(_crossing(prepared).items()):
-        say(f"{request.suite.split.label}: {task}: {crossing:,} patients stand on both sides")
+        say(f"split={request.suite.grid.split[0]}: {task}: {crossing:,} patients stand on both sides")
     for name in outcome.warnings[:5]:
         say(f"warning: {name} in the ledger was damaged; it was not believed and was made again")
     broken = [

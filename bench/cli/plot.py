@@ -71,11 +71,11 @@ def imputation(words: tuple[str, ...]) -> None:
     to draw; default: test records and channels with most hidden entries); to=FILE.png or FILE.svg. A label's name without
     its brackets stands for all labels that have it; your shell wants quotes around brackets.
     """
+    from bench.grid.axes import OF_IMPUTATION
     from bench.plots.imputation import METHODS, draw, panels
     from bench.run.last_run import choose, imputations, last_run, only, seen_of
 
-    axes = ("modalities", "scenario", "imputer", "seed")
-    said = _said(words, ("cache", "data.root"), (*axes, "record", "channel", "modality"))
+    said = _said(words, ("cache", "data.root"), (*OF_IMPUTATION, "record", "channel", "modality"))
     path = _target(said, "imputation")
     registry = components()
     run = last_run(
@@ -85,8 +85,8 @@ def imputation(words: tuple[str, ...]) -> None:
         cache=said.get("cache", ("",))[0],
         root=said.get("data.root", ("",))[0],
     )
-    cells = choose(imputations(run), {axis: said[axis] for axis in axes if axis in said})
-    for axis in ("modalities", "seed"):
+    cells = choose(imputations(run), {axis: said[axis] for axis in OF_IMPUTATION if axis in said})
+    for axis in ("split", "modalities", "seed"):
         if axis in said:
             only(cells, axis)
         cells = [cell for cell in cells if getattr(cell.coordinates, axis) == getattr(cells[0].coordinates, axis)]
@@ -148,10 +148,11 @@ def parity(words: tuple[str, ...]) -> None:
     from bench.cli.report import last_run_now
     from bench.config.words import ORIGIN
     from bench.errors import UsageError
+    from bench.grid.axes import OF_IMPUTATION
     from bench.plots.parity import draw, parities
     from bench.results.ledger import Ledger
 
-    said = _said(words, ("modality",), ("imputer", "scenario", "modalities", "seed"))
+    said = _said(words, ("modality",), OF_IMPUTATION)
     path = _target(said, "parity")
     names = said.get("imputer", ())
     if len(names) != 2:

@@ -95,9 +95,14 @@ def _within(request: Request, gone: float) -> Request:
 
 def _begin(ask: Asked) -> None:
     """What is tuned on, which the words may not have said."""
+    from bench.grid.axes import shown
+    from bench.tuning.search import ONCE
+
     grid = ask.request.suite.grid
-    axes = ("task", "modalities", "scenario", "imputer", "seed")
-    on = "; ".join(f"{axis} {', '.join(map(str, getattr(grid, axis)))}" for axis in axes)
+    values = {axis: list(map(str, getattr(grid, axis))) for axis in ONCE}
+    on = "; ".join(
+        f"{axis} {', '.join(each)}" for axis, each in values.items() if any(shown(axis, one) for one in each)
+    )
     say(f"tuning {', '.join(grid.fuser)}, {ask.trials} trials each, on {on}")
     say_differences(ask.request)
 

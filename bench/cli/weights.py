@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from bench.run.last_run import LastRun
     from bench.stages.weights import WeightsRecord
 
-AXES = ("modalities", "scenario", "imputer", "seed")
-
 
 @click.group(cls=LazyGroup)
 def weights() -> None:
@@ -42,10 +40,11 @@ def save(words: tuple[str, ...]) -> None:
     """
     from bench.cli.words import said_words
     from bench.errors import UsageError
+    from bench.grid.axes import OF_IMPUTATION
     from bench.run.last_run import choose, imputations, last_run, only
     from bench.stages.weights import write
 
-    said = said_words(words, ("suite", "out", "cache", "data.root", "to", "by", "licence"), AXES)
+    said = said_words(words, ("suite", "out", "cache", "data.root", "to", "by", "licence"), OF_IMPUTATION)
     for needed in ("suite", "imputer", "to"):
         if needed not in said:
             raise UsageError(
@@ -54,8 +53,8 @@ def save(words: tuple[str, ...]) -> None:
     one = {key: values[0] for key, values in said.items()}
     registry = components()
     run = last_run(one["suite"], one.get("out", "results"), registry, one.get("cache", ""), one.get("data.root", ""))
-    cells = choose(imputations(run), {axis: said[axis] for axis in AXES if axis in said})
-    for axis in AXES:
+    cells = choose(imputations(run), {axis: said[axis] for axis in OF_IMPUTATION if axis in said})
+    for axis in OF_IMPUTATION:
         only(cells, axis)
     state, record = _learnt(cells[0], run, registry)
     record.by = one.get("by", "")
@@ -112,7 +111,7 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-un
         synthetic=run.prepared.synthetic,
         data=_plain(dataset.parameters(suite.data)),
         manifest=plan.manifest,
-        split=suite.split.identity(),
+        split=cell.split.identity(),
         train_records=int(np.sum(seen.parts == 0)),
         scenario=cell.scenario.label,
         scenario_params=cell.scenario.params,

@@ -14,7 +14,7 @@ import msgspec
 
 from bench.config import toml_file
 from bench.config.conversion import convert, types_of
-from bench.config.suite import Suite
+from bench.config.suite import REFERENCE_STAY, RULES, Suite
 from bench.config.toml_lines import line_of
 from bench.config.words import ORIGIN, merge
 from bench.discovery import owned
@@ -147,10 +147,17 @@ def resolve(layers: Layers) -> Suite:
         raise UsageError(
             f'"split.fractions" = {list(suite.split.fractions)} must sum to 1 (from {layers.where("split.fractions")})'
         )
-    if suite.split.legacy and not 0 <= suite.split.seed < 2**32:
+    splits = suite.splits()
+    rules = [name for name in splits if name in RULES]
+    if rules and len(splits) > 1:
+        raise UsageError(
+            f'"split" names {rules[0]} and others (from {layers.where("grid.split")}); a table is over splits that the dataset '
+            f"carries, or made by one rule: run {rules[0]} by itself"
+        )
+    if REFERENCE_STAY in splits and not 0 <= suite.split.seed < 2**32:
         raise UsageError(
             f'"split.seed" = {suite.split.seed} (from {layers.where("split.seed")}) is not accepted with '
-            f"{suite.split.label}; type a number from 0 to 4294967295"
+            f"{splits[REFERENCE_STAY].label}; type a number from 0 to 4294967295"
         )
     if suite.published_file:
         kept = (*suite.published, *_read_published(layers.path.parent / suite.published_file))

@@ -13,18 +13,16 @@ import msgspec
 from bench.config.asked import Request, Settings
 from bench.config.conversion import convert, is_many, is_text, types_of
 from bench.config.layers import FIXED, Layers, read, resolve
-from bench.config.suite import AXES, RULES, SHORT, Suite
+from bench.config.suite import RULES, SHORT, Suite
 from bench.config.words import ORIGIN, Word, duration, merge, parse, size
 from bench.errors import UsageError, nearest, unknown
 from bench.execute import executors
+from bench.grid.axes import COMPONENTS, NAMES
 from bench.grid.differences import differences
 from bench.grid.variants import variants
 from bench.registry import Registry
 from bench.results.records import IMPUTATION, IMPUTATION_METRICS
 from bench.tuning.file import applied
-
-METHOD_KINDS = ("scenario", "imputer", "fuser")
-
 
 TRAINING_NOTE = "Every fuser trained step by step took "
 """How the note begins that tells the training which all of them got."""
@@ -79,7 +77,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     _check_split(suite, registry, layers)
     origins = {
         dotted: layers.where(dotted)
-        for kind in METHOD_KINDS
+        for kind in COMPONENTS
         for name, written in getattr(suite, kind).items()
         for dotted in (f"{kind}.{name}.{parameter}" for parameter in written)
     }
@@ -89,7 +87,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         overrides=differences(suite, layers, registry),
         notes=(f"{TRAINING_NOTE}{steps}, unless its label says otherwise.",) if steps else (),
     )  # fmt: skip
-    for kind in METHOD_KINDS:
+    for kind in COMPONENTS:
         variants(kind, tuple(getattr(suite, kind)), (), made, registry)
     _check_limits(suite, layers)
     if settings.tuned:
@@ -99,9 +97,10 @@ def request(words: Sequence[str], registry: Registry) -> Request:
 
 def _check_split(suite: Suite, registry: Registry, layers: Layers) -> None:
     """Refuse a split that is neither a rule nor carried by the dataset."""
-    carried = registry.get("dataset", suite.dataset, layers.where("dataset")).splits
-    if suite.split.carried and suite.split.by not in carried:
-        raise unknown("split", suite.split.by, (*RULES, *carried), layers.where("split.by"))
+    accepted = (*RULES, *registry.get("dataset", suite.dataset, layers.where("dataset")).splits)
+    for name in suite.grid.split:
+        if name not in accepted:
+            raise unknown("split", name, accepted, layers.where("grid.split"))
 
 
 def _in_full(parsed: list[Word]) -> list[Word]:
@@ -130,7 +129,7 @@ def several(word: Word, kind: Any) -> list[Any]:
 def _check_head(word: Word, settings: Mapping[str, Any]) -> None:
     """Refuse a word whose first part is nothing at all, before anything is read."""
     suite = [f.name for f in msgspec.structs.fields(Suite) if f.name not in (*FIXED, "published")]
-    known = [*settings, *AXES, *(name for name in suite if name not in AXES), "data.root"]
+    known = [*settings, *NAMES, *(name for name in suite if name not in NAMES), "data.root"]
     head = word.key.partition(".")[0]
     if head not in known and word.key not in known:
         close = nearest(word.key, known)
@@ -142,9 +141,9 @@ def _check_head(word: Word, settings: Mapping[str, Any]) -> None:
 def _branch(word: Word, dataset: str, path: Path, registry: Registry) -> tuple[dict[str, Any], str]:
     """The plain tree one word stands for, and the method (`kind.name`) it sets a parameter of, if any."""
     head, _, rest = word.key.partition(".")
-    if word.key in AXES:
+    if word.key in NAMES:
         return {"grid": {word.key: several(word, int if word.key == "seed" else str)}}, ""
-    if head in METHOD_KINDS:
+    if head in COMPONENTS:
         name = max((n for n in registry.names(head) if rest.startswith(n + ".")), key=len, default="")
         if not name:
             guess = rest.rpartition(".")[0] or rest
@@ -194,7 +193,7 @@ def _check_methods(suite: Suite, registry: Registry, layers: Layers) -> None:
     where = layers.where
     dataset = registry.get("dataset", suite.dataset, where("dataset"))
     convert(suite.data, dataset.params, "data", where)
-    for axis in AXES:
+    for axis in NAMES:
         values, origin = getattr(suite.grid, axis), where(f"grid.{axis}")
         if not values:
             raise UsageError(f'"{axis}" is empty (from {origin}); give it one value or more')
@@ -208,7 +207,7 @@ def _check_methods(suite: Suite, registry: Registry, layers: Layers) -> None:
         metrics = measured[entry.task]
         if entry.metric not in metrics:
             raise unknown("metric", entry.metric, metrics, f"the published values of suite {suite.name}")
-    for kind in METHOD_KINDS:
+    for kind in COMPONENTS:
         for name in getattr(suite, kind):
             registry.get(kind, name, where(f"{kind}.{name}"))
         for table in ("grid", "controls"):

@@ -8,13 +8,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bench.grid.axes import PATIENT
 from bench.results.records import Published
 from bench.text import names
 
-AXES = ("task", "modalities", "scenario", "imputer", "fuser", "seed")
-"""The axes of the grid; also the words of the command line that replace `grid.*`."""
-
-SHORT = {"split": "split.by", "weights": "weights.files"}
+SHORT = {"weights": "weights.files"}
 """Other words of the command line that stand for a key of the suite."""
 
 
@@ -24,24 +22,28 @@ Name = Annotated[str, msgspec.Meta(pattern=names.PATTERN)]
 Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 
-PATIENT, REFERENCE_STAY = RULES = ("patient", "reference-stay")
+RULES = (PATIENT, REFERENCE_STAY := "reference-stay")
 """The rules by which any cohort can be parted."""
 
 
-class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How records are parted: the suite's own seed, never a cell's."""
+class Drawing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a rule parts records: with the suite's own seed, never a cell's. Of no effect on a split that the dataset carries."""
 
-    by: Annotated[
-        Name,
-        msgspec.Meta(
-            description="`patient`: all records of a patient on one side. `reference-stay`: the legacy rule below. Any "
-            "other name: a split that the dataset carries."
-        ),
-    ] = PATIENT
     seed: Annotated[int, msgspec.Meta(description="Seed of the split. Fix it before any score is seen.")] = 0
     fractions: Annotated[
         tuple[Fraction, Fraction, Fraction], msgspec.Meta(description="Shares of train, valid and test; they sum to 1.")
     ] = (0.70, 0.15, 0.15)
+
+
+class Split(Drawing, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the records of a cell are parted.
+
+    by: "patient" keeps all records of a group on one side; "reference-stay" parts records, as published code does, so
+    that patients stand on both sides: whatever is made with it says so. See `bench.data.splits`. Any other name is a split that
+    the dataset carries (`bench.cohort.Cohort.splits`), which has no seed and no fractions.
+    """
+
+    by: Name = PATIENT
 
     @property
     def legacy(self) -> bool:
@@ -73,8 +75,16 @@ class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is run when the command line does not say otherwise."""
+    """What is run when the command line does not say otherwise: a field for each axis (`bench.grid.axes`)."""
 
+    split: Annotated[
+        tuple[Name, ...],
+        msgspec.Meta(
+            description="How records are parted. `patient`: all records of a patient on one side. `reference-stay`: the legacy "
+            "rule below. Any other name: a split that the dataset carries; several of these, such as published folds, make one "
+            "table."
+        ),
+    ] = (PATIENT,)
     task: Annotated[tuple[str, ...], msgspec.Meta(description="Tasks of the dataset.")]
     modalities: Annotated[tuple[str, ...], msgspec.Meta(description="Modality sets, see `[modalities]`.")] = ("all",)
     scenario: Annotated[
@@ -267,7 +277,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     grid: Annotated[Grid, msgspec.Meta(description="What is run: the product of all axes.")]
     summary: Annotated[str, msgspec.Meta(description="One line for `bench show`.")] = ""
     data: Annotated[dict[str, Any], msgspec.Meta(description="The dataset's own parameters.")] = {}
-    split: Annotated[Split, msgspec.Meta(description="How records are parted.")] = Split()
+    split: Annotated[Drawing, msgspec.Meta(description="How a rule parts records.")] = Drawing()
     modalities: Annotated[
         dict[str, tuple[str, ...]], msgspec.Meta(description="Modality sets: name → modalities of the dataset.")
     ] = {}
@@ -313,6 +323,15 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             description="A TOML file of `[[published]]` tables, beside the suite file: long reference tables stand there."
         ),
     ] = ""
+
+    def split_identity(self) -> Any:
+        """What of the splits decides keys: of the only one, or of each."""
+        each = [split.identity() for split in self.splits().values()]
+        return each[0] if len(each) == 1 else each
+
+    def splits(self) -> dict[str, Split]:
+        """The splits of the grid, by name."""
+        return {name: Split(by=name, **msgspec.structs.asdict(self.split)) for name in self.grid.split}
 
 
 def schema() -> dict[str, Any]:

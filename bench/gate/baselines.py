@@ -87,7 +87,7 @@ def describe(export: Export) -> dict[str, Any]:
         "dataset": export.dataset,
         "synthetic": export.synthetic,
         "profile": export.profile,
-        "split": export.split,
+        "split": "+".join(export.splits),
         "differs": sentence(export.overrides),
         "release": export.release,
         "command": export.command,

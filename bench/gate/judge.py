@@ -11,7 +11,7 @@ from bench.gate.noise import Difference, Noise, difference, pool
 from bench.gate.quantities import Quantity, Run, quantities, read
 from bench.gate.same_test import incomparable, listed, scored, state
 from bench.gate.verdict import GRAVITY, GateReport, Judgement, MethodVerdict, Verdict, gravest
-from bench.results.records import Export, Method, Record, TableKey, table_of
+from bench.results.records import Export, Method, Record, Repeat, TableKey, table_of
 from bench.statistics.student import critical
 
 Pooled = dict[tuple[TableKey, Quantity], Noise]
@@ -94,7 +94,7 @@ class _Gate:
         shared = {cost: sum((q.kind == "cost") == cost for q in found) for cost in (False, True)}
         return [self._quantity(method, q, self.alpha / shared[q.kind == "cost"], seeds) for q in found]
 
-    def _state(self, method: Method, seed: int) -> str:
+    def _state(self, method: Method, seed: Repeat) -> str:
         if seed in self.after.edited_seeds(method):
             return "edited since"
         return state((self.after.cells_of(method) or {})[seed])
@@ -102,7 +102,7 @@ class _Gate:
     def _unfinished(self, states: str) -> str:
         return f"not every planned cell has a result of the code as it is ({states}); run the suite again with the same command"
 
-    def _broken(self, method: Method, metric: str, seeds: tuple[int, ...]) -> tuple[Verdict, str] | None:
+    def _broken(self, method: Method, metric: str, seeds: tuple[Repeat, ...]) -> tuple[Verdict, str] | None:
         """The verdict on a method that lacks its primary score under some seed; None where it has all."""
         after = self.after.methods[method]
         holes = [s for s in seeds if not scored(after[s], metric)]
@@ -113,7 +113,7 @@ class _Gate:
             return "inconclusive", self._unfinished("; ".join(f"seed {s}: {self._state(method, s)}" for s in holes))
         return None
 
-    def _quantity(self, method: Method, quantity: Quantity, level: float, seeds: tuple[int, ...]) -> Judgement:
+    def _quantity(self, method: Method, quantity: Quantity, level: float, seeds: tuple[Repeat, ...]) -> Judgement:
         before, after = self.before.cells_of(method) or {}, self.after.cells_of(method) or {}
         old, new = quantity.values(before), quantity.values({seed: after[seed] for seed in seeds})
         about = {"method": method, "kind": quantity.kind, "metric": quantity.name, "level": level}
@@ -163,7 +163,7 @@ class _Gate:
         labels = [f"imputer {method.imputer}", *([f"fuser {method.fuser}"] if method.fuser else [])]
         return all(label in (each or ()) for each in told for label in labels)
 
-    def _other_machine(self, before: dict[int, Record | None], after: dict[int, Record | None]) -> str:
+    def _other_machine(self, before: dict[Repeat, Record | None], after: dict[Repeat, Record | None]) -> str:
         differs = []
         for name in ("device", "threads"):
             values = [{r.provenance.get(name, "") for r in cells.values() if r} for cells in (before, after)]

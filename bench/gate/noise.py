@@ -9,7 +9,7 @@ from statistics import fmean, stdev, variance
 import msgspec
 
 from bench.gate.quantities import Cells, Quantity
-from bench.results.records import Method, TableKey, table_of
+from bench.results.records import Method, Repeat, TableKey, table_of
 
 ROUNDING = 1e-9
 """Relative differences up to this are none."""
@@ -31,7 +31,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     new: float
     error: float
     freedom: int
-    seeds: tuple[int, ...]
+    seeds: tuple[Repeat, ...]
     paired: bool
     pooled: bool = False
 
@@ -50,7 +50,7 @@ def rounding(value: float) -> float:
 
 
 def difference(
-    before: Mapping[int, float], after: Mapping[int, float], pooled: Noise, identical: bool, fixed: bool
+    before: Mapping[Repeat, float], after: Mapping[Repeat, float], pooled: Noise, identical: bool, fixed: bool
 ) -> Difference:
     """Compare the values of two runs by seed; both hold one at least.
 

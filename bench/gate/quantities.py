@@ -15,6 +15,7 @@ from bench.results.records import (
     Export,
     Method,
     Record,
+    Repeat,
     failed_audits,
     imputation_of,
     method_of,
@@ -22,7 +23,7 @@ from bench.results.records import (
 
 Kind = Literal["score", "imputation", "calibration", "cost"]
 
-Cells = dict[int, Record | None]
+Cells = dict[Repeat, Record | None]
 """Seed -> record of one method; None where the planned cell has no result of the code as it is."""
 
 ALL = "all"
@@ -52,7 +53,7 @@ class Quantity(msgspec.Struct, frozen=True):
             return getattr(record.calibration, self.name, None)
         return record.costs.get(self.name)
 
-    def values(self, cells: Cells) -> dict[int, float]:
+    def values(self, cells: Cells) -> dict[Repeat, float]:
         """Seed -> value, of the seeds that have one."""
         return {seed: value for seed, record in sorted(cells.items()) if (value := self.of(record)) is not None}
 
@@ -73,10 +74,10 @@ class Run(msgspec.Struct, frozen=True):
     def cells_of(self, method: Method) -> Cells | None:
         return (self.methods if method.task else self.imputations).get(method)
 
-    def edited_seeds(self, method: Method) -> list[int]:
+    def edited_seeds(self, method: Method) -> list[Repeat]:
         """The seeds whose results of a method are of code that was edited since and were not made anew."""
         found = {
-            at.seed
+            at.repeat
             for at in self.edited
             if not at.audit and (method_of(at) == method if method.task else imputation_of(at) == method)
         }
@@ -101,9 +102,9 @@ def read(export: Export) -> Run:
                 lost = {name: record.audits[name] for name in failed_audits(record)}
                 failed.setdefault(method_of(at), {}).update(lost)
             continue
-        methods.setdefault(method_of(at), {})[at.seed] = record
+        methods.setdefault(method_of(at), {})[at.repeat] = record
         seeds = imputations.setdefault(imputation_of(at), {})
-        seeds[at.seed] = max(seeds.get(at.seed), record, key=_tells)
+        seeds[at.repeat] = max(seeds.get(at.repeat), record, key=_tells)
     for method, lost in failed.items():
         for seed, scored in methods.get(method, {}).items() if lost else ():
             if scored is not None:

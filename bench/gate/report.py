@@ -30,7 +30,7 @@ def to_markdown(report: GateReport) -> str:
             *map(markdown, (j.method.imputer, j.method.fuser or NOTHING, _quantity(j))),
         ]
         row += _numbers_of(j)
-        row += [", ".join(map(str, j.seeds)) or NOTHING, markdown(redact_text(j.reason))]
+        row += [markdown(", ".join(map(str, j.seeds))) or NOTHING, markdown(redact_text(j.reason))]
         body.append(row)
     header = ["verdict", *["table"] * several, "imputer", "fuser", "quantity", "baseline", "new", "difference"]
     grid = tabulate(body, [*header, "noise floor", "seeds", "why"], tablefmt="github", disable_numparse=True)

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from bench.gate.quantities import Kind
-from bench.results.records import Method
+from bench.results.records import Method, Repeat
 
 Verdict = Literal["worse", "not-comparable", "inconclusive", "improved", "same"]
 EXIT_CODE: dict[Verdict, int] = {"same": 0, "improved": 10, "worse": 11, "inconclusive": 12, "not-comparable": 13}
@@ -33,7 +33,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     difference: float | None = None
     noise_floor: float | None = None
     level: float | None = None
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Repeat, ...] = ()
     paired: bool = False
     pooled: bool = False
     freedom: int = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from bench.config.asked import Variant
@@ -12,18 +14,37 @@ from bench.results.records import Coordinates
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """Where a cell stands in the grid, what it needs, and the key of each of its stages.
 
-    keys: name of a stage -> its key, in the order of the stages. skip: the reason why it cannot be run, or empty.
+    chosen: axis (`bench.grid.axes`) -> its value for this cell: a `Variant` of a component, a `Split`, the members of a modality
+    set, else the plain value. keys: name of a stage -> its key, in the order of the stages. skip: the reason why it cannot be
+    run, or empty.
     """
 
     coordinates: Coordinates
     dataset: Variant
-    split: Split
-    modalities: tuple[str, ...]
-    scenario: Variant
-    imputer: Variant
-    fuser: Variant
+    chosen: dict[str, Any]
     keys: dict[str, str] = {}
     skip: str = ""
+
+    @property
+    def split(self) -> Split:
+        return self.chosen["split"]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The members of the modality set."""
+        return self.chosen["modalities"]
+
+    @property
+    def scenario(self) -> Variant:
+        return self.chosen["scenario"]
+
+    @property
+    def imputer(self) -> Variant:
+        return self.chosen["imputer"]
+
+    @property
+    def fuser(self) -> Variant:
+        return self.chosen["fuser"]
 
     @property
     def key(self) -> str:

@@ -16,6 +16,7 @@ from bench.config.conversion import types_of
 from bench.config.layers import PROFILE, Layers, find_suites, read, resolve
 from bench.config.suite import Suite
 from bench.config.words import merge
+from bench.grid.axes import AXES, COMPONENTS
 from bench.grid.identity import digest
 from bench.grid.variants import short
 from bench.registry import Registry
@@ -26,14 +27,8 @@ SHOWN: Mapping[str, str] = {
     "profiles": "neither a profile nor the command line may set it",
     "published": "the command line cannot set it",
     "summary": "stands in no output",
-    "grid.task": "every table says its task",
-    "grid.modalities": "every table says its modality set",
-    "grid.scenario": "every table says its scenario",
-    "grid.imputer": "every row says its imputer, and controls are a key of their own",
-    "grid.fuser": "every row says its fuser, and controls are a key of their own",
-    "scenario": "what the command line sets of one stands in its label",
-    "imputer": "what the command line sets of one stands in its label",
-    "fuser": "what the command line sets of one stands in its label",
+    **{f"grid.{axis.name}": f"every {axis.place} says it" for axis in AXES if axis.place != "repeat"},
+    **dict.fromkeys(COMPONENTS, "what the command line sets of one stands in its label"),
     "weights.files": "the label of an imputer that was not fitted says of which weights it is",
     "limits": "a cell that was stopped says so in its row, and no other changes",
 }
@@ -48,12 +43,11 @@ SILENT: Mapping[str, str] = {
 }
 """The same for a suite file that bears the name of an installed suite: nothing that it sets stands in a label."""
 
-ELSEWHERE = ("grid.", "split.by")
+ELSEWHERE = ("grid.",)
 """Keys that are named, but decide neither the name of a file nor whether runs can be compared: which seeds were run, since
-runs are compared seed by seed or by their means; and the rule of the split, which has its own place in both.
+runs are compared seed by seed or by their means; and the split, which has its own place in both.
 """
 
-METHODS = ("scenario", "imputer", "fuser")
 UNSET = "not set"
 NONE = "nothing"
 
@@ -91,7 +85,7 @@ def _from_shipped(suite: Suite, layers: Layers, registry: Registry) -> tuple[Ove
     profile = layers.profile if layers.profile in file.get("profiles", {}) else PROFILE
     shipped = Layers(file, path, profile, {})
     here, there = _own(layers.layers[0], layers, overrides), _own(file, shipped, overrides)
-    methods = {kind: getattr(here, kind).keys() | getattr(there, kind).keys() for kind in METHODS}
+    methods = {kind: getattr(here, kind).keys() | getattr(there, kind).keys() for kind in COMPONENTS}
     named = [] if profile == layers.profile else [Override("profile", layers.profile, UNSET, suite.name)]
     if not named and not _compared(_all_leaves(here, registry, methods), _all_leaves(there, registry, methods)):
         return ()

@@ -12,8 +12,9 @@ import msgspec
 
 from bench import NUMERICS
 from bench.config.asked import Request
+from bench.grid.axes import COMPONENTS
 from bench.grid.identity import component, digest, harness, sources
-from bench.grid.plan import Plan
+from bench.grid.plan import Plan, names_of
 from bench.grid.variants import variants
 from bench.registry import Registry, Spec
 from bench.results.records import SCHEMA
@@ -39,7 +40,7 @@ def ingredients(
         DEVICE: device,
         "harness": f"numerics {NUMERICS}, schema {SCHEMA}",
         **{f"code of stage {stage.name}": harness(stage.code) for stage in STAGES},
-        "split": digest(suite.split.identity()),
+        "split": digest(suite.split_identity()),
         "scaling": digest(suite.scaling.identity()),
         "hiding": digest(suite.hiding.identity()),
         "draws": str(suite.draws),
@@ -58,8 +59,8 @@ def ingredients(
     for name in suite.grid.modalities:
         found[f"modality set {name}"] = ", ".join(suite.modalities.get(name, dataset.modalities))
     _add(found, dataset)
-    for kind in ("scenario", "imputer", "fuser"):
-        for variant in variants(kind, *_names(kind, request), request, registry):
+    for kind in COMPONENTS:
+        for variant in variants(kind, *names_of(kind, request), request, registry):
             spec = registry.get(kind, variant.name)
             found[f"parameters of {kind} {variant.label}"] = digest([variant.params, spec.randomness])
             _add(found, spec)
@@ -97,7 +98,3 @@ def deterministic(planned: Plan, registry: Registry) -> list[str]:
         for label, name in found.items()
         if registry.get(label.partition(" ")[0], name).randomness == "deterministic"
     ]
-
-
-def _names(kind: str, request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return getattr(request.suite.grid, kind), getattr(request.suite.controls, kind, ())

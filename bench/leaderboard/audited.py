@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.results.records import Audit, Coordinates, Record
+from bench.results.records import Audit, Coordinates, Record, Repeat
 from bench.results.redact import redact_text
 
 AUDITS = (
@@ -42,15 +42,15 @@ def audit_results(
     Failed if it failed in any cell; passed if it passed somewhere and failed nowhere; not applicable if every cell
     said so; not run if its audit cell has no outcome.
     """
-    outcomes: dict[str, list[tuple[int, Audit]]] = {}
+    outcomes: dict[str, list[tuple[Repeat, Audit]]] = {}
     missing: dict[str, str] = {}
     for at, record in scored.items():
         for name, audit in record.audits.items() if record else ():
-            outcomes.setdefault(name, []).append((at.seed, audit))
+            outcomes.setdefault(name, []).append((at.repeat, audit))
     for at, record in audit_cells.items():
         name = OF_CELL.get(at.audit, at.audit)
         if record and name in record.audits:
-            outcomes.setdefault(name, []).append((at.seed, record.audits[name]))
+            outcomes.setdefault(name, []).append((at.repeat, record.audits[name]))
         elif name not in outcomes:
             missing[name] = f"{record.status}: {redact_text(record.reason)}" if record and record.status != "ok" else ""
     results = {name: _result(seen) for name, seen in outcomes.items()}
@@ -72,11 +72,11 @@ def failure(results: Mapping[str, AuditResult], names: Collection[str] = ()) -> 
     )
 
 
-def _order(entry: tuple[int, Audit]) -> tuple[int, str, str]:
+def _order(entry: tuple[Repeat, Audit]) -> tuple[Repeat, str, str]:
     return entry[0], str(entry[1].passed), entry[1].detail
 
 
-def _result(outcomes: list[tuple[int, Audit]]) -> AuditResult:
+def _result(outcomes: list[tuple[Repeat, Audit]]) -> AuditResult:
     states = {audit.passed for _, audit in outcomes}
     if False not in states and True in states:
         return AuditResult("passed")

@@ -14,7 +14,7 @@ from bench.leaderboard.published import PublishedScore
 from bench.leaderboard.scores import Score
 from bench.leaderboard.statements import nobody
 from bench.metrics.predictions import METRICS
-from bench.results.records import STATUSES, Export, Method, TaskSummary
+from bench.results.records import STATUSES, Export, Method, Repeat, TaskSummary
 from bench.results.redact import redact_text
 
 
@@ -31,8 +31,8 @@ class Row(msgspec.Struct, kw_only=True):
     fuser: str
     control_imputer: bool
     control_fuser: bool
-    seeds_planned: list[int]
-    seeds_ok: list[int]
+    seeds_planned: list[Repeat]
+    seeds_ok: list[Repeat]
     statuses: dict[str, int]
     reasons: list[str]
     unranked: str = ""
@@ -76,7 +76,7 @@ def row_of(export: Export, method: Method, cells: Cells, task: TaskSummary) -> R
 
     A metric that need not be defined has a mean where every seed has it, else none.
     """
-    scored = {at.seed: record for at, record in cells.items() if record and record.status == "ok"}
+    scored = {at.repeat: record for at, record in cells.items() if record and record.status == "ok"}
     needed = {task.metrics[0], *(name for name in task.metrics if not _undefinable(name))}
     short = sorted(seed for seed, record in scored.items() if not needed <= record.scores.keys())
     reasons = {
@@ -92,7 +92,7 @@ def row_of(export: Export, method: Method, cells: Cells, task: TaskSummary) -> R
         fuser=method.fuser,
         control_imputer=method.imputer in export.control_imputers,
         control_fuser=method.fuser in export.control_fusers,
-        seeds_planned=sorted(at.seed for at in cells),
+        seeds_planned=sorted(at.repeat for at in cells),
         seeds_ok=sorted(set(scored) - set(short)),
         statuses=statuses(cells),
         reasons=sorted(reasons),

@@ -7,7 +7,7 @@ itself is never printed as if all said it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bench.config.request import TRAINING_NOTE
 from bench.config.suite import PATIENT, REFERENCE_STAY
@@ -56,9 +56,9 @@ def _share(records: Iterable[Record], holds: Callable[[Mapping[str, str]], bool]
     return "" if all(answers) else f"{sum(answers):,} of {len(answers):,} records"
 
 
-def _of_split(split: str) -> Callable[[Mapping[str, str]], bool]:
-    """Whether a record was made under that split; the default is not named by its label."""
-    return lambda provenance: provenance.get("split", "").startswith(f"split={split}")
+def _of_splits(splits: Sequence[str]) -> Callable[[Mapping[str, str]], bool]:
+    """Whether a record was made under one of these splits; the default is not named by its label."""
+    return lambda provenance: any(provenance.get("split", "").startswith(f"split={each}") for each in splits)
 
 
 def title(export: Export, records: Collection[Record]) -> str:
@@ -67,9 +67,9 @@ def title(export: Export, records: Collection[Record]) -> str:
     A record that says nothing of a release is of the same data: their digest is in its key.
     """
     parts = [export.title]
-    if export.split != PATIENT:
-        share = _share(records, _of_split(export.split))
-        parts.append(f", split={export.split}" + (f" ({share})" if share else ""))
+    if export.splits != [PATIENT]:
+        share = _share(records, _of_splits(export.splits))
+        parts.append(f", split={','.join(export.splits)}" + (f" ({share})" if share else ""))
     if release := GENERATED if export.synthetic else export.release:
         share = _share(records, lambda provenance: provenance.get("release", release) == release)
         parts.append(f" ({', '.join(filter(None, [release, share]))})")
@@ -84,15 +84,15 @@ def nobody(records: Iterable[Record]) -> list[str]:
 
 def split_notes(export: Export, records: Collection[Record], crossing: int | None = None) -> list[str]:
     """What a reader must know of a split by record; nothing where patients stand on one side. crossing: how many do not."""
-    if export.split != REFERENCE_STAY:
+    if export.splits != [REFERENCE_STAY]:
         return []
     count = "patients" if crossing is None else f"{crossing:,} patient{'s' * (crossing != 1)}"
     stand = "stands" if crossing == 1 else "stand"
     note = Rich(
-        strong(f"split={export.split}: parted by record, as published code does; {count} {stand} on both sides."),
+        strong(f"split={REFERENCE_STAY}: parted by record, as published code does; {count} {stand} on both sides."),
         " Only for comparison with published tables, never with a split by patient.",
     )
-    return [held(note, records, _of_split(export.split))]
+    return [held(note, records, _of_splits(export.splits))]
 
 
 EDITED = "edited since"

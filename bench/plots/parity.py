@@ -16,7 +16,7 @@ from bench.metrics.imputation_errors import Errors
 from bench.plots import style
 from bench.results.collect import suite_word
 from bench.results.ledger import Ledger
-from bench.results.records import Export, TableKey, imputation_of, table_of
+from bench.results.records import Export, Repeat, TableKey, imputation_of, table_of
 
 SHOWN = 0.99
 """Share of the records that the frame is made for; how many lie outside is said in the panel."""
@@ -59,7 +59,7 @@ def parities(
     imputers, StorageError when the ledger lacks what is asked for.
     """
     found = ledger.load({key for _, key in planned.planned})
-    errors: dict[TableKey, dict[str, dict[int, Errors]]] = {}
+    errors: dict[TableKey, dict[str, dict[Repeat, Errors]]] = {}
     lost = False
     there = {at.scenario for at, _ in planned.planned}
     shown = {label for name in scenarios for label in matching(name, there)} if scenarios else there
@@ -73,12 +73,12 @@ def parities(
         if record is None or record.status != "ok" or at.audit or not record.imputation or not wanted:
             continue
         seeds_of = errors.setdefault(table_of(imputation_of(at)), {}).setdefault(at.imputer, {})
-        if at.seed not in seeds_of:
+        if at.repeat not in seeds_of:
             kept = ledger.errors(record)
             if kept is None:
                 lost = True
             else:
-                seeds_of[at.seed] = kept.by_id()
+                seeds_of[at.repeat] = kept.by_id()
     known = list(dict.fromkeys(name for place in errors.values() for name, kept in place.items() if kept))
     if known:
         imputers = the_one("imputer", imputers[0], known), the_one("imputer", imputers[1], known)

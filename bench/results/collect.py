@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench.errors import StorageError, UsageError
+from bench.grid.axes import PATIENT
 from bench.grid.differences import suffix
 from bench.grid.identity import digest
 from bench.results.ledger import Ledger
-from bench.results.records import Export, Method, Record, Statistics, imputation_of, method_of, shareable
+from bench.results.records import Export, Method, Record, Repeat, Statistics, imputation_of, method_of, shareable
 from bench.text.names import check
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
         say(f"warning: {error}; they are computed again")
     from bench.statistics.paired import Predictions, compute
 
-    cells: dict[Method, dict[int, Predictions]] = {}
+    cells: dict[Method, dict[Repeat, Predictions]] = {}
     whole = True
     for record in scored:
         try:
@@ -71,7 +72,7 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
             say(f"warning: {error}")
             whole = False
             continue
-        cells.setdefault(method_of(record.coordinates), {})[record.coordinates.seed] = found
+        cells.setdefault(method_of(record.coordinates), {})[record.coordinates.repeat] = found
     if cells:
         say(f"comparing {len(cells)} methods by paired bootstrap")
     made = compute(
@@ -94,10 +95,10 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
     return made
 
 
-def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[int, Errors]], bool]:
+def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[Repeat, Errors]], bool]:
     """What each imputation scores on each test record, by imputer and seed; whether all that were scored are there."""
     known: dict[str, Errors | None] = {}
-    found: dict[Method, dict[int, Errors]] = {}
+    found: dict[Method, dict[Repeat, Errors]] = {}
     complete = True
     for record in scored:
         if not record.imputation:
@@ -110,7 +111,7 @@ def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[int
             complete = False
             continue
         at = record.coordinates
-        found.setdefault(imputation_of(at), {})[at.seed] = errors
+        found.setdefault(imputation_of(at), {})[at.repeat] = errors
     return found, complete
 
 
@@ -143,7 +144,7 @@ def stem(export: Export) -> str:
     otherwise (`bench.grid.differences.suffix`) is another table.
     """
     named = {"profile": export.profile} if export.profile != "demo" else {}
-    named |= {"split": export.split} if export.split != "patient" else {}
+    named |= {"split": "+".join(export.splits)} if export.splits != [PATIENT] else {}
     parts = [check(kind, name, "the records") for kind, name in {"suite": export.suite, **named}.items()]
     return "-".join(filter(None, [*parts, suffix(export.overrides)]))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from bench.errors import StorageError
+from bench.grid.axes import PATIENT
 from bench.text.names import check
 
 SCHEMA = 1
@@ -16,12 +18,42 @@ Status = Literal["ok", "failed", "skipped", "timeout", "oom", "not-run"]
 STATUSES: tuple[Status, ...] = ("ok", "failed", "skipped", "timeout", "oom", "not-run")
 
 
-class Coordinates(msgspec.Struct, frozen=True, order=True):
+Repeat = int | str
+"""A seed, or a split and a seed, `fold0/42`, where the split is not the default one."""
+
+
+def split_of(repeat: Repeat) -> str:
+    """The split of a repeat."""
+    return PATIENT if isinstance(repeat, int) else repeat.rpartition("/")[0]
+
+
+def in_words(repeats: Sequence[Repeat]) -> str:
+    """The seeds, and the splits where they are not the default one: "splits: fold0, fold1; seed: 42"."""
+
+    def counted(name: str, values: Iterable[object]) -> str:
+        each = [str(value) for value in dict.fromkeys(values)]
+        return f"{name}{'s' * (len(each) != 1)}: {', '.join(each)}"
+
+    if all(isinstance(repeat, int) for repeat in repeats):
+        return counted("seed", repeats)
+    seeds = (str(repeat).rpartition("/")[2] for repeat in repeats)
+    return f"{counted('split', map(split_of, repeats))}; {counted('seed', seeds)}"
+
+
+def by_split(repeats: Iterable[Repeat]) -> dict[str, list[Repeat]]:
+    """The repeats of each split, in their order."""
+    found: dict[str, list[Repeat]] = {}
+    for repeat in repeats:
+        found.setdefault(split_of(repeat), []).append(repeat)
+    return found
+
+
+class Coordinates(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
     """Where a cell stands in the grid; what a gate compares by, since edited source rightly changes the key.
 
     scenario, imputer and fuser are labels: the name, and in brackets whatever parameters the command line or a sweep set,
     e.g. `mcar(rate=0.1)`. modalities is the name of a modality set of the suite. audit is "" for a cell that is scored, else
-    "permuted-labels" or "repeat".
+    "permuted-labels" or "repeat". split is the name of a split.
     """
 
     suite: str
@@ -32,6 +64,12 @@ class Coordinates(msgspec.Struct, frozen=True, order=True):
     fuser: str
     seed: int
     audit: str = ""
+    split: str = PATIENT
+
+    @property
+    def repeat(self) -> Repeat:
+        """What of it a row of a table is averaged over."""
+        return self.seed if self.split == PATIENT else f"{self.split}/{self.seed}"
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -235,13 +273,13 @@ class Interval(msgspec.Struct, frozen=True):
 class TableStatistics(TableKey, frozen=True, kw_only=True):
     """How the statistics of one table (task, modality set, scenario) and metric were made, or why there are none.
 
-    seeds: the cells' seeds that every compared method has; groups: of the test part; resamples: how many were drawn, of
-    which left_out had no score of some method (they lack a class, say) and were not used; reason: why no method, or which
-    method, is not compared ("" = all are).
+    seeds: those (and splits) of the cells that every compared method has; groups: of the test part, of all splits;
+    resamples: how many were drawn, of which left_out had no score of some method (they lack a class, say) and were not
+    used; reason: why no method, or which method, is not compared ("" = all are).
     """
 
     metric: str
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Repeat, ...] = ()
     groups: int = 0
     resamples: int = 0
     left_out: int = 0
@@ -352,12 +390,12 @@ class Export(msgspec.Struct, kw_only=True):
     """All a leaderboard is made of: the suite, every planned cell, the records without predictions, the comparisons.
 
     `planned` holds the coordinates and the key of each cell of the plan, in order; a planned cell without a record is
-    shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls. `split` is the rule by
-    which records were parted; every rule but `patient` is in all titles and notes. `scaling` is what standardisation was learnt
-    over; every rule but `train` is in all notes. `hiding` names the parts in which scenarios hide, empty for all of them.
-    `fill_absent` says whether imputers filled modalities that a record lacks altogether. `overrides` is all in which the run
-    differs from the suite and its profile (`bench.grid.differences`); every output says it in its first lines. `release` says
-    which release the data are (empty: not recorded; `bench.data.release`), `data` holds the parameters of the dataset.
+    shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls. `scaling` is what
+    standardisation was learnt over; every rule but `train` is in all notes. `hiding` names the parts in which scenarios
+    hide, empty for all of them. `fill_absent` says whether imputers filled modalities that a record lacks altogether.
+    `overrides` is all in which the run differs from the suite and its profile (`bench.grid.differences`); every output says
+    it in its first lines. `release` says which release the data are (empty: not recorded; `bench.data.release`), `data` holds
+    the parameters of the dataset.
     `notes` are further sentences that every table says. `ingredients` are what the keys of the plan were made of
     (`bench.grid.ingredients`), `deterministic` the labels of components declared so (None: made by a version that did not say).
     `edited` holds the keys of planned cells whose key is another with the code, the suite and the data as they were when this was
@@ -373,7 +411,6 @@ class Export(msgspec.Struct, kw_only=True):
     data: dict[str, Any] = {}
     profile: str = "demo"
     overrides: list[Override] = []
-    split: str = "patient"
     scaling: str = "train"
     hiding: str = ""
     fill_absent: bool = False
@@ -391,6 +428,11 @@ class Export(msgspec.Struct, kw_only=True):
     deterministic: list[str] | None = None
     edited: list[str] = []
     edits: list[str] = []
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits of its cells."""
+        return list(dict.fromkeys(at.split for at, _ in self.planned)) or [PATIENT]
 
 
 LARGEST = 2**20
@@ -432,7 +474,7 @@ def check_names(export: Export, origin: str) -> Export:
     named = {
         "suite": [export.suite, *(each.suite for each in at)],
         "profile": [export.profile],
-        "split": [export.split],
+        "split": export.splits,
         "dataset": [export.dataset],
         "task": [*(task.name for task in export.tasks), *(each.task for each in at)],
         "modality set": [*export.modality_sets, *(each.modalities for each in at)],

@@ -14,6 +14,7 @@ from bench.data.location import locate
 from bench.data.manifest import manifest
 from bench.errors import BenchError, DataError
 from bench.execute import device
+from bench.grid.axes import COMPONENTS
 from bench.grid.ingredients import DATA, DEVICE, differing, ingredients
 from bench.grid.plan import plan
 from bench.registry import Registry
@@ -89,7 +90,7 @@ def _now(
 def _by_label(planned: Export, changed: Set[Coordinates]) -> list[str]:
     """The methods all of whose cells changed, of a run that did not note its ingredients."""
     found = []
-    for kind in ("scenario", "imputer", "fuser"):
+    for kind in COMPONENTS:
         labels = dict.fromkeys(str(getattr(at, kind)) for at, _ in planned.planned)
         whole = [
             label for label in labels if all(at in changed for at, _ in planned.planned if getattr(at, kind) == label)

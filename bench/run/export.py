@@ -22,7 +22,6 @@ def described(request: Request, dataset: Spec) -> dict[str, Any]:
         "command": request.command(exact=False),
         "profile": request.settings.profile,
         "overrides": list(request.overrides),
-        "split": request.suite.split.by,
         "scaling": request.suite.scaling.over,
         "hiding": request.suite.hiding.said(),
         "fill_absent": request.suite.fill_absent,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.config.layers import name_of
 from bench.config.request import request
 from bench.config.words import ORIGIN
 from bench.errors import StorageError, UsageError, nearest
 from bench.execute.job import Setup
+from bench.grid.axes import OF_IMPUTATION
 from bench.grid.cell import Cell
 from bench.grid.matching_rows import matching
 from bench.registry import Registry
@@ -25,9 +26,6 @@ from bench.stages import artifacts
 
 if TYPE_CHECKING:
     from bench.stages.view import View
-
-AXES = ("modalities", "scenario", "imputer", "seed")
-"""What an imputation is chosen by."""
 
 
 @dataclass
@@ -53,22 +51,21 @@ def last_run(suite: str, out: str, registry: Registry, cache: str = "", root: st
     return LastRun(prepared, setup_of(prepared), planned)
 
 
-def imputations(run: LastRun) -> dict[tuple[str, str, str, int], Cell]:
-    """(modality set, scenario, imputer, seed) -> a cell that uses it, in the order of the plan."""
-    found: dict[tuple[str, str, str, int], Cell] = {}
+def imputations(run: LastRun) -> list[Cell]:
+    """A cell for each imputation, as coordinates tell them apart, in the order of the plan."""
+    found: dict[Any, Cell] = {}
     for cell in run.prepared.plan.cells:
-        at = cell.coordinates
-        if not cell.skip and not at.audit:
-            found.setdefault((at.modalities, at.scenario, at.imputer, at.seed), cell)
-    return found
+        if not cell.skip and not cell.coordinates.audit:
+            found.setdefault(tuple(getattr(cell.coordinates, name) for name in OF_IMPUTATION), cell)
+    return list(found.values())
 
 
-def choose(cells: Mapping[tuple[str, str, str, int], Cell], said: Mapping[str, tuple[str, ...]]) -> list[Cell]:
+def choose(cells: Sequence[Cell], said: Mapping[str, tuple[str, ...]]) -> list[Cell]:
     """The cells whose axes have the values that were said. A label without its brackets stands for all its variants.
 
     Raises UsageError, with what there is, for a value that no cell has.
     """
-    kept = list(cells.values())
+    kept = list(cells)
     for axis, values in said.items():
         there = list(dict.fromkeys(str(getattr(cell.coordinates, axis)) for cell in kept))
         stands = [matching(value, there) for value in values]

@@ -129,6 +129,6 @@ def check_weights(given: Mapping[str, Weights], request: Request, registry: Regi
             found,
             (spec.version, [variant.params for variant in variants("imputer", (name,), (), request, registry)]),
             {label: suite.modalities.get(label, dataset.modalities) for label in suite.grid.modalities},
-            (dataset.name, msgspec.to_builtins(dataset.parameters(suite.data)), manifest, suite.split.identity()),
+            (dataset.name, msgspec.to_builtins(dataset.parameters(suite.data)), manifest, suite.split_identity()),
             suite.weights.differ,
         )

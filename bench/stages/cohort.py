@@ -8,10 +8,11 @@ from typing import Any
 from bench.components import Context
 from bench.data.store import Store
 from bench.execute.job import Job, Setup
+from bench.grid.axes import Axis
 from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
 from bench.stages import artifacts
-from bench.stages.stage import Basis, Stage, Values, split_digest
+from bench.stages.stage import Basis, Stage
 
 
 class Cohort(Stage):
@@ -24,8 +25,8 @@ class Cohort(Stage):
     def settings(self, basis: Basis, spec: Spec) -> dict[str, Any]:
         return {"manifest": basis.manifest}
 
-    def values(self, cell: Cell, spec: Spec, basis: Basis) -> Values:
-        return (("split", split_digest(cell.split)),) if "uses_split" in spec.tags else ()
+    def reads(self, axis: Axis, spec: Spec) -> bool:
+        return axis.name == "split" and "uses_split" in spec.tags
 
     def is_done(self, store: Store, key: str) -> bool:
         return store.has(artifacts.cohort(key))

@@ -9,7 +9,7 @@ from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
 from bench.results.records import Coordinates
-from bench.stages.stage import Basis, Output, Stage, Values
+from bench.stages.stage import Basis, Output, Stage
 
 
 class Fuse(Stage):
@@ -22,11 +22,6 @@ class Fuse(Stage):
     def settings(self, basis: Basis, spec: Spec) -> dict[str, Any]:
         absent = "filled" if basis.request.suite.fill_absent else "absent"
         return {"absent": absent, **basis.arithmetic(spec)}
-
-    def values(self, cell: Cell, spec: Spec, basis: Basis) -> Values:
-        task = basis.spec(cell.dataset).tasks[cell.coordinates.task]
-        decides = (task.name, task.kind, task.outputs, task.metrics)
-        return ("task", decides), ("seed", cell.coordinates.seed), ("audit", cell.coordinates.audit)
 
     def label(self, cell: Cell) -> str:
         at = cell.coordinates

@@ -10,7 +10,7 @@ from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
 from bench.stages import artifacts
-from bench.stages.stage import Basis, Stage, Values, seed_of, split_digest
+from bench.stages.stage import Basis, Stage
 
 
 class Hide(Stage):
@@ -23,9 +23,6 @@ class Hide(Stage):
     def settings(self, basis: Basis, spec: Spec) -> dict[str, Any]:
         suite = basis.request.suite
         return {"scaling": suite.scaling.identity(), **suite.hiding.identity()}
-
-    def values(self, cell: Cell, spec: Spec, basis: Basis) -> Values:
-        return ("split", split_digest(cell.split)), ("seed", seed_of(cell, spec))
 
     def is_done(self, store: Store, key: str) -> bool:
         return store.has(artifacts.mask(key))

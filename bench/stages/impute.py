@@ -11,7 +11,7 @@ from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
 from bench.results.records import Coordinates
 from bench.stages import artifacts
-from bench.stages.stage import Basis, Stage, Values, seed_of
+from bench.stages.stage import Basis, Stage
 
 
 class Impute(Stage):
@@ -24,9 +24,6 @@ class Impute(Stage):
     def settings(self, basis: Basis, spec: Spec) -> dict[str, Any]:
         draws = basis.request.suite.draws if "draws" in spec.tags else 1
         return {"draws": draws, **basis.arithmetic(spec)}
-
-    def values(self, cell: Cell, spec: Spec, basis: Basis) -> Values:
-        return ("modalities", cell.modalities), ("seed", seed_of(cell, spec))
 
     def is_done(self, store: Store, key: str) -> bool:
         return artifacts.is_imputed(store, key)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -17,10 +16,10 @@ import msgspec
 from bench import NUMERICS
 from bench.components import Context
 from bench.config.asked import Request, Variant
-from bench.config.suite import Split
 from bench.data.store import Store
 from bench.discovery.spec import Kind
 from bench.execute.job import Job, Setup
+from bench.grid.axes import Axis
 from bench.grid.cell import Cell
 from bench.grid.identity import component, digest, harness
 from bench.registry import Registry, Spec
@@ -99,7 +98,7 @@ class Stage(ABC):
 
     def variant(self, cell: Cell) -> Variant:
         """The component of a cell that the stage runs, with its parameters."""
-        found: Variant = getattr(cell, self.kind)
+        found: Variant = cell.dataset if self.kind == "dataset" else cell.chosen[self.kind]
         return found
 
     def spec(self, cell: Cell, registry: Registry) -> Spec:
@@ -109,12 +108,18 @@ class Stage(ABC):
         """Name -> value of all settings of the suite and of the run that decide its result."""
         return {}
 
-    def values(self, cell: Cell, spec: Spec, basis: Basis) -> Values:
-        """What of the cell itself decides its result, besides the component (spec) and the stages before."""
-        return ()
+    def reads(self, axis: Axis, spec: Spec) -> bool:
+        """Whether the value of an axis is in its key; that of every axis which enters before is in the key of a stage before.
+
+        A seed is left out where the component is declared deterministic.
+        """
+        return axis.stage == self.name or (axis.name == "seed" and spec.randomness != "deterministic")
 
     def key(self, variant: Variant, values: Values, before: str, basis: Basis) -> str:
-        """The key: everything that can change the result, and nothing else. before: the key of the stage before."""
+        """The key: everything that can change the result, and nothing else.
+
+        values: what it reads of the axes (`reads`). before: the key of the stage before.
+        """
         return digest([basis.method(self, variant), values, before])
 
     def is_done(self, store: Store, key: str) -> bool:
@@ -149,13 +154,3 @@ class Output(msgspec.Struct, frozen=True):
 
     measures: Measures
     predictions: Predictions
-
-
-@cache
-def split_digest(split: Split) -> str:
-    return digest(split.identity())
-
-
-def seed_of(cell: Cell, spec: Spec) -> int:
-    """The seed as far as it can change anything: of a component declared deterministic it is left out."""
-    return 0 if spec.randomness == "deterministic" else cell.coordinates.seed

@@ -18,20 +18,29 @@ from msgspec.structs import asdict, astuple, replace
 from bench import seeds
 from bench.metrics.imputation import metric
 from bench.metrics.imputation_errors import Errors
-from bench.results.records import ImputationStatistics, Interval, Method, TableKey, TableStatistics, table_of
-from bench.statistics.paired import paired, resamples_for, spread, too_few, too_many, weights_of
+from bench.results.records import (
+    ImputationStatistics,
+    Interval,
+    Method,
+    Repeat,
+    TableKey,
+    TableStatistics,
+    by_split,
+    table_of,
+)
+from bench.statistics.paired import paired, resamples_for, shares_of, spread, too_few, too_many, weights_of
 
 METRICS = ("mae", "rmse", "crps")
 """Scores with an interval; the first is the one that imputers are compared by."""
 
-Cells = Mapping[Method, Mapping[int, Errors]]
+Cells = Mapping[Method, Mapping[Repeat, Errors]]
 """Imputer (a method without task and fuser) -> seed -> errors."""
 
 
 def compare(cells: Cells, resamples: int, alpha: float, seed: int) -> ImputationStatistics:
     """Intervals of all imputers and comparisons of all pairs, by modality set and scenario. See the module."""
     made = ImputationStatistics(intervals=[], comparisons=[], tables=[])
-    tables: dict[TableKey, dict[Method, Mapping[int, Errors]]] = {}
+    tables: dict[TableKey, dict[Method, Mapping[Repeat, Errors]]] = {}
     for method in sorted(cells):
         tables.setdefault(table_of(method), {})[method] = cells[method]
     for key, rows in tables.items():
@@ -42,7 +51,7 @@ def compare(cells: Cells, resamples: int, alpha: float, seed: int) -> Imputation
 def _table(
     made: ImputationStatistics,
     key: TableKey,
-    rows: Mapping[Method, Mapping[int, Errors]],
+    rows: Mapping[Method, Mapping[Repeat, Errors]],
     least: int,
     alpha: float,
     seed: int,
@@ -55,8 +64,11 @@ def _table(
     if not methods:
         made.tables.append(replace(about, reason="no imputer has all seeds of this table"))
         return
-    found = {method: [rows[method][each].by_id() for each in shared] for method in methods}
-    if differing := _differing(found):
+    found = {
+        split: {method: [rows[method][each].by_id() for each in repeats] for method in methods}
+        for split, repeats in by_split(shared).items()
+    }
+    if differing := next(filter(None, map(_differing, found.values())), ""):
         made.tables.append(replace(about, reason=differing))
         return
     pairs = list(combinations(range(len(methods)), 2))
@@ -65,7 +77,9 @@ def _table(
         made.tables.append(replace(about, resamples=resamples, reason=many))
         return
     seeds_for = seed, *astuple(replace(key, task="imputation"))
-    scores, drawn, groups = _resample([found[method] for method in methods], resamples, seeds_for)
+    scores, drawn, groups = _resample(
+        {split: list(each.values()) for split, each in found.items()}, resamples, seeds_for
+    )
     usable = np.isfinite(drawn[0]).all(axis=0)
     about = replace(about, groups=groups, resamples=resamples, left_out=int((~usable).sum()))
     if few := too_few(groups, alpha):
@@ -97,12 +111,26 @@ def _differing(found: Mapping[Method, Sequence[Errors]]) -> str:
 
 
 def _resample(
-    errors: Sequence[Sequence[Errors]], resamples: int, seeds_for: tuple[Any, ...]
+    errors: Mapping[str, Sequence[Sequence[Errors]]], resamples: int, place: tuple[Any, ...]
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Scores as they are, float64 [metrics, imputers]; of every resample, float64 [metrics, imputers, resamples]; groups.
+    """Scores as they are, float64 [metrics, imputers]; of every resample, float64 [metrics, imputers, resamples]; groups, of all
+    splits together.
 
-    errors: by imputer and seed, records in the same order.
+    errors: by split, imputer and seed, records of a split in the same order.
     """
+    of_split = [
+        _of_split(each, resamples, place if len(errors) == 1 else (*place, split)) for split, each in errors.items()
+    ]
+    shares = shares_of(len(errors), resamples, place, "splits")
+    scores = np.mean([scores for scores, _, _ in of_split], axis=0)
+    drawn = np.sum([shares[:, k] * drawn for k, (_, drawn, _) in enumerate(of_split)], axis=0)
+    return scores, drawn, sum(groups for _, _, groups in of_split)
+
+
+def _of_split(
+    errors: Sequence[Sequence[Errors]], resamples: int, place: tuple[Any, ...]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """The same of one split."""
     first = errors[0][0]
     names, group_of = np.unique(first.groups, return_inverse=True)
     count = len(errors[0])
@@ -115,12 +143,10 @@ def _resample(
     )
     sums = np.nan_to_num(sums)
     scores = np.array([metric(name, sums.sum(axis=-1)).mean(axis=0) for name in METRICS])
-    seed, *place = seeds_for
-    draws = max(1, count - 1)
-    picked = seeds.generator(seed, "bootstrap", "seeds", *place).integers(0, count, (resamples, draws))
-    shares = np.stack([(picked == k).mean(axis=1) for k in range(count)], axis=1)
+    shares = shares_of(count, resamples, place, "seeds")
     drawn = np.zeros((len(METRICS), len(errors), resamples))
-    rng = seeds.generator(seed, "bootstrap", "groups", *place)
+    seed, *table = place
+    rng = seeds.generator(seed, "bootstrap", "groups", *table)
     start = 0
     for weights in weights_of(np.arange(len(names)), len(names), resamples, rng):
         part = slice(start, start + weights.shape[1])

@@ -15,6 +15,10 @@ often it was drawn, which is the same as repeating them.
   (Rao & Wu, Resampling inference with complex survey data, JASA 1988). With one seed the statistics speak of
   patients alone. Two crossed levels never understate a variance, but count what patients and seeds do together up to
   three times (Owen 2007): with several seeds p-values and intervals are on the safe side.
+- Splits: where a table is over several (published folds, say), each resample draws patients within the test part of each split by
+  itself, never over several, and K - 1 of the K splits with replacement. Splits share training records, so their scores
+  are not independent and an interval over them is too narrow rather than too wide (Nadeau & Bengio, Inference for the
+  generalization error, Machine Learning 2003).
 - Many comparisons: Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statistics 1979, over all
   pairs of the table. A counted p-value is never below 2 / (resamples + 1), so with m pairs at least 2 m / alpha
   resamples are needed before Holm can reject anything: `resamples_for` says how many a table draws.
@@ -44,11 +48,14 @@ from bench.results.records import (
     Comparison,
     Interval,
     Method,
+    Repeat,
     Statistics,
     TableKey,
     TableStatistics,
     TaskSummary,
     across_sets,
+    by_split,
+    split_of,
     table_of,
 )
 
@@ -81,7 +88,7 @@ class Predictions:
 
 
 def compute(
-    cells: Mapping[Method, Mapping[int, Predictions]],
+    cells: Mapping[Method, Mapping[Repeat, Predictions]],
     tasks: Iterable[Task | TaskSummary],
     metrics: Sequence[str] | None = None,
     resamples: int = 1000,
@@ -91,7 +98,8 @@ def compute(
 ) -> Statistics:
     """Intervals of all methods and comparisons of all pairs, table by table; and what more modalities add.
 
-    cells:     method -> seed of the cell -> predictions; only cells whose status is ok.
+    cells:     method -> seed of the cell, with its split where it is not the default one (`Repeat`) -> predictions; only cells
+               whose status is ok.
     tasks:     the tasks by which the methods name them; the first metric of each is its primary one.
     metrics:   what to compare; None = each task's primary metric.
     resamples: at least so many; more where the pairs of a table need them (see the module).
@@ -108,7 +116,7 @@ def compute(
         raise ValueError(f"resamples must be at least 1 and alpha within (0, 1), not {resamples} and {alpha}")
     known = {task.name: task for task in tasks}
     statistics = Statistics(resamples=resamples, alpha=alpha, seed=seed, intervals=[], comparisons=[], tables=[])
-    tables: dict[TableKey, dict[Method, Mapping[int, Predictions]]] = {}
+    tables: dict[TableKey, dict[Method, Mapping[Repeat, Predictions]]] = {}
     for method in sorted(cells):
         if cells[method]:
             tables.setdefault(table_of(method), {})[method] = cells[method]
@@ -132,7 +140,7 @@ def resamples_for(pairs: int, least: int, alpha: float) -> int:
 
 
 def _compute_table(
-    statistics: Statistics, table: TableKey, rows: Mapping[Method, Mapping[int, Predictions]], metric: str
+    statistics: Statistics, table: TableKey, rows: Mapping[Method, Mapping[Repeat, Predictions]], metric: str
 ) -> None:
     """Add one table's intervals and comparisons to `statistics`."""
     shared = sorted({seed for row in rows.values() for seed in row})
@@ -150,9 +158,7 @@ def _compute_table(
     if many := too_many(resamples, len(methods), len(pairs), statistics.alpha):
         statistics.tables.append(replace(about, resamples=resamples, reason=many))
         return
-    scores, drawn, groups = _resample(
-        cells, methods, shared, metric, resamples, seeds_for=(statistics.seed, *astuple(table))
-    )
+    scores, drawn, groups = _resample(cells, methods, shared, metric, resamples, (statistics.seed, *astuple(table)))
     about = replace(about, groups=groups, resamples=resamples, left_out=resamples - drawn.shape[1])
     if lacking := _lacking(about, scores, statistics.alpha):
         statistics.tables.append(replace(about, reason=lacking))
@@ -218,7 +224,7 @@ def paired(
     ]
 
 
-Rows = dict[Method, Mapping[int, Predictions]]
+Rows = dict[Method, Mapping[Repeat, Predictions]]
 
 
 def _across_sets(tables: Mapping[TableKey, Rows], modalities: Sequence[str]) -> dict[TableKey, Rows]:
@@ -251,14 +257,8 @@ def _compute_gains(statistics: Statistics, table: TableKey, rows: Rows, metric: 
     resamples = resamples_for(len(wanted), statistics.resamples, statistics.alpha)
     if too_many(resamples, len(methods), len(wanted), statistics.alpha):
         return
-    scores, drawn, groups = _resample(
-        cells,
-        methods,
-        shared,
-        metric,
-        resamples,
-        seeds_for=(statistics.seed, *astuple(replace(table, modalities="gains"))),
-    )
+    place = statistics.seed, *astuple(replace(table, modalities="gains"))
+    scores, drawn, groups = _resample(cells, methods, shared, metric, resamples, place)
     if too_few(groups, statistics.alpha):
         return
     if resamples - drawn.shape[1] > resamples / 10 or not np.isfinite(scores).all():
@@ -267,34 +267,65 @@ def _compute_gains(statistics: Statistics, table: TableKey, rows: Rows, metric: 
     statistics.gains.extend(paired(methods, pairs, metric, scores, drawn, statistics.alpha))
 
 
-def _differing(cells: Mapping[tuple[Method, int], Predictions]) -> str:
-    """Which cell was not scored on the same test ids, groups and truth as the first one, in words; "" when all were."""
-    (_, first), *others = cells.items()
-    for (method, seed), other in others:
+def _differing(cells: Mapping[tuple[Method, Repeat], Predictions]) -> str:
+    """Which cell was not scored on the same test ids, groups and truth as the first of its split, in words; "" when all were."""
+    first: dict[str, Predictions] = {}
+    for (method, repeat), other in cells.items():
+        same = first.setdefault(split_of(repeat), other)
         for name in ("ids", "groups", "truth"):
-            if not np.array_equal(getattr(first, name), getattr(other, name)):
-                return f"not compared: {method.name} at seed {seed} was scored on other test {name}"
+            if not np.array_equal(getattr(same, name), getattr(other, name)):
+                return f"not compared: {method.name} at seed {repeat} was scored on other test {name}"
     return ""
 
 
 def _resample(
-    cells: Mapping[tuple[Method, int], Predictions],
+    cells: Mapping[tuple[Method, Repeat], Predictions],
     methods: Sequence[Method],
-    shared: Sequence[int],
+    shared: Sequence[Repeat],
     metric: str,
     resamples: int,
-    seeds_for: tuple[Any, ...],
+    place: tuple[Any, ...],
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Scores as they are, float64 [methods]; of every resample by which all are defined, float64 [methods, usable]; how many
-    groups."""
-    first = cells[methods[0], shared[0]]
+    groups, of all splits together. place: what the draws are derived from, the seed first.
+    """
+    parts = by_split(shared)
+    of_split = [
+        _of_split(cells, methods, repeats, metric, resamples, place if len(parts) == 1 else (*place, split))
+        for split, repeats in parts.items()
+    ]
+    shares = shares_of(len(parts), resamples, place, "splits")
+    scores = np.mean([scores for scores, _, _ in of_split], axis=0)
+    drawn = np.sum([shares[:, k] * drawn for k, (_, drawn, _) in enumerate(of_split)], axis=0)
+    usable = np.isfinite(drawn).all(axis=0)
+    return scores, drawn if usable.all() else drawn[:, usable], sum(groups for _, _, groups in of_split)
+
+
+def shares_of(count: int, resamples: int, place: tuple[Any, ...], what: str) -> np.ndarray:
+    """How much each of `count` seeds or splits weighs in a resample that draws count - 1 of them: float64 [resamples, count]."""
+    seed, *table = place
+    draws = max(1, count - 1)
+    picked = seeds.generator(seed, "bootstrap", what, *table).integers(0, count, (resamples, draws))
+    return np.stack([(picked == k).mean(axis=1) for k in range(count)], axis=1)
+
+
+def _of_split(
+    cells: Mapping[tuple[Method, Repeat], Predictions],
+    methods: Sequence[Method],
+    repeats: Sequence[Repeat],
+    metric: str,
+    resamples: int,
+    place: tuple[Any, ...],
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """The same of one split, whose seeds were scored on one test part; every resample, also by which a score is not defined."""
+    first = cells[methods[0], repeats[0]]
     names, group_of = np.unique(first.groups, return_inverse=True)
     evaluators: dict[bytes, Evaluator] = {}
     which: list[list[bytes]] = []
     for method in methods:
         which.append([])
-        for seed in shared:
-            outputs = np.ascontiguousarray(cells[method, seed].outputs)
+        for repeat in repeats:
+            outputs = np.ascontiguousarray(cells[method, repeat].outputs)
             signature = outputs.tobytes()
             if signature not in evaluators:
                 evaluators[signature] = evaluator(metric, first.truth, outputs)
@@ -304,21 +335,18 @@ def _resample(
     plain = {signature: float(evaluate(ones)[0]) for signature, evaluate in evaluators.items()}
     scores = np.array([np.mean([plain[signature] for signature in row]) for row in which])
 
-    seed, *table = seeds_for
-    draws = max(1, len(shared) - 1)
-    picked = seeds.generator(seed, "bootstrap", "seeds", *table).integers(0, len(shared), (resamples, draws))
-    shares = np.stack([(picked == place).mean(axis=1) for place in range(len(shared))], axis=1)
+    seed, *table = place
+    shares = shares_of(len(repeats), resamples, place, "seeds")
     drawn = np.zeros((len(methods), resamples))
     start = 0
     for weights in weights_of(group_of, len(names), resamples, seeds.generator(seed, "bootstrap", "groups", *table)):
         part = slice(start, start + weights.shape[1])
         values = {signature: evaluate(weights) for signature, evaluate in evaluators.items()}
         for index, row in enumerate(which):
-            for place, signature in enumerate(row):
-                drawn[index, part] += shares[part, place] * values[signature]
+            for k, signature in enumerate(row):
+                drawn[index, part] += shares[part, k] * values[signature]
         start = part.stop
-    usable = np.isfinite(drawn).all(axis=0)
-    return scores, drawn if usable.all() else drawn[:, usable], len(names)
+    return scores, drawn, len(names)
 
 
 def weights_of(group_of: np.ndarray, groups: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -158,7 +158,7 @@ def applied(request: Request, registry: Registry) -> Request:
     here = {
         "dataset": suite.dataset,
         "data": stated(msgspec.structs.asdict(registry.get("dataset", suite.dataset).parameters(suite.data))),
-        "split": stated(suite.split.identity()),
+        "split": stated(suite.split_identity()),
         "training": suite.training.shared(),
         "fill_absent": suite.fill_absent,
     }

@@ -21,6 +21,7 @@ from bench.config.request import request, single
 from bench.config.suite import Audits, Controls
 from bench.config.words import ORIGIN, parse
 from bench.errors import UsageError
+from bench.grid.axes import NAMES
 from bench.grid.differences import suffix
 from bench.grid.identity import digest
 from bench.grid.plan import Cell, Plan
@@ -36,7 +37,7 @@ TRIALS = 8
 OWN = ("trials", "to")
 """The words that `bench run` does not know."""
 
-ONCE = ("task", "modalities", "scenario", "imputer", "seed")
+ONCE = tuple(name for name in NAMES if name != "fuser")
 """Axes of which the first value is tuned on, unless words name others."""
 
 
@@ -242,7 +243,7 @@ def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
         dataset=suite.dataset,
         data=stated(msgspec.structs.asdict(dataset.parameters(suite.data))),
         manifest=plan.manifest,
-        split=stated(suite.split.identity()),
+        split=stated(suite.split_identity()),
         training=suite.training.shared(),
         fill_absent=suite.fill_absent,
         precision=ask.request.settings.precision,

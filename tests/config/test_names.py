@@ -160,7 +160,7 @@ def test_no_name_in_a_suite_file_leads_out_of_the_folder(place: str, name: str) 
         "name": text.replace('"small"', quoted(name)),
         "profile": f"{text}\n[profiles.{quoted(name)}]\ntitle = 'x'\n",
         "modality set": f'{text}\n[modalities]\n{quoted(name)} = ["vitals"]\n',
-        "split": f"{text}\n[split]\nby = {quoted(name)}\n",
+        "split": text.replace("[grid]", f"[grid]\nsplit = [{quoted(name)}]"),
         "dataset": text.replace('"physionet2012"', quoted(name)),
     }
     with folder() as top:

@@ -249,9 +249,8 @@ def test_a_plugin_of_another_contract_is_named_when_its_component_is_asked_for(a
     assert "their-package:theirs: was written for contract 99; this bench" in ask.refusal("fuser=theirs")
 
 
-@pytest.mark.parametrize("word", ["split=reference-stay", "split.by=reference-stay"])
-def test_the_rule_of_the_split_has_a_short_word(ask, word):
-    assert ask.request(word).suite.split.by == "reference-stay"
+def test_the_split_is_an_axis(ask):
+    assert ask.request("split=reference-stay").suite.grid.split == ("reference-stay",)
     assert ask.request("split=patient").suite == ask.request().suite
 
 
@@ -264,5 +263,5 @@ def test_the_cut_of_standardised_values_is_a_number_or_never(ask):
 
 def test_a_split_that_is_not_known_said_twice_or_without_a_usable_seed_is_refused(ask):
     assert "accepted: patient, reference-stay" in ask.refusal("split=stay")
-    assert '"split.by" is said twice' in ask.refusal("split=patient", "split.by=patient")
+    assert '"split" names patient and others' in ask.refusal("split=patient,reference-stay")
     assert "from 0 to 4294967295" in ask.refusal("split=reference-stay", "split.seed=-1")

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from bench.cohort import Task
-from bench.config.suite import AXES
 from bench.errors import UsageError
 from bench.grid import identity
+from bench.grid.axes import NAMES
 from bench.results.records import Coordinates
 from bench.stages import stage
 from support.asking import SMALL, SUPPORT, Asker, made_registry
@@ -327,7 +327,7 @@ def test_an_audit_cell_stands_on_a_control_where_there_is_nothing_else(ask):
 
 
 def test_all_axes_of_the_grid_are_coordinates(ask):
-    assert {field.name for field in msgspec.structs.fields(Coordinates)} == {"suite", *AXES, "audit"}
+    assert {field.name for field in msgspec.structs.fields(Coordinates)} == {"suite", *NAMES, "audit"}
 
 
 def test_ten_thousand_cells_are_planned_within_seconds(ask):

@@ -51,13 +51,16 @@ provenances = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) 
 def export_of(said: list[dict[str, str]]) -> Export:
     """One method, a seed for each provenance, under a protocol with everything that is said in sentences."""
     records = [
-        make_record(Coordinates("demo", "ihm", "all", "mcar(rate=0.1)", "locf", "gbm", seed), 0.8, provenance=each)
+        make_record(
+            Coordinates("demo", "ihm", "all", "mcar(rate=0.1)", "locf", "gbm", seed, split="reference-stay"),
+            0.8,
+            provenance=each,
+        )
         for seed, each in enumerate(said)
     ]
     return make_export(
         planned=[(record.coordinates, record.key) for record in records],
         records=records,
-        split="reference-stay",
         scaling="everything",
         fill_absent=True,
         hiding="valid and test",

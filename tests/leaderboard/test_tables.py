@@ -402,7 +402,7 @@ def test_what_more_modalities_add_is_a_table_of_paired_differences() -> None:
 
 
 def test_a_split_by_record_is_in_the_title_under_every_table_and_in_the_name_of_the_file() -> None:
-    export = make_export(["mean"], ["gbm"], scenarios=("natural", "mcar"), tasks=(IHM, LOS), split="reference-stay")
+    export = make_export(["mean"], ["gbm"], scenarios=("natural", "mcar"), tasks=(IHM, LOS), splits=["reference-stay"])
     for record in export.records:
         alter(record, counts={**record.counts, "patients_on_both_sides": 1234})
         alter(

@@ -47,7 +47,7 @@ def test_the_paper_profile_has_three_seeds_three_scenarios_and_absolute_losses(n
     assert set(suite.grid.scenario) == {"natural", "mcar", "modality_drop"}
     assert suite.fuser["gru"]["regression_loss"] == "absolute"
     assert suite.fuser["haim"]["embeddings"] == ["text"], "audio of MOSEI has more than 64 channels, and is a series"
-    assert suite.split.by == "folds"
+    assert suite.grid.split == ("folds",)
     assert msgspec.to_builtins(suite.scenario["mcar"])["rate"] == 0.2
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from bench.config.asked import Variant
 from bench.config.suite import Split
 from bench.execute.job import Job
+from bench.grid.axes import COMPONENTS
 from bench.grid.cell import Cell
 from bench.results.records import Coordinates
 
 
 def fake_cell(key: str = "key", seed: int = 1) -> Cell:
-    made = {kind: Variant(kind, kind, kind, {}) for kind in ("dataset", "scenario", "imputer", "fuser")}
+    made = {kind: Variant(kind, kind, kind, {}) for kind in COMPONENTS}
+    chosen = {**made, "split": Split(), "modalities": ("vitals",), "task": "toy", "seed": seed}
     at = Coordinates("toy", "toy", "all", "scenario", "imputer", "fuser", seed)
-    return Cell(coordinates=at, split=Split(), modalities=("vitals",), keys={"fuse": key}, **made)
+    return Cell(coordinates=at, dataset=Variant("dataset", "toy", "toy", {}), chosen=chosen, keys={"fuse": key})
 
 
 def fake_job(key: str, *needs: str, stage: str = "fuse", device: str = "cpu", estimate: float = 1.0) -> Job:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from bench.grid.axes import PATIENT
 from bench.results.records import Audit, Coordinates, Export, Method, Published, Record, TaskSummary
 from bench.statistics.paired import Predictions, compute
 
@@ -73,8 +75,8 @@ def make_record(at: Coordinates, value: float, metrics: Iterable[str] = IHM.metr
 def key_of(at: Coordinates) -> str:
     """A key that differs from cell to cell, as the digest of a real one does."""
     return "-".join(
-        str(part) for part in (at.task, at.modalities, at.scenario, at.imputer, at.fuser, at.seed, at.audit)
-    )
+        str(part) for part in (at.task, at.modalities, at.scenario, at.imputer, at.fuser, at.repeat, at.audit)
+    ).replace("/", "-")
 
 
 def alter(record: Record, **fields: Any) -> None:
@@ -91,21 +93,23 @@ def make_export(
     tasks: Iterable[TaskSummary] = (IHM,),
     quality: Quality = steady,
     audit_cells: bool = True,
+    splits: Iterable[str] = (PATIENT,),
     **changes: Any,
 ) -> Export:
     """All planned cells ok. Audit cells: one of each kind per task and fuser, on the first imputer, scenario and seed."""
     imputers, fusers, seeds, scenarios, tasks = [*imputers], [*fusers], [*seeds], [*scenarios], [*tasks]
+    splits = [*splits]
     records, audits = [], []
     for task in tasks:
         for scenario in scenarios:
             for imputer in imputers:
                 for fuser in fusers:
-                    for seed in seeds:
-                        at = Coordinates("demo", task.name, "all", scenario, imputer, fuser, seed)
+                    for split, seed in itertools.product(splits, seeds):
+                        at = Coordinates("demo", task.name, "all", scenario, imputer, fuser, seed, split=split)
                         records.append(make_record(at, quality(imputer, fuser, seed), task.metrics))
         for fuser in fusers if audit_cells else ():
             for kind, name in (("permuted-labels", "permuted-labels"), ("repeat", "repeat-identical")):
-                at = Coordinates("demo", task.name, "all", scenarios[0], imputers[0], fuser, seeds[0], kind)
+                at = Coordinates("demo", task.name, "all", scenarios[0], imputers[0], fuser, seeds[0], kind, splits[0])
                 audits.append(make_record(at, 0.5, task.metrics, audits={name: Audit(True, "measured")}))
     fields: dict[str, Any] = {
         "suite": "demo",

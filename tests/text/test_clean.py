@@ -172,7 +172,7 @@ def whole() -> Export:
         notes=("A note.",),
         modality_sets={"all": ["labs", "vitals"]},
         statistics=simulated_export({"a": 0.5, "b": 0.9}).statistics,
-        split="stay",
+        splits=["stay"],
         scaling="everything",
         hiding="train",
     )

@@ -101,7 +101,7 @@ def aggregate(board: Board) -> list[Attribution]:
 
 def _attribution(table: tables.TaskTable, methods: Mapping[Method, Cells], stored: Sequence[Comparison]) -> Attribution:
     seeds = {
-        (m.imputer, m.fuser): tuple(sorted(at.seed for at, record in cells.items() if record))
+        (m.imputer, m.fuser): tuple(sorted(at.repeat for at, record in cells.items() if record))
         for m, cells in methods.items()
     }
     eligible = table.eligible
@@ -113,7 +113,7 @@ def _attribution(table: tables.TaskTable, methods: Mapping[Method, Cells], store
     scores = {
         (m.imputer, m.fuser): [
             record.scores[table.primary]
-            for _, record in sorted(cells.items(), key=lambda item: item[0].seed)
+            for _, record in sorted(cells.items(), key=lambda item: item[0].repeat)
             if record is not None
         ]
         for m, cells in methods.items()

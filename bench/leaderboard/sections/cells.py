@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from bench.data.release import GENERATED
+from bench.grid.axes import AXES, shown
 from bench.grid.differences import sentence
 from bench.leaderboard.blocks import Cell, Table
 from bench.leaderboard.board import Board
@@ -23,8 +24,11 @@ COSTS_THAT_REPEAT = frozenset({"parameters", "imputer_parameters", "draws"})
 
 CALIBRATION = ("ece", "brier")
 
-PLACE = Coordinates.__struct_fields__
-place_of = attrgetter(*PLACE)
+
+def place(board: Board) -> list[str]:
+    """The coordinates that stand in every line: an axis whose value is the default one everywhere is left out."""
+    hidden = {axis.name for axis in AXES if not any(shown(axis.name, getattr(at, axis.name)) for at in board.cells)}
+    return [name for name in Coordinates.__struct_fields__ if name not in hidden]
 
 
 def cells(board: Board) -> Table:
@@ -51,6 +55,8 @@ def cells(board: Board) -> Table:
     modalities = _pairs(names["imputation"])
     empty = [None] * sum(map(len, names.values()))
     lines: list[Sequence[Cell]] = []
+    where = place(board)
+    place_of = attrgetter(*where)
     for at, record in board.cells.items():
         line: list[Cell] = [*place_of(at)]
         line += release, differs, int(at.imputer in controls[0] or at.fuser in controls[1])
@@ -71,7 +77,7 @@ def cells(board: Board) -> Table:
         line += map(record.counts.get, names["records"])
         line += map(record.costs.get, names["cost"])
         lines.append(line)
-    header = [*PLACE, "release", "differs", "control", "key", "status", "reason", "unranked"]
+    header = [*where, "release", "differs", "control", "key", "status", "reason", "unranked"]
     return Table(columns(*header, *(f"{block} {name}" for block in BLOCKS for name in names[block])), lines)
 
 

@@ -38,6 +38,7 @@ from bench.results.records import (
     Export,
     ImputationStatistics,
     Record,
+    Repeat,
     TableKey,
     imputation_of,
     method_in,
@@ -62,8 +63,8 @@ class ImputationRow(msgspec.Struct, kw_only=True):
 
     imputer: str
     control: bool
-    seeds_planned: list[int]
-    seeds_scored: list[int]
+    seeds_planned: list[Repeat]
+    seeds_scored: list[Repeat]
     scores: dict[str, dict[str, Score]]
     unranked: str = ""
     draws: int | None = None
@@ -117,19 +118,19 @@ def by_table(board: Board) -> dict[TableKey, dict[Coordinates, Record | None]]:
 
 
 def _table(export: Export, key: TableKey, cells: Cells) -> Imputation:
-    planned: dict[str, set[int]] = {}
-    scored: dict[str, dict[int, Record]] = {}
-    hidden: dict[int, dict[str, float]] = {}
+    planned: dict[str, set[Repeat]] = {}
+    scored: dict[str, dict[Repeat, Record]] = {}
+    hidden: dict[Repeat, dict[str, float]] = {}
     differing = set()
     for at in sorted(cells):
         record = cells[at]
-        planned.setdefault(at.imputer, set()).add(at.seed)
+        planned.setdefault(at.imputer, set()).add(at.repeat)
         if record is None or record.status != "ok":
             continue
         if record.hidden:
-            hidden.setdefault(at.seed, record.hidden)
+            hidden.setdefault(at.repeat, record.hidden)
         if record.imputation:
-            first = scored.setdefault(at.imputer, {}).setdefault(at.seed, record)
+            first = scored.setdefault(at.imputer, {}).setdefault(at.repeat, record)
             if not _agree(first.imputation, record.imputation):
                 differing.add(at.imputer)
     used = [record.imputation for seeds in scored.values() for record in seeds.values()]
@@ -177,7 +178,7 @@ def _agree(one: Mapping[str, Mapping[str, float]], two: Mapping[str, Mapping[str
     )
 
 
-def _row(imputer: str, planned: set[int], seeds: Mapping[int, Record], control: bool) -> ImputationRow:
+def _row(imputer: str, planned: set[Repeat], seeds: Mapping[Repeat, Record], control: bool) -> ImputationRow:
     """Means only over all planned seeds, and only of what every seed has."""
     row = ImputationRow(
         imputer=imputer,

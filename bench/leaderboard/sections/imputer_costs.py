@@ -13,7 +13,7 @@ from bench.leaderboard.sections.costs import number
 from bench.leaderboard.sections.imputation import by_table, mean
 from bench.leaderboard.statements import counted
 from bench.leaderboard.words import columns
-from bench.results.records import Record, TableKey
+from bench.results.records import Record, Repeat, TableKey
 
 COSTS = ("imputer_parameters", "draws", "impute_fit_seconds", "impute_seconds", "impute_seconds_per_draw",
          "impute_peak_memory_bytes")  # fmt: skip
@@ -35,11 +35,11 @@ def aggregate(board: Board) -> list[ImputerCost] | None:
         return None
     costs = []
     for key, cells in by_table(board).items():
-        by_imputer: dict[str, dict[int, Record]] = {}
+        by_imputer: dict[str, dict[Repeat, Record]] = {}
         for at in sorted(cells):
             record = cells[at]
             if record is not None and record.status == "ok" and "draws" in record.costs:
-                by_imputer.setdefault(at.imputer, {}).setdefault(at.seed, record)
+                by_imputer.setdefault(at.imputer, {}).setdefault(at.repeat, record)
         for imputer, seeds in by_imputer.items():
             values = {name: mean(record.costs.get(name) for record in seeds.values()) for name in COSTS}
             costs.append(

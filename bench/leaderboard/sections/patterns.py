@@ -14,7 +14,7 @@ from bench.leaderboard.scores import Score, cell
 from bench.leaderboard.sections import tables
 from bench.leaderboard.words import columns, count, directed
 from bench.metrics.patterns import SMALLEST
-from bench.results.records import Method, Record, TableKey, table_of
+from bench.results.records import Method, Record, Repeat, TableKey, table_of
 
 ENOUGH = 50
 """Records a pattern needs, on average over seeds, to be called a method's worst: of less than that, chance picks the worst."""
@@ -60,11 +60,11 @@ def aggregate(board: Board) -> list[Patterns]:
     for table in board[tables.SECTION]:
         key = table_of(table)
         by_row = eligible_records(table, board.methods[key])
-        stored: dict[int, dict[str, int]] = {}
+        stored: dict[Repeat, dict[str, int]] = {}
         for records in by_row.values():
             for record in records:
                 if record.patterns:
-                    stored.setdefault(record.coordinates.seed, {p.name: p.records for p in record.patterns})
+                    stored.setdefault(record.coordinates.repeat, {p.name: p.records for p in record.patterns})
         names = {name for of_seed in stored.values() for name in of_seed}
         if len(names) < 2:
             continue

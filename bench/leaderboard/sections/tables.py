@@ -31,7 +31,7 @@ from bench.leaderboard.rows import Row, forget_lonely_fuser, row_of
 from bench.leaderboard.scores import best_two, cell
 from bench.leaderboard.statements import EDITED, counts, protocol_notes, split_notes
 from bench.leaderboard.words import capital, count, metric, percent, short, some, spaced
-from bench.results.records import Method, Statistics, TableKey, TaskSummary, table_of
+from bench.results.records import Method, Repeat, Statistics, TableKey, TaskSummary, in_words, table_of
 from bench.statistics.paired import resolution_floor, tie_groups
 
 UNDEFINED = Missing("NaN")
@@ -52,7 +52,7 @@ class TaskTable(TableKey, kw_only=True, frozen=True):
     primary: str
     metrics: list[str]
     higher: dict[str, bool]
-    seeds: list[int]
+    seeds: list[Repeat]
     counts: dict[str, int]
     oracle: dict[str, float]
     rows: list[Row]
@@ -158,7 +158,7 @@ def _oracle(methods: Mapping[Method, Cells]) -> dict[str, float]:
 def _compare(
     key: TableKey,
     primary: str,
-    seeds: list[int],
+    seeds: list[Repeat],
     ranked: list[Method],
     rows: Mapping[Method, Row],
     statistics: Statistics | None,
@@ -241,9 +241,8 @@ def blocks(board: Board) -> list[Block]:
 
 
 def _blocks(table: TaskTable) -> list[Block]:
-    seeds = ", ".join(str(seed) for seed in table.seeds)
     summary = capital(table.summary.rstrip("."))
-    about = [f"{summary}." if summary else "", _counts(table.counts), f"Seed{'s' * (len(table.seeds) != 1)}: {seeds}."]
+    about = [f"{summary}." if summary else "", _counts(table.counts), f"{capital(in_words(table.seeds))}."]
     beside = [*table.published, *(value for row in table.rows for value in row.published)]
     notes = [*table.notes, *_resolution(table), *published.sources(beside), *published.footnotes(table.elsewhere)]
     return [Heading(2, table.title), Paragraph(" ".join(filter(None, about))), _main(table), Notes(notes)]
