@@ -59,8 +59,8 @@ def _fill(place: Workplace, out: Path, shape: tuple[int, int, int, int]) -> int:
     """A ledger of that many records, made after one that a real run left. Returns how many there are."""
     import msgspec
 
+    from bench.results.coordinates import Coordinates
     from bench.results.ledger import Ledger
-    from bench.results.records import Coordinates
 
     place.command("run", IDLE, "imputer=mean", "seed=1", "scenario=mcar", "scenario.mcar.rate=0.3", f"out={out}")
     ledger = Ledger(out)

@@ -11,7 +11,8 @@ from bench.gate.noise import Difference, Noise, difference, pool
 from bench.gate.quantities import Quantity, Run, quantities, read
 from bench.gate.same_test import incomparable, listed, scored, state
 from bench.gate.verdict import GRAVITY, GateReport, Judgement, MethodVerdict, Verdict, gravest
-from bench.results.records import Export, Method, Record, Repeat, TableKey, table_of
+from bench.results.coordinates import Method, Repeat, TableKey, table_of
+from bench.results.records import Export, Record
 from bench.statistics.student import critical
 
 Pooled = dict[tuple[TableKey, Quantity], Noise]

@@ -9,7 +9,7 @@ from statistics import fmean, stdev, variance
 import msgspec
 
 from bench.gate.quantities import Cells, Quantity
-from bench.results.records import Method, Repeat, TableKey, table_of
+from bench.results.coordinates import Method, Repeat, TableKey, table_of
 
 ROUNDING = 1e-9
 """Relative differences up to this are none."""

@@ -8,18 +8,8 @@ from typing import Literal
 import msgspec
 
 from bench.leaderboard.board import higher_is_better, join
-from bench.results.records import (
-    IMPUTATION_METRICS,
-    Audit,
-    Coordinates,
-    Export,
-    Method,
-    Record,
-    Repeat,
-    failed_audits,
-    imputation_of,
-    method_of,
-)
+from bench.results.coordinates import Coordinates, Method, Repeat, imputation_of, method_of
+from bench.results.records import IMPUTATION_METRICS, Audit, Export, Record, failed_audits
 
 Kind = Literal["score", "imputation", "calibration", "cost"]
 

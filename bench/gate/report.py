@@ -9,7 +9,7 @@ from msgspec.structs import astuple, replace
 from tabulate import tabulate
 
 from bench.gate import GRAVITY, GateReport, Judgement, Verdict
-from bench.results.records import table_of
+from bench.results.coordinates import table_of
 from bench.results.redact import redact_text
 from bench.text.clean import line, markdown
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from bench.gate.quantities import ALL, Cells, Run
 from bench.grid.differences import deciding, sentence
-from bench.results.records import Method, Record, failed_audits
+from bench.results.coordinates import Method
+from bench.results.records import Record, failed_audits
 
 ABSENT = "absent modalities"
 WORDS = {"manifest": "digest of the data", "hidden in": "parts in which entries are hidden"}

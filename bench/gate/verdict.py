@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from bench.gate.quantities import Kind
-from bench.results.records import Method, Repeat
+from bench.results.coordinates import Method, Repeat
 
 Verdict = Literal["worse", "not-comparable", "inconclusive", "improved", "same"]
 EXIT_CODE: dict[Verdict, int] = {"same": 0, "improved": 10, "worse": 11, "inconclusive": 12, "not-comparable": 13}

@@ -2,7 +2,7 @@
 
 The suite's `[grid]`, the words of the command line, the plan, keys, coordinates, statistics, the gate, tuning and tables
 loop over it. A new axis is an entry here, with a field of the same name in `bench.config.suite.Grid` and in
-`bench.results.records.Coordinates`; its value is in the key of the stage that it names, and in `Cell.chosen`.
+`bench.results.coordinates.Coordinates`; its value is in the key of the stage that it names, and in `Cell.chosen`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import msgspec
 
 from bench.config.asked import Variant
 from bench.config.suite import Split
-from bench.results.records import Coordinates
+from bench.results.coordinates import Coordinates
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):

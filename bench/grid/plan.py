@@ -16,7 +16,7 @@ from bench.grid.cell import Cell
 from bench.grid.identity import digest
 from bench.grid.variants import variants
 from bench.registry import Registry, Spec
-from bench.results.records import Coordinates
+from bench.results.coordinates import Coordinates
 from bench.stages.order import LAST, STAGES
 from bench.stages.stage import Basis, Stage, Values
 

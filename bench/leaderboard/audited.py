@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from bench.results.records import Audit, Coordinates, Record, Repeat
+from bench.results.coordinates import Coordinates, Repeat
+from bench.results.records import Audit, Record
 from bench.results.redact import redact_text
 
 AUDITS = (

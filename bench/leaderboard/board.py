@@ -11,8 +11,9 @@ import msgspec
 
 from bench.leaderboard.blocks import Block, Heading
 from bench.metrics.predictions import METRICS
+from bench.results.coordinates import Coordinates, Method, TableKey, method_of, table_of
 from bench.results.export_file import finite
-from bench.results.records import Coordinates, Export, Method, Record, TableKey, method_of, table_of
+from bench.results.records import Export, Record
 
 T = TypeVar("T")
 

@@ -9,7 +9,8 @@ import msgspec
 from bench.data.release import elsewhere
 from bench.leaderboard.blocks import Cell, Number, Rich, strong
 from bench.leaderboard.words import metric
-from bench.results.records import Export, TableKey
+from bench.results.coordinates import TableKey
+from bench.results.records import Export
 
 PLACE = [name for name in TableKey.__struct_fields__ if name != "task"]
 

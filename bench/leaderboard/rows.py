@@ -14,7 +14,8 @@ from bench.leaderboard.published import PublishedScore
 from bench.leaderboard.scores import Score
 from bench.leaderboard.statements import nobody
 from bench.metrics.predictions import METRICS
-from bench.results.records import STATUSES, Export, Method, Repeat, TaskSummary
+from bench.results.coordinates import Method, Repeat
+from bench.results.records import STATUSES, Export, TaskSummary
 from bench.results.redact import redact_text
 
 

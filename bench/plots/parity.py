@@ -15,8 +15,9 @@ from bench.metrics.imputation import TERMS, metric
 from bench.metrics.imputation_errors import Errors
 from bench.plots import style
 from bench.results.collect import suite_word
+from bench.results.coordinates import Repeat, TableKey, imputation_of, table_of
 from bench.results.ledger import Ledger
-from bench.results.records import Export, Repeat, TableKey, imputation_of, table_of
+from bench.results.records import Export
 
 SHOWN = 0.99
 """Share of the records that the frame is made for; how many lie outside is said in the panel."""

@@ -13,8 +13,9 @@ from bench.errors import StorageError, UsageError
 from bench.grid.axes import PATIENT
 from bench.grid.differences import suffix
 from bench.grid.identity import digest
+from bench.results.coordinates import Method, Repeat, imputation_of, method_of
 from bench.results.ledger import Ledger
-from bench.results.records import Export, Method, Record, Repeat, Statistics, imputation_of, method_of, shareable
+from bench.results.records import Export, Record, Statistics, shareable
 from bench.text.names import check
 
 if TYPE_CHECKING:

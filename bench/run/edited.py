@@ -18,8 +18,9 @@ from bench.grid.axes import COMPONENTS
 from bench.grid.ingredients import DATA, DEVICE, differing, ingredients
 from bench.grid.plan import plan
 from bench.registry import Registry
+from bench.results.coordinates import Coordinates
 from bench.results.ledger import Ledger
-from bench.results.records import Coordinates, Export
+from bench.results.records import Export
 from bench.run.export import described
 from bench.stages.weights import wanted
 

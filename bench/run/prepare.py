@@ -21,8 +21,9 @@ from bench.grid.estimate import Estimates
 from bench.grid.plan import Plan, plan
 from bench.grid.variants import variants
 from bench.registry import Registry
+from bench.results.coordinates import Coordinates
 from bench.results.ledger import Ledger
-from bench.results.records import Coordinates, Record
+from bench.results.records import Record
 from bench.stages.artifacts import records_of
 from bench.stages.weights import Weights, check_plan, wanted
 from bench.tuning.file import check_manifest

@@ -8,7 +8,7 @@ from bench.components import Context
 from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
-from bench.results.records import Coordinates
+from bench.results.coordinates import Coordinates
 from bench.stages.stage import Basis, Output, Stage
 
 

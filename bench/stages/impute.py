@@ -9,7 +9,7 @@ from bench.data.store import Store
 from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
-from bench.results.records import Coordinates
+from bench.results.coordinates import Coordinates
 from bench.stages import artifacts
 from bench.stages.stage import Basis, Stage
 

@@ -23,7 +23,8 @@ from bench.grid.axes import Axis
 from bench.grid.cell import Cell
 from bench.grid.identity import component, digest, harness
 from bench.registry import Registry, Spec
-from bench.results.records import SCHEMA, Coordinates
+from bench.results.coordinates import Coordinates
+from bench.results.records import SCHEMA
 
 if TYPE_CHECKING:
     from bench.results.records import Measures

@@ -44,20 +44,8 @@ from msgspec.structs import asdict, astuple, replace
 from bench import seeds
 from bench.cohort import Task
 from bench.metrics.weighted import Evaluator, evaluator
-from bench.results.records import (
-    Comparison,
-    Interval,
-    Method,
-    Repeat,
-    Statistics,
-    TableKey,
-    TableStatistics,
-    TaskSummary,
-    across_sets,
-    by_split,
-    split_of,
-    table_of,
-)
+from bench.results.coordinates import Method, Repeat, TableKey, across_sets, by_split, split_of, table_of
+from bench.results.records import Comparison, Interval, Statistics, TableStatistics, TaskSummary
 
 _CHUNK = 5_000_000
 """Weights held at once (records x resamples, float32): 20 megabytes, and rows long enough to be added quickly."""

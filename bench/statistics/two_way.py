@@ -34,7 +34,8 @@ import numpy as np
 from msgspec.structs import astuple
 
 from bench import seeds
-from bench.results.records import Comparison, Method, table_of
+from bench.results.coordinates import Method, table_of
+from bench.results.records import Comparison
 from bench.statistics.student import critical
 
 DRAWS = 1000

@@ -174,7 +174,7 @@ def _tuned() -> dict[str, Any]:
     here = {
         "dataset": suite.dataset,
         "data": tuned.stated(msgspec.structs.asdict(registry.get("dataset", suite.dataset).parameters(suite.data))),
-        "split": tuned.stated(suite.split.identity()),
+        "split": tuned.stated(suite.split_identity()),
         "training": suite.training.shared(),
         "fill_absent": suite.fill_absent,
         "manifest": "",

@@ -21,9 +21,10 @@ from bench.cohort import Task
 from bench.errors import PluginError, StorageError
 from bench.registry import Registry
 from bench.results.collect import stem
+from bench.results.coordinates import Coordinates
 from bench.results.export_file import encode_export
 from bench.results.ledger import Ledger
-from bench.results.records import Coordinates, Record
+from bench.results.records import Record
 from bench.results.sealed import seal
 from bench.text.names import LONGEST, is_name
 from support.asking import SMALL, made_registry

@@ -13,7 +13,7 @@ from bench.config.suite import Grid
 from bench.errors import UsageError
 from bench.grid.axes import AXES, NAMES
 from bench.registry import discover
-from bench.results.records import Coordinates, Method, TableKey
+from bench.results.coordinates import Coordinates, Method, TableKey
 from bench.stages.order import BY_NAME, STAGES
 from bench.testing.toy import toy_cohort
 from support.toy_stages import prepared

@@ -14,7 +14,7 @@ from bench.cohort import Task
 from bench.errors import UsageError
 from bench.grid import identity
 from bench.grid.axes import NAMES
-from bench.results.records import Coordinates
+from bench.results.coordinates import Coordinates
 from bench.stages import stage
 from support.asking import SMALL, SUPPORT, Asker, made_registry
 

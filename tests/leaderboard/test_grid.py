@@ -20,7 +20,8 @@ from bench.leaderboard.render.markdown import grid as grid_text
 from bench.leaderboard.sections import attribution, calibration, costs, marginal, patterns
 from bench.leaderboard.sections.attribution import Attribution
 from bench.leaderboard.words import LONGEST_REASON, short
-from bench.results.records import Bin, Calibration, Comparison, Coordinates, Export, Method, Pattern, Record, Statistics
+from bench.results.coordinates import Coordinates, Method
+from bench.results.records import Bin, Calibration, Comparison, Export, Pattern, Record, Statistics
 from bench.statistics.paired import Predictions, compute
 from bench.statistics.two_way import _noise, complete_block, decompose
 from support.fake_exports import IHM, SEEDS, alter, key_of, make_export, make_record, simulated_export

@@ -16,7 +16,8 @@ from bench.leaderboard import render
 from bench.leaderboard.sections.agreement import spearman
 from bench.leaderboard.sections.curves import rate_of
 from bench.metrics.imputation_errors import Errors
-from bench.results.records import Comparison, Export, Method, Statistics, imputation_of
+from bench.results.coordinates import Method, imputation_of
+from bench.results.records import Comparison, Export, Statistics
 from bench.statistics.imputation import compare
 from support.fake_exports import alter, make_export, simulated_export
 

@@ -15,7 +15,8 @@ from bench.config.request import TRAINING_NOTE
 from bench.grid.variants import variants
 from bench.leaderboard import render
 from bench.leaderboard.statements import counted
-from bench.results.records import Coordinates, Export
+from bench.results.coordinates import Coordinates
+from bench.results.records import Export
 from bench.run.record import training_of
 from bench.train_params import TorchFuserParams
 from support.asking import Asker

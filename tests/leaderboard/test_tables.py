@@ -15,7 +15,8 @@ import pytest
 
 from bench.leaderboard import render, write
 from bench.results.collect import stem
-from bench.results.records import Audit, Comparison, Export, Method, Published, Record, Status
+from bench.results.coordinates import Method
+from bench.results.records import Audit, Comparison, Export, Published, Record, Status
 from support.fake_exports import (
     CELL_AUDITS,
     IHM,

@@ -29,18 +29,8 @@ from bench.leaderboard.sections import (
     patterns,
     tables,
 )
-from bench.results.records import (
-    IMPUTER_AUDITS,
-    Audit,
-    Coordinates,
-    Export,
-    Method,
-    Record,
-    failed_audits,
-    method_in,
-    method_of,
-    table_of,
-)
+from bench.results.coordinates import Coordinates, Method, method_in, method_of, table_of
+from bench.results.records import IMPUTER_AUDITS, Audit, Export, Record, failed_audits
 from bench.tuning.search import concluded, seen
 from support.fake_exports import CELL_AUDITS
 from support.whole_export import IMPUTERS, METHODS, SCENARIOS, SEEDS, SETS, whole

@@ -16,8 +16,9 @@ from bench.metrics.calibration import calibration
 from bench.metrics.patterns import by_pattern
 from bench.metrics.predictions import METRICS, defined_scores, score, thresholds
 from bench.metrics.weighted import WEIGHTED, evaluator
+from bench.results.coordinates import Method
 from bench.results.export_file import encode_export
-from bench.results.records import Calibration, Export, Method, Pattern, Record, TaskSummary
+from bench.results.records import Calibration, Export, Pattern, Record, TaskSummary
 from bench.selection import selection
 from bench.statistics.paired import Predictions, compute
 from support.fake_exports import alter, make_export

@@ -16,8 +16,9 @@ from bench.execute.failure import plain
 from bench.gate.report import to_junit, to_markdown
 from bench.leaderboard import load_export, render, save_export
 from bench.results.collect import collect
+from bench.results.coordinates import Coordinates
 from bench.results.export_file import encode_export
-from bench.results.records import LARGEST, Coordinates, Note, Record, encoded
+from bench.results.records import LARGEST, Note, Record, encoded
 from bench.results.redact import redact
 from bench.run.export import planned_export
 from bench_toy import strange

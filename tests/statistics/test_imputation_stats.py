@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bench.metrics.imputation_errors import Errors, pack, unpack
-from bench.results.records import ImputationStatistics, Method
+from bench.results.coordinates import Method
+from bench.results.records import ImputationStatistics
 from bench.statistics.imputation import compare
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from bench.metrics.imputation_errors import Errors
-from bench.results.records import Method, in_words
+from bench.results.coordinates import Method, in_words
 from bench.statistics.imputation import compare
 from bench.statistics.paired import Predictions, compute, shares_of
 from support.fake_exports import IHM, simulated

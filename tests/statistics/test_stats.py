@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bench.metrics.predictions import METRICS
 from bench.metrics.weighted import WEIGHTED, evaluator
-from bench.results.records import Comparison, Method, Statistics, TableKey, TaskSummary, method_in
+from bench.results.coordinates import Method, TableKey, method_in
+from bench.results.records import Comparison, Statistics, TaskSummary
 from bench.statistics import paired as stats
 from bench.statistics.paired import (
     Predictions,

@@ -7,7 +7,7 @@ from bench.config.suite import Split
 from bench.execute.job import Job
 from bench.grid.axes import COMPONENTS
 from bench.grid.cell import Cell
-from bench.results.records import Coordinates
+from bench.results.coordinates import Coordinates
 
 
 def fake_cell(key: str = "key", seed: int = 1) -> Cell:

@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from bench.grid.axes import PATIENT
-from bench.results.records import Audit, Coordinates, Export, Method, Published, Record, TaskSummary
+from bench.results.coordinates import Coordinates, Method
+from bench.results.records import Audit, Export, Published, Record, TaskSummary
 from bench.statistics.paired import Predictions, compute
 
 SEEDS = (42, 52, 72)

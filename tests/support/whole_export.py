@@ -9,16 +9,15 @@ import msgspec
 import numpy as np
 
 from bench.leaderboard.audited import OF_CELL
+from bench.results.coordinates import Coordinates, Method
 from bench.results.records import (
     Audit,
     Bin,
     Calibration,
     Comparison,
-    Coordinates,
     Export,
     ImputationStatistics,
     Interval,
-    Method,
     Pattern,
     TableStatistics,
 )

@@ -16,7 +16,8 @@ from bench.leaderboard.rows import Row
 from bench.leaderboard.scores import Difference
 from bench.leaderboard.sections import imputation, tables
 from bench.leaderboard.words import columns, metric
-from bench.results.records import Comparison, Method, Statistics, TableKey, method_in, table_of
+from bench.results.coordinates import Method, TableKey, method_in, table_of
+from bench.results.records import Comparison, Statistics
 
 EXACT = 8
 """Up to so many imputers all their permutations are gone through; beyond, so many random ones are drawn:"""

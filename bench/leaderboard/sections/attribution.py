@@ -24,7 +24,8 @@ from bench.leaderboard.blocks import (
 from bench.leaderboard.board import Board, Cells, Section
 from bench.leaderboard.sections import tables
 from bench.leaderboard.words import columns, directed, percent, some
-from bench.results.records import Comparison, Method, TableKey, method_in, table_of
+from bench.results.coordinates import Method, TableKey, method_in, table_of
+from bench.results.records import Comparison
 from bench.statistics.two_way import FACTORS, Share, TwoWay, complete_block, take_apart
 
 ALPHA = 0.05

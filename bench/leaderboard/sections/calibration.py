@@ -26,7 +26,8 @@ from bench.leaderboard.scores import Score, best_two
 from bench.leaderboard.sections import tables
 from bench.leaderboard.sections.patterns import eligible_records
 from bench.metrics.calibration import BINS
-from bench.results.records import Bin, Record, TableKey, table_of
+from bench.results.coordinates import TableKey, table_of
+from bench.results.records import Bin, Record
 
 DRAWN = 6
 """Rows of a table whose reliability is drawn, the best ones: more lines than that cannot be told apart."""

@@ -13,7 +13,8 @@ from bench.leaderboard.board import Board
 from bench.leaderboard.sections import tables
 from bench.leaderboard.statements import EDITED
 from bench.leaderboard.words import columns
-from bench.results.records import Audit, Coordinates, Record, method_in, method_of
+from bench.results.coordinates import Coordinates, method_in, method_of
+from bench.results.records import Audit, Record
 from bench.results.redact import redact_text
 
 BLOCKS = ("test", "validation", "calibration", "pattern", "imputation", "hidden", "audit", "records", "cost")

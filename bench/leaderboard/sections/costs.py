@@ -32,7 +32,8 @@ from bench.leaderboard.board import Board, Section
 from bench.leaderboard.sections import tables
 from bench.leaderboard.statements import counted
 from bench.leaderboard.words import columns, directed, spaced
-from bench.results.records import Method, Record, TableKey, table_of
+from bench.results.coordinates import Method, TableKey, table_of
+from bench.results.records import Record
 
 COSTS = ("parameters", "seconds_per_sample")
 """What is set against the score: parameters of the whole method, and seconds it takes for one record once it is fitted."""

@@ -12,7 +12,8 @@ from bench.leaderboard.scores import Score, best_two, coverage
 from bench.leaderboard.sections import imputation
 from bench.leaderboard.sections.imputation import COVERAGE, METRICS, Imputation, ImputationRow
 from bench.leaderboard.words import columns, metric
-from bench.results.records import ImputationStatistics, TableKey, method_in, table_of
+from bench.results.coordinates import TableKey, method_in, table_of
+from bench.results.records import ImputationStatistics
 
 SHOWN = 6
 """Imputers in one picture."""

@@ -11,7 +11,8 @@ from bench.leaderboard.blocks import Block, Cell, Heading, Notes, Number, Paragr
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.sections import head, tables
 from bench.leaderboard.words import columns, count, directed, modality_set, percent
-from bench.results.records import Comparison, TableKey, across_sets, table_of
+from bench.results.coordinates import TableKey, across_sets, table_of
+from bench.results.records import Comparison
 
 
 class Gain(msgspec.Struct, kw_only=True):

@@ -31,19 +31,8 @@ from bench.leaderboard.scores import Difference, Score, best_two, coverage
 from bench.leaderboard.sections import tables
 from bench.leaderboard.statements import nobody, protocol_notes, split_notes
 from bench.leaderboard.words import capital, columns, metric, percent, short
-from bench.results.records import (
-    IMPUTATION,
-    IMPUTER_AUDITS,
-    Coordinates,
-    Export,
-    ImputationStatistics,
-    Record,
-    Repeat,
-    TableKey,
-    imputation_of,
-    method_in,
-    table_of,
-)
+from bench.results.coordinates import Coordinates, Repeat, TableKey, imputation_of, method_in, table_of
+from bench.results.records import IMPUTATION, IMPUTER_AUDITS, Export, ImputationStatistics, Record
 from bench.statistics.paired import tie_groups
 
 COVERAGE = {"coverage50": 0.5, "coverage90": 0.9}

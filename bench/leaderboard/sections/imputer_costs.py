@@ -13,7 +13,8 @@ from bench.leaderboard.sections.costs import number
 from bench.leaderboard.sections.imputation import by_table, mean
 from bench.leaderboard.statements import counted
 from bench.leaderboard.words import columns
-from bench.results.records import Record, Repeat, TableKey
+from bench.results.coordinates import Repeat, TableKey
+from bench.results.records import Record
 
 COSTS = ("imputer_parameters", "draws", "impute_fit_seconds", "impute_seconds", "impute_seconds_per_draw",
          "impute_peak_memory_bytes")  # fmt: skip

@@ -11,7 +11,8 @@ from bench.leaderboard.blocks import Block, Cell, Heading, Interval, Number, Par
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.sections import head, tables
 from bench.leaderboard.words import columns, directed, modality_set
-from bench.results.records import Comparison, Export, Method, TableKey, across_sets, method_in
+from bench.results.coordinates import Method, TableKey, across_sets, method_in
+from bench.results.records import Comparison, Export
 
 
 class MarginalRow(msgspec.Struct, frozen=True):

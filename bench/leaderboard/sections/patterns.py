@@ -14,7 +14,8 @@ from bench.leaderboard.scores import Score, cell
 from bench.leaderboard.sections import tables
 from bench.leaderboard.words import columns, count, directed
 from bench.metrics.patterns import SMALLEST
-from bench.results.records import Method, Record, Repeat, TableKey, table_of
+from bench.results.coordinates import Method, Repeat, TableKey, table_of
+from bench.results.records import Record
 
 ENOUGH = 50
 """Records a pattern needs, on average over seeds, to be called a method's worst: of less than that, chance picks the worst."""

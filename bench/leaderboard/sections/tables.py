@@ -31,7 +31,8 @@ from bench.leaderboard.rows import Row, forget_lonely_fuser, row_of
 from bench.leaderboard.scores import best_two, cell
 from bench.leaderboard.statements import EDITED, counts, protocol_notes, split_notes
 from bench.leaderboard.words import capital, count, metric, percent, short, some, spaced
-from bench.results.records import Method, Repeat, Statistics, TableKey, TaskSummary, in_words, table_of
+from bench.results.coordinates import Method, Repeat, TableKey, in_words, table_of
+from bench.results.records import Statistics, TaskSummary
 from bench.statistics.paired import resolution_floor, tie_groups
 
 UNDEFINED = Missing("NaN")
