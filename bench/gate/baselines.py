@@ -10,6 +10,7 @@ from bench.errors import StorageError, UsageError
 from bench.grid.differences import sentence
 from bench.leaderboard.board import join
 from bench.results.collect import suite_word
+from bench.results.coordinates import method_of
 from bench.results.export_file import load_export, save_export
 from bench.results.records import Export
 from bench.results.redact import redact
@@ -92,8 +93,8 @@ def describe(export: Export) -> dict[str, Any]:
         "release": export.release,
         "command": export.command,
         "tasks": [task.name for task in export.tasks],
-        "imputers": list(dict.fromkeys(at.imputer for at in scored)),
-        "fusers": list(dict.fromkeys(at.fuser for at in scored)),
+        "imputers": list(dict.fromkeys(method_of(at).imputer for at in scored)),
+        "fusers": list(dict.fromkeys(method_of(at).fuser for at in scored)),
         "scenarios": list(dict.fromkeys(at.scenario for at in scored)),
         "seeds": sorted({at.seed for at in scored}),
         "cells": len(scored),

@@ -73,7 +73,7 @@ def parities(
         )
         if record is None or record.status != "ok" or at.audit or not record.imputation or not wanted:
             continue
-        seeds_of = errors.setdefault(table_of(imputation_of(at)), {}).setdefault(at.imputer, {})
+        seeds_of = errors.setdefault(table_of(imputation_of(at)), {}).setdefault(imputation_of(at).imputer, {})
         if at.repeat not in seeds_of:
             kept = ledger.errors(record)
             if kept is None:

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import msgspec
 
-from bench.grid.axes import PATIENT
+from bench.grid.axes import AXES, PATIENT
 
 Repeat = int | str
 """A seed, or a split and a seed, `fold0/42`, where the split is not the default one."""
@@ -91,9 +91,10 @@ class Method(TableKey, frozen=True, order=True):
 
 
 _of_table = attrgetter(*TableKey.__struct_fields__)
-
-
 _of_method = attrgetter(*Method.__struct_fields__)
+
+BESIDE = tuple(axis for axis in AXES if axis.place == "row" and not axis.component)
+"""Axes whose values stand in rows beside those of components."""
 
 
 def table_of(at: TableKey | Coordinates) -> TableKey:
@@ -107,8 +108,23 @@ def across_sets(at: TableKey | Coordinates) -> TableKey:
 
 
 def method_of(at: Coordinates) -> Method:
-    """The row a cell belongs to."""
-    return Method(*_of_method(at))
+    """The row a cell belongs to.
+
+    A value of an axis that is no component, and not the default one, stands behind the label of the method that it concerns.
+    """
+    row = Method(*_of_method(at))
+    for axis in BESIDE:
+        value, kind = getattr(at, axis.name), "fuser" if axis.stage == "fuse" else "imputer"
+        if value != axis.default:
+            label = f"{getattr(row, kind)} · {axis.name}={value}"
+            row = msgspec.structs.replace(row, **{kind: label})
+    return row
+
+
+def beside(at: Coordinates) -> str:
+    """What of a cell a person must be told besides its components, its seed and its audit; empty where all is the default."""
+    told = (axis for axis in AXES if axis.default is not None and getattr(at, axis.name) != axis.default)
+    return "".join(f" {axis.name}={getattr(at, axis.name)}" for axis in told)
 
 
 def method_in(table: TableKey, imputer: str, fuser: str = "") -> Method:

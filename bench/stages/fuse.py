@@ -8,7 +8,7 @@ from bench.components import Context
 from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
-from bench.results.coordinates import Coordinates
+from bench.results.coordinates import Coordinates, beside
 from bench.stages.stage import Basis, Output, Stage
 
 
@@ -26,7 +26,7 @@ class Fuse(Stage):
     def label(self, cell: Cell) -> str:
         at = cell.coordinates
         audit = f" [{at.audit}]" if at.audit else ""
-        return f"{at.task} {at.modalities} {at.scenario} {at.imputer} x {at.fuser} seed {at.seed}{audit}"
+        return f"{at.task} {at.modalities} {at.scenario} {at.imputer} x {at.fuser} seed {at.seed}{beside(at)}{audit}"
 
     def where(self, coordinates: Coordinates) -> str:
         return coordinates.task

@@ -9,7 +9,7 @@ from bench.data.store import Store
 from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
-from bench.results.coordinates import Coordinates
+from bench.results.coordinates import Coordinates, beside
 from bench.stages import artifacts
 from bench.stages.stage import Basis, Stage
 
@@ -30,7 +30,7 @@ class Impute(Stage):
 
     def label(self, cell: Cell) -> str:
         at = cell.coordinates
-        return f"impute {at.scenario} {at.imputer} seed {at.seed}"
+        return f"impute {at.scenario} {at.imputer} seed {at.seed}{beside(at)}"
 
     def where(self, coordinates: Coordinates) -> str:
         return coordinates.scenario

@@ -11,9 +11,10 @@ import pytest
 
 from bench.config.suite import Grid
 from bench.errors import UsageError
-from bench.grid.axes import AXES, NAMES
+from bench.grid.axes import AXES, NAMES, Axis
 from bench.registry import discover
-from bench.results.coordinates import Coordinates, Method, TableKey
+from bench.results import coordinates
+from bench.results.coordinates import Coordinates, Method, TableKey, imputation_of, method_of
 from bench.stages.order import BY_NAME, STAGES
 from bench.testing.toy import toy_cohort
 from support.toy_stages import prepared
@@ -53,7 +54,7 @@ def test_what_derives_from_the_table_agrees_with_it():
     assert fields(Grid) == set(NAMES)
     assert fields(Coordinates) == {"suite", *NAMES, "audit"}
     assert fields(TableKey) == {axis.name for axis in AXES if axis.place == "table"}
-    assert fields(Method) == {axis.name for axis in AXES if axis.place != "repeat"}
+    assert fields(Method) == fields(TableKey) | {axis.name for axis in AXES if axis.place == "row" and axis.component}
     assert all(axis.stage in BY_NAME for axis in AXES)
     kinds = {stage.kind for stage in STAGES} - {"dataset"}
     assert {axis.name for axis in AXES if axis.component} == kinds
@@ -100,3 +101,19 @@ def test_a_rule_and_another_split_are_two_protocols_and_make_no_table(words, tmp
 
 def test_every_stage_has_its_component_in_the_registry():
     assert all(discover().names(stage.kind) for stage in STAGES)
+
+
+def test_a_value_of_an_axis_that_is_no_component_stands_behind_the_label_of_what_it_concerns(monkeypatch):
+    class Further(Coordinates, frozen=True, kw_only=True):
+        seam: str = "median"
+        federation: str = "central"
+
+    at = Coordinates("s", "t", "m", "natural", "mean", "gru", 1)
+    rows = [Axis(name="seam", stage="fuse", place="row", default="median"),
+            Axis(name="federation", stage="impute", place="row", default="central")]  # fmt: skip
+    monkeypatch.setattr(coordinates, "BESIDE", tuple(rows))
+    plain = Further(**msgspec.structs.asdict(at))
+    assert method_of(plain) == Method("t", "m", "natural", "mean", "gru")
+    other = msgspec.structs.replace(plain, seam="draws", federation="fedavg")
+    assert method_of(other) == Method("t", "m", "natural", "mean · federation=fedavg", "gru · seam=draws")
+    assert imputation_of(other).imputer == "mean · federation=fedavg"

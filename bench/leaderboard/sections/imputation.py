@@ -113,15 +113,15 @@ def _table(export: Export, key: TableKey, cells: Cells) -> Imputation:
     differing = set()
     for at in sorted(cells):
         record = cells[at]
-        planned.setdefault(at.imputer, set()).add(at.repeat)
+        planned.setdefault(imputation_of(at).imputer, set()).add(at.repeat)
         if record is None or record.status != "ok":
             continue
         if record.hidden:
             hidden.setdefault(at.repeat, record.hidden)
         if record.imputation:
-            first = scored.setdefault(at.imputer, {}).setdefault(at.repeat, record)
+            first = scored.setdefault(imputation_of(at).imputer, {}).setdefault(at.repeat, record)
             if not _agree(first.imputation, record.imputation):
-                differing.add(at.imputer)
+                differing.add(imputation_of(at).imputer)
     used = [record.imputation for seeds in scored.values() for record in seeds.values()]
     names = ["all"] * any("all" in scores for scores in used)
     names += sorted({name for scores in used for name in scores} - {"all"})
@@ -129,7 +129,7 @@ def _table(export: Export, key: TableKey, cells: Cells) -> Imputation:
     rows = [_row(name, planned[name], seeds, name in controls) for name, seeds in scored.items()]
     by_imputer: dict[str, dict[Coordinates, Record | None]] = {}
     for at, record in cells.items():
-        by_imputer.setdefault(at.imputer, {})[at] = record
+        by_imputer.setdefault(imputation_of(at).imputer, {})[at] = record
     for row in rows:
         row.unranked = failure(audit_results(by_imputer[row.imputer], {}), IMPUTER_AUDITS)
     rows.sort(key=lambda row: (not row.scores, *(_order(row) if row.eligible else (math.inf, row.imputer))))
