@@ -16,15 +16,17 @@ def cache_folder(named: str = "") -> Path:
     return Path(named or os.environ.get("BENCH_CACHE") or home / "gapbench").expanduser().absolute()
 
 
-LAYOUT = 2
+LAYOUT = 3
 """Raised by hand when keys are made otherwise: what lies under earlier keys is never read again, and can be told and freed."""
 
-_KINDS = ("cohorts", "masks", "imputations")
+_FIRST = ("cohorts", "masks", "imputations")
+"""What lay in the cache itself before there were layouts."""
+
 _OURS = re.compile(r"[0-9a-f]{64}(\.safetensors)?|\.tmp-.*")
 
 
 def keyed(cache: Path, kind: str) -> Path:
-    """Where stages that cells share lie by their keys. kind: "cohorts", "masks" or "imputations"."""
+    """Where what stages leave lies by their keys. kind: as in `bench.stages.artifacts`."""
     return cache / f"keys-{LAYOUT}" / kind
 
 
@@ -33,10 +35,7 @@ def earlier(cache: Path) -> list[Path]:
     if not cache.is_dir():
         return []
     layouts = [path for path in sorted(cache.glob("keys-*")) if path.is_dir() and _before(path.name)]
-    old = [path for path in layouts if {each.name for each in path.iterdir()} <= {*_KINDS}]
-    inside = {path: [path / kind for kind in _KINDS] for path in old} | {
-        cache / kind: [cache / kind] for kind in _KINDS
-    }
+    inside = {path: list(path.iterdir()) for path in layouts} | {cache / kind: [cache / kind] for kind in _FIRST}
     return [path for path, folders in inside.items() if path.is_dir() and all(map(_is_ours, folders))]
 
 
@@ -49,7 +48,7 @@ def _is_ours(folder: Path) -> bool:
     """Whether a folder, where there is one, holds only files and folders that are called by keys."""
     if not folder.exists():
         return True
-    return not folder.is_symlink() and all(_OURS.fullmatch(each.name) for each in folder.iterdir())
+    return folder.is_dir() and not folder.is_symlink() and all(_OURS.fullmatch(each.name) for each in folder.iterdir())
 
 
 def size(folder: Path) -> int:
