@@ -96,11 +96,11 @@ def places(tree: dict[str, Any]) -> dict[str, Any]:
         return lambda name: holder.__setitem__(key, name)
 
     return {
-        **{key: in_(tree, key) for key in ("suite", "profile", "split", "dataset")},
+        **{key: in_(tree, key) for key in ("suite", "profile", "dataset")},
         "task": in_(tree["tasks"][0], "name"),
         "modality set": lambda name: tree.__setitem__("modality_sets", {name: ["vitals"]}),
-        **{f"planned {key}": in_(at, key) for key in ("suite", "task", "modalities")},
-        **{f"recorded {key}": in_(record["coordinates"], key) for key in ("suite", "task", "modalities")},
+        **{f"planned {key}": in_(at, key) for key in ("suite", "task", "modalities", "split")},
+        **{f"recorded {key}": in_(record["coordinates"], key) for key in ("suite", "task", "modalities", "split")},
     }
 
 
