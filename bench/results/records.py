@@ -363,7 +363,7 @@ def check_names(export: Export, origin: str) -> Export:
     named = {
         "suite": [export.suite, *(each.suite for each in at)],
         "profile": [export.profile],
-        "split": export.splits,
+        "split": [each.split for each in at],
         "dataset": [export.dataset],
         "task": [*(task.name for task in export.tasks), *(each.task for each in at)],
         "modality set": [*export.modality_sets, *(each.modalities for each in at)],

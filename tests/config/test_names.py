@@ -117,6 +117,8 @@ def written(tree: dict[str, Any], path: str) -> bytes:
 @example("suite", "../../x")
 @example("suite", "x\n")
 @example("profile", "/tmp/x")
+@example("recorded split", "")
+@example("planned split", "../x")
 @given(st.sampled_from(PLACES), hostile)
 def test_no_name_in_a_records_file_or_a_plan_or_a_baseline_leads_out_of_the_folder(place: str, name: str) -> None:
     tree = plain()
