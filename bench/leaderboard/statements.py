@@ -151,19 +151,27 @@ def _plan_note(note: str, records: Collection[Record]) -> str:
 
 
 def counts(records: Iterable[Record]) -> tuple[dict[str, int], list[str]]:
-    """How many records the task has, by part, as far as all cells agree; a note where they do not: they cannot be compared."""
+    """How many records the task has, by part, as far as all cells agree; a note where those of one split do not: they cannot be
+    compared.
+    """
     by_name: dict[str, Counter[int]] = {}
-    known = [record.counts for record in records if record.status == "ok" and record.counts]
-    for each in known:
-        for name, count in each.items():
+    of_split: dict[str, list[dict[str, int]]] = {}
+    known = [record for record in records if record.status == "ok" and record.counts]
+    for record in known:
+        of_split.setdefault(record.coordinates.split, []).append(record.counts)
+        for name, count in record.counts.items():
             by_name.setdefault(name, Counter())[count] += 1
     agreed = {name: next(iter(values)) for name, values in by_name.items() if values.most_common(1)[0][1] == len(known)}
-    if len(agreed) == len(by_name):
+    unequal = [
+        name
+        for name in sorted(by_name)
+        if any(len({each.get(name) for each in same}) > 1 for same in of_split.values())
+    ]
+    if not unequal:
         return agreed, []
     cells = "; ".join(
-        f"{spaced(name)} {counted({f'{count:,}': n for count, n in sorted(values.items())}, 'cell')}"
-        for name, values in sorted(by_name.items())
-        if name not in agreed
+        f"{spaced(name)} {counted({f'{count:,}': n for count, n in sorted(by_name[name].items())}, 'cell')}"
+        for name in unequal
     )
     return agreed, [
         Rich(strong("The cells of this table were not scored on the same records"), f": {cells}; see the CSV file.")

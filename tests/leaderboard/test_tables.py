@@ -307,6 +307,15 @@ def test_reasons_cannot_break_the_table_or_carry_a_path() -> None:
     assert "/home/someone" not in "".join(content.decode() for content in render(export).values())
 
 
+def test_test_parts_of_several_splits_may_differ_in_size_and_those_of_one_may_not() -> None:
+    export = make_export(["mean", "locf"], ["gbm"], [1], splits=["fold0", "fold1"])
+    for record in export.records:
+        alter(record, counts={**record.counts, "test": 1200 + (record.coordinates.split == "fold1")})
+    assert "were not scored on the same records" not in markdown(export)
+    alter(export.records[0], counts={**export.records[0].counts, "test": 1199})
+    assert "test 1,199 (1 cell); 1,200 (" in markdown(export)
+
+
 def test_cells_scored_on_different_numbers_of_records_are_noted() -> None:
     export = make_export(["mean"], ["gbm"])
     alter(export.records[0], counts={**export.records[0].counts, "test": 1199})
