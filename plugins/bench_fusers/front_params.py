@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
+
+from bench.train_params import Positive
 
 Front = Literal["grid", "utde"]
 """grid: the completed grid, bin by bin. utde: events and completed grid at common points of time (`encoders.utde`)."""
 
-Mixup = Literal["batch", "batch_seq", "batch_seq_feature"]
-"""The gate of utde: a share of the events for each record; record and point; record, point and feature. The published names."""
+Mixup = Annotated[
+    Literal["batch", "batch_seq", "batch_seq_feature"],
+    msgspec.Meta(
+        description="The gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of a "
+        "point (batch_seq_feature)."
+    ),
+]
+"""The gate of utde. The published names."""
+
+Points = Annotated[Positive, msgspec.Meta(description="Most points of time; a grid of fewer bins has as many as bins.")]
 
 
 def require_front(fuser: str, front: Front, contradictions: Mapping[str, bool]) -> None:

@@ -95,13 +95,7 @@ class FuseMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
         Pool | None,
         msgspec.Meta(description="The head reads the last point of each modality, or their mean. Null: as the preset."),
     ] = None
-    mixup: Annotated[
-        Mixup,
-        msgspec.Meta(
-            description="The gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of "
-            "a point (batch_seq_feature)."
-        ),
-    ] = "batch"
+    mixup: Mixup = "batch"
     irregular: Annotated[
         Literal["events", "dense"],
         IN_LABEL,

@@ -8,7 +8,7 @@ import msgspec
 
 from bench.registry import Registry
 from bench.train_params import IN_LABEL, AboveZero, NotNegative, Positive, Share, TorchFuserParams
-from bench_fusers.front_params import Front, Mixup, require_front
+from bench_fusers.front_params import Front, Mixup, Points, require_front
 
 
 class MagSizes(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,16 +81,8 @@ class MagLateParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=T
             "read=observed."
         ),
     ] = "grid"
-    points: Annotated[
-        Positive, msgspec.Meta(description="Most points of time; a grid of fewer bins has as many as bins.")
-    ] = 48
-    mixup: Annotated[
-        Mixup,
-        msgspec.Meta(
-            description="The gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of "
-            "a point (batch_seq_feature)."
-        ),
-    ] = "batch"
+    points: Points = 48
+    mixup: Mixup = "batch"
 
     def __post_init__(self) -> None:
         require_front("mag_late", self.front, {"read=observed": self.read == "observed"})

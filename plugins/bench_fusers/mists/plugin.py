@@ -8,7 +8,7 @@ import msgspec
 
 from bench.presets import Presets
 from bench.registry import Registry
-from bench.train_params import AboveZero, Positive, Share, TorchFuserParams
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, Positive, Share, TorchFuserParams
 from bench_fusers.front_params import Mixup
 
 
@@ -17,7 +17,7 @@ class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fi
 
     preset: Annotated[
         Literal["small", "published"],
-        msgspec.Meta(extra={"in_label": "always"}),
+        ALWAYS_IN_LABEL,
         msgspec.Meta(description="Sizes for minutes on one core (small), or those of the paper's code (published)."),
     ] = "small"
     width: Annotated[Positive | None, msgspec.Meta(description="Width of every stream; null: as the preset.")] = None
@@ -40,17 +40,10 @@ class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fi
             "preset."
         ),
     ] = None
-    gate: Annotated[
-        Mixup,
-        msgspec.Meta(extra={"in_label": True}),
-        msgspec.Meta(
-            description="The gate between the events and the completed grid: a share for each record (batch), record and "
-            "point (batch_seq), or record, point and feature (batch_seq_feature)."
-        ),
-    ] = "batch"
+    gate: Annotated[Mixup, IN_LABEL] = "batch"
     branches: Annotated[
         Literal["mixed", "irregular", "regular"],
-        msgspec.Meta(extra={"in_label": True}),
+        IN_LABEL,
         msgspec.Meta(
             description="A modality is both branches mixed, the events alone (irregular; imputed values then reach the "
             "prediction only with irregular=dense), or the completed grid alone (regular). The gate has no "
@@ -59,7 +52,7 @@ class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fi
     ] = "mixed"
     irregular: Annotated[
         Literal["events", "dense"],
-        msgspec.Meta(extra={"in_label": True}),
+        IN_LABEL,
         msgspec.Meta(
             description="What the branch of the events reads: the events as recorded with their own mask (events), or "
             "every step of the completed grid with its mask as further channels (dense; imputed values then "

@@ -9,7 +9,7 @@ import msgspec
 from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import IN_LABEL, AboveZero, Positive, Share, TorchFuserParams
-from bench_fusers.front_params import Front, Mixup, require_front
+from bench_fusers.front_params import Front, Mixup, Points, require_front
 
 
 class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,16 +32,8 @@ class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fie
             "causal, text_dropout, masks=false or read=observed."
         ),
     ] = "grid"
-    points: Annotated[
-        Positive, msgspec.Meta(description="Most points of time; a grid of fewer bins has as many as bins.")
-    ] = 48
-    mixup: Annotated[
-        Mixup,
-        msgspec.Meta(
-            description="The gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of "
-            "a point (batch_seq_feature)."
-        ),
-    ] = "batch"
+    points: Points = 48
+    mixup: Mixup = "batch"
     width: Annotated[
         Positive | None,
         msgspec.Meta(description="Width of every cross-modal transformer; a multiple of `heads`. Null: as the preset."),

@@ -9,7 +9,7 @@ import msgspec
 from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, Positive, Share, TorchFuserParams
-from bench_fusers.front_params import Front, Mixup, require_front
+from bench_fusers.front_params import Front, Mixup, Points, require_front
 
 Encoder = Literal["recurrent", "mean"]
 Variant = Literal["tfn", "outer-late"]
@@ -42,16 +42,8 @@ class TFNParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fiel
             "count. Not with masks=false."
         ),
     ] = "grid"
-    points: Annotated[
-        Positive, msgspec.Meta(description="Most points of time; a grid of fewer bins has as many as bins.")
-    ] = 48
-    mixup: Annotated[
-        Mixup,
-        msgspec.Meta(
-            description="The gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of "
-            "a point (batch_seq_feature)."
-        ),
-    ] = "batch"
+    points: Points = 48
+    mixup: Mixup = "batch"
     encoder: Annotated[
         Encoder | None,
         msgspec.Meta(
