@@ -8,7 +8,7 @@ import msgspec
 
 from bench.presets import Presets
 from bench.registry import Registry
-from bench.train_params import AboveZero, NotNegative, Positive, Share, TorchFuserParams
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive, Share, TorchFuserParams
 
 Residual = Literal["fixed", "released"]
 Tokeniser = Literal["windows", "patches"]
@@ -21,14 +21,14 @@ class FlexMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
 
     preset: Annotated[
         Literal["fixed", "released"],
-        msgspec.Meta(extra={"in_label": "always"}),
+        ALWAYS_IN_LABEL,
         msgspec.Meta(
             description="The residual around the attention put right (fixed), or network and tokens as released."
         ),
     ] = "fixed"
     residual: Annotated[
         Residual | None,
-        msgspec.Meta(extra={"in_label": True}),
+        IN_LABEL,
         msgspec.Meta(
             description="The attention is added to the block's input (fixed), or to itself (released). Null: as the "
             "preset."
@@ -36,7 +36,7 @@ class FlexMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
     ] = None
     tokeniser: Annotated[
         Tokeniser | None,
-        msgspec.Meta(extra={"in_label": True}),
+        IN_LABEL,
         msgspec.Meta(
             description="Tokens are means of equal windows and how much of each was observed (windows), or the flat "
             "values in pieces (patches). Null: as the preset."
@@ -44,7 +44,7 @@ class FlexMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
     ] = None
     bank: Annotated[
         Bank | None,
-        msgspec.Meta(extra={"in_label": True}),
+        IN_LABEL,
         msgspec.Meta(
             description="Vectors for the tokens of a missing modality: for each combination observed (full), or a sum "
             "over the observed modalities (additive); or none, and it is read as a series of zeros (zeros). "
@@ -61,7 +61,7 @@ class FlexMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
     ] = None
     s_router: Annotated[
         Literal["soft", "forced"],
-        msgspec.Meta(extra={"in_label": True}),
+        IN_LABEL,
         msgspec.Meta(
             description="The target is encouraged by the loss alone (soft), or is always among the chosen experts "
             "(forced)."

@@ -8,7 +8,7 @@ import msgspec
 
 from bench.presets import Presets
 from bench.registry import Registry
-from bench.train_params import AboveZero, NotNegative, Positive, Share, TorchFuserParams
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive, Share, TorchFuserParams
 
 Tokens = Literal["symbols", "linear", "numbers"]
 Scale = Literal["train", "window"]
@@ -20,7 +20,7 @@ class MaestroParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
 
     mode: Annotated[
         Literal["paper", "released"],
-        msgspec.Meta(extra={"in_label": "always"}),
+        ALWAYS_IN_LABEL,
         msgspec.Meta(
             description="What the paper describes, or what the released code computes: budgets of attention that are "
             "learnt, or fixed at random; experts weighed by the softmax of the gate, or by its bare logit."
@@ -28,7 +28,7 @@ class MaestroParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
     ] = "paper"
     tokens: Annotated[
         Tokens | None,
-        msgspec.Meta(extra={"in_label": True}),
+        IN_LABEL,
         msgspec.Meta(
             description="A symbol of each channel, embedded (symbols); values and mask through a linear map (linear); the "
             "number of each symbol through a linear map (numbers). Null: as the mode."

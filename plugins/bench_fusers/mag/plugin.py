@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from bench.registry import Registry
-from bench.train_params import IN_LABEL, AboveZero, NotNegative, Positive, Share, TorchFuserParams
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive, Share, TorchFuserParams
 from bench_fusers.front_params import Front, Mixup, Points, require_front
 
 
@@ -16,7 +16,7 @@ class MagSizes(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_field
 
     anchor: Annotated[
         str | None,
-        msgspec.Meta(extra={"in_label": True}),
+        IN_LABEL,
         msgspec.Meta(
             description="The modality that the others shift; null: `text` or `notes` where there is one, else the one "
             "with the most observed steps in the training part."
@@ -24,7 +24,7 @@ class MagSizes(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_field
     ] = None
     gate: Annotated[
         bool,
-        msgspec.Meta(extra={"in_label": True}),
+        IN_LABEL,
         msgspec.Meta(description="false: the ablation; the other modalities are not read at all."),
     ] = True
     width: Annotated[Positive, msgspec.Meta(description="Width of the transformers; a multiple of `heads`.")] = 32
@@ -50,7 +50,7 @@ class MagParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     backbone: Annotated[
         Literal["encoder"],
-        msgspec.Meta(extra={"in_label": "always"}),
+        ALWAYS_IN_LABEL,
         msgspec.Meta(
             description="What the shifted steps go through: a transformer encoder trained here. It is no pre-trained "
             "language model, so the results are not those of MAG-BERT, and the label says so."

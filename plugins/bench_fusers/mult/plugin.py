@@ -8,7 +8,7 @@ import msgspec
 
 from bench.presets import Presets
 from bench.registry import Registry
-from bench.train_params import IN_LABEL, AboveZero, Positive, Share, TorchFuserParams
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, Positive, Share, TorchFuserParams
 from bench_fusers.front_params import Front, Mixup, Points, require_front
 
 
@@ -17,7 +17,7 @@ class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fie
 
     preset: Annotated[
         Literal["small", "reference", "trace-mimic", "trace-mosi"],
-        msgspec.Meta(extra={"in_label": "always"}),
+        ALWAYS_IN_LABEL,
         msgspec.Meta(
             description="For a CPU (small); what the public code computes (reference); or the sizes that TRACE gives all "
             "its methods (trace-mimic, trace-mosi)."
