@@ -12,14 +12,16 @@ from bench.train_params import Positive
 Front = Literal["grid", "utde"]
 """grid: the completed grid, bin by bin. utde: events and completed grid at common points of time (`encoders.utde`)."""
 
+MixupLevel = Literal["batch", "batch_seq", "batch_seq_feature"]
+"""The gate of utde. The published names."""
+
 Mixup = Annotated[
-    Literal["batch", "batch_seq", "batch_seq_feature"],
+    MixupLevel,
     msgspec.Meta(
         description="The gate between events and grid: one for a record (batch), a point (batch_seq) or a feature of a "
         "point (batch_seq_feature)."
     ),
 ]
-"""The gate of utde. The published names."""
 
 Points = Annotated[Positive, msgspec.Meta(description="Most points of time; a grid of fewer bins has as many as bins.")]
 

@@ -12,10 +12,10 @@ from bench.torch_fuser import EventView, ModalityView
 from bench_fusers.encoders.steps import event_steps, grid_steps
 from bench_fusers.encoders.time import Time2Vec
 from bench_fusers.encoders.utde import UTDE, Branches, Irregular
-from bench_fusers.front_params import Mixup
+from bench_fusers.front_params import MixupLevel
 from support.encoder_views import view
 
-LEVELS = get_args(Mixup)
+LEVELS = get_args(MixupLevel)
 BRANCHES = get_args(Branches)
 IRREGULAR = get_args(Irregular)
 

@@ -14,7 +14,7 @@ from bench.torch_fuser import Inputs, ModalityView
 from bench_fusers.encoders.mtand import MultiTimeAttention
 from bench_fusers.encoders.steps import event_steps, grid_steps
 from bench_fusers.encoders.time import Time2Vec
-from bench_fusers.front_params import Mixup
+from bench_fusers.front_params import MixupLevel
 
 Branches = Literal["mixed", "irregular", "regular"]
 
@@ -41,7 +41,7 @@ class UTDE(nn.Module):
         width: int,
         points: int,
         hours: float,
-        level: Mixup = "batch",
+        level: MixupLevel = "batch",
         branches: Branches = "mixed",
         heads: int = 8,
         time_width: int = 64,
@@ -109,7 +109,7 @@ def streams(
     inputs: Inputs,
     width: int,
     most: int,
-    level: Mixup = "batch",
+    level: MixupLevel = "batch",
     branches: Branches = "mixed",
     heads: int = 8,
     time_width: int = 64,
