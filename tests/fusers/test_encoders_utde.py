@@ -100,7 +100,7 @@ def test_a_view_without_events_says_what_to_declare() -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_the_gate_has_a_value_for_each_record_point_or_feature(level: Mixup) -> None:
+def test_the_gate_has_a_value_for_each_record_point_or_feature(level: MixupLevel) -> None:
     module, one = utde(level=level), view()
     irregular, regular = module.irregular(one), module.regular(one)
     gates = module.gates(irregular, regular)
@@ -193,7 +193,7 @@ def test_an_absent_modality_is_zero_whatever_it_holds(branches: Branches, irregu
 @pytest.mark.parametrize("branches", BRANCHES)
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_record_is_encoded_the_same_whoever_shares_the_batch(
-    branches: Branches, level: Mixup, irregular: Irregular
+    branches: Branches, level: MixupLevel, irregular: Irregular
 ) -> None:
     module, one = utde(branches=branches, level=level, irregular=irregular), view(absent=(2,))
     assert one.events is not None
@@ -210,7 +210,7 @@ def test_a_record_is_encoded_the_same_whoever_shares_the_batch(
 
 @pytest.mark.parametrize("irregular", IRREGULAR)
 @pytest.mark.parametrize("level", LEVELS)
-def test_every_weight_is_reached_by_the_gradient(level: Mixup, irregular: Irregular) -> None:
+def test_every_weight_is_reached_by_the_gradient(level: MixupLevel, irregular: Irregular) -> None:
     module = utde(level=level, irregular=irregular)
     module(view()).square().sum().backward()
     for name, parameter in module.named_parameters():
