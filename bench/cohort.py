@@ -1,4 +1,4 @@
-"""The nouns of the data: events, series, cohort, task. Shapes and units are stated once, here.
+"""The nouns of the data: events, series, cohort, task, count. Shapes and units are stated once, here.
 
 Axes: `n` records (one stay, clip or recording each), `length` bins of the regular grid, `channels` of one modality,
 `draws` of an imputer, `rows` of time-stamped events. Times are hours since the record's own origin (for an ICU stay: its
@@ -7,21 +7,31 @@ admission). Values are float32; NaN means not observed. Arrays may be memory-map
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, SupportsIndex, get_args
 
 import msgspec
+
+from bench.errors import PluginError
 
 if TYPE_CHECKING:
     # At run time NumPy is imported where it is used: every plugin's light module imports `Task` from here, and a command
     # that only speaks of names should not wait for it.
     import numpy as np
 
-__all__ = ["Cohort", "Events", "Series", "Task", "TaskKind", "bin_events", "bins_of"]
+__all__ = [
+    "COUNT_KINDS", "Cohort", "Count", "CountKind", "Counts", "Events", "Series", "Task", "TaskKind", "bin_events", "bins_of",
+]  # fmt: skip
 
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
+
+CountKind = Literal["found", "left_out", "unusable", "repaired"]
+"""What a count tells of: see the methods of `Counts`."""
+
+COUNT_KINDS: tuple[str, ...] = get_args(CountKind)
 
 EDGE = 3
 """Steps of float32 that a time may be away from a bin's edge and still lie on it: what place / rate / 3600 loses when each
@@ -161,6 +171,63 @@ class Series:
         )
 
 
+class Count(msgspec.Struct, frozen=True):
+    """How many of something a dataset met while it prepared a cohort, and what became of them."""
+
+    number: int
+    kind: CountKind
+
+
+class Counts:
+    """What a dataset counts while it prepares a cohort, by a short English name of what was counted.
+
+    Each method adds to the count of that name and says of which kind it is. A name has one kind: PluginError where it is
+    counted as another.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Count] = {}
+
+    def found(self, what: str, number: SupportsIndex = 1) -> None:
+        """What there is, or was met; nothing was changed."""
+        self._add(what, number, "found")
+
+    def left_out(self, what: str, number: SupportsIndex = 1) -> None:
+        """What is not in the cohort by a rule of the dataset, though it could be read; what stays unknown of a record."""
+        self._add(what, number, "left_out")
+
+    def unusable(self, what: str, number: SupportsIndex = 1) -> None:
+        """What is not in the cohort because it is damaged: it could not be read, or cannot be meant."""
+        self._add(what, number, "unusable")
+
+    def repaired(self, what: str, number: SupportsIndex = 1) -> None:
+        """What is in the cohort otherwise than it was recorded."""
+        self._add(what, number, "repaired")
+
+    def add(self, counts: Mapping[str, Count]) -> None:
+        """All of these, each of its kind."""
+        for what, count in counts.items():
+            self._add(what, count.number, count.kind)
+
+    def number(self, what: str) -> int:
+        """How many were counted under that name; 0 where it was not counted."""
+        return self._counts[what].number if what in self._counts else 0
+
+    def total(self, kind: CountKind) -> int:
+        """The sum of the counts of a kind."""
+        return sum(count.number for count in self._counts.values() if count.kind == kind)
+
+    def by_name(self) -> dict[str, Count]:
+        """The counts that are not 0, as `Cohort.counts` holds them, sorted by name."""
+        return {what: count for what, count in sorted(self._counts.items()) if count.number}
+
+    def _add(self, what: str, number: SupportsIndex, kind: CountKind) -> None:
+        before = self._counts.get(what, Count(0, kind))
+        if before.kind != kind:
+            raise PluginError(f'"{what}" was counted as {before.kind} and now as {kind}: a name has one kind')
+        self._counts[what] = Count(before.number + operator.index(number), kind)
+
+
 @dataclass(frozen=True)
 class Cohort:
     """Records with their modalities, statics, targets and groups.
@@ -176,7 +243,8 @@ class Cohort:
     oracle:       generated cohorts only: task -> float32 [n, outputs], the best possible prediction, known because the
                   data were made. Used for regret; never handed to a component.
     splits:       splits that came with the data, by name: int8 [n], an index into `bench.data.splits.PARTS`; for `split=NAME`.
-    counts:       what preparing the data met and left out, by a short English name; shown by `bench data verify`.
+    counts:       what preparing the data met, left out and repaired, by a short English name (`Counts` collects it); shown by
+                  `bench data verify`.
     """
 
     ids: np.ndarray
@@ -186,7 +254,7 @@ class Cohort:
     static_names: tuple[str, ...]
     targets: Mapping[str, np.ndarray]
     bin_hours: float = 1.0
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, Count] = field(default_factory=dict)
     oracle: Mapping[str, np.ndarray] = field(default_factory=dict)
     splits: Mapping[str, np.ndarray] = field(default_factory=dict)
 

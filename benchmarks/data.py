@@ -33,7 +33,7 @@ def parse_and_reload(place: Workplace) -> Iterator[Row]:
     taken = timed(parse, 2)
     cohort = made[0]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    lines = cohort.counts["lines after the headers"]
+    lines = cohort.counts["lines after the headers"].number
     yield median(
         f"parse of {len(cohort):,} stays", 20.0, taken,
         f"{lines:,} lines out of the archives into a cohort; peak memory of this process {peak / 1e6:.0f} MB",

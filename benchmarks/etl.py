@@ -172,10 +172,10 @@ def prepare(root: Path, place: Path) -> Measured:
     spent = [getattr(after, name) - getattr(before, name) for name in after._fields if name != "iowait"]
     return Measured(
         what="",
-        stays=cohort.counts["icu/icustays: stays"],
+        stays=cohort.counts["icu/icustays: stays"].number,
         rows=0,
-        used=cohort.counts["icu/chartevents: rows of the variables"],
-        kept=cohort.counts["icu/chartevents: values kept"],
+        used=cohort.counts["icu/chartevents: rows of the variables"].number,
+        kept=cohort.counts["icu/chartevents: values kept"].number,
         seconds=seconds,
         cpu=sum(spent),
         peak=result.peak_memory,

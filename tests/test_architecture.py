@@ -27,7 +27,10 @@ DOOR = sorted({path.stem for path in (ROOT / "bench").glob("*.py")} - {"__init__
 EXPORTS = {
     "arrays": ["Damaged", "metadata", "npz", "read", "write"],
     "checkpoint": ["Epoch", "State", "load", "save"],
-    "cohort": ["Cohort", "Events", "Series", "Task", "TaskKind", "bin_events", "bins_of"],
+    "cohort": [
+        "COUNT_KINDS", "Cohort", "Count", "CountKind", "Counts", "Events", "Series", "Task", "TaskKind", "bin_events",
+        "bins_of",
+    ],
     "components": ["Component", "Context", "Dataset", "Fuser", "Imputer", "Interrupted", "NotFitted", "Scenario"],
     "errors": [
         "EXIT_CODES", "BenchError", "DataError", "PluginError", "StorageError", "UsageError", "nearest", "unknown",

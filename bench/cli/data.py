@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from bench.cohort import Count
     from bench.registry import Embedder, Registry, Spec
 
 WORDS = click.argument("words", nargs=-1, metavar="[data.root=DIR] [data.KEY=VALUE]... [cache=DIR]")
@@ -33,19 +34,6 @@ data.lazy = {
     ),
 }
 
-
-LEFT_OUT = (
-    "left out",
-    "skipped",
-    "removed",
-    "mended",
-    "outside the window",
-    "one kept",
-    "taken",
-    "unavailable",
-    "unknown",
-)
-"""How the name of a count ends that tells of something left out or repaired; any other tells what there is."""
 
 WHERE = ("modality", "from", "to", "device")
 """Words of `bench data embed` beside the embedder's own parameters."""
@@ -147,6 +135,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     """Read a dataset and say what is in it, and what was left out or repaired."""
     import time
 
+    import msgspec
     import numpy as np
 
     from bench.components import Context
@@ -200,7 +189,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
             }
             for t, v in cohort.targets.items()
         },
-        "counts": dict(cohort.counts),
+        "counts": msgspec.to_builtins(cohort.counts),
         "seconds": round(seconds, 2),
     }
     if as_json:
@@ -216,12 +205,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
         print(f"  {m}: {len(about['channels'])} channels, {share:.1%} of hours observed, {records} records")
     for t, about in summary["tasks"].items():
         print(f"  task {t}: {about['known']} records with a known outcome{_positives(about)}")
-    mended = {what: count for what, count in cohort.counts.items() if what.endswith(LEFT_OUT)}
-    print("  left out or repaired:" if mended else "  nothing was left out or repaired")
-    _print_counts(mended)
-    if there := {what: count for what, count in cohort.counts.items() if what not in mended}:
-        print("  also counted:")
-        _print_counts(there)
+    _print_counts(cohort.counts)
 
 
 def _positives(about: dict[str, Any]) -> str:
@@ -233,9 +217,14 @@ def _positives(about: dict[str, Any]) -> str:
     return f", {about['positives']} positive labels over {about['labels']} labels, {each:.2f} a record"
 
 
-def _print_counts(counts: Mapping[str, int]) -> None:
-    for what, count in counts.items():
-        print(f"    {count:>8}  {what}")
+def _print_counts(counts: Mapping[str, Count]) -> None:
+    """In two blocks: what the cohort lacks or holds otherwise than it was recorded, and what there is."""
+    lines = {what: f"    {count.number:>8}  {what}" for what, count in counts.items()}
+    changed = [line for what, line in lines.items() if counts[what].kind != "found"]
+    there = [line for what, line in lines.items() if counts[what].kind == "found"]
+    print("\n".join(["  left out or repaired:", *changed] if changed else ["  nothing was left out or repaired"]))
+    if there:
+        print("\n".join(["  also counted:", *there]))
 
 
 @click.command()

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench import arrays
-from bench.cohort import Cohort, Events, Series
+from bench.cohort import Cohort, Count, Events, Series
 from bench.components import Context
 from bench.data.manifest import manifest
 from bench.errors import DataError
@@ -69,7 +70,7 @@ def save(path: Path, cohort: Cohort) -> None:
         "oracle": list(cohort.oracle),
         "splits": list(cohort.splits),
         "bin_hours": cohort.bin_hours,
-        "counts": dict(cohort.counts),
+        "counts": msgspec.to_builtins(cohort.counts),
     }
     arrays.write(path, tensors, {"key": path.stem, "cohort": json.dumps(about)})
 
@@ -97,5 +98,5 @@ def load(path: Path) -> Cohort:
         oracle={name: tensors[f"oracle/{name}"] for name in about["oracle"]},
         splits={name: tensors[f"splits/{name}"] for name in about.get("splits", ())},
         bin_hours=about["bin_hours"],
-        counts=about["counts"],
+        counts=msgspec.convert(about["counts"], dict[str, Count]),
     )

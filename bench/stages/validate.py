@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.cohort import Cohort, Series, Task
+from bench.cohort import COUNT_KINDS, Cohort, Count, Series, Task
 from bench.data.splits import crossing
 from bench.errors import PluginError
 from bench.metrics.declared import unfit
@@ -70,10 +70,19 @@ def _problems(cohort: Cohort, spec: Spec) -> Iterator[str]:
             yield f"the split {name} parts the records of {astray} groups"
     if not all(map(is_text, cohort.static_names)):
         yield "the names of statics must be texts of 1 to 200 printable characters"
-    if not all(is_text(name) and type(count) is int and 0 <= count < 2**53 for name, count in cohort.counts.items()):
-        yield "counts must be whole numbers from 0 by a short printable name"
+    if not all(is_text(what) and _is_count(count) for what, count in cohort.counts.items()):
+        yield (
+            "counts must be whole numbers from 0, each of a kind "
+            f"({', '.join(COUNT_KINDS)}), by a short printable name: collect them with bench.cohort.Counts"
+        )
     for name, series in cohort.modalities.items():
         yield from (f"{name}: {said}" for said in _of_series(series, n, cohort.length))
+
+
+def _is_count(count: object) -> bool:
+    if not isinstance(count, Count) or type(count.number) is not int or type(count.kind) is not str:
+        return False
+    return 0 <= count.number < 2**53 and count.kind in COUNT_KINDS
 
 
 def _arrays(cohort: Cohort, spec: Spec) -> Iterator[tuple[str, object]]:

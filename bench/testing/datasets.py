@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.cohort import Cohort, bin_events
+from bench.cohort import COUNT_KINDS, Cohort, Count, bin_events
 from bench.components import Context
 from bench.data.splits import crossing
 from bench.errors import DataError
+from bench.stages.handed import is_text
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise
 from bench.testing.subject import Subject, leaves
@@ -166,6 +167,16 @@ def statics_form(subject: Subject) -> None:
     right = cohort.statics.shape == shape and cohort.statics.dtype == np.float32
     require(right, f"statics are {cohort.statics.dtype} {cohort.statics.shape}, not float32 {shape}")
     require(not np.isinf(cohort.statics).any(), "statics hold an infinite value")
+
+
+@promise("dataset")
+def counts_form(subject: Subject) -> None:
+    """Counts are whole numbers from 0 by a short name, each of a kind (`bench.cohort.Counts` collects them)."""
+    for what, count in _cohort(subject).counts.items():
+        require(is_text(what), "the name of a count is no short printable text")
+        require(isinstance(count, Count), f'"{what}" is {count!r}, no bench.cohort.Count')
+        require(type(count.number) is int and count.number >= 0, f'"{what}" counts {count.number!r}')
+        require(count.kind in COUNT_KINDS, f'"{what}" is {count.kind!r}, which is no kind: {", ".join(COUNT_KINDS)}')
 
 
 @promise("dataset")

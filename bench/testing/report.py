@@ -14,13 +14,17 @@ _MARKS: dict[Status, str] = {"passed": "ok", "failed": "FAILED", "skipped": "ski
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check: its name, what became of it, the promise, why (empty when it passed), and how long it took."""
+    """One check: its name, what became of it, the promise, why (empty when it passed), and how long it took.
+
+    needed: what failed in an earlier check, where this one was skipped because it could not start without.
+    """
 
     name: str
     status: Status
     promise: str
     detail: str = ""
     seconds: float = 0.0
+    needed: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,11 @@ class Skip(Exception):
 
 
 class NotReached(Skip):
-    """The check could not start, because what it needs failed in an earlier check."""
+    """The check could not start, because what it needs failed in an earlier check, of this name or in these words."""
 
-    prefix = "not reached: "
-
-    def __init__(self, what: str):
-        super().__init__(f"{self.prefix}{what} failed")
+    def __init__(self, needed: str):
+        super().__init__(f"not reached: {needed} failed")
+        self.needed = needed
 
 
 def require(kept: bool | np.bool_, broken: str) -> None:

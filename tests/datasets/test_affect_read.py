@@ -20,6 +20,7 @@ from bench_datasets.affect import read as affect_read
 from bench_datasets.affect.dataset import Mosi
 from bench_datasets.affect.params import MosiParams
 from support import affect_pickles as files
+from support.counting import numbers
 
 SAID: dict[str, Any] = {"fold_sizes": "any", "terms": "accepted"}
 
@@ -61,7 +62,7 @@ def test_folds_videos_ids_and_labels_are_those_of_the_file(tmp_path):
     assert cohort.ids[1] == "v0_0_1.0_1.9"
     assert cohort.targets["sentiment"][:4].tolist() == [-3, -2, -1, 0]
     assert cohort.targets["sentiment"].dtype == np.float32
-    assert cohort.counts["samples of label 0"] == 2
+    assert cohort.counts["samples of label 0"].number == 2
 
 
 def test_in_files_of_mmsa_the_attention_mask_says_where_a_sample_ends(tmp_path):
@@ -73,13 +74,13 @@ def test_in_files_of_mmsa_the_attention_mask_says_where_a_sample_ends(tmp_path):
         assert text.grid[k, length, 0] == 0, "inside the mask 0 is a value of text"
         assert np.isnan(text.grid[k, length + 1 :]).all()
         assert audio.observed[k, :, 0].sum() == length, "and a row of zeros is none of audio"
-    assert cohort.counts["audio: rows inside a segment that are 0 in all channels, removed"] == 13
+    assert cohort.counts["audio: rows inside a segment that are 0 in all channels, removed"].number == 13
 
 
 def test_rows_of_zeros_can_be_kept_as_values(tmp_path):
     cohort = read(tmp_path, files.mmsa(), "aligned_50.pkl", zero_rows="value")
     assert cohort.modalities["audio"].grid[0, files.words(0), 0] == 0
-    assert cohort.counts["audio: rows inside a segment that are 0 in all channels, kept as values"] == 13
+    assert cohort.counts["audio: rows inside a segment that are 0 in all channels, kept as values"].number == 13
 
 
 def test_files_that_are_not_aligned_are_laid_over_the_segment(tmp_path):
@@ -112,8 +113,8 @@ def test_values_beyond_a_length_and_lengths_beyond_the_array_are_counted_and_not
     content["train"]["audio_lengths"][0] = 1
     content["train"]["vision_lengths"][1] = 99
     cohort = read(tmp_path, content, "unaligned_50.pkl")
-    assert cohort.counts["audio: samples with values beyond their length, all of them taken"] == 1
-    assert cohort.counts["vision: lengths beyond the array, cut"] == 1
+    assert cohort.counts["audio: samples with values beyond their length, all of them taken"].number == 1
+    assert cohort.counts["vision: lengths beyond the array, cut"].number == 1
     assert cohort.modalities["audio"].events.counts[0] == 4
 
 
@@ -124,8 +125,7 @@ def test_what_is_not_finite_is_missing_and_counted_by_channel_and_part(tmp_path)
     content["valid"]["vision"][0, -1, 2] = np.inf
     content["test"]["text"][0, -1, 0] = np.inf
     cohort = read(tmp_path, content)
-    counts = {name: count for name, count in cohort.counts.items() if "not finite" in name}
-    assert counts == {
+    assert numbers(cohort, "unusable") == {
         "audio channel 0: values of train that are not finite, removed": 1,
         "audio channel 1: values of test that are not finite, removed": 2,
         "vision channel 2: values of valid that are not finite, removed": 1,
@@ -140,7 +140,8 @@ def test_what_float32_cannot_hold_counts_as_not_finite(tmp_path):
     content = files.aligned()
     content["train"]["audio"] = content["train"]["audio"].astype(np.float64)
     content["train"]["audio"][0, -1, 0] = 1e300
-    assert read(tmp_path, content).counts["audio channel 0: values of train that are not finite, removed"] == 1
+    unusable = {"audio channel 0: values of train that are not finite, removed": 1}
+    assert numbers(read(tmp_path, content), "unusable") == unusable
 
 
 def test_a_sample_without_text_stays_with_what_else_it_has(tmp_path):
@@ -150,18 +151,18 @@ def test_a_sample_without_text_stays_with_what_else_it_has(tmp_path):
     cohort = read(tmp_path, content)
     place = 9
     assert len(cohort) == 13
-    assert cohort.counts["samples without any text"] == 2
+    assert cohort.counts["samples without any text"].number == 2
     assert cohort.modalities["audio"].events.counts[place] == files.words(0)
     assert cohort.modalities["text"].grid[place, 0].tolist() == [0, 0, 0, 0], "of its steps text is known to be nothing"
     assert not any(series.available[place + 1] for series in cohort.modalities.values())
-    assert cohort.counts["vision: samples without any value"] == 1
+    assert cohort.counts["vision: samples without any value"].number == 1
 
 
 def test_the_approximate_alignment_of_multibench_is_said_and_counted(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "bench"):
         cohort = read(tmp_path, files.multibench())
     assert "alignment = approximate" in caplog.text
-    assert cohort.counts["samples whose text is aligned approximately"] == 13
+    assert cohort.counts["samples whose text is aligned approximately"].number == 13
     assert cohort.groups[:3].tolist() == ["train0", "train0", "train1"]
     caplog.clear()
     with caplog.at_level(logging.WARNING, "bench"):
@@ -175,7 +176,7 @@ def test_ids_that_stand_several_times_are_numbered(tmp_path):
     content["train"]["id"][1] = content["train"]["id"][0]
     cohort = read(tmp_path, content)
     assert cohort.ids[1] == f"{cohort.ids[0]}#2"
-    assert cohort.counts["ids that stand several times, numbered"] == 1
+    assert cohort.counts["ids that stand several times, numbered"].number == 1
 
 
 def test_a_label_that_is_no_number_is_an_unknown_outcome(tmp_path):
@@ -183,7 +184,7 @@ def test_a_label_that_is_no_number_is_an_unknown_outcome(tmp_path):
     content["train"]["labels"][2] = np.nan
     cohort = read(tmp_path, content)
     assert np.isnan(cohort.targets["sentiment"][2])
-    assert cohort.counts["samples whose label is not a number, outcome unknown"] == 1
+    assert cohort.counts["samples whose label is not a number, outcome unknown"].number == 1
 
 
 def published(sizes: tuple[int, int, int]) -> dict[str, Any]:

@@ -72,8 +72,8 @@ def test_values_and_held_out_entries_are_those_of_the_published_procedure(
 @pytest.mark.slow
 def test_the_cohort_has_the_size_that_the_manual_says(cohort: Cohort) -> None:
     observed = cohort.modalities["series"].observed
-    assert (len(cohort), cohort.counts["records without any of the 35 variables, left out"]) == (3997, 3)
-    assert observed.sum() == cohort.counts["values kept"] == 1_308_246
+    assert (len(cohort), cohort.counts["records without any of the 35 variables, left out"].number) == (3997, 3)
+    assert observed.sum() == cohort.counts["values kept"].number == 1_308_246
     assert [int((parts == k).sum()) for parts in [cohort.splits["fold0"]] for k in range(3)] == [2797, 401, 799]
 
 

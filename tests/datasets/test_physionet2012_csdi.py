@@ -44,7 +44,7 @@ def test_one_modality_holds_the_35_variables_in_the_published_order(tmp_path: Pa
 def test_of_several_values_in_an_hour_the_last_line_of_the_file_wins_whatever_its_minute(tmp_path: Path) -> None:
     made = cohort(tmp_path, "01:50,HR,95", "01:10,HR,90", "02:00,HR,70", "02:00,HR,71")
     assert values(made, "HR") == {1: 90, 2: 71}
-    assert made.counts["lines of an hour and variable said again later in the file, the last one kept"] == 2
+    assert made.counts["lines of an hour and variable said again later in the file, the last one kept"].number == 2
     series = made.modalities["series"]
     assert np.array_equal(bin_events(series.events, 48)[0], series.grid, equal_nan=True)
     assert series.events.times.tolist() == [pytest.approx(70 / 60), 2.0]
@@ -53,13 +53,13 @@ def test_of_several_values_in_an_hour_the_last_line_of_the_file_wins_whatever_it
 def test_what_is_stamped_48_00_is_outside(tmp_path: Path) -> None:
     made = cohort(tmp_path, "47:59,HR,80", "48:00,HR,90")
     assert values(made, "HR") == {47: 80}
-    assert made.counts["lines at 48:00 or later, outside the window"] == 1
+    assert made.counts["lines at 48:00 or later, outside the window"].number == 1
 
 
 def test_a_record_without_any_of_the_variables_is_left_out_and_counted(tmp_path: Path) -> None:
     made = cohort(tmp_path, "01:00,HR,80")
     assert made.ids.tolist() == ["11"]
-    assert made.counts["records without any of the 35 variables, left out"] == 1
+    assert made.counts["records without any of the 35 variables, left out"].number == 1
     assert len(made.targets["ihm"]) == 1
 
 

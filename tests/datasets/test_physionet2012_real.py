@@ -12,6 +12,7 @@ from bench.components import Context
 from bench_datasets.physionet2012.dataset import Physionet2012
 from bench_datasets.physionet2012.params import Physionet2012Params
 from bench_datasets.physionet2012.table import VARIABLES
+from support.counting import numbers
 from support.physionet_files import unaccounted
 
 BOUNDS = {variable.name: (variable.low, variable.high) for variable in VARIABLES}
@@ -25,21 +26,21 @@ def cohort(data_root: Path) -> Cohort:
 @pytest.mark.parametrize(("name", "lines", "deaths"), [("a", 1_757_980, 554), ("b", 1_762_535, 568)])
 def test_each_set_has_the_published_size(data_root: Path, name: str, lines: int, deaths: int) -> None:
     cohort = Physionet2012(Physionet2012Params(sets=(name,))).prepare(data_root, Context())  # type: ignore[arg-type]
-    assert cohort.counts["lines after the headers"] == lines
-    assert cohort.counts["records"] == len(cohort) == 4000
-    assert cohort.targets["ihm"].sum() == cohort.counts["task ihm: positive"] == deaths
+    assert cohort.counts["lines after the headers"].number == lines
+    assert cohort.counts["records"].number == len(cohort) == 4000
+    assert cohort.targets["ihm"].sum() == cohort.counts["task ihm: positive"].number == deaths
 
 
 def test_nothing_is_lost_between_the_files_and_the_cohort(cohort: Cohort) -> None:
     assert unaccounted(cohort) == 0
-    assert not [name for name in cohort.counts if name.endswith(", skipped")]
-    assert cohort.counts["lines at 48:00 or later, outside the window"] == 928
-    assert cohort.counts["records without any series, kept"] == 10
+    assert not numbers(cohort, "unusable")
+    assert cohort.counts["lines at 48:00 or later, outside the window"].number == 928
+    assert cohort.counts["records without any series, kept"].number == 10
 
 
 def test_the_length_of_stay_is_known_but_for_117_survivors(cohort: Cohort) -> None:
-    assert cohort.counts["task los: positive"] == (cohort.targets["los"] == 1).sum() == 672
-    assert cohort.counts["task los: outcome unknown, left out"] == np.isnan(cohort.targets["los"]).sum() == 117
+    assert cohort.counts["task los: positive"].number == (cohort.targets["los"] == 1).sum() == 672
+    assert cohort.counts["task los: outcome unknown, left out"].number == np.isnan(cohort.targets["los"]).sum() == 117
     assert not np.isnan(cohort.targets["ihm"]).any()
 
 
@@ -65,5 +66,5 @@ def test_the_most_and_the_least_observed_channels_are_as_the_literature_says(coh
 
 def test_the_manual_prints_these_counts(cohort: Cohort) -> None:
     manual = (Path(__file__).resolve().parents[2] / "docs" / "physionet2012.md").read_text("utf-8")
-    for name, count in cohort.counts.items():
+    for name, count in numbers(cohort).items():
         assert f"| {name} | {count:,} |\n" in manual

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.cohort import Count, Counts
 from bench_datasets.physionet2012.table import INDEX, MODALITIES, VARIABLES, Slip, Variable, channels, clean, markdown
 
 SLIPS = [(variable, slip) for variable in VARIABLES for slip in variable.slips]
@@ -26,16 +27,17 @@ KNOWN_SLIPS = [
 ]
 
 
-def cleaned(name: str, *values: float) -> tuple[list[float], dict[str, int]]:
-    result, counts = clean(np.full(len(values), INDEX[name]), np.array(values, float))
-    return result.tolist(), {key: count for key, count in counts.items() if count}
+def cleaned(name: str, *values: float) -> tuple[list[float], dict[str, Count]]:
+    counts = Counts()
+    result = clean(np.full(len(values), INDEX[name]), np.array(values, float), counts)
+    return result.tolist(), counts.by_name()
 
 
 @pytest.mark.parametrize(("name", "typed", "meant"), KNOWN_SLIPS)
 def test_a_unit_slip_is_mended_and_counted(name: str, typed: float, meant: float) -> None:
     values, counts = cleaned(name, typed)
     assert values[0] == pytest.approx(meant, rel=1e-6)
-    assert [key.endswith(", mended") for key in counts] == [True]
+    assert list(counts.values()) == [Count(1, "repaired")]
 
 
 def test_every_slip_of_the_table_has_a_worked_example() -> None:
@@ -54,7 +56,8 @@ def test_the_bounds_stay_and_what_is_beyond_is_removed(variable: Variable) -> No
     values, counts = cleaned(variable.name, variable.low, variable.high, variable.low - step, variable.high + step)
     assert values[:2] == [variable.low, variable.high]
     assert np.isnan(values[2:]).all()
-    assert counts == {f"{variable.name}: outside {variable.low:g} to {variable.high:g}, removed": 2}
+    what = f"{variable.name}: outside {variable.low:g} to {variable.high:g}, removed"
+    assert counts == {what: Count(2, "left_out")}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,8 @@ def test_plausible_values_are_never_touched(variable: Variable, shares: list[flo
 
 
 def test_cleaning_one_variable_leaves_the_others_alone() -> None:
-    values, _ = clean(np.array([INDEX["pH"], INDEX["HR"], INDEX["Glucose"]]), np.array([735.0, 735.0, 735.0]))
+    variables = np.array([INDEX["pH"], INDEX["HR"], INDEX["Glucose"]])
+    values = clean(variables, np.array([735.0, 735.0, 735.0]), Counts())
     np.testing.assert_allclose(values, [7.35, np.nan, 735.0])
 
 

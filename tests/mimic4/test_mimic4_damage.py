@@ -12,6 +12,7 @@ from bench.components import Context, Interrupted
 from bench.errors import DataError
 from bench_datasets.mimic4.dataset import Mimic4
 from bench_datasets.mimic4.params import Mimic4Params
+from support.counting import numbers
 from support.mimic4_tables import ITEMS, at, edit, everyone_trains, one_stay, prepare, told, values_of, ward
 
 
@@ -99,8 +100,7 @@ def test_a_row_that_cannot_be_used_is_skipped_counted_and_warned_of(
     tables.rows["icu/chartevents"][1][place] = value
     cohort = prepare(tables.write(tmp_path))
     assert values_of(cohort, "Heart Rate") == [(1, 80), (3, 95)]
-    skipped = {name: count for name, count in cohort.counts.items() if name.endswith("skipped")}
-    assert skipped == {f"icu/chartevents: {kind}, skipped": 1}
+    assert numbers(cohort, "unusable") == {f"icu/chartevents: {kind}, skipped": 1}
     assert told(caplog.messages, "icu/chartevents") == [f"icu/chartevents: {kind}, skipped: 1"]
 
 
@@ -112,7 +112,7 @@ def test_a_row_that_breaks_off_is_skipped_and_counted_and_the_next_one_read(tmp_
     edit(path, lambda text: text.replace("\n", "\n1,10,100,7\n", 1).rstrip("\n") + "\n1,10,100")
     cohort = prepare(tmp_path)
     assert values_of(cohort, "Heart Rate") == [(1, 80), (3, 95)]
-    assert cohort.counts["icu/chartevents: rows with another number of fields than the first line, skipped"] == 2
+    assert cohort.counts["icu/chartevents: rows with another number of fields than the first line, skipped"].number == 2
 
 
 def test_clean_tables_give_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -126,7 +126,7 @@ def test_a_stay_that_stands_twice_alike_is_counted(tmp_path: Path, caplog: pytes
     cohort = prepare(tables.write(tmp_path))
     assert cohort.ids.tolist() == ["100"]
     assert values_of(cohort, "Heart Rate") == [(1, 80)]
-    assert cohort.counts["icu/icustays: rows that repeat a stay, skipped"] == 1
+    assert cohort.counts["icu/icustays: rows that repeat a stay, skipped"].number == 1
     assert told(caplog.messages, "icu/icustays") == ["icu/icustays: rows that repeat a stay, skipped: 1"]
 
 
@@ -159,7 +159,7 @@ def test_rows_of_small_tables_without_a_readable_id_are_counted(tmp_path: Path) 
     tables.rows["hosp/patients"][-1][0] = "1.5"
     tables.admission(10, 1)
     tables.rows["hosp/admissions"][-1][1] = None
-    counts = prepare(tables.write(tmp_path)).counts
+    counts = numbers(prepare(tables.write(tmp_path)))
     assert counts["hosp/patients: rows without a readable subject_id, skipped"] == 1
     assert counts["hosp/admissions: rows without a readable hadm_id, skipped"] == 1
 
@@ -170,7 +170,7 @@ def test_a_stay_without_a_readable_intime_is_skipped_and_counted(tmp_path: Path)
     tables.rows["icu/icustays"][1][5] = "yesterday"
     cohort = prepare(tables.write(tmp_path))
     assert cohort.ids.tolist() == ["100"]
-    assert cohort.counts["icu/icustays: rows without a readable stay_id, subject_id or intime, skipped"] == 1
+    assert cohort.counts["icu/icustays: rows without a readable stay_id, subject_id or intime, skipped"].number == 1
 
 
 def test_no_usable_stay_or_no_value_at_all_is_refused(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_an_item_whose_label_differs_is_warned_of_and_not_read(
     change(tables.rows["icu/d_items"], 220045, 1, "Heart rate Alarm - High")
     cohort = prepare(tables.write(tmp_path))
     assert values_of(cohort, "Heart Rate") == []
-    assert cohort.counts["icu/d_items: labels without an item"] == 1
+    assert cohort.counts["icu/d_items: labels without an item"].number == 1
     assert told(caplog.messages, "icu/d_items") == [
         'icu/d_items: no item of chartevents is labelled "Heart Rate" (its usual item 220045 is labelled '
         '"Heart rate Alarm - High"), so Heart Rate lacks it'
@@ -210,7 +210,7 @@ def test_a_label_with_another_item_than_the_usual_one_is_read_and_warned_of(
     change(tables.rows["icu/chartevents"], 1, 6, 777)
     cohort = prepare(tables.write(tmp_path))
     assert values_of(cohort, "Heart Rate") == [(1, 80)]
-    assert cohort.counts["icu/d_items: labels with another item than the usual one"] == 1
+    assert cohort.counts["icu/d_items: labels with another item than the usual one"].number == 1
     assert told(caplog.messages, "icu/d_items") == ['icu/d_items: "Heart Rate" is item 777, usually 220045']
 
 
@@ -221,7 +221,7 @@ def test_of_two_items_with_one_label_the_usual_one_of_chartevents_is_read(tmp_pa
     tables.add("icu/chartevents", 1, 10, 100, 7, at(3), at(3), 778, 95, 95, "bpm", 0)
     cohort = prepare(tables.write(tmp_path))
     assert values_of(cohort, "Heart Rate") == [(1, 80)]
-    assert cohort.counts["icu/d_items: further items of a label, left out"] == 1
+    assert cohort.counts["icu/d_items: further items of a label, left out"].number == 1
 
 
 def test_a_d_items_of_another_database_is_refused(tmp_path: Path) -> None:
@@ -246,8 +246,8 @@ def test_a_note_that_cannot_be_used_is_counted(
     tables.note(3, "Small effusion")
     edit_rows(tables.rows["note/radiology"][1])
     cohort = prepare(tables.write(tmp_path))
-    assert sum(count for name, count in cohort.counts.items() if words in name) == 1
-    assert cohort.counts["notes: reports kept"] == 1
+    assert sum(count for name, count in numbers(cohort).items() if words in name) == 1
+    assert cohort.counts["notes: reports kept"].number == 1
 
 
 BAD_TABLES = [
@@ -272,7 +272,7 @@ def test_code_tables_of_another_form_are_refused(tmp_path: Path, key: str, name:
 def test_codes_of_an_unknown_version_are_counted(tmp_path: Path) -> None:
     tables = one_stay()
     tables.diagnosis(10, "0389", 11)
-    counts = prepare(tables.write(tmp_path)).counts
+    counts = numbers(prepare(tables.write(tmp_path)))
     assert counts["hosp/diagnoses_icd: rows without a readable hadm_id, code or version (9, 10), skipped"] == 1
 
 

@@ -22,6 +22,7 @@ from bench_datasets.mimic4.files import DEMO, TABLES, files
 from bench_datasets.mimic4.params import Mimic4Params
 from bench_datasets.mimic4.verify import verify
 from support.cohort_digest import cohort_digest
+from support.counting import numbers
 from support.mimic4_tables import one_stay, prepare
 from support.saved_anew import save_anew
 
@@ -38,7 +39,7 @@ def read(demo: Path) -> Cohort:
 
 
 def test_the_demo_holds_what_was_counted_without_this_reader(read: Cohort) -> None:
-    counts = read.counts
+    counts = numbers(read)
     assert len(read) == counts["icu/icustays: stays"] == 140
     assert counts["icu/chartevents: rows"] == 668_862
     assert counts["icu/chartevents: rows of the variables"] == 96_952
@@ -66,7 +67,7 @@ def test_the_demo_has_the_labels_and_cells_that_were_counted(read: Cohort) -> No
 def test_every_row_of_the_demo_is_kept_or_counted(demo: Path, read: Cohort) -> None:
     from test_mimic4_transformations import check_accounts
 
-    check_accounts(demo, {"notes: rows": 0, **read.counts}, tables=TABLES)
+    check_accounts(demo, {"notes: rows": 0, **numbers(read)}, tables=TABLES)
 
 
 def test_verify_knows_the_demo(demo: Path) -> None:

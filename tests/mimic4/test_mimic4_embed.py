@@ -357,7 +357,7 @@ def test_what_was_embedded_is_read_by_the_dataset(tmp_path: Path) -> None:
     np.testing.assert_allclose(cohort.modalities["cxr"].events.times, [1 + 0.5 / 3600, 2 + 0.5 / 3600], atol=1 / 3600)
     np.testing.assert_allclose(cohort.modalities["ecg"].events.values, flat(2), atol=1e-3)
     assert cohort.modalities["cxr"].available.tolist() == cohort.modalities["ecg"].available.tolist() == [True]
-    assert cohort.counts["cxr: files that could not be read when embedded, left out"] == 1
+    assert cohort.counts["cxr: files that could not be read when embedded, left out"].number == 1
     (root / "cxr.parquet").unlink()
     (root / "ecg.parquet").rename(root / "cxr.parquet")
     assert "holds embeddings of ecg" in refused(DataError, prepare, root)

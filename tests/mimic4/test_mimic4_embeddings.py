@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench.errors import DataError
+from support.counting import numbers
 from support.mimic4_tables import START, one_stay, prepare, told
 
 
@@ -53,7 +54,7 @@ def test_vectors_named_by_patient_belong_to_the_stay_under_way(tmp_path: Path) -
     cohort = prepare(tmp_path)
     assert cohort.modalities["ecg"].events.values.tolist() == [[1.5], [2.5]]
     assert cohort.modalities["ecg"].events.offsets.tolist() == [0, 1, 2]
-    assert cohort.counts["ecg: vectors of no stay or outside the window, left out"] == 2
+    assert cohort.counts["ecg: vectors of no stay or outside the window, left out"].number == 2
 
 
 def test_vectors_outside_the_window_or_not_finite_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -68,17 +69,17 @@ def test_vectors_outside_the_window_or_not_finite_are_left_out_and_counted(tmp_p
     write(tmp_path / "cxr.parquet", rows)
     cohort = prepare(tmp_path)
     assert cohort.modalities["cxr"].events.values.tolist() == [[1, 2]]
-    assert cohort.counts["cxr: vectors in the file"] == 5
-    assert cohort.counts["cxr: vectors of no stay or outside the window, left out"] == 2
-    assert cohort.counts["cxr: vectors with a number that is not finite, left out"] == 2
-    assert cohort.counts["cxr: vectors kept"] == 1
+    assert cohort.counts["cxr: vectors in the file"].number == 5
+    assert cohort.counts["cxr: vectors of no stay or outside the window, left out"].number == 2
+    assert cohort.counts["cxr: vectors with a number that is not finite, left out"].number == 2
+    assert cohort.counts["cxr: vectors kept"].number == 1
 
 
 def test_an_empty_file_is_counted_and_the_modality_unavailable(tmp_path: Path) -> None:
     two_stays(tmp_path)
     write(tmp_path / "cxr.parquet", [])
     cohort = prepare(tmp_path)
-    assert cohort.counts["cxr: file empty, modality unavailable"] == 1
+    assert cohort.counts["cxr: file empty, modality unavailable"].number == 1
     assert not cohort.modalities["cxr"].available.any()
 
 
@@ -95,7 +96,7 @@ def test_a_file_of_which_no_vector_can_be_used_is_warned_of_and_the_modality_una
     two_stays(tmp_path)
     write(tmp_path / "cxr.parquet", [(100, hours, [value, 1])] * 2)
     cohort = prepare(tmp_path)
-    assert cohort.counts[f"cxr: {why}"] == 1
+    assert cohort.counts[f"cxr: {why}"].number == 1
     assert not cohort.modalities["cxr"].available.any()
     assert len(told(caplog.messages, "cxr")) == 1
     assert why in told(caplog.messages, "cxr")[0]
@@ -147,7 +148,7 @@ def test_every_vector_is_kept_or_counted(tmp_path: Path) -> None:
     tables.write(tmp_path)
     vectors = [(1, 2, [1.0]), (1, 3, [float("nan")]), (1, 70, [2.0]), (2, 3, [3.0]), (None, 3, [4.0])]
     write(tmp_path / "ecg.parquet", vectors, "subject_id", subject_id=pa.array([1.0, 1.0, 1.0, 2.0, None]))
-    counts = prepare(tmp_path).counts
+    counts = numbers(prepare(tmp_path))
     told = {name.removeprefix("ecg: "): count for name, count in counts.items() if name.startswith("ecg: vectors")}
     assert told == {
         "vectors in the file": 5,

@@ -10,6 +10,7 @@ import pytest
 
 from bench_datasets.mimic4.codes import groups, read_definitions, read_equivalents
 from bench_datasets.mimic4.table import PHENOTYPES
+from support.counting import numbers
 from support.mimic4_tables import one_stay, prepare, ward
 
 
@@ -46,7 +47,7 @@ def test_a_stay_of_exactly_48_hours_takes_part_and_a_shorter_one_in_phenotypes_a
     for task in ("ihm48", "los48"):
         assert math.isnan(label(cohort, task)) is not inside
     assert not np.isnan(cohort.targets["phe25"]).any()
-    assert cohort.counts.get("task ihm48: stays", 0) == int(inside)
+    assert numbers(cohort).get("task ihm48: stays", 0) == int(inside)
 
 
 def test_two_icu_stays_of_one_admission_share_its_outcome_and_differ_in_their_length(tmp_path: Path) -> None:
@@ -140,14 +141,14 @@ def test_an_admission_without_codes_has_no_phenotype_and_is_counted(tmp_path: Pa
     tables.rows["hosp/diagnoses_icd"].pop()
     cohort = prepare(tables.write(tmp_path))
     assert phenotypes(cohort, 2) == []
-    assert cohort.counts["hosp/diagnoses_icd: admissions without any code, no phenotype"] == 1
+    assert cohort.counts["hosp/diagnoses_icd: admissions without any code, no phenotype"].number == 1
 
 
 def test_an_unknown_outcome_is_nan_and_counted(tmp_path: Path) -> None:
     cohort = prepare(one_stay(died=None).write(tmp_path))
     assert math.isnan(label(cohort, "ihm48"))
     assert math.isnan(label(cohort, "los48"))
-    assert cohort.counts["hosp/admissions: hospital_expire_flag unknown, no outcome"] == 1
+    assert cohort.counts["hosp/admissions: hospital_expire_flag unknown, no outcome"].number == 1
 
 
 def test_a_stay_whose_end_is_unknown_has_no_outcome_but_phenotypes(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_a_stay_whose_end_is_unknown_has_no_outcome_but_phenotypes(tmp_path: Pat
     cohort = prepare(tables.write(tmp_path))
     assert math.isnan(label(cohort, "los48"))
     assert not np.isnan(cohort.targets["phe25"]).any()
-    assert cohort.counts["icu/icustays: length of stay unknown"] == 1
+    assert cohort.counts["icu/icustays: length of stay unknown"].number == 1
 
 
 def test_age_is_that_of_the_year_of_icu_admission_and_gender_may_be_unknown(tmp_path: Path) -> None:

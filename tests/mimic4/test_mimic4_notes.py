@@ -12,6 +12,7 @@ from bench.cohort import Cohort
 from bench.data.splits import split
 from bench.errors import DataError, PluginError
 from bench_datasets.mimic4.notes import tfidf
+from support.counting import numbers
 from support.mimic4_tables import everyone_trains, one_stay, prepare, told, ward
 
 
@@ -45,7 +46,7 @@ def test_a_report_counts_as_known_when_it_is_stored_or_by_option_when_charted(
 def test_a_report_that_is_stored_after_the_window_is_counted(tmp_path: Path) -> None:
     tables = one_stay()
     tables.note(47, "No acute process.", stored=49)
-    counts = prepare(tables.write(tmp_path)).counts
+    counts = numbers(prepare(tables.write(tmp_path)))
     assert counts["notes: reports of a stay, known only after the window, left out"] == 1
 
 
@@ -55,7 +56,7 @@ def test_the_last_five_reports_are_kept_in_the_order_of_time(tmp_path: Path) -> 
         tables.note(hour, f"Report of hour {hour} with words", stored=hour)
     cohort = prepare(tables.write(tmp_path))
     assert note_times(cohort) == [3, 4, 7, 8, 9]
-    assert cohort.counts["notes: reports before the last ones of a stay, left out"] == 2
+    assert cohort.counts["notes: reports before the last ones of a stay, left out"].number == 2
     assert note_times(prepare(tmp_path, notes_kept=2)) == [8, 9]
 
 
@@ -123,7 +124,7 @@ def test_notes_without_a_word_to_learn_make_the_modality_unavailable(tmp_path: P
     tables.note(2, "12 34 ___")
     cohort = prepare(tables.write(tmp_path))
     assert not cohort.modalities["notes"].available.any()
-    assert cohort.counts["notes: no word in the notes of training patients, modality unavailable"] == 1
+    assert cohort.counts["notes: no word in the notes of training patients, modality unavailable"].number == 1
 
 
 def test_tfidf_has_at_most_the_channels_asked_for_and_repeats_itself() -> None:
@@ -143,7 +144,7 @@ def test_an_empty_table_of_notes_is_counted_warned_of_and_the_modality_unavailab
     tables = one_stay()
     tables.rows["note/radiology"] = []
     cohort = prepare(tables.write(tmp_path))
-    assert cohort.counts["notes: no report of a stay in the window, modality unavailable"] == 1
+    assert cohort.counts["notes: no report of a stay in the window, modality unavailable"].number == 1
     assert told(caplog.messages, "notes") == ["notes: no report of a stay in the window, modality unavailable"]
     assert cohort.modalities["notes"].channels == ("absent",)
     assert not cohort.modalities["notes"].available.any()
@@ -152,7 +153,7 @@ def test_an_empty_table_of_notes_is_counted_warned_of_and_the_modality_unavailab
 def test_absent_files_are_said_and_the_modalities_stand_there_without_observation(tmp_path: Path) -> None:
     cohort = prepare(one_stay().write(tmp_path))
     for name in ("notes", "cxr", "ecg"):
-        assert cohort.counts[f"{name}: file absent, modality unavailable"] == 1
+        assert cohort.counts[f"{name}: file absent, modality unavailable"].number == 1
         series = cohort.modalities[name]
         assert series.grid.shape == (1, 48, 1)
         assert not series.observed.any()
@@ -165,7 +166,7 @@ def test_a_report_without_a_store_time_is_known_when_charted_and_counted(tmp_pat
     tables.rows["note/radiology"][0][6] = None
     cohort = prepare(tables.write(tmp_path))
     assert note_times(cohort) == [6]
-    assert cohort.counts["notes: reports without a readable storetime, charttime taken"] == 1
+    assert cohort.counts["notes: reports without a readable storetime, charttime taken"].number == 1
 
 
 def test_an_encoder_that_is_no_folder_with_a_model_is_refused(tmp_path: Path) -> None:

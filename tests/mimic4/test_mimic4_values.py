@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from bench.cohort import Cohort
 from bench.data.splits import split
+from bench_datasets.mimic4.table import VARIABLES
+from support.counting import numbers
 from support.mimic4_tables import ITEMS, LAYOUTS, START, Tables, one_stay, prepare, values_of, vitals, ward
 
 
@@ -19,7 +21,7 @@ def test_events_outside_the_window_leave_both_forms_and_are_counted(tmp_path: Pa
     cohort = vitals((hours, "Heart Rate", 99), (47.9, "Heart Rate", 70))(tmp_path)
     assert values_of(cohort, "Heart Rate") == [(1, 80), (47.9, 70)]
     assert int(cohort.modalities["vitals"].observed.sum()) == 2
-    assert sum(count for name, count in cohort.counts.items() if "outside the window" in name) == 1
+    assert sum(count for name, count in numbers(cohort).items() if "outside the window" in name) == 1
 
 
 def test_an_event_at_the_very_admission_is_inside(tmp_path: Path) -> None:
@@ -55,13 +57,13 @@ def test_the_label_listed_first_wins_and_the_smallest_value_within_a_label(tmp_p
         (3, "Glucose (whole blood)", 210),
     )(tmp_path)
     assert values_of(cohort, "Glucose") == [(2, 150), (3, 210)]
-    assert cohort.counts["icu/chartevents: values repeating a time and variable, one kept"] == 2
+    assert cohort.counts["icu/chartevents: values repeating a time and variable, one kept"].number == 2
 
 
 def test_a_value_out_of_range_gives_way_to_the_next_label(tmp_path: Path) -> None:
     cohort = vitals((2, "Glucose (serum)", 999_999), (2, "Glucose (whole blood)", 150))(tmp_path)
     assert values_of(cohort, "Glucose") == [(2, 150)]
-    assert cohort.counts["Glucose: outside 10 to 2000, removed"] == 1
+    assert cohort.counts["Glucose: outside 10 to 2000, removed"].number == 1
 
 
 CLEANING = [
@@ -124,7 +126,7 @@ def test_rows_of_other_items_and_of_no_number_do_not_enter(tmp_path: Path) -> No
     tables.add("icu/chartevents", 1, 10, 100, 7, "2150-01-01 09:00:00", None, ITEMS["WBC"], "ERROR", None, None, 0)
     cohort = prepare(tables.write(tmp_path))
     assert int(cohort.modalities["vitals"].observed.sum()) == 1
-    assert cohort.counts["icu/chartevents: rows without a number, left out"] == 1
+    assert cohort.counts["icu/chartevents: rows without a number, left out"].number == 1
 
 
 def test_stays_without_a_value_in_the_window_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_stays_without_a_value_in_the_window_are_left_out_and_counted(tmp_path: 
     tables.stay(102, 200)
     cohort = prepare(tables.write(tmp_path))
     assert cohort.ids.tolist() == ["100"]
-    assert cohort.counts["icu/icustays: stays without a value in the window, left out"] == 2
+    assert cohort.counts["icu/icustays: stays without a value in the window, left out"].number == 2
 
 
 def test_records_are_sorted_by_stay_id_as_a_number(tmp_path: Path) -> None:
@@ -204,12 +206,11 @@ def test_every_row_of_a_variable_is_kept_or_counted(tmp_path_factory: pytest.Tem
     for minutes, label, value in rows:
         tables.chart(100, minutes / 60, label, value)
     cohort = prepare(tables.write(tmp_path_factory.mktemp("law")))
-    counts = cohort.counts
+    counts = numbers(cohort)
     left = sum(
         count
-        for name, count in counts.items()
-        if name.endswith((", skipped", ", left out", "outside the window", ", removed", "the first one kept"))
-        and ("chartevents" in name or name.endswith("removed"))
+        for name, count in numbers(cohort, "left_out", "unusable").items()
+        if name.startswith(("icu/chartevents", *(variable.name for variable in VARIABLES)))
     )
     series = cohort.modalities["vitals"]
     kept = int((~np.isnan(series.events.values)).sum())

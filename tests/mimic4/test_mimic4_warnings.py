@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bench.errors import DataError
+from support.counting import numbers
 from support.mimic4_tables import Tables, at, prepare, told, ward
 
 Damage = Callable[[Tables], None]
@@ -68,7 +69,7 @@ def test_damage_is_counted_and_said_in_the_line_of_its_table(
 ) -> None:
     tables = ward()
     damage(tables)
-    counts = prepare(tables.write(tmp_path)).counts
+    counts = numbers(prepare(tables.write(tmp_path)))
     what, _, number = said.rpartition(": ")
     assert counts[f"{table}: {what}"] == int(number)
     assert len(told(caplog.messages, table)) == 1
@@ -97,7 +98,7 @@ def test_what_a_whole_release_has_too_is_counted_and_not_warned_of(
     tables.rows[STAYS][3][6:] = [None, None]
     tables.rows["hosp/diagnoses_icd"].pop()
     charted(5)(tables)
-    counts = prepare(tables.write(tmp_path)).counts
+    counts = numbers(prepare(tables.write(tmp_path)))
     assert counts["icu/icustays: length of stay unknown"] == 1
     assert counts["icu/icustays: stays without a value in the window, left out"] == 1
     assert counts["hosp/diagnoses_icd: admissions without any code, no phenotype"] == 1

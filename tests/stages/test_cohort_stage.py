@@ -7,7 +7,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bench.cohort import COUNT_KINDS, Count
 from bench.components import Context
 from bench.config.suite import Hiding, Scaling
 from bench.data.manifest import manifest
@@ -27,7 +30,9 @@ SPEC = Spec(
 
 @pytest.fixture
 def cohort():
-    return replace(toy_cohort(), counts={"rows without a time": 3}, bin_hours=0.5)
+    return replace(
+        toy_cohort(), counts={"rows": Count(7, "found"), "rows without a time": Count(3, "unusable")}, bin_hours=0.5
+    )
 
 
 def assert_same(a, b):
@@ -51,6 +56,19 @@ def assert_same(a, b):
 def test_a_cohort_comes_back_bit_for_bit(cohort, tmp_path):
     save(tmp_path / "cohort", cohort)
     assert_same(load(tmp_path / "cohort"), cohort)
+
+
+@given(
+    st.dictionaries(
+        st.text("abc: ", min_size=1), st.builds(Count, st.integers(0, 2**53 - 1), st.sampled_from(COUNT_KINDS))
+    )
+)
+def test_counts_of_every_kind_come_back(tmp_path_factory, counts):
+    folder = tmp_path_factory.mktemp("counts")
+    counted = replace(toy_cohort(n=2, length=2), counts=counts)
+    validate(counted, SPEC)
+    save(folder / "cohort", counted)
+    assert load(folder / "cohort").counts == counts
 
 
 def test_the_splits_that_a_cohort_carries_come_back_and_must_be_those_declared(cohort, tmp_path):
@@ -218,6 +236,25 @@ def test_a_broken_promise_is_refused_with_the_dataset_and_what_is_wrong(cohort, 
     message = str(caught.value)
     assert message.startswith('dataset "toy" (from tests) breaks its contract: ')
     assert said in message
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        3,
+        (3, "found"),
+        Count(-1, "found"),
+        Count(2.0, "found"),
+        Count(True, "found"),
+        Count(3, "skipped"),
+        Count(3, None),
+        None,
+    ],
+)
+def test_a_count_that_is_no_number_of_a_kind_is_refused_with_the_kinds(cohort, count):
+    with pytest.raises(PluginError) as caught:
+        validate(replace(cohort, counts={"rows": Count(3, "found"), "other": count}), SPEC)
+    assert all(kind in str(caught.value) for kind in (*COUNT_KINDS, "bench.cohort.Counts"))
 
 
 def test_files_that_changed_between_the_plan_and_the_reading_are_noticed_and_nothing_is_stored(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from bench.cohort import Cohort
 from bench.components import Context
 from bench_datasets.physionet2012.dataset import Physionet2012
 from bench_datasets.physionet2012.params import Physionet2012Params
+from support.counting import numbers
 
 HEADER = "Time,Parameter,Value"
 OUTCOMES_HEADER = "RecordID,SAPS-I,SOFA,Length_of_stay,Survival,In-hospital_death"
@@ -105,9 +106,9 @@ def channel(cohort: Cohort, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def unaccounted(cohort: Cohort) -> int:
     """Lines read minus lines kept and lines counted as left out, whatever the reason."""
-    counts = cohort.counts
-    reasons = ("skipped", "removed", "not recorded", "left out", "outside the window", "the last one kept")
-    left = sum(count for name, count in counts.items() if name.endswith(reasons) and not name.startswith("task"))
+    counts = numbers(cohort)
+    gone = numbers(cohort, "left_out", "unusable")
+    left = sum(count for name, count in gone.items() if not name.startswith(("task", "records")))
     kept = sum(int((~np.isnan(series.events.values)).sum()) for series in cohort.modalities.values())
     kept += int((~np.isnan(cohort.statics)).sum()) + counts["lines that repeat the record id"]
     return counts["lines after the headers"] - kept - left

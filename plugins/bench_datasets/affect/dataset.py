@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from bench.arrays import npz
-from bench.cohort import Cohort
+from bench.cohort import Cohort, Counts
 from bench.components import Context, Dataset, Interrupted
 from bench.errors import DataError
 from bench_datasets.affect.files import AffectFiles, find
@@ -32,14 +31,14 @@ class Mosi(Dataset[MosiParams]):
 
     def prepare(self, root: Path, context: Context) -> Cohort:
         """The cohort. Raises DataError for a file that is refused, and where `terms` is not said for files of others."""
-        params, counts = self.params, Counter[str]()
+        params, counts = self.params, Counts()
         files = find(self.dataset, root, params)
         check_terms(files, params)
         samples = read(self.dataset, files, params, context.report, counts)
         for line in remarks(files, samples):
             _log.warning("%s", line)
         if samples.approximate:
-            counts["samples whose text is aligned approximately"] = len(samples.ids)
+            counts.found("samples whose text is aligned approximately", len(samples.ids))
         bins = samples.values["text"].shape[1] if samples.aligned else params.bins
         spans = ranges(samples, counts)
         modalities = {}
@@ -57,7 +56,7 @@ class Mosi(Dataset[MosiParams]):
             targets={"sentiment": samples.labels},
             splits={FOLDS: samples.part},
             oracle=_oracle(files, n),
-            counts={name: count for name, count in sorted(counts.items()) if count},
+            counts=counts.by_name(),
         )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.arrays import npz
+from bench.cohort import Counts
 from bench.errors import DataError
 from bench_datasets.affect.files import AffectFiles
 from bench_datasets.affect.params import MosiParams
@@ -76,7 +77,7 @@ class Samples:
 
 
 def read(
-    dataset: str, files: AffectFiles, params: MosiParams, report: Callable[[str], None], counts: Counter[str]
+    dataset: str, files: AffectFiles, params: MosiParams, report: Callable[[str], None], counts: Counts
 ) -> Samples:
     """The samples of a file, every one of them; what is odd is counted. Raises DataError, with the file, for what is refused."""
     path = files.features
@@ -125,7 +126,7 @@ def _samples(
     arrays: Mapping[str, np.ndarray],
     params: MosiParams,
     generated: bool,
-    counts: Counter[str],
+    counts: Counts,
 ) -> Samples:
     found: dict[str, np.ndarray] = {}
     keys = {place.partition("/")[2] for place in arrays}
@@ -203,10 +204,10 @@ def _pipeline(path: Path, params: MosiParams, label: str, width: int, generated:
 
 
 def _check_sizes(
-    dataset: str, path: Path, sizes: tuple[int, ...], params: MosiParams, generated: bool, counts: Counter[str]
+    dataset: str, path: Path, sizes: tuple[int, ...], params: MosiParams, generated: bool, counts: Counts
 ) -> None:
     for part, size in zip(PARTS, sizes, strict=True):
-        counts[f"samples in {part}"] = size
+        counts.found(f"samples in {part}", size)
     if not min(sizes):
         raise DataError(f"{path} has {sizes} samples in train, valid and test: a part is empty")
     if generated or sizes in FOLD_SIZES[dataset]:
@@ -219,14 +220,14 @@ def _check_sizes(
             f"{path} has folds of {_triple(sizes)} samples; published for {dataset}: {published}; {hint} A subset of your own is "
             "read with data.fold_sizes=any"
         )
-    counts["samples in folds of sizes that were not published"] = sum(sizes)
+    counts.found("samples in folds of sizes that were not published", sum(sizes))
 
 
 def _triple(sizes: tuple[int, ...]) -> str:
     return " / ".join(f"{size:,}" for size in sizes)
 
 
-def _names(path: Path, found: Mapping[str, np.ndarray], counts: Counter[str]) -> tuple[np.ndarray, np.ndarray, bool]:
+def _names(path: Path, found: Mapping[str, np.ndarray], counts: Counts) -> tuple[np.ndarray, np.ndarray, bool]:
     """Ids, their videos, and whether the ids are those of MultiBench's own HDF5 files."""
     given = found["id"]
     rows = given.reshape(len(given), -1).tolist()
@@ -253,8 +254,8 @@ def _names(path: Path, found: Mapping[str, np.ndarray], counts: Counter[str]) ->
         name = "_".join(row)
         seen[name] += 1
         ids.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    counts["ids that stand several times, numbered"] = sum(times - 1 for times in seen.values())
-    counts["videos"] = len(set(videos))
+    counts.repaired("ids that stand several times, numbered", sum(times - 1 for times in seen.values()))
+    counts.found("videos", len(set(videos)))
     if len(set(ids)) < len(ids):
         raise DataError(f"{path}: ids stand several times and cannot be numbered apart")
     return np.array(ids), np.array(videos), indexed
@@ -272,13 +273,13 @@ def _check_videos(path: Path, videos: np.ndarray, part: np.ndarray) -> None:
         )
 
 
-def _labels(path: Path, given: np.ndarray, counts: Counter[str]) -> np.ndarray:
+def _labels(path: Path, given: np.ndarray, counts: Counts) -> np.ndarray:
     if given.size != len(given):
         raise DataError(f"{path}: labels have shape {given.shape}; expected one number per sample")
     labels = given.reshape(-1).astype(np.float32)
     labels[~np.isfinite(labels)] = np.nan
-    counts["samples whose label is not a number, outcome unknown"] = int(np.isnan(labels).sum())
-    counts["samples of label 0"] = int((labels == 0).sum())
+    counts.left_out("samples whose label is not a number, outcome unknown", np.isnan(labels).sum())
+    counts.found("samples of label 0", (labels == 0).sum())
     if np.isnan(labels).all():
         raise DataError(f"{path}: no label is a number")
     if np.nanmax(np.abs(labels)) > SCALE + 1e-5:

@@ -6,18 +6,16 @@ grid (others): files carry no clock, and frames of one modality have no common i
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
-from bench.cohort import Events, Series, bin_events
+from bench.cohort import Counts, Events, Series, bin_events
 from bench_datasets.affect.read import MODALITIES, PARTS, Samples
 
 SPOKEN = ("audio", "vision")
 """The modalities whose row of zeros means that the tracker failed; in text it is a word without a vector."""
 
 
-def ranges(samples: Samples, counts: Counter[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def ranges(samples: Samples, counts: Counts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Modality -> first step and the step after the last, int64 [n] each, of what is not padding.
 
     Aligned: from the first to the last token of the attention mask, else to the last step with any text that is not 0; a
@@ -26,7 +24,7 @@ def ranges(samples: Samples, counts: Counter[str]) -> dict[str, tuple[np.ndarray
     """
     filled = {name: np.asarray((samples.values[name] != 0).any(axis=2)) for name in MODALITIES}
     text = samples.text_mask if samples.text_mask is not None else filled["text"]
-    counts["samples without any text"] = int((~filled["text"].any(axis=1)).sum())
+    counts.found("samples without any text", (~filled["text"].any(axis=1)).sum())
     if samples.aligned:
         others = filled["audio"] | filled["vision"]
         chosen = np.where(text.any(axis=1, keepdims=True), text, others)
@@ -38,8 +36,8 @@ def ranges(samples: Samples, counts: Counter[str]) -> dict[str, tuple[np.ndarray
             steps = filled[name].shape[1]
             length = samples.lengths[name]
             beyond = end > length
-            counts[f"{name}: samples with values beyond their length, all of them taken"] = int(beyond.sum())
-            counts[f"{name}: lengths beyond the array, cut"] = int((length > steps).sum())
+            counts.repaired(f"{name}: samples with values beyond their length, all of them taken", beyond.sum())
+            counts.repaired(f"{name}: lengths beyond the array, cut", (length > steps).sum())
             first = np.where(beyond, first, 0)
             end = np.where(beyond, end, np.minimum(length, steps))
         made[name] = (first, end)
@@ -55,7 +53,7 @@ def _span(filled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def series_of(
-    name: str, samples: Samples, span: tuple[np.ndarray, np.ndarray], bins: int, zero_rows: str, counts: Counter[str]
+    name: str, samples: Samples, span: tuple[np.ndarray, np.ndarray], bins: int, zero_rows: str, counts: Counts
 ) -> Series:
     """One modality. Numbers that are not finite are missing, channel by channel, and counted by channel and part."""
     first, end = span
@@ -70,13 +68,15 @@ def series_of(
     for number, part in enumerate(PARTS):
         bad = (~finite[samples.part[record] == number]).sum(axis=0)
         for channel in np.flatnonzero(bad):
-            counts[f"{name} channel {channel}: values of {part} that are not finite, removed"] = int(bad[channel])
+            counts.unusable(f"{name} channel {channel}: values of {part} that are not finite, removed", bad[channel])
     if name in SPOKEN:
         blank = ((rows == 0) | ~finite).all(axis=1)
-        handled = "removed" if zero_rows == "missing" else "kept as values"
-        counts[f"{name}: rows inside a segment that are 0 in all channels, {handled}"] = int(blank.sum())
+        what = f"{name}: rows inside a segment that are 0 in all channels"
         if zero_rows == "missing":
+            counts.left_out(f"{what}, removed", blank.sum())
             rows[blank] = np.nan
+        else:
+            counts.found(f"{what}, kept as values", blank.sum())
     rows[~finite] = np.nan
     times = place if samples.aligned else place * (bins / np.repeat(np.maximum(lengths, 1), lengths))
     kept = ~np.isnan(rows).all(axis=1)
@@ -85,7 +85,7 @@ def series_of(
     events = Events(offsets, times[kept].astype(np.float32), rows[kept])
     grid, observed = bin_events(events, bins)
     available = observed.any(axis=(1, 2))
-    counts[f"{name}: samples without any value"] = int((~available).sum())
+    counts.found(f"{name}: samples without any value", (~available).sum())
     return Series(
         channels=tuple(f"{name}{channel:03d}" for channel in range(width)),
         units=("1",) * width,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from bench.cohort import Counts
 from bench_datasets.affect.dataset import check_terms
 from bench_datasets.affect.files import find
 from bench_datasets.affect.params import MosiParams
@@ -39,7 +39,7 @@ def verify(dataset: str, root: Path, params: MosiParams) -> list[dict[str, Any]]
     """One entry per thing looked at: item, status (ok, differs, unknown) and detail. Raises DataError as reading does."""
     files = find(dataset, root, params)
     check_terms(files, params)
-    samples = read(dataset, files, params, lambda line: None, Counter())
+    samples = read(dataset, files, params, lambda line: None, Counts())
     digest = sha256(files.features)
     whose = CHECKSUMS[dataset].get(digest)
     sizes = tuple(int((samples.part == number).sum()) for number in range(len(PARTS)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from bench.cohort import Counts
 from bench.errors import DataError, PluginError
 from bench.files import read_bytes
 from bench_datasets.mimic4.files import CCS, GEM, Mimic4Files
 from bench_datasets.mimic4.read import MANY, WHOLE, Tables
 from bench_datasets.mimic4.table import COLUMNS, PHENOTYPES
-from bench_datasets.mimic4.warnings import CODELESS, LEADING, RAGGED
+from bench_datasets.mimic4.warnings import CODELESS, LEADING, RAGGED, UNGROUPED
 
 NUMBERED = r"\d{1,2}([.]\d*)?|\d{4,}[.]\d*"
 """ICD-9 codes that a program took for numbers: 42 was 042, and 4019.0 was 4019. With or without its point a code has 3 digits
@@ -41,7 +41,7 @@ LARGEST, LARGEST_YAML = 16 * 2**20, 2 * 2**20
 _GROUP = re.compile(r"(\d{1,9})\s+\S", re.ASCII)
 
 
-def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, counts: Counter[str]) -> np.ndarray:
+def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, counts: Counts) -> np.ndarray:
     """The labels of each stay's admission, float32 [n, 25], columns as `PHENOTYPES`; 0 where no code is in the group.
 
     admission: int64 [n], hadm_id, -1 where unknown. NaN rows where the admission is unknown, and all NaN when no
@@ -86,15 +86,16 @@ def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, c
             f"{path}: the ICD-9 codes were saved as numbers ({max(numbered, pointed):,} of {digits:,} have fewer than 3 digits "
             "or a decimal point), so that leading zeros are lost and others would be meant; take the table that was published"
         )
-    counts[LEADING] = digits if digits >= NUMERALS and not leading else 0
+    counts.found(LEADING, digits if digits >= NUMERALS and not leading else 0)
     kept = f"NOT ragged AND NOT {bad}"
-    counts["hosp/diagnoses_icd: rows"] = rows
-    counts[f"hosp/diagnoses_icd: {RAGGED}"] = ragged
-    counts["hosp/diagnoses_icd: rows of admissions without a stay of the cohort, not read"] = rows - loaded
-    counts["hosp/diagnoses_icd: rows without a readable hadm_id, code or version (9, 10), skipped"] = tables.number(
-        f"SELECT count(*) FROM diagnosis WHERE NOT ragged AND {bad}"
+    counts.found("hosp/diagnoses_icd: rows", rows)
+    counts.unusable(f"hosp/diagnoses_icd: {RAGGED}", ragged)
+    counts.found("hosp/diagnoses_icd: rows of admissions without a stay of the cohort, not read", rows - loaded)
+    counts.unusable(
+        "hosp/diagnoses_icd: rows without a readable hadm_id, code or version (9, 10), skipped",
+        tables.number(f"SELECT count(*) FROM diagnosis WHERE NOT ragged AND {bad}"),
     )
-    counts["hosp/diagnoses_icd: codes read"] = tables.number(f"SELECT count(*) FROM diagnosis WHERE {kept}")
+    counts.found("hosp/diagnoses_icd: codes read", tables.number(f"SELECT count(*) FROM diagnosis WHERE {kept}"))
     own = files.ccs or files.gem
     members = groups(read_definitions(files.ccs), read_equivalents(files.gem)) if own else packaged_groups()
     met = tables.rows(f"SELECT DISTINCT version, code FROM diagnosis WHERE {kept} ORDER BY ALL")
@@ -108,10 +109,10 @@ def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, c
     )
     labels[found["place"].astype(np.int64), found["phenotype"].astype(np.int64)] = 1
     coded = tables.number("SELECT count(DISTINCT place) FROM diagnosis WHERE NOT ragged")
-    counts[CODELESS] = len(admissions) - coded
+    counts.left_out(CODELESS, len(admissions) - coded)
     result = np.full((len(admission), len(PHENOTYPES)), np.nan, np.float32)
     if not labels.any():
-        counts["hosp/diagnoses_icd: no code of any stay is in one of the 25 groups, task phe25 unavailable"] = 1
+        counts.left_out(f"hosp/diagnoses_icd: {UNGROUPED}")
         return result
     known = admission >= 0
     result[known] = labels[np.searchsorted(admissions, admission[known])]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from bench.cohort import Cohort
+from bench.cohort import Cohort, Counts
 from bench.components import Context, Dataset, Interrupted
 from bench.errors import DataError
 from bench_datasets.mimic4 import table
@@ -46,7 +45,7 @@ class Mimic4(Dataset[Mimic4Params]):
         and when no stay has a value; PluginError when a needed package is not installed, or when there are notes and
         the context does not say who the training patients are.
         """
-        params, counts = self.params, Counter[str]()
+        params, counts = self.params, Counts()
         files = find(root, params)
         hours = params.window_hours
         with Tables() as tables:
@@ -62,7 +61,7 @@ class Mimic4(Dataset[Mimic4Params]):
                     f"{path} holds no value of the 30 variables for the first {hours} hours of any stay in "
                     f"{files.tables['icu/icustays'].name}; are the tables of one release? see: bench data verify mimic4"
                 )
-            counts[VALUELESS] = len(stays.stay) - len(kept)
+            counts.left_out(VALUELESS, len(stays.stay) - len(kept))
             stays, n = stays.take(kept), len(kept)
             tables.put("chosen", old=("INTEGER", kept.tolist()), record=("INTEGER", range(n)))
             tables.run(
@@ -94,19 +93,19 @@ class Mimic4(Dataset[Mimic4Params]):
             static_names=("age", "male"),
             targets=targets,
             oracle=oracle,
-            counts={name: count for name, count in sorted(counts.items()) if count},
+            counts=counts.by_name(),
         )
 
 
-def _count_cohort(modalities: dict, targets: dict[str, np.ndarray], counts: Counter[str]) -> None:
+def _count_cohort(modalities: dict, targets: dict[str, np.ndarray], counts: Counts) -> None:
     for name, series in modalities.items():
-        counts[f"{name}: stays with an observation"] = int(series.available.sum())
+        counts.found(f"{name}: stays with an observation", series.available.sum())
     for name, target in targets.items():
         rows = target if target.ndim == 1 else target[:, 0]
-        counts[f"task {name}: stays"] = int((~np.isnan(rows)).sum())
-        counts[f"task {name}: stays in the published cohort (MIMIC-IV 2.2)"] = PUBLISHED[name]
+        counts.found(f"task {name}: stays", (~np.isnan(rows)).sum())
+        counts.found(f"task {name}: stays in the published cohort (MIMIC-IV 2.2)", PUBLISHED[name])
         if target.ndim == 1:
-            counts[f"task {name}: positive"] = int((target == 1).sum())
+            counts.found(f"task {name}: positive", (target == 1).sum())
 
 
 def _go_on(context: Context) -> None:

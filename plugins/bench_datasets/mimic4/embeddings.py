@@ -8,17 +8,16 @@ says in their metadata how.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.cohort import Series
+from bench.cohort import Counts, Series
 from bench.errors import DataError, PluginError
 from bench_datasets.mimic4.read import MANY, Tables, path_literal
 from bench_datasets.mimic4.series import absent, rows_to_events, to_series
-from bench_datasets.mimic4.warnings import ABSENT, NOT_FINITE
+from bench_datasets.mimic4.warnings import ABSENT, EMPTY, NO_VECTOR, NONE_FINITE, NOT_FINITE
 
 PROVENANCE = b"gapbench.embedding"
 """The key of a Parquet file's metadata under which it says how it was made."""
@@ -26,7 +25,7 @@ PROVENANCE = b"gapbench.embedding"
 FORM = "stay_id or subject_id, charttime, embedding (a list of numbers)"
 
 
-def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours: int, counts: Counter[str]) -> Series:
+def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours: int, counts: Counts) -> Series:
     """The modality `name` of the stays in the temporary table `kept`. `n`: how many; `path` None: it is absent.
 
     Vectors outside the window or with a number that is not finite are left out and counted, and so is what could not be
@@ -34,7 +33,7 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
     file of another form, or of another modality.
     """
     if path is None:
-        counts[f"{name}: {ABSENT}"] = 1
+        counts.left_out(f"{name}: {ABSENT}")
         return absent(n, hours)
     try:
         import pyarrow as pa
@@ -47,11 +46,12 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
         raise DataError(
             f"{path} holds embeddings of {made['modality']}, by its metadata, not of {name}; name it data.{made['modality']}"
         )
-    counts[f"{name}: files that could not be read when embedded, left out"] = sum(made.get("unreadable", {}).values())
+    unreadable = sum(made.get("unreadable", {}).values())
+    counts.left_out(f"{name}: files that could not be read when embedded, left out", unreadable)
     rows = tables.number(f"SELECT count(*) FROM {scan}")
-    counts[f"{name}: vectors in the file"] = rows
+    counts.found(f"{name}: vectors in the file", rows)
     if not rows:
-        counts[f"{name}: file empty, modality unavailable"] = 1
+        counts.left_out(f"{name}: {EMPTY}")
         return absent(n, hours)
     inside = "e.charttime >= k.intime AND (k.outtime IS NULL OR e.charttime <= k.outtime)"
     who, when = f"whole({by}::VARCHAR)", f"moment({tables.clock(path, 'charttime')}::VARCHAR)"
@@ -68,10 +68,10 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
     unread = tables.number(f"SELECT count(*) FROM {scan} WHERE {who} IS NULL OR {when} IS NULL")
     if unread >= MANY and 2 * unread > rows:
         raise DataError(f"{path}: {by} or charttime cannot be read in {unread:,} of {rows:,} rows; needed: {FORM}")
-    counts[f"{name}: vectors without a readable {by} or charttime, skipped"] = unread
+    counts.unusable(f"{name}: vectors without a readable {by} or charttime, skipped", unread)
     inside_window, distinct = tables.rows("SELECT count(*), count(DISTINCT place) FROM vector")[0]
-    counts[f"{name}: vectors of no stay or outside the window, left out"] = rows - unread - distinct
-    counts[f"{name}: vectors of a further stay, counted for each"] = inside_window - distinct
+    counts.left_out(f"{name}: vectors of no stay or outside the window, left out", rows - unread - distinct)
+    counts.found(f"{name}: vectors of a further stay, counted for each", inside_window - distinct)
     record, seconds = np.zeros(inside_window, np.int64), np.zeros(inside_window, np.int64)
     values = np.zeros((inside_window, width), np.float32)
     end = 0
@@ -85,15 +85,10 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
         values[start:end] = batch.column(2).flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
     tables.run("DROP TABLE vector")
     whole = np.isfinite(values).all(axis=1)
-    counts[f"{name}: {NOT_FINITE}"] = int((~whole).sum())
-    counts[f"{name}: vectors kept"] = int(whole.sum())
+    counts.unusable(f"{name}: {NOT_FINITE}", (~whole).sum())
+    counts.found(f"{name}: vectors kept", whole.sum())
     if not whole.any():
-        why = (
-            "every vector of a stay in the window has a number that is not finite"
-            if end
-            else "no vector of a stay in the window"
-        )
-        counts[f"{name}: {why}, modality unavailable"] = 1
+        counts.left_out(f"{name}: {NONE_FINITE if end else NO_VECTOR}")
         return absent(n, hours)
     if not whole.all():
         record, seconds, values = record[whole], seconds[whole], values[whole]

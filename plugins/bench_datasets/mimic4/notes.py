@@ -6,14 +6,13 @@ as known at the later of the two (mimic48 protocol, section 3). No text leaves t
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bench.cohort import Series
+from bench.cohort import Counts, Series
 from bench.components import Context
 from bench.errors import PluginError
 from bench_datasets.mimic4.files import model_folder
@@ -22,7 +21,7 @@ from bench_datasets.mimic4.read import TIME, WHOLE, Tables
 from bench_datasets.mimic4.series import absent, rows_to_events, to_series
 from bench_datasets.mimic4.table import COLUMNS
 from bench_datasets.mimic4.transformer import transformer
-from bench_datasets.mimic4.warnings import ABSENT, RAGGED, REPORTS, STORELESS
+from bench_datasets.mimic4.warnings import ABSENT, RAGGED, REPORTS, STORELESS, UNREPORTED, WORDLESS
 
 LATE = "notes: reports of a stay, known only after the window, left out"
 
@@ -39,7 +38,7 @@ class Notes:
     texts: list[str]
 
 
-def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counter[str]) -> Notes:
+def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counts) -> Notes:
     """The last `notes_kept` reports of each stay in the temporary table `kept`.
 
     A report belongs to a stay when intime <= charttime <= outtime, and is inside the window by the clock of the
@@ -83,20 +82,22 @@ def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counter
         numbers = tables.rows(f"SELECT count(*) FILTER ({bad}), count(*) FROM note WHERE NOT ragged")[0]
         tables.legible(path, source, column, parsed, expected, *numbers)
     inside = f"NOT ragged AND NOT dateless AND seconds < {window}"
-    reasons = {
-        f"notes: {RAGGED}": "ragged",
-        "notes: rows without a readable subject_id or charttime, skipped": "NOT ragged AND dateless",
-        LATE: f"NOT ragged AND NOT dateless AND seconds >= {window}",
-        REPORTS: inside,
-        "notes: reports without text, left out": f"{inside} AND text IS NULL",
-    }
+    dateless = "notes: rows without a readable subject_id or charttime, skipped"
+    reasons = [
+        (counts.unusable, f"notes: {RAGGED}", "ragged"),
+        (counts.unusable, dateless, "NOT ragged AND dateless"),
+        (counts.left_out, LATE, f"NOT ragged AND NOT dateless AND seconds >= {window}"),
+        (counts.found, REPORTS, inside),
+        (counts.left_out, "notes: reports without text, left out", f"{inside} AND text IS NULL"),
+    ]
     if params.note_clock == "store":
-        reasons[STORELESS] = f"{inside} AND storeless"
-    for reason, condition in reasons.items():
-        counts[reason] = tables.number(f"SELECT count(*) FROM note WHERE {condition}")
-    counts["notes: rows"] = rows
-    counts["notes: rows of no ICU stay, not read"] = rows - lines
-    counts["notes: reports of a further stay, counted for each"] = tables.number("SELECT count(*) FROM note") - lines
+        reasons.append((counts.repaired, STORELESS, f"{inside} AND storeless"))
+    for count, reason, condition in reasons:
+        count(reason, tables.number(f"SELECT count(*) FROM note WHERE {condition}"))
+    counts.found("notes: rows", rows)
+    counts.found("notes: rows of no ICU stay, not read", rows - lines)
+    further = tables.number("SELECT count(*) FROM note") - lines
+    counts.found("notes: reports of a further stay, counted for each", further)
     usable = tables.number(f"SELECT count(*) FROM note WHERE {inside} AND text IS NOT NULL")
     # By the text where times are equal, so that the order of the rows decides nothing.
     found = tables.rows(
@@ -107,8 +108,8 @@ def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counter
         """
     )
     tables.run("DROP TABLE note")
-    counts["notes: reports before the last ones of a stay, left out"] = usable - len(found)
-    counts["notes: reports kept"] = len(found)
+    counts.left_out("notes: reports before the last ones of a stay, left out", usable - len(found))
+    counts.found("notes: reports kept", len(found))
     record, seconds = (np.array([row[i] for row in found], np.int64) for i in (0, 1))
     return Notes(record, seconds, [row[2] for row in found])
 
@@ -121,23 +122,23 @@ def note_series(
     ids: np.ndarray,
     groups: np.ndarray,
     context: Context,
-    counts: Counter[str],
+    counts: Counts,
 ) -> Series:
     """The modality "notes". ids, groups: str [n], of the records in the temporary table `kept`."""
     n, hours = len(groups), params.window_hours
     if path is None:
-        counts[f"notes: {ABSENT}"] = 1
+        counts.left_out(f"notes: {ABSENT}")
         return absent(n, hours)
     context.report(f"reading {path.name}")
     notes = read_notes(tables, path, params, counts)
     if not notes.texts:
-        counts["notes: no report of a stay in the window, modality unavailable"] = 1
+        counts.left_out(f"notes: {UNREPORTED}")
         return absent(n, hours)
     context.report(f"encoding {len(notes.texts):,} notes")
     if params.note_encoder == "tfidf":
         values = tfidf(notes.texts, _training(ids, groups, context)[notes.record], params.note_channels)
         if values is None:
-            counts["notes: no word in the notes of training patients, modality unavailable"] = 1
+            counts.left_out(f"notes: {WORDLESS}")
             return absent(n, hours)
     else:
         values = transformer(notes.texts, model_folder(root, params.note_encoder), context)

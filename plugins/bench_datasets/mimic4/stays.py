@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from bench.cohort import Counts
 from bench.errors import DataError
 from bench_datasets.mimic4 import warnings as damage
 from bench_datasets.mimic4.files import Mimic4Files
@@ -52,7 +52,7 @@ class Stays:
         return Stays(**{name: values[index] for name, values in vars(self).items()})
 
 
-def read_stays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> Stays:
+def read_stays(tables: Tables, files: Mimic4Files, counts: Counts) -> Stays:
     """The stays, and a temporary table `stay` (record, stay_id, subject_id, intime, outtime) for the other readers.
 
     Raises DataError for a missing column, a damaged file, a stay or admission that stands twice with different
@@ -73,18 +73,18 @@ def read_stays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> Stay
     )
     found["age"] = np.where((found["age"] >= 0) & (found["age"] <= OLDEST), found["age"], np.nan)
     stays = Stays(**{name: np.ascontiguousarray(values) for name, values in found.items()})
-    counts[damage.STAYS] = len(stays.stay)
-    counts[damage.LENGTHLESS] = int(np.isnan(stays.days).sum())
+    counts.found(damage.STAYS, len(stays.stay))
+    counts.left_out(damage.LENGTHLESS, np.isnan(stays.days).sum())
     # Stays without their admission or patient are counted as such, and not a second time.
-    counts[damage.FLAGLESS] = int(np.isnan(stays.died).sum()) - counts[damage.NO_ADMISSION]
-    counts[damage.AGELESS] = int(np.isnan(stays.age).sum()) - counts[damage.NO_PATIENT]
+    counts.left_out(damage.FLAGLESS, np.isnan(stays.died).sum() - counts.number(damage.NO_ADMISSION))
+    counts.left_out(damage.AGELESS, np.isnan(stays.age).sum() - counts.number(damage.NO_PATIENT))
     known = stays.died[~np.isnan(stays.died)]
-    counts[damage.ONE_OUTCOME] = len(known) * (len(known) >= damage.SEVERAL and len(np.unique(known)) == 1)
-    counts[damage.SEXLESS] = int(np.isnan(stays.male).sum()) - counts[damage.NO_PATIENT]
+    counts.found(damage.ONE_OUTCOME, len(known) * (len(known) >= damage.SEVERAL and len(np.unique(known)) == 1))
+    counts.left_out(damage.SEXLESS, np.isnan(stays.male).sum() - counts.number(damage.NO_PATIENT))
     return stays
 
 
-def _read_icustays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> None:
+def _read_icustays(tables: Tables, files: Mimic4Files, counts: Counts) -> None:
     path = files.tables["icu/icustays"]
     rows = _load(tables, path, "icu/icustays", counts)
     tables.run(
@@ -97,9 +97,10 @@ def _read_icustays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> 
     )
     usable = "stay_id IS NOT NULL AND subject_id IS NOT NULL AND intime IS NOT NULL"
     bad = tables.number(f"SELECT count(*) FROM stay_row WHERE NOT ({usable})")
-    counts["icu/icustays: rows without a readable stay_id, subject_id or intime, skipped"] = bad
+    counts.unusable("icu/icustays: rows without a readable stay_id, subject_id or intime, skipped", bad)
     _once(tables, path, "stay_row", usable, "stay_id", ("subject_id", "hadm_id", "intime", "outtime", "los"))
-    counts["icu/icustays: rows that repeat a stay, skipped"] = _repeated(tables, "stay_row", usable, "stay_id")
+    repeated = _repeated(tables, "stay_row", usable, "stay_id")
+    counts.unusable("icu/icustays: rows that repeat a stay, skipped", repeated)
     tables.run(
         f"""
         CREATE TEMP TABLE stay_once AS
@@ -116,19 +117,18 @@ def _read_icustays(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> 
         FROM stay_once
         """
     )
-    reasons = {
-        damage.REVERSED: "reversed",
-        damage.CONTRADICTED: f"NOT reversed AND abs(los - days) > {APART_DAYS}",
-        damage.LOS_REPLACED: "NOT reversed AND los IS NULL AND outtime IS NOT NULL",
-        damage.ENDLESS: "outtime IS NULL AND (los IS NOT NULL OR outtime_text IS NOT NULL)",
-    }
-    for reason, condition in reasons.items():
-        counts[reason] = tables.number(f"SELECT count(*) FROM stay_once WHERE {condition}")
+    for count, reason, condition in (
+        (counts.left_out, damage.REVERSED, "reversed"),
+        (counts.found, damage.CONTRADICTED, f"NOT reversed AND abs(los - days) > {APART_DAYS}"),
+        (counts.repaired, damage.LOS_REPLACED, "NOT reversed AND los IS NULL AND outtime IS NOT NULL"),
+        (counts.left_out, damage.ENDLESS, "outtime IS NULL AND (los IS NOT NULL OR outtime_text IS NOT NULL)"),
+    ):
+        count(reason, tables.number(f"SELECT count(*) FROM stay_once WHERE {condition}"))
     if not tables.number("SELECT count(*) FROM stay"):
         raise DataError(f"{path} holds no ICU stay with a readable stay_id, subject_id and intime; download it again")
 
 
-def _read_admissions(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> None:
+def _read_admissions(tables: Tables, files: Mimic4Files, counts: Counts) -> None:
     path = files.tables["hosp/admissions"]
     rows = _load(tables, path, "hosp/admissions", counts)
     tables.run(
@@ -140,26 +140,23 @@ def _read_admissions(tables: Tables, files: Mimic4Files, counts: Counter[str]) -
         """
     )
     usable = "hadm_id IS NOT NULL"
-    counts["hosp/admissions: rows without a readable hadm_id, skipped"] = tables.number(
-        f"SELECT count(*) FROM admission_row WHERE NOT ({usable})"
-    )
+    bad = tables.number(f"SELECT count(*) FROM admission_row WHERE NOT ({usable})")
+    counts.unusable("hosp/admissions: rows without a readable hadm_id, skipped", bad)
     _once(tables, path, "admission_row", usable, "hadm_id", ("hospital_expire_flag",))
-    counts["hosp/admissions: rows that repeat an admission, skipped"] = _repeated(
-        tables, "admission_row", usable, "hadm_id"
-    )
+    repeated = _repeated(tables, "admission_row", usable, "hadm_id")
+    counts.unusable("hosp/admissions: rows that repeat an admission, skipped", repeated)
     tables.run(
         f"""
         CREATE TEMP TABLE admission AS SELECT hadm_id, min(hospital_expire_flag) AS died
         FROM admission_row WHERE {usable} GROUP BY hadm_id
         """
     )
-    counts[damage.NO_ADMISSION] = tables.number(
-        "SELECT count(*) FROM stay s ANTI JOIN admission a ON s.hadm_id = a.hadm_id"
-    )
+    without = tables.number("SELECT count(*) FROM stay s ANTI JOIN admission a ON s.hadm_id = a.hadm_id")
+    counts.left_out(damage.NO_ADMISSION, without)
     _others(tables, "admission", "hadm_id", "hosp/admissions: admissions", counts)
 
 
-def _read_patients(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> None:
+def _read_patients(tables: Tables, files: Mimic4Files, counts: Counts) -> None:
     path = files.tables["hosp/patients"]
     rows = _load(tables, path, "hosp/patients", counts)
     tables.run(
@@ -171,22 +168,19 @@ def _read_patients(tables: Tables, files: Mimic4Files, counts: Counter[str]) -> 
         """
     )
     usable = "subject_id IS NOT NULL"
-    counts["hosp/patients: rows without a readable subject_id, skipped"] = tables.number(
-        f"SELECT count(*) FROM patient_row WHERE NOT ({usable})"
-    )
+    bad = tables.number(f"SELECT count(*) FROM patient_row WHERE NOT ({usable})")
+    counts.unusable("hosp/patients: rows without a readable subject_id, skipped", bad)
     _once(tables, path, "patient_row", usable, "subject_id", ("gender", "anchor_age", "anchor_year"))
-    counts["hosp/patients: rows that repeat a patient, skipped"] = _repeated(
-        tables, "patient_row", usable, "subject_id"
-    )
+    repeated = _repeated(tables, "patient_row", usable, "subject_id")
+    counts.unusable("hosp/patients: rows that repeat a patient, skipped", repeated)
     tables.run(
         f"""
         CREATE TEMP TABLE patient AS SELECT subject_id, min(gender) AS male, min(anchor_age) AS age, min(anchor_year) AS year
         FROM patient_row WHERE {usable} GROUP BY subject_id
         """
     )
-    counts[damage.NO_PATIENT] = tables.number(
-        "SELECT count(*) FROM stay s ANTI JOIN patient p ON s.subject_id = p.subject_id"
-    )
+    without = tables.number("SELECT count(*) FROM stay s ANTI JOIN patient p ON s.subject_id = p.subject_id")
+    counts.left_out(damage.NO_PATIENT, without)
     _others(tables, "patient", "subject_id", "hosp/patients: patients", counts)
 
 
@@ -200,13 +194,14 @@ EXPECTED = {
 """Column -> SQL of its value, NULL where it cannot be read, and what is expected there; any other holds whole numbers."""
 
 
-def _load(tables: Tables, path: Path, name: str, counts: Counter[str]) -> str:
+def _load(tables: Tables, path: Path, name: str, counts: Counts) -> str:
     """A small table as text, its rows and those of another width counted; its columns legible, or DataError. Returns its name."""
     source, copy = tables.table(path, COLUMNS[name]), name.replace("/", "_")
     tables.run(f"CREATE TEMP TABLE {copy} AS SELECT *, row_number() OVER () AS line FROM {source}", path)
     rows = tables.rows_of(path, tables.number(f"SELECT count(*) FROM {copy}"))
-    counts[f"{name}: rows"] = rows
-    counts[f"{name}: {damage.RAGGED}"] = ragged = tables.number(f"SELECT count(*) FROM {copy} WHERE ragged")
+    ragged = tables.number(f"SELECT count(*) FROM {copy} WHERE ragged")
+    counts.found(f"{name}: rows", rows)
+    counts.unusable(f"{name}: {damage.RAGGED}", ragged)
     tables.square(path, ragged, rows)
     for column in COLUMNS[name]:
         parsed, expected = EXPECTED.get(column, (f"whole({column})", WHOLE))
@@ -238,11 +233,11 @@ def _repeated(tables: Tables, table: str, usable: str, key: str) -> int:
     return tables.number(f"SELECT count(*) - count(DISTINCT {key}) FROM {table} WHERE {usable}")
 
 
-def _others(tables: Tables, table: str, key: str, noun: str, counts: Counter[str]) -> None:
+def _others(tables: Tables, table: str, key: str, noun: str, counts: Counts) -> None:
     """Count what belongs to an ICU stay, and what does not."""
     of_stays = tables.number(f"SELECT count(*) FROM {table} t SEMI JOIN stay s ON s.{key} = t.{key}")
-    counts[f"{noun} with an ICU stay"] = of_stays
-    counts[f"{noun} without an ICU stay, not read"] = tables.number(f"SELECT count(*) FROM {table}") - of_stays
+    counts.found(f"{noun} with an ICU stay", of_stays)
+    counts.found(f"{noun} without an ICU stay, not read", tables.number(f"SELECT count(*) FROM {table}") - of_stays)
 
 
 def outcomes(stays: Stays) -> dict[str, np.ndarray]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from bench.cohort import Events
+from bench.cohort import Counts, Events
 from bench.errors import DataError
 from bench_datasets.mimic4 import table
 from bench_datasets.mimic4 import warnings as damage
@@ -20,7 +19,7 @@ SPEECHLESS = "No Response-ETT"
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Counter[str]) -> list[str]:
+def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Counts) -> list[str]:
     """Resolve the labels of a map into a temporary table `item` (itemid text, source, and what to do with it).
 
     Of several items with one label that are linked to chartevents the usual one is read, else that with the lowest id, so that
@@ -32,11 +31,13 @@ def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Co
     tables.run(
         f"CREATE TEMP TABLE d_item AS SELECT whole(itemid) AS item, itemid, label, linksto, ragged FROM {source}", path
     )
-    counts["icu/d_items: rows"] = rows = tables.rows_of(path, tables.number("SELECT count(*) FROM d_item"))
-    counts[f"icu/d_items: {damage.RAGGED}"] = ragged = tables.number("SELECT count(*) FROM d_item WHERE ragged")
+    rows = tables.rows_of(path, tables.number("SELECT count(*) FROM d_item"))
+    counts.found("icu/d_items: rows", rows)
+    ragged = tables.number("SELECT count(*) FROM d_item WHERE ragged")
+    counts.unusable(f"icu/d_items: {damage.RAGGED}", ragged)
     tables.square(path, ragged, rows)
     lost = tables.number("SELECT count(*) FROM d_item WHERE NOT ragged AND item IS NULL")
-    counts["icu/d_items: rows without a readable itemid, skipped"] = lost
+    counts.unusable("icu/d_items: rows without a readable itemid, skipped", lost)
     tables.legible(path, "d_item", "itemid", "whole(itemid)", WHOLE, lost, rows - ragged)
     known: dict[str, list[int]] = {}
     texts: dict[int, str] = {}
@@ -54,19 +55,19 @@ def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Co
             if label.item in texts:
                 remark += f' (its usual item {label.item} is labelled "{texts[label.item]}")'
             remarks.append(f"{remark}, so {variable.name} lacks it")
-            counts["icu/d_items: labels without an item"] += 1
+            counts.found("icu/d_items: labels without an item")
             continue
         if label.item is not None and items[0] != label.item:
             remarks.append(f'"{label.text}" is item {items[0]}, usually {label.item}')
-            counts["icu/d_items: labels with another item than the usual one"] += 1
-        counts["icu/d_items: further items of a label, left out"] += len(items) - 1
+            counts.found("icu/d_items: labels with another item than the usual one")
+        counts.left_out("icu/d_items: further items of a label, left out", len(items) - 1)
         clean = chosen == "v30-clean"
         low, high = (variable.low, variable.high) if clean else (-LARGEST, LARGEST)
         found.append((items[0], index, rank, label.conversion if clean else "", low, high))
     if not found:
         raise DataError(f"{path} holds none of the labels of the map {chosen}; is it the d_items of MIMIC-IV?")
-    counts["icu/d_items: labels with an item"] = len(found)
-    counts["icu/d_items: rows of other items, not read"] = rows - ragged - lost - len(found)
+    counts.found("icu/d_items: labels with an item", len(found))
+    counts.found("icu/d_items: rows of other items, not read", rows - ragged - lost - len(found))
     itemid, channel, ranks, conversion, lows, highs = zip(*found, strict=True)
     tables.put(
         "item",
@@ -81,7 +82,7 @@ def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Co
     return remarks
 
 
-def read_values(tables: Tables, files: Mimic4Files, hours: int, counts: Counter[str]) -> dict[str, np.ndarray]:
+def read_values(tables: Tables, files: Mimic4Files, hours: int, counts: Counts) -> dict[str, np.ndarray]:
     """What was recorded in the window, sorted: record int32, seconds int32 since intime, channel int16, value float32.
 
     Of values with equal record, time and channel the label listed first wins, and within a label the smallest (our
@@ -122,9 +123,9 @@ def read_values(tables: Tables, files: Mimic4Files, hours: int, counts: Counter[
     by_channel = "SELECT channel, count(*) FILTER (NOT plausible), count(*) FROM converted GROUP BY channel"
     for channel, removed, there in tables.rows(by_channel):
         variable = table.VARIABLES[channel]
-        counts[f"{variable.name}: outside {variable.low:g} to {variable.high:g}, removed"] = removed
+        counts.left_out(f"{variable.name}: outside {variable.low:g} to {variable.high:g}, removed", removed)
         if there >= damage.SEVERAL and 2 * removed > there:
-            counts[f"{variable.name}{damage.IMPLAUSIBLE}"] = removed
+            counts.found(f"{variable.name}: {damage.IMPLAUSIBLE}", removed)
     plausible = tables.number("SELECT count(*) FROM converted WHERE plausible")
     # Of equal labels the smallest value, whatever the order of the rows: nothing else tells the two apart.
     tables.run(
@@ -137,11 +138,12 @@ def read_values(tables: Tables, files: Mimic4Files, hours: int, counts: Counter[
     )
     tables.run("DROP TABLE converted")
     for name, condition in ((damage.SPEECHLESS, "speechless"), (damage.LATE, "late")):
-        counts[name] = tables.number(f"SELECT count(*) FROM chosen_value WHERE {condition}")
+        counts.found(name, tables.number(f"SELECT count(*) FROM chosen_value WHERE {condition}"))
     found = tables.columns("SELECT record, seconds, channel, value FROM chosen_value ORDER BY record, seconds, channel")
     tables.run("DROP TABLE chosen_value")
-    counts["icu/chartevents: values repeating a time and variable, one kept"] = plausible - len(found["value"])
-    counts["icu/chartevents: values kept"] = len(found["value"])
+    kept = len(found["value"])
+    counts.left_out("icu/chartevents: values repeating a time and variable, one kept", plausible - kept)
+    counts.found("icu/chartevents: values kept", kept)
     return found
 
 
@@ -169,25 +171,28 @@ def _legible(tables: Tables, path: Path, source: str) -> None:
         tables.legible(path, source, column, parsed, expected, *numbers[2 * place : 2 * place + 2])
 
 
-def _classify(tables: Tables, path: Path, hours: int, counts: Counter[str]) -> None:
+def _classify(tables: Tables, path: Path, hours: int, counts: Counts) -> None:
     """Count what was read and what is left out, each row under the first reason that holds."""
-    reasons = {
-        damage.RAGGED: "ragged",
-        "rows without a readable itemid, skipped": "source IS NULL",
-        "rows of a stay that is not in icu/icustays, skipped": "record IS NULL",
-        "rows without a readable charttime, skipped": "dateless",
-        "rows without a number, left out": "empty",
-        "rows with a valuenum that is not a number, skipped": f"value IS NULL OR NOT isfinite(value) OR abs(value) > {LARGEST}",
-        damage.EARLY.partition(": ")[2]: "seconds < 0",
-        f"rows {hours} hours or more after ICU admission, outside the window": f"seconds >= {hours * 3600}",
-    }
-    cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(reasons.values()))
+    wild = f"value IS NULL OR NOT isfinite(value) OR abs(value) > {LARGEST}"
+    late = f"icu/chartevents: rows {hours} hours or more after ICU admission, outside the window"
+    reasons = (
+        (counts.unusable, f"icu/chartevents: {damage.RAGGED}", "ragged"),
+        (counts.unusable, "icu/chartevents: rows without a readable itemid, skipped", "source IS NULL"),
+        (counts.unusable, "icu/chartevents: rows of a stay that is not in icu/icustays, skipped", "record IS NULL"),
+        (counts.unusable, "icu/chartevents: rows without a readable charttime, skipped", "dateless"),
+        (counts.left_out, "icu/chartevents: rows without a number, left out", "empty"),
+        (counts.unusable, "icu/chartevents: rows with a valuenum that is not a number, skipped", wild),
+        (counts.left_out, damage.EARLY, "seconds < 0"),
+        (counts.left_out, late, f"seconds >= {hours * 3600}"),
+    )
+    cases = " ".join(f"WHEN {condition} THEN {number}" for number, (_, _, condition) in enumerate(reasons))
     found = dict(tables.rows(f"SELECT CASE {cases} ELSE -1 END AS reason, count(*) FROM reading GROUP BY reason"))
-    counts["icu/chartevents: rows"] = rows = tables.rows_of(path)
-    counts[damage.CHARTED] = sum(found.values()) - found.get(0, 0) - found.get(1, 0)
-    counts["icu/chartevents: rows of other items, not read"] = rows - sum(found.values())
-    for number, reason in enumerate(reasons):
-        counts[f"icu/chartevents: {reason}"] = found.get(number, 0)
+    rows = tables.rows_of(path)
+    counts.found("icu/chartevents: rows", rows)
+    counts.found(damage.CHARTED, sum(found.values()) - found.get(0, 0) - found.get(1, 0))
+    counts.found("icu/chartevents: rows of other items, not read", rows - sum(found.values()))
+    for number, (count, reason, _) in enumerate(reasons):
+        count(reason, found.get(number, 0))
 
 
 def to_events(n: int, found: dict[str, np.ndarray], channels: int) -> Events:

@@ -6,17 +6,25 @@ What a whole release has too (values out of range, rows outside the window) is c
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 
+from bench.cohort import Counts
 from bench_datasets.mimic4.files import Mimic4Files
 
 ABSENT = "file absent, modality unavailable"
 """How the count of a modality without a file ends."""
 
+EMPTY = "file empty, modality unavailable"
+NO_VECTOR = "no vector of a stay in the window, modality unavailable"
+NONE_FINITE = "every vector of a stay in the window has a number that is not finite, modality unavailable"
+UNREPORTED = "no report of a stay in the window, modality unavailable"
+WORDLESS = "no word in the notes of training patients, modality unavailable"
+UNGROUPED = "no code of any stay is in one of the 25 groups, task phe25 unavailable"
+UNAVAILABLE = {EMPTY, NO_VECTOR, NONE_FINITE, UNREPORTED, WORDLESS, UNGROUPED}
+"""How the count of a modality or task ends that the files do not give though they are there: it says all, without its number."""
+
 SOUGHT = {"notes": "note/radiology.csv.gz (or .csv)", "cxr": "cxr.parquet", "ecg": "ecg.parquet"}
 """Modality -> the file that is looked for in the folder of hosp/ and icu/ (notes: also beside it)."""
 
-SKIPPED = ", skipped"
 RAGGED = "rows with another number of fields than the first line, skipped"
 SEVERAL = 50
 """Stays, or values, from which on a column that is all alike, or all out of range, is no chance."""
@@ -38,7 +46,7 @@ CHARTED = "icu/chartevents: rows of the variables"
 EARLY = "icu/chartevents: rows before ICU admission, outside the window"
 LATE = "icu/chartevents: values charted after the stay's outtime, kept"
 SPEECHLESS = "GCS - Verbal Response: values of patients with a tube (No Response-ETT, stored as 1), kept"
-IMPLAUSIBLE = ": implausible, most of its values are outside its range (another unit?)"
+IMPLAUSIBLE = "implausible, most of its values are outside its range (another unit?)"
 """How the count ends of a variable most of whose values were removed."""
 CODELESS = "hosp/diagnoses_icd: admissions without any code, no phenotype"
 REPORTS = "notes: reports of a stay in the window"
@@ -70,18 +78,17 @@ BEYOND = {
 """Counts that a whole release has a few of: warned of when more than this share of another count."""
 
 
-def warnings(files: Mimic4Files, counts: Mapping[str, int]) -> list[str]:
+def warnings(files: Mimic4Files, counts: Counts) -> list[str]:
     """The lines: one for each table or modality of which anything could not be used, one for each absent modality."""
     said: defaultdict[str, list[str]] = defaultdict(list)
-    for name, count in sorted(counts.items()):
+    for name, count in counts.by_name().items():
         table, _, what = name.partition(": ")
-        if what.endswith("unavailable"):
-            if count and what != ABSENT:
-                said[table].append(what)
-        elif _matters(name, count, counts):
-            said[table].append(f"{what}: {count:,}")
+        if what in UNAVAILABLE:
+            said[table].append(what)
+        elif name in ALWAYS or what == IMPLAUSIBLE or count.kind == "unusable" or _exceeds(name, counts):
+            said[table].append(f"{what}: {count.number:,}")
     lines = [f"{table}: {'; '.join(what)}" for table, what in said.items()]
-    absent = [name for name in SOUGHT if counts.get(f"{name}: {ABSENT}")]
+    absent = [name for name in SOUGHT if counts.number(f"{name}: {ABSENT}")]
     return lines + [
         f"{name} is unavailable: there is no {SOUGHT[name]} in {'or beside ' if name == 'notes' else ''}{files.base} "
         f"(data.{name}=FILE names another); a modality set that holds {name} is scored without it"
@@ -89,8 +96,8 @@ def warnings(files: Mimic4Files, counts: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _matters(name: str, count: int, counts: Mapping[str, int]) -> bool:
-    share, total = BEYOND.get(name, (0.0, ""))
-    if total:
-        return count > share * counts.get(total, 0)
-    return count > 0 and (name in ALWAYS or name.endswith((SKIPPED, NOT_FINITE, IMPLAUSIBLE)))
+def _exceeds(name: str, counts: Counts) -> bool:
+    if name not in BEYOND:
+        return False
+    share, total = BEYOND[name]
+    return counts.number(name) > share * counts.number(total)

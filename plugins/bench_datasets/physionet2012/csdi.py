@@ -6,12 +6,11 @@ specification, section 7 (Tashiro, Song, Song, Ermon 2021, arXiv 2107.03502, and
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from bench.cohort import Cohort
+from bench.cohort import Cohort, Counts
 from bench.components import Context, Dataset
 from bench_datasets.physionet2012 import table
 from bench_datasets.physionet2012.csdi_params import FOLDS, Physionet2012CsdiParams
@@ -40,29 +39,27 @@ class Physionet2012Csdi(Dataset[Physionet2012CsdiParams]):
 
     def prepare(self, root: Path, context: Context) -> Cohort:
         """The cohort of the sets asked for. Raises DataError as `physionet2012` does."""
-        counts: Counter[str] = Counter()
+        counts = Counts()
         stays = read_stays(root, self.params, context, counts)
         chosen = np.isin(stays.variable, CHANNELS)
-        counts["lines of other variables, left out"] = int((~chosen).sum())
+        counts.left_out("lines of other variables, left out", (~chosen).sum())
         late = chosen & (stays.minutes >= 60 * HOURS)
-        counts["lines at 48:00 or later, outside the window"] = int(late.sum())
+        counts.left_out("lines at 48:00 or later, outside the window", late.sum())
         kept = chosen & ~late
         record, minutes, variable, values = (
             a[kept] for a in (stays.record, stays.minutes, stays.variable, stays.values)
         )
         if self.params.clean:
-            values, cleaned = clean(variable, values)
-            counts.update(cleaned)
+            values = clean(variable, values, counts)
             known = ~np.isnan(values)
             record, minutes, variable, values = (a[known] for a in (record, minutes, variable, values))
         last = _last_of_hour(record, minutes, variable)
-        counts["lines of an hour and variable said again later in the file, the last one kept"] = len(values) - len(
-            last
-        )
-        counts["values kept"] = len(last)
+        again = len(values) - len(last)
+        counts.left_out("lines of an hour and variable said again later in the file, the last one kept", again)
+        counts.found("values kept", len(last))
 
         present = np.unique(record)
-        counts["records without any of the 35 variables, left out"] = len(stays.ids) - len(present)
+        counts.left_out("records without any of the 35 variables, left out", len(stays.ids) - len(present))
         places = np.full(len(table.VARIABLES), -1)
         places[list(CHANNELS)] = np.arange(len(CHANNELS))
         series = series_of(
@@ -81,7 +78,7 @@ class Physionet2012Csdi(Dataset[Physionet2012CsdiParams]):
             static_names=(),
             targets=targets_of([stays.outcomes[place] for place in present], counts),
             splits={name: fold(len(present), number, self.params.fold_seed) for number, name in enumerate(FOLDS)},
-            counts={name: count for name, count in sorted(counts.items()) if count},
+            counts=counts.by_name(),
         )
 
 

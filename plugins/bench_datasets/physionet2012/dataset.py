@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bench.cohort import Cohort, Events, Series, bin_events
+from bench.cohort import Cohort, Counts, Events, Series, bin_events
 from bench.components import Context, Dataset
 from bench.errors import DataError
 from bench_datasets.physionet2012 import table
@@ -42,7 +41,7 @@ class Stays:
     values: np.ndarray
 
 
-def read_stays(root: Path, params: Physionet2012Params, context: Context, counts: Counter[str]) -> Stays:
+def read_stays(root: Path, params: Physionet2012Params, context: Context, counts: Counts) -> Stays:
     """All lines of the sets of `params`, every line kept or counted in `counts`. Raises DataError as `prepare` does."""
     outcomes: dict[str, Outcome] = {}
     sets: list[Lines] = []
@@ -50,7 +49,7 @@ def read_stays(root: Path, params: Physionet2012Params, context: Context, counts
         context.report(f"reading {entry.source.name}")
         lines, known = read_set(entry.source), read_outcomes(entry.outcomes)
         _check(entry, lines, known, outcomes)
-        counts.update(lines.counts)
+        counts.add(lines.counts.by_name())
         outcomes.update(known)
         sets.append(lines)
     _warn(sets, counts)
@@ -58,7 +57,7 @@ def read_stays(root: Path, params: Physionet2012Params, context: Context, counts
     read = [record for lines in sets for record in lines.ids]
     order = sorted(range(len(read)), key=lambda place: (int(read[place]), read[place]))
     ids = np.array([read[place] for place in order])
-    counts["records"] = len(ids)
+    counts.found("records", len(ids))
     rank = np.empty(len(ids), np.int64)
     rank[order] = np.arange(len(ids))
     starts = np.cumsum([0, *(len(lines.ids) for lines in sets)])
@@ -88,7 +87,7 @@ class Physionet2012(Dataset[Physionet2012Params]):
         Raises DataError for missing or damaged files, for a record without an outcome, an outcome without a record, a
         record that stands in two sets, and a file that names another RecordID inside.
         """
-        counts: Counter[str] = Counter()
+        counts = Counts()
         stays = read_stays(root, self.params, context, counts)
         ids, record, minutes, variable, values = stays.ids, stays.record, stays.minutes, stays.variable, stays.values
 
@@ -96,17 +95,16 @@ class Physionet2012(Dataset[Physionet2012Params]):
         descriptor = np.isin(variable, [table.INDEX[name] for name in STATICS.values()])
         static = descriptor & (first | (variable != table.INDEX["Weight"]))
         late = ~static & (minutes >= 60 * HOURS)
-        counts["lines at 48:00 or later, outside the window"] = int(late.sum())
+        counts.left_out("lines at 48:00 or later, outside the window", late.sum())
         misplaced = static & ~first
-        counts["descriptors after 00:00, left out"] = int(misplaced.sum())
+        counts.left_out("descriptors after 00:00, left out", misplaced.sum())
         absent = descriptor & ~late & ~misplaced & (values == -1)
         for name in STATICS.values():
-            counts[f"{name}: -1, not recorded"] = int((absent & (variable == table.INDEX[name])).sum())
+            counts.left_out(f"{name}: -1, not recorded", (absent & (variable == table.INDEX[name])).sum())
         kept = ~(late | misplaced | absent)
         record, minutes, variable, values, static = (a[kept] for a in (record, minutes, variable, values, static))
         if self.params.clean:
-            values, cleaned = clean(variable, values)
-            counts.update(cleaned)
+            values = clean(variable, values, counts)
             kept = ~np.isnan(values)
             record, minutes, variable, values, static = (a[kept] for a in (record, minutes, variable, values, static))
 
@@ -123,10 +121,10 @@ class Physionet2012(Dataset[Physionet2012Params]):
             series = series_of(len(ids), record[rows], minutes[rows], place, values[rows], channels)
             entries += int((~np.isnan(series.events.values)).sum())
             modalities[modality] = series
-        counts["lines repeating a time and variable, the last one kept"] = len(values) - entries
-        counts["values kept"] = entries
+        counts.left_out("lines repeating a time and variable, the last one kept", len(values) - entries)
+        counts.found("values kept", entries)
         unobserved = ~np.any([series.available for series in modalities.values()], axis=0)
-        counts["records without any series, kept"] = int(unobserved.sum())
+        counts.found("records without any series, kept", unobserved.sum())
         return Cohort(
             ids=ids,
             groups=ids.copy(),
@@ -134,13 +132,13 @@ class Physionet2012(Dataset[Physionet2012Params]):
             statics=statics,
             static_names=tuple(STATICS),
             targets=targets_of(stays.outcomes, counts),
-            counts={name: count for name, count in sorted(counts.items()) if count},
+            counts=counts.by_name(),
         )
 
 
-def clean(variable: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, Counter[str]]:
+def clean(variable: np.ndarray, values: np.ndarray, counts: Counts) -> np.ndarray:
     """As `physionet2012_table.clean`, with a warning of each variable most of whose values it removes."""
-    cleaned, counts = table.clean(variable, values)
+    cleaned = table.clean(variable, values, counts)
     for index, declared in enumerate(table.VARIABLES):
         rows = variable == index
         there, left = int((rows & ~np.isnan(values)).sum()), int((rows & ~np.isnan(cleaned)).sum())
@@ -149,7 +147,7 @@ def clean(variable: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, Counter
                 "%s: implausible, %d of %d values are outside %g to %g and removed; another unit, or a damaged column?",
                 declared.name, there - left, there, declared.low, declared.high
             )  # fmt: skip
-    return cleaned, counts
+    return cleaned
 
 
 def series_of(
@@ -177,7 +175,7 @@ def series_of(
     )
 
 
-def targets_of(outcomes: list[Outcome], counts: Counter[str]) -> dict[str, np.ndarray]:
+def targets_of(outcomes: list[Outcome], counts: Counts) -> dict[str, np.ndarray]:
     """ihm and los, float32 [n], NaN where the outcome is unknown.
 
     A survivor's stay of less than 2 days contradicts the challenge's own rule (only ICU stays of 48 hours or more), so
@@ -190,8 +188,8 @@ def targets_of(outcomes: list[Outcome], counts: Counter[str]) -> dict[str, np.nd
     los[np.isnan(died) | ((died == 0) & ~(days >= 2))] = np.nan
     targets = {"ihm": died, "los": los}
     for name, target in targets.items():
-        counts[f"task {name}: positive"] = int((target == 1).sum())
-        counts[f"task {name}: outcome unknown, left out"] = int(np.isnan(target).sum())
+        counts.found(f"task {name}: positive", (target == 1).sum())
+        counts.left_out(f"task {name}: outcome unknown, left out", np.isnan(target).sum())
     return targets
 
 
@@ -216,9 +214,8 @@ def _check(entry: SetFiles, lines: Lines, known: dict[str, Outcome], before: dic
         )
 
 
-def _warn(sets: list[Lines], counts: Counter[str]) -> None:
+def _warn(sets: list[Lines], counts: Counts) -> None:
     """One line for all garbage, with the first place it was met."""
-    total = sum(count for name, count in counts.items() if name.endswith(", skipped"))
-    if total:
+    if total := counts.total("unusable"):
         first = next(lines.garbage for lines in sets if lines.garbage)
         _log.warning("%s; lines skipped for such defects: %d; see bench data verify physionet2012", first, total)

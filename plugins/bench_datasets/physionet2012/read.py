@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
+from bench.cohort import Counts
 from bench.errors import DataError
 from bench.files import read_bytes
 from bench_datasets.bounded_tar import DAMAGED, TooLarge, opened
@@ -45,6 +46,8 @@ _ASCII = bytes(byte if byte < 128 else ord("?") for byte in range(256))
 MANY = 20
 """So many lines that cannot be used, when they are most of a set, are no accident."""
 
+LINES = "lines after the headers"
+
 _UNKNOWN, _RECORD_ID, _HEADER = -1, -2, -3
 
 
@@ -67,12 +70,12 @@ class Lines:
     variable: np.ndarray
     values: np.ndarray
     garbage: str
-    counts: Counter[str]
+    counts: Counts
 
 
 def read_set(source: Path) -> Lines:
     """All records of an archive or a folder. DataError when it is damaged, holds no record or holds one twice."""
-    counts: Counter[str] = Counter()
+    counts = Counts()
     ids: list[str] = []
     contents: list[bytes] = []
     try:
@@ -106,14 +109,13 @@ def read_set(source: Path) -> Lines:
     twice = sorted(record for record, times in Counter(ids).items() if times > 1)
     if twice:
         raise DataError(f"{source} holds records twice ({len(twice)}: {some(twice)}); keep one file of each")
-    lines = _parse(ids, [_as_published(content) for content in contents], source)
-    bad = sum(count for name, count in lines.counts.items() if name.endswith(", skipped"))
-    if bad >= MANY and 2 * bad > lines.counts["lines after the headers"]:
+    lines = _parse(ids, [_as_published(content) for content in contents], source, counts)
+    bad, there = counts.total("unusable"), counts.number(LINES)
+    if bad >= MANY and 2 * bad > there:
         raise DataError(
-            f"{source}: {bad:,} of {lines.counts['lines after the headers']:,} lines cannot be used, the first: {lines.garbage}; "
+            f"{source}: {bad:,} of {there:,} lines cannot be used, the first: {lines.garbage}; "
             "were the files saved anew by another program? read is Time,Parameter,Value with times as HH:MM: fetch them again"
         )
-    lines.counts.update(counts)
     return lines
 
 
@@ -147,11 +149,12 @@ def _fields(line: str) -> list[str]:
         return []
 
 
-def _records(source: Path, counts: Counter[str]) -> Iterator[tuple[str, bytes]]:
+def _records(source: Path, counts: Counts) -> Iterator[tuple[str, bytes]]:
     """Record id and content of each member that is a plain file named <digits>.txt; others are counted."""
     if source.is_dir():
         paths = record_files(source)
-        counts["files in the set that are not records"] += sum(p.is_file() for p in source.iterdir()) - len(paths)
+        others = sum(p.is_file() for p in source.iterdir()) - len(paths)
+        counts.found("files in the set that are not records", others)
         for path in paths:
             if _record_id(path.name, True, False, path.stat().st_size, source, counts):
                 yield path.stem, path.read_bytes()
@@ -174,19 +177,19 @@ def _records(source: Path, counts: Counter[str]) -> Iterator[tuple[str, bytes]]:
                     yield record, content
 
 
-def _record_id(name: str, plain: bool, folder: bool, size: int, source: Path, counts: Counter[str]) -> str | None:
+def _record_id(name: str, plain: bool, folder: bool, size: int, source: Path, counts: Counts) -> str | None:
     match = RECORD_NAME.fullmatch(PurePosixPath(name).name)
     if folder:
         return None
     if not plain or not match:
-        counts["files in the set that are not records"] += 1
+        counts.found("files in the set that are not records")
         return None
     if size > LARGEST_RECORD:
         raise DataError(f"{source}: {name} would unpack to {size:,} bytes, a record has a few thousand; fetch it again")
     return match[1]
 
 
-def _parse(ids: list[str], contents: Sequence[bytes], source: Path) -> Lines:
+def _parse(ids: list[str], contents: Sequence[bytes], source: Path, counts: Counts) -> Lines:
     """Split, look up and check every line. Blank lines carry nothing and are passed over."""
     buffer = b"".join(content if content.endswith(b"\n") else content + b"\n" for content in contents)
     if not buffer.isascii():  # the parser would stop at what is not UTF-8; a "?" makes such a line garbage
@@ -228,31 +231,31 @@ def _parse(ids: list[str], contents: Sequence[bytes], source: Path) -> Lines:
             values[here] = _look_up(frame["Value"], _number, np.float64)
 
     header = (number == 1) & (variable == _HEADER)
-    kinds = {
-        "lines with the wrong number of fields, skipped": ~whole & ~blank,
-        "lines with an unknown parameter, skipped": whole & ~header & ((variable == _UNKNOWN) | (variable == _HEADER)),
-    }
     known = whole & ((variable >= 0) | (variable == _RECORD_ID))
-    kinds["lines with a time that is not HH:MM, skipped"] = known & (minutes < 0)
-    kinds["lines with a value that is not a number, skipped"] = known & (minutes >= 0) & np.isnan(values)
-    counts = Counter({kind: int(mask.sum()) for kind, mask in kinds.items()})
-    counts["lines after the headers"] = int((~blank & ~header).sum())
+    defects = {
+        "the wrong number of fields": ~whole & ~blank,
+        "an unknown parameter": whole & ~header & ((variable == _UNKNOWN) | (variable == _HEADER)),
+        "a time that is not HH:MM": known & (minutes < 0),
+        "a value that is not a number": known & (minutes >= 0) & np.isnan(values),
+    }
+    for defect, mask in defects.items():
+        counts.unusable(f"lines with {defect}, skipped", mask.sum())
+    counts.found(LINES, (~blank & ~header).sum())
     garbage = ""
-    if bad := [(int(np.argmax(mask)), kind) for kind, mask in kinds.items() if mask.any()]:
-        line, kind = min(bad)
-        what = kind.removeprefix("lines with ").removesuffix(", skipped")
-        garbage = f"{source.name}: {ids[record[line]]}.txt line {number[line]} has {what}"
+    if bad := [(int(np.argmax(mask)), defect) for defect, mask in defects.items() if mask.any()]:
+        line, defect = min(bad)
+        garbage = f"{source.name}: {ids[record[line]]}.txt line {number[line]} has {defect}"
 
     usable = known & (minutes >= 0) & ~np.isnan(values)
     named = usable & (variable == _RECORD_ID)
-    counts["lines that repeat the record id"] = int(named.sum())
+    counts.found("lines that repeat the record id", named.sum())
     wrong = np.unique(record[named & (values != np.array([float(i) for i in ids])[record])])
     if len(wrong):
         raise DataError(
             f"{source}: the RecordID inside differs from the file name ({len(wrong)}: "
             f"{some([ids[i] for i in wrong])}); whose outcome belongs to them is unknown; fetch the set again"
         )
-    counts["records without a RecordID line, known by the file name"] = len(ids) - len(np.unique(record[named]))
+    counts.found("records without a RecordID line, known by the file name", len(ids) - len(np.unique(record[named])))
     kept = usable & (variable >= 0)
     return Lines(ids, record[kept], minutes[kept], variable[kept], values[kept], garbage, counts)
 

@@ -10,10 +10,11 @@ show: they are there to remove typing errors, not sick patients.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+
+from bench.cohort import Counts
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,13 @@ def channels(modality: str) -> tuple[int, ...]:
     return tuple(index for index, variable in enumerate(VARIABLES) if variable.modality == modality)
 
 
-def clean(variable: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, Counter[str]]:
+def clean(variable: np.ndarray, values: np.ndarray, counts: Counts) -> np.ndarray:
     """Mend and remove by the table.
 
     variable: int [rows], index into VARIABLES; values: float64 [rows], NaN allowed and kept.
-    Returns new values (NaN where removed) and how many were mended and removed, by name.
+    Returns new values (NaN where removed); how many were mended and removed goes into `counts`, by variable.
     """
     values = values.copy()
-    counts: Counter[str] = Counter()
     for index, declared in enumerate(VARIABLES):
         rows = np.flatnonzero(variable == index)
         given = values[rows]
@@ -136,12 +136,12 @@ def clean(variable: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, Counter
         for slip in declared.slips:
             hit = (given >= slip.low) & (given <= slip.high)
             mended[hit] = given[hit] * slip.scale + slip.shift
-            counts[f"{declared.name}: {slip.reading}, mended"] += int(hit.sum())
+            counts.repaired(f"{declared.name}: {slip.reading}, mended", hit.sum())
         outside = (mended < declared.low) | (mended > declared.high)
         mended[outside] = np.nan
-        counts[f"{declared.name}: outside {declared.low:g} to {declared.high:g}, removed"] += int(outside.sum())
+        counts.left_out(f"{declared.name}: outside {declared.low:g} to {declared.high:g}, removed", outside.sum())
         values[rows] = mended
-    return values, counts
+    return values
 
 
 def markdown() -> str:

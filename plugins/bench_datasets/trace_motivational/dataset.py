@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.cohort import Cohort, Events, Series
+from bench.cohort import Cohort, Count, Events, Series
 from bench.components import Context, Dataset
 from bench.seeds import generator
 from bench_datasets.trace_motivational import record
@@ -73,7 +73,7 @@ class TraceMotivational(Dataset[TraceMotivationalParams]):
             static_names=(),
             targets={"forecast": np.ascontiguousarray(values[:, STEPS:].reshape(len(ids), HORIZON * DIMS))},
             splits={TRACE_SPLIT: np.repeat(np.arange(3, dtype=np.int8), list(sizes.values()))},
-            counts={f"{part} records": size for part, size in sizes.items()},
+            counts={f"{part} records": Count(size, "found") for part, size in sizes.items()},
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.cohort import Count
 from bench.components import Dataset, Fuser, Imputer, Scenario
 from bench.testing.toy import toy_cohort
 from bench_toy.parts import level
@@ -47,7 +48,12 @@ class StrangeDataset(Dataset):
             modalities=dict(zip(names, (vitals, made.modalities["labs"]), strict=True)),
             static_names=through("static names", made.static_names),
             targets={through("task", "toy"): target},
-            counts={through("name of a count", "rows"): through("count", 3)},
+            counts={
+                through("name of a count", "rows"): Count(
+                    through("number of a count", 3), through("kind of a count", "found")
+                ),
+                "stays": through("count", Count(3, "found")),
+            },
         )
 
 
@@ -106,10 +112,10 @@ class StrangeFuser(Fuser):
 
 KNOWN = (
     "dataset report", "channel", "unit of a channel", "modalities", "id", "group", "target", "static names", "task",
-    "name of a count", "count", "unit", "mask", "name of a mask", "expected", "imputer report", "imputer error",
-    "name of an imputed modality", "imputed", "imputation", "state", "name of a state", "array of a state",
-    "imputer parameters", "reads_imputed", "report", "warning", "note", "notes", "name of a note", "value of a note",
-    "error", "outputs", "parameters",
+    "name of a count", "number of a count", "kind of a count", "count", "unit", "mask", "name of a mask", "expected",
+    "imputer report", "imputer error", "name of an imputed modality", "imputed", "imputation", "state",
+    "name of a state", "array of a state", "imputer parameters", "reads_imputed", "report", "warning", "note", "notes",
+    "name of a note", "value of a note", "error", "outputs", "parameters",
 )  # fmt: skip
 """All doors."""
 

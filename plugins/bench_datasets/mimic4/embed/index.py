@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.cohort import Counts
 from bench.errors import DataError
 from bench_datasets.mimic4.files import find
 from bench_datasets.mimic4.params import Mimic4Params
@@ -96,7 +97,7 @@ def read_index(listing: Listing, source: Path, data: Mimic4Params, root: Path | 
         )
         query = f"SELECT DISTINCT subject_id, charttime, path FROM listed WHERE {usable}"
         if root is not None:
-            read_stays(tables, find(root, data), Counter())
+            read_stays(tables, find(root, data), Counts())
             query = f"""
                 {query} AND EXISTS (
                     SELECT 1 FROM stay k WHERE k.subject_id = listed.subject_id AND listed.charttime >= k.intime

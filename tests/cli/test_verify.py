@@ -1,0 +1,85 @@
+"""`bench data verify`: of every dataset, each count stands in one of two blocks, by its kind alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.cohort import COUNT_KINDS
+from bench.registry import discover
+from bench_datasets.affect import generate as affect
+from support import affect_pickles, physionet_files
+from support.commanding import command, folder
+from support.mimic4_tables import ward
+
+
+def challenge(root: Path) -> None:
+    """Three stays with lines of every kind: kept, mended, outside the range and the window, repeated, and unreadable."""
+    odd = ("01:00,Temp,98.6", "01:10,HR,999", "49:00,HR,80", "02:00,HR,70", "02:00,HR,71", "zz:zz,HR,80", "03:00,HR")
+    stays = {str(number): physionet_files.record(number, *odd) for number in (11, 12, 13)}
+    physionet_files.write_set(root, stays)
+
+
+def bedside(root: Path) -> None:
+    pytest.importorskip("duckdb", reason="the extra clinical is not installed")
+    tables = ward()
+    tables.chart(5000, 1, "Heart Rate", 999)
+    tables.chart(5000, 2, "Heart Rate", "fast")
+    tables.write(root)
+
+
+def spoken(root: Path) -> None:
+    affect_pickles.write(root / "mosi_data.pkl", affect_pickles.aligned())
+
+
+OWN = ("data.terms=accepted", "data.fold_sizes=any", "data.feature_pipeline=none")
+
+DATA: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
+    "physionet2012": (challenge, ("data.sets=a",)),
+    "physionet2012_csdi": (challenge, ("data.sets=a",)),
+    "mimic4": (bedside, ()),
+    "mosi": (spoken, OWN),
+    "mosei": (lambda root: affect.generate("mosei", root, 60, 0), ()),
+    "trace_motivational": (Path.mkdir, ("data.train=20", "data.valid=5", "data.test=5")),
+}
+"""Dataset -> what writes a small folder of it, and words that it needs."""
+
+
+def block(lines: list[str], title: str) -> list[tuple[int, str]]:
+    """Number and name of each count below a title."""
+    if title not in lines:
+        return []
+    counts = []
+    for line in lines[lines.index(title) + 1 :]:
+        if not line.startswith("    "):
+            break
+        number, _, what = line.strip().partition("  ")
+        counts.append((int(number), what))
+    return counts
+
+
+@pytest.mark.parametrize("name", sorted(DATA))
+def test_the_two_blocks_share_out_all_counts_by_their_kind(name: str) -> None:
+    write, words = DATA[name]
+    with folder() as here:
+        write(here / "data")
+        asked = ("data", "verify", name, "data.root=data", *words)
+        text, plain = command(here, *asked), command(here, *asked, "--json")
+    assert (text.code, plain.code) == (0, 0), text.err
+    counts = json.loads(plain.out)["counts"]
+    assert counts
+    assert all(count["kind"] in COUNT_KINDS for count in counts.values())
+    lines = text.out.splitlines()
+    for title, found in (("  left out or repaired:", False), ("  also counted:", True)):
+        expected = [(count["number"], what) for what, count in counts.items() if (count["kind"] == "found") == found]
+        assert block(lines, title) == expected
+    changed = any(count["kind"] != "found" for count in counts.values())
+    assert ("  nothing was left out or repaired" in lines) != changed
+
+
+def test_every_dataset_of_the_house_is_looked_at() -> None:
+    own = [spec.name for spec in discover().specs("dataset") if spec.plugin.startswith("gapbench:")]
+    assert sorted(own) == sorted(DATA)
