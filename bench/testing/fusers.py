@@ -17,11 +17,9 @@ from bench.stages.contract import broken_predictions
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise
 from bench.testing.common import needs_form, require_independent, twice, works_on
-from bench.testing.subject import Parts, Subject, each, emptied, with_target
+from bench.testing.subject import NOBODY, Parts, Subject, each, emptied, with_target, without_validation
 from bench.testing.toy import TOY_TASKS
 from bench.testing.words import require, require_same, skip
-
-NOBODY = np.array([], np.int64)
 
 FEW = 0.05
 """Share of the records that may be predicted wrongly where the answer is plain: a short training is no defect."""
@@ -206,7 +204,7 @@ def one_class_in_validation(subject: Subject) -> None:
 @promise("fuser")
 def no_validation(subject: Subject) -> None:
     """It fits when the validation part is empty."""
-    works_on(subject, replace(subject.small, valid=subject.small.valid.take(NOBODY)), require_form)
+    works_on(subject, without_validation(subject.small), require_form)
 
 
 @promise("fuser")

@@ -14,7 +14,7 @@ from bench.stages.contract import broken_completion, moved
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise
 from bench.testing.common import needs_form, require_independent, works_on
-from bench.testing.subject import Parts, Subject, each, emptied, parts, with_values
+from bench.testing.subject import Parts, Subject, each, emptied, parts, with_values, without_validation
 from bench.testing.words import require, require_same, skip
 
 
@@ -134,6 +134,12 @@ def constant_channel(subject: Subject) -> None:
         return replace(series, events=events, grid=bin_events(events, series.grid.shape[1])[0])
 
     works_on(subject, subject.small.map(lambda cohort: each(cohort, freeze)), require_form)
+
+
+@promise("imputer")
+def no_validation(subject: Subject) -> None:
+    """It fits when the validation part is empty."""
+    works_on(subject, without_validation(subject.small), require_form)
 
 
 @promise("imputer")

@@ -21,6 +21,9 @@ from bench.testing.words import NotReached, Skip
 
 T = TypeVar("T")
 
+NOBODY = np.array([], np.int64)
+"""The index of no record."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -204,6 +207,11 @@ def completed(cohort: Cohort, draws: bool = False) -> Cohort:
         )
 
     return each(cohort, complete)
+
+
+def without_validation(data: Parts) -> Parts:
+    """The same with no record in the validation part."""
+    return replace(data, valid=data.valid.take(NOBODY))
 
 
 def with_target(cohort: Cohort, task: Task) -> Cohort:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import bench_imputers.plugin
 from bench.cohort import Cohort, Events, Series
-from bench.components import Context, Imputer, NotFitted
+from bench.components import Context, Imputer
 from bench.registry import NoParams, Registry
 from bench.testing.toy import toy_cohort
 
@@ -94,22 +94,6 @@ def test_little_series_have_the_values_worked_out_by_hand(name: str, row: list, 
 @pytest.mark.parametrize("name", FILLING)
 def test_a_channel_never_observed_in_training_is_filled_with_0(name: str) -> None:
     assert completed(name, [_, _, _], [_, _]) == [0, 0, 0]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_imputing_before_fitting_is_refused(name: str) -> None:
-    with pytest.raises(NotFitted):
-        build(name).impute(toy_cohort(n=4), 1, Context())
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_loaded_state_imputes_the_same_without_fitting(name: str) -> None:
-    cohort = toy_cohort()
-    fitted, fresh = build(name), build(name)
-    fitted.fit(cohort, cohort, Context())
-    fresh.load_state_dict(fitted.state_dict())
-    one, two = (imputer.impute(cohort, 1, Context()) for imputer in (fitted, fresh))
-    assert all(np.array_equal(one[m], two[m], equal_nan=True) for m in one)
 
 
 def test_a_modality_that_was_not_in_training_is_refused_by_name() -> None:

@@ -203,6 +203,14 @@ class NeedsVariance(Honest):
                     raise ValueError("no variance")
 
 
+class NeedsValidation(Honest):
+    """Looks at the first validation record."""
+
+    def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
+        assert valid.ids[0]
+        super().fit(train, valid, context)
+
+
 class CrashesWhenBuilt(Honest):
     """Cannot be built."""
 
@@ -307,3 +315,10 @@ class AnotherOrder(HonestDataset):
         AnotherOrder.calls += 1
         cohort = super().prepare(root, context)
         return cohort.take(np.roll(np.arange(len(cohort)), AnotherOrder.calls))
+
+
+class CountsWithoutAKind(HonestDataset):
+    """Counts as a dictionary of numbers."""
+
+    def prepare(self, root: Path, context: Context) -> Cohort:
+        return replace(super().prepare(root, context), counts={"rows": 3})  # type: ignore[dict-item]

@@ -80,6 +80,7 @@ def test_an_honest_component_keeps_every_promise(kind: str, name: str, declared:
         ("NeedsTwoBins", {"one_bin"}),
         ("NeedsTargets", {"fits"}),
         ("NeedsVariance", {"constant_channel"}),
+        ("NeedsValidation", {"no_validation"}),
         ("CrashesWhenBuilt", {"constructs"}),
     ],
 )
@@ -181,6 +182,7 @@ def test_a_bad_scenario_fails_exactly_the_checks_it_lies_to(name: str, caught_by
         ("FillsZeros", {"grid_from_events", "missing_is_nan"}),
         ("ForgetsATask", {"as_declared", "targets_form"}),
         ("AnotherOrder", {"reproducible"}),
+        ("CountsWithoutAKind", {"counts_form"}),
     ],
 )
 def test_a_bad_dataset_fails_exactly_the_checks_it_lies_to(name: str, caught_by: set[str]) -> None:
