@@ -37,17 +37,15 @@ def _path(file: Path | None, words: tuple[str, ...], suite: str) -> Path:
     return file or path_of(_out(words), suite)
 
 
-def _suite(words: tuple[str, ...]) -> str:
-    """The suite as it was typed."""
+def _typed(key: str, words: tuple[str, ...]) -> str:
+    """The value of a word that names a suite or a folder, as it was typed; empty where there is none."""
     from bench.config.words import parse
 
-    return next((w.text.partition("=")[2] for w in parse(words) if w.key == "suite"), "")
+    return next((word.texts[0] for word in parse(words) if word.key == key), "")
 
 
 def _out(words: tuple[str, ...]) -> Path:
-    from bench.config.words import parse
-
-    return Path(next((w.text.partition("=")[2] for w in parse(words) if w.key == "out"), "") or "results").expanduser()
+    return Path(_typed("out", words) or "results").expanduser()
 
 
 @click.command()
@@ -129,7 +127,7 @@ def diff(words: tuple[str, ...], file: Path | None, cost_tolerance: float | None
     from bench.grid.ingredients import differing
 
     export, _ = export_of(words)
-    pinned = find(_path(file, words, export.suite), _suite(words) or export.suite)
+    pinned = find(_path(file, words, export.suite), _typed("suite", words) or export.suite)
     told = bool(pinned.ingredients and export.ingredients)
     differs = differing(pinned.ingredients, export.ingredients) if told else []
     report = judge(pinned, export, cost_tolerance=cost_tolerance)
@@ -170,7 +168,7 @@ def gate(
     from bench.gate.report import to_junit, to_markdown
 
     export, _ = export_of(words)
-    pinned = find(_path(file, words, export.suite), _suite(words) or export.suite)
+    pinned = find(_path(file, words, export.suite), _typed("suite", words) or export.suite)
     report = judge(pinned, export, alpha=alpha, tolerance=tolerance, cost_tolerance=cost_tolerance)
     if markdown:
         write_text(markdown, to_markdown(report))

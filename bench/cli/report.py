@@ -55,14 +55,14 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
 
     Of the last run, the cells whose sources, parameters or data were edited since are marked (`Export.edited`), with a warning.
     """
-    from bench.config.words import parse
+    from bench.config.words import WHOLE, parse
     from bench.errors import UsageError
     from bench.leaderboard import load_export
     from bench.results.collect import collect
     from bench.results.ledger import Ledger
 
     said = {word.key: word for word in parse(words)}
-    text = {key: word.text.partition("=")[2] for key, word in said.items()}
+    text = {key: word.texts[0] for key, word in said.items() if key in WHOLE}
     if "from" in said:
         if extra := said.keys() - {"from", "to"}:
             raise UsageError(f"from=FILE takes no other words than to=DIR, got: {', '.join(sorted(extra))}")

@@ -5,14 +5,14 @@ with the suite (`Request`). `bench.config.request` makes them out of words.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from bench.config.suite import Suite
-from bench.config.words import duration, size
+from bench.config.words import duration, size, without
 from bench.data import places
 from bench.results.records import Override
 
@@ -24,7 +24,8 @@ class Variant(msgspec.Struct, frozen=True):
     """One method with one set of parameters. label: its name, and in brackets what the command line or a sweep set, or
     the parameter's type asks to be shown (`_in_label`).
 
-    weights: digest of the file its state is loaded from, where it is not fitted.
+    params: plain values, every parameter of its type. weights: digest of the file its state is loaded from, where it is not
+    fitted. Hashable; labels of one kind differ where anything else does.
     """
 
     kind: str
@@ -33,6 +34,9 @@ class Variant(msgspec.Struct, frozen=True):
     params: dict[str, Any]
     control: bool = False
     weights: str = ""
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.label))
 
     def loading(self, digest: str) -> Variant:
         """The same, with its state loaded from the weights of that digest; the label says so."""
@@ -114,18 +118,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A resolved command: typed settings, the typed suite and what was said of methods on the command line."""
+    """A resolved command: typed settings, the typed suite and the methods that it runs."""
 
     settings: Settings
     suite: Suite
     root: str
     words: tuple[str, ...]
-    said: Mapping[str, Mapping[str, Any]]
-    """`kind.name` -> parameters set on the command line; they appear in a row's label."""
-    origins: Mapping[str, str]
-    """dotted key of every method parameter that was set -> where it was written"""
-    given: Mapping[str, tuple[Variant, ...]] = {}
-    """fuser -> its variants, in place of those that the suite makes"""
+    variants: Mapping[str, tuple[Variant, ...]]
+    """kind of component -> its values on the grid: those that the suite names in their order, then its further controls"""
+    pinned: Mapping[str, frozenset[str]] = {}
+    """`kind.name` -> parameters set on the command line"""
     overrides: tuple[Override, ...] = ()
     """in what the suite differs from its file and its profile"""
     notes: tuple[str, ...] = ()
@@ -135,6 +137,19 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     verb: Literal["run", "tune"] = "run"
     """the command that was asked"""
 
+    def of(self, kind: str, name: str) -> tuple[Variant, ...]:
+        """The variants of one method."""
+        return tuple(variant for variant in self.variants[kind] if variant.name == name)
+
+    def loading(self, weights: Mapping[str, str]) -> Request:
+        """The same with imputers that load weights instead of being fitted. weights: imputer -> digest of its weights."""
+        rows = [v.loading(weights[v.name]) if v.name in weights else v for v in self.variants["imputer"]]
+        return self.with_variants("imputer", rows)
+
+    def with_variants(self, kind: str, variants: Iterable[Variant]) -> Request:
+        """The same with these values of an axis."""
+        return msgspec.structs.replace(self, variants={**self.variants, kind: tuple(variants)})
+
     def time_limit(self) -> float:
         return duration(self.suite.limits.time, "limits.time", f"suite {self.suite.name}")
 
@@ -143,5 +158,4 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     def command(self, exact: bool = True) -> str:
         """The command that repeats this request; without `exact`, only the words that can change a result."""
-        words = [w for w in self.words if exact or w.partition("=")[0] not in INDIFFERENT]
-        return shlex.join(["bench", self.verb, *words])
+        return shlex.join(["bench", self.verb, *without(self.words, () if exact else INDIFFERENT)])

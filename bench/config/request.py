@@ -59,7 +59,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     tree, path = read(settings.suite)
     root = ""
     overrides: dict[str, Any] = {}
-    said: dict[str, dict[str, None]] = {}
+    pinned: dict[str, frozenset[str]] = {}
     dataset = next((w.texts[0] for w in parsed if w.key == "dataset" and w.texts), str(tree.get("dataset", "")))
     for word in parsed:
         if word.key in fields:
@@ -70,29 +70,20 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         branch, method = _branch(word, dataset, path, registry)
         overrides = merge(overrides, branch)
         if method:
-            said[method] = {**said.get(method, {}), word.key[len(method) + 1 :]: None}
+            pinned[method] = pinned.get(method, frozenset()) | {word.key[len(method) + 1 :]}
     layers = Layers(tree, path, settings.profile, overrides)
     suite = resolve(layers)
     _check_methods(suite, registry, layers)
     _check_split(suite, registry, layers)
-    origins = {
-        dotted: layers.where(dotted)
-        for kind in COMPONENTS
-        for name, written in getattr(suite, kind).items()
-        for dotted in (f"{kind}.{name}.{parameter}" for parameter in written)
-    }
     steps = suite.training.said()
     made = Request(
-        settings=settings, suite=suite, root=root, words=tuple(words), said=said, origins=origins,
+        settings=settings, suite=suite, root=root, words=tuple(words), pinned=pinned,
+        variants={kind: variants(kind, suite, pinned, layers.where, registry) for kind in COMPONENTS},
         overrides=differences(suite, layers, registry),
         notes=(f"{TRAINING_NOTE}{steps}, unless its label says otherwise.",) if steps else (),
     )  # fmt: skip
-    for kind in COMPONENTS:
-        variants(kind, tuple(getattr(suite, kind)), (), made, registry)
     _check_limits(suite, layers)
-    if settings.tuned:
-        return applied(made, registry)
-    return made
+    return applied(made, registry) if settings.tuned else made
 
 
 def _check_split(suite: Suite, registry: Registry, layers: Layers) -> None:

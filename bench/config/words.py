@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -38,12 +38,17 @@ class Word(msgspec.Struct, frozen=True):
     text: str
 
 
+def halves(text: str) -> tuple[str, str, str]:
+    """The key of a word, its sign and what stands behind it; both empty where it has no sign."""
+    return text.partition("=")
+
+
 def parse(words: Iterable[str]) -> list[Word]:
     """The words of a command line, in order. UsageError for a word that is not `key=value` or a key said twice."""
     parsed: dict[str, Word] = {}
     for text in words:
         check_text(text)
-        key, sign, value = text.partition("=")
+        key, sign, value = halves(text)
         if not sign or not re.fullmatch(r"[A-Za-z_][\w\-]*(\.[\w\-]+)*", key):
             raise UsageError(
                 f'"{text}" (from {ORIGIN}) is not of the form key=value; for example: suite=physionet48 seed=42,52'
@@ -137,6 +142,11 @@ def scalar(item: str) -> Any:
         except ValueError:
             continue
     return item
+
+
+def without(words: Iterable[str], keys: Collection[str]) -> list[str]:
+    """Words of a command line but for those of some keys."""
+    return [word for word in words if halves(word)[0] not in keys]
 
 
 def spoken(key: str, value: Any) -> str:

@@ -14,8 +14,7 @@ from bench import NUMERICS
 from bench.config.asked import Request
 from bench.grid.axes import COMPONENTS
 from bench.grid.identity import component, digest, harness, sources
-from bench.grid.plan import Plan, names_of
-from bench.grid.variants import variants
+from bench.grid.plan import Plan
 from bench.registry import Registry, Spec
 from bench.results.records import SCHEMA
 from bench.stages.order import STAGES
@@ -25,13 +24,10 @@ DEVICE = "device"
 """Names of entries that are looked up again rather than computed."""
 
 
-def ingredients(
-    request: Request, registry: Registry, manifest: str, device: str, synthetic: bool, weights: Mapping[str, str]
-) -> dict[str, str]:
+def ingredients(request: Request, registry: Registry, manifest: str, device: str, synthetic: bool) -> dict[str, str]:
     """Name of an ingredient -> its digest or value, for a request on data of that digest and that device.
 
-    synthetic: whether the cohort was generated, so that its generator counts. weights: imputer -> digest of the weights it
-    loads.
+    synthetic: whether the cohort was generated, so that its generator counts.
     """
     suite, settings = request.suite, request.settings
     dataset = registry.get("dataset", suite.dataset)
@@ -49,7 +45,7 @@ def ingredients(
         "precision": settings.precision,
         f"parameters of dataset {dataset.name}": digest(msgspec.to_builtins(dataset.parameters(suite.data))),
         "cells": digest([suite.grid, suite.controls, suite.audits.cells, suite.name]),
-        **{f"weights of imputer {name}": content for name, content in weights.items()},
+        **{f"weights of imputer {v.name}": v.weights for v in request.variants["imputer"] if v.weights},
     }
     if synthetic and dataset.generate:
         found[f"generator of dataset {dataset.name}"] = sources(dataset.generate.partition(":")[0])[0]
@@ -60,7 +56,7 @@ def ingredients(
         found[f"modality set {name}"] = ", ".join(suite.modalities.get(name, dataset.modalities))
     _add(found, dataset)
     for kind in COMPONENTS:
-        for variant in variants(kind, *names_of(kind, request), request, registry):
+        for variant in request.variants[kind]:
             spec = registry.get(kind, variant.name)
             found[f"parameters of {kind} {variant.label}"] = digest([variant.params, spec.randomness])
             _add(found, spec)

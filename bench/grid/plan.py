@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +13,6 @@ from bench.errors import UsageError
 from bench.grid.axes import AXES, NAMES, Axis
 from bench.grid.cell import Cell
 from bench.grid.identity import digest
-from bench.grid.variants import variants
 from bench.registry import Registry, Spec
 from bench.results.coordinates import Coordinates
 from bench.stages.order import LAST, STAGES
@@ -33,20 +31,18 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     cells: tuple[Cell, ...]
 
 
-def plan(
-    request: Request, registry: Registry, manifest: str, device: str, weights: Mapping[str, str] | None = None
-) -> Plan:
+def plan(request: Request, registry: Registry, manifest: str, device: str) -> Plan:
     """The cells of a request on data with that manifest digest and that device ("cpu" or "cuda"), in a stable order.
 
     Scored cells first, in the order of the axes (`bench.grid.axes`), then audit cells. Controls are crossed with
     everything; a combination that makes no sense is skipped with its reason where it was asked for, and left out where only
-    the controls asked for it. weights: imputer -> digest of the weights it loads instead of being fitted.
+    the controls asked for it.
     """
     suite = request.suite
     dataset = registry.get("dataset", suite.dataset)
     data = Variant("dataset", dataset.name, dataset.name, msgspec.to_builtins(dataset.parameters(suite.data)))
     keys = _Keys(Basis(request, registry, manifest, device))
-    choices = {axis.name: _choices(axis, request, registry, weights or {}) for axis in AXES}
+    choices = {axis.name: _choices(axis, request, registry) for axis in AXES}
     number = math.prod(map(len, choices.values()))
     if number > MOST_CELLS:
         raise UsageError(
@@ -76,13 +72,11 @@ class Choice(NamedTuple):
     identity: Any
 
 
-def _choices(axis: Axis, request: Request, registry: Registry, weights: Mapping[str, str]) -> list[Choice]:
+def _choices(axis: Axis, request: Request, registry: Registry) -> list[Choice]:
     """The values of an axis in a grid, in order."""
     suite = request.suite
     if axis.component:
-        found = variants(axis.name, *names_of(axis.name, request), request, registry)
-        loading = [v.loading(weights[v.name]) if v.kind == "imputer" and v.name in weights else v for v in found]
-        return [Choice(variant.label, variant, None) for variant in loading]
+        return [Choice(variant.label, variant, None) for variant in request.variants[axis.name]]
     names = getattr(suite.grid, axis.name)
     if axis.name == "split":
         return [Choice(name, split, digest(split.identity())) for name, split in suite.splits().items()]
@@ -94,11 +88,6 @@ def _choices(axis: Axis, request: Request, registry: Registry, weights: Mapping[
         tasks = [dataset.tasks[name] for name in names]
         return [Choice(task.name, task.name, (task.name, task.kind, task.outputs, task.metrics)) for task in tasks]
     return [Choice(name, name, None if name == axis.default else name) for name in names]
-
-
-def names_of(kind: str, request: Request) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The components of a kind that a grid names, and its controls."""
-    return getattr(request.suite.grid, kind), getattr(request.suite.controls, kind, ())
 
 
 def _skip(imputer: Spec, fuser: Spec) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from bench.config.asked import Request, Variant
+from bench.config.asked import Variant
 from bench.config.conversion import convert, is_many
+from bench.config.suite import Suite
 from bench.errors import UsageError
 from bench.files import is_path
 from bench.grid.identity import digest
@@ -25,72 +26,81 @@ ALSO = "also"
 MOST_ROWS = 1_000
 """Variants of one axis."""
 
+_AT_MOST = f"at most {MOST_ROWS:,} are accepted"
+
+
+Origin = Callable[[str], str]
+"""Dotted key -> where it was written."""
+
 
 def variants(
-    kind: str, names: tuple[str, ...], controls: tuple[str, ...], request: Request, registry: Registry
-) -> list[Variant]:
-    """The variants of one axis: chosen names first, then the controls not chosen; parameter lists are sweeps.
+    kind: str, suite: Suite, pinned: Mapping[str, Collection[str]], origin: Origin, registry: Registry
+) -> tuple[Variant, ...]:
+    """The values of one axis of components: what the suite names in its order, then the controls it does not name.
 
-    The order of sweeps is that of the parameters' names, whatever order they were written in. Raises UsageError, saying
-    where it was written, for a parameter that is not known or not accepted, and for a value given twice.
-    A fuser that the request gives variants (`Request.given`) has these and no others.
+    Parameter lists are sweeps, in the order of the parameters' names, whatever order they were written in. pinned: `kind.name`
+    -> parameters set on the command line, which labels show. Raises UsageError, saying where it was written, for a
+    parameter that is not known or not accepted, and for a value given twice, also of a method that is not in the grid.
     """
-    made = []
-    for name in [*names, *(c for c in controls if c not in names)]:
-        if kind == "fuser" and name in request.given:
-            made += [msgspec.structs.replace(given, control=name in controls) for given in request.given[name]]
-            continue
-        spec = registry.get(kind, name)
-        prefix = f"{kind}.{name}"
-        written: Mapping[str, Any] = getattr(request.suite, kind).get(name, {})
-        trained = kind == "fuser" and issubclass(spec.params, TrainParams)
-        shared = request.suite.training.shared() if trained else {}
-        exempt = shared.keys() & written.keys()
-        written = {**shared, **written}
-        types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
-        said = request.said.get(prefix, {})
-        wanted = {key: _in_label(type_) for key, type_ in types_of.items()}
-        wanted |= dict.fromkeys(exempt, True)
-
-        for block, swept, further in _blocks(written, types_of, prefix, request):
-            where = _origin(request, prefix, further)
-            axes = {key: block[key] if key in swept else [block[key]] for key in sorted(block)}
-            _check_values(axes, prefix, where)
-            written_too = [k for k in axes if len(axes[k]) > 1 or k in said or k in further or wanted.get(k)]
-            shown = sorted({*written_too, *(key for key, word in wanted.items() if word == "always")})
-            rows = len(made) + math.prod(map(len, axes.values()))
-            if rows > MOST_ROWS:
-                raise UsageError(
-                    f"{kind} {name} has {rows:,} rows (from {where(prefix)}); at most {MOST_ROWS:,} are accepted"
-                )
-            for combination in itertools.product(*axes.values()):
-                params = dict(zip(axes, combination, strict=True))
-                typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
-                inside = ", ".join(f"{key}={short(params.get(key, typed[key]), axes.get(key, ()))}" for key in shown)
-                label = f"{name}({inside})" if inside else name
-                made.append(Variant(kind, name, label, typed, control=name in controls))
-        labels = [variant.label for variant in made if variant.name == name]
-        twice = next((label for label in labels if labels.count(label) > 1), "")
-        if twice:
-            raise UsageError(
-                f'"{prefix}.{ALSO}" makes the row {twice} a second time (from {_origin(request, prefix)(f"{prefix}.{ALSO}")})'
-            )
-    return made
+    controls = getattr(suite.controls, kind, ())
+    named = list(dict.fromkeys([*getattr(suite.grid, kind), *controls]))
+    rows = {
+        name: _rows(kind, name, suite, pinned.get(f"{kind}.{name}", ()), origin, registry)
+        for name in [*named, *(other for other in getattr(suite, kind) if other not in named)]
+    }
+    if (number := sum(len(rows[name]) for name in named)) > MOST_ROWS:
+        raise UsageError(f"the axis {kind} has {number:,} rows (from {origin(f'grid.{kind}')}); {_AT_MOST}")
+    return tuple(msgspec.structs.replace(row, control=name in controls) for name in named for row in rows[name])
 
 
-def _origin(request: Request, prefix: str, further: Collection[str] = ()) -> Callable[[str], str]:
-    """Where a parameter was written, by its dotted key. further: those that a row of `ALSO` wrote."""
+def _rows(
+    kind: str, name: str, suite: Suite, pinned: Collection[str], origin: Origin, registry: Registry
+) -> list[Variant]:
+    """The variants of one method."""
+    rows: list[Variant] = []
+    spec = registry.get(kind, name)
+    prefix = f"{kind}.{name}"
+    written: Mapping[str, Any] = getattr(suite, kind).get(name, {})
+    trained = kind == "fuser" and issubclass(spec.params, TrainParams)
+    shared = suite.training.shared() if trained else {}
+    exempt = shared.keys() & written.keys()
+    written = {**shared, **written}
+    types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
+    wanted = {key: _in_label(type_) for key, type_ in types_of.items()}
+    wanted |= dict.fromkeys(exempt, True)
+
+    for block, swept, further in _blocks(written, types_of, prefix, origin):
+        where = _origin(origin, prefix, further)
+        axes = {key: block[key] if key in swept else [block[key]] for key in sorted(block)}
+        _check_values(axes, prefix, where)
+        written_too = [k for k in axes if len(axes[k]) > 1 or k in pinned or k in further or wanted.get(k)]
+        shown = sorted({*written_too, *(key for key, word in wanted.items() if word == "always")})
+        if (number := len(rows) + math.prod(map(len, axes.values()))) > MOST_ROWS:
+            raise UsageError(f"{kind} {name} has {number:,} rows (from {where(prefix)}); {_AT_MOST}")
+        for combination in itertools.product(*axes.values()):
+            params = dict(zip(axes, combination, strict=True))
+            typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
+            inside = ", ".join(f"{key}={short(params.get(key, typed[key]), axes.get(key, ()))}" for key in shown)
+            rows.append(Variant(kind, name, f"{name}({inside})" if inside else name, typed))
+    labels = [row.label for row in rows]
+    if twice := next((label for label in labels if labels.count(label) > 1), ""):
+        also = f"{prefix}.{ALSO}"
+        raise UsageError(f'"{also}" makes the row {twice} a second time (from {origin(also)})')
+    return rows
+
+
+def _origin(origin: Origin, prefix: str, further: Collection[str]) -> Origin:
+    """Where a parameter of a row was written. further: those that a row of `ALSO` wrote."""
 
     def where(dotted: str) -> str:
-        asked = f"{prefix}.{ALSO}" if dotted.removeprefix(f"{prefix}.").partition("[")[0] in further else dotted
-        known = (origin for key, origin in request.origins.items() if asked == key or asked.startswith(f"{key}["))
-        return next(known, f"suite {request.suite.name}")
+        key = dotted.partition("[")[0]
+        return origin(f"{prefix}.{ALSO}" if key.removeprefix(f"{prefix}.") in further else key)
 
     return where
 
 
 def _blocks(
-    written: Mapping[str, Any], types_of: Mapping[str, Any], prefix: str, request: Request
+    written: Mapping[str, Any], types_of: Mapping[str, Any], prefix: str, origin: Origin
 ) -> Iterator[tuple[dict[str, Any], set[str], Collection[str]]]:
     """What is written of a method, and each row of its `ALSO` over what of it is no sweep: parameters, those of them that
     are sweeps, those that the row wrote.
@@ -105,7 +115,7 @@ def _blocks(
     if not isinstance(also, list) or not all(isinstance(row, Mapping) and row for row in also):
         dotted = f"{prefix}.{ALSO}"
         raise UsageError(
-            f'"{dotted}" (from {_origin(request, prefix)(dotted)}) is a list of tables, each the parameters of a further row: '
+            f'"{dotted}" (from {origin(dotted)}) is a list of tables, each the parameters of a further row: '
             f"{ALSO} = [{{ NAME = VALUE }}]"
         )
     for row in also:
@@ -113,7 +123,7 @@ def _blocks(
         yield block, sweeps(block), row.keys()
 
 
-def _check_values(axes: Mapping[str, list[Any]], prefix: str, where: Callable[[str], str]) -> None:
+def _check_values(axes: Mapping[str, list[Any]], prefix: str, where: Origin) -> None:
     """Every parameter has a value, and none of a sweep stands there twice."""
     for key, values in axes.items():
         dotted = f"{prefix}.{key}"

@@ -9,6 +9,7 @@ from pathlib import PurePath
 
 import msgspec
 
+from bench.config.words import halves
 from bench.files import is_path
 from bench.results.records import Audit, Export, Record, shareable
 
@@ -50,7 +51,7 @@ def redact_command(command: str) -> str:
 
 
 def _redact_word(word: str) -> str:
-    key, equals, value = word.partition("=")
+    key, equals, value = halves(word)
     if word == "data.root=synthetic":
         return word
     if equals and (key.lstrip("-").replace("-", ".") == "data.root" or _holds_path(value)):

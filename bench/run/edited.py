@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Set
 from pathlib import Path
 
 import msgspec
 
 from bench.config.asked import Request
 from bench.config.request import request
+from bench.config.words import without
 from bench.data.location import locate
 from bench.data.manifest import manifest
 from bench.errors import BenchError, DataError
@@ -27,9 +28,8 @@ from bench.stages.weights import wanted
 
 def words_of(planned: Export, suite: str, out: str, cache: str = "", root: str = "") -> list[str]:
     """The words of a run, for the same suite (a name or a file), ledger and cache. root: where the data lie now."""
-    words = [word for word in shlex.split(planned.command)[2:] if word.partition("=")[0] != "suite"]
-    if root:
-        words = [word for word in words if not word.startswith("data.root=")] + [f"data.root={root}"]
+    words = without(shlex.split(planned.command)[2:], ("suite", "data.root") if root else ("suite",))
+    words += [f"data.root={root}"] * bool(root)
     return [f"suite={suite}", *words, f"out={out}", *([f"cache={cache}"] if cache else [])]
 
 
@@ -45,12 +45,13 @@ def since(
     """
     try:
         asked = request(words_of(planned, suite, out, cache), registry)
-        given = {name: f.digest for name, f in wanted(asked.suite.weights.files, asked.settings.cache_folder()).items()}
-        now = _now(asked, planned, registry, given, say)
+        files = wanted(asked.suite.weights.files, asked.settings.cache_folder())
+        asked = asked.loading({name: found.digest for name, found in files.items()})
+        now = _now(asked, planned, registry, say)
         about = described(asked, registry.get("dataset", asked.suite.dataset))
         if now == planned.ingredients:
             return msgspec.structs.replace(planned, **about)
-        keys = {cell.coordinates: cell.key for cell in plan(asked, registry, now[DATA], now[DEVICE], given).cells}
+        keys = {cell.coordinates: cell.key for cell in plan(asked, registry, now[DATA], now[DEVICE]).cells}
     except BenchError as error:
         every = [key for _, key in planned.planned]
         return msgspec.structs.replace(planned, edited=every, edits=[f"the run cannot be planned any more: {error}"])
@@ -68,9 +69,7 @@ def since(
     )
 
 
-def _now(
-    asked: Request, planned: Export, registry: Registry, given: Mapping[str, str], say: Callable[[str], None]
-) -> dict[str, str]:
+def _now(asked: Request, planned: Export, registry: Registry, say: Callable[[str], None]) -> dict[str, str]:
     """The ingredients as they are now, on the device of the run."""
     dataset = registry.get("dataset", asked.suite.dataset)
     params = dataset.parameters(asked.suite.data, f"suite {asked.suite.name}")
@@ -85,7 +84,7 @@ def _now(
             say("warning: the data of the run are not here, so whether they were changed is not known")
         digest = manifest(files, cache) if files else planned.ingredients.get(DATA, "")
     on = planned.ingredients.get(DEVICE) or device.resolve(asked.settings.device)
-    return ingredients(asked, registry, digest, on, planned.synthetic, given)
+    return ingredients(asked, registry, digest, on, planned.synthetic)
 
 
 def _by_label(planned: Export, changed: Set[Coordinates]) -> list[str]:

@@ -35,7 +35,6 @@ def planned_export(prepared: Prepared) -> Export:
     """What a report must know of the plan: everything but records and statistics."""
     request, plan = prepared.request, prepared.plan
     dataset = prepared.registry.get("dataset", request.suite.dataset)
-    weights = {cell.imputer.name: cell.imputer.weights for cell in plan.cells if cell.imputer.weights}
     return Export(
         **described(request, dataset),
         suite=request.suite.name,
@@ -51,6 +50,6 @@ def planned_export(prepared: Prepared) -> Export:
         control_imputers=list(dict.fromkeys(cell.imputer.label for cell in plan.cells if cell.imputer.control)),
         control_fusers=list(dict.fromkeys(cell.fuser.label for cell in plan.cells if cell.fuser.control)),
         modality_sets={cell.coordinates.modalities: list(cell.modalities) for cell in plan.cells},
-        ingredients=ingredients(request, prepared.registry, plan.manifest, plan.device, prepared.synthetic, weights),
+        ingredients=ingredients(request, prepared.registry, plan.manifest, plan.device, prepared.synthetic),
         deterministic=deterministic(plan, prepared.registry),
     )

@@ -19,7 +19,6 @@ from bench.execute import device
 from bench.grid.cell import Cell
 from bench.grid.estimate import Estimates
 from bench.grid.plan import Plan, plan
-from bench.grid.variants import variants
 from bench.registry import Registry
 from bench.results.coordinates import Coordinates
 from bench.results.ledger import Ledger
@@ -93,7 +92,8 @@ def prepare(
     if not absent:
         check_weights(given, request, registry, digest)
         check_manifest(request, digest)
-    planned = plan(request, registry, digest, kind, {name: found.digest for name, found in given.items()})
+    request = request.loading({name: found.digest for name, found in given.items()})
+    planned = plan(request, registry, digest, kind)
     ledger = Ledger(request.settings.out_folder())
     everything = ledger.load()
     keys = {cell.key for cell in planned.cells}
@@ -128,7 +128,7 @@ def check_weights(given: Mapping[str, Weights], request: Request, registry: Regi
         spec = registry.get("imputer", name)
         check_plan(
             found,
-            (spec.version, [variant.params for variant in variants("imputer", (name,), (), request, registry)]),
+            (spec.version, [variant.params for variant in request.of("imputer", name)]),
             {label: suite.modalities.get(label, dataset.modalities) for label in suite.grid.modalities},
             (dataset.name, msgspec.to_builtins(dataset.parameters(suite.data)), manifest, suite.split_identity()),
             suite.weights.differ,

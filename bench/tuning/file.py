@@ -17,7 +17,7 @@ from bench.config.conversion import convert
 from bench.errors import UsageError
 from bench.files import write_text
 from bench.grid.identity import component, digest
-from bench.grid.variants import short, variants
+from bench.grid.variants import short
 from bench.registry import Registry, Spec
 
 FORMAT = 5
@@ -169,19 +169,20 @@ def applied(request: Request, registry: Registry) -> Request:
                 f"{path} was tuned with {key} {json.dumps(was)}, this run has {json.dumps(value)}; tune again for it"
             )
     names = list(dict.fromkeys([*suite.grid.fuser, *suite.controls.fuser]))
-    given = {name: _rows(name, tuned.fuser[name], request, registry) for name in names if name in tuned.fuser}
+    given = {name: _tuned(name, tuned.fuser[name], request, registry) for name in names if name in tuned.fuser}
     if not given:
         raise UsageError(f"{path} holds {', '.join(tuned.fuser) or 'no fuser'}; none of them is in this run")
     left = [name for name in names if name not in given]
     edited = [name for name in given if tuned.fuser[name].source not in ("", source_of(registry.get("fuser", name)))]
     notes = (*request.notes, note(tuned, [name for name in names if name in given], left, edited))
-    return msgspec.structs.replace(request, given=given, notes=notes, tuned_on=protocol.manifest)
+    rows = [row for name in names for row in (*request.of("fuser", name), *filter(None, [given.get(name)]))]
+    return msgspec.structs.replace(request.with_variants("fuser", rows), notes=notes, tuned_on=protocol.manifest)
 
 
-def _rows(name: str, tuned: TunedFuser, request: Request, registry: Registry) -> tuple[Variant, ...]:
-    """The rows that a fuser has in the suite, and the tuned one."""
+def _tuned(name: str, tuned: TunedFuser, request: Request, registry: Registry) -> Variant:
+    """The further row of a fuser, with the parameters that were chosen."""
     path = request.settings.tuned
-    own = variants("fuser", (name,), (), request, registry)
+    own = request.of("fuser", name)
     base = next((variant for variant in own if stated(variant.params) == tuned.default), None)
     if base is None:
         now = stated(own[0].params)
@@ -193,7 +194,7 @@ def _rows(name: str, tuned: TunedFuser, request: Request, registry: Registry) ->
     spec = registry.get("fuser", name)
     whole = {field.name: tuned.chosen.get(field.name) for field in msgspec.structs.fields(spec.params)}
     params = msgspec.to_builtins(convert(whole, spec.params, f"fuser.{name}", path))
-    return (*own, Variant("fuser", name, base.labelled("tuned"), params))
+    return msgspec.structs.replace(base, label=base.labelled("tuned"), params=params)
 
 
 def source_of(spec: Spec) -> str:

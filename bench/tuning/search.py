@@ -6,6 +6,7 @@ of a record, `Seen` is all that is looked at.
 
 from __future__ import annotations
 
+import itertools
 import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +20,13 @@ from bench.config.asked import Request, Variant
 from bench.config.conversion import convert
 from bench.config.request import request, single
 from bench.config.suite import Audits, Controls
-from bench.config.words import ORIGIN, parse
+from bench.config.words import ORIGIN, parse, without
 from bench.errors import UsageError
-from bench.grid.axes import NAMES
+from bench.grid.axes import COMPONENTS, NAMES
 from bench.grid.differences import suffix
 from bench.grid.identity import digest
 from bench.grid.plan import Cell, Plan
-from bench.grid.variants import short, variants
+from bench.grid.variants import short
 from bench.registry import Registry
 from bench.results.records import Record
 from bench.seeds import derive
@@ -54,15 +55,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 def asked(words: Sequence[str], registry: Registry) -> Asked:
     """Understand a command line. Raises UsageError for what is not known, and for a fuser with several rows in the suite."""
-    own = {word.key: word for word in parse(words) if word.key in (*OWN, "tuned")}
+    parsed = {word.key: word for word in parse(words)}
+    own = {key: word for key, word in parsed.items() if key in (*OWN, "tuned")}
     if "tuned" in own:
         raise UsageError(f'"tuned" (from {ORIGIN}) is a word of bench run; bench tune writes such a file: to=FILE')
-    rest = [word for word in words if word.partition("=")[0] not in own]
     trials = single(own["trials"], int) if "trials" in own else TRIALS
     if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
         raise UsageError(f'"trials" = {trials} is not accepted (from {ORIGIN}): a whole number from 1')
-    whole = request(rest, registry)
-    suite, said = whole.suite, {word.partition("=")[0].removeprefix("grid.") for word in rest}
+    whole = request(without(words, own), registry)
+    suite, said = whole.suite, {key.removeprefix("grid.") for key in parsed}
     axes = {axis: getattr(suite.grid, axis)[: None if axis in said else 1] for axis in ONCE}
     if len(axes["task"]) > 1:
         raise UsageError(
@@ -73,10 +74,15 @@ def asked(words: Sequence[str], registry: Registry) -> Asked:
     narrowed = msgspec.structs.replace(
         suite, grid=grid, controls=Controls(imputer=(), fuser=()), audits=Audits(cells=())
     )
-    made = msgspec.structs.replace(whole, suite=narrowed, words=tuple(words), verb="tune")
+    kept = {
+        kind: tuple(
+            msgspec.structs.replace(row, control=False) for name in getattr(grid, kind) for row in whole.of(kind, name)
+        )
+        for kind in COMPONENTS
+    }
+    made = msgspec.structs.replace(whole, suite=narrowed, words=tuple(words), verb="tune", variants=kept)
     for name in fusers:
-        rows = variants("fuser", (name,), (), made, registry)
-        if len(rows) > 1:
+        if len(rows := made.of("fuser", name)) > 1:
             raise UsageError(
                 f"{name} has {len(rows)} rows in this suite ({', '.join(row.label for row in rows)}); tuning starts from one: "
                 f"say a single value of each parameter, fuser.{name}.PARAMETER=VALUE"
@@ -85,14 +91,13 @@ def asked(words: Sequence[str], registry: Registry) -> Asked:
     name = "-".join(filter(None, [suite.name, profile * (profile != "demo"), suffix(whole.overrides)]))
     default = whole.settings.out_folder() / "tuned" / f"{name}.toml"
     to = Path(single(own["to"], str)).expanduser() if "to" in own else default
-    pinned = {name: frozenset(whole.said.get(f"fuser.{name}", {})) for name in fusers}
+    pinned = {name: whole.pinned.get(f"fuser.{name}", frozenset()) for name in fusers}
     return Asked(request=made, trials=trials, to=to, pinned=pinned)
 
 
 def run_command(ask: Asked) -> str:
     """The command that shows default and tuned rows side by side, on what was tuned on."""
-    words = [word for word in ask.request.words if word.partition("=")[0] not in OWN]
-    return shlex.join(["bench", "run", *words, f"tuned={ask.to}"])
+    return shlex.join(["bench", "run", *without(ask.request.words, OWN), f"tuned={ask.to}"])
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -208,7 +213,7 @@ def searches(ask: Asked, registry: Registry, higher: bool) -> dict[str, Search]:
     """A search per fuser; the values of its space were checked when it was registered."""
     found = {}
     for name in ask.request.suite.grid.fuser:
-        (base,) = variants("fuser", (name,), (), ask.request, registry)
+        (base,) = ask.request.of("fuser", name)
         spec = registry.get("fuser", name)
         choices = {}
         for parameter, values in spec.space.items():
@@ -299,8 +304,8 @@ def tune(
         )
         grid = msgspec.structs.replace(ask.request.suite.grid, fuser=tuple(rows))
         suite = msgspec.structs.replace(ask.request.suite, grid=grid)
-        given = {name: tuple(new) for name, new in rows.items()}
-        ran = run(msgspec.structs.replace(ask.request, suite=suite, given=given))
+        request = msgspec.structs.replace(ask.request, suite=suite)
+        ran = run(request.with_variants("fuser", itertools.chain(*rows.values())))
         if ran.stopped:
             return None
         for name, new in rows.items():

@@ -34,7 +34,7 @@ def looked_at(tmp_path, *words, manifest="m", device="cpu", **changes):
     ask = Asker(tmp_path)
     ask.registry = made_registry(**changes)
     asked = ask.request(*words)
-    found = ingredients(asked, ask.registry, manifest, device, False, {})
+    found = ingredients(asked, ask.registry, manifest, device, False)
     return found, [(cell.coordinates, cell.key) for cell in plan(asked, ask.registry, manifest, device).cells]
 
 

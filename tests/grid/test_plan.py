@@ -13,7 +13,9 @@ import pytest
 from bench.cohort import Task
 from bench.errors import UsageError
 from bench.grid import identity
-from bench.grid.axes import NAMES
+from bench.grid.axes import COMPONENTS, NAMES
+from bench.grid.ingredients import ingredients
+from bench.grid.plan import plan
 from bench.results.coordinates import Coordinates
 from bench.stages import stage
 from support.asking import SMALL, SUPPORT, Asker, made_registry
@@ -49,6 +51,21 @@ def test_every_cell_has_a_key_of_its_own_unless_nothing_differs(ask):
 def test_planning_twice_gives_the_same(ask):
     words = (*GRID, "fuser.flat.rate=0.1,0.2", "audits.cells=repeat,permuted-labels")
     assert msgspec.json.encode(ask.plan(*words).cells) == msgspec.json.encode(ask.plan(*words).cells)
+
+
+def test_methods_with_their_parameters_are_made_once_by_the_request_and_carried_by_it(ask, monkeypatch):
+    """Plan, ingredients and cells hold the objects of the request; two requests of the same words have equal ones."""
+    words = (*GRID, "fuser.flat.rate=0.1,0.2", "imputer.plain.steps=3", "audits.cells=repeat")
+    request, again = ask.request(*words), ask.request(*words)
+    assert request.variants == again.variants
+    rows = [row for kind in COMPONENTS for row in request.variants[kind]]
+    assert len({*rows, *(row for kind in COMPONENTS for row in again.variants[kind])}) == len(rows)
+    monkeypatch.setattr("bench.grid.variants.variants", None)
+    monkeypatch.setattr("bench.config.request.variants", None)
+    cells = plan(request, ask.registry, "m", "cpu").cells
+    assert {id(cell.chosen[kind]) for cell in cells for kind in COMPONENTS} <= set(map(id, rows))
+    named = ingredients(request, ask.registry, "m", "cpu", synthetic=False)
+    assert {f"parameters of {row.kind} {row.label}" for row in rows} <= named.keys()
 
 
 def test_a_plan_is_made_without_loading_a_component_or_anything_heavy():

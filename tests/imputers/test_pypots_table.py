@@ -71,7 +71,10 @@ def test_parameters_of_a_name_with_a_dot_are_set_on_the_command_line():
     made = request([*words, "imputer.pypots.saits.n_layers=1,2"], discover())
     assert made.suite.grid.imputer == ("pypots.saits", "mean")
     assert made.suite.imputer["pypots.saits"] == {"epochs": 5, "n_layers": [1, 2]}
-    assert made.origins["imputer.pypots.saits.epochs"] == "the command line"
+    assert [row.label for row in made.of("imputer", "pypots.saits")] == [
+        "pypots.saits(epochs=5, n_layers=1)",
+        "pypots.saits(epochs=5, n_layers=2)",
+    ]
 
 
 @pytest.mark.parametrize(

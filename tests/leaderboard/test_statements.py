@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.config.request import TRAINING_NOTE
-from bench.grid.variants import variants
 from bench.leaderboard import render
 from bench.leaderboard.statements import counted
 from bench.results.coordinates import Coordinates
@@ -143,7 +142,7 @@ def test_a_record_says_of_training_only_what_was_done_to_its_own_fuser(tmp_path,
     spec = ask.registry.get("fuser", "net")
     ask.registry._specs["fuser", "net"] = replace(spec, params=TorchFuserParams)
     request = ask.request("training.steps=10", "training.batch_size=8", "fuser.net.batch_size=4")
-    (variant,) = variants("fuser", (name,), (), request, ask.registry)
+    (variant,) = request.of("fuser", name)
     said = training_of(request.suite, variant, ask.registry.get("fuser", name))
     assert said == (f"{word}, batches of 4" if word else "")
 

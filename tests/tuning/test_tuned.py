@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from bench.config.request import request
 from bench.errors import UsageError
-from bench.grid.variants import variants
 from bench.leaderboard import render
 from bench.registry import discover
 from bench.run.export import planned_export
@@ -175,7 +174,7 @@ def test_one_line_gives_every_trained_fuser_the_same_steps(ask):
     ask.registry = made_registry(**TRAINED)
     ask.text += "[training]\nsteps = 500\n"
     request = ask.request("fuser=net,flat")
-    net, flat = (variants("fuser", (name,), (), request, ask.registry)[0] for name in ("net", "flat"))
+    net, flat = request.variants["fuser"]
     assert (net.params["steps"], net.label) == (500, "net")
     assert (flat.params["steps"], flat.label) == (10, "flat")
 
@@ -183,7 +182,7 @@ def test_one_line_gives_every_trained_fuser_the_same_steps(ask):
 def test_a_fuser_with_steps_of_its_own_keeps_them_and_says_so(ask):
     ask.registry = made_registry(**TRAINED)
     ask.text += "[training]\nsteps = 500\n[fuser.net]\nsteps = 20\n"
-    (net,) = variants("fuser", ("net",), (), ask.request("fuser=net"), ask.registry)
+    (net,) = ask.request("fuser=net").of("fuser", "net")
     assert (net.params["steps"], net.label) == (20, "net(steps=20)")
 
 
@@ -192,7 +191,7 @@ def test_all_that_the_table_sets_is_given_and_said(ask):
     ask.text += "[training]\nepochs = 32\npatience = 0\nbatch_size = 16\nlearning_rate = 4e-4\naverage = 0.99\n"
     ask.text += "[fuser.net]\nbatch_size = 8\n"
     request = ask.request("fuser=net")
-    (net,) = variants("fuser", ("net",), (), request, ask.registry)
+    (net,) = request.of("fuser", "net")
     assert {key: net.params[key] for key in ("epochs", "patience", "learning_rate")} == {
         "epochs": 32,
         "patience": 0,
@@ -219,8 +218,7 @@ def test_epochs_that_a_number_of_steps_overrules_are_not_said(ask):
 def test_no_fuser_alone_averages_its_weights_where_a_suite_says_how_to_train(suite, profile):
     registry = discover()
     made = request((f"suite={suite}", f"profile={profile}"), registry)
-    rows = variants("fuser", made.suite.grid.fuser, (), made, registry)
-    assert len({row.params["average"] for row in rows if "average" in row.params}) == 1
+    assert len({row.params["average"] for row in made.variants["fuser"] if "average" in row.params}) == 1
 
 
 def test_without_the_line_no_key_changes_and_with_it_the_trained_ones_do(ask):
