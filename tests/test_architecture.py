@@ -249,3 +249,12 @@ def test_what_a_table_is_about_is_spelt_out_in_the_records_alone(path):
         if isinstance(node, ast.Tuple | ast.List):
             spelt = {each.attr for each in node.elts if isinstance(each, ast.Attribute)}
             assert not {"modalities", "scenario"} <= spelt, f"{path}:{node.lineno}"
+
+
+def test_words_of_a_command_line_are_taken_apart_in_one_place():
+    apart = re.compile(r'\.(r?partition|r?split|find|index)\("="')
+    rooms = ("cli", "config", "run", "tuning", "gate", "grid", "results")
+    found = {
+        path.name for room in rooms for path in (ROOT / "bench" / room).glob("*.py") if apart.search(path.read_text())
+    }
+    assert found == {"words.py"}

@@ -244,7 +244,7 @@ def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
     from bench.data.location import locate
 
     registry = components()
-    of_data = [word.partition("=")[0] == "cache" or word.startswith("data.") for word in words]
+    of_data = [word.startswith(("cache=", "data.")) for word in words]
     spec, data_params, root, cache = _understand(
         name, tuple(word for word, theirs in zip(words, of_data, strict=True) if theirs), registry
     )
