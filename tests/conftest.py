@@ -26,6 +26,14 @@ REAL_DATA = {name: os.environ.get(name, "") for name in ("BENCH_DATA_ROOT", "BEN
 STARTED_IN = Path.cwd()
 
 
+def pytest_configure() -> None:
+    """Of several processes that run tests each has a core: the commands that it starts then have one worker, unless they say more."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker) % len(cores)]})
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"data_root", "open_data"} & set(getattr(item, "fixturenames", ())):
