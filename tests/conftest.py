@@ -27,7 +27,7 @@ STARTED_IN = Path.cwd()
 
 
 def pytest_configure() -> None:
-    """Of several processes that run tests each has a core: the commands that it starts then have one worker, unless they say more."""
+    """Of several processes that run tests each has one core; the commands it starts have one worker, unless they say more."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
