@@ -11,7 +11,7 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, SupportsIndex, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, SupportsIndex, get_args
 
 import msgspec
 
@@ -47,6 +47,7 @@ class Task(msgspec.Struct, frozen=True):
     multilabel (a probability each).
     `metrics` are names of `bench.metrics.predictions.METRICS`; the first is the primary one, by which leaderboards are sorted
     and models selected on the validation part.
+    `eligible` is the share of a cohort's records whose outcome is known, about; for estimates alone.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Task(msgspec.Struct, frozen=True):
     metrics: tuple[str, ...]
     outputs: int = 1
     summary: str = ""
+    eligible: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
 
     def target_shape(self, n: int) -> tuple[int, ...]:
         """The shape of the targets of `n` records: [n, outputs] for multilabel and for several values, else [n]."""

@@ -50,6 +50,7 @@ EXPORTS = {
         "TrainParams",
     ],
     "training": ["BatchNorm1d", "TrainResult", "TrainingError", "autocast", "seeded", "train"],
+    "workload": ["Effort", "Workload", "effort", "training_seconds"],
 }  # fmt: skip
 """What plugins may build on. A name that leaves this list, or enters it, is a change for everybody who wrote one."""
 
@@ -59,6 +60,7 @@ LIGHT = {
     "bench.presets",
     "bench.registry",
     "bench.train_params",
+    "bench.workload",
     "msgspec",
 }
 """All that a module with a hook in it may import, besides the standard library and light modules of its own package."""

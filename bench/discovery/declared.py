@@ -22,7 +22,7 @@ from bench.text.names import check
 OF_A_DATASET = frozenset(
     {
         "tasks", "modalities", "splits", "files", "release", "fetch", "fetch_name", "verify", "embed", "generate", "indifferent",
-        "generate_params", "generated_records",
+        "generate_params", "generated_records", "channels",
     }
 )  # fmt: skip
 LAZY = ("files", "release", "fetch", "verify", "generate")
@@ -89,8 +89,9 @@ def _plain(spec: Spec) -> None:
     seconds = spec.seconds
     if not callable(seconds) and not is_amount(seconds):
         raise Refused(f'"seconds" must be a number from 0, or a function, got {said_of(seconds)}')
-    if spec.generated_records is not None and not callable(spec.generated_records):
-        raise Refused(f'"generated_records" must be a function, got {said_of(spec.generated_records)}')
+    for key in ("generated_records", "channels"):
+        if getattr(spec, key) is not None and not callable(getattr(spec, key)):
+            raise Refused(f'"{key}" must be a function, got {said_of(getattr(spec, key))}')
     for check_name, reason in _table("expected_failures", spec.expected_failures).items():
         if not isinstance(reason, str) or not reason:
             raise Refused(f'"expected_failures" must give a reason for {check_name}, got {said_of(reason)}')

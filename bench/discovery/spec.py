@@ -18,6 +18,7 @@ from bench.config.conversion import convert
 from bench.discovery.guard import loading, said_by, said_of
 from bench.errors import BenchError, PluginError
 from bench.presets import Presets
+from bench.workload import Workload
 
 Kind = Literal["dataset", "scenario", "imputer", "fuser"]
 KINDS: tuple[Kind, ...] = ("dataset", "scenario", "imputer", "fuser")
@@ -98,11 +99,13 @@ class Spec:
     paper: str = ""
     tags: frozenset[str] = frozenset()
     randomness: Randomness = "deterministic"
-    seconds: float | Callable[[Any, int, int], float] = 1.0
-    """Order of magnitude of one fit-and-apply with one CPU core, used until a ledger knows better: on 1,000 records; or a
-    function (typed parameters, records, draws) -> seconds, where the parameters decide it."""
+    seconds: float | Callable[[Any, Workload], float] = 1.0
+    """What one fit-and-apply takes with one CPU core, used until a ledger knows better: on 1,000 records, all else left out of
+    account; or a function (typed parameters, `bench.workload.Workload`) -> seconds."""
     generated_records: Callable[[Any], int] | None = None
     """dataset: (typed parameters) -> how many records its generator makes; for estimates before they are there"""
+    channels: Callable[[Any], Mapping[str, int]] | None = None
+    """dataset: (typed parameters) -> modality -> how many channels it has, about; for estimates before they are there"""
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     """Conformance checks known to fail, each with its reason. One that passes after all is reported (strict)."""
     test_params: Mapping[str, Any] = field(default_factory=dict)
@@ -183,17 +186,28 @@ class Spec:
         """The typed parameters with `values` over the defaults; UsageError for an unknown name or a bad value."""
         return convert(values, self.params, f"{self.kind}.{self.name}", origin)
 
-    def expected_seconds(self, values: Mapping[str, Any], records: int, draws: int = 1) -> float:
-        """`seconds` for these parameter values, so many records and so many draws. PluginError when its function fails."""
+    def expected_seconds(self, values: Mapping[str, Any], work: Workload) -> float:
+        """`seconds` for these parameter values and so much work. PluginError when its function fails."""
         if not callable(self.seconds):
-            return self.seconds * records / 1000
-        return self._number("seconds", self._answer(self.seconds, "seconds", self.parameters(values), records, draws))
+            return self.seconds * work.records / 1000
+        return self._number("seconds", self._answer(self.seconds, "seconds", self.parameters(values), work))
 
     def expected_records(self, params: msgspec.Struct) -> int | None:
         """`generated_records` for these parameters, None where nothing says it. PluginError when its function fails."""
         if self.generated_records is None:
             return None
         return int(self._number("generated_records", self._answer(self.generated_records, "generated_records", params)))
+
+    def expected_channels(self, params: msgspec.Struct) -> dict[str, int]:
+        """`channels` for these parameters, empty where nothing says it. PluginError when its function fails."""
+        if self.channels is None:
+            return {}
+        given = self._answer(self.channels, "channels", params)
+        if not isinstance(given, Mapping):
+            raise PluginError(
+                f'channels of {self.kind} "{self.name}" (from {self.plugin}) must give modality -> number, not {said_of(given)}'
+            )
+        return {str(name): max(1, int(self._number("channels", number))) for name, number in given.items()}
 
     def _number(self, what: str, value: Any) -> float:
         if not is_amount(value):

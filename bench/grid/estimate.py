@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.grid.cell import Cell
 from bench.registry import Registry
 from bench.results.records import Record
 from bench.stages.order import BY_NAME, STAGES
+from bench.workload import Workload
 
-OVERHEAD = 1.5
-"""A job takes longer than its method: loading, audits, scoring. Estimates are multiplied by this."""
+JOB, RECORD, SHARE = 0.1, 5e-5, 1.1
+"""What a job takes beside its method: so many seconds, so many for each record (loading, selecting, scoring, audits), and this
+share of the method's own, since audits ask it again."""
+
+CHANNELS = 10
+"""Channels of a modality of which nothing is known."""
 
 
 class Estimates:
-    """Seconds per job. Learns from `see` while a run goes on."""
+    """Seconds per job. Learns from `see` while a run goes on.
 
-    def __init__(self, registry: Registry, records: int, draws: int = 1):
-        self.registry, self.records, self.draws = registry, records, draws
+    records: of the whole cohort. channels: modality -> how many it has, as far as that is known.
+    """
+
+    def __init__(self, registry: Registry, records: int, channels: Mapping[str, int], draws: int = 1):
+        self.registry, self.records, self.channels, self.draws = registry, records, channels, draws
         self.seen: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-        self.declared: dict[tuple[str, str], float] = {}
+        self.declared: dict[tuple[str, str, str, tuple[str, ...]], float] = {}
 
-    def resize(self, records: int) -> None:
-        """The cohort has so many records, now that it is there."""
-        self.records = records
+    def resize(self, records: int, channels: Mapping[str, int]) -> None:
+        """The cohort has so many records and channels, now that it is there."""
+        self.records, self.channels = records, channels
         self.declared.clear()
 
     def learn(self, suite: str, past: Iterable[Record]) -> None:
@@ -36,7 +45,7 @@ class Estimates:
                 for stage in STAGES:
                     if stage.costs:
                         seconds = sum(record.costs.get(name, 0.0) for name in stage.costs)
-                        self._see(stage.name, stage.where(at), getattr(at, stage.kind), seconds)
+                        self._see(stage.name, stage.where(at), getattr(at, stage.kind), self._whole(seconds))
 
     def see(self, stage: str, cell: Cell, seconds: float) -> None:
         """Note what the job of a stage took for a cell."""
@@ -54,11 +63,26 @@ class Estimates:
         method, where = which.variant(cell), which.where(cell.coordinates)
         for key in ((stage, where, method.label), (stage, "", method.label)):
             if self.seen.get(key):
-                return OVERHEAD * _median(self.seen[key])
-        if (stage, method.label) not in self.declared:
+                return _median(self.seen[key])
+        at = (stage, method.label, where, cell.modalities)
+        if at not in self.declared:
             spec = which.spec(cell, self.registry)
-            self.declared[stage, method.label] = spec.expected_seconds(method.params, self.records, self.draws)
-        return OVERHEAD * self.declared[stage, method.label]
+            self.declared[at] = self._whole(spec.expected_seconds(method.params, self._workload(cell, which.kind)))
+        return self.declared[at]
+
+    def _whole(self, method: float) -> float:
+        """Seconds of a job whose method takes so many."""
+        return JOB + RECORD * self.records + SHARE * method
+
+    def _workload(self, cell: Cell, kind: str) -> Workload:
+        """A fuser has to do with the records whose outcome is known, all others with the whole cohort."""
+        task = self.registry.get("dataset", cell.dataset.name).tasks[cell.coordinates.task]
+        return Workload(
+            records=math.ceil(self.records * task.eligible) if kind == "fuser" else self.records,
+            draws=self.draws,
+            channels={name: self.channels.get(name, CHANNELS) for name in cell.modalities},
+            outputs=task.outputs if kind == "fuser" else 1,
+        )
 
 
 def _median(ordered: Sequence[float]) -> float:

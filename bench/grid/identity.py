@@ -45,6 +45,7 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "bench.statistics": "reads predictions that are stored",
     "bench.testing": "the conformance kit",
     "bench.text": "messages",
+    "bench.workload": "how long things take, about",
     "bench.tuning": "which parameters are tried; they are in the keys by their values",
 }
 """Modules of `bench`, with all inside of them, whose code decides no number of a cell, and why. The code of all others is in the

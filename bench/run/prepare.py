@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from bench.registry import Registry
 from bench.results.coordinates import Coordinates
 from bench.results.ledger import Ledger
 from bench.results.records import Record
-from bench.stages.artifacts import records_of
+from bench.stages.artifacts import size_of
 from bench.stages.weights import Weights, check_plan, wanted
 from bench.tuning.file import check_manifest
 
@@ -98,9 +99,10 @@ def prepare(
     everything = ledger.load()
     keys = {cell.key for cell in planned.cells}
     generated = synthetic or not dataset.files
-    made_up = (generated and dataset.expected_records(params)) or RECORDS
-    sizes = (records_of(Store(cache), key) for key in {cell.keys["cohort"] for cell in planned.cells})
-    estimates = Estimates(registry, max(filter(None, sizes), default=made_up), request.suite.draws)
+    made_up = (generated and dataset.expected_records(params)) or RECORDS, dataset.expected_channels(params)
+    sizes = (size_of(Store(cache), key) for key in {cell.keys["cohort"] for cell in planned.cells})
+    records, channels = max(filter(None, sizes), key=itemgetter(0), default=made_up)
+    estimates = Estimates(registry, records, channels, request.suite.draws)
     estimates.learn(request.suite.name, everything.values())
     return Prepared(
         request=request,

@@ -11,7 +11,7 @@ from bench.grid.cell import Cell
 from bench.results.records import Record
 from bench.run.prepare import Prepared
 from bench.run.record import record_of, skipped, unstorable
-from bench.stages.artifacts import records_of
+from bench.stages.artifacts import size_of
 from bench.stages.order import LAST
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class Writer:
         job, prepared = result.job, self.prepared
         if result.status == "ok":
             prepared.estimates.see(job.stage, job.cell, result.seconds)
-            if job.stage == "cohort":
-                prepared.estimates.resize(records_of(prepared.store, job.id) or prepared.estimates.records)
+            if job.stage == "cohort" and (size := size_of(prepared.store, job.id)):
+                prepared.estimates.resize(*size)
         elif result.log:
             path = prepared.ledger.folder / "logs" / f"{job.id}.log"
             write_text(path, result.log)

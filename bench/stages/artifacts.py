@@ -29,10 +29,13 @@ def imputation(key: str, part: str = "") -> str:
     return f"imputations/{key}/{part}" if part else f"imputations/{key}"
 
 
-def records_of(store: Store, key: str) -> int | None:
-    """How many records the prepared cohort of that key has; None when it is not prepared."""
+def size_of(store: Store, key: str) -> tuple[int, dict[str, int]] | None:
+    """How many records the prepared cohort of that key has, and how many channels each modality; None when it is not prepared."""
     name = cohort(key)
-    return len(json.loads(arrays.metadata(store.open(name))["cohort"])["ids"]) if store.has(name) else None
+    if not store.has(name):
+        return None
+    about = json.loads(arrays.metadata(store.open(name))["cohort"])
+    return len(about["ids"]), {name: len(series["channels"]) for name, series in about["modalities"].items()}
 
 
 def is_imputed(store: Store, key: str) -> bool:

@@ -15,6 +15,7 @@ from bench.components import Context
 from bench.errors import UsageError, unknown
 from bench.registry import NoParams
 from bench_imputers.naive.temporal import Locf
+from bench_imputers.targets import target_names
 
 WIDEST = 48
 """The default of `widest`."""
@@ -31,7 +32,7 @@ def chosen(
     for name in targets:
         if name not in widths:
             raise unknown("modality", name, widths, f"targets of imputer {imputer}")
-    names = tuple(name for name in widths if (name in targets if targets else widths[name] <= widest))
+    names = target_names(widths, targets, widest)
     if not names:
         told = ", ".join(f"{name} {width}" for name, width in widths.items())
         raise UsageError(

@@ -16,12 +16,14 @@ from bench.components import Context
 from bench.metrics.imputation import imputation_scores
 from bench.registry import NoParams, discover
 from bench.testing.toy import toy_cohort
+from bench.workload import Workload
 from bench_imputers.diffusion.csdi_quick import CsdiQuick, QuickDenoiser
-from bench_imputers.diffusion.csdi_quick_params import CsdiQuickParams, quick_seconds
+from bench_imputers.diffusion.csdi_quick_params import CsdiQuickParams
 from bench_imputers.diffusion.denoiser import Given, Shape
 from bench_imputers.diffusion.engine import LOSSES
 from bench_imputers.diffusion.grids import Grids
 from bench_imputers.diffusion.guess import nearness
+from bench_imputers.diffusion.seconds import quick_seconds
 from bench_imputers.naive.temporal import Linear
 from support.diffusion_toys import cohort, module_of
 
@@ -167,9 +169,12 @@ def test_nearness_falls_with_the_bins_to_the_nearest_observed_one(seen: list[boo
 
 
 def test_the_estimate_grows_with_training_and_with_draws() -> None:
+    one, many = (Workload(records=1000, channels={"vitals": 10}, draws=draws) for draws in (1, 20))
     params = CsdiQuickParams()
-    assert (
-        quick_seconds(params, 1000, 20)
-        > quick_seconds(params, 1000, 1)
-        > quick_seconds(CsdiQuickParams(steps=10), 1000, 1)
-    )
+    assert quick_seconds(params, many) > quick_seconds(params, one) > quick_seconds(CsdiQuickParams(steps=10), one)
+
+
+def test_what_is_no_target_costs_nothing() -> None:
+    both = Workload(records=1000, channels={"vitals": 10, "notes": 64})
+    alone = Workload(records=1000, channels={"vitals": 10})
+    assert quick_seconds(CsdiQuickParams(), both) == quick_seconds(CsdiQuickParams(), alone)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +18,7 @@ from bench.metrics.declared import KINDS_OF
 from bench.metrics.predictions import METRICS
 from bench.presets import Presets
 from bench.registry import KINDS, NoParams, Registry, Spec
+from bench.workload import Workload
 
 TASK = Task(name="ihm", kind="binary", metrics=("auroc",))
 
@@ -125,6 +127,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"kind": "dataset", "splits": "fold0"}, '"splits" must be a tuple of texts'),
     ({"kind": "dataset", "files": "nowhere"}, 'the "files" must read module:attribute'),
     ({"kind": "dataset", "generated_records": 5}, '"generated_records" must be a function'),
+    ({"kind": "dataset", "channels": {"vitals": 5}}, '"channels" must be a function'),
     ({"kind": "dataset", "embed": {"notes": 5}}, '"embed" speaks of notes, which is none of its modalities'),
     ({"kind": "dataset", "embed": {"vitals": 5}}, '"embed" must give an Embedder for vitals'),
     ({"kind": "dataset", "indifferent": ("consent",)}, "indifferent names no parameter: consent"),
@@ -164,13 +167,13 @@ def test_whatever_is_declared_is_refused_in_one_line_or_can_be_used(kind, name, 
     msgspec.json.encode(_describe(spec))
     spec.parameters(dict(spec.test_params))
     if not callable(spec.seconds):
-        assert math.isfinite(spec.expected_seconds({}, 1000))
+        assert math.isfinite(spec.expected_seconds({}, Workload(records=1000, channels={"vitals": 10})))
 
 
 @pytest.mark.parametrize(
     "answer", ["raise ValueError('no')", "raise SystemExit(0)", "'x'", "float('nan')", "-1", "None"]
 )
-@pytest.mark.parametrize("what", ["seconds", "generated_records"])
+@pytest.mark.parametrize("what", ["seconds", "generated_records", "channels"])
 def test_a_function_that_estimates_and_fails_is_named(what, answer):
     def function(*arguments: Any) -> Any:
         if answer.startswith("raise"):
@@ -178,8 +181,13 @@ def test_a_function_that_estimates_and_fails_is_named(what, answer):
         return eval(answer)
 
     spec = declare("dataset", **{what: function})
+    asked: dict[str, Callable[[], Any]] = {
+        "seconds": lambda: spec.expected_seconds({}, Workload(records=10, channels={})),
+        "generated_records": lambda: spec.expected_records(NoParams()),
+        "channels": lambda: spec.expected_channels(NoParams()),
+    }
     with pytest.raises(PluginError, match=rf'{what} of dataset "it" \(from bench\)'):
-        spec.expected_seconds({}, 10) if what == "seconds" else spec.expected_records(NoParams())
+        asked[what]()
 
 
 def test_the_metrics_that_can_be_declared_are_those_that_can_be_computed():

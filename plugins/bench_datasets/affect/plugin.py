@@ -51,6 +51,7 @@ def register(registry: Registry) -> None:
             splits=(FOLDS,),
             files=f"bench_datasets.affect.files:{name}_files",
             generated_records=lambda params: params.samples,
+            channels=lambda params: {"text": 300, "audio": 74, "vision": 35},
             generate=f"bench_datasets.affect.generate:{name}",
             generate_params=("samples", "generator_seed"),
             indifferent=("terms",),

@@ -20,12 +20,14 @@ def register(registry: Registry) -> None:
                 "binary",
                 CLASSIFICATION,
                 summary="death before leaving the hospital; ICU stays of 2 days or more",
+                eligible=0.5,
             ),
             Task(
                 "los48",
                 "binary",
                 CLASSIFICATION,
                 summary="leaves the ICU before hour 96 and the hospital alive; same stays",
+                eligible=0.5,
             ),
             Task(
                 "phe25",
@@ -39,6 +41,7 @@ def register(registry: Registry) -> None:
         files="bench_datasets.mimic4.files:files",
         release="bench_datasets.mimic4.release:release",
         generated_records=lambda params: params.stays,
+        channels=lambda params: {"vitals": 30, "notes": params.note_channels, "cxr": 32, "ecg": 16},
         embed={
             "cxr": Embedder(
                 "bench_datasets.mimic4.embed.embedder:cxr",

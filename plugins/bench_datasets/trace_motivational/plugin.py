@@ -21,6 +21,7 @@ def register(registry: Registry) -> None:
         tags=("synthetic",),
         version="1",
         seconds=0.5,
+        channels=lambda params: {"series": 30, "c_low": 16, "c_high": 16},
         generated_records=lambda params: params.train + params.valid + params.test,
         summary="generated: 30 mixed series of 50 steps, fully observed, and two conditions made from what generated them",
         paper="TRACE: cross-modal conditional diffusion imputation for multimodal time series, appendix A.3",

@@ -9,6 +9,7 @@ import msgspec
 from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive, Share, TorchFuserParams
+from bench.workload import Workload, training_seconds
 
 Residual = Literal["fixed", "released"]
 Tokeniser = Literal["windows", "patches"]
@@ -108,6 +109,13 @@ def flexmoe_choice(params: FlexMoEParams) -> FlexMoEChoice:
     return FLEXMOE_PRESETS.over(params)
 
 
+def flexmoe_seconds(params: FlexMoEParams, work: Workload) -> float:
+    """Measured: tokens of all modalities in one block."""
+    modalities = len(work.channels)
+    grown = modalities * params.tokens / 16 * (params.width / 32) ** 1.2 * params.blocks
+    return training_seconds(params, work, step=1.5e-2 * params.blocks, visit=2e-4 * grown)
+
+
 def register(registry: Registry) -> None:
     """Declare flexmoe."""
     registry.fuser(
@@ -120,7 +128,7 @@ def register(registry: Registry) -> None:
         tags={"torch"},
         randomness="seeded",
         notes={"evenness of experts": "share", "experts unused": "count", "target": ("folded",)},
-        seconds=13.0,
+        seconds=flexmoe_seconds,
         space={"learning_rate": (5e-4, 2e-3), "dropout": (0.2, 0.5), "top_k": (2, 4)},
         test_params={
             "width": 16,

@@ -9,6 +9,7 @@ import msgspec
 from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive, Share, TorchFuserParams
+from bench.workload import Workload, training_seconds
 from bench_fusers.front_params import Mixup
 
 RouterType = Literal["joint", "permod", "disjoint"]
@@ -186,6 +187,23 @@ def fusemoe_choice(params: FuseMoEParams) -> FuseMoEChoice:
     return FUSEMOE_PRESETS.over(params, top_k=2 if params.router == "disjoint" else None)
 
 
+PRODUCTS, MOVED = 2.5e10, 2e8
+"""Multiplications that a core does in a second, and weights that the optimiser moves in one, about."""
+
+
+def fusemoe_seconds(params: FuseMoEParams, work: Workload) -> float:
+    """Measured at the preset small; where a record is one token, the experts hold nearly all weights, and each step moves all."""
+    choice, modalities = fusemoe_choice(params), len(work.channels)
+    points = modalities * choice.points
+    token = choice.width * (points if choice.token == "record" else 1)
+    tokens = choice.layers * (1 if choice.token == "record" else points)
+    weights = choice.layers * choice.experts * 2 * token * choice.expert_width
+    products = 3 * tokens * choice.top_k * 2 * token * choice.expert_width
+    grown = modalities * choice.width / 32 * choice.layers / 2 * choice.points / 16
+    visit = 4.5e-4 * grown + products / PRODUCTS
+    return training_seconds(params, work, step=1.5e-2 * modalities + weights / MOVED, visit=visit)
+
+
 def register(registry: Registry) -> None:
     """Declare fusemoe."""
     registry.fuser(
@@ -198,7 +216,7 @@ def register(registry: Registry) -> None:
         tags={"torch", "uses_events"},
         randomness="seeded",
         notes={"evenness of experts": "share", "experts unused": "count"},
-        seconds=90.0,
+        seconds=fusemoe_seconds,
         space={"learning_rate": (5e-4, 1e-3, 2e-3), "dropout": (0.1, 0.3), "top_k": (2,)},
         test_params={
             "width": 16,

@@ -9,6 +9,7 @@ import msgspec
 from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive, Share, TorchFuserParams
+from bench.workload import Workload, training_seconds
 
 Tokens = Literal["symbols", "linear", "numbers"]
 Scale = Literal["train", "window"]
@@ -113,6 +114,13 @@ def maestro_choice(params: MaestroParams) -> MaestroChoice:
     return MAESTRO_MODES.over(params)
 
 
+def maestro_seconds(params: MaestroParams, work: Workload) -> float:
+    """Measured: an encoder for every modality, and layers over the tokens of all."""
+    modalities = len(work.channels)
+    grown = modalities * (params.width / 32 * (params.layers + params.fusion_layers) / 3) ** 1.1 / params.word
+    return training_seconds(params, work, step=1e-2 * modalities, visit=5e-4 * grown)
+
+
 def register(registry: Registry) -> None:
     """Declare maestro."""
     registry.fuser(
@@ -125,7 +133,7 @@ def register(registry: Registry) -> None:
         tags={"torch"},
         randomness="seeded",
         notes={"evenness of experts": "share", "experts unused": "count"},
-        seconds=25.0,
+        seconds=maestro_seconds,
         space={"learning_rate": (5e-4, 2e-3), "dropout": (0.1, 0.3), "modality_dropout": (0.0, 0.4)},
         test_params={"width": 16, "heads": 2, "layers": 1, "epochs": 10, "batch_size": 32, "learning_rate": 5e-3},
     )

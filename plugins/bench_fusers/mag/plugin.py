@@ -8,6 +8,7 @@ import msgspec
 
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive, Share, TorchFuserParams
+from bench.workload import Workload, training_seconds
 from bench_fusers.front_params import Front, Mixup, Points, require_front
 
 
@@ -88,6 +89,23 @@ class MagLateParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=T
         require_front("mag_late", self.front, {"read=observed": self.read == "observed"})
 
 
+def _grown(params: MagSizes) -> float:
+    """How much more a transformer takes than one of the default size."""
+    return (params.width / 32 * params.layers / 2) ** 1.1
+
+
+def mag_seconds(params: MagParams, work: Workload) -> float:
+    """Measured: one transformer, however many modalities there are."""
+    return training_seconds(params, work, step=8e-3 * params.layers / 2, visit=7e-4 * _grown(params))
+
+
+def mag_late_seconds(params: MagLateParams, work: Workload) -> float:
+    """Measured: a transformer for every modality. Reading events as well takes twice as long."""
+    transformers = len(work.channels) * (2 if params.front == "utde" else 1)
+    step = 7e-3 * transformers * params.layers / 2
+    return training_seconds(params, work, step=step, visit=4e-4 * transformers * _grown(params))
+
+
 def register(registry: Registry) -> None:
     """Declare mag and mag_late."""
     space = {"learning_rate": (5e-4, 1e-3, 2e-3), "dropout": (0.1, 0.3), "gate_dropout": (0.1, 0.5)}
@@ -101,7 +119,7 @@ def register(registry: Registry) -> None:
         tags={"torch"},
         randomness="seeded",
         notes={"anchor": "modality"},
-        seconds=10.0,
+        seconds=mag_seconds,
         space=space,
         test_params=test_params,
     )
@@ -114,7 +132,7 @@ def register(registry: Registry) -> None:
         tags={"torch", "uses_events"},
         randomness="seeded",
         notes={"anchor": "modality"},
-        seconds=20.0,
+        seconds=mag_late_seconds,
         space=space,
         test_params=test_params,
     )

@@ -9,6 +9,7 @@ import msgspec
 from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, Positive, Share, TorchFuserParams
+from bench.workload import Workload, training_seconds
 from bench_fusers.front_params import Mixup
 
 
@@ -100,6 +101,13 @@ def mists_choice(params: MistsParams) -> MistsChoice:
     return MISTS_PRESETS.over(params)
 
 
+def mists_seconds(params: MistsParams, work: Workload) -> float:
+    """Measured: every modality has two branches and a transformer of its own."""
+    choice, modalities = mists_choice(params), len(work.channels)
+    grown = modalities * (choice.width / 32 * choice.layers * choice.points / 24) ** 1.1
+    return training_seconds(params, work, step=1e-2 * modalities * choice.layers, visit=2.5e-4 * grown)
+
+
 def register(registry: Registry) -> None:
     """Declare mists."""
     registry.fuser(
@@ -111,7 +119,7 @@ def register(registry: Registry) -> None:
         paper="Zhang et al., Improving Medical Predictions by Irregular Multimodal EHR Modeling, ICML 2023",
         tags={"torch", "uses_events"},
         randomness="seeded",
-        seconds=25.0,
+        seconds=mists_seconds,
         space={
             "learning_rate": (5e-4, 1e-3, 2e-3),
             "dropout": (0.1, 0.3),

@@ -9,6 +9,7 @@ import msgspec
 from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, Positive, Share, TorchFuserParams
+from bench.workload import Workload, training_seconds
 from bench_fusers.front_params import Front, Mixup, Points, require_front
 
 
@@ -164,6 +165,13 @@ def mult_choice(params: MultParams) -> MultChoice:
     return MULT_PRESETS.over(params, memory_layers=None if params.layers is None else max(params.layers, 3))
 
 
+def mult_seconds(params: MultParams, work: Workload) -> float:
+    """Measured: a transformer for every pair of modalities. Reading events as well takes about twice as long."""
+    choice, pairs = mult_choice(params), len(work.channels) ** 2
+    grown = pairs * (choice.width / 16 * choice.layers) ** 1.25 * (2 if params.front == "utde" else 1)
+    return training_seconds(params, work, step=3e-3 * pairs * choice.layers, visit=1e-4 * grown)
+
+
 def register(registry: Registry) -> None:
     """Declare mult."""
     registry.fuser(
@@ -176,7 +184,7 @@ def register(registry: Registry) -> None:
         tags={"torch", "uses_events"},
         randomness="seeded",
         notes={"channels a linear map leaves": "count"},
-        seconds=30.0,
+        seconds=mult_seconds,
         space={"learning_rate": (5e-4, 1e-3, 2e-3), "width": (32,), "dropout": (0.3,)},
         test_params={"width": 8, "heads": 2, "epochs": 25, "batch_size": 32, "learning_rate": 3e-3},
     )

@@ -9,6 +9,7 @@ import msgspec
 from bench.presets import Presets
 from bench.registry import Registry
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, Positive, Share, TorchFuserParams
+from bench.workload import Workload, training_seconds
 from bench_fusers.front_params import Front, Mixup, Points, require_front
 
 Encoder = Literal["recurrent", "mean"]
@@ -179,6 +180,16 @@ def tfn_choice(params: TFNParams) -> TFNChoice:
     return TFN_PRESETS.over(params, modalities=modalities)
 
 
+def tfn_seconds(params: TFNParams, work: Workload) -> float:
+    """Measured: a recurrent network for every modality, or a transformer, which takes twice as long on events as well."""
+    choice, modalities = tfn_choice(params), len(work.channels)
+    if choice.variant == "outer-late":
+        transformers = modalities * (2 if params.front == "utde" else 1)
+        grown = transformers * (choice.width / 32 * choice.layers / 2) ** 1.1
+        return training_seconds(params, work, step=7e-3 * grown, visit=4e-4 * grown)
+    return training_seconds(params, work, step=5e-3 * modalities, visit=1.2e-4 * modalities * choice.recurrent / 32)
+
+
 def register(registry: Registry) -> None:
     """Declare tfn."""
     registry.fuser(
@@ -191,7 +202,7 @@ def register(registry: Registry) -> None:
         tags={"torch", "uses_events"},
         randomness="seeded",
         notes={"products": "count", "form": ("full", "low-rank"), "terms": "count", "widths": "count"},
-        seconds=8.0,
+        seconds=tfn_seconds,
         space={
             "learning_rate": (5e-4, 1e-3, 2e-3),
             "dropout": (0.1, 0.3),

@@ -1,4 +1,4 @@
-"""Parameters of `csdi-quick`, and what it takes."""
+"""Parameters of `csdi-quick`."""
 
 from __future__ import annotations
 
@@ -48,15 +48,3 @@ class CsdiQuickParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_field
     @property
     def paired(self) -> tuple[str, ...]:
         return ("time_width",)
-
-
-QUICK_VISIT_SECONDS, QUICK_CALL_SECONDS = 1e-2, 2e-4
-"""The same of csdi-quick at its default size: a training visit, and the head alone in a step of a draw."""
-
-
-def quick_seconds(params: CsdiQuickParams, records: int, draws: int) -> float:
-    """Order of magnitude of a fit and draws of csdi-quick, whose draws share the attention."""
-    size = (params.channels / 16) * (params.layers / 2)
-    visits = params.steps * params.batch_size if params.steps else params.epochs * records
-    calls = (params.solver_steps or params.diffusion_steps) * draws * records
-    return QUICK_VISIT_SECONDS * size * (visits + records / 3) + QUICK_CALL_SECONDS * calls

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bench.registry import Registry
 from bench_imputers.diffusion.condi_params import CONDI_PROFILES, CondiParams
-from bench_imputers.diffusion.csdi_quick_params import CsdiQuickParams, quick_seconds
+from bench_imputers.diffusion.csdi_quick_params import CsdiQuickParams
 from bench_imputers.diffusion.params import CsdiParams
-from bench_imputers.diffusion.seconds import expected_seconds
+from bench_imputers.diffusion.seconds import condi_seconds, csdi_seconds, quick_seconds, sssd_seconds, trace_seconds
 from bench_imputers.diffusion.sssd_params import SssdParams
 from bench_imputers.diffusion.trace_params import TRACE_PRESETS, TraceParams
 
@@ -35,7 +35,7 @@ def register(registry: Registry) -> None:
         paper="Tashiro et al., CSDI: Conditional Score-based Diffusion Models for Time Series Imputation, NeurIPS 2021",
         tags=("torch", "draws"),
         randomness="seeded",
-        seconds=expected_seconds,
+        seconds=csdi_seconds,
         test_params=SMALL,
     )
     registry.imputer(
@@ -57,7 +57,7 @@ def register(registry: Registry) -> None:
         "Space Models, TMLR 2022",
         tags=("torch", "draws"),
         randomness="seeded",
-        seconds=expected_seconds,
+        seconds=sssd_seconds,
         test_params={
             "blocks": 1,
             "width": 8,
@@ -77,7 +77,7 @@ def register(registry: Registry) -> None:
         paper="TRACE, stage 1: cross-modal conditional diffusion imputation",
         tags=("torch", "draws"),
         randomness="seeded",
-        seconds=expected_seconds,
+        seconds=trace_seconds,
         test_params=SMALL | {"context_width": 8, "hidden_width": 8, "expert_width": 8, "learning_rate": 1e-2},
         version="2",
     )
@@ -90,7 +90,7 @@ def register(registry: Registry) -> None:
         paper="Zheng, Kan, Wang, Chen and Wang, CondI, CVPR 2026 workshop FedVision",
         tags=("torch", "draws"),
         randomness="seeded",
-        seconds=expected_seconds,
+        seconds=condi_seconds,
         test_params=SMALL | {"context_width": 8, "condition_width": 8, "expert_width": 8},
         version="2",
     )

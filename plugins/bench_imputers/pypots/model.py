@@ -44,7 +44,8 @@ class Model:
     channels:  (parameters, channels) -> channels it is built for; unobserved ones are added and cut off again.
     exact:     the same seed gives the same bits on the CPU.
     valid:     default of `valid_records`.
-    seconds:   order of magnitude of 1,000 records on one core, with the default epochs.
+    visit, completion: seconds of one core for a record of 30 channels and 48 bins in an epoch, and to complete it (of a model that
+               draws: for each draw), with the default arguments; completion 0: a share of `visit`.
     needs:     what it must load from elsewhere, where it does.
     broken:    conformance check -> why the model fails it.
     tiny:      arguments for the conformance kit, in place of the defaults.
@@ -61,7 +62,8 @@ class Model:
     channels: Callable[[Any, int], int] = lambda params, channels: channels
     exact: bool = True
     valid: int = 1000
-    seconds: float = 600.0
+    visit: float = 1.2e-3
+    completion: float = 0.0
     needs: str = ""
     broken: Mapping[str, str] = field(default_factory=dict)
     tiny: Mapping[str, Any] = field(default_factory=dict)

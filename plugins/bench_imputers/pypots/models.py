@@ -39,6 +39,8 @@ MODELS: tuple[Model, ...] = (
         {"n_layers": 2, "d_model": 256, "n_heads": 4, "d_k": 64, "d_v": 64, "d_ffn": 128, "dropout": 0.1}
         | {"attn_dropout": 0.0, "diagonal_attention_mask": True, **MASKED},
         bins=at_least(2),
+        visit=0.004,
+        completion=0.002,
     ),
     Model(
         "Transformer",
@@ -59,6 +61,7 @@ MODELS: tuple[Model, ...] = (
         {"n_encoder_layers": 2, "n_decoder_layers": 2, "d_model": 64, "n_heads": 4, "d_ffn": 128, "top_k": 3}
         | {"dropout": 0.1, **MASKED},
         bins=lambda params, length: max(length, 2 * params.top_k + 2),
+        visit=0.002,
     ),
     Model(
         "FEDformer",
@@ -74,6 +77,7 @@ MODELS: tuple[Model, ...] = (
         "Zhou et al. 2022, FiLM: Frequency improved Legendre Memory Model for Long-term Time Series Forecasting, NeurIPS",
         {"window_size": (64,), "multiscale": (1, 2), "modes1": 16, "dropout": 0.1, "mode_type": 0, "d_model": 32}
         | MASKED,
+        visit=0.006,
     ),
     Model(
         "FreTS",
@@ -87,6 +91,7 @@ MODELS: tuple[Model, ...] = (
         "Zhang, Yan 2023, Crossformer: Transformer Utilizing Cross-Dimension Dependency for Multivariate Time Series "
         "Forecasting, ICLR",
         {**FORMER, "factor": 5, "seg_len": 6, "win_size": 2, "dropout": 0.1, **MASKED},
+        visit=0.008,
     ),
     Model(
         "TimesNet",
@@ -96,6 +101,8 @@ MODELS: tuple[Model, ...] = (
         | {"apply_nonstationary_norm": False},
         bins=lambda params, length: max(length, 2 * params.top_k),
         alone=True,
+        visit=0.002,
+        completion=0.006,
     ),
     Model(
         "PatchTST",
@@ -103,12 +110,14 @@ MODELS: tuple[Model, ...] = (
         "Nie et al. 2023, A Time Series is Worth 64 Words: Long-term Forecasting with Transformers, ICLR",
         {**PATCH, **ATTENTION, "dropout": 0.1, "attn_dropout": 0.0, **MASKED},
         bins=multiple_of(lambda params: params.patch_size),
+        visit=0.004,
     ),
     Model(
         "DLinear",
         "linear layers on trend and season",
         "Zeng et al. 2023, Are Transformers Effective for Time Series Forecasting?, AAAI",
         {"moving_avg_window_size": 5, "individual": False, "d_model": 64, **MASKED},
+        visit=0.0003,
     ),
     Model(
         "Informer",
@@ -131,6 +140,7 @@ MODELS: tuple[Model, ...] = (
         "Bai, Kolter, Koltun 2018, An Empirical Evaluation of Generic Convolutional and Recurrent Networks for Sequence "
         "Modeling",
         {"n_levels": 3, "d_hidden": 64, "kernel_size": 3, "dropout": 0.1, **MASKED},
+        visit=0.0006,
     ),
     Model(
         "Reformer",
@@ -160,6 +170,7 @@ MODELS: tuple[Model, ...] = (
         "recurrent network with decay, in both directions",
         "Cao et al. 2018, BRITS: Bidirectional Recurrent Imputation for Time Series, NeurIPS",
         {"rnn_hidden_size": 128},
+        visit=0.005,
     ),
     Model(
         "MRNN",
@@ -167,6 +178,7 @@ MODELS: tuple[Model, ...] = (
         "Yoon, Zame, van der Schaar 2019, Estimating Missing Data in Temporal Data Streams Using Multi-Directional "
         "Recurrent Neural Networks, IEEE TBME",
         {"rnn_hidden_size": 64},
+        visit=0.02,
     ),
     Model(
         "GPVAE",
@@ -174,12 +186,14 @@ MODELS: tuple[Model, ...] = (
         "Fortuin et al. 2020, GP-VAE: Deep Probabilistic Time Series Imputation, AISTATS",
         {"latent_size": 37, "encoder_sizes": (64, 64), "decoder_sizes": (64, 64), "kernel": "cauchy", "beta": 0.2}
         | {"M": 1, "K": 1, "sigma": 1.0, "length_scale": 7.0, "kernel_scales": 1, "window_size": 3},
+        visit=0.004,
     ),
     Model(
         "USGAN",
         "adversarial training on BRITS",
         "Miao et al. 2021, Generative Semi-supervised Learning for Multivariate Time Series Imputation, AAAI",
         {"rnn_hidden_size": 64, "lambda_mse": 1.0, "hint_rate": 0.7, "dropout": 0.0, "G_steps": 1, "D_steps": 1},
+        visit=0.007,
     ),
     Model(
         "CSDI",
@@ -190,7 +204,8 @@ MODELS: tuple[Model, ...] = (
         | {"d_diffusion_embedding": 128, "n_diffusion_steps": 50, "target_strategy": "random"}
         | {"is_unconditional": False, "schedule": "quad", "beta_start": 0.0001, "beta_end": 0.5},
         draws=True,
-        seconds=50_000.0,
+        visit=0.15,
+        completion=1.5,
         valid=64,
     ),
     Model(
@@ -224,6 +239,7 @@ MODELS: tuple[Model, ...] = (
         {"n_layers": 2, "d_model": 64, "conv_kernel": (4, 6), "dropout": 0.1, **MASKED},
         bins=lambda params, length: max(length, 2 * max(params.conv_kernel)),
         channels=lambda params, channels: max(channels, *params.conv_kernel),
+        visit=0.003,
     ),
     Model(
         "TiDE",
@@ -231,6 +247,7 @@ MODELS: tuple[Model, ...] = (
         "Das et al. 2023, Long-term Forecasting with TiDE: Time-series Dense Encoder, TMLR",
         {"n_layers": 2, "d_model": 64, "d_hidden": 64, "d_feature_encode": 8, "d_temporal_decoder_hidden": 32}
         | {"dropout": 0.1, **MASKED},
+        visit=0.0005,
     ),
     Model(
         "GRUD",
@@ -244,6 +261,7 @@ MODELS: tuple[Model, ...] = (
         "Zhang et al. 2026, HELIX: Hybrid Encoding with Learnable Identity and Cross-dimensional Synthesis for Time "
         "Series Imputation",
         {"d_pe": 16, "d_feature_embed": 1, "d_model": 64, "n_heads": 4, "n_layers": 2, "dropout": 0.1, **MASKED},
+        visit=0.07,
     ),
     Model(
         "StemGNN",
@@ -251,6 +269,8 @@ MODELS: tuple[Model, ...] = (
         "Cao et al. 2020, Spectral Temporal Graph Neural Network for Multivariate Time-series Forecasting, NeurIPS",
         {"n_layers": 2, "n_stacks": 2, "d_model": 32, "dropout": 0.1, "leaky_rate": 0.2, **MASKED},
         alone=True,
+        visit=0.006,
+        completion=0.008,
     ),
     Model(
         "ImputeFormer",
@@ -258,6 +278,7 @@ MODELS: tuple[Model, ...] = (
         "Nie et al. 2024, ImputeFormer: Low Rankness-Induced Transformers for Generalizable Spatiotemporal Imputation, KDD",
         {"n_layers": 2, "d_input_embed": 16, "d_learnable_embed": 32, "d_proj": 8, "d_ffn": 64, "n_temporal_heads": 4}
         | {"dropout": 0.1, "input_dim": 1, "output_dim": 1, **MASKED},
+        visit=0.015,
     ),
     Model(
         "TimeMixer",
@@ -281,12 +302,14 @@ MODELS: tuple[Model, ...] = (
         bins=lambda params, length: max(
             params.patch_size, math.ceil(length / params.patch_stride) * params.patch_stride
         ),
+        visit=0.002,
     ),
     Model(
         "TEFN",
         "evidence fusion over time and channels",
         "Zhan et al. 2025, Time Evidence Fusion Network: Multi-source View in Long-Term Time Series Forecasting",
         {"n_fod": 2, "apply_nonstationary_norm": True, **MASKED},
+        visit=0.0003,
     ),
     Model(
         "CSAI",
@@ -296,6 +319,8 @@ MODELS: tuple[Model, ...] = (
         | {"increase_factor": 0.1, "step_channels": 64},
         alone=True,
         broken=dict.fromkeys(("one_bin", "channel_never_seen"), INTERVALS),
+        visit=0.004,
+        completion=0.02,
     ),
     Model(
         "SegRNN",
@@ -312,7 +337,7 @@ MODELS: tuple[Model, ...] = (
         {"lags": (1, 2), "K": 4, "lambda_f": 1.0, "lambda_x": 1.0, "lambda_w": 1.0, "alpha": 100.0, "eta": 1.0}
         | {"max_iter": 1000, "F_step": 1e-4, "X_step": 1e-4, "W_step": 1e-4},
         trained=False,
-        seconds=150.0,
+        completion=0.15,
         bins=lambda params, length: max(length, max(params.lags) + 1),
     ),
     Model(
@@ -349,6 +374,7 @@ MODELS: tuple[Model, ...] = (
         | {"apply_nonstationary_norm": False},
         bins=multiple_of(lambda params: params.downsampling_window**params.downsampling_layers * params.top_k),
         alone=True,
+        completion=0.005,
     ),
     Model(
         "TOTEM",
@@ -357,6 +383,7 @@ MODELS: tuple[Model, ...] = (
         {"d_block_hidden": 64, "n_residual_layers": 2, "d_residual_hidden": 32, "d_embedding": 32, "n_embeddings": 128}
         | {"commitment_cost": 0.25, "compression_factor": 4},
         bins=multiple_of(lambda params: params.compression_factor),
+        visit=0.002,
     ),
     Model(
         "TSLANet",
@@ -364,12 +391,14 @@ MODELS: tuple[Model, ...] = (
         "Eldele et al. 2024, TSLANet: Rethinking Transformers for Time Series Representation Learning, ICML",
         {"n_layers": 2, "patch_size": 8, "d_embedding": 64, "mask_ratio": 0.4, "dropout": 0.15},
         bins=multiple_of(lambda params: params.patch_size),
+        visit=0.005,
     ),
     Model(
         "TKAN",
         "recurrent Kolmogorov-Arnold network",
         "Genet, Inzirillo 2024, TKAN: Temporal Kolmogorov-Arnold Networks",
         {"n_layers": 1, "d_hidden": 32, "sub_kan_output_dim": None, "sub_kan_input_dim": None, "dropout": 0.0} | MASKED,
+        visit=0.002,
     ),
     Model(
         "LOCF",
@@ -377,11 +406,18 @@ MODELS: tuple[Model, ...] = (
         "",
         {"first_step_imputation": "zero"},
         trained=False,
-        seconds=1.0,
+        completion=1e-3,
     ),
-    Model("Mean", "the mean of the record's own values; see the imputer mean", "", {}, trained=False, seconds=1.0),
+    Model("Mean", "the mean of the record's own values; see the imputer mean", "", {}, trained=False, completion=1e-3),
     Model(
-        "Median", "the median of the record's own values; see the imputer median", "", {}, trained=False, seconds=1.0
+        "Median",
+        "the median of the record's own values; see the imputer median",
+        "",
+        {},
+        trained=False,
+        completion=1e-3,
     ),
-    Model("Lerp", "linear interpolation within the record; see the imputer linear", "", {}, trained=False, seconds=1.0),
+    Model(
+        "Lerp", "linear interpolation within the record; see the imputer linear", "", {}, trained=False, completion=1e-3
+    ),
 )

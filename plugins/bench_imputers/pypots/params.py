@@ -12,8 +12,10 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import msgspec
 
 from bench.registry import Registry
+from bench.workload import Workload
 from bench_imputers.pypots.model import Model
 from bench_imputers.pypots.models import MODELS
+from bench_imputers.targets import target_widths
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -337,12 +339,23 @@ def _randomness(model: Model) -> str:
     return "seeded" if model.trained or model.name == "TRMF" else "deterministic"
 
 
-def _seconds(model: Model) -> Callable[[Any, int, int], float]:
-    """What a model needs grows with its epochs."""
+SIZES = frozenset({"n_layers", "n_encoder_layers", "n_blocks", "d_model", "d_hidden", "rnn_hidden_size", "n_channels"})
+"""Arguments by which a model grows: twice as much of one takes about twice as long."""
 
-    def expected(params: Any, records: int, draws: int) -> float:
-        share = params.epochs / Trained().epochs if model.trained else 1.0
-        return model.seconds * share * records / 1000
+COMPLETION = 0.4
+"""What completing a record takes of a visit in training."""
+
+
+def _seconds(model: Model) -> Callable[[Any, Workload], float]:
+    """What a model takes grows with its epochs, its draws and its size; every modality that it completes has one of its own."""
+
+    def expected(params: Any, work: Workload) -> float:
+        models = float(len(target_widths(work.channels, params.targets, params.widest)))
+        for size in SIZES & model.arguments.keys():
+            models *= getattr(params, size) / model.arguments[size]
+        visits = work.train * params.epochs if model.trained else 0
+        completed = work.records * (work.draws if model.draws else 1)
+        return models * (model.visit * visits + (model.completion or COMPLETION * model.visit) * completed)
 
     return expected
 

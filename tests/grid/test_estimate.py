@@ -1,0 +1,130 @@
+"""Estimates: what the ledger saw counts before what is declared, and what is declared grows with the work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from bench.cohort import Task
+from bench.config.asked import Variant
+from bench.grid.estimate import Estimates
+from bench.registry import Registry, Spec, discover
+from bench.train_params import TrainParams
+from bench.workload import Workload
+from tests.support.fake_cells import fake_cell
+
+SIZES = (1, 10, 1000, 10**6)
+CHANNELS = {"vitals": 10, "labs": 20, "notes": 768}
+SPECS = [spec for kind in ("dataset", "scenario", "imputer", "fuser") for spec in discover().specs(kind)]
+METHODS = [spec for spec in SPECS if spec.kind in ("imputer", "fuser")]
+TORCH = [spec for spec in METHODS if issubclass(spec.params, TrainParams)]
+name = "{0.kind} {0.name}".format
+
+
+def work(records: int = 1000, channels: dict[str, int] = CHANNELS, **more: int) -> Workload:
+    return Workload(records=records, channels=channels, **more)
+
+
+def presets(spec: Spec) -> Iterator[dict[str, str]]:
+    yield {}
+    if spec.presets:
+        yield from ({spec.presets.parameter: preset} for preset, _ in spec.presets.items())
+
+
+def test_there_are_methods_to_ask():
+    assert len(METHODS) > 60
+    assert len(TORCH) > 10
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=name)
+def test_every_estimate_is_finite_and_positive_and_never_falls_with_records(spec):
+    for values in presets(spec):
+        for channels in ({"vitals": 10}, {"notes": 768}, CHANNELS):
+            seconds = [spec.expected_seconds(values, work(records, channels, draws=3)) for records in SIZES]
+            assert all(0 < each < math.inf for each in seconds), (values, channels)
+            assert seconds == sorted(seconds), (values, channels)
+
+
+@pytest.mark.parametrize("spec", TORCH, ids=name)
+def test_twice_the_steps_cost_more_and_never_more_than_twice(spec):
+    one, two, three = (spec.expected_seconds({"steps": steps}, work()) for steps in (700, 1400, 2100))
+    assert one < two < 2 * one
+    assert three - two == pytest.approx(two - one, rel=0.01)
+
+
+@pytest.mark.parametrize("spec", TORCH, ids=name)
+def test_twice_the_epochs_cost_more_where_no_budget_of_steps_is_given(spec):
+    one, two = (spec.expected_seconds({"epochs": epochs, "steps": None}, work()) for epochs in (10, 20))
+    assert one < two < 2 * one
+
+
+@pytest.mark.parametrize("spec", [spec for spec in METHODS if "draws" in spec.tags], ids=name)
+def test_draws_cost_and_the_training_before_them_only_once(spec):
+    one, two = (spec.expected_seconds({}, work(draws=draws)) for draws in (1, 2))
+    assert one < two < 2 * one
+
+
+@pytest.mark.parametrize("method", ["linear", "gbm", "haim"])
+def test_every_label_costs_a_fit_of_its_own(method):
+    spec = discover().get("fuser", method)
+    one, many = (spec.expected_seconds({}, work(outputs=outputs)) for outputs in (1, 25))
+    assert many == pytest.approx(25 * one)
+
+
+LARGER = {
+    "fusemoe": ("small", "paper"),
+    "mists": ("small", "published"),
+    "mult": ("small", "trace-mosi", "trace-mimic"),
+    "tfn": ("small", "mists"),
+}
+
+
+@pytest.mark.parametrize(("method", "sizes"), LARGER.items())
+def test_a_larger_preset_costs_more(method, sizes):
+    spec = discover().get("fuser", method)
+    seconds = [spec.expected_seconds({"preset": size}, work()) for size in sizes]
+    assert seconds == sorted(set(seconds))
+
+
+@pytest.fixture
+def registry() -> Registry:
+    registry = Registry()
+    task = Task("toy", "binary", ("auroc",), eligible=0.5)
+    registry.dataset("dataset", "a:b", tasks=[task], modalities=["vitals"])
+    registry.scenario("scenario", "a:b")
+    registry.imputer("imputer", "a:b", seconds=lambda params, work: work.records * work.width)
+    registry.fuser("fuser", "a:b", seconds=lambda params, work: work.records * work.width)
+    return registry
+
+
+def cell():
+    made = fake_cell()
+    variants = {kind: Variant(kind, kind, kind, {}) for kind in ("scenario", "imputer", "fuser")}
+    return msgspec.structs.replace(
+        made, dataset=Variant("dataset", "dataset", "toy", {}), chosen=made.chosen | variants
+    )
+
+
+def test_a_fuser_has_to_do_with_the_records_whose_outcome_is_known(registry):
+    estimates = Estimates(registry, 1000, {"vitals": 10})
+    assert 1.5 < estimates.of("impute", cell()) / estimates.of("fuse", cell()) < 2.5
+
+
+def test_a_cohort_that_turns_out_larger_or_wider_makes_what_is_declared_longer(registry):
+    estimates = Estimates(registry, 1000, {})
+    before = estimates.of("fuse", cell())
+    estimates.resize(2000, {"vitals": 10})
+    larger = estimates.of("fuse", cell())
+    estimates.resize(2000, {"vitals": 30})
+    assert before < larger < estimates.of("fuse", cell())
+
+
+def test_what_was_seen_counts_before_what_is_declared_as_its_median(registry):
+    estimates = Estimates(registry, 1000, {})
+    for seconds in (5.0, 1.0, 3.0):
+        estimates.see("fuse", cell(), seconds)
+    assert estimates.of("fuse", cell()) == 3.0
+    assert estimates.of("impute", cell()) > 3.0
