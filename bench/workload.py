@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from bench.train_params import TrainParams
+if TYPE_CHECKING:
+    from bench.train_params import TrainParams
 
 __all__ = ["Effort", "Workload", "effort", "training_seconds"]
 
@@ -27,13 +28,13 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     records:  of the whole cohort, of all parts.
     draws:    of an imputer that can draw.
     channels: modality -> how many it has; of the modalities of the cell.
-    outputs:  numbers that the task predicts of a record; 1 where no task matters.
+    labels:   of the task, or classes that it tells apart, where each is a problem of its own; else 1.
     """
 
     records: int
     channels: dict[str, int]
     draws: int = 1
-    outputs: int = 1
+    labels: int = 1
 
     @property
     def width(self) -> int:

@@ -114,23 +114,26 @@ def measure(words: Sequence[str]) -> Iterator[Foretold]:
             job = result.job
             method = BY_NAME[job.stage].variant(job.cell).label
             spent[job.stage, method].append((job.estimate, result.seconds, cpu))
-            print(f"{job.label}: {job.estimate:.2f} {result.seconds:.2f} {cpu or 0:.2f}", file=sys.stderr, flush=True)
+            last = row(job.label, spent[job.stage, method][-1:])
+            print("  ".join(last.cells()), file=sys.stderr, flush=True)
 
-        start = time.monotonic()
+        wall, before = time.monotonic(), ended()
         execute(prepared, Watch(finished=finished, started=started), remember=False)
-        wall = time.monotonic() - start
+        wall, cpu = time.monotonic() - wall, ended() - before
     for (stage, method), each in sorted(spent.items()):
         yield row(f"{stage} {method}", each)
     whole = sum(job.estimate for job in jobs)
-    yield Foretold("whole run, one worker", len(jobs), whole, wall, None, off(whole, wall))
+    yield row("whole run", [(whole, wall, cpu or None)], len(jobs))
 
 
-def row(what: str, jobs: Sequence[tuple[float, float, float | None]]) -> Foretold:
-    """What the jobs of a method come to; each is its estimate, its wall time and its processor time."""
+def row(what: str, jobs: Sequence[tuple[float, float, float | None]], number: int = 0) -> Foretold:
+    """What the jobs of a method come to; each is its estimate, its wall time and its processor time. number: if not of these."""
     cpu = [cpu for _, _, cpu in jobs if cpu is not None]
     worst = max(off(estimated, wall if cpu is None else cpu) for estimated, wall, cpu in jobs)
     known = sum(cpu) if len(cpu) == len(jobs) else None
-    return Foretold(what, len(jobs), sum(each[0] for each in jobs), sum(each[1] for each in jobs), known, worst)
+    return Foretold(
+        what, number or len(jobs), sum(each[0] for each in jobs), sum(each[1] for each in jobs), known, worst
+    )
 
 
 def processor() -> float | None:
@@ -142,6 +145,12 @@ def processor() -> float | None:
         return sum(sum(getattr(child.cpu_times(), name) for name in SHARES) for child in children)
     except (psutil.Error, AttributeError):
         return None
+
+
+def ended() -> float:
+    """Processor seconds of all processes that this one has waited for; 0 where the system does not tell."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def machine() -> float:

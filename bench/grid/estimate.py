@@ -81,7 +81,7 @@ class Estimates:
             records=math.ceil(self.records * task.eligible) if kind == "fuser" else self.records,
             draws=self.draws,
             channels={name: self.channels.get(name, CHANNELS) for name in cell.modalities},
-            outputs=task.outputs if kind == "fuser" else 1,
+            labels=task.outputs if kind == "fuser" and task.kind != "regression" else 1,
         )
 
 

@@ -29,7 +29,7 @@ class Fuse(Stage):
         return f"{at.task} {at.modalities} {at.scenario} {at.imputer} x {at.fuser} seed {at.seed}{beside(at)}{audit}"
 
     def where(self, coordinates: Coordinates) -> str:
-        return coordinates.task
+        return f"{coordinates.task} {coordinates.modalities}"
 
     def run(self, job: Job, setup: Setup, registry: Registry, context: Context) -> Output:
         from bench.stages.fusing import fuse

@@ -33,7 +33,7 @@ class Impute(Stage):
         return f"impute {at.scenario} {at.imputer} seed {at.seed}{beside(at)}"
 
     def where(self, coordinates: Coordinates) -> str:
-        return coordinates.scenario
+        return f"{coordinates.scenario} {coordinates.modalities}"
 
     def run(self, job: Job, setup: Setup, registry: Registry, context: Context) -> None:
         from bench.stages.imputing import impute

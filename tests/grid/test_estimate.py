@@ -70,7 +70,7 @@ def test_draws_cost_and_the_training_before_them_only_once(spec):
 @pytest.mark.parametrize("method", ["linear", "gbm", "haim"])
 def test_every_label_costs_a_fit_of_its_own(method):
     spec = discover().get("fuser", method)
-    one, many = (spec.expected_seconds({}, work(outputs=outputs)) for outputs in (1, 25))
+    one, many = (spec.expected_seconds({}, work(labels=labels)) for labels in (1, 25))
     assert many == pytest.approx(25 * one)
 
 
@@ -89,15 +89,19 @@ def test_a_larger_preset_costs_more(method, sizes):
     assert seconds == sorted(set(seconds))
 
 
-@pytest.fixture
-def registry() -> Registry:
+def registry_of(task: Task) -> Registry:
+    """A dataset with that task, and methods that take as many seconds as there is to do."""
     registry = Registry()
-    task = Task("toy", "binary", ("auroc",), eligible=0.5)
     registry.dataset("dataset", "a:b", tasks=[task], modalities=["vitals"])
     registry.scenario("scenario", "a:b")
-    registry.imputer("imputer", "a:b", seconds=lambda params, work: work.records * work.width)
-    registry.fuser("fuser", "a:b", seconds=lambda params, work: work.records * work.width)
+    for kind in (registry.imputer, registry.fuser):
+        kind(kind.__name__, "a:b", seconds=lambda params, work: work.records * work.width * work.labels)
     return registry
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return registry_of(Task("toy", "binary", ("auroc",), eligible=0.5))
 
 
 def cell():
@@ -106,6 +110,14 @@ def cell():
     return msgspec.structs.replace(
         made, dataset=Variant("dataset", "dataset", "toy", {}), chosen=made.chosen | variants
     )
+
+
+def test_labels_are_problems_of_their_own_and_the_values_of_a_regression_are_one():
+    one, labels, values = (
+        Estimates(registry_of(Task("toy", kind, (metric,), outputs=outputs)), 1000, {}).of("fuse", cell())
+        for kind, metric, outputs in (("binary", "auroc", 1), ("multilabel", "auroc", 25), ("regression", "mse", 25))
+    )
+    assert one == values < labels / 20
 
 
 def test_a_fuser_has_to_do_with_the_records_whose_outcome_is_known(registry):

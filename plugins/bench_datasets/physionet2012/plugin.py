@@ -26,7 +26,7 @@ def register(registry: Registry) -> None:
         files="bench_datasets.physionet2012.files:files",
         release="bench_datasets.physionet2012.release:release",
         fetch="bench_datasets.physionet2012.fetch:fetch",
-        seconds=1.0,
+        seconds=0.4,
         summary="ICU stays of adults, the first 48 hours, 37 variables and 5 statics (12,000 stays in sets a, b and c)",
         paper=(
             "Silva, Moody, Scott, Celi, Mark. Predicting in-hospital mortality of ICU patients: "
@@ -44,7 +44,7 @@ def register(registry: Registry) -> None:
         files="bench_datasets.physionet2012.files:files",
         release="bench_datasets.physionet2012.release:release",
         fetch="bench_datasets.physionet2012.fetch:fetch",
-        seconds=1.0,
+        seconds=0.4,
         summary="PhysioNet 2012 in the protocol of the CSDI evaluation: 35 variables in one modality, 48 hours, five folds",
         paper=(
             "Tashiro, Song, Song, Ermon. CSDI: conditional score-based diffusion models for probabilistic time series "

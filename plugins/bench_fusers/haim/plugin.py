@@ -142,7 +142,7 @@ def haim_choice(params: HAIMParams) -> HAIMChoice:
 def haim_seconds(params: HAIMParams, work: Workload) -> float:
     """Measured: an ensemble for each label, point of the grid and fold, on some features of every channel."""
     fits = {"validation": 4, "small": 21, "published": 2.5 * 61}[params.grid]
-    return work.outputs * fits * work.width * (1e-2 + 3e-5 * work.train)
+    return work.labels * fits * work.width * (1e-2 + 3e-5 * work.train)
 
 
 def register(registry: Registry) -> None:

@@ -32,7 +32,7 @@ class LinearParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 def linear_seconds(params: LinearParams, work: Workload) -> float:
     """Measured: a fit for each label and penalty, on 13 features of every channel."""
-    return 2e-6 * work.outputs * len(params.penalties) * work.train * work.width
+    return 2e-6 * work.labels * len(params.penalties) * work.train * work.width
 
 
 def register(registry: Registry) -> None:

@@ -44,8 +44,8 @@ class Model:
     channels:  (parameters, channels) -> channels it is built for; unobserved ones are added and cut off again.
     exact:     the same seed gives the same bits on the CPU.
     valid:     default of `valid_records`.
-    visit, completion: seconds of one core for a record of 30 channels and 48 bins in an epoch, and to complete it (of a model that
-               draws: for each draw), with the default arguments; completion 0: a share of `visit`.
+    visit:     seconds of one core for a record of 30 channels and 48 bins in an epoch, with the default arguments.
+    completion: the same to complete it, or for each draw of a model that draws; 0: a share of `visit`.
     needs:     what it must load from elsewhere, where it does.
     broken:    conformance check -> why the model fails it.
     tiny:      arguments for the conformance kit, in place of the defaults.
