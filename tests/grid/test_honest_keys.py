@@ -72,7 +72,7 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {
     "imputer locf": (*COMPONENT, "plugins/bench_imputers/naive/temporal.py", "plugins/bench_imputers/naive/channels.py"),
     "imputer sssd": (
         *COMPONENT, *TRAINS, "plugins/bench_imputers/target_modalities.py", "plugins/bench_imputers/naive/channels.py",
-        "plugins/bench_imputers/naive/temporal.py",
+        "plugins/bench_imputers/naive/temporal.py", "plugins/bench_imputers/targets.py",
         *(
             f"plugins/bench_imputers/diffusion/{name}.py"
             for name in (
