@@ -1,4 +1,6 @@
-"""The promises of `bench.cohort.Cohort`, looked at once, when a dataset was read and before it is stored."""
+"""The promises of `bench.cohort.Cohort`, looked at by one function each: when a dataset was read, before it is stored, and by
+`bench check`. Each says in words what is broken, nothing where all is kept; it may rely on the promises before it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.cohort import COUNT_KINDS, Cohort, Count, Series, Task
+from bench.cohort import COUNT_KINDS, Cohort, Count, Task
 from bench.data.splits import crossing
 from bench.errors import PluginError
 from bench.metrics.declared import unfit
@@ -17,85 +19,144 @@ from bench.stages.handed import difference, is_plain, is_text, kind_of
 
 def validate(cohort: Cohort, spec: Spec) -> None:
     """Raise PluginError for the first promise of `Cohort` that is broken."""
-    problem = next(_problems(cohort, spec), None)
-    if problem:
-        raise PluginError(f'dataset "{spec.name}" (from {spec.plugin}) breaks its contract: {problem}')
+    for promise in (
+        names, components, statics, plain_arrays, targets, oracle, splits, counts, series, missing, events,
+    ):  # fmt: skip
+        if problem := next(promise(cohort, spec), ""):
+            raise PluginError(f'dataset "{spec.name}" (from {spec.plugin}) breaks its contract: {problem}')
 
 
-def _problems(cohort: Cohort, spec: Spec) -> Iterator[str]:
+def names(cohort: Cohort, spec: Spec) -> Iterator[str]:
+    """Of records and of groups."""
     n = len(cohort.ids)
-    for what, names in (("record ids", cohort.ids), ("groups", cohort.groups)):
-        texts = np.asarray(names)
+    for what, texts in (("record ids", np.asarray(cohort.ids)), ("groups", np.asarray(cohort.groups))):
         if texts.ndim != 1 or texts.dtype.kind not in "UO" or not all(map(is_text, texts.tolist())):
             yield f"{what} must be texts of 1 to 200 printable characters, str [n]"
-            return
     if len(np.unique(cohort.ids)) != n:
         yield "record ids are not unique"
     if len(cohort.groups) != n:
         yield f"there are {len(cohort.groups)} groups for {n} records"
+
+
+def components(cohort: Cohort, spec: Spec) -> Iterator[str]:
+    """The modalities, and the tasks of the targets, are those declared."""
     if list(cohort.modalities) != list(spec.modalities):
         found = difference(cohort.modalities, spec.modalities)
         yield f"modalities must be those declared, in their order: {', '.join(spec.modalities)} ({found})"
-        return
-    if cohort.statics.ndim != 2 or len(cohort.statics) != n or cohort.statics.dtype != np.float32:
-        yield f"statics are {kind_of(cohort.statics)}, expected float32 [{n}, statics]"
-    elif cohort.statics.shape[1] != len(cohort.static_names):
-        yield f"statics are {cohort.statics.shape[1]}, but {len(cohort.static_names)} are named"
     if set(cohort.targets) != set(spec.tasks):
         found = difference(cohort.targets, spec.tasks)
         yield f"targets must be those of the declared tasks: {', '.join(sorted(spec.tasks))} ({found})"
-        return
     yield from filter(None, map(unfit, spec.tasks.values()))
-    strange = [
-        f"{what} must be a plain NumPy array, not {kind_of(a)}" for what, a in _arrays(cohort, spec) if not is_plain(a)
-    ]
-    if strange:
-        yield strange[0]
-        return
-    for name, target in cohort.targets.items():
-        yield from (f"{name}: {said}" for said in _of_target(target, spec.tasks[name], n))
+
+
+def statics(cohort: Cohort, spec: Spec) -> Iterator[str]:
+    n, named = len(cohort.ids), cohort.static_names
+    if cohort.statics.ndim != 2 or len(cohort.statics) != n or cohort.statics.dtype != np.float32:
+        yield f"statics are {kind_of(cohort.statics)}, expected float32 [{n}, statics]"
+    elif cohort.statics.shape[1] != len(named):
+        yield f"statics are {cohort.statics.shape[1]}, but {len(named)} are named"
+    if not all(map(is_text, named)):
+        yield "the names of statics must be texts of 1 to 200 printable characters"
+
+
+def plain_arrays(cohort: Cohort, spec: Spec) -> Iterator[str]:
+    """Every array of numbers is one of NumPy itself."""
+    arrays: dict[str, object] = {"statics": cohort.statics}
+    arrays |= {f"the target {name}": target for name, target in cohort.targets.items()}
+    arrays |= {f"the oracle of {name}": outputs for name, outputs in cohort.oracle.items()}
+    arrays |= {f"the split {name}": parts for name, parts in cohort.splits.items()}
+    for name, each in cohort.modalities.items():
+        arrays |= {
+            f"{part} of {name}": getattr(each, part) for part in ("grid", "observed", "times", "available", "filled")
+        }
+        arrays |= {
+            f"{part} of the events of {name}": getattr(each.events, part) for part in ("offsets", "times", "values")
+        }
+    yield from (
+        f"{what} must be a plain NumPy array, not {kind_of(a)}" for what, a in arrays.items() if not is_plain(a)
+    )
+
+
+def targets(cohort: Cohort, spec: Spec) -> Iterator[str]:
+    for name, task in spec.tasks.items():
+        yield from (f"{name}: {said}" for said in _of_target(cohort.targets[name], task, len(cohort)))
+
+
+def oracle(cohort: Cohort, spec: Spec) -> Iterator[str]:
     for name, outputs in cohort.oracle.items():
         if name not in spec.tasks:
             yield "an oracle is of a declared task"
-        elif outputs.shape != (n, spec.tasks[name].outputs):
+        elif outputs.shape != (len(cohort), spec.tasks[name].outputs):
             yield f"{name}: the oracle has shape {outputs.shape}"
+
+
+def splits(cohort: Cohort, spec: Spec) -> Iterator[str]:
     if set(cohort.splits) != set(spec.splits):
         found = difference(cohort.splits, spec.splits)
         yield f"splits must be those declared: {', '.join(sorted(spec.splits)) or 'no split'} ({found})"
-        return
     for name, parts in cohort.splits.items():
-        if parts.shape != (n,) or parts.dtype != np.int8 or not np.isin(parts, (0, 1, 2)).all():
-            yield f"the split {name} must be int8 ({n},) of 0, 1 and 2 (train, valid, test)"
+        if parts.shape != (len(cohort),) or parts.dtype != np.int8 or not np.isin(parts, (0, 1, 2)).all():
+            yield f"the split {name} must be int8 ({len(cohort)},) of 0, 1 and 2 (train, valid, test)"
         elif astray := crossing(cohort.groups, parts):
             yield f"the split {name} parts the records of {astray} groups"
-    if not all(map(is_text, cohort.static_names)):
-        yield "the names of statics must be texts of 1 to 200 printable characters"
+
+
+def counts(cohort: Cohort, spec: Spec) -> Iterator[str]:
     if not all(is_text(what) and _is_count(count) for what, count in cohort.counts.items()):
         yield (
             "counts must be whole numbers from 0, each of a kind "
             f"({', '.join(COUNT_KINDS)}), by a short printable name: collect them with bench.cohort.Counts"
         )
-    for name, series in cohort.modalities.items():
-        yield from (f"{name}: {said}" for said in _of_series(series, n, cohort.length))
+
+
+def series(cohort: Cohort, spec: Spec) -> Iterator[str]:
+    """Shapes, channels and units, and that nothing is imputed yet."""
+    n, length = len(cohort), cohort.length
+    for name, each in cohort.modalities.items():
+        channels = len(each.channels)
+        shape = (n, length, channels)
+        if each.grid.shape != shape or each.observed.shape != shape:
+            yield f"{name}: grid {each.grid.shape}, observed {each.observed.shape}, expected {shape}"
+        if not all(map(is_text, each.channels)) or not all(unit == "" or is_text(unit) for unit in each.units):
+            yield f"{name}: channels and units must be texts of up to 200 printable characters"
+        if len(each.units) != channels:
+            yield f"{name}: {channels} channels but {len(each.units)} units"
+        if each.times.shape != (length,):
+            yield f"{name}: times {each.times.shape}, expected one per bin: ({length},)"
+        if each.filled.shape != (n,) or each.filled.any():
+            yield f"{name}: filled must be False: nothing is imputed yet"
+
+
+def missing(cohort: Cohort, spec: Spec) -> Iterator[str]:
+    """What the grid holds, and what is said of it, where nothing was observed."""
+    for name, each in cohort.modalities.items():
+        finite = each.grid.dtype == np.float32 and not np.isinf(each.grid).any()
+        if not finite or not np.array_equal(each.observed, ~np.isnan(each.grid)):
+            yield f"{name}: the grid must be float32, finite where observed and NaN exactly where nothing was observed"
+        if not np.array_equal(each.available, np.any(each.observed, axis=(1, 2))):
+            yield f"{name}: available must be True exactly where a record has an observation in the grid"
+
+
+def events(cohort: Cohort, spec: Spec) -> Iterator[str]:
+    """Rows that belong to records, in the order of time."""
+    for name, each in cohort.modalities.items():
+        events, rows = each.events, len(each.events.times)
+        ends = len(events.offsets) == len(cohort) + 1 and events.offsets[0] == 0 and events.offsets[-1] == rows
+        if not ends or (events.counts < 0).any():
+            yield f"{name}: the offsets of the events do not fit"
+        elif events.values.shape != (rows, len(each.channels)):
+            yield f"{name}: events {events.values.shape}, expected {(rows, len(each.channels))}"
+        elif (
+            not np.isfinite(events.times).all()
+            or ((np.diff(events.times) < 0) & (np.diff(events.records()) == 0)).any()
+        ):
+            yield f"{name}: the times of the events must be finite and must not decrease within a record"
 
 
 def _is_count(count: object) -> bool:
     if not isinstance(count, Count) or type(count.number) is not int or type(count.kind) is not str:
         return False
     return 0 <= count.number < 2**53 and count.kind in COUNT_KINDS
-
-
-def _arrays(cohort: Cohort, spec: Spec) -> Iterator[tuple[str, object]]:
-    """Every array of numbers, and what it is called."""
-    yield "statics", cohort.statics
-    yield from ((f"the target {name}", target) for name, target in cohort.targets.items())
-    yield from (("an oracle", outputs) for outputs in cohort.oracle.values())
-    yield from (("a split", parts) for parts in cohort.splits.values())
-    for name, series in cohort.modalities.items():
-        for part in ("grid", "observed", "times", "available", "filled"):
-            yield f"{part} of {name}", getattr(series, part)
-        for part in ("offsets", "times", "values"):
-            yield f"{part} of the events of {name}", getattr(series.events, part)
 
 
 def _of_target(target: np.ndarray, task: Task, n: int) -> Iterator[str]:
@@ -110,43 +171,3 @@ def _of_target(target: np.ndarray, task: Task, n: int) -> Iterator[str]:
     if task.kind != "regression" and not np.isin(known, allowed).all():
         strange = int((~np.isnan(target) & ~np.isin(target, allowed)).sum())
         yield f"{strange} values of the target are none of {allowed[0]} to {allowed[-1]}, as a {task.kind} task needs"
-
-
-def _of_series(series: Series, n: int, length: int) -> Iterator[str]:
-    channels = len(series.channels)
-    shape = (n, length, channels)
-    if series.grid.shape != shape or series.observed.shape != shape:
-        yield f"grid {series.grid.shape}, observed {series.observed.shape}, expected {shape}"
-        return
-    if (
-        series.grid.dtype != np.float32
-        or np.isinf(series.grid).any()
-        or not np.array_equal(series.observed, ~np.isnan(series.grid))
-    ):
-        yield "the grid must be float32, finite where observed and NaN exactly where nothing was observed"
-    if not all(map(is_text, series.channels)) or not all(unit == "" or is_text(unit) for unit in series.units):
-        yield "channels and units must be texts of up to 200 printable characters"
-    if len(series.units) != channels:
-        yield f"{channels} channels but {len(series.units)} units"
-    if series.times.shape != (length,):
-        yield f"times {series.times.shape}, expected one per bin: ({length},)"
-    if not np.array_equal(series.available, np.any(series.observed, axis=(1, 2))):
-        yield "available must be True exactly where a record has an observation in the grid"
-    if series.filled.shape != (n,) or series.filled.any():
-        yield "filled must be False: nothing is imputed yet"
-    events = series.events
-    rows = len(events.times)
-    if (
-        len(events.offsets) != n + 1
-        or events.offsets[0] != 0
-        or events.offsets[-1] != rows
-        or (events.counts < 0).any()
-    ):
-        yield "the offsets of the events do not fit"
-    elif events.values.shape != (rows, channels):
-        yield f"events {events.values.shape}, expected {(rows, channels)}"
-    else:
-        steps = np.diff(events.times)
-        steps[events.offsets[1:-1][(events.offsets[1:-1] > 0) & (events.offsets[1:-1] < rows)] - 1] = 0
-        if (steps < 0).any() or not np.isfinite(events.times).all():
-            yield "the times of the events must be finite and must not decrease within a record"
