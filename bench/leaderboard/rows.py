@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,37 @@ from bench.results.records import STATUSES, Export, TaskSummary
 from bench.results.redact import redact_text
 
 
-class Row(msgspec.Struct, kw_only=True):
+class MethodRow(msgspec.Struct, kw_only=True):
+    """One method of a table, and which of its two parts is in the grid as a control."""
+
+    imputer: str
+    fuser: str
+    control_imputer: bool
+    control_fuser: bool
+
+    @property
+    def control(self) -> bool:
+        return self.control_imputer or self.control_fuser
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.imputer, self.fuser
+
+    @property
+    def name(self) -> str:
+        return f"{self.imputer} + {self.fuser}"
+
+    @property
+    def labels(self) -> tuple[Label, Label]:
+        return Label(self.imputer, self.control_imputer), Label(self.fuser, self.control_fuser)
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """The fields of this struct alone, for a row of another table."""
+        return {name: getattr(self, name) for name in MethodRow.__struct_fields__}
+
+
+class Row(MethodRow, kw_only=True):
     """One method of a table.
 
     scores, validation, interval, rank and tie_group are only there when every planned seed is ok: holes never become
@@ -28,10 +59,6 @@ class Row(msgspec.Struct, kw_only=True):
     row has no interval, rank and tie group and takes no part in anything that names a best.
     """
 
-    imputer: str
-    fuser: str
-    control_imputer: bool
-    control_fuser: bool
     seeds_planned: list[Repeat]
     seeds_ok: list[Repeat]
     statuses: dict[str, int]
@@ -54,22 +81,6 @@ class Row(msgspec.Struct, kw_only=True):
     def eligible(self) -> bool:
         """Whether it may be ranked and compared: it has all its scores and failed no audit."""
         return self.complete and not self.unranked
-
-    @property
-    def control(self) -> bool:
-        return self.control_imputer or self.control_fuser
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        return self.imputer, self.fuser
-
-    @property
-    def name(self) -> str:
-        return f"{self.imputer} + {self.fuser}"
-
-    @property
-    def labels(self) -> tuple[Label, Label]:
-        return Label(self.imputer, self.control_imputer), Label(self.fuser, self.control_fuser)
 
 
 def row_of(export: Export, method: Method, cells: Cells, task: TaskSummary) -> Row:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from bench.leaderboard.blocks import Cell, Mark, Number
+from bench.results.coordinates import Method
+from bench.results.records import Comparison
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -34,13 +36,23 @@ class Difference(msgspec.Struct, frozen=True):
     high: float
 
     @classmethod
-    def signed(cls, sign: int, mean: float, low: float, high: float) -> Difference:
-        """A difference, or (sign -1) the same seen from the other side."""
-        return cls(mean, low, high) if sign > 0 else cls(-mean, -high, -low)
+    def of(cls, comparison: Comparison, first: Method) -> Difference:
+        """A comparison as first minus the other."""
+        mean, low, high = comparison.difference, comparison.low, comparison.high
+        return cls(mean, low, high) if comparison.a == first else cls(-mean, -high, -low)
 
     @property
     def words(self) -> str:
         return f"{self.mean:+.4f} ({self.low:+.4f} to {self.high:+.4f})"
+
+
+def sure(low: float, high: float, higher: bool) -> tuple[bool, bool]:
+    """Whether the interval of a difference excludes 0 for the better, and for the worse."""
+    return (low > 0, high < 0) if higher else (high < 0, low > 0)
+
+
+def sure_mark(better: bool, worse: bool) -> Mark | None:
+    return "strong" if better else "emphasis" if worse else None
 
 
 def cell(score: Score | None, mark: Mark | None = None, note: str = "") -> Cell:

@@ -13,10 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student
-from tabulate import tabulate
 
 from bench.leaderboard import Board, render
-from bench.leaderboard.render.markdown import grid as grid_text
 from bench.leaderboard.sections import attribution, calibration, costs, marginal, patterns
 from bench.leaderboard.sections.attribution import Attribution
 from bench.leaderboard.words import LONGEST_REASON, short
@@ -427,13 +425,3 @@ def test_the_csv_has_columns_for_patterns_and_calibration_where_a_record_has_the
     assert [new[name] for name in named] == ["0.1", "100", "0.7", ""]
     assert [old[name] for name in named] == [""] * 4
     assert not any("pattern" in name for name in render(make_export())["csv"].decode().splitlines()[0].split(","))
-
-
-words = st.text("ab |*0.5±–†-", max_size=6)
-
-
-@given(st.integers(1, 4).flatmap(lambda n: st.tuples(*[st.lists(words, min_size=n, max_size=n)] * 3)))
-def test_a_table_is_written_as_tabulate_writes_it(lines: tuple[list[str], ...]) -> None:
-    header, *body = lines
-    header = [title.strip() for title in header]
-    assert grid_text(header, body) == tabulate(body, header, tablefmt="github", disable_numparse=True)

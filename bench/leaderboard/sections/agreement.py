@@ -16,8 +16,8 @@ from bench.leaderboard.rows import Row
 from bench.leaderboard.scores import Difference
 from bench.leaderboard.sections import imputation, tables
 from bench.leaderboard.words import columns, metric
-from bench.results.coordinates import Method, TableKey, method_in, table_of
-from bench.results.records import Comparison, Statistics
+from bench.results.coordinates import TableKey, method_in, table_of
+from bench.results.records import Statistics
 
 EXACT = 8
 """Up to so many imputers all their permutations are gone through; beyond, so many random ones are drawn:"""
@@ -118,23 +118,17 @@ def _contrary(
     for first, second in itertools.permutations(scores, 2):
         pair = method_in(key, first), method_in(key, second)
         compared = better.get(frozenset(pair))
-        if compared is None or (mae := _seen(compared, pair[0])).mean >= 0:
+        if compared is None or (mae := Difference.of(compared, pair[0])).mean >= 0:
             continue
         difference = scores[first] - scores[second]
         if sign * difference >= 0:
             continue
         methods = [method_in(table, name, fuser) for name in (first, second)]
         on_task = tasks.get(frozenset(methods))
-        score = _seen(on_task, methods[0]) if on_task else None
+        score = Difference.of(on_task, methods[0]) if on_task else None
         apart = score is not None and (score.high < 0 or score.low > 0)
         contrary.append(Contrary(first=first, second=second, mae=mae, score=score, difference=difference, apart=apart))
     return sorted(contrary, key=lambda c: (not c.apart, -abs(c.difference), c.first, c.second))
-
-
-def _seen(comparison: Comparison, first: Method) -> Difference:
-    """A comparison as first minus the other."""
-    sign = 1 if comparison.a == first else -1
-    return Difference.signed(sign, comparison.difference, comparison.low, comparison.high)
 
 
 def spearman(one: Sequence[float], two: Sequence[float]) -> tuple[float | None, float | None, bool]:

@@ -22,6 +22,7 @@ from bench.leaderboard.blocks import (
     strong,
 )
 from bench.leaderboard.board import Board, Cells, Section
+from bench.leaderboard.scores import sure, sure_mark
 from bench.leaderboard.sections import tables
 from bench.leaderboard.words import columns, directed, percent, some
 from bench.results.coordinates import Method, TableKey, method_in, table_of
@@ -239,9 +240,8 @@ def _effect(level: Level | None, higher: bool) -> Cell:
         return None
     if level.low is None or level.high is None:
         return Number(level.effect, "+.4f")
-    good, bad = (level.low > 0, level.high < 0) if higher else (level.high < 0, level.low > 0)
-    mark = "strong" if good else "emphasis" if bad else None
-    return Number(level.effect, "+.4f", mark, low=level.low, high=level.high)  # type: ignore[arg-type]
+    mark = sure_mark(*sure(level.low, level.high, higher))
+    return Number(level.effect, "+.4f", mark, low=level.low, high=level.high)
 
 
 def _together(first: Sequence[tuple[Attribution, Complete]]) -> list[Block]:

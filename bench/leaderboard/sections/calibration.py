@@ -14,14 +14,13 @@ from bench.leaderboard.blocks import (
     Column,
     Figure,
     Heading,
-    Label,
     Line,
     Paragraph,
     Point,
     Table,
 )
 from bench.leaderboard.board import Board, Section
-from bench.leaderboard.rows import Row
+from bench.leaderboard.rows import MethodRow, Row
 from bench.leaderboard.scores import Score, best_two
 from bench.leaderboard.sections import tables
 from bench.leaderboard.sections.patterns import eligible_records
@@ -33,13 +32,9 @@ DRAWN = 6
 """Rows of a table whose reliability is drawn, the best ones: more lines than that cannot be told apart."""
 
 
-class CalibrationRow(msgspec.Struct, kw_only=True):
+class CalibrationRow(MethodRow, kw_only=True):
     """How well one method's probabilities are calibrated. bins: of all seeds together, of the best rows, for a picture."""
 
-    imputer: str
-    fuser: str
-    control_imputer: bool
-    control_fuser: bool
     ece: Score | None
     brier: Score | None
     bins: list[Bin]
@@ -68,10 +63,7 @@ def _row(row: Row, records: Sequence[Record], drawn: bool) -> CalibrationRow:
     known = [record.calibration for record in records if record.calibration]
     whole = len(known) == len(records)
     return CalibrationRow(
-        imputer=row.imputer,
-        fuser=row.fuser,
-        control_imputer=row.control_imputer,
-        control_fuser=row.control_fuser,
+        **row.method,
         ece=Score.over([c.ece for c in known]) if whole else None,
         brier=Score.over([c.brier for c in known]) if whole else None,
         bins=_together([b for c in known for b in c.bins]) if whole and drawn else [],
@@ -104,10 +96,7 @@ def blocks(board: Board) -> list[Block]:
     parts: list[Block] = [Heading(3, "Calibration"), Paragraph(about)]
     for table in board[SECTION]:
         marked = [best_two([getattr(row, name) for row in table.rows], higher=False) for name in ("ece", "brier")]
-        body: list[list[Cell]] = [
-            [Label(row.imputer, row.control_imputer), Label(row.fuser, row.control_fuser), *scores]
-            for row, *scores in zip(table.rows, *marked, strict=True)
-        ]
+        body: list[list[Cell]] = [[*row.labels, *scores] for row, *scores in zip(table.rows, *marked, strict=True)]
         parts += [Heading(4, table.title), Table(header, body), *_figure(table)]
     return parts
 
@@ -120,7 +109,7 @@ def _figure(table: Calibrations) -> list[Block]:
                 Point(
                     b.predicted,
                     b.observed,
-                    f"{row.imputer} + {row.fuser}: {b.predicted:.3f} predicted, {b.observed:.3f} came true, {b.records:,}",
+                    f"{row.name}: {b.predicted:.3f} predicted, {b.observed:.3f} came true, {b.records:,}",
                     k,
                 )
                 for b in row.bins
@@ -132,7 +121,7 @@ def _figure(table: Calibrations) -> list[Block]:
     caption = (
         "On the diagonal a probability is what it says; below, it is too high. The best methods, all seeds together."
     )
-    keys = [f"{row.imputer} + {row.fuser}" for row in rows]
+    keys = [row.name for row in rows]
     return [Figure(Chart(lines, *axes, "Reliability diagram", diagonal=True), caption, keys)] if rows else []
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from bench.leaderboard.blocks import Block, Cell, Heading, Notes, Number, Paragraph, Rich, Table, emphasis, strong
 from bench.leaderboard.board import Board, Section
+from bench.leaderboard.scores import sure, sure_mark
 from bench.leaderboard.sections import head, tables
 from bench.leaderboard.words import columns, count, directed, modality_set, percent
 from bench.results.coordinates import TableKey, across_sets, table_of
@@ -73,7 +74,7 @@ def aggregate(board: Board) -> list[Gains]:
 
 
 def _gain(c: Comparison, higher: bool) -> Gain:
-    rise, fall = c.low > 0, c.high < 0
+    better, worse = sure(c.low, c.high, higher)
     return Gain(
         smaller=c.b.modalities,
         larger=c.a.modalities,
@@ -83,8 +84,8 @@ def _gain(c: Comparison, higher: bool) -> Gain:
         low=c.low,
         high=c.high,
         p_holm=c.p_holm,
-        better=rise if higher else fall,
-        worse=fall if higher else rise,
+        better=better,
+        worse=worse,
     )
 
 
@@ -121,8 +122,8 @@ def _blocks(gains: Gains, nobody: Mapping[str, Sequence[str]]) -> list[Block]:
 
 
 def _cell(row: Gain) -> Cell:
-    mark = "strong" if row.better else "emphasis" if row.worse else None
-    return Number(row.difference, "+.4f", mark, low=row.low, high=row.high, p=row.p_holm)  # type: ignore[arg-type]
+    mark = sure_mark(row.better, row.worse)
+    return Number(row.difference, "+.4f", mark, low=row.low, high=row.high, p=row.p_holm)
 
 
 SECTION = Section("gains", aggregate, blocks)

@@ -107,29 +107,28 @@ def by_table(board: Board) -> dict[TableKey, dict[Coordinates, Record | None]]:
 
 
 def _table(export: Export, key: TableKey, cells: Cells) -> Imputation:
-    planned: dict[str, set[Repeat]] = {}
+    by_imputer: dict[str, dict[Coordinates, Record | None]] = {}
     scored: dict[str, dict[Repeat, Record]] = {}
     hidden: dict[Repeat, dict[str, float]] = {}
     differing = set()
     for at in sorted(cells):
-        record = cells[at]
-        planned.setdefault(imputation_of(at).imputer, set()).add(at.repeat)
+        record, imputer = cells[at], imputation_of(at).imputer
+        by_imputer.setdefault(imputer, {})[at] = record
         if record is None or record.status != "ok":
             continue
         if record.hidden:
             hidden.setdefault(at.repeat, record.hidden)
         if record.imputation:
-            first = scored.setdefault(imputation_of(at).imputer, {}).setdefault(at.repeat, record)
+            first = scored.setdefault(imputer, {}).setdefault(at.repeat, record)
             if not _agree(first.imputation, record.imputation):
-                differing.add(imputation_of(at).imputer)
+                differing.add(imputer)
     used = [record.imputation for seeds in scored.values() for record in seeds.values()]
     names = ["all"] * any("all" in scores for scores in used)
     names += sorted({name for scores in used for name in scores} - {"all"})
     controls = set(export.control_imputers)
-    rows = [_row(name, planned[name], seeds, name in controls) for name, seeds in scored.items()]
-    by_imputer: dict[str, dict[Coordinates, Record | None]] = {}
-    for at, record in cells.items():
-        by_imputer.setdefault(imputation_of(at).imputer, {})[at] = record
+    rows = [
+        _row(name, {at.repeat for at in by_imputer[name]}, seeds, name in controls) for name, seeds in scored.items()
+    ]
     for row in rows:
         row.unranked = failure(audit_results(by_imputer[row.imputer], {}), IMPUTER_AUDITS)
     rows.sort(key=lambda row: (not row.scores, *(_order(row) if row.eligible else (math.inf, row.imputer))))
@@ -150,7 +149,7 @@ def _table(export: Export, key: TableKey, cells: Cells) -> Imputation:
         columns=names,
         entries=_entries(used, names),
         rows=rows,
-        silent=sorted(planned.keys() - scored.keys()),
+        silent=sorted(by_imputer.keys() - scored.keys()),
         notes=[*notes, *split_notes(export, records), *protocol_notes(export, records)],
         alpha=alpha,
         published=[value for value in values if not value.elsewhere],
@@ -230,10 +229,9 @@ def _compare(export: Export, key: TableKey, rows: list[ImputationRow], notes: li
     for method, group in zip(ranked, tie_groups(ranked, inside, statistics.alpha), strict=True):
         by_method[method].tie_group, by_method[method].interval = group, intervals[method]
     for comparison in inside:
-        for better, other, sign in ((comparison.a, comparison.b, -1), (comparison.b, comparison.a, 1)):
-            if better == ranked[0]:
-                difference = Difference.signed(sign, comparison.difference, comparison.low, comparison.high)
-                by_method[other].to_best = difference
+        for best, other in ((comparison.a, comparison.b), (comparison.b, comparison.a)):
+            if best == ranked[0]:
+                by_method[other].to_best = Difference.of(comparison, other)
     return statistics.alpha
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from bench.leaderboard.blocks import Block, Cell, Heading, Interval, Number, Paragraph, Table
 from bench.leaderboard.board import Board, Section
+from bench.leaderboard.scores import Difference, sure
 from bench.leaderboard.sections import head, tables
 from bench.leaderboard.words import columns, directed, modality_set
 from bench.results.coordinates import Method, TableKey, across_sets, method_in
@@ -58,7 +59,7 @@ def aggregate(board: Board) -> list[Marginal]:
     A modality that no record of the data has is worth nothing that could be measured, and is left out.
     """
     export = board.export
-    stored = {(c.a, c.b): c for c in (export.statistics.gains if export.statistics else [])}
+    stored = {frozenset((c.a, c.b)): c for c in (export.statistics.gains if export.statistics else [])}
     sets = {table.modalities: members(export, table.modalities) for table in board[tables.SECTION]}
     by_table: dict[TableKey, dict[str, tables.TaskTable]] = {}
     for table in board[tables.SECTION]:
@@ -73,20 +74,18 @@ def aggregate(board: Board) -> list[Marginal]:
     marginals = []
     for inside in by_table.values():
         for modality, smaller, larger in pairs:
-            if smaller in inside and larger in inside and not _lacks(inside[larger], modality):
+            if smaller not in inside or larger not in inside:
+                continue
+            if not any(modality in row.nobody for row in inside[larger].rows):
                 marginals += _marginal(modality, inside[smaller], inside[larger], stored)
     return marginals
-
-
-def _lacks(table: tables.TaskTable, modality: str) -> bool:
-    return any(modality in row.nobody for row in table.rows)
 
 
 def _marginal(
     modality: str,
     smaller: tables.TaskTable,
     larger: tables.TaskTable,
-    stored: Mapping[tuple[Method, Method], Comparison],
+    stored: Mapping[frozenset[Method], Comparison],
 ) -> list[Marginal]:
     metric, higher = larger.primary, larger.primary_higher
     before = smaller.eligible
@@ -96,18 +95,15 @@ def _marginal(
         if other is None or other.seeds_ok != row.seeds_ok:
             continue
         a, b = (method_in(table, *pair) for table in (larger, smaller))
-        low = high = None
-        if (a, b) in stored:
-            low, high = stored[a, b].low, stored[a, b].high
-        elif (b, a) in stored:
-            low, high = -stored[b, a].high, -stored[b, a].low
-        rows.append(MarginalRow(*pair, row.scores[metric].mean - other.scores[metric].mean, low, high))
+        comparison = stored.get(frozenset((a, b)))
+        between = Difference.of(comparison, a) if comparison else None
+        interval = (between.low, between.high) if between else ()
+        rows.append(MarginalRow(*pair, row.scores[metric].mean - other.scores[metric].mean, *interval))
     if not rows:
         return []
     sign = 1 if higher else -1
     differences = [row.difference for row in rows]
-    sure = [(row.low, row.high) for row in rows if row.low is not None and row.high is not None]
-    rises, falls = sum(low > 0 for low, _ in sure), sum(high < 0 for _, high in sure)
+    surely = [sure(row.low, row.high, higher) for row in rows if row.low is not None and row.high is not None]
     return [
         Marginal(
             **msgspec.structs.asdict(across_sets(larger)),
@@ -121,8 +117,8 @@ def _marginal(
             most=max(differences),
             better=sum(sign * d > 0 for d in differences),
             worse=sum(sign * d < 0 for d in differences),
-            surely_better=(rises if higher else falls) if sure else None,
-            surely_worse=(falls if higher else rises) if sure else None,
+            surely_better=sum(better for better, _ in surely) if surely else None,
+            surely_worse=sum(worse for _, worse in surely) if surely else None,
             rows=rows,
         )
     ]

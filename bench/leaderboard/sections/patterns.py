@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from bench.leaderboard.blocks import Block, Cell, Heading, Label, Paragraph, Rich, Table, emphasis
+from bench.leaderboard.blocks import Block, Cell, Heading, Paragraph, Rich, Table, emphasis
 from bench.leaderboard.board import Board, Cells, Section
-from bench.leaderboard.rows import Row
+from bench.leaderboard.rows import MethodRow, Row
 from bench.leaderboard.scores import Score, cell
 from bench.leaderboard.sections import tables
 from bench.leaderboard.words import columns, count, directed
@@ -21,16 +21,12 @@ ENOUGH = 50
 """Records a pattern needs, on average over seeds, to be called a method's worst: of less than that, chance picks the worst."""
 
 
-class PatternRow(msgspec.Struct, kw_only=True):
+class PatternRow(MethodRow, kw_only=True):
     """The primary score of one method by pattern, in the order of the table's; None where a seed lacks it.
 
     worst: place of the worst pattern among those large enough to be called so.
     """
 
-    imputer: str
-    fuser: str
-    control_imputer: bool
-    control_fuser: bool
     scores: list[Score | None]
     worst: int | None = None
 
@@ -99,10 +95,7 @@ def _row(row: Row, records: Sequence[Record], sizes: Mapping[str, float], higher
         if score is not None and size >= ENOUGH
     ]
     return PatternRow(
-        imputer=row.imputer,
-        fuser=row.fuser,
-        control_imputer=row.control_imputer,
-        control_fuser=row.control_fuser,
+        **row.method,
         scores=scores,
         worst=min(large)[1] if len(large) > 1 else None,
     )
@@ -124,8 +117,7 @@ def blocks(board: Board) -> list[Block]:
         header = columns("imputer", "fuser", *(f"{name} ({size:,.0f})" for name, size in sizes))
         body: list[list[Cell]] = [
             [
-                Label(row.imputer, row.control_imputer),
-                Label(row.fuser, row.control_fuser),
+                *row.labels,
                 *(cell(score, "emphasis" if k == row.worst else None) for k, score in enumerate(row.scores)),
             ]
             for row in table.rows
