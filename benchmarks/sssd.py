@@ -21,14 +21,16 @@ from typing import Any
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from bench_imputers.diffusion import nplr, s4
+from bench_imputers.diffusion import s4
 from bench_imputers.diffusion.denoiser import Given, Shape
 from bench_imputers.diffusion.samplers import Ancestral
 from bench_imputers.diffusion.schedule import schedule
 from bench_imputers.diffusion.sssd import SssdDenoiser
 from bench_imputers.diffusion.sssd_params import SssdParams
 from benchmarks.measuring import Row, median, table, timed
+from support import nplr
 
 KERNEL_GOAL, KERNEL_LENGTH = 0.005, 100
 """Seconds per layer of 512 features at that length."""

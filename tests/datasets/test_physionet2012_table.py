@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.cohort import Count, Counts
-from bench_datasets.physionet2012.table import INDEX, MODALITIES, VARIABLES, Slip, Variable, channels, clean, markdown
+from bench_datasets.physionet2012.table import INDEX, MODALITIES, VARIABLES, Slip, Variable, channels, clean
 
 SLIPS = [(variable, slip) for variable in VARIABLES for slip in variable.slips]
 KNOWN_SLIPS = [
@@ -105,3 +105,17 @@ def test_the_modalities_hold_each_series_once() -> None:
 def test_the_manual_prints_this_table() -> None:
     manual = Path(__file__).resolve().parents[2] / "docs" / "physionet2012.md"
     assert markdown() in manual.read_text("utf-8")
+
+
+def markdown() -> str:
+    """The table."""
+    lines = ["| variable | modality | unit | plausible | unit slips mended |", "| --- | --- | --- | --- | --- |"]
+    for v in VARIABLES:
+        slips = "; ".join(f"{s.low:g} to {s.high:g}: {s.reading} ({_formula(s)})" for s in v.slips)
+        lines.append(f"| {v.name} | {v.modality} | {v.unit} | {v.low:g} to {v.high:g} | {slips} |")
+    return "\n".join(lines) + "\n"
+
+
+def _formula(slip: Slip) -> str:
+    shift = f" {'+' if slip.shift > 0 else '−'} {abs(slip.shift):.4g}" if slip.shift else ""
+    return f"× {slip.scale:.4g}{shift}"

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from bench_imputers.diffusion import nplr
 from bench_imputers.diffusion.s4 import S4, Keep, Recomputed, convolve, krylov, legs, spectrum
+from support import nplr
 
 DOUBLE = torch.float64
 DELTAS = torch.tensor([0.001, 0.0047, 0.02, 0.1], dtype=DOUBLE)

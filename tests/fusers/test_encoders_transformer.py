@@ -10,7 +10,7 @@ from torch import nn
 
 from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.time import PositionTable, Time2Vec, sinusoid
-from bench_fusers.encoders.transformer import Attention, CrossEncoder, Encoder, EncoderLayer, FeedForward
+from bench_fusers.encoders.transformer import Attention, CrossEncoder, CrossLayer, FeedForward
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -70,12 +70,12 @@ def test_only_allowed_pairs_are_read() -> None:
 
 
 def test_self_attention_does_not_know_the_order_of_its_steps() -> None:
-    module, x, order = made(Encoder, 8, 2, 2), draw(2, 5, 8), torch.tensor([3, 1, 0, 4, 2])
+    module, x, order = made(CrossEncoder, 8, 2, 2), draw(2, 5, 8), torch.tensor([3, 1, 0, 4, 2])
     torch.testing.assert_close(module(x)[:, order], module(x[:, order]), atol=1e-5, rtol=1e-5)
 
 
 def test_padding_changes_nothing_that_is_read() -> None:
-    module, x = made(Encoder, 8, 2, 2), draw(2, 5, 8)
+    module, x = made(CrossEncoder, 8, 2, 2), draw(2, 5, 8)
     padded = torch.cat([x, torch.full((2, 3, 8), 7.0)], dim=1)
     mask = (torch.arange(8) < 5).float().expand(2, -1)
     torch.testing.assert_close(module(padded, mask=mask)[:, :5], module(x), atol=1e-6, rtol=1e-5)
@@ -91,9 +91,8 @@ def test_a_layer_is_pre_norm_with_one_norm_for_queries_and_source() -> None:
 
 @pytest.mark.parametrize("width", [8, 40])
 def test_parameters_of_a_layer_and_of_a_stack_are_those_published(width: int) -> None:
-    assert size(EncoderLayer(width, 4)) == 12 * width**2 + 13 * width
-    assert size(Encoder(width, 4, 3)) == 3 * (12 * width**2 + 13 * width) + 2 * width
-    assert size(CrossEncoder(width, 4, 3)) == size(Encoder(width, 4, 3))
+    assert size(CrossLayer(width, 4)) == 12 * width**2 + 13 * width
+    assert size(CrossEncoder(width, 4, 3)) == 3 * (12 * width**2 + 13 * width) + 2 * width
 
 
 def test_attention_starts_from_one_packed_matrix_with_the_published_bound() -> None:
@@ -110,7 +109,7 @@ def test_heads_must_share_the_width() -> None:
 
 
 def test_dropout_acts_in_training_only() -> None:
-    module, x = made(Encoder, 8, 2, 2, dropout=0.5), draw(2, 5, 8)
+    module, x = made(CrossEncoder, 8, 2, 2, dropout=0.5), draw(2, 5, 8)
     assert torch.equal(module(x), module(x))
     assert not torch.equal(module.train()(x), module(x))
 

@@ -197,7 +197,7 @@ def test_without_the_anchor_the_learned_step_stands_where_another_modality_says_
     whole = changed(whole, "audio", observed=observed)
     made = network(read="observed")
     seen: list[torch.Tensor] = []
-    made.encoder.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
+    made.encoder.register_forward_pre_hook(lambda _, given: seen.append(given[2]))
     told(made, whole)
     assert seen[0][0].tolist() == [0, 1, 0, 1, 0]
     told(network(), whole)

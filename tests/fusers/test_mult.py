@@ -13,7 +13,7 @@ from bench.components import Context
 from bench.errors import UsageError
 from bench.testing.toy import TOY_TASK, toy_cohort
 from bench.torch_fuser import Batch
-from bench_fusers.encoders.transformer import Encoder
+from bench_fusers.encoders.transformer import CrossEncoder
 from bench_fusers.last_step import encode_step, last_step
 from bench_fusers.mult.fuser import Mult
 from bench_fusers.mult.plugin import MULT_PRESETS, MultParams, mult_choice
@@ -210,13 +210,13 @@ def test_words_are_dropped_before_the_projection_and_attention_by_its_source_as_
 
 def test_the_last_step_alone_is_what_the_whole_encoder_says_of_it() -> None:
     torch.manual_seed(0)
-    encoder, x = Encoder(8, 2, 3).eval(), torch.randn(4, 6, 8)
+    encoder, x = CrossEncoder(8, 2, 3).eval(), torch.randn(4, 6, 8)
     mask = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]).float()
     step = last_step(mask)
     assert step.tolist() == [5, 3, 0, 0]
     allowed = torch.ones(6, 6).tril().bool()
     for rule in (None, allowed, allowed.expand(4, 6, 6)):
-        expected = encoder(x, mask, rule)[torch.arange(4), step]
+        expected = encoder(x, None, mask, rule)[torch.arange(4), step]
         assert torch.allclose(encode_step(encoder, x, step, mask, rule), expected, atol=1e-6)
 
 

@@ -22,7 +22,7 @@ from bench.train_params import TorchFuserParams
 from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.steps import grid_steps
 from bench_fusers.encoders.time import sinusoid
-from bench_fusers.encoders.transformer import Encoder
+from bench_fusers.encoders.transformer import CrossEncoder
 from bench_fusers.mult.fuser import Mult
 from bench_fusers.mult.plugin import MultParams
 from support.fuser_cohorts import BINARY
@@ -43,7 +43,7 @@ class _Late(nn.Module):
         super().__init__()
         self.width, count = width, len(inputs.modalities)
         self.project = nn.ModuleList(nn.Linear(2 * channels, width) for _, channels in inputs.modalities.values())
-        self.encoders = nn.ModuleList(Encoder(width, 2, 2) for _ in range(count))
+        self.encoders = nn.ModuleList(CrossEncoder(width, 2, 2) for _ in range(count))
         self.head = ResidualHead(count * width, task.outputs)
 
     def forward(self, batch: Batch) -> torch.Tensor:

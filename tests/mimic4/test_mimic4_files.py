@@ -246,5 +246,25 @@ def test_the_maps_differ_in_calcium_dipstick_and_fahrenheit_alone() -> None:
 
 def test_the_manual_prints_both_tables() -> None:
     manual = MANUAL.read_text("utf-8")
-    assert mimic4_table.markdown() in manual
-    assert mimic4_table.phenotypes_markdown() in manual
+    assert variables() in manual
+    assert phenotypes() in manual
+
+
+def variables() -> str:
+    """The table of variables."""
+    lines = ["| # | variable | unit | range | labels in `d_items`, usual item id |", "| --- | --- | --- | --- | --- |"]
+    for index, v in enumerate(mimic4_table.VARIABLES):
+        parts = []
+        for label in v.labels:
+            only = "" if label.maps == "both" else f", v30-{label.maps} only"
+            how = {"": "", "fahrenheit": ", °F to °C", "fraction": ", at most 1: × 100"}[label.conversion]
+            parts.append(f"{label.text} ({label.item or 'none known'}{only}{how})")
+        lines.append(f"| {index} | {v.name} | {v.unit} | {v.low:g} to {v.high:g} | {'; '.join(parts)} |")
+    return "\n".join(lines) + "\n"
+
+
+def phenotypes() -> str:
+    """The table of phenotypes."""
+    lines = ["| # | phenotype | CCS |", "| --- | --- | --- |"]
+    lines += [f"| {index} | {name} | {ccs} |" for index, (ccs, name) in enumerate(mimic4_table.PHENOTYPES)]
+    return "\n".join(lines) + "\n"

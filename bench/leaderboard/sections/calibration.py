@@ -6,19 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bench.leaderboard.blocks import (
-    Axis,
-    Block,
-    Cell,
-    Chart,
-    Column,
-    Figure,
-    Heading,
-    Line,
-    Paragraph,
-    Point,
-    Table,
-)
+from bench.leaderboard.blocks import Axis, Block, Cell, Chart, Column, Figure, Heading, Line, Paragraph, Point, Table
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import MethodRow, Row
 from bench.leaderboard.scores import Score, best_two

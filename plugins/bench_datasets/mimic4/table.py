@@ -173,23 +173,3 @@ def units(chosen: Map) -> tuple[str, ...]:
     """The unit of each variable; where the reference mixes two, both."""
     mixed = {"Calcium": "mg/dL or mmol/L", "Inspired O2 Fraction": "% or fraction"}
     return tuple(mixed.get(v.name, v.unit) if chosen == "v30-reference" else v.unit for v in VARIABLES)
-
-
-def markdown() -> str:
-    """The table of variables as the manual prints it."""
-    lines = ["| # | variable | unit | range | labels in `d_items`, usual item id |", "| --- | --- | --- | --- | --- |"]
-    for index, v in enumerate(VARIABLES):
-        parts = []
-        for label in v.labels:
-            only = "" if label.maps == "both" else f", v30-{label.maps} only"
-            how = {"": "", "fahrenheit": ", °F to °C", "fraction": ", at most 1: × 100"}[label.conversion]
-            parts.append(f"{label.text} ({label.item or 'none known'}{only}{how})")
-        lines.append(f"| {index} | {v.name} | {v.unit} | {v.low:g} to {v.high:g} | {'; '.join(parts)} |")
-    return "\n".join(lines) + "\n"
-
-
-def phenotypes_markdown() -> str:
-    """The table of phenotypes as the manual prints it."""
-    lines = ["| # | phenotype | CCS |", "| --- | --- | --- |"]
-    lines += [f"| {index} | {name} | {ccs} |" for index, (ccs, name) in enumerate(PHENOTYPES)]
-    return "\n".join(lines) + "\n"

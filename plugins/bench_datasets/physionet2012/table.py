@@ -142,17 +142,3 @@ def clean(variable: np.ndarray, values: np.ndarray, counts: Counts) -> np.ndarra
         counts.left_out(f"{declared.name}: outside {declared.low:g} to {declared.high:g}, removed", outside.sum())
         values[rows] = mended
     return values
-
-
-def markdown() -> str:
-    """The table as the manual prints it."""
-    lines = ["| variable | modality | unit | plausible | unit slips mended |", "| --- | --- | --- | --- | --- |"]
-    for v in VARIABLES:
-        slips = "; ".join(f"{s.low:g} to {s.high:g}: {s.reading} ({_formula(s)})" for s in v.slips)
-        lines.append(f"| {v.name} | {v.modality} | {v.unit} | {v.low:g} to {v.high:g} | {slips} |")
-    return "\n".join(lines) + "\n"
-
-
-def _formula(slip: Slip) -> str:
-    shift = f" {'+' if slip.shift > 0 else '−'} {abs(slip.shift):.4g}" if slip.shift else ""
-    return f"× {slip.scale:.4g}{shift}"

@@ -13,7 +13,7 @@ from torch import nn
 
 from bench.torch_fuser import Inputs, ModalityView
 from bench_fusers.encoders.time import PositionTable, sinusoid
-from bench_fusers.encoders.transformer import Encoder
+from bench_fusers.encoders.transformer import CrossEncoder
 from bench_fusers.encoders.utde import UTDE, streams
 from bench_fusers.front_params import Mixup
 from bench_fusers.last_step import encode_step, last_step
@@ -58,7 +58,7 @@ class LastState(nn.Module):
 
     def __init__(self, enter: Bins | Points, width: int, heads: int, layers: int, dropout: float):
         super().__init__()
-        self.enter, self.encoder = enter, Encoder(width, heads, layers, dropout)
+        self.enter, self.encoder = enter, CrossEncoder(width, heads, layers, dropout)
 
     def forward(self, view: ModalityView) -> tuple[torch.Tensor, torch.Tensor]:
         x, mask = self.enter(view)

@@ -130,24 +130,6 @@ class CrossEncoder(nn.Module):
         return made
 
 
-class EncoderLayer(CrossLayer):
-    """A layer of self-attention: forward(x [b, n, width], mask=[b, n], allowed=...) -> [b, n, width]."""
-
-    def forward(  # type: ignore[override]  # no source
-        self, x: torch.Tensor, mask: torch.Tensor | None = None, allowed: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        return super().forward(x, None, mask, allowed)
-
-
-class Encoder(CrossEncoder):
-    """Layers of self-attention, then a LayerNorm: forward(x [b, n, width], mask=[b, n], allowed=...) -> [b, n, width]."""
-
-    def forward(  # type: ignore[override]  # no source
-        self, x: torch.Tensor, mask: torch.Tensor | None = None, allowed: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        return super().forward(x, None, mask, allowed)
-
-
 def _xavier(layer: nn.Linear) -> nn.Linear:
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)

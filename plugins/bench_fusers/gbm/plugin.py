@@ -7,11 +7,7 @@ from typing import Annotated
 import msgspec
 
 from bench.registry import Registry
-from bench.train_params import (
-    AboveZero,
-    NotNegative,
-    Positive,
-)
+from bench.train_params import AboveZero, NotNegative, Positive
 from bench.workload import Workload
 
 

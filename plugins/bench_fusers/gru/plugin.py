@@ -7,12 +7,7 @@ from typing import Annotated
 import msgspec
 
 from bench.registry import Registry
-from bench.train_params import (
-    AboveZero,
-    Positive,
-    Share,
-    TorchFuserParams,
-)
+from bench.train_params import AboveZero, Positive, Share, TorchFuserParams
 from bench.workload import Workload, training_seconds
 
 

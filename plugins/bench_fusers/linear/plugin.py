@@ -7,9 +7,7 @@ from typing import Annotated
 import msgspec
 
 from bench.registry import Registry
-from bench.train_params import (
-    AboveZero,
-)
+from bench.train_params import AboveZero
 from bench.workload import Workload
 
 

@@ -20,7 +20,7 @@ from bench.torch_fuser import Batch, Inputs
 from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.steps import Steps
 from bench_fusers.encoders.time import sinusoid
-from bench_fusers.encoders.transformer import Encoder
+from bench_fusers.encoders.transformer import CrossEncoder
 from bench_fusers.last_step import last_step
 from bench_fusers.mag.anchor import AnchoredFuser, align, known_statics
 from bench_fusers.mag.plugin import MagParams
@@ -86,7 +86,7 @@ class MagNetwork(nn.Module):
         self.project = nn.Linear(channels[anchor], params.width)
         self.token = nn.Parameter(torch.randn(params.width) * 0.02)
         self.gate = Gate(params.width, [channels[name] for name in self.others], params.beta, params.gate_dropout)
-        self.encoder = Encoder(params.width, params.heads, params.layers, params.dropout)
+        self.encoder = CrossEncoder(params.width, params.heads, params.layers, params.dropout)
         self.statics = nn.Linear(2 * inputs.statics, params.statics) if inputs.statics else None
         self.head = ResidualHead(params.width + (params.statics if inputs.statics else 0), outputs, params.dropout)
 
@@ -107,7 +107,7 @@ class MagNetwork(nn.Module):
         mask = torch.where(there > 0, own.mask, new)
         z = torch.where(there[..., None] > 0, self.project(own.values), self.token)
         z = self.gate(z + sinusoid(times / self.bin_hours + 1, self.params.width), others)
-        parts = [self._read(self.encoder(z, mask), mask)]
+        parts = [self._read(self.encoder(z, None, mask), mask)]
         if self.statics is not None:
             parts.append(known_statics(self.statics, batch))
         return torch.cat(parts, dim=1)

@@ -6,12 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from bench.train_params import (
-    IN_LABEL,
-    AboveZero,
-    Positive,
-    Share,
-)
+from bench.train_params import IN_LABEL, AboveZero, Positive, Share
 from bench_imputers.diffusion.params import CsdiSizes, Mask, Rate, Whole
 
 

@@ -9,7 +9,7 @@ State space of feature h: x' = A x + B u, y = c x, HiPPO-LegS, bilinear with ste
 A, B and delta are frozen in the published code, so the kernel is linear in the one thing that is trained: k = c V with
 V = [Bb, Ab Bb, Ab^2 Bb, ...], computed once in double precision. The published code trains c in another basis (complex,
 that of the eigenvectors of A + P P^T) and multiplied by (I - Ab^L): the same function, and since that basis is unitary the
-same distribution of kernels at the start, but Adam walks in other coordinates. `nplr` has the published form.
+same distribution of kernels at the start, but Adam walks in other coordinates. `tests/support/nplr.py` has the published form.
 
 How V is had without a matrix power: the resolvent of LegS is a product,
 

@@ -6,12 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from bench.train_params import (
-    IN_LABEL,
-    AboveZero,
-    NotNegative,
-    Positive,
-)
+from bench.train_params import IN_LABEL, AboveZero, NotNegative, Positive
 from bench_imputers.diffusion.params import DiffusionParams, Mask, Rate, Whole
 
 

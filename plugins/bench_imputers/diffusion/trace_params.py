@@ -7,13 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from bench.presets import Presets
-from bench.train_params import (
-    ALWAYS_IN_LABEL,
-    IN_LABEL,
-    AboveZero,
-    NotNegative,
-    Positive,
-)
+from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, AboveZero, NotNegative, Positive
 from bench_imputers.diffusion.params import CsdiSizes, Rate, Whole
 from bench_imputers.diffusion.params_context import Betas
 

@@ -5,7 +5,7 @@ diagonal plus a skew-symmetric part, with eigenvectors V and eigenvalues w in co
 The stored parameter is c (I - Ab^L) in the basis of V, complex [.., states / 2]; the spectrum of the kernel comes from four
 Cauchy sums over the kept half *and its conjugates*. The plain-PyTorch fallback of the published code leaves the conjugates
 out, and is what runs where neither its CUDA extension nor pykeops is found; `conjugates=False` reproduces it, so that the
-difference can be shown. No method uses this module.
+difference can be shown.
 """
 
 from __future__ import annotations
