@@ -60,24 +60,6 @@ def median(draws: np.ndarray) -> np.ndarray:
     return found
 
 
-def imputation_scores(
-    truth: Mapping[str, np.ndarray], draws: Mapping[str, np.ndarray], hidden: Mapping[str, np.ndarray] | None = None
-) -> dict[str, dict[str, float]]:
-    """mae, rmse, crps, coverage and hidden (how many entries were scored), per modality and over "all" together.
-
-    truth:  modality -> float32 [n, length, channels], the standardised grid before hiding; or [k], single entries.
-    draws:  modality -> float32 [draws, n, length, channels], as `Imputer.impute` returns; or [draws, k].
-    hidden: modality -> bool, of the shape of truth: which entries to score (every one where it is left out).
-
-    See `scores_of` for what is left out. Raises ScoreError when shapes do not fit or when a scored value is not finite:
-    never call it for an imputer tagged `leaves_nan`.
-    """
-    sums = {
-        name: record_sums(name, known, draws[name], hidden[name] if hidden else None) for name, known in truth.items()
-    }
-    return scores_of({name: found.sum(axis=0) for name, found in sums.items()})
-
-
 def scores_of(sums: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """The scores of each modality, and of "all" together, from float64 [terms] each.
 
@@ -115,7 +97,8 @@ def record_sums(name: str, truth: np.ndarray, draws: np.ndarray, hidden: np.ndar
     """The sums over the hidden entries of each record: float64 [n, terms].
 
     truth: float32 [n, length, channels] (or [n]); draws: float32 [draws, *truth]; hidden: bool, of the shape of truth
-    (None: every entry). name: of the modality, for messages. Raises ScoreError as `imputation_scores` does.
+    (None: every entry). name: of the modality, for messages. Raises ScoreError when shapes do not fit or when a scored value is
+    not finite: never call it for an imputer tagged `leaves_nan`.
     """
     if truth.shape != draws.shape[1:] or (hidden is not None and truth.shape != hidden.shape):
         shapes = f"truth {truth.shape}, draws {draws.shape}, hidden {None if hidden is None else hidden.shape}"

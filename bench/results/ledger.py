@@ -21,7 +21,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
     from bench.metrics.imputation_errors import Errors
     from bench.statistics.paired import Predictions
 
-_encoder = msgspec.json.Encoder(order="deterministic")
+T = TypeVar("T")
 
+_encoder = msgspec.json.Encoder(order="deterministic")
 
 LARGEST_DOCUMENT, LARGEST_ARRAYS = 64 * 2**20, 256 * 2**20
 """Bytes that are read of a JSON document (of a cell, a plan, statistics), and of a file of arrays."""
@@ -199,14 +200,8 @@ class Ledger:
     def last(self, suite: str) -> Export | None:
         """The plan of the last run of a suite, or None when there was none here."""
         path = self._plan_path(suite)
-        if not path.is_file():
-            return None
-        try:
-            return check_names(decoded(unseal(read_bytes(path, LARGEST_DOCUMENT)), _export), str(path))
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
-            raise StorageError(
-                f"{path} was written by another version or is damaged ({error}); run the suite again"
-            ) from error
+        planned = _stored(path, _export, "; run the suite again")
+        return None if planned is None else check_names(planned, str(path))
 
     def _statistics_path(self, key: str) -> Path:
         return self.folder / "statistics" / f"{key}.json"
@@ -217,15 +212,17 @@ class Ledger:
 
     def statistics(self, key: str) -> Statistics | None:
         """The statistics of that key; None when they are not here. Raises StorageError when they were changed."""
-        path = self._statistics_path(key)
-        if not path.is_file():
-            return None
-        try:
-            return decoded(unseal(read_bytes(path, LARGEST_DOCUMENT)), _statistics)
-        except (OSError, ValueError, msgspec.MsgspecError) as error:
-            raise StorageError(
-                f"the statistics {path} were written by another version or are damaged ({error})"
-            ) from error
+        return _stored(self._statistics_path(key), _statistics)
+
+
+def _stored(path: Path, decoder: msgspec.json.Decoder[T], remedy: str = "") -> T | None:
+    """What a sealed file holds; None when it is not there. Raises StorageError, with the remedy, when it was changed."""
+    if not path.is_file():
+        return None
+    try:
+        return decoded(unseal(read_bytes(path, LARGEST_DOCUMENT)), decoder)
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise StorageError(f"{path} was written by another version or is damaged ({error}){remedy}") from error
 
 
 def pack(predictions: Predictions) -> bytes:

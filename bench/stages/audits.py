@@ -65,7 +65,8 @@ def imputed_reaches(fuser: Fuser, test: Cohort, imputer_tags: Collection[str], c
     before = fuser.predict(probe, context)
     moved = np.zeros(len(index), bool)
     for shift in (SHIFT, -SHIFT):
-        moved |= (fuser.predict(_shifted(probe, np.float32(shift)), context) != before).any(axis=1)
+        other = probe.with_modalities({name: shifted(series, shift) for name, series in probe.modalities.items()})
+        moved |= (fuser.predict(other, context) != before).any(axis=1)
     share = float(moved.mean())
     if fuser.reads_imputed is None:
         return Audit(
@@ -85,15 +86,11 @@ def _at_most(moved: int, probed: int) -> float:
     return math.fsum(math.comb(probed, k) * REACHED**k * (1 - REACHED) ** (probed - k) for k in range(moved + 1))
 
 
-def _shifted(cohort: Cohort, shift: np.float32) -> Cohort:
-    """The cohort with every imputed value, and every draw of it, moved."""
-
-    def move(series: Series) -> Series:
-        imputed = series.imputed
-        draws = None if series.draws is None else np.where(imputed, series.draws + shift, series.draws)
-        return replace(series, grid=np.where(imputed, series.grid + shift, series.grid), draws=draws)
-
-    return cohort.with_modalities({name: move(series) for name, series in cohort.modalities.items()})
+def shifted(series: Series, shift: float) -> Series:
+    """The series with every imputed value, and every draw of it, moved."""
+    imputed, by = series.imputed, np.float32(shift)
+    draws = None if series.draws is None else np.where(imputed, series.draws + by, series.draws)
+    return replace(series, grid=np.where(imputed, series.grid + by, series.grid), draws=draws)
 
 
 def absent_ignored(fuser: Fuser, test: Cohort, context: Context) -> Audit:

@@ -12,7 +12,7 @@ from bench.cohort import Cohort, Series, Task
 from bench.components import Context
 from bench.errors import BenchError
 from bench.metrics.predictions import METRICS
-from bench.stages.audits import REACHED, SHIFT, overwritten
+from bench.stages.audits import REACHED, SHIFT, overwritten, shifted
 from bench.stages.contract import broken_predictions
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise
@@ -102,14 +102,9 @@ def _moved(subject: Subject, only: str | None) -> tuple[np.ndarray, np.ndarray]:
         if only in (None, name):
             shiftable |= series.imputed.any(axis=(1, 2))
 
-    def shift(series: Series, by: float) -> Series:
-        grid = series.grid + np.where(series.imputed, np.float32(by), np.float32(0))
-        draws = None if series.draws is None else series.draws + np.where(series.imputed, np.float32(by), np.float32(0))
-        return replace(series, grid=grid, draws=draws)
-
     moved = np.zeros(len(test), bool)
     for by in (SHIFT, -SHIFT):
-        changed = subject.apply(subject.fitted(), each(test, partial(shift, by=by), only))["predictions"]
+        changed = subject.apply(subject.fitted(), each(test, partial(shifted, shift=by), only))["predictions"]
         moved |= (changed != whole).any(axis=1)
     return moved, shiftable
 
@@ -161,11 +156,8 @@ def draws_reach(subject: Subject) -> None:
     subject.require_reproducible()
     whole, test = subject.result()["predictions"], subject.data.test
 
-    def shift(series: Series) -> Series:
-        moved = None if series.draws is None else series.draws + np.where(series.imputed, np.float32(5), np.float32(0))
-        return replace(series, draws=moved)
-
-    changed = subject.apply(subject.fitted(), each(test, shift))["predictions"]
+    other = each(test, lambda series: replace(series, draws=shifted(series, SHIFT).draws))
+    changed = subject.apply(subject.fitted(), other)["predictions"]
     require(bool((changed != whole).any()), "tagged uses_draws, but no prediction changes with the draws")
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError, PluginError, UsageError, nearest
+from bench.files import content_digest
 from bench_datasets.mimic4.params import EmbedParams
 
 ACCEPTED = "accepted: a TorchScript file (torch.jit.save), or package.module:callable, which returns a torch.nn.Module"
@@ -100,7 +101,7 @@ def _script(path: Path, params: EmbedParams, device: str) -> Model:
             f"{path} is not a TorchScript file, or a damaged one. What torch.save and torch.export.save write is not opened, "
             "since that can run any code; write one with: torch.jit.trace(model.eval(), example).save(FILE)"
         ) from error
-    return Model(_method(module, params), device, {"model": path.name, "model_sha256": sha256(path)})
+    return Model(_method(module, params), device, {"model": path.name, "model_sha256": content_digest(path)})
 
 
 def _callable(params: EmbedParams, device: str) -> Model:
@@ -132,7 +133,7 @@ def _callable(params: EmbedParams, device: str) -> Model:
     about = {"model": params.model, "model_sha256": _digest(made)}
     source = inspect.getsourcefile(module)
     if source and Path(source).is_file():
-        about["code_sha256"] = sha256(Path(source))
+        about["code_sha256"] = content_digest(Path(source))
     preprocess = getattr(make, "preprocess", None) or getattr(made, "preprocess", None)
     return Model(_method(made.eval().to(device), params), device, about, preprocess)
 
@@ -171,12 +172,6 @@ def _fill(module: Any, path: Path) -> None:
         module.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise DataError(f"{path} does not fit the model ({_first(error)})") from error
-
-
-def sha256(path: Path) -> str:
-    """The digest of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _digest(module: Any) -> str:
