@@ -11,8 +11,7 @@ import numpy as np
 from bench.config.words import ORIGIN
 from bench.errors import StorageError, UsageError, unknown
 from bench.grid.matching_rows import matching, the_one
-from bench.metrics.imputation import TERMS, metric
-from bench.metrics.imputation_errors import Errors
+from bench.metrics.imputation import TERMS, Errors, metric
 from bench.plots import style
 from bench.results.collect import suite_word
 from bench.results.coordinates import Repeat, TableKey, imputation_of, table_of

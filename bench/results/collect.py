@@ -19,7 +19,7 @@ from bench.results.records import Export, Record, Statistics, shareable
 from bench.text.names import check
 
 if TYPE_CHECKING:
-    from bench.metrics.imputation_errors import Errors
+    from bench.metrics.imputation import Errors
 
 STATISTICS_VERSION = 4
 """Raised by hand when the statistics of the same predictions would come out differently."""

@@ -33,7 +33,7 @@ from bench.text.json_file import decoded
 from bench.text.names import check
 
 if TYPE_CHECKING:
-    from bench.metrics.imputation_errors import Errors
+    from bench.metrics.imputation import Errors
     from bench.statistics.paired import Predictions
 
 T = TypeVar("T")
@@ -133,7 +133,7 @@ class Ledger:
 
     def errors(self, record: Record) -> Errors | None:
         """What the imputation of a record scores on each test record; None when it is not here or was changed."""
-        from bench.metrics.imputation_errors import unpack
+        from bench.metrics.imputation import unpack
 
         try:
             content = read_bytes(self._errors_path(record.imputation_errors), LARGEST_ARRAYS)

@@ -22,8 +22,7 @@ from bench.execute import memory
 from bench.execute.job import Job, Setup
 from bench.files import is_file_of
 from bench.grid.cell import Cell
-from bench.metrics.imputation import TERMS, median, record_sums, scores_of
-from bench.metrics.imputation_errors import Errors, pack
+from bench.metrics.imputation import TERMS, Errors, median, pack, record_sums, scores_of
 from bench.registry import Registry, Spec
 from bench.results.records import Audit
 from bench.stages import artifacts, handed

@@ -16,8 +16,7 @@ import numpy as np
 from msgspec.structs import asdict, astuple, replace
 
 from bench import seeds
-from bench.metrics.imputation import metric
-from bench.metrics.imputation_errors import Errors
+from bench.metrics.imputation import Errors, metric
 from bench.results.coordinates import Method, Repeat, TableKey, by_split, table_of
 from bench.results.records import ImputationStatistics, Interval, TableStatistics
 from bench.statistics.paired import paired, resamples_for, shares_of, spread, too_few, too_many, weights_of

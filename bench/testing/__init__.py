@@ -12,9 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.testing.all_checks import checks_of
     from bench.testing.checks import Check
-    from bench.testing.kit import check, parametrize
+    from bench.testing.kit import check, checks_of, parametrize
     from bench.testing.report import Outcome, Report
     from bench.testing.toy import TOY_TASK, toy_cohort
 
@@ -22,7 +21,7 @@ __all__ = ["TOY_TASK", "Check", "Outcome", "Report", "check", "checks_of", "para
 
 _HOMES = {
     "Check": "checks",
-    "checks_of": "all_checks",
+    "checks_of": "kit",
     "check": "kit",
     "parametrize": "kit",
     "Outcome": "report",

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.discovery.spec import Kind
 from bench.errors import BenchError, PluginError, UsageError, unknown
 from bench.registry import KINDS, Registry, Spec, discover
-from bench.testing.all_checks import checks_of
-from bench.testing.checks import Check
+from bench.testing import common, datasets, fusers, imputers, scenarios  # noqa: F401  they declare their checks
+from bench.testing.checks import CHECKS, Check
 from bench.testing.report import Outcome, Report, Status
 from bench.testing.subject import Subject
 from bench.testing.words import NotReached, Skip, Violation
@@ -47,6 +48,11 @@ def check(
     subject = Subject(spec, data_root)
     outcomes = tuple(run_check(c, subject) for c in checks.values())
     return Report(spec.kind, spec.name, spec.plugin, outcomes)
+
+
+def checks_of(kind: Kind) -> dict[str, Check]:
+    """The checks of a kind of component, by name, in the order they run."""
+    return CHECKS[kind]
 
 
 def run_check(check: Check, subject: Subject) -> Outcome:

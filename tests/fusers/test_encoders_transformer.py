@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.time import PositionTable, Time2Vec, sinusoid
-from bench_fusers.encoders.transformer import Attention, CrossEncoder, CrossLayer, FeedForward
+from bench_fusers.encoders.transformer import Attention, CrossEncoder, CrossLayer, FeedForward, ResidualHead
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:

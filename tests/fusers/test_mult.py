@@ -13,8 +13,7 @@ from bench.components import Context
 from bench.errors import UsageError
 from bench.testing.toy import TOY_TASK, toy_cohort
 from bench.torch_fuser import Batch
-from bench_fusers.encoders.transformer import CrossEncoder
-from bench_fusers.last_step import encode_step, last_step
+from bench_fusers.encoders.transformer import CrossEncoder, last_step
 from bench_fusers.mult.fuser import Mult
 from bench_fusers.mult.plugin import MULT_PRESETS, MultParams, mult_choice
 from support.fuser_batches import RECORDS, batch, changed, count, module, taken, without_gradient
@@ -217,7 +216,7 @@ def test_the_last_step_alone_is_what_the_whole_encoder_says_of_it() -> None:
     allowed = torch.ones(6, 6).tril().bool()
     for rule in (None, allowed, allowed.expand(4, 6, 6)):
         expected = encoder(x, None, mask, rule)[torch.arange(4), step]
-        assert torch.allclose(encode_step(encoder, x, step, mask, rule), expected, atol=1e-6)
+        assert torch.allclose(encoder.at(step, x, mask, rule), expected, atol=1e-6)
 
 
 def test_more_than_four_modalities_are_told_of() -> None:

@@ -19,10 +19,9 @@ from bench.components import Context
 from bench.metrics.predictions import score
 from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench.train_params import TorchFuserParams
-from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.steps import grid_steps
 from bench_fusers.encoders.time import sinusoid
-from bench_fusers.encoders.transformer import CrossEncoder
+from bench_fusers.encoders.transformer import CrossEncoder, ResidualHead
 from bench_fusers.mult.fuser import Mult
 from bench_fusers.mult.plugin import MultParams
 from support.fuser_cohorts import BINARY

@@ -30,7 +30,6 @@ CHOOSES = (*COMPONENT, *SCORES, "bench/selection.py", "bench/train_params.py")
 
 TRAINS = tuple(f"bench/{name}.py" for name in ("training", "checkpoint", "train_params", "learner", "sums"))
 TORCH_FUSER = (*CHOOSES, *TRAINS, "bench/torch_fuser.py")
-HIDES = ("bench/scenarios/params/share.py", *COMPONENT)
 PREPARES = (*COMPONENT, "bench/arrays.py", "bench/data/splits.py", "bench/metrics/declared.py", *(
     f"bench/stages/{name}.py" for name in ("preparing", "contract", "handed", "validate")
 ))  # fmt: skip
@@ -42,13 +41,11 @@ MASKS = (
 )
 IMPUTES = (*PREPARES, *MASKS, *SCORES, *(
     f"bench/stages/{name}.py" for name in ("imputing", "imputer_audits", "scale", "twin", "view", "weights")
-), "bench/metrics/imputation.py", "bench/metrics/imputation_errors.py")  # fmt: skip
+), "bench/metrics/imputation.py")  # fmt: skip
 
 DIFFUSION = "plugins/bench_imputers/diffusion"
-ENCODERS = tuple(f"plugins/bench_fusers/encoders/{name}.py" for name in ("head", "steps", "time", "transformer"))
-STEPS = tuple(
-    f"plugins/bench_fusers/{name}.py" for name in ("front_params", "last_step", "observed_steps", "text_modality")
-)
+ENCODERS = tuple(f"plugins/bench_fusers/encoders/{name}.py" for name in ("steps", "time", "transformer"))
+STEPS = tuple(f"plugins/bench_fusers/{name}.py" for name in ("front_params", "observed_steps", "text_modality"))
 DECIDED_BY: dict[str, tuple[str, ...]] = {
     "stage cohort": PREPARES,
     "stage hide": MASKS,
@@ -64,9 +61,9 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {
         *COMPONENT, *(f"plugins/bench_datasets/trace_motivational/{name}.py" for name in ("dataset", "params", "record")),
     ),
     "scenario natural": ("bench/scenarios/natural.py", *COMPONENT),
-    "scenario mcar": ("bench/scenarios/mcar.py", "bench/scenarios/params/mcar.py", *HIDES),
+    "scenario mcar": ("bench/scenarios/mcar.py", "bench/scenarios/params/mcar.py", *COMPONENT),
     "scenario within": (
-        "bench/scenarios/within.py", "bench/scenarios/params/within.py", "bench/scenarios/presence.py", *HIDES,
+        "bench/scenarios/within.py", "bench/scenarios/params/within.py", "bench/scenarios/presence.py", *COMPONENT,
     ),
     "imputer mean": (*COMPONENT, "plugins/bench_imputers/naive/channels.py"),
     "imputer locf": (*COMPONENT, "plugins/bench_imputers/naive/temporal.py", "plugins/bench_imputers/naive/channels.py"),

@@ -9,7 +9,7 @@ import pytest
 
 import bench.testing
 from bench.registry import Spec, discover
-from bench.testing.all_checks import checks_of
+from bench.testing import checks_of
 from bench_imputers.pypots.params import installed
 
 if not installed()[0]:  # importing it to see would leave a folder in the home

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from bench.leaderboard import render
 from bench.leaderboard.sections.agreement import spearman
 from bench.leaderboard.sections.curves import rate_of
-from bench.metrics.imputation_errors import Errors
+from bench.metrics.imputation import Errors
 from bench.results.coordinates import Method, imputation_of
 from bench.results.records import Comparison, Export, Statistics
 from bench.statistics.imputation import compare

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.metrics.imputation_errors import Errors, pack, unpack
+from bench.metrics.imputation import Errors, pack, unpack
 from bench.results.coordinates import Method
 from bench.results.records import ImputationStatistics
 from bench.statistics.imputation import compare

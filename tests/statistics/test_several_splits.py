@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from bench.metrics.imputation_errors import Errors
+from bench.metrics.imputation import Errors
 from bench.results.coordinates import Method, in_words
 from bench.statistics.imputation import compare
 from bench.statistics.paired import Predictions, compute, shares_of

@@ -1,1 +1,8 @@
+from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""A share of something, ends included."""

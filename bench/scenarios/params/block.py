@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from bench.scenarios.params.share import Share
+from bench.scenarios.params import Share
 
 
 class BlockParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from bench.scenarios.params.share import Share
+from bench.scenarios.params import Share
 
 
 class WithinParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,10 +13,9 @@ from torch import nn
 
 from bench.torch_fuser import Inputs, ModalityView
 from bench_fusers.encoders.time import PositionTable, sinusoid
-from bench_fusers.encoders.transformer import CrossEncoder
+from bench_fusers.encoders.transformer import CrossEncoder, last_step
 from bench_fusers.encoders.utde import UTDE, streams
 from bench_fusers.front_params import Mixup
-from bench_fusers.last_step import encode_step, last_step
 from bench_fusers.observed_steps import readable_steps
 
 
@@ -63,7 +62,7 @@ class LastState(nn.Module):
     def forward(self, view: ModalityView) -> tuple[torch.Tensor, torch.Tensor]:
         x, mask = self.enter(view)
         present = mask.amax(dim=1)
-        state = encode_step(self.encoder, x, last_step(mask), mask)
+        state = self.encoder.at(last_step(mask), x, mask)
         # Chosen, not multiplied: what is made of an absent modality, were it NaN, is gone.
         return torch.where(present[:, None] > 0, state, 0.0), present
 

@@ -129,6 +129,49 @@ class CrossEncoder(nn.Module):
         made: torch.Tensor = self.norm(x)
         return made
 
+    def at(
+        self,
+        step: torch.Tensor,
+        x: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        allowed: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """[b, width]: step `step` [b] of what it makes of x [b, n, width] by self-attention.
+
+        The same up to rounding, since in the last layer nothing but that step's query is asked for. With few layers that is
+        most of the work.
+        """
+        rows = torch.arange(len(x), device=x.device)
+        *below, top = self.layers
+        for layer in below:
+            x = layer(x, None, mask, allowed)
+        if allowed is not None:
+            allowed = allowed.expand(len(x), -1, -1)[rows, step][:, None]
+        made: torch.Tensor = self.norm(top(x[rows, step][:, None], x, mask, allowed))
+        return made[:, 0]
+
+
+def last_step(mask: torch.Tensor) -> torch.Tensor:
+    """mask [b, n], 1 = readable -> int64 [b], the last readable step; 0 where there is none."""
+    places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
+    return ((mask > 0) * places).argmax(dim=1)
+
+
+class ResidualHead(nn.Module):
+    """The head that MulT, MISTS and FuseMoE end with: h + W2 drop(relu(W1 h)), then a linear map.
+
+    forward(h [b, width]) -> logits [b, outputs].
+    """
+
+    def __init__(self, width: int, outputs: int, dropout: float = 0.0):
+        super().__init__()
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        self.dropout, self.out = nn.Dropout(dropout), nn.Linear(width, outputs)
+
+    def forward(self, h: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.out(h + self.second(self.dropout(torch.relu(self.first(h)))))
+        return logits
+
 
 def _xavier(layer: nn.Linear) -> nn.Linear:
     nn.init.xavier_uniform_(layer.weight)

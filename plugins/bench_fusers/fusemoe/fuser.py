@@ -22,9 +22,8 @@ from torch import nn
 from bench.cohort import Task
 from bench.errors import UsageError
 from bench.torch_fuser import Batch, Inputs
-from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.time import PositionTable, Time2Vec
-from bench_fusers.encoders.transformer import Attention, FeedForward
+from bench_fusers.encoders.transformer import Attention, FeedForward, ResidualHead
 from bench_fusers.encoders.utde import UTDE
 from bench_fusers.expert_fuser import ExpertFuser
 from bench_fusers.fusemoe.plugin import FuseMoEChoice, FuseMoEParams, fusemoe_choice

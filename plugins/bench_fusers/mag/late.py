@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from bench.cohort import Task
 from bench.torch_fuser import Batch, Inputs
-from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.last_state import Bins, LastState, Points, bins, points
+from bench_fusers.encoders.transformer import ResidualHead
 from bench_fusers.mag.anchor import AnchoredFuser, known_statics
 from bench_fusers.mag.fuser import bounded
 from bench_fusers.mag.plugin import MagLateParams

@@ -25,9 +25,8 @@ from torch import nn
 from bench.cohort import Task
 from bench.errors import UsageError
 from bench.torch_fuser import Batch, Inputs, TorchFuser
-from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.time import PositionTable
-from bench_fusers.encoders.transformer import Attention, FeedForward
+from bench_fusers.encoders.transformer import Attention, FeedForward, ResidualHead
 from bench_fusers.encoders.utde import streams
 from bench_fusers.mists.plugin import MistsChoice, MistsParams, mists_choice
 

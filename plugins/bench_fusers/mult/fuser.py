@@ -27,11 +27,9 @@ from bench.components import Context
 from bench.errors import UsageError
 from bench.sums import Sums
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
-from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.time import PositionTable, sinusoid
-from bench_fusers.encoders.transformer import CrossEncoder
+from bench_fusers.encoders.transformer import CrossEncoder, ResidualHead, last_step
 from bench_fusers.encoders.utde import UTDE, streams
-from bench_fusers.last_step import encode_step, last_step
 from bench_fusers.mult.plugin import MultChoice, MultParams, mult_choice
 from bench_fusers.observed_steps import readable_steps
 from bench_fusers.text_modality import text_of
@@ -171,7 +169,7 @@ class MultNetwork(nn.Module):
             joined = self.narrow[target](joined)
         memory = self._enter(joined, self._places(own, joined.shape[2], self.memory_tables, target))
         last = last_step(torch.ones_like(own.mask) if self.nulls is None else own.mask)
-        return self._taught(encode_step(self.memory[target], memory, last, *self._readable(own, own)), *streams)
+        return self._taught(self.memory[target].at(last, memory, *self._readable(own, own)), *streams)
 
     def _taught(self, made: torch.Tensor, *read: Stream) -> torch.Tensor:
         """made [b, ...], without gradient for records that have none of the modalities it was made of.

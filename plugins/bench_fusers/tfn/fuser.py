@@ -27,10 +27,10 @@ from bench.components import Context
 from bench.errors import UsageError, unknown
 from bench.sums import Sums
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
-from bench_fusers.encoders.head import ResidualHead
 from bench_fusers.encoders.last_state import Bins, LastState, Points, bins, points
 from bench_fusers.encoders.recurrent import Recurrent
 from bench_fusers.encoders.steps import grid_steps
+from bench_fusers.encoders.transformer import ResidualHead
 from bench_fusers.tfn.plugin import TFNChoice, TFNParams, tfn_choice
 from bench_fusers.tfn.tensor import LowRank, Plan, Tensor, plan
 

@@ -22,9 +22,8 @@ from dataclasses import replace
 
 from bench_imputers.diffusion.condi_context import CondiContext, context_width
 from bench_imputers.diffusion.condi_params import CondiChoice, CondiParams, condi_choice
-from bench_imputers.diffusion.csdi import CsdiDenoiser
+from bench_imputers.diffusion.csdi import CsdiDenoiser, csdi_sizes
 from bench_imputers.diffusion.denoiser import Denoiser, Shape
-from bench_imputers.diffusion.params_context import csdi_sizes
 from bench_imputers.diffusion.presets import PresetImputer
 
 

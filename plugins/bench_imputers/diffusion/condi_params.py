@@ -8,8 +8,7 @@ import msgspec
 
 from bench.presets import Presets
 from bench.train_params import ALWAYS_IN_LABEL, IN_LABEL, NotNegative, Positive
-from bench_imputers.diffusion.params import CsdiSizes, Rate, Whole
-from bench_imputers.diffusion.params_context import Betas
+from bench_imputers.diffusion.params import Betas, CsdiSizes, Rate, Whole
 
 
 class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -31,7 +31,7 @@ from torch import nn
 from bench_imputers.diffusion.denoiser import Denoiser, Given, Shape
 from bench_imputers.diffusion.engine import DiffusionImputer
 from bench_imputers.diffusion.layers import time_embedding
-from bench_imputers.diffusion.params import CsdiParams
+from bench_imputers.diffusion.params import CsdiParams, CsdiSizes
 from bench_imputers.diffusion.residual import ResidualLayer, pointwise
 from bench_imputers.diffusion.residual_cpu import CpuBody
 
@@ -133,6 +133,12 @@ class CsdiDenoiser(Denoiser):
         self._projected = self._body = None
         super().train(mode)
         return self
+
+
+def csdi_sizes(params: CsdiSizes, unconditional: bool = False) -> CsdiParams:
+    """The parameters of the network of CSDI at these sizes, for methods that add a context to it."""
+    names = (*CsdiSizes.__annotations__, "diffusion_steps")
+    return CsdiParams(unconditional=unconditional, **{name: getattr(params, name) for name in names})
 
 
 def step_table(steps: int, width: int) -> torch.Tensor:

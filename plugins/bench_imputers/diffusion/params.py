@@ -11,6 +11,7 @@ from bench.train_params import IN_LABEL, AboveZero, NotNegative, Positive, Train
 Whole = Annotated[int, msgspec.Meta(ge=0)]
 Rate = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+Betas = Literal["quadratic", "linear"]
 Mask = Literal["random", "historical", "mix", "ratio", "points", "segments", "blackout"]
 
 HUBER = 0.5
@@ -47,7 +48,7 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 48
     diffusion_steps: Annotated[int, msgspec.Meta(ge=2, description="Steps of the diffusion process, T.")] = 50
     betas: Annotated[
-        Literal["quadratic", "linear"],
+        Betas,
         IN_LABEL,
         msgspec.Meta(
             description="How the noise variances grow from `beta_first` to `beta_last`: linearly, or their square roots "

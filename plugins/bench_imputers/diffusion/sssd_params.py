@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from bench.train_params import IN_LABEL, AboveZero, NotNegative, Positive
-from bench_imputers.diffusion.params import DiffusionParams, Mask, Rate, Whole
+from bench_imputers.diffusion.params import Betas, DiffusionParams, Mask, Rate, Whole
 
 
 class SssdParams(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +35,7 @@ class SssdParams(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fiel
         ),
     ] = "stored"
     diffusion_steps: Annotated[int, msgspec.Meta(ge=2)] = 200
-    betas: Annotated[Literal["quadratic", "linear"], IN_LABEL] = "linear"
+    betas: Annotated[Betas, IN_LABEL] = "linear"
     beta_first: Annotated[Rate, IN_LABEL] = 1e-4
     beta_last: Annotated[Rate, IN_LABEL] = 0.02
     mask: Mask = "points"

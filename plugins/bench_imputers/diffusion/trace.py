@@ -14,9 +14,8 @@ that TRACE prints (2.7 M parameters, 10.35 MB), whose Table 6 and Figure 5 say t
 
 from __future__ import annotations
 
-from bench_imputers.diffusion.csdi import CsdiDenoiser
+from bench_imputers.diffusion.csdi import CsdiDenoiser, csdi_sizes
 from bench_imputers.diffusion.denoiser import Denoiser, Shape
-from bench_imputers.diffusion.params_context import csdi_sizes
 from bench_imputers.diffusion.presets import PresetImputer
 from bench_imputers.diffusion.trace_context import context_of
 from bench_imputers.diffusion.trace_params import TraceChoice, TraceParams, trace_choice

@@ -1,9 +1,0 @@
-"""A share of something, ends included."""
-
-from __future__ import annotations
-
-from typing import Annotated
-
-import msgspec
-
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
