@@ -20,7 +20,7 @@ from bench_imputers.diffusion.condi_context import (
     ObservedContext,
 )
 from bench_imputers.diffusion.condi_encoders import Backbone, PreExtractor, SmallEncoder
-from bench_imputers.diffusion.condi_params import CondiParams, condi_choice
+from bench_imputers.diffusion.condi_params import CONDI_PROFILES, CondiParams
 from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Given
 from bench_imputers.diffusion.params import CsdiParams
@@ -96,7 +96,7 @@ def test_encoders_have_the_sizes_of_the_description() -> None:
 
 
 def test_profiles_choose_what_the_specification_says() -> None:
-    paper, released = (condi_choice(CondiParams(profile=name)) for name in ("paper", "released"))
+    paper, released = (CONDI_PROFILES.over(CondiParams(profile=name)) for name in ("paper", "released"))
     assert (paper.condition, paper.cond_layout, paper.experts, paper.joint) == ("table", "all", 3, True)
     assert (released.condition, released.cond_layout, released.experts, released.joint) == ("others", "own", 0, False)
     assert Condi(CondiParams()).schedule.alpha_bars[-1] < 1e-4
@@ -104,7 +104,7 @@ def test_profiles_choose_what_the_specification_says() -> None:
 
 
 def test_what_is_given_wins_over_the_profile() -> None:
-    choice = condi_choice(CondiParams(profile="released", experts=2, beta_last=0.5))
+    choice = CONDI_PROFILES.over(CondiParams(profile="released", experts=2, beta_last=0.5))
     assert (choice.experts, choice.beta_last, choice.betas) == (2, 0.5, "linear")
 
 

@@ -20,7 +20,7 @@ from bench_imputers.diffusion.csdi import Csdi, CsdiDenoiser
 from bench_imputers.diffusion.params import CsdiParams
 from bench_imputers.diffusion.schedule import schedule
 from bench_imputers.diffusion.trace import Trace
-from bench_imputers.diffusion.trace_params import TraceParams, trace_choice
+from bench_imputers.diffusion.trace_params import TRACE_PRESETS, TraceParams
 from support.asking import SMALL as SUITE
 from support.asking import Asker, made_registry
 from support.trace_networks import SMALL, WITH_CONTEXT, answer, count, network, shape, small, told
@@ -101,7 +101,7 @@ def test_unconditional_has_one_input_and_neither_mask_nor_context() -> None:
     ],
 )
 def test_presets_choose_what_the_specification_says(preset: str, choice: tuple[Any, ...]) -> None:
-    assert msgspec.structs.astuple(trace_choice(TraceParams(preset=preset))) == choice
+    assert msgspec.structs.astuple(TRACE_PRESETS.over(TraceParams(preset=preset))) == choice
 
 
 def test_a_bare_trace_is_the_mixture_of_five_experts() -> None:
@@ -109,7 +109,7 @@ def test_a_bare_trace_is_the_mixture_of_five_experts() -> None:
 
 
 def test_what_is_given_wins_over_the_preset() -> None:
-    choice = trace_choice(TraceParams(preset="trace-code", hidden_width=7, betas="quadratic"))
+    choice = TRACE_PRESETS.over(TraceParams(preset="trace-code", hidden_width=7, betas="quadratic"))
     assert (choice.hidden_width, choice.betas, choice.beta_last, choice.context) == (7, "quadratic", 0.02, "modalities")
 
 

@@ -14,7 +14,7 @@ from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Given, Pooled
 from bench_imputers.diffusion.trace import Trace
 from bench_imputers.diffusion.trace_context import Concatenated, InnerGate, MlpGate, ModalityContext, PooledContext
-from bench_imputers.diffusion.trace_params import trace_choice
+from bench_imputers.diffusion.trace_params import TRACE_PRESETS
 from support.trace_networks import AROUND, WITH_CONTEXT, answer, network, pooled, shape, small, told
 
 laws = settings(max_examples=20, deadline=None)
@@ -40,7 +40,7 @@ def test_modalities_that_are_not_available_weigh_nothing_and_the_others_one(
 
 
 def modality_context(equal: bool = False, **chosen: Any) -> ModalityContext:
-    return ModalityContext(AROUND, trace_choice(small(**chosen)), equal=equal)
+    return ModalityContext(AROUND, TRACE_PRESETS.over(small(**chosen)), equal=equal)
 
 
 def test_the_context_of_the_pool_is_its_formula() -> None:
@@ -161,7 +161,7 @@ def test_every_available_modality_reaches_the_output(chosen: dict[str, Any]) -> 
 
 def test_the_context_of_the_pool_is_the_same_in_whatever_order_modalities_come() -> None:
     """Where weights go with their modality, which experts and gates that read all of them together do not allow."""
-    choice = trace_choice(small(preset="trace-pool"))
+    choice = TRACE_PRESETS.over(small(preset="trace-pool"))
     order = ["waves", "notes", "images"]
     made = ModalityContext(AROUND, choice, equal=False)
     other = ModalityContext({name: AROUND[name] for name in order}, choice, equal=False)

@@ -17,11 +17,11 @@ from bench.cohort import Task
 from bench.components import Context, Fuser
 from bench.metrics.predictions import score
 from bench.stages.audits import imputed_reaches
-from bench_fusers.flexmoe.plugin import flexmoe_choice
+from bench_fusers.flexmoe.plugin import FLEXMOE_PRESETS
 from bench_fusers.fusemoe.plugin import fusemoe_choice
 from bench_fusers.haim.plugin import haim_choice
-from bench_fusers.maestro.plugin import maestro_choice
-from bench_fusers.mists.plugin import mists_choice
+from bench_fusers.maestro.plugin import MAESTRO_MODES
+from bench_fusers.mists.plugin import MISTS_PRESETS
 from bench_fusers.mult.plugin import mult_choice
 from bench_fusers.tfn.plugin import tfn_choice
 from support.fuser_cohorts import (
@@ -68,11 +68,11 @@ def test_of_a_fuser_that_reads_recorded_steps_the_audit_asks_nothing_and_tells_t
 
 
 RESOLVED = {
-    "flexmoe": flexmoe_choice,
+    "flexmoe": FLEXMOE_PRESETS.over,
     "fusemoe": fusemoe_choice,
     "haim": haim_choice,
-    "maestro": maestro_choice,
-    "mists": mists_choice,
+    "maestro": MAESTRO_MODES.over,
+    "mists": MISTS_PRESETS.over,
     "mult": mult_choice,
     "tfn": tfn_choice,
 }

@@ -27,7 +27,7 @@ from bench.torch_fuser import Batch, Inputs, ModalityView
 from bench_fusers.encoders.steps import grid_steps
 from bench_fusers.expert_fuser import ExpertFuser
 from bench_fusers.flexmoe.bank import MOST, AdditiveBank, Combinations, FullBank
-from bench_fusers.flexmoe.plugin import Bank, FlexMoEParams, Target, Tokeniser, flexmoe_choice
+from bench_fusers.flexmoe.plugin import FLEXMOE_PRESETS, Bank, FlexMoEParams, Target, Tokeniser
 from bench_fusers.flexmoe.router import MixedExperts, Records
 
 FULL_BANK = 6
@@ -108,7 +108,7 @@ class Network(nn.Module):
 
     def __init__(self, inputs: Inputs, outputs: int, params: FlexMoEParams):
         super().__init__()
-        p, choice, modalities = params, flexmoe_choice(params), len(inputs.modalities)
+        p, choice, modalities = params, FLEXMOE_PRESETS.over(params), len(inputs.modalities)
         tokens = min(p.tokens, max(length for length, _ in inputs.modalities.values()))
         self.params, self.target = p, target(p, modalities)
         self.tokenisers = nn.ModuleList(

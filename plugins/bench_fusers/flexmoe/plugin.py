@@ -104,11 +104,6 @@ FLEXMOE_PRESETS = Presets(
 )
 
 
-def flexmoe_choice(params: FlexMoEParams) -> FlexMoEChoice:
-    """The preset's choices, with what was given over them."""
-    return FLEXMOE_PRESETS.over(params)
-
-
 def flexmoe_seconds(params: FlexMoEParams, work: Workload) -> float:
     """Measured: tokens of all modalities in one block."""
     modalities = len(work.channels)

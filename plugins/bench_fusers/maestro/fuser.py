@@ -30,7 +30,7 @@ from bench.torch_fuser import Batch, Inputs
 from bench_fusers.encoders.time import sinusoid
 from bench_fusers.expert_fuser import ExpertFuser
 from bench_fusers.maestro.attention import Budget, Dense, SparseLayer
-from bench_fusers.maestro.plugin import MaestroChoice, MaestroParams, maestro_choice
+from bench_fusers.maestro.plugin import MAESTRO_MODES, MaestroChoice, MaestroParams
 from bench_fusers.maestro.tokens import Tokens
 from bench_fusers.sparse_moe import Experts
 
@@ -75,7 +75,7 @@ class Network(nn.Module):
 
     def __init__(self, inputs: Inputs, outputs: int, params: MaestroParams, steps: int | None = None):
         super().__init__()
-        p, choice = params, maestro_choice(params)
+        p, choice = params, MAESTRO_MODES.over(params)
         self.params, self.choice, self.steps = p, choice, steps
         self.done: torch.Tensor
         self.register_buffer("done", torch.zeros((), dtype=torch.int64))

@@ -109,11 +109,6 @@ MAESTRO_MODES = Presets(
 )
 
 
-def maestro_choice(params: MaestroParams) -> MaestroChoice:
-    """The mode's choices, with what was given over them."""
-    return MAESTRO_MODES.over(params)
-
-
 def maestro_seconds(params: MaestroParams, work: Workload) -> float:
     """Measured: an encoder for every modality, and layers over the tokens of all."""
     modalities = len(work.channels)

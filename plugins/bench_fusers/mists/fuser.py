@@ -28,7 +28,7 @@ from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench_fusers.encoders.time import PositionTable
 from bench_fusers.encoders.transformer import Attention, FeedForward, ResidualHead
 from bench_fusers.encoders.utde import streams
-from bench_fusers.mists.plugin import MistsChoice, MistsParams, mists_choice
+from bench_fusers.mists.plugin import MISTS_PRESETS, MistsChoice, MistsParams
 
 
 class Mists(TorchFuser[MistsParams]):
@@ -50,7 +50,7 @@ class Mists(TorchFuser[MistsParams]):
         return self.params.branches != "regular" and self.params.irregular == "events"
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
-        choice = mists_choice(self.params)
+        choice = MISTS_PRESETS.over(self.params)
         if self.params.branches == "regular" and self.params.irregular == "dense":
             raise UsageError(
                 "fuser.mists: branches=regular has no branch that irregular=dense could be about; type fuser.mists.branches=mixed"
@@ -69,7 +69,7 @@ class MistsNetwork(nn.Module):
 
     def __init__(self, inputs: Inputs, outputs: int, params: MistsParams):
         super().__init__()
-        choice = mists_choice(params)
+        choice = MISTS_PRESETS.over(params)
         count = len(inputs.modalities)
         self.width = choice.width
         made = streams(

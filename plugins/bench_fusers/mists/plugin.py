@@ -96,14 +96,9 @@ MISTS_PRESETS = Presets(
 )
 
 
-def mists_choice(params: MistsParams) -> MistsChoice:
-    """The preset's choices, with what was given over them."""
-    return MISTS_PRESETS.over(params)
-
-
 def mists_seconds(params: MistsParams, work: Workload) -> float:
     """Measured: every modality has two branches and a transformer of its own."""
-    choice, modalities = mists_choice(params), len(work.channels)
+    choice, modalities = MISTS_PRESETS.over(params), len(work.channels)
     grown = modalities * (choice.width / 32 * choice.layers * choice.points / 24) ** 1.1
     return training_seconds(params, work, step=1e-2 * modalities * choice.layers, visit=2.5e-4 * grown)
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench_imputers.diffusion.condi_context import CondiContext, context_width
-from bench_imputers.diffusion.condi_params import CondiChoice, CondiParams, condi_choice
+from bench_imputers.diffusion.condi_params import CONDI_PROFILES, CondiChoice, CondiParams
 from bench_imputers.diffusion.csdi import CsdiDenoiser, csdi_sizes
 from bench_imputers.diffusion.denoiser import Denoiser, Shape
 from bench_imputers.diffusion.presets import PresetImputer
@@ -36,7 +36,7 @@ class Condi(PresetImputer[CondiParams]):
 
     @property
     def choice(self) -> CondiChoice:
-        return condi_choice(self.params)
+        return CONDI_PROFILES.over(self.params)
 
     def build(self, shape: Shape) -> Denoiser:
         choice = self.choice

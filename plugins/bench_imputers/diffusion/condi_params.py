@@ -69,11 +69,11 @@ class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def last_beta(self) -> float:
-        return condi_choice(self).beta_last
+        return CONDI_PROFILES.over(self).beta_last
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        experts = condi_choice(self).experts
+        experts = CONDI_PROFILES.over(self).experts
         if 0 < experts < self.top_k:
             raise ValueError(f"top_k={self.top_k} of experts={experts}; give a number up to {experts}, 0 for every one")
 
@@ -100,8 +100,3 @@ CONDI_PROFILES = Presets(
         ),
     },
 )
-
-
-def condi_choice(params: CondiParams) -> CondiChoice:
-    """The profile's choices, with what was given over them."""
-    return CONDI_PROFILES.over(params)

@@ -18,7 +18,7 @@ from bench_imputers.diffusion.csdi import CsdiDenoiser, csdi_sizes
 from bench_imputers.diffusion.denoiser import Denoiser, Shape
 from bench_imputers.diffusion.presets import PresetImputer
 from bench_imputers.diffusion.trace_context import context_of
-from bench_imputers.diffusion.trace_params import TraceChoice, TraceParams, trace_choice
+from bench_imputers.diffusion.trace_params import TRACE_PRESETS, TraceChoice, TraceParams
 
 
 class Trace(PresetImputer[TraceParams]):
@@ -26,7 +26,7 @@ class Trace(PresetImputer[TraceParams]):
 
     @property
     def choice(self) -> TraceChoice:
-        return trace_choice(self.params)
+        return TRACE_PRESETS.over(self.params)
 
     @property
     def uses_context(self) -> bool:

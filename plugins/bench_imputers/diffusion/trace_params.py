@@ -81,11 +81,11 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def last_beta(self) -> float:
-        return trace_choice(self).beta_last
+        return TRACE_PRESETS.over(self).beta_last
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choice = trace_choice(self)
+        choice = TRACE_PRESETS.over(self)
         for name in ("experts", "expert_width"):
             if getattr(self, name) is not None and not getattr(TRACE_PRESETS[self.preset], name):
                 raise ValueError(
@@ -142,8 +142,3 @@ TRACE_PRESETS = Presets(
         "trace-temporal": msgspec.structs.replace(_NO_EXPERTS, context="events"),
     },
 )
-
-
-def trace_choice(params: TraceParams) -> TraceChoice:
-    """The preset's choices, with what was given over them."""
-    return TRACE_PRESETS.over(params)
