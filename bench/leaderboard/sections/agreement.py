@@ -12,8 +12,7 @@ import numpy as np
 from bench import seeds
 from bench.leaderboard.blocks import Block, Cell, Heading, Missing, Notes, Number, Paragraph, Table
 from bench.leaderboard.board import Board, Section
-from bench.leaderboard.rows import Row
-from bench.leaderboard.scores import Difference
+from bench.leaderboard.rows import Difference, Row
 from bench.leaderboard.sections import imputation, tables
 from bench.leaderboard.words import columns, metric
 from bench.results.coordinates import TableKey, method_in, table_of

@@ -22,7 +22,7 @@ from bench.leaderboard.blocks import (
     strong,
 )
 from bench.leaderboard.board import Board, Cells, Section
-from bench.leaderboard.scores import sure, sure_mark
+from bench.leaderboard.rows import sure, sure_mark
 from bench.leaderboard.sections import tables
 from bench.leaderboard.words import columns, directed, percent, some
 from bench.results.coordinates import Method, TableKey, method_in, table_of

@@ -8,8 +8,7 @@ import msgspec
 
 from bench.leaderboard.blocks import Axis, Block, Cell, Chart, Column, Figure, Heading, Line, Paragraph, Point, Table
 from bench.leaderboard.board import Board, Section
-from bench.leaderboard.rows import MethodRow, Row
-from bench.leaderboard.scores import Score, best_two
+from bench.leaderboard.rows import MethodRow, Row, Score, best_two
 from bench.leaderboard.sections import tables
 from bench.leaderboard.sections.patterns import eligible_records
 from bench.metrics.calibration import BINS

@@ -8,7 +8,7 @@ import msgspec
 
 from bench.leaderboard.blocks import Axis, Block, Cell, Chart, Figure, Heading, Label, Line, Point, Table
 from bench.leaderboard.board import Board, Section
-from bench.leaderboard.scores import Score, best_two, coverage
+from bench.leaderboard.rows import Score, best_two, coverage
 from bench.leaderboard.sections import imputation
 from bench.leaderboard.sections.imputation import COVERAGE, METRICS, Imputation, ImputationRow
 from bench.leaderboard.words import columns, metric

@@ -9,7 +9,7 @@ import msgspec
 
 from bench.leaderboard.blocks import Block, Cell, Heading, Notes, Number, Paragraph, Rich, Table, emphasis, strong
 from bench.leaderboard.board import Board, Section
-from bench.leaderboard.scores import sure, sure_mark
+from bench.leaderboard.rows import sure, sure_mark
 from bench.leaderboard.sections import head, tables
 from bench.leaderboard.words import columns, count, directed, modality_set, percent
 from bench.results.coordinates import TableKey, across_sets, table_of

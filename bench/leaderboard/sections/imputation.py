@@ -27,7 +27,7 @@ from bench.leaderboard.blocks import (
 )
 from bench.leaderboard.board import Board, Cells, Section
 from bench.leaderboard.published import PublishedScore
-from bench.leaderboard.scores import Difference, Score, best_two, coverage
+from bench.leaderboard.rows import Difference, Score, best_two, coverage
 from bench.leaderboard.sections import tables
 from bench.leaderboard.statements import nobody, protocol_notes, split_notes
 from bench.leaderboard.words import capital, columns, metric, percent, short

@@ -9,7 +9,7 @@ import msgspec
 
 from bench.leaderboard.blocks import Block, Cell, Heading, Interval, Number, Paragraph, Table
 from bench.leaderboard.board import Board, Section
-from bench.leaderboard.scores import Difference, sure
+from bench.leaderboard.rows import Difference, sure
 from bench.leaderboard.sections import head, tables
 from bench.leaderboard.words import columns, directed, modality_set
 from bench.results.coordinates import Method, TableKey, across_sets, method_in

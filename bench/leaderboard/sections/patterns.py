@@ -9,8 +9,7 @@ import msgspec
 
 from bench.leaderboard.blocks import Block, Cell, Heading, Paragraph, Rich, Table, emphasis
 from bench.leaderboard.board import Board, Cells, Section
-from bench.leaderboard.rows import MethodRow, Row
-from bench.leaderboard.scores import Score, cell
+from bench.leaderboard.rows import MethodRow, Row, Score, cell
 from bench.leaderboard.sections import tables
 from bench.leaderboard.words import columns, count, directed
 from bench.metrics.patterns import SMALLEST

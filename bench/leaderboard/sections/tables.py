@@ -27,8 +27,7 @@ from bench.leaderboard.blocks import (
 )
 from bench.leaderboard.board import Board, Cells, Section, higher_is_better
 from bench.leaderboard.published import PublishedScore
-from bench.leaderboard.rows import Row, forget_lonely_fuser, row_of
-from bench.leaderboard.scores import best_two, cell
+from bench.leaderboard.rows import Row, best_two, cell, forget_lonely_fuser, row_of
 from bench.leaderboard.statements import EDITED, counts, protocol_notes, split_notes
 from bench.leaderboard.words import capital, count, metric, percent, short, some, spaced
 from bench.results.coordinates import Method, Repeat, TableKey, in_words, table_of

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bench_imputers.diffusion.condi_context import CondiContext, context_width
-from bench_imputers.diffusion.condi_params import CONDI_PROFILES, CondiChoice, CondiParams
+from bench_imputers.diffusion.condi_params import CONDI_PROFILES, CondiParams
 from bench_imputers.diffusion.csdi import CsdiDenoiser, csdi_sizes
 from bench_imputers.diffusion.denoiser import Denoiser, Shape
 from bench_imputers.diffusion.presets import PresetImputer
@@ -34,12 +34,8 @@ class Condi(PresetImputer[CondiParams]):
     def joint(self) -> bool:
         return True
 
-    @property
-    def choice(self) -> CondiChoice:
-        return CONDI_PROFILES.over(self.params)
-
     def build(self, shape: Shape) -> Denoiser:
-        choice = self.choice
+        choice = CONDI_PROFILES.over(self.params)
         width = context_width(shape.parts, self.params, choice)
         context = CondiContext(shape.parts, self.params, choice) if width else None
         return CsdiDenoiser(

@@ -68,8 +68,9 @@ class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     patience: Whole = 0
 
     @property
-    def last_beta(self) -> float:
-        return CONDI_PROFILES.over(self).beta_last
+    def noise(self) -> tuple[Betas, float]:
+        choice = CONDI_PROFILES.over(self)
+        return choice.betas, choice.beta_last
 
     def __post_init__(self) -> None:
         super().__post_init__()

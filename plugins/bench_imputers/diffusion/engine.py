@@ -92,8 +92,8 @@ class DiffusionImputer(Learner[P], Imputer[P]):
 
     @property
     def schedule(self) -> Schedule:
-        p = self.params
-        return schedule(p.betas, p.diffusion_steps, p.beta_first, p.beta_last)
+        betas, last = self.params.noise
+        return schedule(betas, self.params.diffusion_steps, self.params.beta_first, last)
 
     def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
         """Train a network per target modality (or one for all). Raises DataError for a grid that is not finite where it

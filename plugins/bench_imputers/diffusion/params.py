@@ -145,9 +145,9 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
     ] = False
 
     @property
-    def last_beta(self) -> float:
-        """The noise variance of the last step, where it may be left to a preset too."""
-        return self.beta_last
+    def noise(self) -> tuple[Betas, float]:
+        """How the noise variances grow, and the last of them, where both may be left to a preset too."""
+        return self.betas, self.beta_last
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -156,9 +156,10 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
                 f"solver_steps={self.solver_steps} is more than diffusion_steps={self.diffusion_steps}, of which they are "
                 "a part; give fewer solver_steps, 0 for all"
             )
-        if self.beta_first >= self.last_beta:
+        _, last = self.noise
+        if self.beta_first >= last:
             raise ValueError(
-                f"beta_first={self.beta_first:g} is not below beta_last={self.last_beta:g}; the noise grows from the one to "
+                f"beta_first={self.beta_first:g} is not below beta_last={last:g}; the noise grows from the one to "
                 "the other"
             )
 

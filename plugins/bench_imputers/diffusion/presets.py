@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import TypeVar
 
 from bench.components import Context
 from bench.sums import Sums
-from bench_imputers.diffusion.condi_params import CondiChoice
 from bench_imputers.diffusion.engine import DiffusionImputer
 from bench_imputers.diffusion.params import CsdiSizes
-from bench_imputers.diffusion.schedule import Schedule, schedule
-from bench_imputers.diffusion.trace_params import TraceChoice
 
 P = TypeVar("P", bound=CsdiSizes)
 
@@ -21,16 +17,6 @@ LITTLE = 0.05
 
 class PresetImputer(DiffusionImputer[P]):
     """Base of the imputers with presets."""
-
-    @property
-    @abstractmethod
-    def choice(self) -> TraceChoice | CondiChoice:
-        """What was given, and what the preset says where nothing was."""
-
-    @property
-    def schedule(self) -> Schedule:
-        p, choice = self.params, self.choice
-        return schedule(choice.betas, p.diffusion_steps, p.beta_first, choice.beta_last)
 
     def begin(self, sums: Sums, context: Context) -> None:
         """See `DiffusionImputer.begin`. Says so where sampling starts from noise that training never reaches."""

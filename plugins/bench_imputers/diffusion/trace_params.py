@@ -80,8 +80,9 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     patience: Whole = 0
 
     @property
-    def last_beta(self) -> float:
-        return TRACE_PRESETS.over(self).beta_last
+    def noise(self) -> tuple[Betas, float]:
+        choice = TRACE_PRESETS.over(self)
+        return choice.betas, choice.beta_last
 
     def __post_init__(self) -> None:
         super().__post_init__()
