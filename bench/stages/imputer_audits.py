@@ -35,14 +35,18 @@ Completed = Mapping[str, np.ndarray]
 
 @dataclass
 class ImputerAudits:
-    """What was found. independent, nested: what differed first, "" where nothing did; records: how many were completed again."""
+    """Audits of what an imputer made of a cohort, and what they found.
+
+    twin: made before the first of the stage's calls. stage: what these gave, all draws. limit: seconds that the audits may take.
+    independent, nested: what differed first, "" where nothing did; records: how many were completed again.
+    """
 
     twin: Twin
     spec: Spec
     cohort: Cohort
     stage: Completed
     context: Context
-    limit: float
+    limit: float = float("inf")
     independent: str = ""
     nested: str = ""
     seconds: float = 0.0
@@ -74,10 +78,13 @@ class ImputerAudits:
             "draws-nested": nested if self.several else Audit(None, "returns a single draw"),
         }
 
-    def run(self, alone: int, seconds: float, key: str) -> None:
-        """Make the calls. alone: how many records are completed alone at most; seconds: what the stage's own calls took."""
+    def run(self, alone: int = ALONE, seconds: float = 0.0, key: str = "") -> ImputerAudits:
+        """Make the calls. alone: how many records are completed alone at most; seconds: what the stage's own calls took; key:
+        decides the sample.
+        """
+        self.twin.seconds = seconds
         if self.spec.randomness == "stochastic":
-            return
+            return self
         most = max(2, min(COMPANY, len(self.cohort) // 2))
         order = sample(self.cohort, max(most, alone), "imputer", key)
         first, rest = order[:1], order[1:]
@@ -90,8 +97,9 @@ class ImputerAudits:
         further = [(first, number) for number in numbers] + [(record, draws) for record in rest[: alone - 1, None]]
         for record, number in further:
             if self.independent or self.nested or self.seconds + each > self.limit:
-                return
+                break
             each = self._again(record, number, "alone") / number * draws
+        return self
 
     def _affordable(self, seconds: float) -> int:
         """With how many draws three records can be completed in the time there is, from the seconds of the stage: 2 at least."""
@@ -142,24 +150,3 @@ class ImputerAudits:
             if by:
                 return f"values of {name} differ by up to {by:.1g}"
         return ""
-
-
-def audit_imputer(
-    twin: Twin,
-    spec: Spec,
-    cohort: Cohort,
-    stage: Completed,
-    context: Context,
-    *,
-    key: str = "",
-    seconds: float = 0.0,
-    limit: float = float("inf"),
-    alone: int = ALONE,
-) -> ImputerAudits:
-    """Audit what an imputer made of a cohort (`stage`, all draws). twin: made before the first of the stage's calls.
-    seconds: what the stage's calls took; limit: what these may take; key: decides the sample.
-    """
-    twin.seconds = seconds
-    audits = ImputerAudits(twin, spec, cohort, stage, context, limit)
-    audits.run(alone, seconds, key)
-    return audits

@@ -27,7 +27,7 @@ from bench.registry import Registry, Spec
 from bench.results.records import Audit
 from bench.stages import artifacts, handed
 from bench.stages.contract import broken_completion, moved
-from bench.stages.imputer_audits import audit_imputer
+from bench.stages.imputer_audits import ImputerAudits
 from bench.stages.twin import LEAST, SHARE, Twin
 from bench.stages.view import View, view
 from bench.stages.weights import installed, load_into
@@ -70,16 +70,9 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
         ended = time.perf_counter()
         peak = float(memory.peak())
         used = 1 if all_draws is None else len(next(iter(all_draws.values())))
-        audits = audit_imputer(
-            twin,
-            spec,
-            cohort,
-            all_draws or {name: values[None] for name, values in completed.items()},
-            context,
-            key=job.id,
-            seconds=ended - began,
-            limit=max(SHARE * (fitted - started + ended - began), LEAST),
-        )
+        stage = all_draws or {name: values[None] for name, values in completed.items()}
+        limit = max(SHARE * (fitted - started + ended - began), LEAST)
+        audits = ImputerAudits(twin, spec, cohort, stage, context, limit).run(seconds=ended - began, key=job.id)
     content = pack(errors) if errors else b""
     state = handed.state(imputer.state_dict(), spec, {*cohort.ids.tolist(), *cohort.groups.tolist()})
     about = {

@@ -16,7 +16,7 @@ from bench import arrays
 from bench.components import Context
 from bench.registry import Spec
 from bench.stages.audits import batch_independent
-from bench.stages.imputer_audits import audit_imputer
+from bench.stages.imputer_audits import ImputerAudits
 from bench.stages.twin import Twin
 from bench.testing.subject import Subject
 from bench.testing.words import require, skip
@@ -33,7 +33,7 @@ def audited(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
         raw = subject.raw(component, subject.small.test)
         result = subject.records_first(raw, len(test))
         if subject.spec.kind == "imputer":
-            return result, audit_imputer(twin, subject.spec, test, raw, context, alone=4).independent
+            return result, ImputerAudits(twin, subject.spec, test, raw, context).run(alone=4).independent
         found = batch_independent(twin, test, raw["predictions"], context)
         return result, "" if found.passed else found.detail
 

@@ -16,7 +16,7 @@ from bench.cohort import Cohort
 from bench.components import Context
 from bench.registry import NoParams, Registry, Spec
 from bench.results.records import Audit
-from bench.stages.imputer_audits import ALONE, ImputerAudits, audit_imputer
+from bench.stages.imputer_audits import ALONE, ImputerAudits
 from bench.stages.twin import Twin
 from bench.testing.toy import toy_cohort
 
@@ -36,6 +36,7 @@ def audited(
     cohort: Cohort = COHORT,
     spec: Spec | None = None,
     calls: list[tuple[int, int, float]] | None = None,
+    limit: float = float("inf"),
     **asked: Any,
 ) -> ImputerAudits:
     """The audits of what an imputer makes of a cohort, as the stage does it. calls: gets records, draws and seconds of each."""
@@ -55,7 +56,7 @@ def audited(
                 return answer
 
             twin.ask = timed  # type: ignore[method-assign]
-        return audit_imputer(twin, spec, cohort, stage, Context(seed=1), seconds=seconds, **asked)
+        return ImputerAudits(twin, spec, cohort, stage, Context(seed=1), limit).run(seconds=seconds, **asked)
 
 
 def failed(results: dict[str, Audit]) -> set[str]:

@@ -18,7 +18,7 @@ from bench.registry import Registry, Spec
 from bench.results.records import Audit
 from bench.stages import twin as twins
 from bench.stages.audits import ALONE, batch_independent
-from bench.stages.imputer_audits import audit_imputer
+from bench.stages.imputer_audits import ImputerAudits
 from bench.stages.twin import Twin
 from bench.testing.subject import completed
 from bench.testing.toy import TOY_TASK, toy_cohort
@@ -48,7 +48,7 @@ def audited(where: str, once: bool = False) -> str:
     imputer.fit(COHORT, COHORT, Context())
     with Twin(imputer, IMPUTER, Context()) as twin:
         stage = imputer.impute(COHORT, 1, Context())
-        return audit_imputer(twin, IMPUTER, COHORT, stage, Context(), key=where).independent
+        return ImputerAudits(twin, IMPUTER, COHORT, stage, Context()).run(key=where).independent
 
 
 def fuser_audited(fuser: Fuser, key: str = "", test: Cohort = FILLED, **asked: Any) -> Audit:
