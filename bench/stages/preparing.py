@@ -11,14 +11,14 @@ import msgspec
 import numpy as np
 
 from bench import arrays
-from bench.cohort import Cohort, Count, Events, Series
+from bench.cohort import Cohort, Count, Series
 from bench.components import Context
 from bench.data.manifest import manifest
 from bench.errors import DataError
 from bench.execute.job import Setup
 from bench.registry import Spec
 from bench.stages import artifacts
-from bench.stages.validate import validate
+from bench.stages.validate import arrays_of, fields_of, validate
 
 
 def prepare(spec: Spec, params: Mapping[str, Any], setup: Setup, key: str, context: Context) -> Cohort:
@@ -47,16 +47,7 @@ def save(path: Path, cohort: Cohort) -> None:
     tensors: dict[str, np.ndarray] = {"statics": cohort.statics}
     described = {}
     for name, series in cohort.modalities.items():
-        tensors |= {
-            f"{name}/grid": series.grid,
-            f"{name}/observed": series.observed,
-            f"{name}/times": series.times,
-            f"{name}/available": series.available,
-            f"{name}/filled": series.filled,
-            f"{name}/events/offsets": series.events.offsets,
-            f"{name}/events/times": series.events.times,
-            f"{name}/events/values": series.events.values,
-        }
+        tensors |= {f"{name}/{part}": array for part, array in arrays_of(series).items()}
         described[name] = {"channels": series.channels, "units": series.units}
     tensors |= {f"targets/{name}": target for name, target in cohort.targets.items()}
     tensors |= {f"oracle/{name}": outputs for name, outputs in cohort.oracle.items()}
@@ -80,12 +71,7 @@ def load(path: Path) -> Cohort:
     tensors, metadata = arrays.read(path, path.stem)
     about = json.loads(metadata["cohort"])
     modalities = {
-        name: Series(
-            channels=tuple(described["channels"]),
-            units=tuple(described["units"]),
-            events=Events(*(tensors[f"{name}/events/{part}"] for part in ("offsets", "times", "values"))),
-            **{part: tensors[f"{name}/{part}"] for part in ("grid", "observed", "times", "available", "filled")},
-        )
+        name: Series(channels=tuple(described["channels"]), units=tuple(described["units"]), **fields_of(tensors, name))
         for name, described in about["modalities"].items()
     }
     return Cohort(

@@ -4,17 +4,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-from bench.cohort import COUNT_KINDS, Cohort, Count, Task
+from bench.cohort import COUNT_KINDS, Cohort, Count, Events, Series, Task
 from bench.data.splits import crossing
 from bench.errors import PluginError
 from bench.metrics.declared import unfit
 from bench.registry import Spec
 from bench.stages.contract import LARGEST
 from bench.stages.handed import difference, is_plain, is_text, kind_of
+
+SERIES, EVENTS = ("grid", "observed", "times", "available", "filled"), ("offsets", "times", "values")
+"""The arrays of a series, and of its events."""
+
+
+def arrays_of(series: Series) -> dict[str, np.ndarray]:
+    """The arrays of a series by name, those of its events as `events/NAME`; without draws, which no dataset has."""
+    own = {part: getattr(series, part) for part in SERIES}
+    return own | {f"events/{part}": getattr(series.events, part) for part in EVENTS}
+
+
+def fields_of(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, Any]:
+    """The fields of the series `name` that `arrays_of` took apart, from arrays named `name/PART`."""
+    events = Events(*(arrays[f"{name}/events/{part}"] for part in EVENTS))
+    return {part: arrays[f"{name}/{part}"] for part in SERIES} | {"events": events}
 
 
 def validate(cohort: Cohort, spec: Spec) -> None:
@@ -66,12 +82,7 @@ def plain_arrays(cohort: Cohort, spec: Spec) -> Iterator[str]:
     arrays |= {f"the oracle of {name}": outputs for name, outputs in cohort.oracle.items()}
     arrays |= {f"the split {name}": parts for name, parts in cohort.splits.items()}
     for name, each in cohort.modalities.items():
-        arrays |= {
-            f"{part} of {name}": getattr(each, part) for part in ("grid", "observed", "times", "available", "filled")
-        }
-        arrays |= {
-            f"{part} of the events of {name}": getattr(each.events, part) for part in ("offsets", "times", "values")
-        }
+        arrays |= {f"{part} of {name}": array for part, array in arrays_of(each).items()}
     yield from (
         f"{what} must be a plain NumPy array, not {kind_of(a)}" for what, a in arrays.items() if not is_plain(a)
     )

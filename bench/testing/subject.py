@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bench import arrays
-from bench.cohort import Cohort, Events, Series, Task, bin_events
+from bench.cohort import Cohort, Series, Task, bin_events
 from bench.components import Context, Fuser, Imputer
 from bench.errors import BenchError
 from bench.registry import Spec
+from bench.stages.validate import arrays_of, fields_of
 from bench.testing.toy import TOY_TASK, TOY_TASKS, toy_cohort, toy_targets
 from bench.testing.words import NotReached, Skip
 
@@ -264,37 +265,19 @@ def leaves(cohort: Cohort) -> dict[str, np.ndarray]:
     """Every numeric array of a cohort, by name."""
     found = {"statics": cohort.statics}
     for name, series in cohort.modalities.items():
-        found |= {
-            f"{name}.grid": series.grid,
-            f"{name}.observed": series.observed,
-            f"{name}.times": series.times,
-            f"{name}.available": series.available,
-            f"{name}.filled": series.filled,
-            f"{name}.events.offsets": series.events.offsets,
-            f"{name}.events.times": series.events.times,
-            f"{name}.events.values": series.events.values,
-        }
+        found |= {f"{name}/{part}": array for part, array in arrays_of(series).items()}
         if series.draws is not None:
-            found[f"{name}.draws"] = series.draws
-    return found | {f"targets.{name}": target for name, target in cohort.targets.items()}
+            found[f"{name}/draws"] = series.draws
+    return found | {f"targets/{name}": target for name, target in cohort.targets.items()}
 
 
 def with_leaves(cohort: Cohort, found: Mapping[str, np.ndarray]) -> Cohort:
     """The cohort with its numeric arrays replaced by those of the same names."""
-    modalities = {}
-    for name, series in cohort.modalities.items():
-        events = Events(*(found[f"{name}.events.{part}"] for part in ("offsets", "times", "values")))
-        modalities[name] = replace(
-            series,
-            grid=found[f"{name}.grid"],
-            observed=found[f"{name}.observed"],
-            times=found[f"{name}.times"],
-            available=found[f"{name}.available"],
-            filled=found[f"{name}.filled"],
-            events=events,
-            draws=found.get(f"{name}.draws"),
-        )
-    targets = {name: found[f"targets.{name}"] for name in cohort.targets}
+    modalities = {
+        name: replace(series, **fields_of(found, name), draws=found.get(f"{name}/draws"))
+        for name, series in cohort.modalities.items()
+    }
+    targets = {name: found[f"targets/{name}"] for name in cohort.targets}
     return replace(cohort, modalities=modalities, statics=found["statics"], targets=targets)
 
 
