@@ -218,7 +218,7 @@ class TorchFuser(Learner[P], Fuser[P]):
         with torch.no_grad(), training.autocast(context):
             for start in range(0, len(cohort), self.params.batch_size):
                 items = np.arange(start, min(start + self.params.batch_size, len(cohort)))
-                outputs[items] = self._probabilities(self._logits(cohort, items, context)).cpu().numpy()
+                outputs[items] = self._probabilities(self._forward(cohort, items, context)[0]).cpu().numpy()
         return outputs
 
     def _check(self, cohort: Cohort) -> None:
@@ -251,11 +251,8 @@ class TorchFuser(Learner[P], Fuser[P]):
         self, train: Cohort, items: np.ndarray, context: Context, loss: Loss, targets: torch.Tensor
     ) -> torch.Tensor:
         logits, penalty = self._forward(train, items, context)
-        mean = loss(logits, targets[_index(items, context.device)])
+        mean = loss(logits, targets[torch.from_numpy(items).to(context.device)])
         return mean if penalty is None else mean + penalty
-
-    def _logits(self, cohort: Cohort, items: np.ndarray, context: Context) -> torch.Tensor:
-        return self._forward(cohort, items, context)[0]
 
     def _forward(self, cohort: Cohort, items: np.ndarray, context: Context) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Logits [b, outputs], and the penalty where the module gives one."""
@@ -304,10 +301,6 @@ class TorchFuser(Learner[P], Fuser[P]):
 def _tensor(array: np.ndarray, device: str) -> torch.Tensor:
     # Torch warns of read-only memory, which a memory map is: copied only then.
     return torch.from_numpy(np.require(array, np.float32, ["C", "W", "E"])).to(device)
-
-
-def _index(items: np.ndarray, device: str) -> torch.Tensor:
-    return torch.from_numpy(items).to(device)
 
 
 def _class_counts(task: Task, truth: np.ndarray) -> np.ndarray:

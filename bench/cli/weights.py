@@ -69,6 +69,7 @@ def save(words: tuple[str, ...]) -> None:
 
 def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-untyped-def]
     """The state an imputation left in the cache, and its record."""
+    import msgspec
     import numpy as np
 
     import bench
@@ -109,7 +110,7 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-un
         suite=suite.name,
         dataset=dataset.name,
         synthetic=run.prepared.synthetic,
-        data=_plain(dataset.parameters(suite.data)),
+        data=msgspec.to_builtins(dataset.parameters(suite.data)),
         manifest=plan.manifest,
         split=cell.split.identity(),
         train_records=int(np.sum(seen.parts == 0)),
@@ -128,12 +129,6 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-un
         gapbench=bench.__version__,
     )
     return state, record
-
-
-def _plain(params: object) -> dict[str, object]:
-    import msgspec
-
-    return dict(msgspec.to_builtins(params))
 
 
 @click.command()

@@ -88,7 +88,7 @@ class _Gate:
         seeds = tuple(sorted(before.keys() & after.keys()) or sorted(after))
         if method.task and (broken := self._broken(method, primary, seeds)):
             return [Judgement(**whole, seeds=seeds, verdict=broken[0], reason=broken[1])]  # type: ignore[arg-type]
-        if not method.task and (missing := [seed for seed in seeds if not _imputed(after[seed])]):
+        if not method.task and (missing := [seed for seed in seeds if (r := after[seed]) is None or r.status != "ok"]):
             said = "; ".join(f"seed {seed}: {self._state(method, seed)}" for seed in missing)
             return [Judgement(**whole, seeds=seeds, verdict="inconclusive", reason=self._unfinished(said))]  # type: ignore[arg-type]
         found = quantities(self.before, method, self.costs)
@@ -171,10 +171,6 @@ class _Gate:
             if values[0] != values[1]:
                 differs.append(f"{name} ({listed(values[0])}, now {listed(values[1])})")
         return " and ".join(differs)
-
-
-def _imputed(record: Record | None) -> bool:
-    return record is not None and record.status == "ok"
 
 
 def _verdict(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -118,8 +118,4 @@ def quantities(run: Run, method: Method, costs: bool) -> list[Quantity]:
     else:
         always, more = [], [Quantity("imputation", name) for name in IMPUTATION_METRICS]
         more += [Quantity("cost", name) for name in IMPUTER_COSTS] if costs else []
-    return [*always, *_held(more, cells)]
-
-
-def _held(found: Iterable[Quantity], cells: Cells) -> list[Quantity]:
-    return [quantity for quantity in found if quantity.values(cells)]
+    return [*always, *(quantity for quantity in more if quantity.values(cells))]

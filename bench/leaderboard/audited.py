@@ -73,15 +73,11 @@ def failure(results: Mapping[str, AuditResult], names: Collection[str] = ()) -> 
     )
 
 
-def _order(entry: tuple[Repeat, Audit]) -> tuple[Repeat, str, str]:
-    return entry[0], str(entry[1].passed), entry[1].detail
-
-
 def _result(outcomes: list[tuple[Repeat, Audit]]) -> AuditResult:
     states = {audit.passed for _, audit in outcomes}
     if False not in states and True in states:
         return AuditResult("passed")
-    outcomes = sorted(outcomes, key=_order)
+    outcomes = sorted(outcomes, key=lambda each: (each[0], str(each[1].passed), each[1].detail))
     failed = [
         f"seed {seed}: {redact_text(audit.detail)}" if audit.detail else f"seed {seed}"
         for seed, audit in outcomes

@@ -157,7 +157,7 @@ def row_of(export: Export, method: Method, cells: Cells, task: TaskSummary) -> R
     A metric that need not be defined has a mean where every seed has it, else none.
     """
     scored = {at.repeat: record for at, record in cells.items() if record and record.status == "ok"}
-    needed = {task.metrics[0], *(name for name in task.metrics if not _undefinable(name))}
+    needed = {task.metrics[0], *(name for name in task.metrics if not (name in METRICS and METRICS[name].undefinable))}
     short = sorted(seed for seed, record in scored.items() if not needed <= record.scores.keys())
     reasons = {
         f"{record.status}: {redact_text(record.reason)}"
@@ -198,8 +198,3 @@ def forget_lonely_fuser(rows: Collection[Row]) -> None:
     if all(row.control_fuser for row in rows):
         for row in rows:
             row.control_fuser = False
-
-
-def _undefinable(metric: str) -> bool:
-    """Whether a record may be whole without that metric: it was not defined, as a correlation with a constant."""
-    return metric in METRICS and METRICS[metric].undefinable

@@ -25,19 +25,11 @@ Evaluator = Callable[[np.ndarray], np.ndarray]
 Built = Callable[[np.ndarray, np.ndarray], Evaluator]
 
 
-def _neg_pos(truth: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return truth != 0, truth > 0, outputs > 0
-
-
-def _neg_nonneg(truth: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return np.ones(len(truth), bool), truth >= 0, outputs >= 0
-
-
-def _nonpos_pos(truth: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return np.ones(len(truth), bool), truth > 0, outputs > 0
-
-
-CONVENTIONS: dict[str, Decide] = {"neg_pos": _neg_pos, "neg_nonneg": _neg_nonneg, "nonpos_pos": _nonpos_pos}
+CONVENTIONS: dict[str, Decide] = {
+    "neg_pos": lambda truth, outputs: (truth != 0, truth > 0, outputs > 0),
+    "neg_nonneg": lambda truth, outputs: (np.ones(len(truth), bool), truth >= 0, outputs >= 0),
+    "nonpos_pos": lambda truth, outputs: (np.ones(len(truth), bool), truth > 0, outputs > 0),
+}
 """Name -> (truth [n], outputs [n]) -> who is scored, truly on the upper side, predicted there: bool [n] each."""
 
 
@@ -102,7 +94,8 @@ def _spread(weights: np.ndarray, values: int) -> np.ndarray:
     return np.repeat(weights, values // len(weights), axis=0).astype(np.float64)
 
 
-def _sum(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def total(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sums of weight x row; not a BLAS product, whose rounding depends on the number of threads."""
     return np.einsum("n,nr->r", rows.astype(np.float64), weights)
 
 
@@ -112,7 +105,7 @@ def _weighted_corr(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
     def evaluate(weights: np.ndarray) -> np.ndarray:
         w = _spread(weights, len(y))
         # Deviations from the mean of each weighting: from a common one, what nearly agrees would be lost to rounding.
-        apart_y, apart_p = (values[:, None] - _sum(values, w) / w.sum(axis=0) for values in (y, p))
+        apart_y, apart_p = (values[:, None] - total(values, w) / w.sum(axis=0) for values in (y, p))
         both, of_y, of_p = (
             np.einsum("nr,nr,nr->r", w, a, b) for a, b in ((apart_y, apart_p), (apart_y,) * 2, (apart_p,) * 2)
         )
@@ -124,7 +117,7 @@ def _weighted_corr(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
 def _weighted_share(hit: np.ndarray, scored: np.ndarray) -> Evaluator:
     def evaluate(weights: np.ndarray) -> np.ndarray:
         w = _spread(weights, len(hit))
-        return _sum(hit & scored, w) / _sum(scored, w)
+        return total(hit & scored, w) / total(scored, w)
 
     return evaluate
 
@@ -146,9 +139,9 @@ def _weighted_f1(average: str, decide: Decide, truth: np.ndarray, outputs: np.nd
         w = _spread(weights, len(scored))
         shares, scores = [], []
         for actual, said in ((above, predicted), (~above, ~predicted)):
-            true = _sum(actual & scored, w)
-            either = true + _sum(said & scored, w)
-            both = 2 * _sum(actual & said & scored, w)
+            true = total(actual & scored, w)
+            either = true + total(said & scored, w)
+            both = 2 * total(actual & said & scored, w)
             scores.append(np.divide(both, either, out=np.zeros_like(both), where=either > 0))
             shares.append(true)
         if average == "weighted":

@@ -15,6 +15,7 @@ import numpy as np
 from bench.metrics import sentiment as signed
 from bench.metrics.defined import columns, needs
 from bench.metrics.predictions import decisions
+from bench.metrics.sentiment import total
 
 Evaluator = Callable[[np.ndarray], np.ndarray]
 """weights float [n, resamples] (not negative) -> float64 [resamples]; NaN where the score is not defined."""
@@ -111,17 +112,12 @@ def _average_precision(positive: np.ndarray, score: np.ndarray) -> Evaluator:
     return evaluate
 
 
-def _total(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sums of weight x row; not a BLAS product, whose rounding depends on the number of threads."""
-    return np.einsum("n,nr->r", rows.astype(np.float64), weights)
-
-
 def _mean(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Built:
     """The weighted mean of a loss per record."""
 
     def built(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
         losses = loss(truth, outputs)
-        return lambda weights: _total(losses, weights) / weights.sum(axis=0, dtype=np.float64)
+        return lambda weights: total(losses, weights) / weights.sum(axis=0, dtype=np.float64)
 
     return built
 
@@ -161,7 +157,7 @@ def _f1(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
     pairs = list(zip(columns(truth, width), columns(decisions(truth, outputs), width), strict=True))
 
     def one(actual: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return 2 * _total(actual & predicted, weights) / (_total(actual, weights) + _total(predicted, weights))
+        return 2 * total(actual & predicted, weights) / (total(actual, weights) + total(predicted, weights))
 
     return lambda weights: np.mean([one(actual, predicted, weights) for actual, predicted in pairs], axis=0)
 

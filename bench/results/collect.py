@@ -25,11 +25,7 @@ STATISTICS_VERSION = 4
 """Raised by hand when the statistics of the same predictions would come out differently."""
 
 
-def _silent(message: str) -> None:
-    return None
-
-
-def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = _silent) -> Export:
+def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = lambda message: None) -> Export:
     """The export of a plan: what the ledger holds of it, with comparisons. planned: an export without records.
 
     planned.statistics holds the settings of the bootstrap. A record is shown where the plan puts its key, so a cell

@@ -73,8 +73,10 @@ class Executor:
                 self.running.append(self._spawn(number))
             while self.waiting or any(worker.job for worker in self.running):
                 self._hand_out()
-                if self.waiting and not any(worker.job for worker in self.running) and not self._startable():
-                    self._give_up()
+                startable = self.waiting.any_ready and not self.watch.stop
+                if self.waiting and not any(worker.job for worker in self.running) and not startable:
+                    for job in self.waiting.give_up():  # the budget or a stop ended the run
+                        self._end(Result(job=job, status="not-run", reason=self._why_stopped()))
                     break
                 self._listen()
                 self._enforce()
@@ -96,9 +98,6 @@ class Executor:
 
     def _log(self, number: int) -> Path:
         return self.options.logs / f"worker-{number}.log"
-
-    def _startable(self) -> bool:
-        return self.waiting.any_ready and not self.watch.stop
 
     def _hand_out(self) -> None:
         idle = [worker for worker in self.running if worker.job is None and worker.ready]
@@ -236,11 +235,6 @@ class Executor:
             self._end(
                 Result(job=job, status=result.status, reason=reason, surroundings=result.surroundings)
             )  # fmt: skip
-
-    def _give_up(self) -> None:
-        """Nothing runs and nothing can be started: the budget or a stop ended the run."""
-        for job in self.waiting.give_up():
-            self._end(Result(job=job, status="not-run", reason=self._why_stopped()))
 
     def _close(self) -> None:
         for worker in self.running:

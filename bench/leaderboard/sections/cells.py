@@ -53,7 +53,7 @@ def cells(board: Board) -> Table:
     differs, edited = sentence(export.overrides), frozenset(export.edited)
     controls = set(export.control_imputers), set(export.control_fusers)
     release = GENERATED if export.synthetic else export.release
-    modalities = _pairs(names["imputation"])
+    modalities = [name.rsplit(" ", 1) for name in names["imputation"]]  # metrics are single words
     empty = [None] * sum(map(len, names.values()))
     lines: list[Sequence[Cell]] = []
     where = place(board)
@@ -105,11 +105,6 @@ def _patterns(record: Record) -> dict[str, float | None]:
     return {
         f"{pattern.name} {what}": getattr(pattern, what) for pattern in record.patterns for what in ("records", "score")
     }
-
-
-def _pairs(names: Iterable[str]) -> list[tuple[str, str]]:
-    """(modality, metric) of the columns of imputation scores; metrics are single words."""
-    return [(modality, metric) for modality, _, metric in (name.rpartition(" ") for name in names)]
 
 
 def _outcome(audit: Audit | None) -> str | None:

@@ -131,7 +131,8 @@ def _table(export: Export, key: TableKey, cells: Cells) -> Imputation:
     ]
     for row in rows:
         row.unranked = failure(audit_results(by_imputer[row.imputer], {}), IMPUTER_AUDITS)
-    rows.sort(key=lambda row: (not row.scores, *(_order(row) if row.eligible else (math.inf, row.imputer))))
+    mae = {row.imputer: row.scores["all"]["mae"].mean if row.eligible else math.inf for row in rows}
+    rows.sort(key=lambda row: (not row.scores, mae[row.imputer], row.imputer))
     records = [record for record in cells.values() if record]
     notes: list[str] = [
         Rich(strong(f"The scores of {name} differ between cells that share an imputation."))
@@ -190,11 +191,6 @@ def _common(records: Iterable[Record], cost: str) -> int | None:
     values = {record.costs.get(cost) for record in records}
     value = values.pop()
     return int(value) if value is not None and not values else None
-
-
-def _order(row: ImputationRow) -> tuple[float, str]:
-    """What eligible rows are ordered by."""
-    return row.scores["all"]["mae"].mean, row.imputer
 
 
 def _entries(used: list[dict[str, dict[str, float]]], names: list[str]) -> dict[str, float]:

@@ -53,11 +53,8 @@ def event_steps(view: ModalityView) -> tuple[Steps, torch.Tensor]:
         raise ValueError("the view holds no events: the fuser's class attribute uses_events must be True")
     times, values, observed = view.events.times, view.events.values, view.events.observed
     if times.shape[1] == 0:
-        times, values, observed = (functional.pad(t, pad) for t, pad in ((times, (0, 1)), *_rows(values, observed)))
+        times = functional.pad(times, (0, 1))
+        values, observed = (functional.pad(each, (0, 0, 0, 1)) for each in (values, observed))
     observed = torch.where(view.present[:, None, None] > 0, observed, 0.0)
     mask = observed.amax(dim=2)
     return Steps(torch.where(observed > 0, values, 0.0), torch.where(mask > 0, times, 0.0), mask), observed
-
-
-def _rows(*tensors: torch.Tensor) -> list[tuple[torch.Tensor, tuple[int, ...]]]:
-    return [(tensor, (0, 0, 0, 1)) for tensor in tensors]

@@ -38,7 +38,10 @@ class Linear(Fuser[LinearParams]):
         truth = train.targets[task.name]
         chosen = selection(task, valid.targets[task.name])
         penalties = sorted(self.params.penalties)
-        candidates = [self._learn_all(rows, truth, penalty) for penalty in (penalties if chosen else penalties[:1])]
+        candidates = [
+            [self._learn(rows, label, penalty) for label in labels_of(self._task, truth)]
+            for penalty in (penalties if chosen else penalties[:1])
+        ]
         ranks = [chosen.rank(self._outputs(models, valid_rows)) for models in candidates] if chosen else [(0.0, 0.0)]
         best = max(range(len(ranks)), key=ranks.__getitem__)
         self._models, self.penalty = candidates[best], penalties[best]
@@ -62,9 +65,6 @@ class Linear(Fuser[LinearParams]):
         center, scale = self._moments
         scaled = np.nan_to_num((rows - center) / scale, nan=0.0)
         return np.clip(scaled, -self.params.clip, self.params.clip)
-
-    def _learn_all(self, rows: np.ndarray, truth: np.ndarray, penalty: float) -> list[Any]:
-        return [self._learn(rows, label, penalty) for label in labels_of(self._task, truth)]
 
     def _learn(self, rows: np.ndarray, label: np.ndarray, penalty: float) -> Any:
         if self._task.kind == "regression":

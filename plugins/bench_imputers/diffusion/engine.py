@@ -226,7 +226,7 @@ class DiffusionImputer(Learner[P], Imputer[P]):
         for network in self.networks.values():
             self._require_form(cohort, network.shape)
         require_finite(cohort, self._who)
-        simple = self._simple.impute(cohort, 1, context)
+        simple, means = self._simple.impute(cohort, 1, context), self._simple.state_dict()
         completed = {name: np.broadcast_to(grid, (draws, *grid.shape[1:])) for name, grid in simple.items()}
         for name, network in self.networks.items():
             network.module.to(context.device).eval()
@@ -236,7 +236,7 @@ class DiffusionImputer(Learner[P], Imputer[P]):
                 ids=[str(record) for record in cohort.ids],
                 draws=draws,
                 shape=network.shape,
-                fill=torch.from_numpy(np.concatenate([self._fill(part) for part in network.shape.parts])),
+                fill=torch.from_numpy(np.concatenate([means[part] for part in network.shape.parts])),
                 seed=context.seed_for("draws", name),
                 name=name,
                 parameterisation=self._parameterisation,
@@ -284,9 +284,6 @@ class DiffusionImputer(Learner[P], Imputer[P]):
     @property
     def _who(self) -> str:
         return type(self).__name__.lower()
-
-    def _fill(self, name: str) -> np.ndarray:
-        return self._simple.state_dict()[name]
 
     def _require_form(self, cohort: Cohort, shape: Shape) -> None:
         for name, channels in [*shape.parts.items(), *shape.context.items()]:
