@@ -15,7 +15,7 @@ from bench_imputers.diffusion.csdi import CsdiDenoiser
 from bench_imputers.diffusion.denoiser import Given, Pooled, Shape, SingleEvents
 from bench_imputers.diffusion.grids import Grids
 from bench_imputers.diffusion.trace import Trace
-from bench_imputers.diffusion.trace_events import EventContext
+from bench_imputers.diffusion.trace_context import EventContext
 from bench_imputers.diffusion.trace_params import TraceParams
 from support.trace_networks import AROUND, SMALL, answer, shape
 

@@ -45,7 +45,7 @@ IMPUTES = (*PREPARES, *MASKS, *SCORES, *(
 
 DIFFUSION = "plugins/bench_imputers/diffusion"
 ENCODERS = tuple(f"plugins/bench_fusers/encoders/{name}.py" for name in ("steps", "time", "transformer"))
-STEPS = tuple(f"plugins/bench_fusers/{name}.py" for name in ("front_params", "observed_steps", "text_modality"))
+STEPS = tuple(f"plugins/bench_fusers/{name}.py" for name in ("front_params", "text_modality"))
 DECIDED_BY: dict[str, tuple[str, ...]] = {
     "stage cohort": PREPARES,
     "stage hide": MASKS,

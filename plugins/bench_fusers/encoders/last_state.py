@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from bench.torch_fuser import Inputs, ModalityView
+from bench_fusers.encoders.steps import readable_steps
 from bench_fusers.encoders.time import PositionTable, sinusoid
 from bench_fusers.encoders.transformer import CrossEncoder, last_step
 from bench_fusers.encoders.utde import UTDE, streams
 from bench_fusers.front_params import Mixup
-from bench_fusers.observed_steps import readable_steps
 
 
 class Bins(nn.Module):

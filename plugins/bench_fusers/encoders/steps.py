@@ -7,6 +7,7 @@ value can reach the prediction, and the mask of what was recorded enters as furt
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch.nn import functional
@@ -41,6 +42,20 @@ def grid_steps(view: ModalityView, points: int | None = None) -> Steps:
     mask = view.present[:, None].expand(-1, len(times))
     # Chosen, not multiplied: whatever an absent modality holds, NaN included, is gone.
     return Steps(torch.where(mask[..., None] > 0, values, 0.0), torch.where(mask > 0, times, 0.0), mask)
+
+
+def readable_steps(view: ModalityView, which: Literal["all", "observed"]) -> Steps:
+    """`grid_steps` of the view; with `observed` a step in which no channel was recorded is padding.
+
+    The published step masks are of that kind; then what an imputer put into such a step is not read. Of a modality that is
+    present without a single recorded step (filled, or recorded outside the grid) all steps are read.
+    """
+    steps = grid_steps(view)
+    if which == "all":
+        return steps
+    recorded = view.observed.amax(dim=2) * steps.mask
+    mask = torch.where(recorded.amax(dim=1, keepdim=True) > 0, recorded, steps.mask)
+    return Steps(torch.where(mask[..., None] > 0, steps.values, 0.0), torch.where(mask > 0, steps.times, 0.0), mask)
 
 
 def event_steps(view: ModalityView) -> tuple[Steps, torch.Tensor]:

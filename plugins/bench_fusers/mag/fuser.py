@@ -17,12 +17,11 @@ from torch import nn
 
 from bench.cohort import Task
 from bench.torch_fuser import Batch, Inputs
-from bench_fusers.encoders.steps import Steps
+from bench_fusers.encoders.steps import Steps, readable_steps
 from bench_fusers.encoders.time import sinusoid
 from bench_fusers.encoders.transformer import CrossEncoder, ResidualHead, last_step
 from bench_fusers.mag.anchor import AnchoredFuser, align, known_statics
 from bench_fusers.mag.plugin import MagParams
-from bench_fusers.observed_steps import readable_steps
 
 EPSILON = 1e-6
 

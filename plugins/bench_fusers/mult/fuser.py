@@ -27,11 +27,11 @@ from bench.components import Context
 from bench.errors import UsageError
 from bench.sums import Sums
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
+from bench_fusers.encoders.steps import readable_steps
 from bench_fusers.encoders.time import PositionTable, sinusoid
 from bench_fusers.encoders.transformer import CrossEncoder, ResidualHead, last_step
 from bench_fusers.encoders.utde import UTDE, streams
 from bench_fusers.mult.plugin import MultChoice, MultParams, mult_choice
-from bench_fusers.observed_steps import readable_steps
 from bench_fusers.text_modality import text_of
 
 WIDEST = 4

@@ -2,7 +2,7 @@
 
 One network per target modality. Every other modality of the cell enters, whatever their number: its visible events in the
 window are averaged to one vector (in the preset trace-temporal they stay apart), and the context made of them
-(`trace_context`, `trace_events`) joins the side information of each layer, so that its part of each map is computed once per
+(`trace_context`) joins the side information of each layer, so that its part of each map is computed once per
 record. Where all modalities are completed by diffusion, as in a cell of several narrow ones, each is context to the others
 as recorded.
 
