@@ -34,7 +34,7 @@ def render(name: str, folder: Path) -> list[Path]:
     when that is no usable name or a file is in the way (nothing is written then), StorageError when it cannot be
     written; what was written before that is removed again.
     """
-    module = _module(name)
+    module, own = _module(name), importlib.resources.files(__name__)
     values = {
         "distribution": module.replace("_", "-"),
         "module": module,
@@ -43,7 +43,7 @@ def render(name: str, folder: Path) -> list[Path]:
         "version": bench.__version__,
     }
     texts = {
-        folder / place.format(module=module): Template(_read(template)).substitute(values)
+        folder / place.format(module=module): Template((own / template).read_text(encoding="utf-8")).substitute(values)
         for template, place in FILES.items()
     }
     if folder.exists() and not folder.is_dir():
@@ -85,7 +85,3 @@ def _module(name: str) -> str:
     if why:
         raise UsageError(f'plugin name "{name}" (from the command line) is not accepted: {why}; accepted: {accepted}')
     return module
-
-
-def _read(template: str) -> str:
-    return (importlib.resources.files(__name__) / template).read_text(encoding="utf-8")

@@ -146,16 +146,13 @@ def _complete(table: tables.TaskTable, imputers: Sequence[str], fusers: Sequence
         {row.imputer for row in table.rows if row.control_imputer},
         {row.fuser for row in table.rows if row.control_fuser},
     )
+    levels = {
+        "imputers": [Level(i, i in controls[0], *e) for i, e in zip(imputers, parts.imputers, strict=True)],
+        "fusers": [Level(f, f in controls[1], *e) for f, e in zip(fusers, parts.fusers, strict=True)],
+    }
     return Complete(
+        **(msgspec.structs.asdict(parts) | levels),
         controls=any(row.control for row in table.rows if row.pair in inside),
-        mean=parts.mean,
-        imputers=[Level(i, i in controls[0], *e) for i, e in zip(imputers, parts.imputers, strict=True)],
-        fusers=[Level(f, f in controls[1], *e) for f, e in zip(fusers, parts.fusers, strict=True)],
-        interaction=parts.interaction,
-        interaction_low=parts.interaction_low,
-        interaction_high=parts.interaction_high,
-        shares=parts.shares,
-        noise=parts.noise,
         left_out=sorted(row.name for row in table.rows if row.pair not in inside),
     )
 

@@ -27,6 +27,8 @@ BURST = 0.7
 NUISANCE = 0.05
 """Standard deviation of the entries of u1 and u2 that mean nothing."""
 
+MOMENTS = (np.mean, np.std, np.min, np.max)
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -97,32 +99,16 @@ def features(drawn: Drawn, made: Latent, rng: np.random.Generator) -> tuple[np.n
     """u1 (low group and drift) and u2 (mid, high and burst), float64 [n, FEATURES] each. Energies are over the 50 steps."""
     n = len(made.whole)
     low, mid, high, burst = drawn.low, drawn.mid, drawn.high, drawn.burst
-    u1 = [moment(low[name]) for name in ("a", "f", "phi", "s", "q") for moment in (_mean, _sd, _min, _max)]
-    u1 += [_mean(low["a"] * low["f"]), _mean(low["s"] * low["q"])]
+    u1 = [moment(low[name], axis=1) for name in ("a", "f", "phi", "s", "q") for moment in MOMENTS]
+    u1 += [(low["a"] * low["f"]).mean(axis=1), (low["s"] * low["q"]).mean(axis=1)]
     u1 += [drawn.drift[name] for name in ("a", "f", "phi")]
     u1 += list(rng.normal(scale=NUISANCE, size=(3, n)))
     past = {"mid": made.mid[:, :STEPS], "high": made.high[:, :STEPS], "burst": made.burst[:, :STEPS]}
     energy = {name: (series**2).mean(axis=tuple(range(1, series.ndim))) for name, series in past.items()}
-    u2 = [moment(group[name]) for group in (mid, high) for name in ("a", "f", "phi") for moment in (_mean, _sd)]
-    u2 += [_mean(mid["a"] * mid["f"]), _mean(high["a"] * high["f"])]
+    u2 = [moment(group[name], axis=1) for group in (mid, high) for name in ("a", "f", "phi") for moment in MOMENTS[:2]]
+    u2 += [(mid["a"] * mid["f"]).mean(axis=1), (high["a"] * high["f"]).mean(axis=1)]
     u2 += [burst[name] for name in ("present", "mu", "sigma", "A")]
     u2 += [energy["mid"], energy["high"], energy["burst"], np.log(energy["high"] / energy["mid"])]
     u2 += [(past["high"] ** 2).mean(axis=1).max(axis=1)]
     u2 += list(rng.normal(scale=NUISANCE, size=(5, n)))
     return np.stack(u1, axis=1), np.stack(u2, axis=1)
-
-
-def _mean(rows: np.ndarray) -> np.ndarray:
-    return rows.mean(axis=1)
-
-
-def _sd(rows: np.ndarray) -> np.ndarray:
-    return rows.std(axis=1)
-
-
-def _min(rows: np.ndarray) -> np.ndarray:
-    return rows.min(axis=1)
-
-
-def _max(rows: np.ndarray) -> np.ndarray:
-    return rows.max(axis=1)
