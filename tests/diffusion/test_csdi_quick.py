@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bench.cohort import Cohort
 from bench.components import Context
+from bench.metrics.imputation import imputation_scores
 from bench.registry import NoParams, discover
 from bench.testing.toy import toy_cohort
 from bench.workload import Workload
@@ -25,7 +26,6 @@ from bench_imputers.diffusion.guess import nearness
 from bench_imputers.diffusion.seconds import quick_seconds
 from bench_imputers.naive.temporal import Linear
 from support.diffusion_toys import cohort, module_of
-from support.imputed import imputation_scores
 
 SHAPE = Shape(3, 6, {"vitals": 3}, {}, tuple(float(hour) for hour in range(6)))
 

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.metrics import imputation as module
-from bench.metrics.imputation import lower_median, median, record_sums, scores_of
-from support.imputed import imputation_scores
+from bench.metrics.imputation import imputation_scores, lower_median, median, record_sums, scores_of
 
 
 def literal(truth: list[float], draws: list[list[float]]) -> dict[str, float]:
