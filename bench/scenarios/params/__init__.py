@@ -1,3 +1,5 @@
+"""Parameters of the scenarios: a module each, so that an edit of one runs no other scenario again."""
+
 from __future__ import annotations
 
 from typing import Annotated
