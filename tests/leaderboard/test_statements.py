@@ -141,7 +141,7 @@ def test_a_record_says_of_training_only_what_was_done_to_its_own_fuser(tmp_path,
     ask = Asker(tmp_path)
     spec = ask.registry.get("fuser", "net")
     ask.registry._specs["fuser", "net"] = replace(spec, params=TorchFuserParams)
-    request = ask.request("training.steps=10", "training.batch_size=8", "fuser.net.batch_size=4")
+    request = ask.request("fuser=net,flat", "training.steps=10", "training.batch_size=8", "fuser.net.batch_size=4")
     (variant,) = request.of("fuser", name)
     said = training_of(request.suite, variant, ask.registry.get("fuser", name))
     assert said == (f"{word}, batches of 4" if word else "")
