@@ -2,10 +2,10 @@
 
 Nothing here is computed from records of patients. docs/generated-cohort.md describes the model; the parts are
 
-    mimic4_generate_state      latent state, outcomes, oracle        mimic4_generate_codes      phenotypes and ICD codes
-    mimic4_generate_patient    admissions, stays, timing             mimic4_generate_variables  variables, items, rounds
-    mimic4_generate_chart      true values and charted rows          mimic4_generate_notes      radiology reports
-    mimic4_generate_write      columns of the files
+    state      latent state, outcomes, oracle        codes      phenotypes and ICD codes
+    patient    admissions, stays, timing             variables  variables, items, rounds
+    chart      true values and charted rows          notes      radiology reports
+    write      columns of the files
 """
 
 from __future__ import annotations
