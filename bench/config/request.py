@@ -119,7 +119,7 @@ def several(word: Word, kind: Any) -> list[Any]:
 
 def _check_head(word: Word, settings: Mapping[str, Any]) -> None:
     """Refuse a word whose first part is nothing at all, before anything is read."""
-    suite = [f.name for f in msgspec.structs.fields(Suite) if f.name not in (*FIXED, "published")]
+    suite = [name for name in Suite.__struct_fields__ if name not in (*FIXED, "published")]
     known = [*settings, *NAMES, *(name for name in suite if name not in NAMES), "data.root"]
     head = word.key.partition(".")[0]
     if head not in known and word.key not in known:
@@ -171,7 +171,7 @@ def _suite_branch(word: Word) -> dict[str, Any]:
         else:
             raise UsageError(f'"{word.key}" (from {ORIGIN}): there is nothing inside "{word.key[: -len(part) - 1]}"')
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        inside = [f"{word.key}.{f.name}" for f in msgspec.structs.fields(kind)]
+        inside = [f"{word.key}.{name}" for name in kind.__struct_fields__]
         raise UsageError(f'"{word.key}" (from {ORIGIN}) is a table; accepted: {", ".join(inside)}')
     value: Any = several(word, kind) if is_many(kind) else single(word, kind)
     for part in reversed(steps):

@@ -11,19 +11,22 @@ from bench.config.suite import Split
 from bench.results.coordinates import Coordinates
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
+class Cell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a cell stands in the grid, what it needs, and the key of each of its stages.
 
     chosen: axis (`bench.grid.axes`) -> its value for this cell: a `Variant` of a component, a `Split`, the members of a modality
-    set, else the plain value. keys: name of a stage -> its key, in the order of the stages. skip: the reason why it cannot be
-    run, or empty.
+    set, else the plain value; and the variant of the dataset. keys: name of a stage -> its key, in the order of the stages.
+    skip: the reason why it cannot be run, or empty.
     """
 
     coordinates: Coordinates
-    dataset: Variant
     chosen: dict[str, Any]
     keys: dict[str, str] = {}
     skip: str = ""
+
+    @property
+    def dataset(self) -> Variant:
+        return self.chosen["dataset"]
 
     @property
     def split(self) -> Split:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +18,7 @@ from bench.grid.identity import digest
 from bench.registry import Registry, Spec
 from bench.results.coordinates import Coordinates
 from bench.stages.order import LAST, STAGES
-from bench.stages.stage import Basis, Stage, Values
+from bench.stages.stage import Basis, Stage
 
 MOST_CELLS = 200_000
 """Of one run."""
@@ -49,19 +51,26 @@ def plan(request: Request, registry: Registry, manifest: str, device: str) -> Pl
             f"the grid has {number:,} cells; at most {MOST_CELLS:,} are accepted: run it in parts, "
             "with fewer values of an axis at a time, for example seed=0..9"
         )
-    planned: list[tuple[Cell, tuple[Choice, ...]]] = []
+    skips = _skips(request, registry)
+    cells: list[Cell] = []
+    places: list[Combination] = []
     for combination in itertools.product(*choices.values()):
-        chosen = dict(zip(NAMES, (choice.value for choice in combination), strict=True))
-        imputer, fuser = chosen["imputer"], chosen["fuser"]
-        skip = _skip(registry.get("imputer", imputer.name), registry.get("fuser", fuser.name))
-        if skip and not (imputer.name in suite.grid.imputer and fuser.name in suite.grid.fuser):
+        chosen = dict(zip(NAMES, [choice.value for choice in combination], strict=True))
+        chosen["dataset"] = data
+        skip = skips[chosen["imputer"].name, chosen["fuser"].name]
+        if skip is None:
             continue
-        labels = dict(zip(NAMES, (choice.label for choice in combination), strict=True))
+        labels = dict(zip(NAMES, [choice.label for choice in combination], strict=True))
         at = Coordinates(suite=suite.name, **labels)
-        planned.append((Cell(coordinates=at, dataset=data, chosen=chosen, skip=skip), combination))
-    planned.extend(_audits(planned, suite.audits.cells))
-    cells = tuple(keys.added(cell, combination) for cell, combination in planned)
-    return Plan(request=request, manifest=manifest, device=device, cells=cells)
+        cells.append(Cell(coordinates=at, chosen=chosen, keys=keys.of(chosen, combination), skip=skip))
+        places.append(combination)
+    for kind, place in _audits(cells, suite.audits.cells):
+        cell = cells[place]
+        at = msgspec.structs.replace(cell.coordinates, audit=kind)
+        cells.append(
+            msgspec.structs.replace(cell, coordinates=at, keys=keys.of(cell.chosen, places[place], audit=kind))
+        )
+    return Plan(request=request, manifest=manifest, device=device, cells=tuple(cells))
 
 
 class Choice(NamedTuple):
@@ -70,6 +79,10 @@ class Choice(NamedTuple):
     label: Any
     value: Any
     identity: Any
+
+
+Combination = tuple[Choice, ...]
+"""A value of each axis, in their order."""
 
 
 def _choices(axis: Axis, request: Request, registry: Registry) -> list[Choice]:
@@ -90,27 +103,37 @@ def _choices(axis: Axis, request: Request, registry: Registry) -> list[Choice]:
     return [Choice(name, name, None if name == axis.default else name) for name in names]
 
 
+def _skips(request: Request, registry: Registry) -> dict[tuple[str, str], str | None]:
+    """Imputer and fuser -> why the two make no sense together, empty where they do; None where nobody asked for both."""
+    skips: dict[tuple[str, str], str | None] = {}
+    grid = request.suite.grid
+    imputers, fusers = ({row.name for row in request.variants[kind]} for kind in ("imputer", "fuser"))
+    for imputer, fuser in itertools.product(imputers, fusers):
+        skip = _skip(registry.get("imputer", imputer), registry.get("fuser", fuser))
+        asked = imputer in grid.imputer and fuser in grid.fuser
+        skips[imputer, fuser] = skip if asked or not skip else None
+    return skips
+
+
 def _skip(imputer: Spec, fuser: Spec) -> str:
     if "leaves_nan" in imputer.tags and "nan_aware" not in fuser.tags:
         return f"{imputer.name} leaves NaN and {fuser.name} is not nan_aware"
     return ""
 
 
-def _audits(
-    planned: list[tuple[Cell, tuple[Choice, ...]]], kinds: tuple[str, ...]
-) -> list[tuple[Cell, tuple[Choice, ...]]]:
-    """One cell per audit, task and fuser: on the first combination that is not skipped and not a control imputer."""
+def _audits(cells: Sequence[Cell], kinds: Sequence[str]) -> list[tuple[str, int]]:
+    """Each audit, and the place of the cell that it is about: the first one of its task and fuser that is not skipped, of a
+    control imputer only where there is no other.
+    """
     seen = set()
     audits = []
     for wanted in (False, True):
-        for cell, combination in planned:
+        for place, cell in enumerate(cells):
             at = (cell.coordinates.task, cell.coordinates.fuser)
             if at in seen or cell.skip or cell.imputer.control != wanted:
                 continue
             seen.add(at)
-            for kind in kinds:
-                where = msgspec.structs.replace(cell.coordinates, audit=kind)
-                audits.append((msgspec.structs.replace(cell, coordinates=where), combination))
+            audits += [(kind, place) for kind in kinds]
     return audits
 
 
@@ -119,32 +142,33 @@ class _Keys:
 
     def __init__(self, basis: Basis):
         self.basis = basis
-        self._known: dict[tuple[str, str, Values, str], str] = {}
-        self._reads: dict[tuple[str, str], list[int]] = {}
+        self._stages: list[tuple[Stage, dict[Any, str], dict[str, Reads]]] = [(stage, {}, {}) for stage in STAGES]
 
-    def added(self, cell: Cell, combination: tuple[Choice, ...]) -> Cell:
-        """The cell with the key of each stage. combination: its choice of each axis."""
+    def of(self, chosen: Mapping[str, Any], combination: Combination, audit: str = "") -> dict[str, str]:
+        """Stage -> key, of a cell with these values (`Cell.chosen`), chosen so from each axis."""
         keys: dict[str, str] = {}
         before = ""
-        for stage in STAGES:
-            variant = stage.variant(cell)
-            values = tuple(
-                (NAMES[place], combination[place].identity)
-                for place in self._places(stage, variant)
-                if combination[place].identity is not None
-            )
-            if stage is LAST:
-                values = (*values, ("audit", cell.coordinates.audit))
-            at = stage.name, variant.label, values, before  # labels of one kind differ where anything else does
-            if at not in self._known:
-                self._known[at] = stage.key(variant, values, before, self.basis)
-            before = keys[stage.name] = self._known[at]
-        return msgspec.structs.replace(cell, keys=keys)
+        identities = [choice.identity for choice in combination]
+        for stage, known, reads in self._stages:
+            variant: Variant = chosen[stage.kind]
+            found = reads.get(variant.name)
+            if found is None:
+                found = reads[variant.name] = self._reads(stage, variant)
+            places, read = found
+            at = variant.label, before, audit, read(identities)  # labels of one kind differ where anything else does
+            key = known.get(at)
+            if key is None:
+                values = [(NAMES[place], identities[place]) for place in places if identities[place] is not None]
+                values += [("audit", audit)] * (stage is LAST)
+                key = known[at] = stage.key(variant, tuple(values), before, self.basis)
+            before = keys[stage.name] = key
+        return keys
 
-    def _places(self, stage: Stage, variant: Variant) -> list[int]:
-        """The places of the axes whose values are in the key of a stage that runs a component."""
-        at = stage.name, variant.name
-        if at not in self._reads:
-            spec = self.basis.spec(variant)
-            self._reads[at] = [k for k, axis in enumerate(AXES) if not axis.component and stage.reads(axis, spec)]
-        return self._reads[at]
+    def _reads(self, stage: Stage, variant: Variant) -> Reads:
+        spec = self.basis.spec(variant)
+        places = [place for place, axis in enumerate(AXES) if not axis.component and stage.reads(axis, spec)]
+        return places, itemgetter(*places) if places else lambda identities: ()
+
+
+Reads = tuple[list[int], Callable[[list[Any]], Any]]
+"""The places of the axes that are in the key of a stage, and what takes their values out of those of all axes."""

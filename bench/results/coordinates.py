@@ -39,7 +39,7 @@ def by_split(repeats: Iterable[Repeat]) -> dict[str, list[Repeat]]:
     return found
 
 
-class Coordinates(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
+class Coordinates(msgspec.Struct, gc=False, frozen=True, order=True, omit_defaults=True):
     """Where a cell stands in the grid; what a gate compares by, since edited source rightly changes the key.
 
     scenario, imputer and fuser are labels: the name, and in brackets whatever parameters the command line or a sweep set,

@@ -99,8 +99,8 @@ class Stage(ABC):
 
     def variant(self, cell: Cell) -> Variant:
         """The component of a cell that the stage runs, with its parameters."""
-        found: Variant = cell.dataset if self.kind == "dataset" else cell.chosen[self.kind]
-        return found
+        variant: Variant = cell.chosen[self.kind]
+        return variant
 
     def spec(self, cell: Cell, registry: Registry) -> Spec:
         return registry.get(self.kind, self.variant(cell).name)

@@ -192,7 +192,7 @@ def _tuned(name: str, tuned: TunedFuser, request: Request, registry: Registry) -
             "would differ in more than the tuning; tune again, or run with the words it was tuned with"
         )
     spec = registry.get("fuser", name)
-    whole = {field.name: tuned.chosen.get(field.name) for field in msgspec.structs.fields(spec.params)}
+    whole = {name: tuned.chosen.get(name) for name in spec.params.__struct_fields__}
     params = msgspec.to_builtins(convert(whole, spec.params, f"fuser.{name}", path))
     return msgspec.structs.replace(base, label=base.labelled("tuned"), params=params)
 

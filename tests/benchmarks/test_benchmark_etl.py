@@ -67,7 +67,7 @@ def test_rows_of_other_items_change_nothing_in_the_cohort(tmp_path):
     }
     for table in ("icu/chartevents", "icu/d_items"):  # and every one of them is counted
         more = [
-            mixed.counts[f"{table}: {what}"] - alone.counts[f"{table}: {what}"]
+            mixed.counts[f"{table}: {what}"].number - alone.counts[f"{table}: {what}"].number
             for what in ("rows", "rows of other items, not read")
         ]
         assert more[0] == more[1] > 0

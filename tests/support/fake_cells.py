@@ -12,9 +12,10 @@ from bench.results.coordinates import Coordinates
 
 def fake_cell(key: str = "key", seed: int = 1) -> Cell:
     made = {kind: Variant(kind, kind, kind, {}) for kind in COMPONENTS}
+    made["dataset"] = Variant("dataset", "toy", "toy", {})
     chosen = {**made, "split": Split(), "modalities": ("vitals",), "task": "toy", "seed": seed}
     at = Coordinates("toy", "toy", "all", "scenario", "imputer", "fuser", seed)
-    return Cell(coordinates=at, dataset=Variant("dataset", "toy", "toy", {}), chosen=chosen, keys={"fuse": key})
+    return Cell(coordinates=at, chosen=chosen, keys={"fuse": key})
 
 
 def fake_job(key: str, *needs: str, stage: str = "fuse", device: str = "cpu", estimate: float = 1.0) -> Job:

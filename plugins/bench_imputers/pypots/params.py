@@ -372,7 +372,7 @@ def register(registry: Registry) -> None:
         elif model.needs:
             summary += f" (unavailable offline: loads {model.needs})"
         tiny = {**TINY, **model.tiny}
-        kept = {f.name for f in msgspec.structs.fields(PARAMS[model.name])}
+        kept = PARAMS[model.name].__struct_fields__
         broken = {**model.broken, "sources_followed": FOLLOWED}
         if model.needs:
             broken["fits"] = f"it loads {model.needs}, which is not downloaded"
