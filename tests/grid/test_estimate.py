@@ -108,7 +108,7 @@ def cell():
     made = fake_cell()
     variants = {kind: Variant(kind, kind, kind, {}) for kind in ("scenario", "imputer", "fuser")}
     return msgspec.structs.replace(
-        made, dataset=Variant("dataset", "dataset", "toy", {}), chosen=made.chosen | variants
+        made, chosen={**made.chosen, **variants, "dataset": Variant("dataset", "dataset", "toy", {})}
     )
 
 
