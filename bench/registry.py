@@ -188,6 +188,10 @@ def discover(tried: bool = False) -> Registry:
         else:
             registry._take(owned.label(entry), entry.load, WITHOUT, first=tried)
     registry.broken += [Broken(plugin, reason) for plugin, reason in found.refused]
+    installed = {entry.name for entry in (*found.ours, *found.others)}
+    for name in sorted((allowed or set()) - installed - {""}):
+        reason = f"no such plugin is installed (from BENCH_PLUGINS); installed are: {', '.join(sorted(installed))}"
+        registry.broken.append(Broken(name, reason))
     for entry in found.ours:
         if not wanted(entry):
             registry._leave_out(owned.label(entry))

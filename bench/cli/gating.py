@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -74,19 +75,21 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
     from bench.leaderboard import load_export
 
     said_words(words, ("out",), ())
-    found = []
+    found: list[dict[str, Any]] = []
+    damaged = False
     for path in sorted((_out(words) / "baselines").glob("*.json")):
         try:
-            export = load_export(path)
+            export = load_export(path, f"bench baseline pin suite={path.stem} --replace")
         except StorageError as error:
             say(f"warning: {error}")
+            damaged = True
             continue
         found.append({"file": str(path), **describe(export)})
         if not as_json:
             print(f"{path}: {said(export)}")
     if as_json:
         answer(found)
-    elif not found:
+    elif not found and not damaged:
         say(f"no baseline in {_out(words) / 'baselines'}; make one with: bench baseline pin suite=NAME")
 
 

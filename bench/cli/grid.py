@@ -217,7 +217,8 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
     for task, crossing in sorted(_crossing(prepared).items()):
         say(f"split={request.suite.grid.split[0]}: {task}: {crossing:,} patients stand on both sides")
     for name in outcome.warnings[:5]:
-        say(f"warning: {name} in the ledger was damaged; it was not believed and was made again")
+        then = "is made again when the run goes on" if outcome.unfinished else "was made again"
+        say(f"warning: {name} in the ledger was damaged; it was not believed and {then}")
     broken = [
         f"{record.coordinates.imputer if name in IMPUTER_AUDITS else record.coordinates.fuser}: {name} ({audit.detail})"
         for record in prepared.done.values()

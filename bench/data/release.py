@@ -69,7 +69,10 @@ def _plain(value: Any) -> str:
 
 
 def public(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of a dataset as an export may hold them: of an absolute path only what it leads to."""
+    """Parameters of a dataset as an export may hold them, and as it has them when it is read again: lists for tuples, of an
+    absolute path only what it leads to.
+    """
     from bench.grid.variants import short
 
-    return {key: short(value) if isinstance(value, str) else value for key, value in params.items()}
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(params))
+    return {key: short(value) if isinstance(value, str) else value for key, value in plain.items()}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -89,12 +90,28 @@ def _plain(spec: Spec) -> None:
     seconds = spec.seconds
     if not callable(seconds) and not is_amount(seconds):
         raise Refused(f'"seconds" must be a number from 0, or a function, got {said_of(seconds)}')
+    if callable(seconds):
+        _takes("seconds", seconds, "parameters", "work")
     for key in ("generated_records", "channels"):
-        if getattr(spec, key) is not None and not callable(getattr(spec, key)):
-            raise Refused(f'"{key}" must be a function, got {said_of(getattr(spec, key))}')
+        if (function := getattr(spec, key)) is not None:
+            if not callable(function):
+                raise Refused(f'"{key}" must be a function, got {said_of(function)}')
+            _takes(key, function, "parameters")
     for check_name, reason in _table("expected_failures", spec.expected_failures).items():
         if not isinstance(reason, str) or not reason:
             raise Refused(f'"expected_failures" must give a reason for {check_name}, got {said_of(reason)}')
+
+
+def _takes(key: str, function: Callable[..., Any], *arguments: str) -> None:
+    """Refuse a function that cannot be called with these arguments; one that does not tell what it takes is believed."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        raise Refused(f'"{key}" must be a function of ({", ".join(arguments)}), got one of {signature}') from None
 
 
 def _tags(spec: Spec) -> None:

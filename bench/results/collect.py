@@ -132,7 +132,9 @@ def last_plan(ledger: Ledger, suite: str, typed: str = "") -> Export:
         plans = sorted(path.stem for path in (ledger.folder / "plans").glob("*.json"))
         has = f" (it has: {', '.join(plans)})" if plans else ""
         word = shlex.quote(f"suite={typed or suite}")
-        raise UsageError(f"{ledger.folder} holds no run of suite {suite}{has}; first: bench run {word}")
+        out = ledger.folder.parent
+        elsewhere = "" if out == Path("results") else " " + shlex.quote(f"out={out}")
+        raise UsageError(f"{ledger.folder} holds no run of suite {suite}{has}; first: bench run {word}{elsewhere}")
     return planned
 
 

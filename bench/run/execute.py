@@ -63,6 +63,8 @@ def execute(
             _check_space(settings.out_folder(), settings.cache_folder())
         writer = Writer(prepared)
         for cell in todo:
+            if cell.key in prepared.done and prepared.done[cell.key].status == "ok":  # what it predicted is lost
+                del prepared.done[cell.key]
             if cell.skip:
                 writer.skip(cell)
         jobs = jobs_of(prepared, todo)

@@ -113,7 +113,8 @@ def splits(cohort: Cohort, spec: Spec) -> Iterator[str]:
 
 
 def counts(cohort: Cohort, spec: Spec) -> Iterator[str]:
-    if not all(is_text(what) and _is_count(count) for what, count in cohort.counts.items()):
+    held = cohort.counts
+    if not isinstance(held, Mapping) or not all(is_text(what) and _is_count(count) for what, count in held.items()):
         yield (
             "counts must be whole numbers from 0, each of a kind "
             f"({', '.join(COUNT_KINDS)}), by a short printable name: collect them with bench.cohort.Counts"

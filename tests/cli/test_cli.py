@@ -260,6 +260,13 @@ def test_only_the_plugins_that_are_named_are_loaded(bench, monkeypatch):
     assert bench("list", "fusers", "--json").json == []
 
 
+def test_a_plugin_that_is_named_and_not_installed_is_said(bench, monkeypatch):
+    monkeypatch.setenv("BENCH_PLUGINS", "imputers,scenaros")
+    (broken,) = bench("doctor", "--json", code=4).json["broken"]
+    assert "scenaros: no such plugin is installed (from BENCH_PLUGINS); installed are: datasets, fusers" in broken
+    assert "scenaros: no such plugin is installed" in bench("show", "mcar", code=2).err
+
+
 @pytest.mark.parametrize("command", ["plan", "report", "gate"])
 def test_data_that_are_nowhere_are_said_in_one_line_with_how_to_get_them(bench, command):
     message = refusal(bench(command, "suite=physionet48", "seed=1", code=3))

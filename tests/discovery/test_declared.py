@@ -192,3 +192,19 @@ def test_a_function_that_estimates_and_fails_is_named(what, answer):
 
 def test_the_metrics_that_can_be_declared_are_those_that_can_be_computed():
     assert METRICS.keys() == KINDS_OF.keys()
+
+
+def _of_three(params: Any, records: int, draws: int) -> float:
+    return 1.0
+
+
+def _of_any(*given: Any) -> float:
+    return 1.0
+
+
+@pytest.mark.parametrize(("key", "takes"), [("seconds", "(parameters, work)"), ("generated_records", "(parameters)")])
+def test_a_function_that_takes_other_arguments_is_refused_with_what_it_must_take(key: str, takes: str) -> None:
+    with pytest.raises(PluginError) as refused:
+        declare("dataset", **{key: _of_three})
+    assert f'"{key}" must be a function of {takes}, got one of (params' in str(refused.value)
+    assert declare("dataset", **{key: _of_any})

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.cli.plot import _of
-from bench.data.release import GENERATED, release_of
+from bench.data.release import GENERATED, public, release_of
 from bench.leaderboard import render
 from bench.registry import BY_COUNTS, Spec, discover
 from bench.results.records import Export, Published
@@ -169,3 +169,10 @@ def test_the_demo_of_mimic_iv_runs_mimic48_and_nobody_can_take_it_for_the_whole(
         assert all(row["nobody"] == ["notes"] * ("notes" in table["modalities"]) for row in table["rows"])
     assert any(table["elsewhere"] for table in board["tables"])
     assert "measured on MIMIC-IV 2.2, ours on MIMIC-IV demo 2.2 by its counts, but not as published" in page
+
+
+@pytest.mark.parametrize("spec", discover().specs("dataset"), ids=lambda spec: spec.name)
+def test_parameters_of_a_dataset_are_the_same_in_a_run_and_in_its_baseline_read_again(spec: Spec) -> None:
+    held = public(msgspec.to_builtins(spec.parameters({})))
+    assert held == json.loads(json.dumps(held))
+    assert public(held) == held

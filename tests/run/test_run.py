@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -342,6 +343,19 @@ def test_arrays_of_the_ledger_that_were_changed_are_named_and_made_again_by_the_
     assert path.read_bytes() == before
     assert project.leaderboard() == table
     assert "damaged" not in project.bench(*words).stderr
+
+
+def test_damaged_cells_whose_turn_does_not_come_are_counted_as_left_and_not_said_to_be_made_again(project):
+    words = ("run", project.suite, "imputer=mean", "seed=1..3", "workers=1")
+    project.bench(*words)
+    for path in project.folder.glob("results/ledger/cells/*/*.npz"):
+        path.write_bytes(path.read_bytes()[:100])
+    run = project.bench(*words, "budget=0.01", code=None)
+    left = re.search(r"(\d+) cells are left", run.stderr)
+    assert left
+    assert f"{left[1]} not-run" in run.stdout
+    assert "is made again when the run goes on" in run.stderr
+    assert "was made again" not in run.stderr
 
 
 @pytest.mark.parametrize("part", ["draws.safetensors", "state.safetensors", "errors.npz"])

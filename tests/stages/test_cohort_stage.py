@@ -257,6 +257,11 @@ def test_a_count_that_is_no_number_of_a_kind_is_refused_with_the_kinds(cohort, c
     assert all(kind in str(caught.value) for kind in (*COUNT_KINDS, "bench.cohort.Counts"))
 
 
+def test_counts_that_are_no_table_are_refused_with_the_same_words(cohort):
+    with pytest.raises(PluginError, match=r"bench\.cohort\.Counts"):
+        validate(replace(cohort, counts=["rows"]), SPEC)
+
+
 def test_files_that_changed_between_the_plan_and_the_reading_are_noticed_and_nothing_is_stored(tmp_path, monkeypatch):
     spec = Spec(
         "dataset", "toy", "bench_toy.parts:Toy", tasks={"toy": TOY_TASK}, modalities=("vitals", "labs"),
