@@ -11,12 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.config.layers import find_suites
+from bench.config.request import request
 from bench.errors import StorageError
 from bench.gate.baselines import find
 from bench.leaderboard import load_export, render, save_export
+from bench.registry import discover
 from bench.results.export_file import encode_export
-from bench.results.records import Audit
+from bench.results.records import Audit, Export
 from bench.results.redact import redact, redact_command, redact_text
+from bench.run.export import described
 from support.fake_exports import PUBLISHED, RELEASE, alter, make_export, simulated_export
 from support.sealing import DAMAGE, damaged
 
@@ -193,3 +197,14 @@ def test_redacting_removes_hosts_folders_and_hours_and_keeps_every_number(tmp_pa
     assert [r.predictions for r in clean.records] == [r.predictions for r in export.records]
     assert redact(clean) == clean
     assert render(clean) == render(export)
+
+
+@pytest.mark.parametrize("suite", find_suites())
+def test_what_an_export_tells_of_a_suite_is_the_same_when_it_is_read_again(suite: str) -> None:
+    registry = discover()
+    asked = request([f"suite={suite}"], registry)
+    about = described(asked, registry.get("dataset", asked.suite.dataset))
+    export = Export(
+        suite=suite, dataset=asked.suite.dataset, synthetic=False, tasks=[], planned=[], records=[], **about
+    )
+    assert msgspec.json.decode(msgspec.json.encode(export), type=Export) == export
