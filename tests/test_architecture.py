@@ -219,7 +219,7 @@ def test_every_component_we_declare_lies_in_a_room_for_its_kind():
 
 PROSE = [
     path
-    for pattern in ("README.md", "docs/*.md", "bench/**/*.py", "plugins/**/*.py", "benchmarks/*.py", "suites/**/*.toml")
+    for pattern in ("*.md", "docs/*.md", "bench/**/*.py", "plugins/**/*.py", "benchmarks/*.py", "suites/**/*.toml")
     for path in sorted(ROOT.glob(pattern))
     if path.name != "changelog.md"  # which says what is no more
 ]

@@ -137,6 +137,15 @@ def test_the_wheel_holds_every_file_of_every_package_and_nothing_else(wheel: Pat
 
 
 @pytest.mark.slow
+def test_the_wheel_says_that_it_is_typed_and_under_which_licence(wheel: Path):
+    inside = zipfile.ZipFile(wheel)
+    (metadata,) = (name for name in inside.namelist() if name.endswith(".dist-info/METADATA"))
+    assert "bench/py.typed" in inside.namelist()
+    assert metadata.replace("METADATA", "licenses/LICENSE") in inside.namelist()
+    assert "License-Expression: MIT\n" in inside.read(metadata).decode()
+
+
+@pytest.mark.slow
 def test_what_is_imported_is_what_was_installed(installed: Installed):
     code = f"import {', '.join(TOP)}, json; print(json.dumps([m.__file__ for m in ({', '.join(TOP)})]))"
     done = installed.run("python", "-c", code)

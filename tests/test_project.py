@@ -1,0 +1,107 @@
+"""What a stranger finds at the root of the project: its files say the same, and what they name exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+import bench
+
+yaml = pytest.importorskip("yaml")
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+PAGES = [path for path in sorted(ROOT.rglob("*.md")) if not any(part.startswith(".") for part in path.parts)]
+
+
+def loaded(file: str) -> dict:
+    return yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
+
+
+def minors(requires: str) -> list[str]:
+    """The minor versions of Python 3 that a specifier allows, as in `3.11`."""
+    allowed = SpecifierSet(requires)
+    return [f"3.{minor}" for minor in range(40) if allowed.contains(f"3.{minor}")]
+
+
+@pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "LICENSE", "CITATION.cff"])
+def test_a_public_project_has_the_pages_that_people_look_for(page):
+    assert len((ROOT / page).read_text(encoding="utf-8")) > 300
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda page: page.name)
+def test_links_of_the_pages_at_the_root_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_licence_is_the_same_wherever_it_is_named():
+    assert PROJECT["license"] == "MIT"
+    assert PROJECT["license-files"] == ["LICENSE"]
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License\n")
+    assert loaded("CITATION.cff")["license"] == "MIT"
+
+
+def test_the_citation_has_what_the_citation_file_format_asks_for():
+    citation = loaded("CITATION.cff")
+    assert {"cff-version", "message", "title", "authors"} <= citation.keys()
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["type"] == "software"
+    assert all(author.get("name") or author.get("family-names") for author in citation["authors"])
+
+
+def test_the_version_is_written_in_the_package_and_cited_as_it_is():
+    assert PROJECT["dynamic"] == ["version"]
+    assert PYPROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "bench.__version__"}
+    assert loaded("CITATION.cff")["version"] == bench.__version__
+
+
+def test_every_python_that_is_allowed_is_tested_and_classified():
+    named = [each.rpartition(" ")[2] for each in PROJECT["classifiers"] if ":: Python :: 3." in each]
+    (job,) = loaded(".github/workflows/ci.yml")["jobs"].values()
+    assert minors(PROJECT["requires-python"]) == named == job["strategy"]["matrix"]["python"]
+
+
+def test_the_workflow_runs_what_is_run_everywhere():
+    (job,) = loaded(".github/workflows/ci.yml")["jobs"].values()
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    assert job["env"]["PYTHON"] == "python${{ matrix.python }}"  # which the Makefile makes the environment of
+
+
+def test_hooks_run_before_a_commit_what_lint_checks():
+    hooks = [hook for repo in loaded(".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]]
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1]
+    commands = [line.removeprefix("\t$(BIN)/") for line in lint.splitlines()]
+    short = [re.sub(r" (--force-exclude|--check|\.)(?= |$)", "", line) for line in commands]
+    assert [re.sub(r" --force-exclude", "", hook["entry"]).removeprefix(".venv/bin/") for hook in hooks] == short
+
+
+def test_the_hooks_can_be_read_by_pre_commit():
+    pytest.importorskip("pre_commit")
+    line = [sys.executable, "-m", "pre_commit", "validate-config", str(ROOT / ".pre-commit-config.yaml")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_extra_is_told_to_its_users_and_every_extra_told_exists():
+    code = [path for room in ("bench", "plugins") for path in sorted((ROOT / room).rglob("*.py"))]
+    told = {
+        extra
+        for path in (*PAGES, *code)
+        for words in re.findall(r"gapbench\[([\w,]+)\]", path.read_text(encoding="utf-8"))
+        for extra in words.split(",")
+    }
+    assert told == PROJECT["optional-dependencies"].keys() - {"dev"}
+
+
+def test_what_make_installs_to_develop_is_every_extra():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    installed = [set(words.split(",")) for words in re.findall(r'--editable "\.\[([\w,]+)\]"', makefile)]
+    assert max(installed, key=len) == PROJECT["optional-dependencies"].keys()
