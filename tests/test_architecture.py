@@ -221,7 +221,7 @@ PROSE = [
     path
     for pattern in ("*.md", "docs/*.md", "bench/**/*.py", "plugins/**/*.py", "benchmarks/*.py", "suites/**/*.toml")
     for path in sorted(ROOT.glob(pattern))
-    if path.name != "changelog.md"  # which says what is no more
+    if path.name != "CHANGELOG.md"  # which says what is no more
 ]
 FILE = re.compile(r"(?<![\w/.<-])((?:bench|plugins|tests|benchmarks|suites|docs)/[\w/.-]+\.(?:py|toml|md|json))")
 NAME = re.compile(r"`((?:bench|bench_datasets|bench_fusers|bench_imputers)(?:\.\w+)+)")

@@ -31,7 +31,7 @@ def minors(requires: str) -> list[str]:
     return [f"3.{minor}" for minor in range(40) if allowed.contains(f"3.{minor}")]
 
 
-@pytest.mark.parametrize("page", ["README.md", "SECURITY.md", "LICENSE", "CITATION.cff"])
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "CITATION.cff"])
 def test_a_public_project_has_the_pages_that_people_look_for(page):
     assert len((ROOT / page).read_text(encoding="utf-8")) > 300
 
@@ -88,6 +88,37 @@ def test_the_hooks_can_be_read_by_pre_commit():
     line = [sys.executable, "-m", "pre_commit", "validate-config", str(ROOT / ".pre-commit-config.yaml")]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def towncrier(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("towncrier")
+    line = [sys.executable, "-m", "towncrier", *words]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+
+
+FRAGMENTS = sorted(path for path in (ROOT / "news").iterdir() if path.name != "README.md")
+TYPES = [each["directory"] for each in PYPROJECT["tool"]["towncrier"]["type"]]
+
+
+def test_the_next_release_tells_every_fragment():
+    built = towncrier("build", "--draft", "--version", "next")
+    assert built.returncode == 0, built.stdout + built.stderr
+    told = " ".join(built.stdout.split())
+    assert [path.name for path in FRAGMENTS if " ".join(path.read_text("utf-8").split()) not in told] == []
+
+
+def test_a_fragment_of_no_known_type_is_refused(tmp_path: Path):
+    (tmp_path / "news").mkdir()
+    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text("utf-8"), "utf-8")
+    (tmp_path / "news" / "+idea.guess.md").write_text("Something.\n")
+    built = towncrier("build", "--draft", "--version", "next", folder=tmp_path)
+    assert built.returncode
+    assert "+idea.guess.md" in built.stdout + built.stderr
+
+
+def test_the_types_of_news_are_described():
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "news" / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert rows == TYPES
 
 
 def test_every_extra_is_told_to_its_users_and_every_extra_told_exists():
