@@ -18,7 +18,7 @@ yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-PAGES = [path for path in sorted(ROOT.rglob("*.md")) if not any(part.startswith(".") for part in path.parts)]
+PAGES = [path for pattern in ("*.md", "docs/**/*.md") for path in sorted(ROOT.glob(pattern))]
 
 
 def loaded(file: str) -> dict:
@@ -31,7 +31,9 @@ def minors(requires: str) -> list[str]:
     return [f"3.{minor}" for minor in range(40) if allowed.contains(f"3.{minor}")]
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "CITATION.cff"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "CITATION.cff"]
+)
 def test_a_public_project_has_the_pages_that_people_look_for(page):
     assert len((ROOT / page).read_text(encoding="utf-8")) > 300
 
@@ -119,6 +121,39 @@ def test_a_fragment_of_no_known_type_is_refused(tmp_path: Path):
 def test_the_types_of_news_are_described():
     rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "news" / "README.md").read_text("utf-8"), re.MULTILINE)
     assert rows == TYPES
+
+
+VERSION = re.compile(
+    r"""^(?:(?=__version__ = ")|(?=\w+(?:: \w+)? = \d))"""
+    r"(__version__|CONTRACT|NUMERICS|LAYOUT|(?:\w+_)?(?:FORMAT|VERSION|SCHEMA))\b",
+    re.MULTILINE,
+)
+"""What somebody raises by hand."""
+
+
+def test_contributors_are_told_who_raises_which_version_and_when():
+    modules = [path for room in ("bench", "plugins") for path in sorted((ROOT / room).rglob("*.py"))]
+    constants = {
+        (name, path.relative_to(ROOT).as_posix())
+        for path in modules
+        for name in VERSION.findall(path.read_text("utf-8"))
+    }
+    rows = re.findall(r"^\| `(\w+)` \| `([\w/.]+)` \|", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.MULTILINE)
+    assert constants == set(rows)
+
+
+def test_contributors_are_told_what_make_can_do():
+    makefile, page = ((ROOT / file).read_text("utf-8") for file in ("Makefile", "CONTRIBUTING.md"))
+    targets = set(re.search(r"^\.PHONY: (.*)", makefile, re.MULTILINE)[1].split())
+    assert set(re.findall(r"`make ([\w-]+)`", page)) <= targets
+    assert targets - {"demo", "install", "clean"} <= set(re.findall(r"`make ([\w-]+)`", page))
+
+
+def test_an_address_of_the_project_is_the_same_wherever_it_is_named():
+    """None is named before one is settled."""
+    source = PROJECT.get("urls", {}).get("Source")
+    assert loaded("CITATION.cff").get("repository-code") == source
+    assert source is None or source in (ROOT / "SECURITY.md").read_text("utf-8")
 
 
 def test_every_extra_is_told_to_its_users_and_every_extra_told_exists():
