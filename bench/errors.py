@@ -6,8 +6,8 @@
     ├── PluginError            4   a component cannot be loaded or breaks its contract
     └── StorageError           5   the ledger or the cache cannot be read or written (busy, full, read-only)
 
-Exit codes that are outcomes and not errors are listed beside them in `EXIT_CODES`; `docs/manual.md` prints this table and
-a test compares the two.
+Exit codes that are outcomes and not errors are listed beside them in `EXIT_CODES`; `docs/reference/command.md` prints
+this table and a test compares the two.
 """
 
 from __future__ import annotations

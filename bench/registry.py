@@ -157,7 +157,7 @@ class Registry:
         manager.hook.bench_register(registry=self)
 
 
-WITHOUT = "; to do without it, name in BENCH_PLUGINS the plugins to load (see docs/plugins.md)"
+WITHOUT = "; to do without it, name in BENCH_PLUGINS the plugins to load (see docs/reference/plugin-contract.md)"
 
 
 def discover(tried: bool = False) -> Registry:

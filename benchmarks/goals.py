@@ -1,4 +1,4 @@
-"""Measures the numbers of docs/design.md, "Numbers to reach", and prints each beside its goal.
+"""Measures the numbers of docs/explanation/design.md, "Numbers to reach", and prints each beside its goal.
 
 python benchmarks/goals.py            about three minutes
 python benchmarks/goals.py --quick    a few seconds: tiny sizes, one repetition; tries the script, not the harness

@@ -35,7 +35,7 @@ def main() -> None:
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every page with what it should hold."""
-    for page in sorted(FOLDER.glob("*.md")):
+    for page in sorted(FOLDER.rglob("*.md")):
         yield page, PART.sub(_written, page.read_text(encoding="utf-8"))
 
 

@@ -98,7 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tuned: Annotated[
         str,
         msgspec.Meta(
-            description="A file that [`bench tune`](tuning.md) wrote: a further row for each fuser in it, with the "
+            description="A file that [`bench tune`](../how-to/tune.md) wrote: a further row for each fuser in it, with the "
             "parameters chosen there."
         ),
     ] = ""

@@ -263,7 +263,7 @@ class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A suite, after its profile and the command line were laid over the file. See docs/suites.md."""
+    """A suite, after its profile and the command line were laid over the file. See docs/reference/suite-files.md."""
 
     name: Annotated[
         Name,

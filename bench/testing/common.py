@@ -50,7 +50,8 @@ def sources_followed(subject: Subject) -> None:
     more = f"; and {len(found) - 5} more" * (len(found) > 5)
     require(
         not found,
-        f"what no key notices an edit of: {'; '.join(found[:5])}{more}; see docs/plugins.md, What is in the key",
+        f"what no key notices an edit of: {'; '.join(found[:5])}{more}; "
+        "see docs/reference/plugin-contract.md, What is in the key",
     )
 
 

@@ -21,7 +21,10 @@ from bench.grid.variants import short
 from bench.registry import Registry, Spec
 
 FORMAT = 5
-HEAD = "# Written by `bench tune`, applied by `bench run tuned=FILE`; see docs/tuning.md. Scores are of the validation part.\n"
+HEAD = (
+    "# Written by `bench tune`, applied by `bench run tuned=FILE`; see docs/how-to/tune.md. "
+    "Scores are of the validation part.\n"
+)
 
 
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

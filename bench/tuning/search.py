@@ -1,4 +1,4 @@
-"""Tuning: every fuser the same number of trials, chosen among by the validation score alone. See docs/tuning.md.
+"""Tuning: every fuser the same number of trials, chosen among by the validation score alone. See docs/how-to/tune.md.
 
 Trials are cells of the grid with other parameters, so all that holds for cells holds for them. Nothing here reads a test score:
 of a record, `Seen` is all that is looked at.

@@ -18,8 +18,9 @@ from bench.errors import DataError
 from bench.leaderboard import save_export
 from support.asking import MARKED, SMALL
 from support.fake_exports import make_export, simulated_export
+from support.pages import page
 
-MANUAL = (Path(__file__).parents[2] / "docs" / "manual.md").read_text()
+MANUAL = page("reference/command.md")
 
 
 class Said:

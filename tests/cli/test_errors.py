@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from bench import errors, gate
 from bench.errors import EXIT_CODES, BenchError, nearest, unknown
+from support.pages import page
 
-MANUAL = (Path(__file__).parents[2] / "docs" / "manual.md").read_text()
+MANUAL = page("reference/command.md")
 
 
 def subclasses(kind):

@@ -20,6 +20,7 @@ from bench.errors import UsageError
 from bench.results.records import Published
 from support.asking import SMALL, Asker
 from support.installing import install
+from support.pages import page
 
 ROOT = Path(__file__).parents[2]
 
@@ -166,7 +167,7 @@ def test_the_stored_schema_is_the_schema_of_the_structs():
     )
 
 
-PAGE = (ROOT / "docs" / "suites.md").read_text()
+PAGE = page("reference/suite-files.md")
 
 
 def test_the_example_in_the_manual_is_a_suite(tmp_path):

@@ -21,6 +21,7 @@ from bench_datasets.affect.dataset import Mosei, Mosi
 from bench_datasets.affect.params import MoseiParams, MosiParams
 from bench_datasets.affect.plugin import METRICS as METRICS_OF_BOTH
 from support import affect_pickles as files
+from support.pages import page
 
 
 @pytest.mark.parametrize("place", ["", "mosi", "MOSI/Processed", "Processed"])
@@ -137,7 +138,7 @@ def test_the_dataset_keeps_the_promises_of_the_conformance_kit(stand_in):
     assert len(report.of("passed")) >= 12
 
 
-MANUAL = (Path(__file__).resolve().parents[2] / "docs" / "mosi.md").read_text("utf-8")
+MANUAL = page("reference/suites/mosi.md")
 
 
 def test_the_manual_names_every_parameter_metric_file_and_fold():

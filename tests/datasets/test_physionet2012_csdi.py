@@ -12,6 +12,7 @@ from bench.components import Context
 from bench.registry import Registry
 from bench_datasets import plugin
 from bench_datasets.physionet2012.csdi import VARIABLES, fold
+from support.pages import page
 from support.physionet_files import record, write_set
 
 REGISTRY = Registry()
@@ -93,5 +94,5 @@ def test_each_record_is_in_the_test_part_of_one_fold() -> None:
 
 
 def test_the_manual_names_every_parameter_and_variable() -> None:
-    manual = (Path(__file__).resolve().parents[2] / "docs" / "csdi_healthcare.md").read_text("utf-8")
+    manual = page("reference/suites/csdi_healthcare.md")
     assert ", ".join(VARIABLES) in " ".join(manual.split())

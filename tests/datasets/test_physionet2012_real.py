@@ -13,6 +13,7 @@ from bench_datasets.physionet2012.dataset import Physionet2012
 from bench_datasets.physionet2012.params import Physionet2012Params
 from bench_datasets.physionet2012.table import VARIABLES
 from support.counting import numbers
+from support.pages import page
 from support.physionet_files import unaccounted
 
 BOUNDS = {variable.name: (variable.low, variable.high) for variable in VARIABLES}
@@ -65,6 +66,6 @@ def test_the_most_and_the_least_observed_channels_are_as_the_literature_says(coh
 
 
 def test_the_manual_prints_these_counts(cohort: Cohort) -> None:
-    manual = (Path(__file__).resolve().parents[2] / "docs" / "physionet2012.md").read_text("utf-8")
+    manual = page("reference/datasets/physionet2012.md")
     for name, count in numbers(cohort).items():
         assert f"| {name} | {count:,} |\n" in manual

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 
 from bench.cohort import Count, Counts
 from bench_datasets.physionet2012.table import INDEX, MODALITIES, VARIABLES, Slip, Variable, channels, clean
+from support.pages import page
 
 SLIPS = [(variable, slip) for variable in VARIABLES for slip in variable.slips]
 KNOWN_SLIPS = [
@@ -103,8 +102,7 @@ def test_the_modalities_hold_each_series_once() -> None:
 
 
 def test_the_manual_prints_this_table() -> None:
-    manual = Path(__file__).resolve().parents[2] / "docs" / "physionet2012.md"
-    assert markdown() in manual.read_text("utf-8")
+    assert markdown() in page("reference/datasets/physionet2012.md")
 
 
 def markdown() -> str:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import torch
 
 from bench_imputers.diffusion.denoiser import Shape
 from bench_imputers.diffusion.trace import Trace
 from bench_imputers.diffusion.trace_params import TRACE_PRESETS, TraceParams
+from support.pages import page
 
 CLINICAL = Shape(30, 48, {"vitals": 30}, {"notes": 768, "cxr": 1024, "ecg": 256}, tuple(map(float, range(48))))
 
 
 def test_the_numbers_of_weights_in_the_manual_are_those_of_the_networks() -> None:
-    manual = (Path(__file__).resolve().parents[2] / "docs" / "imputers.md").read_text()
+    manual = page("reference/imputers/index.md")
     weights = dict(re.findall(r"^\| `(trace-\w+)` \| ([\d,]+);", manual, re.MULTILINE))
     assert weights.keys() == {*TRACE_PRESETS}
     for preset, said in weights.items():

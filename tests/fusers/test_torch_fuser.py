@@ -19,8 +19,9 @@ from bench.metrics.predictions import score
 from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench.train_params import TorchFuserParams
 from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, TASKS, build, cohort, parts
+from support.pages import page
 
-MANUAL = Path(__file__).resolve().parents[2] / "docs" / "fusers.md"
+MANUAL = page("reference/fusers/index.md")
 
 
 class Recorder(TorchFuser[TorchFuserParams]):
@@ -65,7 +66,7 @@ def recorder(kind: type[Recorder] = Recorder, **params: Any) -> Recorder:
 
 
 def test_the_manual_shows_a_whole_fuser_that_works() -> None:
-    code = re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)[0]
+    code = re.findall(r"```python\n(.*?)```", MANUAL, re.DOTALL)[0]
     names: dict[str, Any] = {"__name__": "manual"}
     exec(code, names)
     written = [line for line in code.splitlines() if line.strip() and not re.match("from|import", line)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from bench.cohort import Cohort, Events, Series
 from bench.components import Context, Imputer
 from bench.registry import NoParams, Registry
 from bench.testing.toy import toy_cohort
+from support.pages import page
 
 REGISTRY = Registry()
 REGISTRY.register_plugin("imputers", bench_imputers.plugin)
@@ -181,5 +181,5 @@ def test_validation_records_teach_nothing(name: str) -> None:
 
 
 def test_the_manual_names_every_imputer() -> None:
-    manual = (Path(__file__).resolve().parents[2] / "docs" / "imputers.md").read_text()
+    manual = page("reference/imputers/index.md")
     assert all(f"| `{name}` |" in manual for name in REGISTRY.names("imputer"))

@@ -22,8 +22,9 @@ from bench_imputers.pypots import params as pypots_params
 from bench_imputers.pypots.model import DECIDED
 from bench_imputers.pypots.models import MODELS
 from bench_imputers.pypots.params import PARAMS, TOLD, installed, register
+from support.pages import page
 
-DOCS = (Path(__file__).parents[2] / "docs" / "imputers.md").read_text(encoding="utf-8")
+DOCS = page("reference/imputers/index.md")
 
 
 NEEDS_PACKAGE = pytest.mark.slow  # importing it takes several seconds

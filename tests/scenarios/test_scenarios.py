@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from bench.components import Scenario
 from bench.errors import UsageError
 from bench.registry import Registry
 from bench.scenarios import plugin
+from support.pages import page
 
 REGISTRY = Registry()
 REGISTRY.register_plugin("scenarios", plugin)
@@ -297,7 +297,7 @@ def test_parameters_out_of_range_are_refused_with_the_key(name: str, params: dic
 
 
 def test_the_manual_names_every_scenario_with_its_parameters_and_defaults() -> None:
-    manual = (Path(__file__).resolve().parents[2] / "docs" / "scenarios.md").read_text()
+    manual = page("reference/scenarios.md")
     for spec in REGISTRY.specs("scenario"):
         fields = msgspec.structs.fields(spec.params)
         call = ", ".join(f"{f.name}={'unset' if f.default is None else f.default}" for f in fields)

@@ -1,4 +1,5 @@
-"""docs/plugins.md cannot fall behind: its headings are the live signatures, its lists are complete, its examples run."""
+"""The page of the plugin contract cannot fall behind: its headings are the live signatures, its lists are complete, its
+examples run."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ from bench.components import Dataset, Fuser, Imputer, Scenario
 from bench.discovery.spec import TAGS
 from bench.registry import Hooks, Registry, Spec
 from bench.testing import check, checks_of
+from support.pages import page
 
-MANUAL = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+MANUAL = page("reference/plugin-contract.md")
 HEADINGS = set(re.findall(r"^### (.*)$", MANUAL, re.MULTILINE))
 
 

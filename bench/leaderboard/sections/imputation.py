@@ -355,7 +355,7 @@ def _coverage_note(table: Imputation) -> list[str]:
         " and ".join(f"{100 * level * (k - 1) / (k + 1):.0f} %" for level in COVERAGE.values()) + f" with {k} draws"
         for k in draws
     )
-    return [f"Coverage to expect of exact draws: {'; '.join(expected)} (docs/results.md)."]
+    return [f"Coverage to expect of exact draws: {'; '.join(expected)} (docs/reference/leaderboard.md)."]
 
 
 SECTION = Section("imputation", aggregate, blocks)

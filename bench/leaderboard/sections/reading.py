@@ -23,7 +23,7 @@ TEXT = Rich(
     strong("†"),
     " marks a control. ",
     strong("Audits"),
-    ": passed / applicable. docs/results.md explains all of it.",
+    ": passed / applicable. docs/reference/leaderboard.md explains all of it.",
 )
 
 

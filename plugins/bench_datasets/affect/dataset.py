@@ -20,7 +20,7 @@ _log = logging.getLogger("bench.affect")
 
 
 class Mosi(Dataset[MosiParams]):
-    """Reads a file of MulT, MultiBench or MMSA, or an .npz of one's own; see docs/mosi.md for every decision.
+    """Reads a file of MulT, MultiBench or MMSA, or an .npz of one's own; see docs/reference/suites/mosi.md for every decision.
 
     Records are segments in the order of the file (train, valid, test), groups are videos, the split `folds` is the file's own.
     Times are steps, not hours: word indices of aligned files, places in the segment of others. Nothing is dropped: a
@@ -72,7 +72,7 @@ def check_terms(files: AffectFiles, params: MosiParams) -> None:
         return
     raise DataError(
         f"{files.features} was made from recordings of people and passed on for research: read the current terms of who gave "
-        "it to you (docs/mosi.md), and where you follow them, say so: data.terms=accepted"
+        "it to you (docs/reference/suites/mosi.md), and where you follow them, say so: data.terms=accepted"
     )
 
 

@@ -94,7 +94,8 @@ def _named(root: Path, said: str) -> Path:
     if path.suffix not in (".pkl", ".pickle", ".npz"):
         raise DataError(
             f'data.file = "{said}" is not read: a cache of torch (.pt, .dt) can hold any object, and a computational sequence '
-            "(.csd) is not aligned yet; accepted: .pkl of MulT, MultiBench or MMSA, or an .npz of your own (docs/mosi.md)"
+            "(.csd) is not aligned yet; accepted: .pkl of MulT, MultiBench or MMSA, or an .npz of your own "
+            "(docs/reference/suites/mosi.md)"
         )
     return path
 

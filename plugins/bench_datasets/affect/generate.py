@@ -1,6 +1,6 @@
 """A stand-in for CMU-MOSI and CMU-MOSEI: a made-up file in the form of MulT's aligned ones, with the best prediction known.
 
-Nothing here is computed from recordings of people. docs/mosi.md describes the model.
+Nothing here is computed from recordings of people. docs/reference/suites/mosi.md describes the model.
 """
 
 from __future__ import annotations

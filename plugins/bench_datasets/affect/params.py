@@ -11,7 +11,9 @@ FOLDS = "folds"
 
 
 class MosiParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What of CMU-MOSI or CMU-MOSEI is read, and how; see docs/mosi.md. Paths are absolute or relative to data.root."""
+    """What of CMU-MOSI or CMU-MOSEI is read, and how; see docs/reference/suites/mosi.md.
+
+    Paths are absolute or relative to data.root."""
 
     file: Annotated[
         str,

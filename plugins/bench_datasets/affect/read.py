@@ -115,7 +115,7 @@ def _own(path: Path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # numpy and zipfile raise a dozen kinds for what is damaged or claims too much
         raise DataError(
-            f"{path} is no .npz of plain arrays ({error}); write it with numpy.savez, see docs/mosi.md"
+            f"{path} is no .npz of plain arrays ({error}); write it with numpy.savez, see docs/reference/suites/mosi.md"
         ) from error
     return made
 
@@ -133,7 +133,10 @@ def _samples(
     label = "regression_labels" if "regression_labels" in keys else "labels"
     for key in (*MODALITIES, label, "id"):
         if lacking := [part for part in PARTS if f"{part}/{key}" not in arrays]:
-            raise DataError(f"{path} lacks {key} in {', '.join(lacking)}; see docs/mosi.md for the files that are read")
+            raise DataError(
+                f"{path} lacks {key} in {', '.join(lacking)}; "
+                "see docs/reference/suites/mosi.md for the files that are read"
+            )
     sizes = tuple(len(arrays[f"{part}/{label}"]) for part in PARTS)
     for key in keys:
         present = [arrays[f"{part}/{key}"] for part in PARTS if f"{part}/{key}" in arrays]

@@ -30,7 +30,7 @@ _log = logging.getLogger("bench.mimic4")
 
 
 class Mimic4(Dataset[Mimic4Params]):
-    """Reads a folder of MIMIC-IV 2.2 or 3.1; see docs/mimic4.md for every decision.
+    """Reads a folder of MIMIC-IV 2.2 or 3.1; see docs/reference/datasets/mimic4.md for every decision.
 
     Records are ICU stays by ascending stay_id that have a value of the 30 variables in the window; groups are
     patients (subject_id). Time is hours since ICU admission; events at exactly `window_hours` are outside. Hourly bins.

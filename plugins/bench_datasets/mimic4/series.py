@@ -21,7 +21,7 @@ def to_series(events: Events, channels: tuple[str, ...], units: tuple[str, ...],
     if size > 8:
         _log.warning(
             "a grid of %d stays x %d hours x %d channels takes %.0f GiB; reduce the width of the embeddings first "
-            "(see docs/mimic4.md)", n, hours, len(channels), size
+            "(see docs/reference/datasets/mimic4.md)", n, hours, len(channels), size
         )  # fmt: skip
     grid, observed = bin_events(events, hours)
     return Series(

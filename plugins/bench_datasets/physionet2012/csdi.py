@@ -1,7 +1,8 @@
 """PhysioNet 2012 as the CSDI evaluation reads it: one modality of 35 variables, 48 whole hours, five published folds.
 
-The reading is that of `physionet2012`; what differs is what is made of the lines. See docs/csdi_healthcare.md and the CSDI
-specification, section 7 (Tashiro, Song, Song, Ermon 2021, arXiv 2107.03502, and its public code).
+The reading is that of `physionet2012`; what differs is what is made of the lines. See
+docs/reference/suites/csdi_healthcare.md and the CSDI specification, section 7 (Tashiro, Song,
+Song, Ermon 2021, arXiv 2107.03502, and its public code).
 """
 
 from __future__ import annotations

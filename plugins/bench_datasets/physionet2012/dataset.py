@@ -72,7 +72,7 @@ def read_stays(root: Path, params: Physionet2012Params, context: Context, counts
 
 
 class Physionet2012(Dataset[Physionet2012Params]):
-    """Reads sets a, b and c of the challenge; see docs/physionet2012.md for every decision.
+    """Reads sets a, b and c of the challenge; see docs/reference/datasets/physionet2012.md for every decision.
 
     Records by ascending id; groups are the record ids, since the files name no patient. Hourly bins 0 to 47; what
     was recorded at 48:00 or later is outside both forms. One event row per record, modality and distinct minute; a

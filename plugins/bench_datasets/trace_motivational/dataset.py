@@ -1,6 +1,7 @@
 """The synthetic study that motivates TRACE: 30 mixed series, and two conditions made from what generated them.
 
-Specification: TRACE, appendix A.3, with its gaps filled as docs/trace_motivational.md says. Nothing is read from disk.
+Specification: TRACE, appendix A.3, with its gaps filled as docs/reference/suites/trace_motivational.md says.
+Nothing is read from disk.
 """
 
 from __future__ import annotations

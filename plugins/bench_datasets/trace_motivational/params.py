@@ -11,7 +11,7 @@ TRACE_SPLIT = "sizes"
 
 
 class TraceMotivationalParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The synthetic study of TRACE; see docs/trace_motivational.md."""
+    """The synthetic study of TRACE; see docs/reference/suites/trace_motivational.md."""
 
     train: Annotated[int, msgspec.Meta(ge=2, le=1_000_000, description="Training records; published: 20,000.")] = 2000
     valid: Annotated[int, msgspec.Meta(ge=2, le=1_000_000, description="Validation records; published: 2,000.")] = 500

@@ -1,7 +1,7 @@
 """One record of the synthetic TRACE study: its parameters, its latent series, the features that its conditions are made of.
 
 Latent dimensions: 0-7 low (slow waves with a trend), 8-13 mid, 14-29 high (fast waves, and a burst in some records). Equation
-numbers are those of TRACE, appendix A.3; what the paper leaves open is decided in docs/trace_motivational.md.
+numbers are those of TRACE, appendix A.3; what the paper leaves open is decided in docs/reference/suites/trace_motivational.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A synthetic cohort as raw tables of the MIMIC-IV schema, with the best possible predictions known.
 
-Nothing here is computed from records of patients. docs/generated-cohort.md describes the model; the parts are
+Nothing here is computed from records of patients. docs/reference/datasets/generated-cohort.md describes the model; the parts are
 
     state      latent state, outcomes, oracle        codes      phenotypes and ICD codes
     patient    admissions, stays, timing             variables  variables, items, rounds
