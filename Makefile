@@ -36,10 +36,11 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy bench plugins
 
-# The tables of parameters, presets and checks in docs/ and the schema of suites, from the code; a test says when they are not of it.
-docs: $(VENV)/installed
+# The generated parts of docs/ and the schema of suites, from the code; then the site, into build/site. A broken link fails.
+docs: $(VENV)/installed-docs
 	$(BIN)/python docs/tables.py
 	$(BIN)/bench show suite-schema > suites/schema.json
+	$(BIN)/python docs/build_site.py
 
 goals: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/goals.py
@@ -64,6 +65,10 @@ $(VENV)/installed: $(VENV)/torch pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(PIP) --editable ".[clinical,notes,pypots,report,signals,trees,tune,dev]" setuptools wheel
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(PIP) --editable ".[docs]"
 	@touch $@
 
 clean:

@@ -1,8 +1,12 @@
-"""Writes the tables of parameters, presets and checks in the pages of this folder, from the code: `make docs`.
+"""Writes the generated parts of the pages in this folder, from the code: `make docs`.
 
-A page holds a line `<!-- table: MODULE:STRUCT -->` (several structs, with commas: one table), `<!-- presets: KIND NAME -->` or
-`<!-- checks: KIND -->`, and a line `<!-- end -->`; what stands between the two is written. A table of parameters lists the
-fields that the structs themselves declare, not those they have from others.
+What stands between a line of the left column and a line `<!-- end -->` is written:
+
+    <!-- table: MODULE:STRUCT, ... -->   the parameters that the structs themselves declare, not those they inherit
+    <!-- presets: KIND NAME -->          what each preset of a component decides
+    <!-- checks: KIND -->                the conformance checks of a kind of component
+    <!-- help: bench -->                 every command with what its --help prints
+    <!-- door: bench -->                 a directive for each module that a plugin may import; the site turns it into a page
 """
 
 from __future__ import annotations
@@ -15,15 +19,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import msgspec
 
+from bench.cli.main import cli
 from bench.discovery.parameters import Parameter, parameters
 from bench.discovery.spec import Kind
 from bench.registry import discover
 from bench.testing import checks_of
 
 FOLDER = Path(__file__).parent
-PART = re.compile(r"<!-- (table|presets|checks): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
+DOOR = sorted({path.stem for path in (FOLDER.parent / "bench").glob("*.py")} - {"__init__", "__main__"} | {"testing"})
+"""The modules at the root of `bench`, which plugins may import."""
+WIDTH = 90
+PART = re.compile(r"<!-- (table|presets|checks|help|door): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def main() -> None:
@@ -60,6 +69,10 @@ def _written(part: re.Match[str]) -> str:
         lines = ["| parameter | default | accepted | meaning |", "| --- | --- | --- | --- |", *rows]
     elif part[1] == "presets":
         lines = _presets(*part[2].split())
+    elif part[1] == "help":
+        lines = list(_help(cli, part[2]))
+    elif part[1] == "door":
+        lines = [line for name in DOOR for line in (f"::: {part[2]}.{name}", "")][:-1]
     else:
         checks = checks_of(typing.cast(Kind, part[2]))
         rows = [_line([f"`{name}`", check.promise]) for name, check in checks.items()]
@@ -69,6 +82,17 @@ def _written(part: re.Match[str]) -> str:
 
 def _row(p: Parameter) -> str:
     return f"| `{p.name}` | {_value(p.default)} | {p.accepted} | {p.description} |"
+
+
+def _help(command: click.Command, path: str) -> Iterator[str]:
+    """The help of a command and of those below it."""
+    context = click.Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
+    yield from ("", f"## `{path}`", "", "```text", *command.get_help(context).splitlines(), "```")
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below
+            yield from _help(below, f"{path} {name}")
 
 
 def _presets(kind: str, name: str) -> list[str]:
