@@ -35,10 +35,12 @@ class Needs:
 
     def met(self, weights: np.ndarray) -> np.ndarray:
         """bool [resamples]: by which of the weightings (float [n, resamples], not negative) the score is defined."""
+        met = np.ones(weights.shape[1], bool)
+        for rows, _ in self.present:
+            met &= _counts(np.flatnonzero(rows), weights)
+        if not self.varying:
+            return met
         counted = weights > 0
-        # Counts of records, exact in float32; one product is far faster than a look at each row of `present`.
-        present = np.stack([rows for rows, _ in self.present]).astype(np.float32)
-        met = np.min(present @ counted.astype(np.float32), axis=0) > 0
         for values, _ in self.varying:
             lowest, highest = values.min(axis=1, initial=np.inf), values.max(axis=1, initial=-np.inf)
             low = np.where(counted, lowest[:, None], np.inf).min(axis=0, initial=np.inf)
@@ -53,6 +55,15 @@ class Needs:
         if len(why) > 3:
             why = [*why[:3], f"and {len(why) - 3} more of this kind"]
         return why[0] if why[:1] == [NO_RECORD] else "; ".join(why)
+
+
+def _counts(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """By which of the weightings some of these rows count: bool [resamples]. A few rows decide nearly all of them."""
+    counts = (weights[rows[:16]] > 0).any(axis=0)
+    if not counts.all():
+        (open_,) = np.nonzero(~counts)
+        counts[open_] = (weights[np.ix_(rows[16:], open_)] > 0).any(axis=0)
+    return counts
 
 
 NO_RECORD = "there is no record"
