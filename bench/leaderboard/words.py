@@ -53,6 +53,10 @@ def percent(alpha: float) -> str:
     return f"{100 * (1 - alpha):g} %"
 
 
+CORRECTIONS = {"maxt": "step-down max-T", "holm": "Holm's procedure"}
+"""How p-values are adjusted for the number of comparisons."""
+
+
 def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 

@@ -21,7 +21,7 @@ from bench.text.names import check
 if TYPE_CHECKING:
     from bench.metrics.imputation import Errors
 
-STATISTICS_VERSION = 4
+STATISTICS_VERSION = 5
 """Raised by hand when the statistics of the same predictions would come out differently."""
 
 
@@ -36,7 +36,7 @@ def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = lambda
         shareable(msgspec.structs.replace(found[key], coordinates=at)) for at, key in planned.planned if key in found
     ]
     export = msgspec.structs.replace(planned, records=records)
-    settings = planned.statistics or Statistics(resamples=1000, alpha=0.05, seed=0)
+    settings = planned.statistics or Statistics(resamples=2000, alpha=0.05, seed=0, correction="maxt")
     return msgspec.structs.replace(export, statistics=_statistics(export, settings, ledger, say))
 
 
@@ -46,7 +46,7 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
     key = digest(
         {
             "cells": sorted((msgspec.structs.astuple(r.coordinates), r.predictions) for r in scored),
-            "settings": (settings.resamples, settings.alpha, settings.seed),
+            "settings": (settings.resamples, settings.alpha, settings.seed, settings.correction),
             "tasks": [(t.name, t.metrics) for t in export.tasks],
             "modalities": _modality_sets(export),
             "imputations": sorted({r.imputation_errors for r in scored}),
@@ -79,12 +79,13 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
         alpha=settings.alpha,
         seed=settings.seed,
         modalities=_modality_sets(export),
+        correction=settings.correction,
     )
     errors, complete = _errors(scored, ledger)
     if errors:
         from bench.statistics.imputation import compare
 
-        made.imputation = compare(errors, settings.resamples, settings.alpha, settings.seed)
+        made.imputation = compare(errors, settings.resamples, settings.alpha, settings.seed, settings.correction)
     if not complete:
         say("warning: the errors of some imputations are not in the ledger: those imputers are not compared")
     if whole and complete:

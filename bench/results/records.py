@@ -130,12 +130,17 @@ class Record(Measures, kw_only=True, frozen=True):
     own_words: bool = False
 
 
+Correction = Literal["maxt", "holm"]
+"""How p-values are adjusted for the number of comparisons (`bench.statistics.corrections`)."""
+
+
 class Comparison(msgspec.Struct, frozen=True):
     """A paired bootstrap of two methods on the same test groups and seeds.
 
-    difference: mean over seeds of primary(a) - primary(b), in the metric's own direction; low, high: percentile interval;
-    standard_error: of the difference; p: two-sided bootstrap p-value; p_holm: after Holm's correction within the table
-    (one task, modality set and scenario).
+    difference: mean over seeds of primary(a) - primary(b), in the metric's own direction; low, high: its interval;
+    standard_error: of the difference; p: two-sided bootstrap p-value; p_adjusted: for all comparisons of the table (one task,
+    modality set and scenario), by `Statistics.correction`. Files call it `p_holm`, its name when that was the only correction, so
+    that exports and baselines of earlier versions can be read.
     """
 
     a: Method
@@ -146,7 +151,7 @@ class Comparison(msgspec.Struct, frozen=True):
     high: float
     standard_error: float
     p: float
-    p_holm: float
+    p_adjusted: float = msgspec.field(name="p_holm")
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -164,7 +169,8 @@ class TableStatistics(TableKey, frozen=True, kw_only=True):
 
     seeds: those (and splits) of the cells that every compared method has; groups: of the test part, of all splits;
     resamples: how many were drawn, of which left_out had no score of some method (they lack a class, say) and were not
-    used; reason: why no method, or which method, is not compared ("" = all are).
+    used; critical: what the largest statistic of all comparisons exceeds with probability alpha where no two methods differ
+    (None: not known); reason: why no method, or which method, is not compared ("" = all are).
     """
 
     metric: str
@@ -172,6 +178,7 @@ class TableStatistics(TableKey, frozen=True, kw_only=True):
     groups: int = 0
     resamples: int = 0
     left_out: int = 0
+    critical: float | None = None
     reason: str = ""
 
 
@@ -190,8 +197,10 @@ class ImputationStatistics(msgspec.Struct, kw_only=True):
 class Statistics(msgspec.Struct, kw_only=True):
     """What is computed from predictions and stored, so that tables can be regenerated without them.
 
-    resamples: the least number of resamples per table; a table with many pairs draws more (see `bench.statistics.paired`).
-    gains: of two modality sets, the larger (a) against the smaller (b) with the same imputer and fuser; p_holm within the
+    resamples: the least number of resamples per table (see `bench.statistics.corrections.resamples_for`).
+    correction: how p-values are adjusted for the number of comparisons; of earlier versions, which do not say, by Holm's
+    procedure.
+    gains: of two modality sets, the larger (a) against the smaller (b) with the same imputer and fuser; adjusted within the
     gains of one task and scenario.
     imputation: of imputers on hidden entries.
     """
@@ -199,6 +208,7 @@ class Statistics(msgspec.Struct, kw_only=True):
     resamples: int
     alpha: float
     seed: int
+    correction: Correction = "holm"
     intervals: list[Interval] = []
     comparisons: list[Comparison] = []
     tables: list[TableStatistics] = []

@@ -18,8 +18,10 @@ from msgspec.structs import asdict, astuple, replace
 from bench import seeds
 from bench.metrics.imputation import Errors, metric
 from bench.results.coordinates import Method, Repeat, TableKey, by_split, table_of
-from bench.results.records import ImputationStatistics, Interval, TableStatistics
-from bench.statistics.paired import paired, resamples_for, shares_of, spread, too_few, too_many, weights_of
+from bench.results.records import Correction, ImputationStatistics, TableStatistics
+from bench.statistics import differences
+from bench.statistics.corrections import resamples_for
+from bench.statistics.resampling import Resampled, Split, joined, resample, too_few, too_many
 
 METRICS = ("mae", "rmse", "crps")
 """Scores with an interval; the first is the one that imputers are compared by."""
@@ -28,14 +30,16 @@ Cells = Mapping[Method, Mapping[Repeat, Errors]]
 """Imputer (a method without task and fuser) -> seed -> errors."""
 
 
-def compare(cells: Cells, resamples: int, alpha: float, seed: int) -> ImputationStatistics:
+def compare(
+    cells: Cells, resamples: int, alpha: float, seed: int, correction: Correction = "maxt"
+) -> ImputationStatistics:
     """Intervals of all imputers and comparisons of all pairs, by modality set and scenario. See the module."""
     made = ImputationStatistics(intervals=[], comparisons=[], tables=[])
     tables: dict[TableKey, dict[Method, Mapping[Repeat, Errors]]] = {}
     for method in sorted(cells):
         tables.setdefault(table_of(method), {})[method] = cells[method]
     for key, rows in tables.items():
-        _table(made, key, rows, resamples, alpha, seed)
+        _table(made, key, rows, resamples, alpha, seed, correction)
     return made
 
 
@@ -46,6 +50,7 @@ def _table(
     least: int,
     alpha: float,
     seed: int,
+    correction: Correction,
 ) -> None:
     shared = sorted({seed for row in rows.values() for seed in row})
     methods = [method for method, row in rows.items() if sorted(row) == shared]
@@ -63,30 +68,27 @@ def _table(
         made.tables.append(replace(about, reason=differing))
         return
     pairs = list(combinations(range(len(methods)), 2))
-    resamples = resamples_for(len(pairs), least, alpha)
+    resamples = resamples_for(len(pairs), least, alpha, correction)
     if many := too_many(len(METRICS) * resamples, len(methods), len(pairs), alpha):
         made.tables.append(replace(about, resamples=resamples, reason=many))
         return
-    seeds_for = seed, *astuple(replace(key, task="imputation"))
-    scores, drawn, groups = _resample(
-        {split: list(each.values()) for split, each in found.items()}, resamples, seeds_for
-    )
-    usable = np.isfinite(drawn[0]).all(axis=0)
-    about = replace(about, groups=groups, resamples=resamples, left_out=int((~usable).sum()))
-    if few := too_few(groups, alpha):
+    place = seed, *astuple(replace(key, task="imputation"))
+    by_metric = _resample({split: list(each.values()) for split, each in found.items()}, resamples, place)
+    first = by_metric[METRICS[0]]
+    about = replace(about, groups=first.groups, resamples=resamples, left_out=first.left_out)
+    if few := too_few(first.groups, alpha):
         made.tables.append(replace(about, reason=few))
         return
     if about.left_out > resamples / 10:
         left = f"{about.left_out} of {resamples} resamples hold no hidden entry: too few patients have one"
         made.tables.append(replace(about, reason=left))
         return
-    for k, name in enumerate(METRICS):
-        for index, method in enumerate(methods):
-            values = drawn[k, index, usable]
-            if np.isfinite(values).all() and np.isfinite(scores[k, index]):
-                made.intervals.append(Interval(method, name, *spread(values, alpha)))
-    made.comparisons.extend(paired(methods, pairs, METRICS[0], scores[0], drawn[0][:, usable], alpha))
-    made.tables.append(replace(about, reason=reason))
+    for name, resampled in by_metric.items():
+        if np.isfinite(resampled.scores).all() and resampled.left_out == first.left_out:
+            made.intervals.extend(differences.intervals(methods, name, resampled, alpha))
+    comparisons, critical = differences.compare(methods, pairs, METRICS[0], first, alpha, correction, place)
+    made.comparisons.extend(comparisons)
+    made.tables.append(replace(about, reason=reason, critical=critical))
 
 
 def _differing(found: Mapping[Method, Sequence[Errors]]) -> str:
@@ -103,47 +105,34 @@ def _differing(found: Mapping[Method, Sequence[Errors]]) -> str:
 
 def _resample(
     errors: Mapping[str, Sequence[Sequence[Errors]]], resamples: int, place: tuple[Any, ...]
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Scores as they are, float64 [metrics, imputers]; of every resample, float64 [metrics, imputers, resamples]; groups, of all
-    splits together.
-
-    errors: by split, imputer and seed, records of a split in the same order.
-    """
+) -> dict[str, Resampled]:
+    """By metric, all imputers on all splits. errors: by split, imputer and seed, records of a split in the same order."""
     of_split = [
         _of_split(each, resamples, place if len(errors) == 1 else (*place, split)) for split, each in errors.items()
     ]
-    shares = shares_of(len(errors), resamples, place, "splits")
-    scores = np.mean([scores for scores, _, _ in of_split], axis=0)
-    drawn = np.sum([shares[:, k] * drawn for k, (_, drawn, _) in enumerate(of_split)], axis=0)
-    return scores, drawn, sum(groups for _, _, groups in of_split)
+    return {name: joined([each[name] for each in of_split]) for name in METRICS}
 
 
-def _of_split(
-    errors: Sequence[Sequence[Errors]], resamples: int, place: tuple[Any, ...]
-) -> tuple[np.ndarray, np.ndarray, int]:
+def _of_split(errors: Sequence[Sequence[Errors]], resamples: int, place: tuple[Any, ...]) -> dict[str, Split]:
     """The same of one split."""
     first = errors[0][0]
     names, group_of = np.unique(first.groups, return_inverse=True)
-    count = len(errors[0])
-    # float64 [seeds, imputers, terms, groups]: a resample weighs whole groups, so their sums are all it needs.
-    sums = np.array(
-        [
-            [[np.bincount(group_of, term, minlength=len(names)) for term in row[k].all.T] for row in errors]
-            for k in range(count)
-        ]
+    imputers = len(errors)
+    # float64 [imputers, seeds, terms, groups]: a resample weighs whole groups, so their sums are all it needs.
+    sums = np.nan_to_num(
+        [[[np.bincount(group_of, term, minlength=len(names)) for term in each.all.T] for each in row] for row in errors]
     )
-    sums = np.nan_to_num(sums)
-    scores = np.array([metric(name, sums.sum(axis=-1)).mean(axis=0) for name in METRICS])
-    shares = shares_of(count, resamples, place, "seeds")
-    drawn = np.zeros((len(METRICS), len(errors), resamples))
+
+    def evaluate(weights: np.ndarray) -> np.ndarray:
+        resampled = np.moveaxis(sums @ weights.astype(np.float64), 2, -1)
+        return np.concatenate([metric(name, resampled) for name in METRICS])
+
+    scores = evaluate(np.ones((len(names), 1), np.float32))[:, :, 0]
     seed, *table = place
     rng = seeds.generator(seed, "bootstrap", "groups", *table)
-    start = 0
-    for weights in weights_of(np.arange(len(names)), len(names), resamples, rng):
-        part = slice(start, start + weights.shape[1])
-        resampled = sums @ weights.astype(np.float64)
-        for k, name in enumerate(METRICS):
-            values = metric(name, np.moveaxis(resampled, 2, -1))
-            drawn[k, :, part] = np.einsum("sic,cs->ic", values, shares[part])
-        start = part.stop
-    return scores, drawn, len(names)
+    drawn = resample(scores, evaluate, np.arange(len(names)), len(names), resamples, rng)
+    parts = {name: slice(k * imputers, (k + 1) * imputers) for k, name in enumerate(METRICS)}
+    return {
+        name: Split(drawn.scores[part], drawn.drawn[part], drawn.under[part], drawn.groups)
+        for name, part in parts.items()
+    }

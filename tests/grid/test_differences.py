@@ -62,6 +62,7 @@ WORDS = {
     "stats.resamples": "stats.resamples=10",
     "stats.alpha": "stats.alpha=0.2",
     "stats.seed": "stats.seed=5",
+    "stats.correction": "stats.correction=holm",
     "audits.cells": "audits.cells=",
 }
 """Every key of a suite that is compared -> a word that sets it to something else than the suite below."""
@@ -201,6 +202,7 @@ EDITS = {
     "stats.resamples": "stats.resamples = 10",
     "stats.alpha": "stats.alpha = 0.2",
     "stats.seed": "stats.seed = 5",
+    "stats.correction": 'stats.correction = "holm"',
     "audits.cells": "audits.cells = []",
     "scenario": "scenario.mcar.rate = 0.5",
     "imputer": "imputer.plain.steps = 3",

@@ -146,8 +146,9 @@ def test_the_source_and_the_libraries_of_a_component_change_its_key(ask, monkeyp
 
 INDIFFERENT = [
     ("limits.time=9m",), ("limits.memory=2GiB",), ("stats.resamples=5",), ("stats.alpha=0.1",), ("stats.seed=3",),
-    ("title=other",), ("summary=other",), ("workers=7",), ("out=/elsewhere",), ("cache=/elsewhere",), ("budget=1h",),
-    ("retry=false",), ("shuffle=4",), ("data.root=/elsewhere",), ("audits.cells=",), ("controls.fuser=tree",),
+    ("stats.correction=holm",), ("title=other",), ("summary=other",), ("workers=7",), ("out=/elsewhere",),
+    ("cache=/elsewhere",), ("budget=1h",), ("retry=false",),
+    ("shuffle=4",), ("data.root=/elsewhere",), ("audits.cells=",), ("controls.fuser=tree",),
 ]  # fmt: skip
 
 

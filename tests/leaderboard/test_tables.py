@@ -408,7 +408,7 @@ def test_what_more_modalities_add_is_a_table_of_paired_differences() -> None:
     text = render(export)["md"].decode()
     assert "## What more modalities add: ihm · natural" in text
     assert "| locf      | gbm     | **+0.1000** (+0.0600 to +0.1400; p 0.002) |" in text
-    assert "the interval excludes 0 for the better in 1, for the worse in 0 of 1 method; after Holm" in text
+    assert "the interval excludes 0 for the better in 1, for the worse in 0 of 1 method; adjusted p" in text
 
 
 def test_a_split_by_record_is_in_the_title_under_every_table_and_in_the_name_of_the_file() -> None:

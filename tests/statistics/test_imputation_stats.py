@@ -45,7 +45,7 @@ def test_a_difference_that_every_entry_shares_is_found_exactly_however_errors_sc
 
 def test_two_imputers_that_fill_alike_cannot_be_told_apart() -> None:
     [pair] = made({method("a"): {1: errors(0.0)}, method("b"): {1: errors(0.0)}}).comparisons
-    assert (pair.difference, pair.p_holm) == (0.0, 1.0)
+    assert (pair.difference, pair.p_adjusted) == (0.0, 1.0)
 
 
 def test_the_interval_has_the_width_of_the_ratio_of_sums_over_patients() -> None:

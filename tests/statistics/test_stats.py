@@ -15,17 +15,11 @@ from bench.metrics.predictions import METRICS
 from bench.metrics.weighted import WEIGHTED, evaluator
 from bench.results.coordinates import Method, TableKey, method_in
 from bench.results.records import Comparison, Statistics, TaskSummary
-from bench.statistics import paired as stats
-from bench.statistics.paired import (
-    Predictions,
-    compute,
-    holm,
-    resamples_for,
-    resolution_floor,
-    tie_groups,
-    too_few,
-    too_many,
-)
+from bench.statistics import differences, resampling
+from bench.statistics.corrections import holm, resamples_for
+from bench.statistics.paired import Predictions, compute
+from bench.statistics.resampling import too_few, too_many
+from bench.statistics.ties import resolution_floor, tie_groups
 from support.fake_exports import IHM, LOS, SEEDS, simulated
 
 TABLE = TableKey("ihm", "all", "natural")
@@ -131,17 +125,17 @@ def test_identical_predictions_differ_by_zero_with_p_one() -> None:
     found = compute(cells, [IHM], resamples=200)
     [comparison] = found.comparisons
     assert (comparison.difference, comparison.low, comparison.high, comparison.standard_error) == (0, 0, 0, 0)
-    assert (comparison.p, comparison.p_holm) == (1, 1)
+    assert (comparison.p, comparison.p_adjusted) == (1, 1)
     assert resolution_floor(found, TABLE) is None
 
 
 def test_a_method_that_is_clearly_better_is_told_apart_and_ties_stay_together() -> None:
     found = compute(simulated({"good": 0.0, "twin": 0.05, "bad": 4.0}), [IHM])
     by_pair = {(c.a.imputer, c.b.imputer): c for c in found.comparisons}
-    assert by_pair["bad", "good"].p_holm < 0.01
+    assert by_pair["bad", "good"].p_adjusted < 0.01
     assert by_pair["bad", "good"].difference < -0.1
     assert by_pair["bad", "good"].high < 0
-    assert by_pair["good", "twin"].p_holm > 0.05
+    assert by_pair["good", "twin"].p_adjusted > 0.05
     assert tie_groups([method("good"), method("twin"), method("bad")], found.comparisons) == [1, 1, 2]
 
 
@@ -178,9 +172,9 @@ def test_a_larger_modality_set_is_compared_with_the_smaller_method_by_method() -
         ("two", "one", "b", "b"),
     ]
     assert gains[0].low > 0.02
-    assert gains[0].p_holm < 0.01
+    assert gains[0].p_adjusted < 0.01
     assert gains[1].low < 0 < gains[1].high
-    assert gains[1].p_holm > 0.05
+    assert gains[1].p_adjusted > 0.05
 
 
 def test_gains_of_one_pair_equal_the_comparison_of_those_two_methods_in_one_table() -> None:
@@ -216,7 +210,8 @@ def test_the_order_of_methods_seeds_and_records_changes_nothing() -> None:
 def test_the_size_of_chunks_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     cells = simulated({"a": 0.2, "b": 0.5}, n=100)
     whole = compute(cells, [IHM], resamples=333)
-    monkeypatch.setattr(stats, "_CHUNK", 1000)
+    monkeypatch.setattr(resampling, "_CHUNK", 1000)
+    monkeypatch.setattr(differences, "_HELD", 10)
     assert compute(cells, [IHM], resamples=333) == whole
 
 
@@ -358,7 +353,7 @@ def test_with_several_seeds_equal_methods_are_told_apart_less_often() -> None:
 
 @pytest.mark.parametrize("pairs", [1, 66, 435, 4950])
 def test_enough_resamples_are_drawn_that_holm_can_reject_in_a_table_of_any_size(pairs: int) -> None:
-    smallest = 2 / (resamples_for(pairs, 1000, 0.05) + 1)
+    smallest = 2 / (resamples_for(pairs, 1000, 0.05, "holm") + 1)
     assert smallest * pairs < 0.05
 
 
@@ -415,7 +410,7 @@ def test_values_that_make_no_sense_are_refused() -> None:
 @given(st.integers(1, 10**6), st.integers(2, 200), st.sampled_from([0.0001, 0.001, 0.05, 0.5]))
 def test_however_many_resamples_are_asked_for_what_is_held_is_bounded(least: int, methods: int, alpha: float) -> None:
     pairs = methods * (methods - 1) // 2
-    resamples = resamples_for(pairs, least, alpha)
+    resamples = resamples_for(pairs, least, alpha, "holm")
     refused = too_many(resamples, methods, pairs, alpha)
     assert bool(refused) == (resamples * methods * 8 > 640_000_000)
     if (least, alpha) == (1000, 0.05):
@@ -429,6 +424,9 @@ def test_a_table_that_would_hold_too_much_says_so_at_once_and_has_no_statistics(
     cells = {
         method(f"m{number}"): {1: Predictions(ids, ids, truth, rng.random((60, 1), np.float32))} for number in range(90)
     }
-    made = compute(cells, [IHM], resamples=resamples, alpha=alpha)
+    made = compute(cells, [IHM], resamples=resamples, alpha=alpha, correction="holm")
     assert not made.comparisons
-    assert "scores are held at most; raise stats.alpha, lower stats.resamples or compare fewer" in made.tables[0].reason
+    assert (
+        "scores are held at most; raise stats.alpha, lower stats.resamples, compare fewer methods"
+        in made.tables[0].reason
+    )

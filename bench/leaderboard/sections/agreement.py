@@ -111,7 +111,7 @@ def _contrary(
     key = _imputations(table)
     if statistics is None or not any(table_of(t) == key for t in statistics.imputation.tables):
         return None
-    better = {frozenset((c.a, c.b)): c for c in statistics.imputation.comparisons if c.p_holm < statistics.alpha}
+    better = {frozenset((c.a, c.b)): c for c in statistics.imputation.comparisons if c.p_adjusted < statistics.alpha}
     tasks = {frozenset((c.a, c.b)): c for c in statistics.comparisons if c.metric == table.primary}
     contrary = []
     for first, second in itertools.permutations(scores, 2):

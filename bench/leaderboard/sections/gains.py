@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -11,7 +12,7 @@ from bench.leaderboard.blocks import Block, Cell, Heading, Notes, Number, Paragr
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import sure, sure_mark
 from bench.leaderboard.sections import head, tables
-from bench.leaderboard.words import columns, count, directed, modality_set, percent
+from bench.leaderboard.words import CORRECTIONS, columns, count, directed, modality_set, percent
 from bench.results.coordinates import TableKey, across_sets, table_of
 from bench.results.records import Comparison
 
@@ -19,7 +20,7 @@ from bench.results.records import Comparison
 class Gain(msgspec.Struct, kw_only=True):
     """What one method gains, in the primary metric, from a larger modality set: paired difference over groups x seeds.
 
-    difference: score with `larger` - score with `smaller`; low, high: its interval; p_holm: over all gains of the task
+    difference: score with `larger` - score with `smaller`; low, high: its interval; p_adjusted: for all gains of the task
     and scenario. better: the difference is an improvement and its interval excludes 0; worse: the opposite.
     """
 
@@ -30,17 +31,20 @@ class Gain(msgspec.Struct, kw_only=True):
     difference: float
     low: float
     high: float
-    p_holm: float
+    p_adjusted: float
     better: bool
     worse: bool
 
 
 class Gains(TableKey, kw_only=True, frozen=True):
-    """All gains of one task under one scenario. best: modality set -> its best method and that method's mean score."""
+    """All gains of one task under one scenario. best: modality set -> its best method and that method's mean score.
+    correction: how p-values are adjusted for their number.
+    """
 
     metric: str
     higher: bool
     alpha: float
+    correction: str
     best: dict[str, tuple[str, float]]
     rows: list[Gain]
 
@@ -68,8 +72,9 @@ def aggregate(board: Board) -> list[Gains]:
         if rows:
             winners = {table.modalities: table.rows[0] for table in inside if table.rows[0].eligible}
             best = {name: (row.name, row.scores[primary].mean) for name, row in winners.items()}
-            about = msgspec.structs.asdict(key)
-            gains.append(Gains(**about, metric=primary, higher=higher, alpha=statistics.alpha, best=best, rows=rows))
+            about: dict[str, Any] = msgspec.structs.asdict(key)
+            about |= {"alpha": statistics.alpha, "correction": statistics.correction}
+            gains.append(Gains(**about, metric=primary, higher=higher, best=best, rows=rows))
     return gains
 
 
@@ -83,7 +88,7 @@ def _gain(c: Comparison, higher: bool) -> Gain:
         difference=c.difference,
         low=c.low,
         high=c.high,
-        p_holm=c.p_holm,
+        p_adjusted=c.p_adjusted,
         better=better,
         worse=worse,
     )
@@ -103,7 +108,7 @@ def _blocks(gains: Gains, nobody: Mapping[str, Sequence[str]]) -> list[Block]:
         strong("bold"),
         " where the interval excludes 0 for the better, ",
         emphasis("italic"),
-        f" for the worse; p after Holm's correction over this table. Best of each set: {best}.",
+        f" for the worse; p adjusted over this table by {CORRECTIONS[gains.correction]}. Best of each set: {best}.",
     )
     pair_of, method_of = attrgetter("smaller", "larger"), attrgetter("imputer", "fuser")
     cells = {(pair_of(row), method_of(row)): _cell(row) for row in gains.rows}
@@ -112,8 +117,8 @@ def _blocks(gains: Gains, nobody: Mapping[str, Sequence[str]]) -> list[Block]:
     over = {(a, b): f"{modality_set(b, nobody)} over {modality_set(a, nobody)}" for a, b in pairs}
     counts = [
         f"{over[pair]}: the interval excludes 0 for the better in {sum(row.better for row in inside)}, for the worse in "
-        f"{sum(row.worse for row in inside)} of {count(len(inside), 'method')}; after Holm's correction p below "
-        f"{gains.alpha:g} in {sum(row.p_holm < gains.alpha for row in inside)}."
+        f"{sum(row.worse for row in inside)} of {count(len(inside), 'method')}; adjusted p below "
+        f"{gains.alpha:g} in {sum(row.p_adjusted < gains.alpha for row in inside)}."
         for pair in pairs
         for inside in [[row for row in gains.rows if pair_of(row) == pair]]
     ]
@@ -123,7 +128,7 @@ def _blocks(gains: Gains, nobody: Mapping[str, Sequence[str]]) -> list[Block]:
 
 def _cell(row: Gain) -> Cell:
     mark = sure_mark(row.better, row.worse)
-    return Number(row.difference, "+.4f", mark, low=row.low, high=row.high, p=row.p_holm)
+    return Number(row.difference, "+.4f", mark, low=row.low, high=row.high, p=row.p_adjusted)
 
 
 SECTION = Section("gains", aggregate, blocks)

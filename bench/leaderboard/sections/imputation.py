@@ -33,7 +33,7 @@ from bench.leaderboard.statements import nobody, protocol_notes, split_notes
 from bench.leaderboard.words import capital, columns, metric, percent, short
 from bench.results.coordinates import Coordinates, Repeat, TableKey, imputation_of, method_in, table_of
 from bench.results.records import IMPUTATION, IMPUTER_AUDITS, Export, ImputationStatistics, Record
-from bench.statistics.paired import tie_groups
+from bench.statistics.ties import tie_groups
 
 COVERAGE = {"coverage50": 0.5, "coverage90": 0.9}
 METRICS = ("mae", "rmse", "crps", *COVERAGE)

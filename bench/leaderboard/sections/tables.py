@@ -29,10 +29,10 @@ from bench.leaderboard.board import Board, Cells, Section, higher_is_better
 from bench.leaderboard.published import PublishedScore
 from bench.leaderboard.rows import Row, best_two, cell, forget_lonely_fuser, row_of
 from bench.leaderboard.statements import EDITED, counts, protocol_notes, split_notes
-from bench.leaderboard.words import capital, count, metric, percent, short, some, spaced
+from bench.leaderboard.words import CORRECTIONS, capital, count, metric, percent, short, some, spaced
 from bench.results.coordinates import Method, Repeat, TableKey, in_words, table_of
 from bench.results.records import Statistics, TaskSummary
-from bench.statistics.paired import resolution_floor, tie_groups
+from bench.statistics.ties import resolution_floor, tie_groups
 
 UNDEFINED = Missing("NaN")
 
@@ -45,7 +45,8 @@ class TaskTable(TableKey, kw_only=True, frozen=True):
     notes: sentences a reader must not miss: controls that tie, why there is no comparison.
     oracle: metric -> what the best possible prediction scores, where the data were generated and it is known.
     published, elsewhere: values of others that name no row, and those that were not measured on these data.
-    floor, floor_corrected: the resolution floor, for one comparison and after Holm's correction.
+    floor, floor_corrected: the resolution floor, for one comparison and for the first of all; correction: how p-values are
+    adjusted for their number ("" where nothing is compared).
     """
 
     summary: str
@@ -60,6 +61,7 @@ class TaskTable(TableKey, kw_only=True, frozen=True):
     published: list[PublishedScore]
     elsewhere: list[PublishedScore]
     alpha: float | None = None
+    correction: str = ""
     comparisons: int = 0
     resamples: int = 0
     floor: float | None = None
@@ -164,7 +166,8 @@ def _compare(
     statistics: Statistics | None,
     notes: list[str],
 ) -> dict[str, Any]:
-    """Fields of the table: alpha, comparisons, resamples and the resolution floor, where stored comparisons are of this table.
+    """Fields of the table: alpha, correction, comparisons, resamples and the resolution floor, where stored comparisons are of
+    this table.
 
     Gives ranked rows their intervals and tie groups, and says in `notes` what must be said about controls, or why there is no
     comparison.
@@ -197,9 +200,10 @@ def _compare(
         rows[method].tie_group = group
         rows[method].interval = intervals[method].low, intervals[method].high
     notes.append(_control_note([rows[method] for method in ranked]))
-    one_metric = msgspec.structs.replace(statistics, comparisons=primaries)
+    one_metric = msgspec.structs.replace(statistics, comparisons=primaries, tables=[stored])
     return {
         "alpha": statistics.alpha,
+        "correction": statistics.correction,
         "resamples": stored.resamples,
         "comparisons": sum(table_of(c.a) == key for c in primaries),
         "floor": resolution_floor(one_metric, key),
@@ -348,8 +352,8 @@ def _resolution(table: TaskTable) -> list[str]:
             f"Resolution floor: a true {metric(table.primary)} difference of ",
             strong(f"{table.floor:.4f}"),
             f" is found with 80 % power in one comparison (two-sided, alpha {table.alpha:g}); {table.floor_corrected:.4f} "
-            f"after Holm's correction at its strictest ({count(table.comparisons, 'comparison')}, {table.resamples:,} "
-            "resamples).",
+            f"as the first of {count(table.comparisons, 'comparison')} (p adjusted by {CORRECTIONS[table.correction]}; "
+            f"{table.resamples:,} resamples).",
         )
     ]
 
