@@ -45,7 +45,7 @@ class Task(msgspec.Struct, frozen=True):
     `outputs` is the width of a prediction: 1 for binary (probability of class 1), the number of values for regression (1, or
     more for a forecast), the number of classes for multiclass (probabilities that sum to 1), the number of labels for
     multilabel (a probability each).
-    `metrics` are names of `bench.metrics.predictions.METRICS`; the first is the primary one, by which leaderboards are sorted
+    `metrics` are names of metrics (`bench list metrics`); the first is the primary one, by which leaderboards are sorted
     and models selected on the validation part.
     `eligible` is the share of a cohort's records whose outcome is known, about; for estimates alone.
     """

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal, overload
 
 import pluggy
 
@@ -19,9 +19,13 @@ import bench
 from bench.discovery import owned
 from bench.discovery.declared import declared as spec_of
 from bench.discovery.guard import loading, said_by, trial
+from bench.discovery.metric import MetricSpec, unfit
+from bench.discovery.metric import declared as metric_of
 from bench.discovery.spec import BY_COUNTS, KINDS, MARK, Embedder, Kind, NoParams, Spec
 from bench.errors import SLIP, PluginError, UsageError, unknown
 from bench.hooks import hookspec
+from bench.metrics import known
+from bench.metrics.own import OWN
 from bench.text.clean import line
 
 __all__ = ["BY_COUNTS", "KINDS", "MARK", "Embedder", "NoParams", "Registry", "Spec", "discover"]
@@ -50,17 +54,19 @@ class Registry:
     """All components of this process. Filled by `discover`; a plugin's hook receives it."""
 
     def __init__(self) -> None:
-        self._specs: dict[tuple[str, str], Spec] = {}
+        self._specs: dict[tuple[str, str], Spec | MetricSpec] = {("metric", name): spec for name, spec in OWN.items()}
         self.broken: list[Broken] = []
         self._plugin = "bench"
 
     def _add(self, kind: Kind, name: str, path: str, **declared: Any) -> None:
-        origin = self._plugin
-        spec = spec_of(kind, name, path, origin, declared)
-        if (kind, name) in self._specs:
-            other = self._specs[kind, name].plugin
-            raise PluginError(f'{kind} "{name}" is declared by {origin} and already by {other}')
-        self._specs[kind, name] = spec
+        self._keep(spec_of(kind, name, path, self._plugin, declared))
+
+    def _keep(self, spec: Spec | MetricSpec) -> None:
+        at = spec.kind, spec.name
+        if at in self._specs:
+            other = self._specs[at].plugin
+            raise PluginError(f'{spec.kind} "{spec.name}" is declared by {spec.plugin} and already by {other}')
+        self._specs[at] = spec
 
     def dataset(
         self, name: str, path: str, *, tasks: Iterable[Any], modalities: Iterable[str], **declared: Any
@@ -80,26 +86,45 @@ class Registry:
         """Declare a fuser: a subclass of `bench.components.Fuser`."""
         self._add("fuser", name, path, **declared)
 
+    def metric(self, name: str, path: str, *, kinds: Iterable[str], **declared: Any) -> None:
+        """Declare a metric of predictions for tasks of these kinds: a function, or a `bench.metric.Metric`."""
+        self._keep(metric_of(name, path, self._plugin, {"kinds": kinds, **declared}))
+
     def names(self, kind: str) -> list[str]:
         """The names known of one kind, sorted."""
         return sorted(name for known, name in self._specs if known == kind)
 
-    def specs(self, kind: str) -> list[Spec]:
-        """The components of one kind, sorted by name."""
+    @overload
+    def specs(self, kind: Literal["metric"]) -> list[MetricSpec]: ...  # type: ignore[overload-overlap]  # "metric" is a str too
+    @overload
+    def specs(self, kind: str) -> list[Spec]: ...
+    def specs(self, kind: str) -> Any:
+        """The components of one kind, or the metrics, sorted by name."""
         return [self._specs[kind, name] for name in self.names(kind)]
 
-    def get(self, kind: str, name: str, origin: str = "the caller") -> Spec:
+    @property
+    def metrics(self) -> dict[str, MetricSpec]:
+        """Name -> metric, the harness's own first, in the order in which they were declared."""
+        return {name: spec for (_, name), spec in self._specs.items() if isinstance(spec, MetricSpec)}
+
+    @overload
+    def get(self, kind: Literal["metric"], name: str, origin: str = ...) -> MetricSpec: ...  # type: ignore[overload-overlap]
+    @overload
+    def get(self, kind: str, name: str, origin: str = ...) -> Spec: ...
+    def get(self, kind: str, name: str, origin: str = "the caller") -> Any:
         """The component of that kind and name; UsageError with the nearest name when there is none."""
         if (kind, name) not in self._specs:
             raise self._unknown(kind, name, self.names(kind), origin, f"see all with: bench list {kind}s")
         return self._specs[kind, name]
 
-    def find(self, name: str, origin: str = "the caller", others: Iterable[str] = (), hint: str = "") -> list[Spec]:
-        """The components of any kind with that name; UsageError with the nearest when there is none.
+    def find(
+        self, name: str, origin: str = "the caller", others: Iterable[str] = (), hint: str = ""
+    ) -> list[Spec | MetricSpec]:
+        """The components of any kind, and the metrics, with that name; UsageError with the nearest when there is none.
 
         others: names that are no components and would have been understood; hint: where to see them all.
         """
-        found = [self._specs[kind, name] for kind in KINDS if (kind, name) in self._specs]
+        found = [self._specs[kind, name] for kind in (*KINDS, "metric") if (kind, name) in self._specs]
         if not found:
             known = {*(known for _, known in self._specs), *others}
             raise self._unknown("name", name, known, origin, hint or "see: bench list imputers")
@@ -125,6 +150,18 @@ class Registry:
         declared before it broke is taken back.
         """
         self._take(label, lambda: module)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Once all have declared: leave out plugins with a task or a fuser whose metrics do not fit, and let this process know
+        the metrics.
+        """
+        metrics = self.metrics
+        for plugin, wrong in [(spec.plugin, _unfit(spec, metrics)) for kind in KINDS for spec in self.specs(kind)]:
+            if wrong and all(broken.plugin != plugin for broken in self.broken):
+                self.broken.append(Broken(plugin, line(wrong)))
+                self._leave_out(plugin)
+        known.use(self.metrics)
 
     def _take(self, label: str, load: Callable[[], Any], advice: str = "", first: bool = False) -> None:
         """`register_plugin` for a module that is still to be loaded. advice: how to do without it, if that takes long; first:
@@ -155,6 +192,15 @@ class Registry:
         manager.register(module, name=label)
         manager.check_pending()
         manager.hook.bench_register(registry=self)
+
+
+def _unfit(spec: Spec, metrics: Mapping[str, MetricSpec]) -> str:
+    """Which metric that a component names does not fit, in words; "" where all do."""
+    wrong = next(filter(None, (unfit(task, metrics) for task in spec.tasks.values())), "")
+    strange = next((name for name in spec.selects_by if name not in metrics), "")
+    if strange:
+        wrong = str(unknown("metric", strange, metrics, "selects_by", "see all with: bench list metrics"))
+    return f'{spec.kind} "{spec.name}" of {spec.plugin}: {wrong}' if wrong else ""
 
 
 WITHOUT = "; to do without it, name in BENCH_PLUGINS the plugins to load (see docs/reference/plugin-contract.md)"
@@ -195,4 +241,5 @@ def discover(tried: bool = False) -> Registry:
     for entry in found.ours:
         if not wanted(entry):
             registry._leave_out(owned.label(entry))
+    registry._settle()
     return registry

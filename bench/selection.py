@@ -11,7 +11,8 @@ import numpy as np
 from bench.cohort import Cohort, Task
 from bench.errors import UsageError
 from bench.metrics.defined import needs
-from bench.metrics.predictions import METRICS
+from bench.metrics.known import metric
+from bench.metrics.scoring import value
 
 __all__ = ["Selection", "mean_loss", "require_complete", "selection"]
 
@@ -56,15 +57,15 @@ def selection(task: Task, truth: np.ndarray) -> Selection | None:
     def loss(outputs: np.ndarray) -> float:
         return mean_loss(task, truth, outputs)
 
-    defined = not needs(task.primary, truth, task.outputs).lacking()
+    primary = metric(task.primary)
+    defined = not needs(primary.undefined, truth, task.outputs).lacking()
     if defined and (task.kind == "regression" or _all_classes(task, truth)):
-        metric = METRICS[task.primary]
 
         def measure(outputs: np.ndarray) -> float | None:
-            score = metric.function(truth, outputs)
+            score = value(task.primary, truth, outputs)
             return None if math.isnan(score) and np.isfinite(outputs).all() else score
 
-        return Selection(task.primary, metric.higher, measure, loss)
+        return Selection(task.primary, bool(primary.higher), measure, loss)
     return Selection("loss", False, loss, loss)
 
 

@@ -27,7 +27,7 @@ from bench.components import Context
 from bench.config.request import request
 from bench.errors import BenchError
 from bench.grid.cell import Cell
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench.registry import Registry, discover
 from bench.run.prepare import prepare
 from bench.run.schedule import setup_of
@@ -53,7 +53,7 @@ def scores(cell: Cell, cohort: Cohort, task: Task, registry: Registry, folds: in
         fuser.fit(cohort.take(np.sort(rest[fifth:])), cohort.take(np.sort(rest[:fifth])), task, context)
         test = cohort.take(np.flatnonzero(fold == number))
         outputs = fuser.predict(test.without_targets(), context)
-        yield score(task, test.targets[task.name], outputs)[task.metrics[0]]
+        yield score(task, test.targets[task.name], outputs).values[task.metrics[0]]
 
 
 def main() -> None:

@@ -39,6 +39,7 @@ EXPORTS = {
     "files": ["content_digest", "read_bytes", "replacing", "storage", "write_bytes", "write_text"],
     "hooks": ["hookimpl"],
     "learner": ["Arrays", "Learner", "Lesson", "Penalty", "Plan", "Reply"],
+    "metric": ["Evaluator", "Metric", "columns", "decisions", "total"],
     "presets": ["Presets"],
     "registry": ["BY_COUNTS", "KINDS", "MARK", "Embedder", "NoParams", "Registry", "Spec", "discover"],
     "seeds": ["derive", "generator"],

@@ -80,7 +80,7 @@ def sentences(text: str) -> Iterator[str]:
         else:
             blocks[-1] += " " + line.strip()
     for block in blocks:
-        plain = re.sub(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^)]*\)", r"\1", CODE.sub("code", block))
+        plain = re.sub(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^)]*\)", r"\1", CODE.sub("Code", block))
         start = 0
         for end in END.finditer(plain):
             yield plain[start : end.end()].strip()

@@ -11,17 +11,18 @@ from bench.cli.main import JSON, answer, components, say
 from bench.text.clean import indented, line
 
 if TYPE_CHECKING:
+    from bench.discovery.metric import MetricSpec
     from bench.registry import Spec
 
 SCHEMA = "suite-schema"
-KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios")
+KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios", "metrics")
 
 
 @click.command("list")
 @click.argument("kind", metavar="|".join(KINDS))
 @JSON
 def list_(kind: str, as_json: bool) -> None:
-    """List suites, imputers, fusers, datasets or scenarios."""
+    """List suites, imputers, fusers, datasets, scenarios or metrics."""
     from bench.config.layers import broken_packages, find_suites
     from bench.errors import unknown
 
@@ -34,6 +35,9 @@ def list_(kind: str, as_json: bool) -> None:
         ]
         for broken in broken_packages():
             say(f"warning: a package of suites was left out: {broken}")
+    elif kind == "metrics":
+        metrics = components().metrics.values()
+        rows = [{"name": s.name, "title": s.summary, **_described_metric(s)} for s in metrics]
     else:
         registry = components()
         rows = [
@@ -62,12 +66,13 @@ def _title(suite: str) -> str:
 @click.argument("name")
 @JSON
 def show(name: str, as_json: bool) -> None:
-    """Show a method, dataset, scenario or suite: parameters with defaults, paper, tags.
+    """Show a method, dataset, scenario, metric or suite: parameters with defaults, paper, tags.
 
     NAME may also be the path of a suite file, or suite-schema: the JSON schema of suite files.
     """
     from bench.config.layers import find_suites
     from bench.config.suite import schema
+    from bench.discovery.metric import MetricSpec
 
     if name == SCHEMA:
         answer(schema())
@@ -77,12 +82,13 @@ def show(name: str, as_json: bool) -> None:
         _show_suite(name, as_json)
         return
     found = components().find(name, "the command line", {*suites, SCHEMA}, f"see: bench list {'|'.join(KINDS)}")
-    described = [_describe(spec) for spec in found]
+    described = [_described_metric(s) if isinstance(s, MetricSpec) else _describe(s) for s in found]
     if as_json:
         answer(described)
         return
     for number, spec in enumerate(found):
-        print(("\n" if number else "") + _text(spec))
+        text = _metric_text(spec) if isinstance(spec, MetricSpec) else _text(spec)
+        print(("\n" if number else "") + text)
 
 
 def _show_suite(name: str, as_json: bool) -> None:
@@ -132,6 +138,39 @@ def _describe(spec: Spec) -> dict[str, Any]:
         "space": {name: list(values) for name, values in spec.space.items()},
         "expected_failures": dict(spec.expected_failures),
     }
+
+
+def _described_metric(spec: MetricSpec) -> dict[str, Any]:
+    return {
+        "kind": spec.kind,
+        "name": spec.name,
+        "version": spec.version,
+        "summary": spec.summary,
+        "paper": spec.paper,
+        "tasks": list(spec.kinds),
+        "higher": spec.higher,
+        "chance": spec.chance,
+        "undefined": spec.undefined,
+        "asks": list(spec.asks),
+        "plugin": spec.plugin,
+        "path": spec.path,
+    }
+
+
+def _metric_text(spec: MetricSpec) -> str:
+    from bench.discovery.metric import UNDEFINED
+
+    lines = [f"metric {spec.name} (version {spec.version}, from {spec.plugin})", f"  {spec.summary}"]
+    if spec.paper:
+        lines.append(f"  paper: {spec.paper}")
+    lines.append(f"  for {', '.join(spec.kinds)} tasks; {spec.direction}")
+    if spec.chance is not None:
+        lines.append(f"  an uninformed prediction scores {spec.chance:g}")
+    lines.append(f"  undefined where {UNDEFINED[spec.undefined]}")
+    if spec.asks:
+        lines.append(f"  takes besides truth and predictions: {', '.join(spec.asks)}")
+    lines.append(f"  compare methods by it: bench report suite=NAME metrics={spec.name}")
+    return "\n".join(map(indented, lines))
 
 
 def _text(spec: Spec) -> str:
@@ -198,7 +237,7 @@ def doctor(as_json: bool) -> None:
         "torch built for": f"CUDA {device.torch_cuda()}" if device.torch_cuda() else "CPU",
         "cache": str(settings.cache_folder()),
         "suites": sorted(find_suites()),
-        **{f"{name}s": registry.names(name) for name in COMPONENTS},
+        **{f"{name}s": registry.names(name) for name in (*COMPONENTS, "metric")},
     }
     for folder in (settings.cache_folder(), Path.cwd()):
         existing = next(p for p in [folder, *folder.parents] if p.exists())
@@ -214,7 +253,7 @@ def doctor(as_json: bool) -> None:
         except BenchError as error:
             found[f"data {spec.name}"] = f"not found: {error}"
     unloadable = []
-    for name in COMPONENTS:
+    for name in (*COMPONENTS, "metric"):
         for spec in registry.specs(name):
             try:
                 spec.load()

@@ -14,6 +14,7 @@ from bench.cli.main import JSON, LazyGroup, answer, components, say
 
 if TYPE_CHECKING:
     from bench.config.words import Word
+    from bench.discovery.metric import MetricSpec
     from bench.registry import Spec
 
 
@@ -46,27 +47,31 @@ def check(names: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> None:
     sys.exit(0 if all(report.ok for report in reports) else 7)
 
 
-def _with_parameters(specs: Sequence[Spec], words: Sequence[Word]) -> list[Spec]:
+def _with_parameters(specs: Sequence[Spec | MetricSpec], words: Sequence[Word]) -> list[Spec | MetricSpec]:
     """The specs with `KIND.NAME.PARAMETER=VALUE` over their parameters for tests, and under a name that says so.
 
     Raises UsageError for a word of no component that is checked, and for a parameter that it does not have or accept.
     """
     from bench.errors import UsageError
+    from bench.registry import Spec
 
-    made, left = [], {word.key: word for word in words}
+    made: list[Spec | MetricSpec] = []
+    left = {word.key: word for word in words}
     for spec in specs:
         prefix = f"{spec.kind}.{spec.name}."
         own = [word for word in words if word.key.startswith(prefix)]
         given = {w.key.removeprefix(prefix): w.values[0] if len(w.values) == 1 else list(w.values) for w in own}
-        if given:
+        if given and isinstance(spec, Spec):
             values = {**spec.test_params, **given}
             spec.parameters(values, "the command line")
             inside = ", ".join(word.text.removeprefix(prefix) for word in own)
             spec = replace(spec, name=f"{spec.name}({inside})", test_params=values)
-        left = {key: word for key, word in left.items() if word not in own}
+        left = {key: word for key, word in left.items() if word not in own or not isinstance(spec, Spec)}
         made.append(spec)
     for word in left.values():
-        accepted = ", ".join([*(f"{spec.kind}.{spec.name}.PARAMETER=VALUE" for spec in specs), "data.root=DIR"])
+        accepted = ", ".join(
+            [*(f"{spec.kind}.{spec.name}.PARAMETER=VALUE" for spec in specs if isinstance(spec, Spec)), "data.root=DIR"]
+        )
         raise UsageError(
             f'"{word.text}" (from the command line) is of no component that is checked; accepted: {accepted}'
         )

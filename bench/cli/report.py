@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,15 @@ from bench.cli.main import JSON, answer_json, components, say
 if TYPE_CHECKING:
     from bench.results.records import Export
 
-SIMPLE = {"suite", "out", "to", "from", "cache", "workers", "threads", "budget", "retry", "shuffle"}
+FURTHER = ("metrics", "stats.metrics")
+SIMPLE = {*FURTHER, "suite", "out", "to", "from", "cache", "workers", "threads", "budget", "retry", "shuffle"}
 """Words that ask for the last run of a suite, or only say how it ran; any other word makes a plan of its own."""
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="suite=NAME [out=DIR] [to=DIR] [KEY=VALUE]... | from=FILE [to=DIR]")
+@click.argument(
+    "words", nargs=-1, metavar="suite=NAME [metrics=NAME,...] [out=DIR] [to=DIR] [KEY=VALUE]... | from=FILE [to=DIR]"
+)
 @click.option("--print", "show", is_flag=True, help="Print the Markdown table as well.")
 @JSON
 @click.option(
@@ -29,7 +33,8 @@ SIMPLE = {"suite", "out", "to", "from", "cache", "workers", "threads", "budget",
 def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_costs: bool) -> None:
     """Write the leaderboard of a suite: Markdown, CSV, JSON, and the records it is made of.
 
-    Shows the last run of the suite, or the cells that further words select. from=FILE makes the same tables from a
+    Shows the last run of the suite, or the cells that further words select. metrics= compares methods by
+    further metrics too, without a fit (see: bench list metrics). from=FILE makes the same tables from a
     records file alone. to=DIR is where they go (default: OUT/leaderboards).
     """
     from bench.leaderboard import render, save_export, write
@@ -76,6 +81,9 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
             raise UsageError("no suite is named; write for example: bench report suite=physionet48")
         ledger = Ledger(out)
         planned = last_run_now(text["suite"], out, text.get("cache", ""))
+        further = [name for key in FURTHER if key in said for name in said[key].texts]
+        if further:
+            planned = _comparing(planned, further)
     else:
         from bench.config.request import request
         from bench.run.export import planned_export
@@ -88,6 +96,18 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     for name in ledger.damaged[:5]:
         say(f"warning: {name} in the ledger is damaged and was left out; run the suite again")
     return export, folder
+
+
+def _comparing(planned: Export, further: Sequence[str]) -> Export:
+    """The plan, with methods compared by further metrics too."""
+    import msgspec
+
+    from bench.config.words import ORIGIN
+    from bench.results.comparing import described, summaries
+
+    metrics = components().metrics
+    tasks = summaries(planned.tasks, further, metrics, ORIGIN)
+    return msgspec.structs.replace(planned, tasks=tasks, metrics={**planned.metrics, **described(tasks, metrics)})
 
 
 def last_run_now(suite: str, out: Path, cache: str = "") -> Export:

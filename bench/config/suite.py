@@ -12,7 +12,7 @@ from bench.grid.axes import PATIENT
 from bench.results.records import Correction, Published
 from bench.text import names
 
-SHORT = {"weights": "weights.files"}
+SHORT = {"weights": "weights.files", "metrics": "stats.metrics"}
 """Other words of the command line that stand for a key of the suite."""
 
 
@@ -215,6 +215,13 @@ class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             description="How p-values are adjusted for the number of comparisons: step-down max-T, or Holm's procedure."
         ),
     ] = "maxt"
+    metrics: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Further metrics, by which methods are compared as by the primary one; computed from stored "
+            "predictions: `bench list metrics`."
+        ),
+    ] = ()
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

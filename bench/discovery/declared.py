@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
@@ -14,12 +13,13 @@ import msgspec
 from bench.cohort import Task
 from bench.config.conversion import convert
 from bench.discovery.guard import said_of
+from bench.discovery.lazy import PATH
 from bench.discovery.spec import NOTE, NOTES, RANDOMNESS, TAGS, Embedder, Spec, is_amount
 from bench.errors import BenchError, PluginError, nearest, unknown
-from bench.metrics.declared import unfit
 from bench.presets import Presets
 from bench.text.names import check
 
+OF_A_FUSER = frozenset({"notes", "selects_by"})
 OF_A_DATASET = frozenset(
     {
         "tasks", "modalities", "splits", "files", "release", "fetch", "fetch_name", "verify", "embed", "generate", "indifferent",
@@ -29,7 +29,6 @@ OF_A_DATASET = frozenset(
 LAZY = ("files", "release", "fetch", "verify", "generate")
 """Declarations that are lazy paths, or empty."""
 
-PATH = re.compile(r"\w+(\.\w+)*:\w+")
 MINE = ("kind", "name", "path", "plugin")
 """Fields of a spec that are no declarations."""
 
@@ -60,7 +59,7 @@ def _spec(kind: str, name: str, path: Any, plugin: str, given: dict[str, Any]) -
             whose = "datasets" if key in OF_A_DATASET else "fusers"
             raise Refused(f'"{key}" is a declaration of {whose} alone')
     _lazy("path", path)
-    for key in ("tags", "modalities", "splits", "indifferent", "generate_params"):
+    for key in ("tags", "modalities", "splits", "indifferent", "generate_params", "selects_by"):
         if key in given:
             given[key] = _texts(key, given[key])
     given["tags"] = frozenset(given.get("tags", ()))
@@ -74,7 +73,8 @@ def _spec(kind: str, name: str, path: Any, plugin: str, given: dict[str, Any]) -
 
 def _for(kind: str, known: Iterable[str]) -> list[str]:
     """The declarations that a component of this kind may make."""
-    return [k for k in known if (kind == "dataset" or k not in OF_A_DATASET) and (kind == "fuser" or k != "notes")]
+    others = (OF_A_DATASET if kind != "dataset" else frozenset()) | (OF_A_FUSER if kind != "fuser" else frozenset())
+    return [key for key in known if key not in others]
 
 
 def _plain(spec: Spec) -> None:
@@ -215,8 +215,6 @@ def _tasks(given: Any) -> dict[str, Task]:
         if not least <= task.outputs <= most:
             wanted = "1" if most == 1 else f"{least} or more"
             raise Refused(f"task {task.name} is {task.kind} and needs outputs={wanted}, got {task.outputs}")
-        if wrong := unfit(task):
-            raise Refused(wrong)
         tasks[task.name] = task
     return tasks
 

@@ -5,7 +5,6 @@ Plugins import these from `bench.registry`.
 
 from __future__ import annotations
 
-import importlib
 import re
 import typing
 from collections.abc import Callable, Mapping
@@ -15,7 +14,8 @@ from typing import Any, Literal
 import msgspec
 
 from bench.config.conversion import convert
-from bench.discovery.guard import loading, said_by, said_of
+from bench.discovery.guard import said_by, said_of
+from bench.discovery.lazy import load
 from bench.errors import BenchError, PluginError
 from bench.presets import Presets
 from bench.workload import Workload
@@ -141,6 +141,8 @@ class Spec:
     layout; the folder does not exist yet"""
     indifferent: tuple[str, ...] = ()
     """dataset: the parameters that change nothing of the cohort, such as the consent to terms of use"""
+    selects_by: tuple[str, ...] = ()
+    """fuser: metrics by which it chooses among models besides the task's primary one, whose code is then in its keys"""
     generate_params: tuple[str, ...] = ()
     """dataset: the parameters that decide what `generate` writes; only these are in the key of the generated folder, and
     they have no effect on files that are there; empty: all parameters"""
@@ -152,15 +154,7 @@ class Spec:
 
         Raises PluginError, with the plugin and the reason, when it cannot be imported.
         """
-        path = attribute or self.path
-        module, _, name = path.partition(":")
-        what = f'{self.kind} "{self.name}" (from {self.plugin})'
-        try:
-            with loading(what):
-                return getattr(importlib.import_module(module), name)
-        except BaseException as error:
-            what = f"{what} cannot be loaded from {path}"
-            raise PluginError(f"{what}: {said_by(error)}", public=what) from error
+        return load(attribute or self.path, f'{self.kind} "{self.name}" (from {self.plugin})')
 
     def call(self, path: str, *arguments: Any, **named: Any) -> Any:
         """What the function that a lazy path names makes of these. Raises its own BenchError or OSError, else PluginError."""

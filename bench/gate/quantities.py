@@ -112,7 +112,7 @@ def quantities(run: Run, method: Method, costs: bool) -> list[Quantity]:
     cells = run.cells_of(method) or {}
     if method.task:
         primary = run.primary(method.task)
-        always = [Quantity("score", primary, higher_is_better(primary))]
+        always = [Quantity("score", primary, bool(higher_is_better(run.export, primary)))]
         more = [Quantity("calibration", name) for name in CALIBRATION]
         more += [Quantity("cost", name) for name in COSTS] if costs else []
     else:

@@ -31,6 +31,7 @@ SHOWN: Mapping[str, str] = {
     **dict.fromkeys(COMPONENTS, "what the command line sets of one stands in its label"),
     "weights.files": "the label of an imputer that was not fitted says of which weights it is",
     "limits": "a cell that was stopped says so in its row, and no other changes",
+    "stats.metrics": "the tables show them",
 }
 """Key of the suite, or the table it is in -> why it is not compared."""
 
@@ -40,6 +41,7 @@ SILENT: Mapping[str, str] = {
     "published_file": "compared by what it holds, together with the values in the suite itself",
     "summary": "stands in no output",
     "limits": "a cell that was stopped says so in its row, and no other changes",
+    "stats.metrics": "the tables show them",
 }
 """The same for a suite file that bears the name of an installed suite: nothing that it sets stands in a label."""
 

@@ -14,7 +14,9 @@ from typing import Any
 
 import msgspec
 
+from bench.discovery.metric import MetricSpec
 from bench.grid.code import code_of, remember
+from bench.metrics.known import metric
 from bench.registry import Spec
 
 DECIDES_NOTHING: Mapping[str, str] = {
@@ -34,6 +36,10 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "bench.data.release": "what the data are called",
     "bench.data.store": "where artifacts lie",
     "bench.leaderboard": "reads records",
+    **dict.fromkeys(
+        ("bench.metrics.known", "bench.metrics.own"),
+        "which metrics there are; what is known of the primary one of a task is in the keys, with its code",
+    ),
     "bench.plots": "reads records",
     "bench.registry": "how components are found; what they are is in their own code",
     "bench.results": "how records are stored; their schema is in the keys",
@@ -78,7 +84,15 @@ def component(spec: Spec) -> dict[str, Any]:
         "tags": sorted(spec.tags),
         "source": hashes,
         "libraries": libraries,
+        **({"selects by": [of_metric(metric(name)) for name in spec.selects_by]} if spec.selects_by else {}),
     }
+
+
+def of_metric(spec: MetricSpec) -> str:
+    """The digest of all that decides the scores of a metric, and what is selected by it."""
+    hashes, libraries = sources(spec.path.partition(":")[0])
+    about = spec.name, spec.path, spec.version, spec.higher, spec.undefined, sorted(spec.asks), sorted(spec.kinds)
+    return digest([about, hashes, libraries])
 
 
 @cache

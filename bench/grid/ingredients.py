@@ -13,7 +13,7 @@ import msgspec
 from bench import NUMERICS
 from bench.config.asked import Request
 from bench.grid.axes import COMPONENTS
-from bench.grid.identity import component, digest, harness, sources
+from bench.grid.identity import component, digest, harness, of_metric, sources
 from bench.grid.plan import Plan
 from bench.registry import Registry, Spec
 from bench.results.records import SCHEMA
@@ -51,7 +51,8 @@ def ingredients(request: Request, registry: Registry, manifest: str, device: str
         found[f"generator of dataset {dataset.name}"] = sources(dataset.generate.partition(":")[0])[0]
     for name in suite.grid.task:
         task = dataset.tasks[name]
-        found[f"task {name}"] = digest([task.kind, task.outputs, task.metrics])
+        found[f"task {name}"] = digest([task.kind, task.outputs, task.primary])
+        found[f"metric {task.primary}"] = of_metric(registry.get("metric", task.primary))
     for name in suite.grid.modalities:
         found[f"modality set {name}"] = ", ".join(suite.modalities.get(name, dataset.modalities))
     _add(found, dataset)

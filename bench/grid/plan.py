@@ -14,7 +14,7 @@ from bench.config.asked import Request, Variant
 from bench.errors import UsageError
 from bench.grid.axes import AXES, NAMES, Axis
 from bench.grid.cell import Cell
-from bench.grid.identity import digest
+from bench.grid.identity import digest, of_metric
 from bench.registry import Registry, Spec
 from bench.results.coordinates import Coordinates
 from bench.stages.order import LAST, STAGES
@@ -99,7 +99,10 @@ def _choices(axis: Axis, request: Request, registry: Registry) -> list[Choice]:
         return [Choice(name, members, members) for name, members in sets.items()]
     if axis.name == "task":
         tasks = [dataset.tasks[name] for name in names]
-        return [Choice(task.name, task.name, (task.name, task.kind, task.outputs, task.metrics)) for task in tasks]
+        metrics = {task.primary: of_metric(registry.get("metric", task.primary)) for task in tasks}
+        return [
+            Choice(task.name, task.name, (task.name, task.kind, task.outputs, metrics[task.primary])) for task in tasks
+        ]
     return [Choice(name, name, None if name == axis.default else name) for name in names]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from bench.leaderboard.blocks import Block, Heading
-from bench.metrics.predictions import METRICS
+from bench.metrics.known import metrics
 from bench.results.coordinates import Coordinates, Method, TableKey, method_of, table_of
 from bench.results.export_file import finite
 from bench.results.records import Export, Record
@@ -109,9 +109,10 @@ def blocks_of(board: Board, sections: Sequence[Section[Any]]) -> list[Block]:
     return from_sections
 
 
-def higher_is_better(metric: str) -> bool:
-    """The direction of a metric; metrics this version does not know count as larger is better."""
-    return METRICS[metric].higher if metric in METRICS else True
+def higher_is_better(export: Export, metric: str) -> bool | None:
+    """The direction of a metric, None where it has none. Of one that nobody knows larger is better."""
+    known = export.metrics.get(metric) or metrics().get(metric)
+    return known.higher if known else True
 
 
 def join(export: Export) -> tuple[dict[Coordinates, Record | None], list[str]]:

@@ -14,7 +14,7 @@ from bench.leaderboard.blocks import Cell, Label, Mark, Number
 from bench.leaderboard.board import Cells
 from bench.leaderboard.published import PublishedScore
 from bench.leaderboard.statements import nobody
-from bench.metrics.predictions import METRICS
+from bench.leaderboard.words import metric
 from bench.results.coordinates import Method, Repeat
 from bench.results.records import STATUSES, Comparison, Export, TaskSummary
 from bench.results.redact import redact_text
@@ -72,14 +72,15 @@ def coverage(score: Score | None) -> Cell:
     return Number(100 * score.mean, ".1f", unit=" %") if score else None
 
 
-def best_two(scores: Sequence[Score | None], higher: bool, eligible: Sequence[bool] | None = None) -> list[Cell]:
+def best_two(scores: Sequence[Score | None], higher: bool | None, eligible: Sequence[bool] | None = None) -> list[Cell]:
     """Scores as cells, the best and the second marked. Means that print the same are the same.
 
-    Where all but the best are equal there is no second. eligible: which scores may be best or second; None: all.
+    Where all but the best are equal there is no second, and where neither higher nor lower is better nothing is marked.
+    eligible: which scores may be best or second; None: all.
     """
     may = [True] * len(scores) if eligible is None else eligible
     shown = [f"{score.mean:.4f}" for score, counts in zip(scores, may, strict=True) if score and counts]
-    means = sorted(set(shown), key=float, reverse=higher)
+    means = sorted(set(shown), key=float, reverse=higher) if higher is not None else []
     second = means[1:2] if len(means) > 2 or len(shown) == 2 else []
     marks: dict[str, Mark] = dict(zip(means[:1] + second, ("strong", "second"), strict=False))
     return [
@@ -152,21 +153,20 @@ class Row(MethodRow, kw_only=True):
 
 
 def row_of(export: Export, method: Method, cells: Cells, task: TaskSummary) -> Row:
-    """A row without rank. It is complete when every planned seed is ok and has all metrics of the task that always exist.
+    """A row without rank. It is complete when every planned seed is ok and has the primary metric.
 
-    A metric that need not be defined has a mean where every seed has it, else none.
+    Every other metric has a mean where every seed has it, else none.
     """
     scored = {at.repeat: record for at, record in cells.items() if record and record.status == "ok"}
-    needed = {task.metrics[0], *(name for name in task.metrics if not (name in METRICS and METRICS[name].undefinable))}
-    short = sorted(seed for seed, record in scored.items() if not needed <= record.scores.keys())
+    primary = task.metrics[0]
+    short = sorted(seed for seed, record in scored.items() if primary not in record.scores)
     reasons = {
         f"{record.status}: {redact_text(record.reason)}"
         for record in cells.values()
         if record and record.status != "ok"
     }
     if short:
-        lacking = {name for seed in short for name in needed - scored[seed].scores.keys()}
-        reasons.add(f"ok, but not every metric is a number: {', '.join(m for m in task.metrics if m in lacking)}")
+        reasons.add(f"ok, but {metric(primary)} is not defined for its predictions")
     row = Row(
         imputer=method.imputer,
         fuser=method.fuser,

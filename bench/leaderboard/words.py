@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from bench.leaderboard.blocks import Column
-from bench.metrics.sentiment import CONVENTIONS
 from bench.text import clean
 
 NAMES = {
@@ -20,28 +19,33 @@ NAMES = {
     "coverage50": "coverage 50 %",
     "coverage90": "coverage 90 %",
     "corr": "Corr",
+    "auprc_baseline": "AUPRC baseline",
+    **{f"recall_at_precision_{percent}": f"Recall at precision {percent} %" for percent in (50, 80, 90)},
+    "kappa": "Cohen's kappa",
+    "mcc": "MCC",
     "acc7": "Acc-7",
     "acc5": "Acc-5",
     **{
         f"{score}_{convention}": f"{name} {convention}"
         for score, name in (("acc2", "Acc-2"), ("f1", "F1"), ("f1_macro", "macro F1"))
-        for convention in CONVENTIONS
+        for convention in ("neg_pos", "neg_nonneg", "nonpos_pos")
     },
 }
 LONGEST_REASON = 160
 
 
 def metric(name: str) -> str:
-    return NAMES.get(name) or name.capitalize()
+    """How a metric is called: one that is not listed by its name."""
+    return NAMES.get(name) or name.replace("_", " ").capitalize()
 
 
-def directed(name: str, higher: bool) -> str:
+def directed(name: str, higher: bool | None) -> str:
     """A metric with the arrow that points to where it is better."""
-    return f"{metric(name)} {arrow(higher)}"
+    return " ".join(filter(None, [metric(name), arrow(higher)]))
 
 
-def arrow(higher: bool) -> str:
-    return "↑" if higher else "↓"
+def arrow(higher: bool | None) -> str:
+    return {True: "↑", False: "↓", None: ""}[higher]
 
 
 def columns(*names: str) -> list[Column]:

@@ -1,17 +1,21 @@
-"""When a score is defined. Said once: the score of a part, its bootstrap, tuned thresholds and model selection all ask here.
+"""When a score is defined. The score of a part, its bootstrap, chosen thresholds and model selection all ask here.
 
-| metric                                            | needs, among the records that count                                |
-|---------------------------------------------------|--------------------------------------------------------------------|
-| auroc                                             | of each label or class a record that has it and one that has not   |
-| auprc, f1, f1_tuned                               | of each label or class a record that has it                        |
-| acc2, f1 and f1_macro of the convention `neg_pos` | a truth that is not 0                                              |
-| corr                                              | truths that differ, and predictions that differ                    |
-| all others                                        | a record                                                           |
+A metric declares by one of these names what makes its score undefined, among the records that count (`RULES`):
+
+| `undefined=`       | there is no score where                                                   |
+|--------------------|---------------------------------------------------------------------------|
+| `no record`        | no record counts; all other rules hold this too                           |
+| `no positive`      | no record has the label, or is of the class: of each label or class       |
+| `one class`        | the same, or every record has the label: of each label, or of class 1     |
+| `same class`       | all records are of one class, or have a label alike: of each label        |
+| `all zero`         | every truth is 0                                                          |
+| `constant truth`   | all truths are the same: of each value of a forecast                      |
+| `constant`         | all truths are the same, or all predictions are                           |
 
 A binary task has one class here, class 1. Scores of several labels or classes are means over all of them, and a mean over those
 that happen to occur would be another test: so where one label or class lacks what it needs, there is no score at all
 (our decision; scikit-learn warns, raises or gives 0, depending on function and version). Records that do not count are those
-of weight 0: a bootstrap leaves them out.
+of weight 0: a bootstrap leaves them out. A function that gives NaN has no score there either, whatever it declared.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from bench.metric import columns
 
 
 @dataclass(frozen=True)
@@ -68,17 +74,8 @@ def _counts(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 NO_RECORD = "there is no record"
 
-Rule = Callable[[np.ndarray, int], Needs]
-
-
-def columns(truth: np.ndarray, width: int) -> list[np.ndarray]:
-    """The binary problems inside, bool [n] each: class 1 of a binary task, each label, or each class against the rest.
-
-    truth: [n] or [n, labels]; width: of a prediction, which tells classes from a binary task.
-    """
-    if width == 1:
-        return [truth.reshape(-1) > 0.5]
-    return [(truth[:, k] > 0.5) if truth.ndim == 2 else (truth == k) for k in range(width)]
+Rule = Callable[[np.ndarray, int, np.ndarray | None], Needs]
+"""truth [n] or [n, width], width of a prediction, outputs [n, width] (None: of the truth alone) -> what the score needs."""
 
 
 def _values(array: np.ndarray) -> np.ndarray:
@@ -86,19 +83,25 @@ def _values(array: np.ndarray) -> np.ndarray:
     return array[:, None] if array.ndim == 1 else array
 
 
-def _any(truth: np.ndarray, width: int) -> Needs:
+def _any(truth: np.ndarray, width: int, outputs: np.ndarray | None = None) -> Needs:
     return Needs([(np.ones(len(truth), bool), NO_RECORD)], [])
 
 
-def _positives(truth: np.ndarray, width: int) -> Needs:
+def _positives(truth: np.ndarray, width: int, outputs: np.ndarray | None = None) -> Needs:
     rows = [(column, f"no record {name}") for name, column in _named(truth, width)]
     return Needs([*_any(truth, width).present, *rows], [])
 
 
-def _both(truth: np.ndarray, width: int) -> Needs:
+def _both(truth: np.ndarray, width: int, outputs: np.ndarray | None = None) -> Needs:
     classes = truth.ndim == 1 and width > 1  # of which every one has the others for its negatives
     rows = [] if classes else [(~column, f"every record {name}") for name, column in _named(truth, width)]
     return Needs([*_positives(truth, width).present, *rows], [])
+
+
+def _classes_differ(truth: np.ndarray, width: int, outputs: np.ndarray | None = None) -> Needs:
+    if truth.ndim == 1 and width > 1:
+        return Needs(_any(truth, width).present, [(_values(truth), "all records are of one class")])
+    return _both(truth, width)
 
 
 def _named(truth: np.ndarray, width: int) -> list[tuple[str, np.ndarray]]:
@@ -108,30 +111,38 @@ def _named(truth: np.ndarray, width: int) -> list[tuple[str, np.ndarray]]:
     return [(f"{has} {k}", column) for k, column in enumerate(columns(truth, width), first)]
 
 
-def _signed(truth: np.ndarray, width: int) -> Needs:
+def _not_zero(truth: np.ndarray, width: int, outputs: np.ndarray | None = None) -> Needs:
     rows = (_values(truth) != 0).any(axis=1)
     return Needs([*_any(truth, width).present, (rows, "every truth is 0")], [])
 
 
-def _varying(truth: np.ndarray, width: int) -> Needs:
-    return Needs(_any(truth, width).present, [(_values(truth), "all truths are the same")])
+def _each_varies(truth: np.ndarray, width: int, outputs: np.ndarray | None = None) -> Needs:
+    values = _values(truth)
+    of_each = [(values[:, [k]], f"all truths{f' of value {k}' * (width > 1)} are the same") for k in range(width)]
+    return Needs(_any(truth, width).present, of_each)
+
+
+def _both_vary(truth: np.ndarray, width: int, outputs: np.ndarray | None = None) -> Needs:
+    varying = [(_values(truth), "all truths are the same")]
+    if outputs is not None:
+        varying.append((_values(outputs), "all predictions are the same"))
+    return Needs(_any(truth, width).present, varying)
 
 
 RULES: dict[str, Rule] = {
-    "auroc": _both,
-    **dict.fromkeys(("auprc", "f1", "f1_tuned"), _positives),
-    **dict.fromkeys(("acc2_neg_pos", "f1_neg_pos", "f1_macro_neg_pos"), _signed),
-    "corr": _varying,
+    "no record": _any,
+    "no positive": _positives,
+    "one class": _both,
+    "same class": _classes_differ,
+    "all zero": _not_zero,
+    "constant truth": _each_varies,
+    "constant": _both_vary,
 }
-"""The rules of metrics that need more than a record."""
-
-COMPARING = frozenset({"corr"})
-"""Metrics that need predictions to differ."""
+"""What a metric may declare as `undefined`."""
 
 
-def needs(metric: str, truth: np.ndarray, width: int, outputs: np.ndarray | None = None) -> Needs:
-    """What a metric needs. truth: [n] or [n, width]; width: of a prediction; outputs: [n, width], None: of the truth alone."""
-    needed = RULES.get(metric, _any)(truth, width)
-    if metric in COMPARING and outputs is not None:
-        needed.varying.append((_values(outputs), "all predictions are the same"))
-    return needed
+def needs(rule: str, truth: np.ndarray, width: int, outputs: np.ndarray | None = None) -> Needs:
+    """What a score needs by a rule. truth: [n] or [n, width]; width: of a prediction; outputs: [n, width], None: of the truth
+    alone.
+    """
+    return RULES[rule](truth, width, outputs)

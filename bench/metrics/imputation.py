@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.arrays import npz
-from bench.metrics.predictions import ScoreError
+from bench.metrics.error import ScoreError
 
 LEVELS = np.arange(1, 20) / 20
 """Quantile levels of CRPS: 0.05, 0.10, ..., 0.95."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bench.cohort import Task
-from bench.metrics.predictions import METRICS
+from bench.metrics.scoring import value
 from bench.results.records import Pattern
 
 SMALLEST = 10
@@ -42,5 +42,5 @@ def by_pattern(
 
 def _score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float | None:
     """None where the metric is not defined on the group, as AUROC on one class alone."""
-    value = METRICS[task.primary].function(truth, outputs)
-    return value if np.isfinite(value) else None
+    found = value(task.primary, truth, outputs)
+    return found if np.isfinite(found) else None

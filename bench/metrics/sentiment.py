@@ -19,11 +19,9 @@ from functools import partial
 
 import numpy as np
 
-Decide = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
-Function = Callable[[np.ndarray, np.ndarray], float]
-Evaluator = Callable[[np.ndarray], np.ndarray]
-Built = Callable[[np.ndarray, np.ndarray], Evaluator]
+from bench.metric import Evaluator, Metric, total
 
+Decide = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 CONVENTIONS: dict[str, Decide] = {
     "neg_pos": lambda truth, outputs: (truth != 0, truth > 0, outputs > 0),
@@ -65,38 +63,12 @@ def _f1(average: str, decide: Decide, truth: np.ndarray, outputs: np.ndarray) ->
     return float(f1_score(above[scored], predicted[scored], labels=[False, True], average=average, zero_division=0))
 
 
-FUNCTIONS: dict[str, Function] = {
-    "corr": corr,
-    "acc7": partial(_rounded, 3),
-    "acc5": partial(_rounded, 2),
-    **{f"acc2_{name}": partial(_accuracy, decide) for name, decide in CONVENTIONS.items()},
-    **{f"f1_{name}": partial(_f1, "weighted", decide) for name, decide in CONVENTIONS.items()},
-    **{f"f1_macro_{name}": partial(_f1, "macro", decide) for name, decide in CONVENTIONS.items()},
-}
-"""The metrics: (truth [n] or [n, outputs], outputs [n, outputs]) -> score."""
-
-SUMMARIES: dict[str, str] = {
-    "corr": "Pearson's correlation; NaN where nothing varies",
-    "acc7": "share of equal classes after clipping to [-3, 3] and rounding to whole numbers, a half to the even one",
-    "acc5": "the same after clipping to [-2, 2]",
-    "acc2_neg_pos": "share on the right side of 0, truths of 0 left out",
-    "acc2_neg_nonneg": "share on the right side, 0 counted as positive",
-    "acc2_nonpos_pos": "share on the right side, 0 counted as negative",
-    **{f"f1_{name}": f"F1 of both sides weighted by their true counts, convention {name}" for name in CONVENTIONS},
-    **{f"f1_macro_{name}": f"mean F1 of both sides, convention {name}" for name in CONVENTIONS},
-}
-
-# With weights per record, for many weightings at once: see `bench.metrics.weighted`.
+# With weights per record, for many weightings at once.
 
 
 def _spread(weights: np.ndarray, values: int) -> np.ndarray:
     """Weights per value, float64 [values, resamples]: all values of a record weigh what it does."""
     return np.repeat(weights, values // len(weights), axis=0).astype(np.float64)
-
-
-def total(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sums of weight x row; not a BLAS product, whose rounding depends on the number of threads."""
-    return np.einsum("n,nr->r", rows.astype(np.float64), weights)
 
 
 def _weighted_corr(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
@@ -151,12 +123,21 @@ def _weighted_f1(average: str, decide: Decide, truth: np.ndarray, outputs: np.nd
     return evaluate
 
 
-WEIGHTED: dict[str, Built] = {
-    "corr": _weighted_corr,
-    "acc7": partial(_weighted_rounded, 3),
-    "acc5": partial(_weighted_rounded, 2),
-    **{f"acc2_{name}": partial(_weighted_accuracy, decide) for name, decide in CONVENTIONS.items()},
-    **{f"f1_{name}": partial(_weighted_f1, "weighted", decide) for name, decide in CONVENTIONS.items()},
-    **{f"f1_macro_{name}": partial(_weighted_f1, "macro", decide) for name, decide in CONVENTIONS.items()},
-}
-"""The same with weights, as `bench.metrics.weighted.WEIGHTED` has the others."""
+CORR = Metric(corr, _weighted_corr)
+ACC7 = Metric(partial(_rounded, 3), partial(_weighted_rounded, 3))
+ACC5 = Metric(partial(_rounded, 2), partial(_weighted_rounded, 2))
+
+
+def _acc2(decide: Decide) -> Metric:
+    return Metric(partial(_accuracy, decide), partial(_weighted_accuracy, decide))
+
+
+def _f1_of(average: str, decide: Decide) -> Metric:
+    return Metric(partial(_f1, average, decide), partial(_weighted_f1, average, decide))
+
+
+ACC2_NEG_POS, ACC2_NEG_NONNEG, ACC2_NONPOS_POS = map(_acc2, CONVENTIONS.values())
+F1_NEG_POS, F1_NEG_NONNEG, F1_NONPOS_POS = (_f1_of("weighted", decide) for decide in CONVENTIONS.values())
+F1_MACRO_NEG_POS, F1_MACRO_NEG_NONNEG, F1_MACRO_NONPOS_POS = (
+    _f1_of("macro", decide) for decide in CONVENTIONS.values()
+)

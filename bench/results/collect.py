@@ -14,6 +14,7 @@ from bench.grid.axes import PATIENT
 from bench.grid.differences import suffix
 from bench.grid.identity import digest
 from bench.results.coordinates import Method, Repeat, imputation_of, method_of
+from bench.results.further import code_of, completed
 from bench.results.ledger import Ledger
 from bench.results.records import Export, Record, Statistics, shareable
 from bench.text.names import check
@@ -35,7 +36,7 @@ def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = lambda
     records = [
         shareable(msgspec.structs.replace(found[key], coordinates=at)) for at, key in planned.planned if key in found
     ]
-    export = msgspec.structs.replace(planned, records=records)
+    export = msgspec.structs.replace(planned, records=completed(records, planned.tasks, ledger, say))
     settings = planned.statistics or Statistics(resamples=2000, alpha=0.05, seed=0, correction="maxt")
     return msgspec.structs.replace(export, statistics=_statistics(export, settings, ledger, say))
 
@@ -47,7 +48,7 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
         {
             "cells": sorted((msgspec.structs.astuple(r.coordinates), r.predictions) for r in scored),
             "settings": (settings.resamples, settings.alpha, settings.seed, settings.correction),
-            "tasks": [(t.name, t.metrics) for t in export.tasks],
+            "tasks": [(t.name, t.metrics[0], t.compared, code_of([t.metrics[0], *t.compared])) for t in export.tasks],
             "modalities": _modality_sets(export),
             "imputations": sorted({r.imputation_errors for r in scored}),
             "version": STATISTICS_VERSION,
@@ -58,7 +59,8 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
             return stored
     except StorageError as error:
         say(f"warning: {error}; they are computed again")
-    from bench.statistics.paired import Predictions, compute
+    from bench.results.predictions import Predictions
+    from bench.statistics.paired import compute
 
     cells: dict[Method, dict[Repeat, Predictions]] = {}
     whole = True

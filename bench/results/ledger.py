@@ -1,9 +1,10 @@
 """The ledger: one fragment per cell, written atomically.
 
     <out>/ledger/cells/ab/<key>.json   the record, with a checksum of its own bytes
-    <out>/ledger/cells/ab/<key>.npz    its predictions (ids, groups, truth, outputs); no pickle; written before the record
+    <out>/ledger/cells/ab/<key>.npz    its predictions of the test and the validation part; no pickle; written before the record
     <out>/ledger/errors/ab/<sha>.npz   what an imputation scores on each test record, named by its own digest; no pickle
     <out>/ledger/plans/<suite>.json    the cells of the last `bench run` of a suite, with a checksum
+    <out>/ledger/scores/<key>.json     further scores of stored predictions, computed once, with a checksum
     <out>/ledger/statistics/<key>.json comparisons of the same predictions, computed once, with a checksum
     <out>/ledger/lock                  held by the one process that writes
 
@@ -17,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import io
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,14 +27,14 @@ import msgspec
 
 from bench.errors import StorageError
 from bench.files import is_file_of, read_bytes, storage, sweep, write_bytes
-from bench.results.records import SCHEMA, Export, Record, Statistics, check_names, encoded
+from bench.results.records import SCHEMA, Export, Further, Record, Statistics, check_names, encoded
 from bench.results.sealed import seal, unseal
 from bench.text.json_file import decoded
 from bench.text.names import check
 
 if TYPE_CHECKING:
     from bench.metrics.imputation import Errors
-    from bench.statistics.paired import Predictions
+    from bench.results.predictions import Predictions
 
 T = TypeVar("T")
 
@@ -45,6 +45,7 @@ LARGEST_DOCUMENT, LARGEST_ARRAYS = 64 * 2**20, 256 * 2**20
 
 _export = msgspec.json.Decoder(Export)
 _statistics = msgspec.json.Decoder(Statistics)
+_scores = msgspec.json.Decoder(dict[str, Further])
 
 
 class Ledger:
@@ -87,6 +88,8 @@ class Ledger:
 
         Raises StorageError, and ValueError for what could not be read again; then nothing of it is visible.
         """
+        from bench.results.predictions import pack
+
         path = self._path(record.key)
         content = b"" if predictions is None else pack(predictions)
         if content:
@@ -102,6 +105,8 @@ class Ledger:
 
         What does not match is removed, so that the next run makes the cell again.
         """
+        from bench.results.predictions import unpack
+
         path = self._path(record.key).with_suffix(".npz")
         try:
             content = read_bytes(path, LARGEST_ARRAYS)
@@ -203,6 +208,17 @@ class Ledger:
         planned = _stored(path, _export, "; run the suite again")
         return None if planned is None else check_names(planned, str(path))
 
+    def _scores_path(self, code: str) -> Path:
+        return self.folder / "scores" / f"{check('code', code, str(self.folder))}.json"
+
+    def keep_scores(self, code: str, scores: dict[str, Further]) -> None:
+        """Store what a metric of that code gives: digest of predictions -> scores."""
+        write_bytes(self._scores_path(code), seal(_encoder.encode(scores)))
+
+    def scores(self, code: str) -> dict[str, Further]:
+        """What `keep_scores` stored; empty where nothing was. Raises StorageError when it was changed."""
+        return _stored(self._scores_path(code), _scores) or {}
+
     def _statistics_path(self, key: str) -> Path:
         return self.folder / "statistics" / f"{key}.json"
 
@@ -223,28 +239,3 @@ def _stored(path: Path, decoder: msgspec.json.Decoder[T], remedy: str = "") -> T
         return decoded(unseal(read_bytes(path, LARGEST_DOCUMENT)), decoder)
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise StorageError(f"{path} was written by another version or is damaged ({error}){remedy}") from error
-
-
-def pack(predictions: Predictions) -> bytes:
-    """Predictions as .npz bytes, the same for the same content."""
-    import numpy as np
-
-    buffer = io.BytesIO()
-    np.savez(
-        buffer, ids=predictions.ids, groups=predictions.groups, truth=predictions.truth, outputs=predictions.outputs
-    )  # fmt: skip
-    return buffer.getvalue()
-
-
-def digest_of(predictions: Predictions) -> str:
-    """The digest by which a record names them."""
-    return hashlib.sha256(pack(predictions)).hexdigest()
-
-
-def unpack(content: bytes) -> Predictions:
-    """The reverse of `pack`. Never unpickles: ValueError for content that would have to be."""
-    from bench.arrays import npz
-    from bench.statistics.paired import Predictions
-
-    with npz(io.BytesIO(content), len(content)) as arrays:
-        return Predictions(**{name: arrays[name] for name in ("ids", "groups", "truth", "outputs")})

@@ -76,7 +76,8 @@ class Note(msgspec.Struct, frozen=True):
 class Measures(msgspec.Struct, kw_only=True, frozen=True):
     """What a cell measured, as its worker hands it over.
 
-    scores:     test metrics by name; validation: the same on the validation part.
+    scores:     test metrics by name; validation: the same on the validation part. undefined: metrics without a score on the test
+                part; a metric of the task that is in neither could not be computed.
     oracle:     generated data only: what the best possible prediction scores on the same test records.
     imputation: modality (and "all") -> mae, rmse, crps, coverage50 and coverage90 (standardised scale; coverage of several
                 draws only) and hidden (how many entries were scored).
@@ -97,6 +98,7 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
     """
 
     scores: dict[str, float] = {}
+    undefined: list[str] = []
     validation: dict[str, float] = {}
     oracle: dict[str, float] = {}
     imputation: dict[str, dict[str, float]] = {}
@@ -117,6 +119,7 @@ class Record(Measures, kw_only=True, frozen=True):
 
     provenance: versions, revision, device, precision, manifest digest, split, command (data.root redacted on export).
     predictions: SHA-256 of the array file beside the fragment; "" when there is none.
+    metrics_code: the digest of the code by which scores other than the primary one were computed; "" in earlier versions.
     own_words:  the reason holds no words of a component; False in records of earlier versions, where it may.
     """
 
@@ -127,6 +130,7 @@ class Record(Measures, kw_only=True, frozen=True):
     reason: str = ""
     provenance: dict[str, str] = {}
     predictions: str = ""
+    metrics_code: str = ""
     own_words: bool = False
 
 
@@ -217,11 +221,32 @@ class Statistics(msgspec.Struct, kw_only=True):
 
 
 class TaskSummary(msgspec.Struct, frozen=True):
-    """What a table must know of a task: metrics (the first is primary)."""
+    """What a table must know of a task: metrics (the first is primary). compared: those besides the primary one by which
+    methods are compared too.
+    """
 
     name: str
     kind: str
     metrics: tuple[str, ...]
+    summary: str = ""
+    compared: tuple[str, ...] = ()
+
+
+class Further(msgspec.Struct, frozen=True):
+    """A score that was computed from stored predictions: of the test part, of the validation part, and of the best possible
+    prediction; None where it is not defined, or there is nothing to score.
+    """
+
+    test: float | None = None
+    validation: float | None = None
+    oracle: float | None = None
+
+
+class MetricSummary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a table must know of a metric, so that it can be made where its plugin is not installed."""
+
+    higher: bool | None = True
+    chance: float | None = None
     summary: str = ""
 
 
@@ -292,6 +317,7 @@ class Export(msgspec.Struct, kw_only=True):
     shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls. `scaling` is what
     standardisation was learnt over; every rule but `train` is in all notes. `hiding` names the parts in which scenarios
     hide, empty for all of them. `fill_absent` says whether imputers filled modalities that a record lacks altogether.
+    `metrics` is what is known of the metrics of the tasks; empty in exports of earlier versions.
     `overrides` is all in which the run differs from the suite and its profile (`bench.grid.differences`); every output says
     it in its first lines. `release` says which release the data are (empty: not recorded; `bench.data.release`), `data` holds
     the parameters of the dataset.
@@ -316,6 +342,7 @@ class Export(msgspec.Struct, kw_only=True):
     notes: tuple[str, ...] = ()
     command: str
     tasks: list[TaskSummary]
+    metrics: dict[str, MetricSummary] = {}
     planned: list[tuple[Coordinates, str]]
     records: list[Record]
     statistics: Statistics | None = None

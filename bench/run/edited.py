@@ -48,7 +48,7 @@ def since(
         files = wanted(asked.suite.weights.files, asked.settings.cache_folder())
         asked = asked.loading({name: found.digest for name, found in files.items()})
         now = _now(asked, planned, registry, say)
-        about = described(asked, registry.get("dataset", asked.suite.dataset))
+        about = described(asked, registry.get("dataset", asked.suite.dataset), registry.metrics)
         if now == planned.ingredients:
             return msgspec.structs.replace(planned, **about)
         keys = {cell.coordinates: cell.key for cell in plan(asked, registry, now[DATA], now[DEVICE]).cells}

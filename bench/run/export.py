@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from bench.config.asked import Request
 from bench.data.release import public
+from bench.discovery.metric import MetricSpec
 from bench.grid.ingredients import deterministic, ingredients
 from bench.registry import Spec
-from bench.results.records import Export, Statistics, TaskSummary
+from bench.results.comparing import described as metrics_of
+from bench.results.comparing import summaries
+from bench.results.records import Export, Statistics
 from bench.run.prepare import Prepared
 
 
-def described(request: Request, dataset: Spec) -> dict[str, Any]:
-    """Fields of an export that tell what was asked for, whatever came of it."""
+def described(request: Request, dataset: Spec, metrics: Mapping[str, MetricSpec]) -> dict[str, Any]:
+    """Fields of an export that tell what was asked for, whatever came of it. metrics: all that are known."""
+    suite, stats = request.suite, request.suite.stats
+    tasks = summaries([dataset.tasks[name] for name in suite.grid.task], stats.metrics, metrics, f"suite {suite.name}")
     return {
         "title": request.suite.title,
         "data": public(msgspec.to_builtins(dataset.parameters(request.suite.data))),
@@ -26,7 +32,11 @@ def described(request: Request, dataset: Spec) -> dict[str, Any]:
         "hiding": request.suite.hiding.said(),
         "fill_absent": request.suite.fill_absent,
         "notes": request.notes,
-        "statistics": Statistics(**msgspec.structs.asdict(request.suite.stats)),
+        "tasks": tasks,
+        "metrics": metrics_of(tasks, metrics),
+        "statistics": Statistics(
+            resamples=stats.resamples, alpha=stats.alpha, seed=stats.seed, correction=stats.correction
+        ),
         "published": list(request.suite.published),
     }
 
@@ -36,15 +46,11 @@ def planned_export(prepared: Prepared) -> Export:
     request, plan = prepared.request, prepared.plan
     dataset = prepared.registry.get("dataset", request.suite.dataset)
     return Export(
-        **described(request, dataset),
+        **described(request, dataset, prepared.registry.metrics),
         suite=request.suite.name,
         dataset=dataset.name,
         synthetic=prepared.synthetic,
         release=prepared.release,
-        tasks=[
-            TaskSummary(t.name, t.kind, t.metrics, t.summary)
-            for t in (dataset.tasks[name] for name in request.suite.grid.task)
-        ],
         planned=[(cell.coordinates, cell.key) for cell in plan.cells],
         records=[],
         control_imputers=list(dict.fromkeys(cell.imputer.label for cell in plan.cells if cell.imputer.control)),

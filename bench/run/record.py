@@ -14,7 +14,8 @@ from bench.execute.api import Result
 from bench.grid.cell import Cell
 from bench.registry import Spec
 from bench.results import provenance
-from bench.results.ledger import digest_of
+from bench.results.further import code_of
+from bench.results.predictions import digest_of
 from bench.results.records import Audit, Measures, Record, Status
 from bench.run.prepare import Prepared
 from bench.stages import artifacts
@@ -80,7 +81,7 @@ def training_of(suite: Suite, fuser: Variant, spec: Spec) -> str:
 def _record(cell: Cell, measures: Measures, status: Status, reason: str, where: dict[str, str]) -> Record:
     return Record(
         **msgspec.structs.asdict(measures), key=cell.key, coordinates=cell.coordinates, status=status, reason=reason,
-        provenance=where, own_words=True,
+        provenance=where, own_words=True, metrics_code=code_of([*measures.scores, *measures.undefined]),
     )  # fmt: skip
 
 
@@ -129,7 +130,7 @@ def _repeated(prepared: Prepared, cell: Cell, result: Result) -> Audit:
     if base is None or base.status != "ok":
         return Audit(None, "the cell to compare with has no result")
     if base.predictions == digest_of(result.output.predictions):
-        return Audit(True, "test predictions are bit-identical")
+        return Audit(True, "predictions are bit-identical")
     if result.job.device == "cuda":
         return Audit(None, "differs by rounding, as CUDA kernels may; identity is promised on the CPU only")
-    return Audit(False, "test predictions differ from the first run of the same cell")
+    return Audit(False, "predictions differ from the first run of the same cell")

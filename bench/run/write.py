@@ -15,7 +15,7 @@ from bench.stages.artifacts import size_of
 from bench.stages.order import LAST
 
 if TYPE_CHECKING:
-    from bench.statistics.paired import Predictions
+    from bench.results.predictions import Predictions
 
 
 class Writer:

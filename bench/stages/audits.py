@@ -177,7 +177,7 @@ def at_chance(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Audit:
         columns = truth.reshape(len(truth), -1)
         found = [
             0.0  # a constant prediction knows nothing
-            if needs("corr", actual, 1, said).lacking()
+            if needs("constant", actual, 1, said).lacking()
             else float(spearmanr(actual, said).statistic)
             for actual, said in zip(columns.T, outputs.T, strict=True)
         ]

@@ -16,8 +16,9 @@ from bench.errors import PluginError
 from bench.execute.job import Job, Setup
 from bench.metrics.calibration import calibration
 from bench.metrics.patterns import by_pattern
-from bench.metrics.predictions import defined_scores, score, thresholds
+from bench.metrics.scoring import score, scores_of
 from bench.registry import Registry, Spec
+from bench.results.predictions import Predictions
 from bench.results.records import Measures
 from bench.stages import audits, handed
 from bench.stages.contract import broken_predictions
@@ -25,7 +26,6 @@ from bench.stages.imputing import completed_cohort
 from bench.stages.stage import Output
 from bench.stages.twin import LEAST, SHARE, Twin
 from bench.stages.view import View
-from bench.statistics.paired import Predictions
 
 
 def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output:
@@ -74,14 +74,18 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         "absent-ignored": audits.absent_ignored(fuser, test, context),
         "batch-independent": independent,
     }
-    decided_at = thresholds(task, parts["valid"].targets[task.name], valid_outputs)
-    scores = score(task, truth, outputs, decided_at)
+    predictions = replace(
+        _predictions(parts["test"], outputs, task, cohort, seen.recorded),
+        valid=_predictions(parts["valid"], valid_outputs, task, cohort, seen.recorded),
+    )
+    scores = score(task, truth, outputs, **predictions.asked())
     if at.audit == "permuted-labels":
         found = {"permuted-labels": audits.at_chance(task, truth, outputs)}
     measures = Measures(
-        scores=scores,
-        validation=defined_scores(task, parts["valid"].targets[task.name], valid_outputs),
-        oracle=_oracle(cohort, task, parts),
+        scores=scores.values,
+        undefined=scores.undefined,
+        validation=_scores(task, predictions.valid),
+        oracle=_scores(task, predictions.ideal),
         imputation=imputation.scores,
         imputation_errors=imputation.errors,
         hidden={**seen.shares, **absent_share(seen, cohort)},
@@ -105,8 +109,29 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         calibration=calibration(task, truth, outputs),
         notes=[*handed.notes(notes, spec, cell.modalities)],
     )
-    test_ids, groups = parts["test"].ids, parts["test"].groups
-    return Output(measures, Predictions(ids=test_ids, groups=groups, truth=np.asarray(truth), outputs=outputs))
+    return Output(measures, predictions)
+
+
+def _scores(task: Task, predictions: Predictions | None) -> dict[str, float]:
+    """The task's metrics that are defined, of predictions that decide nothing of the cell."""
+    if predictions is None:
+        return {}
+    return scores_of(task.metrics, predictions.truth, predictions.outputs, predictions.asked()).values
+
+
+def _predictions(part: Cohort, outputs: np.ndarray, task: Task, cohort: Cohort, recorded: Cohort) -> Predictions:
+    """What is kept of a part. recorded: the whole cohort in recorded units, its records in the order of `cohort`."""
+    place = {record: index for index, record in enumerate(cohort.ids.tolist())}
+    index = np.array([place[record] for record in part.ids.tolist()], int)
+    return Predictions(
+        ids=part.ids,
+        groups=part.groups,
+        truth=np.asarray(part.targets[task.name]),
+        outputs=outputs,
+        statics=np.asarray(recorded.statics[index]),
+        static_names=np.array(recorded.static_names, str),
+        oracle=np.asarray(cohort.oracle[task.name][index]) if task.name in cohort.oracle else None,
+    )
 
 
 def _require(spec: Spec, outputs: object, task: Task, part: str, n: int) -> None:
@@ -160,19 +185,6 @@ def _crossing(cohort: Cohort, parts: np.ndarray, task: Task, split: Split) -> di
         return {}
     eligible = _eligible(cohort, task)
     return {CROSSING: crossing(cohort.groups[eligible], parts[eligible])}
-
-
-def _oracle(cohort: Cohort, task: Task, parts: dict[str, Cohort]) -> dict[str, float]:
-    """What the best possible prediction scores on the test records, where the data were made and it is known."""
-    if task.name not in cohort.oracle:
-        return {}
-    place = {record: i for i, record in enumerate(cohort.ids.tolist())}
-
-    def of(part: Cohort) -> tuple[np.ndarray, np.ndarray]:
-        index = np.array([place[record] for record in part.ids.tolist()], int)
-        return part.targets[task.name], np.asarray(cohort.oracle[task.name][index])
-
-    return score(task, *of(parts["test"]), thresholds(task, *of(parts["valid"])))
 
 
 def _synchronise(device: str) -> None:

@@ -27,8 +27,8 @@ from bench.results.coordinates import Coordinates
 from bench.results.records import SCHEMA
 
 if TYPE_CHECKING:
+    from bench.results.predictions import Predictions
     from bench.results.records import Measures
-    from bench.statistics.paired import Predictions
 
 Values = tuple[tuple[str, Any], ...]
 """Name and value of each thing that a key is made of; hashable."""

@@ -12,7 +12,6 @@ import numpy as np
 from bench.cohort import COUNT_KINDS, Cohort, Count, Events, Series, Task
 from bench.data.splits import crossing
 from bench.errors import PluginError
-from bench.metrics.declared import unfit
 from bench.registry import Spec
 from bench.stages.contract import LARGEST
 from bench.stages.handed import difference, is_plain, is_text, kind_of
@@ -62,7 +61,6 @@ def components(cohort: Cohort, spec: Spec) -> Iterator[str]:
     if set(cohort.targets) != set(spec.tasks):
         found = difference(cohort.targets, spec.tasks)
         yield f"targets must be those of the declared tasks: {', '.join(sorted(spec.tasks))} ({found})"
-    yield from filter(None, map(unfit, spec.tasks.values()))
 
 
 def statics(cohort: Cohort, spec: Spec) -> Iterator[str]:

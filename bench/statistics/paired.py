@@ -23,7 +23,6 @@ groups that all of them pointing one way would be no evidence (`too_few`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -32,32 +31,16 @@ from msgspec.structs import asdict, astuple, replace
 
 from bench import seeds
 from bench.cohort import Task
-from bench.metrics.weighted import Evaluator, evaluator
+from bench.errors import PluginError
+from bench.metric import Evaluator
+from bench.metrics.known import metric as metric_of
+from bench.metrics.scoring import evaluator
 from bench.results.coordinates import Method, Repeat, TableKey, across_sets, by_split, split_of, table_of
+from bench.results.predictions import Predictions
 from bench.results.records import Correction, Statistics, TableStatistics, TaskSummary
 from bench.statistics import differences
 from bench.statistics.corrections import resamples_for
 from bench.statistics.resampling import Resampled, Split, joined, resample, too_few, too_many
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What one cell predicted for the test part.
-
-    ids:     str [n], unique record ids. groups: str [n], the patient each record belongs to.
-    truth:   float32 [n], or [n, labels] for multilabel; no NaN. outputs: float32 [n, outputs], as `Fuser.predict`
-    gives.
-    """
-
-    ids: np.ndarray
-    groups: np.ndarray
-    truth: np.ndarray
-    outputs: np.ndarray
-
-    def by_id(self) -> Predictions:
-        """The same, ordered by id, so that two cells can be compared whatever order they were scored in."""
-        order = np.argsort(self.ids, kind="stable")
-        return Predictions(self.ids[order], self.groups[order], self.truth[order], self.outputs[order])
 
 
 def compute(
@@ -75,7 +58,7 @@ def compute(
     cells:     method -> seed of the cell, with its split where it is not the default one (`Repeat`) -> predictions; only cells
                whose status is ok.
     tasks:     the tasks by which the methods name them; the first metric of each is its primary one.
-    metrics:   what to compare; None = each task's primary metric.
+    metrics:   what to compare; None = each task's primary metric, and those by which it is compared too (`TaskSummary.compared`).
     resamples: of each table; more where alpha, or with Holm's procedure the pairs of a table, need them (`resamples_for`).
     seed:      of the resampling (axis `bootstrap`).
     modalities: the modality sets in the order in which they grow. Of each two of them, the later is compared with the
@@ -98,12 +81,17 @@ def compute(
         if cells[method]:
             tables.setdefault(table_of(method), {})[method] = cells[method]
     for table, rows in tables.items():
-        for metric in metrics or known[table.task].metrics[:1]:
+        for metric in metrics or _compared(known[table.task]):
             _compute_table(statistics, table, rows, metric)
     for table, rows in _across_sets(tables, modalities).items():
         for metric in metrics or known[table.task].metrics[:1]:
             _compute_gains(statistics, table, rows, metric, modalities)
     return statistics
+
+
+def _compared(task: Task | TaskSummary) -> tuple[str, ...]:
+    """The metrics by which methods are compared: the primary one, and those that were asked for."""
+    return task.metrics[:1] if isinstance(task, Task) else (task.metrics[0], *task.compared)
 
 
 def _compute_table(
@@ -127,7 +115,11 @@ def _compute_table(
         statistics.tables.append(replace(about, resamples=resamples, reason=many))
         return
     place = (statistics.seed, *astuple(table))
-    resampled = _resample(cells, methods, shared, metric, resamples, place)
+    try:
+        resampled = _resample(cells, methods, shared, metric, resamples, place)
+    except PluginError as failed:  # of a metric that somebody asked for: its words may tell of records
+        statistics.tables.append(replace(about, resamples=resamples, reason=f"not compared: {failed.public}"))
+        return
     about = replace(about, groups=resampled.groups, resamples=resamples, left_out=resampled.left_out)
     if lacking := _lacking(resampled, resamples, alpha):
         statistics.tables.append(replace(about, reason=lacking))
@@ -236,10 +228,13 @@ def _of_split(
     for method in methods:
         which.append([])
         for repeat in repeats:
-            outputs = np.ascontiguousarray(cells[method, repeat].outputs)
-            signature = outputs.tobytes()
+            cell = cells[method, repeat]
+            asked = cell.asked_by(metric_of(metric))
+            tuned = b"".join(np.ascontiguousarray(part).tobytes() for part in asked.get("validation", ()))
+            outputs = np.ascontiguousarray(cell.outputs)
+            signature = outputs.tobytes() + tuned
             if signature not in evaluators:
-                evaluators[signature] = evaluator(metric, first.truth, outputs)
+                evaluators[signature] = evaluator(metric, first.truth, outputs, **asked)
             which[-1].append(signature)
     numbers = {signature: number for number, signature in enumerate(evaluators)}
     index = np.array([[numbers[signature] for signature in row] for row in which])

@@ -1,16 +1,18 @@
 """What a conformance check is, and how one is declared: `promise`.
 
-A check is a function of one `Subject`; its docstring is the promise in one sentence. It returns when the promise is
-kept, raises `Violation` when it is broken and `Skip` when it does not apply (`bench.testing.words`).
+A check is a function of one `Subject`, or of a `MetricSubject`; its docstring is the promise in one sentence. It returns when
+the promise is kept, raises `Violation` when it is broken and `Skip` when it does not apply (`bench.testing.words`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 from bench.discovery.spec import Kind
-from bench.testing.subject import Subject
+
+Checked = Kind | Literal["metric"]
 
 
 @dataclass(frozen=True)
@@ -22,17 +24,19 @@ class Check:
 
     name: str
     promise: str
-    run: Callable[[Subject], None]
+    run: Callable[[Any], None]
     first: bool = False
 
 
-CHECKS: dict[Kind, dict[str, Check]] = {"dataset": {}, "scenario": {}, "imputer": {}, "fuser": {}}
+CHECKS: dict[Checked, dict[str, Check]] = {"dataset": {}, "scenario": {}, "imputer": {}, "fuser": {}, "metric": {}}
+
+F = TypeVar("F", bound=Callable[[Any], None])
 
 
-def promise(*kinds: Kind, first: bool = False) -> Callable[[Callable[[Subject], None]], Callable[[Subject], None]]:
+def promise(*kinds: Checked, first: bool = False) -> Callable[[F], F]:
     """Declare a function as a check of these kinds of components, under its own name."""
 
-    def declare(function: Callable[[Subject], None]) -> Callable[[Subject], None]:
+    def declare(function: F) -> F:
         sentence = " ".join((function.__doc__ or "").split())
         for kind in kinds:
             CHECKS[kind][function.__name__] = Check(function.__name__, sentence, function, first)

@@ -42,8 +42,8 @@ def constructs(subject: Subject) -> None:
     subject.once("constructs", build)
 
 
-@promise("dataset", "scenario", "imputer", "fuser")
-def sources_followed(subject: Subject) -> None:
+@promise("dataset", "scenario", "imputer", "fuser", "metric")
+def sources_followed(subject: Any) -> None:
     """All that decides its results is in its key: import statements lead to all of its code, and versions tell of libraries."""
     subject.built()
     found = unfollowed(subject.spec.path.partition(":")[0], reads_data=subject.spec.kind == "dataset")

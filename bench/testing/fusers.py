@@ -11,7 +11,7 @@ import numpy as np
 from bench.cohort import Cohort, Series, Task
 from bench.components import Context
 from bench.errors import BenchError
-from bench.metrics.predictions import METRICS
+from bench.metrics.scoring import value
 from bench.stages.audits import REACHED, SHIFT, overwritten, shifted
 from bench.stages.contract import broken_predictions
 from bench.testing import common  # noqa: F401  the shared promises come first
@@ -53,7 +53,7 @@ def learns(subject: Subject) -> None:
     outputs = subject.result()["predictions"].astype(np.float64)
     if subject.task.kind == "multiclass":
         outputs = outputs @ np.arange(outputs.shape[1])[:, None]
-    auroc = METRICS["auroc"].function(subject.data.test.targets["toy"], outputs[:, :1])
+    auroc = value("auroc", subject.data.test.targets["toy"], outputs[:, :1])
     require(auroc >= LEARNT, f"AUROC {auroc:.3f} on held-out toy records; {LEARNT} is easy")
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.discovery.spec import Kind
+from bench.discovery.metric import MetricSpec
 from bench.errors import BenchError, PluginError, UsageError, unknown
-from bench.registry import KINDS, Registry, Spec, discover
-from bench.testing import common, datasets, fusers, imputers, scenarios  # noqa: F401  they declare their checks
-from bench.testing.checks import CHECKS, Check
+from bench.registry import Registry, Spec, discover
+from bench.testing import common, datasets, fusers, imputers, metrics, scenarios  # noqa: F401  they declare their checks
+from bench.testing.checks import CHECKS, Check, Checked
 from bench.testing.report import Outcome, Report, Status
 from bench.testing.subject import Subject
 from bench.testing.words import NotReached, Skip, Violation
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def check(
-    component: Spec | str,
+    component: Spec | MetricSpec | str,
     registry: Registry | None = None,
     only: Iterable[str] | None = None,
     data_root: Path | None = None,
@@ -45,17 +45,24 @@ def check(
             if name not in checks:
                 raise unknown("check", name, checks, f"checks of the {spec.kind} {spec.name}")
         checks = {name: c for name, c in checks.items() if c.first or name in wanted}
-    subject = Subject(spec, data_root)
+    subject = _subject(spec, data_root)
     outcomes = tuple(run_check(c, subject) for c in checks.values())
     return Report(spec.kind, spec.name, spec.plugin, outcomes)
 
 
-def checks_of(kind: Kind) -> dict[str, Check]:
+def checks_of(kind: Checked) -> dict[str, Check]:
     """The checks of a kind of component, by name, in the order they run."""
     return CHECKS[kind]
 
 
-def run_check(check: Check, subject: Subject) -> Outcome:
+Component = Spec | MetricSpec
+
+
+def _subject(spec: Component, data_root: Path | None) -> Subject | metrics.MetricSubject:
+    return metrics.MetricSubject(spec) if isinstance(spec, MetricSpec) else Subject(spec, data_root)
+
+
+def run_check(check: Check, subject: Subject | metrics.MetricSubject) -> Outcome:
     """One check on one component; nothing the component does is raised."""
     began = time.perf_counter()
     status: Status = "passed"
@@ -79,7 +86,7 @@ def run_check(check: Check, subject: Subject) -> Outcome:
 
 
 def parametrize(
-    *components: Spec | str, registry: Registry | None = None, data_root: Path | None = None
+    *components: Spec | MetricSpec | str, registry: Registry | None = None, data_root: Path | None = None
 ) -> Callable[[Callable[..., Any]], pytest.MarkDecorator]:
     """A pytest decorator: one test per component and check.
 
@@ -94,13 +101,15 @@ def parametrize(
     """
     import pytest
 
-    if registry is None and not all(isinstance(component, Spec) for component in components):
+    if registry is None and not all(isinstance(component, Component) for component in components):
         registry = discover()
     cases = []
     for component in components:
-        found = [component] if isinstance(component, Spec) else (registry or Registry()).find(component, "parametrize")
+        found = (
+            [component] if isinstance(component, Component) else (registry or Registry()).find(component, "parametrize")
+        )
         for spec in found:
-            subject = Subject(spec, data_root)
+            subject = _subject(spec, data_root)
             for declared in _checks(spec).values():
                 cases.append(pytest.param(_Case(declared, subject), id=f"{spec.kind}-{spec.name}-{declared.name}"))
     return pytest.mark.parametrize("check", cases)
@@ -109,7 +118,7 @@ def parametrize(
 class _Case:
     """A check bound to its component; calling it runs it inside a pytest test."""
 
-    def __init__(self, check: Check, subject: Subject):
+    def __init__(self, check: Check, subject: Subject | metrics.MetricSubject):
         self.check, self.subject = check, subject
 
     def __call__(self) -> None:
@@ -126,13 +135,13 @@ class _Case:
             pytest.skip(outcome.detail)
 
 
-def _spec(component: Spec | str, registry: Registry | None, kind: str | None) -> Spec:
-    if isinstance(component, Spec):
+def _spec(component: Component | str, registry: Registry | None, kind: str | None) -> Component:
+    if isinstance(component, Component):
         return component
     registry = registry or discover()
     if kind is not None:
-        if kind not in KINDS:
-            raise unknown("kind", kind, KINDS, "check")
+        if kind not in CHECKS:
+            raise unknown("kind", kind, CHECKS, "check")
         return registry.get(kind, component, "check")
     found = registry.find(component, "check")
     if len(found) > 1:
@@ -141,7 +150,7 @@ def _spec(component: Spec | str, registry: Registry | None, kind: str | None) ->
     return found[0]
 
 
-def _checks(spec: Spec) -> dict[str, Check]:
+def _checks(spec: Component) -> dict[str, Check]:
     checks = checks_of(spec.kind)
     for name in spec.expected_failures:
         if name not in checks:

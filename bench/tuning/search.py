@@ -233,7 +233,7 @@ def searches(ask: Asked, registry: Registry, higher: bool) -> dict[str, Search]:
 
 def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
     """What the trials have in common. plan: of trial 0 of every fuser."""
-    from bench.metrics.predictions import METRICS
+    from bench.metrics.known import metric
 
     suite = ask.request.suite
     dataset = registry.get("dataset", suite.dataset)
@@ -259,7 +259,7 @@ def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
         seed=labels("seed"),
         inputs=digest(sorted({cell.keys["impute"] for cell in plan.cells})),
         metric=primary,
-        higher=METRICS[primary].higher,
+        higher=bool(metric(primary).higher),
         trials=ask.trials,
         optuna=version(),
     )

@@ -229,7 +229,10 @@ def test_arrays_of_ones_own(tmp_path: Path, bomb: str) -> None:
     code = "import sys\nfrom pathlib import Path\nfrom bench_datasets.affect.read import _own\n_own(Path(sys.argv[1]))"
     refused(done := source(code, str(path), folder=tmp_path))
     assert "DataError" in done.last
-    code = "import sys\nfrom pathlib import Path\nfrom bench.results.ledger import unpack\nunpack(Path(sys.argv[1]).read_bytes())"
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom bench.results.predictions import unpack\n"
+        "unpack(Path(sys.argv[1]).read_bytes())"
+    )
     refused(source(code, str(path), folder=tmp_path), 0.5 * GIB)
 
 

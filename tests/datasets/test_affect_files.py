@@ -10,7 +10,8 @@ import pytest
 
 from bench.components import Context
 from bench.errors import DataError
-from bench.metrics.predictions import METRICS
+from bench.metrics.own import OWN
+from bench.metrics.scoring import value
 from bench.registry import discover
 from bench.testing import check
 from bench_datasets.affect import files as affect_files
@@ -59,7 +60,7 @@ def test_both_are_declared_with_known_metrics_mae_first():
         spec = discover().get("dataset", name)
         (task,) = spec.tasks.values()
         assert task.primary == "mae"
-        assert set(task.metrics) <= METRICS.keys()
+        assert set(task.metrics) <= OWN.keys()
         for convention in ("neg_pos", "neg_nonneg", "nonpos_pos"):
             assert {f"acc2_{convention}", f"f1_{convention}"} <= set(task.metrics)
 
@@ -117,10 +118,10 @@ def test_the_oracle_of_the_stand_in_is_the_best_prediction_by_absolute_errors(tm
     cohort = Mosi(MosiParams()).prepare(tmp_path / "made", Context())
     truth, oracle = cohort.targets["sentiment"], cohort.oracle["sentiment"]
     assert np.bincount(cohort.splits["folds"]).tolist() == [409, 73, 218]
-    best = METRICS["mae"].function(truth, oracle)
+    best = value("mae", truth, oracle)
     assert 0.15 < best < 0.4
     for other in (oracle + 0.2, oracle - 0.2, oracle * 0.8, oracle * 1.2, np.zeros_like(oracle)):
-        assert METRICS["mae"].function(truth, other) > best
+        assert value("mae", truth, other) > best
     assert 0.01 < (truth == 0).mean() < 0.1
 
 

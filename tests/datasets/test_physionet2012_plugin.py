@@ -10,7 +10,7 @@ import pytest
 from bench.cohort import Task
 from bench.components import Dataset
 from bench.errors import UsageError
-from bench.metrics.predictions import METRICS
+from bench.metrics.own import OWN
 from bench.registry import Registry, Spec
 from bench_datasets import plugin
 from bench_datasets.physionet2012 import table as physionet2012_table
@@ -40,7 +40,7 @@ def test_both_tasks_are_binary_with_known_metrics(spec: Spec) -> None:
     for task in spec.tasks.values():
         assert isinstance(task, Task)
         assert (task.kind, task.outputs, task.primary) == ("binary", 1, "auroc")
-        assert set(task.metrics) <= METRICS.keys()
+        assert set(task.metrics) <= OWN.keys()
 
 
 def test_a_set_that_does_not_exist_is_a_usage_error(spec: Spec) -> None:

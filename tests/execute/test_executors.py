@@ -19,11 +19,11 @@ from bench.execute.api import BUDGET, Aborted, Answer, Options, Result, Watch
 from bench.execute.executors import local
 from bench.execute.job import Job, Setup
 from bench.registry import discover
+from bench.results.predictions import Predictions
 from bench.results.records import Measures
 from bench.run import execute as running
 from bench.run.prepare import Prepared, prepare
 from bench.stages.stage import Output
-from bench.statistics.paired import Predictions
 from support.fake_cells import fake_job
 from support.inline import SUITE, records, registry
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.components import Context
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench_fusers.flexmoe.fuser import FlexMoE, Network
 from bench_fusers.flexmoe.plugin import FlexMoEParams
 from bench_fusers.sparse_moe import Routing
@@ -34,7 +34,7 @@ def test_a_rule_that_turns_with_what_is_missing_is_learnt_with_a_bank_and_not_fr
     # Patches hold values alone; windows would tell an absent modality by its observed share, bank or not.
     test = silent(400, 2)
     outputs = fitted(silent, tokeniser="patches", bank=bank).predict(test, CONTEXT)
-    assert low <= score(TASK, test.targets["toy"], outputs)["auroc"] <= high
+    assert low <= score(TASK, test.targets["toy"], outputs).values["auroc"] <= high
 
 
 def test_incomplete_records_find_the_expert_of_their_combination_if_they_are_led_and_not_otherwise() -> None:

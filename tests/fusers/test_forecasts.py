@@ -10,7 +10,7 @@ import pytest
 from bench.cohort import Cohort, Task
 from bench.components import Context, NotFitted
 from bench.errors import UsageError
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench.stages.audits import at_chance
 from support.fuser_cohorts import BINARY, build, cohort, parts
 
@@ -41,7 +41,7 @@ def test_every_value_of_a_forecast_is_learnt_on_its_own_scale(name: str, params:
     for k in range(3):
         left = ((outputs[:, k] - truth[:, k]) ** 2).mean() / truth[:, k].var()
         assert left < 0.7
-    assert score(FORECAST, truth, outputs) == {
+    assert score(FORECAST, truth, outputs).values == {
         "mse": pytest.approx(((outputs - truth) ** 2).mean()),
         "mae": pytest.approx(np.abs(outputs - truth).mean()),
     }

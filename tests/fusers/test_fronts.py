@@ -15,7 +15,7 @@ import bench.testing
 from bench.cohort import Cohort, Series, bin_events
 from bench.components import Context, Fuser
 from bench.errors import UsageError
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench.registry import Spec
 from bench.stages.audits import imputed_reaches
 from bench.torch_fuser import Batch, Inputs, TorchFuser
@@ -192,7 +192,7 @@ def test_what_the_first_of_two_notes_of_an_hour_says_is_learnt_with_the_front_en
     for front in ("grid", "utde"):
         fuser = made(name, front=front, steps=60, learning_rate=5e-3, batch_size=64, dropout=0.0)
         fuser.fit(train, valid, BINARY, CONTEXT)
-        auroc[front] = score(BINARY, test.targets["binary"], fuser.predict(test, CONTEXT))["auroc"]
+        auroc[front] = score(BINARY, test.targets["binary"], fuser.predict(test, CONTEXT)).values["auroc"]
     assert auroc["utde"] > 0.95
     assert auroc["grid"] < 0.7  # chance is 0.5, standard error 0.07
 

@@ -15,7 +15,7 @@ import pytest
 
 from bench.cohort import Task
 from bench.components import Context, Fuser
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench.stages.audits import imputed_reaches
 from bench_fusers.flexmoe.plugin import FLEXMOE_PRESETS
 from bench_fusers.fusemoe.plugin import fusemoe_choice
@@ -108,7 +108,7 @@ def test_declaring_the_fusers_imports_neither_torch_nor_scikit_learn() -> None:
 def test_it_learns(name: str, task: Task) -> None:
     _, _, test = parts(cohort())
     outputs = fitted(name, task).predict(test.without_targets(), CONTEXT)
-    scores = score(task, test.targets[task.name], outputs)
+    scores = score(task, test.targets[task.name], outputs).values
     if task.kind == "regression":
         assert scores["mae"] < 0.6 * np.abs(test.targets["regression"] - 100).mean()
     else:
@@ -126,7 +126,7 @@ def test_where_modalities_stay_absent_it_learns_and_what_is_imputed_reaches_thos
     imputed = np.stack([series.imputed.any(axis=(1, 2)) for series in test.modalities.values()]).any(axis=0)
     assert 0 < imputed.sum() < len(test)
     assert np.array_equal(np.abs(np.stack(after) - before).max(axis=0) > 1e-6, imputed)
-    assert score(BINARY, test.targets["binary"], before[:, None])["auroc"] > 0.75
+    assert score(BINARY, test.targets["binary"], before[:, None]).values["auroc"] > 0.75
 
 
 @every_fuser
@@ -154,4 +154,4 @@ def test_a_validation_part_without_some_class_selects_by_the_loss(name: str, tas
     target = valid.targets[task.name].reshape(len(valid), -1)[:, 0]
     fuser = build(name)
     fuser.fit(train, valid.take(np.flatnonzero(target == 0)), task, CONTEXT)
-    assert score(task, test.targets[task.name], fuser.predict(test, CONTEXT))["auroc"] > 0.85
+    assert score(task, test.targets[task.name], fuser.predict(test, CONTEXT)).values["auroc"] > 0.85

@@ -14,7 +14,7 @@ import pytest
 from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser, Interrupted
 from bench.errors import PluginError, UsageError
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench.stages.audits import imputed_reaches
 from bench_fusers.haim import fuser as module
 from bench_fusers.haim import trees as haim_trees
@@ -87,7 +87,7 @@ def test_cross_validation_takes_the_point_with_the_best_mean_auroc_of_the_folds(
         found = []
         for kept, held in folds(label, train.groups, False):
             made = grower("sklearn", rows[kept], label[kept], False, True)(point).predict(rows[held], point.trees)
-            found.append(score(BINARY, label[held], made[:, 1:].astype(np.float32))["auroc"])
+            found.append(score(BINARY, label[held], made[:, 1:].astype(np.float32)).values["auroc"])
         scores[point] = np.mean(found)
     assert scores[fuser.points[0]] == max(scores.values())
     again = grower("sklearn", rows, label, False, True)(fuser.points[0])
@@ -105,9 +105,9 @@ def test_it_learns_every_kind_of_task_however_it_is_tuned(tiny: None, grid: str,
     _, _, test = parts(cohort())
     outputs = fitted(task, grid=grid).predict(test, CONTEXT)
     if task.kind == "regression":
-        assert score(task, test.targets["regression"], outputs)["mae"] < 10  # 16 for the mean
+        assert score(task, test.targets["regression"], outputs).values["mae"] < 10  # 16 for the mean
     else:
-        assert score(task, test.targets[task.name], outputs)["auroc"] > 0.85
+        assert score(task, test.targets[task.name], outputs).values["auroc"] > 0.85
 
 
 @pytest.mark.filterwarnings("error")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.components import Context
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench_fusers.maestro.fuser import Maestro
 from bench_fusers.maestro.plugin import MaestroParams
 from support.missing_toys import TASK, strong_and_hidden
@@ -18,7 +18,7 @@ def auroc_without_the_strong_modality(modality_dropout: float) -> float:
     fuser = Maestro(params)
     fuser.fit(strong_and_hidden(600, 0, strong=True), strong_and_hidden(200, 1, strong=False), TASK, CONTEXT)
     test = strong_and_hidden(400, 2, strong=False)
-    return score(TASK, test.targets["toy"], fuser.predict(test, CONTEXT))["auroc"]
+    return score(TASK, test.targets["toy"], fuser.predict(test, CONTEXT)).values["auroc"]
 
 
 def test_trained_on_complete_records_it_reads_the_second_modality_alone_if_modalities_were_dropped() -> None:

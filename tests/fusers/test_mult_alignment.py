@@ -16,7 +16,7 @@ from torch import nn
 
 from bench.cohort import Cohort, Events, Series, Task
 from bench.components import Context
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench.train_params import TorchFuserParams
 from bench_fusers.encoders.steps import grid_steps
@@ -94,7 +94,7 @@ def auroc(fuser: TorchFuser[Any]) -> float:
     """On 500 new records, after 1,000 to learn from and 200 to select on."""
     train, valid, test = (records(n, seed) for seed, n in enumerate((1000, 200, 500)))
     fuser.fit(train, valid, BINARY, Context(seed=0))
-    return score(BINARY, test.targets[BINARY.name], fuser.predict(test, Context()))["auroc"]
+    return score(BINARY, test.targets[BINARY.name], fuser.predict(test, Context())).values["auroc"]
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from torch import nn
 from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser
 from bench.errors import UsageError
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench.testing.toy import toy_cohort
 from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
 from bench_fusers.tfn.fuser import TFN, Mean, TFNNetwork
@@ -163,7 +163,7 @@ def scores(fuser: Fuser[Any]) -> tuple[float, float]:
     train, valid, test = parts(products(1000))
     fuser.fit(train, valid, BINARY, CONTEXT)
     outputs, truth = fuser.predict(test, CONTEXT), test.targets["binary"]
-    return score(BINARY, truth, outputs)["auroc"], float(((outputs[:, 0] > 0.5) == truth).mean())
+    return score(BINARY, truth, outputs).values["auroc"], float(((outputs[:, 0] > 0.5) == truth).mean())
 
 
 @pytest.mark.parametrize("fusion", ["full", "low-rank"])

@@ -15,7 +15,7 @@ from torch import nn
 from bench.cohort import Cohort, Task
 from bench.components import Context, Interrupted, NotFitted
 from bench.errors import PluginError
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench.train_params import TorchFuserParams
 from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, TASKS, build, cohort, parts
@@ -73,7 +73,7 @@ def test_the_manual_shows_a_whole_fuser_that_works() -> None:
     assert len(written) <= 20
     fuser, (_, _, test) = names["Pool"](names["PoolParams"](learning_rate=0.01)), parts(cohort())
     trained(fuser, cohort())
-    assert score(BINARY, test.targets["binary"], fuser.predict(test, Context()))["auroc"] > 0.9
+    assert score(BINARY, test.targets["binary"], fuser.predict(test, Context())).values["auroc"] > 0.9
 
 
 def test_a_module_is_told_the_shapes_and_handed_the_cohort() -> None:
@@ -177,7 +177,7 @@ def test_bf16_learns_and_gives_float32(task: Task) -> None:
     fuser.fit(train, valid, task, context)
     outputs = fuser.predict(test, context)
     assert outputs.dtype == np.float32
-    scores = score(task, test.targets[task.name], outputs)
+    scores = score(task, test.targets[task.name], outputs).values
     assert scores["auroc"] > 0.9 if task.kind != "regression" else scores["mae"] < 10
 
 

@@ -20,17 +20,17 @@ COMPONENT = ("bench/cohort.py", "bench/components.py", "bench/seeds.py")
 """What every component is built on."""
 
 SCORES = (
-    "bench/metrics/predictions.py",
-    "bench/metrics/declared.py",
-    "bench/metrics/defined.py",
-    "bench/metrics/sentiment.py",
+    "bench/metric.py",
+    *(f"bench/metrics/{name}.py" for name in ("scoring", "defined", "error")),
 )
+"""What of metrics all keys share: not the metrics themselves. That of a task's primary metric is in its key."""
+
 CHOOSES = (*COMPONENT, *SCORES, "bench/selection.py", "bench/train_params.py")
 """What fusers share that choose among models by the validation part."""
 
 TRAINS = tuple(f"bench/{name}.py" for name in ("training", "checkpoint", "train_params", "learner", "sums"))
 TORCH_FUSER = (*CHOOSES, *TRAINS, "bench/torch_fuser.py")
-PREPARES = (*COMPONENT, "bench/arrays.py", "bench/data/splits.py", "bench/metrics/declared.py", *(
+PREPARES = (*COMPONENT, "bench/arrays.py", "bench/data/splits.py", *(
     f"bench/stages/{name}.py" for name in ("preparing", "contract", "handed", "validate")
 ))  # fmt: skip
 MASKS = (
@@ -39,7 +39,7 @@ MASKS = (
     "bench/scenarios/presence.py",
     *(f"bench/stages/{n}.py" for n in ("hiding", "handed")),
 )
-IMPUTES = (*PREPARES, *MASKS, *SCORES, *(
+IMPUTES = (*PREPARES, *MASKS, "bench/metrics/error.py", *(
     f"bench/stages/{name}.py" for name in ("imputing", "imputer_audits", "scale", "twin", "view", "weights")
 ), "bench/metrics/imputation.py")  # fmt: skip
 
@@ -51,7 +51,8 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {
     "stage hide": MASKS,
     "stage impute": IMPUTES,
     "stage fuse": (
-        *IMPUTES, "bench/stages/fusing.py", "bench/stages/audits.py", "bench/metrics/calibration.py", "bench/metrics/patterns.py",
+        *IMPUTES, *SCORES, *(f"bench/stages/{name}.py" for name in ("fusing", "audits")),
+        *(f"bench/metrics/{name}.py" for name in ("calibration", "patterns")),
     ),
     "dataset physionet2012": (
         *COMPONENT, "plugins/bench_datasets/bounded_tar.py", "plugins/bench_datasets/foreign.py",
@@ -60,6 +61,10 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {
     "dataset trace_motivational": (
         *COMPONENT, *(f"plugins/bench_datasets/trace_motivational/{name}.py" for name in ("dataset", "params", "record")),
     ),
+    "metric auroc": ("bench/metric.py", "bench/metrics/ranking.py"),
+    "metric kappa": ("bench/metric.py", "bench/metrics/decided.py", "bench/metrics/defined.py"),
+    "metric mae": ("bench/metric.py", "bench/metrics/losses.py"),
+    "metric corr": ("bench/metric.py", "bench/metrics/sentiment.py"),
     "scenario natural": ("bench/scenarios/natural.py", *COMPONENT),
     "scenario mcar": ("bench/scenarios/mcar.py", "bench/scenarios/params/mcar.py", *COMPONENT),
     "scenario within": (
@@ -115,6 +120,8 @@ def keys() -> dict[str, str]:
         found[name] = (
             identity.harness(BY_NAME[which].code)
             if kind == "stage"
+            else identity.of_metric(REGISTRY.get("metric", which))
+            if kind == "metric"
             else identity.component(REGISTRY.get(kind, which))["source"]
         )
     return found

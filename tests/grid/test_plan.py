@@ -106,7 +106,7 @@ CHANGES = {
     "scenario version": {"registry": {"mcar": {"version": "2"}}},
     "imputer version": {"registry": {"deep": {"version": "2"}}},
     "fuser version": {"registry": {"net": {"version": "2"}}},
-    "definition of the task": {"registry": {"made": {"tasks": [Task("ihm", "binary", ("auroc", "auprc"))]}}},
+    "definition of the task": {"registry": {"made": {"tasks": [Task("ihm", "binary", ("auprc", "auroc"))]}}},
 }
 RANDOM = ("scenario=mcar", "imputer=deep", "fuser=net")
 

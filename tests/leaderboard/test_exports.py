@@ -203,8 +203,6 @@ def test_redacting_removes_hosts_folders_and_hours_and_keeps_every_number(tmp_pa
 def test_what_an_export_tells_of_a_suite_is_the_same_when_it_is_read_again(suite: str) -> None:
     registry = discover()
     asked = request([f"suite={suite}"], registry)
-    about = described(asked, registry.get("dataset", asked.suite.dataset))
-    export = Export(
-        suite=suite, dataset=asked.suite.dataset, synthetic=False, tasks=[], planned=[], records=[], **about
-    )
+    about = described(asked, registry.get("dataset", asked.suite.dataset), registry.metrics)
+    export = Export(suite=suite, dataset=asked.suite.dataset, synthetic=False, planned=[], records=[], **about)
     assert msgspec.json.decode(msgspec.json.encode(export), type=Export) == export

@@ -19,8 +19,9 @@ from bench.leaderboard.sections import attribution, calibration, costs, marginal
 from bench.leaderboard.sections.attribution import Attribution
 from bench.leaderboard.words import LONGEST_REASON, short
 from bench.results.coordinates import Coordinates, Method
+from bench.results.predictions import Predictions
 from bench.results.records import Bin, Calibration, Comparison, Export, Pattern, Record, Statistics
-from bench.statistics.paired import Predictions, compute
+from bench.statistics.paired import compute
 from bench.statistics.two_way import _noise, complete_block, decompose
 from support.fake_exports import IHM, SEEDS, alter, key_of, make_export, make_record, simulated_export
 

@@ -129,7 +129,7 @@ def test_an_ok_cell_whose_score_is_not_a_number_is_a_hole() -> None:
     export = make_export(["mean"], ["gbm"])
     export.records[1].scores["auroc"] = float("nan")
     assert row_of(export, "mean", "gbm")["rank"] is None
-    assert "not every metric is a number" in markdown(export)
+    assert "ok, but AUROC is not defined for its predictions" in markdown(export)
 
 
 def test_the_best_is_bold_and_the_second_underlined_in_the_direction_of_each_metric() -> None:

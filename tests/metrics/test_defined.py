@@ -11,23 +11,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.cohort import Task
+from bench.discovery.metric import unfit
 from bench.leaderboard import render
 from bench.metrics.calibration import calibration
+from bench.metrics.own import OWN
 from bench.metrics.patterns import by_pattern
-from bench.metrics.predictions import METRICS, defined_scores, score, thresholds
-from bench.metrics.weighted import WEIGHTED, evaluator
+from bench.metrics.scoring import evaluator, score, scores_of, value
 from bench.results.coordinates import Method
 from bench.results.export_file import encode_export
+from bench.results.predictions import Predictions
 from bench.results.records import Calibration, Export, Pattern, Record, TaskSummary
 from bench.selection import selection
-from bench.statistics.paired import Predictions, compute
+from bench.statistics.paired import compute
 from support.fake_exports import alter, make_export
 
 pytestmark = pytest.mark.filterwarnings("error")  # no warning of a library leaks, wherever a score is not defined
 
 WIDTHS = {"binary": 1, "multilabel": 3, "multiclass": 3, "regression": 1}
-FITTING = [(name, kind) for name, metric in METRICS.items() for kind in metric.kinds]
-RARE = {"auroc": "a class", "auprc": "a positive", "f1": "a positive", "f1_tuned": "a positive"}
+FITTING = [(name, kind) for name, metric in OWN.items() for kind in metric.kinds]
+BOTH, POSITIVE, DIFFERING = ("auroc", "balanced_accuracy"), ("auprc", "f1", "f1_tuned"), ("kappa", "mcc")
 
 
 def expected(name: str, kind: str, truth: np.ndarray, outputs: np.ndarray) -> bool:
@@ -38,10 +40,15 @@ def expected(name: str, kind: str, truth: np.ndarray, outputs: np.ndarray) -> bo
         return len(set(truth.ravel().tolist())) > 1 and len(set(outputs.ravel().tolist())) > 1
     if name.endswith("neg_pos"):
         return bool((truth != 0).any())
-    if name not in RARE:
+    if name == "concordance":
+        return all(len(set(column.tolist())) > 1 for column in truth.reshape(len(truth), -1).T)
+    if name in DIFFERING and kind == "multiclass":
+        return len(set(truth.tolist())) > 1
+    if name not in (*BOTH, *POSITIVE, *DIFFERING) and not name.startswith("recall_at"):
         return True
+    needs_both = (name in BOTH and kind != "multiclass") or name in DIFFERING
     labels = truth.reshape(len(truth), -1).T if kind != "multiclass" else [(truth == k) for k in range(WIDTHS[kind])]
-    return all(1 in label and (0 in label or name != "auroc") for label in labels)
+    return all(1 in label and (0 in label or not (needs_both or name == "auroc")) for label in labels)
 
 
 @st.composite
@@ -65,7 +72,7 @@ def parts(draw: st.DrawFn, kind: str, least: int = 0, most: int = 7) -> tuple[np
 
 
 def task_of(name: str, kind: str, outputs: np.ndarray) -> Task:
-    metrics = ("f1", name) if METRICS[name].tuned else (name,)
+    metrics = ("f1", name) if OWN[name].asks or OWN[name].higher is None else (name,)
     return Task("t", kind, metrics, outputs=outputs.shape[1])
 
 
@@ -76,12 +83,13 @@ def test_score_bootstrap_and_selection_agree_on_what_is_defined(name: str, kind:
     truth, outputs = data.draw(parts(kind))
     counts = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(truth), max_size=len(truth))), int)
     repeated = np.repeat(truth, counts, axis=0), np.repeat(outputs, counts, axis=0)
+    asked = {"validation": data.draw(parts(kind))} if OWN[name].asks else {}
+    decidable = not asked or expected("f1", kind, *asked["validation"])
     for (t, o), weights in (((truth, outputs), np.ones(len(truth))), (repeated, counts)):
-        value = METRICS[name].function(t, o)
-        assert np.isfinite(value) == expected(name, kind, t, o), (t, o)
-        if name in WEIGHTED:
-            resampled = evaluator(name, truth, outputs)(weights.astype(np.float32)[:, None])[0]
-            assert resampled == pytest.approx(value, abs=1e-6, nan_ok=True)
+        found = value(name, t, o, **asked)
+        assert np.isfinite(found) == (expected(name, kind, t, o) and decidable), (t, o)
+        resampled = evaluator(name, truth, outputs, **asked)(weights.astype(np.float32)[:, None])[0]
+        assert resampled == pytest.approx(found, abs=1e-6, nan_ok=True)
     chosen = selection(task_of(name, kind, outputs), truth)
     assert (chosen is None) == (len(truth) == 0)
     if chosen is not None:
@@ -101,27 +109,28 @@ def test_a_cell_has_the_score_or_says_in_our_words_what_is_lacking(name: str, ki
     truth, outputs = data.draw(parts(kind))
     valid_truth, valid_outputs = data.draw(parts(kind))
     task = task_of(name, kind, outputs)
-    decided_at = thresholds(task, valid_truth, valid_outputs) if kind != "regression" else None
-    decidable = kind in ("binary", "multilabel") and expected("f1", kind, valid_truth, valid_outputs)
-    assert (decided_at is not None) == decidable
-    tuned = METRICS[name].tuned
-    there = expected(name, kind, truth, outputs) and (decidable or not tuned)
-    if not METRICS[task.primary].undefinable and not expected(task.primary, kind, truth, outputs):
+    asked = {"validation": (valid_truth, valid_outputs)}
+    decidable = not OWN[name].asks or expected("f1", kind, valid_truth, valid_outputs)
+    there = expected(name, kind, truth, outputs) and decidable
+    possible = truth if kind == "multiclass" else np.linspace(0.2, 0.8, truth.size).reshape(truth.shape)
+    if not expected(task.primary, kind, truth, possible):  # whatever the predictions are
         words = f"{task.primary} cannot be computed on {len(truth)} records of task t: "
         with pytest.raises(ValueError, match=words):
-            score(task, truth, outputs, decided_at)
-        assert name not in defined_scores(task, truth, outputs, decided_at)
+            score(task, truth, outputs, **asked)
+        assert (name in scores_of([name], truth, outputs, asked).values) == there
     else:
-        scores = score(task, truth, outputs, decided_at)
-        assert (name in scores) == there
-        assert scores == defined_scores(task, truth, outputs, decided_at)
-    found = calibration(task, truth, outputs)
-    assert (found is not None) == (kind != "regression" and len(truth) > 0)
-    if found and name == "brier":
-        assert found.brier == pytest.approx(defined_scores(task, truth, outputs)["brier"], abs=1e-6)
+        found = score(task, truth, outputs, **asked)
+        assert (name in found.values) == there
+        assert (name in found.undefined) == (not there)
+    calibrated = calibration(task, truth, outputs)
+    assert (calibrated is not None) == (kind != "regression" and len(truth) > 0)
+    if calibrated and name == "brier":
+        assert calibrated.brier == pytest.approx(value("brier", truth, outputs), abs=1e-6)
 
 
-@pytest.mark.parametrize(("name", "kind"), [(n, k) for n, k in FITTING if not METRICS[n].tuned])
+@pytest.mark.parametrize(
+    ("name", "kind"), [(n, k) for n, k in FITTING if not OWN[n].asks and OWN[n].higher is not None]
+)
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_no_undefined_score_stands_in_a_table_a_pattern_or_a_statistic(
@@ -145,7 +154,7 @@ def test_no_undefined_score_stands_in_a_table_a_pattern_or_a_statistic(
         if record.coordinates.fuser == "gbm":
             return record
         try:
-            alter(record, scores=score(task, truth, outputs))
+            alter(record, scores=score(task, truth, outputs).values)
         except ValueError as error:
             alter(record, scores={}, status="failed", reason=str(error))
         alter(record, patterns=[pattern], calibration=calibration(task, truth, outputs))
@@ -200,16 +209,15 @@ def test_a_score_too_large_for_a_number_is_not_blamed_on_a_class() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(WIDTHS))
-@pytest.mark.parametrize("name", sorted(METRICS))
+@pytest.mark.parametrize("name", sorted(OWN))
 def test_a_metric_that_is_not_for_the_kind_of_task_is_refused_by_name(name: str, kind: str) -> None:
-    truth = np.zeros(Task("t", kind, (), WIDTHS[kind]).target_shape(4), np.float32)
-    task = Task("t", kind, (name,), outputs=WIDTHS[kind])
-    if kind not in METRICS[name].kinds:
-        with pytest.raises(ValueError, match=f'metric "{name}", which is not for {kind} tasks; accepted: '):
-            score(task, truth, np.zeros((4, WIDTHS[kind]), np.float32))
-    elif METRICS[name].tuned:
-        with pytest.raises(ValueError, match="put another one first"):
-            score(task, truth, np.zeros((4, WIDTHS[kind]), np.float32))
+    wrong = unfit(Task("t", kind, (name,), outputs=WIDTHS[kind]), OWN)
+    if kind not in OWN[name].kinds:
+        assert f'metric "{name}", which is not for {kind} tasks; accepted: ' in wrong
+    elif OWN[name].asks or OWN[name].higher is None:
+        assert "put another one first" in wrong
+    else:
+        assert not wrong
 
 
 def test_a_training_whose_validation_score_is_not_defined_at_first_selects_among_the_epochs_that_have_one() -> None:

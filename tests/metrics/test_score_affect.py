@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 
 from bench.cohort import Task
 from bench.leaderboard import render
-from bench.metrics import sentiment as signed
-from bench.metrics.predictions import METRICS, score
-from bench.metrics.weighted import evaluator
+from bench.metrics.own import OWN
+from bench.metrics.scoring import evaluator, score, value
 from bench.results.records import TaskSummary
 from bench.stages.audits import at_chance
 from support.fake_exports import SEEDS, make_export
 
 CONVENTIONS = ("neg_pos", "neg_nonneg", "nonpos_pos")
+SIGNED = [name for name, metric in OWN.items() if metric.path.startswith("bench.metrics.sentiment:")]
 
 
 def scores(truth: list[float], outputs: list[float]) -> dict[str, float]:
     y, p = np.array(truth, np.float32), np.array(outputs, np.float32)[:, None]
-    return {name: METRICS[name].function(y, p) for name in signed.FUNCTIONS}
+    return {name: value(name, y, p) for name in SIGNED}
 
 
 def test_a_neutral_truth_is_left_out_by_one_convention_and_counted_on_either_side_by_the_others():
@@ -65,7 +65,7 @@ def test_classes_are_rounded_after_clipping_and_a_half_goes_to_the_even_number()
 
 def test_correlation_is_of_all_values_and_not_clipped():
     y, p = np.array([1, -1, 3, 0], np.float32), np.array([10, -7, 20, 1], np.float32)
-    assert METRICS["corr"].function(y, p[:, None]) == pytest.approx(np.corrcoef(y, p)[0, 1], rel=1e-6)
+    assert value("corr", y, p[:, None]) == pytest.approx(np.corrcoef(y, p)[0, 1], rel=1e-6)
     assert scores([1, 2, 3], [-1, -2, -3])["corr"] == pytest.approx(-1)
 
 
@@ -92,10 +92,9 @@ def test_weights_say_the_same_as_repeating_records(truth: list[float], data: st.
     y, p = np.array(truth, np.float32), np.array(outputs, np.float32)[:, None]
     repeated = np.repeat(y, counts), np.repeat(p, counts, axis=0)
     weights = np.array(counts, np.float32)[:, None]
-    for name in signed.FUNCTIONS:
-        function = METRICS[name].function
+    for name in SIGNED:
         got = float(evaluator(name, y, p)(weights)[0])
-        assert got == pytest.approx(function(*repeated), abs=1e-6, nan_ok=True), name
+        assert got == pytest.approx(value(name, *repeated), abs=1e-6, nan_ok=True), name
 
 
 @settings(max_examples=30, deadline=None)
@@ -112,7 +111,7 @@ def test_turning_every_sign_around_exchanges_the_two_conventions_that_count_neut
 def test_a_forecast_counts_value_by_value():
     truth = np.array([[1, -1], [0, 2]], np.float32)
     outputs = np.array([[1, 1], [-1, 2]], np.float32)
-    assert METRICS["acc2_neg_pos"].function(truth, outputs) == pytest.approx(2 / 3)
+    assert value("acc2_neg_pos", truth, outputs) == pytest.approx(2 / 3)
     weights = np.array([[1.0, 2.0], [1.0, 0.0]])
     assert evaluator("acc2_neg_pos", truth, outputs)(weights) == pytest.approx([2 / 3, 1 / 2])
 
@@ -122,7 +121,8 @@ TASK = Task("sentiment", "regression", ("mae", "corr", "acc2_neg_pos"))
 
 def test_an_undefined_correlation_is_left_out_of_the_scores_and_the_cell_does_not_fail():
     got = score(TASK, np.array([1, -1, 2], np.float32), np.zeros((3, 1), np.float32))
-    assert got == {"mae": pytest.approx(4 / 3), "acc2_neg_pos": pytest.approx(1 / 3)}
+    assert got.values == {"mae": pytest.approx(4 / 3), "acc2_neg_pos": pytest.approx(1 / 3)}
+    assert got.undefined == ["corr"]
 
 
 def test_a_constant_prediction_of_permuted_labels_is_at_chance():

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from bench.errors import StorageError
 from bench.results import ledger as ledgers
 from bench.results.coordinates import Coordinates
-from bench.results.ledger import Ledger, pack, unpack
+from bench.results.ledger import Ledger
+from bench.results.predictions import Predictions, pack, unpack
 from bench.results.records import SCHEMA, Audit, Export, Record, Statistics
-from bench.statistics.paired import Predictions
 from support.sealing import DAMAGE, damaged
 
 KEY = "ab" + "0" * 62

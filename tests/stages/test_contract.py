@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from bench.cohort import Task
 from bench.errors import PluginError
-from bench.metrics.predictions import score
+from bench.metrics.scoring import score
 from bench.registry import Registry
 from bench.stages.contract import LARGEST, SUM, apart, broken_completion, broken_predictions, moved
 from bench.stages.validate import validate
@@ -62,7 +62,7 @@ def test_what_is_accepted_can_be_scored_and_is_what_the_contract_says(
     assert (problem == "") == right, problem
     if right and task.kind == "regression":
         truth = np.zeros(task.target_shape(n), np.float32)
-        assert all(np.isfinite(value) for value in score(task, truth, outputs).values())
+        assert all(np.isfinite(value) for value in score(task, truth, outputs).values.values())
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)

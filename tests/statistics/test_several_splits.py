@@ -10,8 +10,9 @@ from sklearn.metrics import roc_auc_score
 
 from bench.metrics.imputation import Errors
 from bench.results.coordinates import Method, in_words
+from bench.results.predictions import Predictions
 from bench.statistics.imputation import compare
-from bench.statistics.paired import Predictions, compute
+from bench.statistics.paired import compute
 from support.fake_exports import IHM, simulated
 
 A, B = (Method("ihm", "all", "natural", name, "gbm") for name in ("a", "b"))

@@ -11,8 +11,8 @@ import sklearn.metrics as sk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.metrics.predictions import METRICS
-from bench.metrics.weighted import WEIGHTED, evaluator
+from bench.metrics.own import OWN
+from bench.metrics.scoring import evaluator, value
 from bench.results.coordinates import Method, TableKey, method_in
 from bench.results.records import Comparison, Statistics, TaskSummary
 from bench.statistics import differences, resampling
@@ -49,6 +49,11 @@ def test_weighted_binary_metrics_equal_scikit_learns_with_ties_and_weights(seed:
         "auprc": lambda w: sk.average_precision_score(truth, score, sample_weight=w),
         "f1": lambda w: sk.f1_score(truth, score >= 0.5, sample_weight=w, zero_division=0),
         "accuracy": lambda w: sk.accuracy_score(truth, score >= 0.5, sample_weight=w),
+        "balanced_accuracy": lambda w: sk.balanced_accuracy_score(truth, score >= 0.5, sample_weight=w),
+        "kappa": lambda w: sk.cohen_kappa_score(truth, score >= 0.5, sample_weight=w),
+        "mcc": lambda w: sk.matthews_corrcoef(truth, score >= 0.5, sample_weight=w),
+        "auprc_baseline": lambda w: np.average(truth, weights=w),
+        "concordance": lambda w: sk.roc_auc_score(truth, score, sample_weight=w),
         "brier": lambda w: np.average((score - truth) ** 2, weights=w),
     }
     for name, function in expected.items():
@@ -68,6 +73,14 @@ def test_weighted_multiclass_metrics_are_one_against_the_rest_averaged_with_equa
         assert evaluator("auprc", truth, outputs)(weights)[index] == pytest.approx(precision)
         f1 = sk.f1_score(truth, outputs.argmax(1), average="macro", sample_weight=w)
         assert evaluator("f1", truth, outputs)(weights)[index] == pytest.approx(f1)
+        decided = outputs.argmax(1)
+        for name, function in (
+            ("balanced_accuracy", sk.balanced_accuracy_score),
+            ("kappa", sk.cohen_kappa_score),
+            ("mcc", sk.matthews_corrcoef),
+        ):
+            expected = function(truth, decided, sample_weight=w)
+            assert evaluator(name, truth, outputs)(weights)[index] == pytest.approx(expected), name
 
 
 def test_weighted_multilabel_metrics_are_averaged_over_labels() -> None:
@@ -82,18 +95,18 @@ def test_weighted_multilabel_metrics_are_averaged_over_labels() -> None:
             "f1": sk.f1_score(truth, outputs >= 0.5, average="macro", sample_weight=w),
             "accuracy": sk.accuracy_score(truth, outputs >= 0.5, sample_weight=w),
         }
-        for name, value in expected.items():
-            assert evaluator(name, truth, outputs)(weights)[index] == pytest.approx(value), name
+        for name, one in expected.items():
+            assert evaluator(name, truth, outputs)(weights)[index] == pytest.approx(one), name
 
 
 def test_every_metric_of_probabilities_has_a_weighted_form_that_agrees_with_it_when_all_weights_are_one() -> None:
-    scored = {name: metric for name, metric in METRICS.items() if not metric.tuned}
-    assert WEIGHTED.keys() == scored.keys()
+    assert all(metric.load().weighted for metric in OWN.values())
+    scored = [name for name, metric in OWN.items() if "binary" in metric.kinds and not metric.asks]
     rng = np.random.default_rng(5)
     truth, outputs = binary(rng, 200, 50)
-    for name, metric in scored.items():
-        value = evaluator(name, truth, outputs)(np.ones((200, 1)))[0]
-        assert value == pytest.approx(metric.function(truth, outputs), abs=1e-6), name
+    for name in scored:
+        found = evaluator(name, truth, outputs)(np.ones((200, 1)))[0]
+        assert found == pytest.approx(value(name, truth, outputs), abs=1e-6), name
 
 
 def test_weighted_errors_of_a_forecast_are_averaged_over_all_its_values() -> None:
@@ -106,11 +119,11 @@ def test_weighted_errors_of_a_forecast_are_averaged_over_all_its_values() -> Non
             "mse": sk.mean_squared_error(truth, outputs, sample_weight=w),
             "rmse": sk.mean_squared_error(truth, outputs, sample_weight=w) ** 0.5,
         }
-        for name, value in expected.items():
-            assert evaluator(name, truth, outputs)(weights)[index] == pytest.approx(value), name
+        for name, error in expected.items():
+            assert evaluator(name, truth, outputs)(weights)[index] == pytest.approx(error), name
     for name in ("mae", "mse", "rmse"):
-        value = evaluator(name, truth, outputs)(np.ones((50, 1)))[0]
-        assert value == pytest.approx(METRICS[name].function(truth, outputs), rel=1e-5)
+        found = evaluator(name, truth, outputs)(np.ones((50, 1)))[0]
+        assert found == pytest.approx(value(name, truth, outputs), rel=1e-5)
 
 
 def test_a_weighting_without_a_class_has_no_auroc_and_no_auprc() -> None:

@@ -11,8 +11,9 @@ import numpy as np
 
 from bench.grid.axes import PATIENT
 from bench.results.coordinates import Coordinates, Method
+from bench.results.predictions import Predictions
 from bench.results.records import Audit, Export, Published, Record, TaskSummary
-from bench.statistics.paired import Predictions, compute
+from bench.statistics.paired import compute
 
 SEEDS = (42, 52, 72)
 IHM = TaskSummary("ihm", "binary", ("auroc", "auprc", "f1"), "in-hospital death")

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.leaderboard.audited import OF_CELL
 from bench.results.coordinates import Coordinates, Method
+from bench.results.predictions import Predictions
 from bench.results.records import (
     Audit,
     Bin,
@@ -21,7 +22,7 @@ from bench.results.records import (
     Pattern,
     TableStatistics,
 )
-from bench.statistics.paired import Predictions, compute
+from bench.statistics.paired import compute
 from support.fake_exports import CELL_AUDITS, IHM, make_record
 
 IMPUTERS, FUSERS, SETS = ("locf", "csdi", "mean"), ("gru", "linear"), ("vitals", "vitals+notes")
@@ -62,10 +63,11 @@ def whole() -> Export:
         for kind, name in OF_CELL.items():
             at = Coordinates("demo", "ihm", SETS[0], SCENARIOS[0], IMPUTERS[0], fuser, SEEDS[0], kind)
             records.append(make_record(at, 0.5, audits={name: Audit(True)}))
-    statistics = compute(cells, [IHM], resamples=200, modalities=SETS)
+    task = msgspec.structs.replace(IHM, compared=("auprc",))
+    statistics = compute(cells, [task], resamples=200, modalities=SETS)
     statistics.imputation = _imputation(rng)
     return Export(
-        suite="demo", title="Demonstration", dataset="toy", synthetic=False, command="bench run suite=demo", tasks=[IHM],
+        suite="demo", title="Demonstration", dataset="toy", synthetic=False, command="bench run suite=demo", tasks=[task],
         planned=[(record.coordinates, record.key) for record in records], records=records, statistics=statistics,
         control_imputers=["mean"], control_fusers=["linear"],
         modality_sets={"vitals": ["vitals"], "vitals+notes": ["vitals", "notes"]},

@@ -26,7 +26,7 @@ from bench.leaderboard import render, save_export
 from bench.leaderboard.blocks import Heading, Notes, Paragraph, Rich, strong
 from bench.leaderboard.render.html import to_html
 from bench.leaderboard.render.markdown import to_markdown as blocks_to_markdown
-from bench.metrics.predictions import METRICS
+from bench.metrics.own import OWN
 from bench.registry import Broken, Registry
 from bench.results.records import STATUSES, Audit, Bin, Calibration, Export, Pattern
 from bench.results.redact import is_public
@@ -194,7 +194,7 @@ def whole() -> Export:
 KEPT = frozenset(
     {
         *STATUSES,
-        *METRICS,
+        *OWN,
         "crps",
         "coverage50",
         "coverage90",

@@ -81,7 +81,12 @@ def test_the_harness_runs_from_the_new_environment(command: Command) -> None:
 
 
 def test_its_components_and_its_suite_stand_in_the_lists(command: Command) -> None:
-    for kind, name in (("imputers", "decay"), ("fusers", "centroid"), ("suites", "example12")):
+    for kind, name in (
+        ("imputers", "decay"),
+        ("fusers", "centroid"),
+        ("metrics", "patient_accuracy"),
+        ("suites", "example12"),
+    ):
         listed = command("bench", "list", kind)
         assert listed.returncode == 0, listed.stderr
         assert re.search(rf"^{name} ", listed.stdout, re.MULTILINE), listed.stdout
@@ -104,12 +109,13 @@ def test_its_suite_is_understood(command: Command) -> None:
 
 
 def test_its_components_keep_the_contract(command: Command) -> None:
-    checked = command("bench", "check", "decay", "centroid", "--json")
+    checked = command("bench", "check", "decay", "centroid", "patient_accuracy", "--json")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     reports = json.loads(checked.stdout)
     assert [(r["kind"], r["name"], r["ok"]) for r in reports] == [
         ("imputer", "decay", True),
         ("fuser", "centroid", True),
+        ("metric", "patient_accuracy", True),
     ]
     assert all(r["plugin"].startswith("gapbench-example:") for r in reports)
 
@@ -169,3 +175,8 @@ def test_its_suite_runs_on_real_data_with_its_methods_beside_the_harness_s_own(
     ).stdout
     for row in ("decay.*centroid", "mean.*linear"):
         assert re.search(row, boards), report.stdout + boards
+    compared = command(
+        "bench", "report", "suite=example12", "metrics=patient_accuracy", "out=out", "cache=cache", "--print"
+    )
+    assert "computing patient_accuracy" in compared.stderr, compared.stderr
+    assert "Patient accuracy ↑" in compared.stdout

@@ -10,6 +10,7 @@ from bench.leaderboard.sections import (
     attribution,
     audits,
     calibration,
+    compared,
     costs,
     curves,
     gains,
@@ -26,6 +27,7 @@ from bench.leaderboard.sections import (
 SECTIONS: tuple[Section[Any], ...] = (
     head.SECTION,
     tables.SECTION,
+    compared.SECTION,
     gains.SECTION,
     attribution.SECTION,
     marginal.SECTION,

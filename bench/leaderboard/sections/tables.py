@@ -52,7 +52,7 @@ class TaskTable(TableKey, kw_only=True, frozen=True):
     summary: str
     primary: str
     metrics: list[str]
-    higher: dict[str, bool]
+    higher: dict[str, bool | None]
     seeds: list[Repeat]
     counts: dict[str, int]
     oracle: dict[str, float]
@@ -69,7 +69,7 @@ class TaskTable(TableKey, kw_only=True, frozen=True):
 
     @property
     def primary_higher(self) -> bool:
-        return self.higher[self.primary]
+        return bool(self.higher[self.primary])
 
     @property
     def eligible(self) -> dict[tuple[str, str], Row]:
@@ -101,7 +101,7 @@ def _table(board: Board, key: TableKey, task: TaskSummary, methods: Mapping[Meth
         each.audits = audit_results(cells, board.audits.get(method, {}))
         each.unranked = failure(each.audits)
     forget_lonely_fuser(rows.values())
-    sign = -1 if higher_is_better(primary) else 1
+    sign = -1 if higher_is_better(export, primary) else 1
     ranked = sorted((m for m in rows if rows[m].eligible), key=lambda m: (sign * rows[m].scores[primary].mean, m))
     for place, method in enumerate(ranked):
         before = rows[ranked[place - 1]] if place else None
@@ -120,7 +120,7 @@ def _table(board: Board, key: TableKey, task: TaskSummary, methods: Mapping[Meth
         summary=task.summary,
         primary=primary,
         metrics=list(task.metrics),
-        higher={name: higher_is_better(name) for name in task.metrics},
+        higher={name: higher_is_better(export, name) for name in task.metrics},
         seeds=seeds,
         counts=agreed,
         oracle=_oracle(methods),

@@ -27,8 +27,23 @@ class CentroidParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = 1.0
 
 
+def patient_accuracy(truth, outputs, groups):
+    """The mean over patients of the share of right decisions."""
+    import numpy as np
+
+    right = (outputs[:, 0] >= 0.5) == truth
+    return float(np.mean([right[groups == group].mean() for group in np.unique(groups)]))
+
+
 @hookimpl
 def bench_register(registry: Registry) -> None:
+    registry.metric(
+        "patient_accuracy",
+        "gapbench_example.plugin:patient_accuracy",
+        kinds=("binary",),
+        asks=("groups",),
+        summary="share of right decisions, each patient with the same weight",
+    )
     registry.imputer(
         "decay",
         "gapbench_example.decay:Decay",
