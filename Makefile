@@ -13,14 +13,15 @@ SUITE := mimic48
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
 
-.PHONY: demo docs test test-data test-fast lint install goals etl clean
+.PHONY: demo docs test test-data test-fast coverage lint install goals etl clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench run suite=$(SUITE) $(ARGS)
 	$(BIN)/bench report suite=$(SUITE) --print
 
 # One process per core, one thread each; a file's tests stay together, since they share what they set up.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
+TESTS := pytest --numprocesses logical --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m $(TESTS)
 
 test: $(VENV)/installed-dev lint
 	$(PYTEST)
@@ -30,6 +31,13 @@ test-data: $(VENV)/installed-dev
 
 test-fast: $(VENV)/installed-dev lint
 	$(PYTEST) -m "not slow"
+
+# The share of lines that tests run, file by file, workers included; ARGS="tests/grid" measures a part.
+coverage: $(VENV)/installed-dev
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m $(TESTS) $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
@@ -72,4 +80,4 @@ $(VENV)/installed-docs: $(VENV)/installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import typing
 from typing import Annotated, Any, Literal
@@ -357,4 +358,6 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 def schema() -> dict[str, Any]:
     """The JSON schema of a suite file, for editors; the same as `suites/schema.json`."""
     made = msgspec.json.schema(Suite)
+    for struct in made["$defs"].values():  # Python takes the indentation out of docstrings from 3.13 on
+        struct["description"] = inspect.cleandoc(struct["description"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A gapbench suite", **made}
