@@ -15,7 +15,6 @@ from bench.grid.cell import Cell
 from bench.registry import Spec
 from bench.results import provenance
 from bench.results.further import code_of
-from bench.results.predictions import digest_of
 from bench.results.records import Audit, Measures, Record, Status
 from bench.run.prepare import Prepared
 from bench.stages import artifacts
@@ -125,6 +124,8 @@ def _json(params: dict[str, object]) -> str:
 
 def _repeated(prepared: Prepared, cell: Cell, result: Result) -> Audit:
     """The audit `repeat-identical`: the same cell, done again by another job, gave the same bits."""
+    from bench.results.predictions import digest_of
+
     base = prepared.done.get(prepared.bases.get(msgspec.structs.replace(cell.coordinates, audit=""), ""))
     assert result.output is not None
     if base is None or base.status != "ok":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import msgspec
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from bench.cli.describe import _describe
 from bench.cohort import Task
 from bench.errors import PluginError
+from bench.hooks import hookimpl
+from bench.metrics import known
 from bench.metrics.own import OWN
 from bench.presets import Presets
 from bench.registry import KINDS, NoParams, Registry, Spec
@@ -205,3 +208,55 @@ def test_a_function_that_takes_other_arguments_is_refused_with_what_it_must_take
         declare("dataset", **{key: _of_three})
     assert f'"{key}" must be a function of {takes}, got one of (params' in str(refused.value)
     assert declare("dataset", **{key: _of_any})
+
+
+def _plugin(tasks: Any = None, metric: Any = None, selects_by: Any = ()) -> Any:
+    @hookimpl
+    def bench_register(registry: Registry) -> None:
+        if tasks:
+            registry.dataset("theirs", "nowhere:Nothing", tasks=tasks, modalities=("a",))
+        if metric is not None:
+            registry.metric("mine", "nowhere:mine", kinds=("binary",), **metric)
+        if selects_by:
+            registry.fuser("chooses", "nowhere:Nothing", selects_by=selects_by)
+
+    return SimpleNamespace(bench_contract=1, bench_register=bench_register)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        (("aurok",), 'metric "aurok" is not known (from task ihm); did you mean "auroc"?'),
+        (("mae", "corr"), 'the metric "corr", which is not for binary tasks'),
+        (("f1_tuned",), 'the primary metric "f1_tuned", which takes validation: put another one first'),
+        (("auprc_baseline",), "which has no better direction: put another one first"),
+    ],
+)
+def test_a_plugin_with_a_task_whose_metrics_do_not_fit_is_left_out_with_the_reason(metrics: Any, words: str) -> None:
+    registry = Registry()
+    registry.register_plugin("theirs", _plugin(tasks=[Task("ihm", "binary", metrics)]))
+    assert registry.names("dataset") == []
+    assert words in registry.broken[0].reason
+
+
+def test_a_fuser_that_selects_by_a_metric_nobody_has_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = Registry()
+    registry.register_plugin("theirs", _plugin(selects_by=("aurok",)))
+    assert registry.names("fuser") == []
+    assert 'metric "aurok" is not known (from selects_by)' in registry.broken[0].reason
+
+
+@pytest.mark.parametrize("first", ["metric", "task"])
+def test_whichever_of_two_plugins_comes_first_a_task_may_name_a_metric_of_the_other(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = known.metrics()
+    plugins = {"metric": _plugin(metric={}), "task": _plugin(tasks=[Task("ihm", "binary", ("mine",))])}
+    registry = Registry()
+    for name in (first, *plugins.keys() - {first}):
+        registry._take(name, lambda name=name: plugins[name])
+    registry._settle()
+    assert not registry.broken
+    assert registry.get("dataset", "theirs").tasks["ihm"].primary == "mine"
+    assert known.metric("mine").plugin == "metric"
+    known.use(before)

@@ -157,5 +157,6 @@ def register(registry: Registry) -> None:
         tags={"nan_aware", "uses_events"},
         randomness="deterministic",
         seconds=haim_seconds,
+        selects_by=("auroc", "mae"),
         space={"balance": (False,), "counts": (False,), "trend_time": (True,)},
     )
