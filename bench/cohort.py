@@ -153,12 +153,14 @@ class Series:
         """bool [n]; there is something to read: the modality is available or an imputer filled it. Elsewhere the grid means
         nothing.
         """
-        return self.available | self.filled
+        present: np.ndarray = self.available | self.filled
+        return present
 
     @property
     def imputed(self) -> np.ndarray:
         """bool [n, length, channels]; what an imputer put there: not observed, and the modality is present."""
-        return ~self.observed & self.present[:, None, None]
+        imputed: np.ndarray = ~self.observed & self.present[:, None, None]
+        return imputed
 
     def take(self, index: np.ndarray) -> Series:
         """The series of the records in `index` (int [k]), in that order."""

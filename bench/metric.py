@@ -78,4 +78,5 @@ def total(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
     Not a BLAS product, whose rounding depends on the number of threads.
     """
-    return np.einsum("n,nr->r", rows.astype(np.float64), weights)
+    sums: np.ndarray = np.einsum("n,nr->r", rows.astype(np.float64), weights)
+    return sums

@@ -108,7 +108,7 @@ class Registry:
         return {name: spec for (_, name), spec in self._specs.items() if isinstance(spec, MetricSpec)}
 
     @overload
-    def get(self, kind: Literal["metric"], name: str, origin: str = ...) -> MetricSpec: ...  # type: ignore[overload-overlap]
+    def get(self, kind: Literal["metric"], name: str, origin: str = ...) -> MetricSpec: ...  # type: ignore[overload-overlap]  # likewise
     @overload
     def get(self, kind: str, name: str, origin: str = ...) -> Spec: ...
     def get(self, kind: str, name: str, origin: str = "the caller") -> Any:

@@ -307,12 +307,15 @@ def _class_counts(task: Task, truth: np.ndarray) -> np.ndarray:
     """Records of each class (multiclass) or positives of each label, float64 [outputs]."""
     if task.kind == "multiclass":
         return np.bincount(truth.astype(int), minlength=task.outputs).astype(np.float64)
-    return truth.reshape(len(truth), task.outputs).sum(axis=0, dtype=np.float64)
+    positives: np.ndarray = truth.reshape(len(truth), task.outputs).sum(axis=0, dtype=np.float64)
+    return positives
 
 
 def _class_weights(task: Task, totals: Mapping[str, np.ndarray]) -> np.ndarray:
     """Of the classes, or of the positives of each label, float64 [outputs]."""
     counts, records = totals["classes"], totals["records"]
     if task.kind == "multiclass":
-        return records / (task.outputs * np.maximum(counts, 1))
-    return np.maximum(records - counts, 1) / np.maximum(counts, 1)
+        weights: np.ndarray = records / (task.outputs * np.maximum(counts, 1))
+    else:
+        weights = np.maximum(records - counts, 1) / np.maximum(counts, 1)
+    return weights

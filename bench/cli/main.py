@@ -64,7 +64,8 @@ class LazyGroup(click.Group):
         if name not in self.lazy:
             return None
         module, _, attribute = self.lazy[name][0].partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -10,7 +10,9 @@ import click
 from bench.cli.main import JSON, LazyGroup, answer, components, say
 
 if TYPE_CHECKING:
-    from bench.grid.plan import Cell
+    import numpy as np
+
+    from bench.grid.cell import Cell
     from bench.registry import Registry
     from bench.run.last_run import LastRun
     from bench.stages.weights import WeightsRecord
@@ -67,7 +69,7 @@ def save(words: tuple[str, ...]) -> None:
     print(path)
 
 
-def _learnt(cell: Cell, run: LastRun, registry: Registry):  # type: ignore[no-untyped-def]
+def _learnt(cell: Cell, run: LastRun, registry: Registry) -> tuple[dict[str, np.ndarray], WeightsRecord]:
     """The state an imputation left in the cache, and its record."""
     import msgspec
     import numpy as np

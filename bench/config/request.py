@@ -174,9 +174,11 @@ def _suite_branch(word: Word) -> dict[str, Any]:
         inside = [f"{word.key}.{name}" for name in kind.__struct_fields__]
         raise UsageError(f'"{word.key}" (from {ORIGIN}) is a table; accepted: {", ".join(inside)}')
     value: Any = several(word, kind) if is_many(kind) else single(word, kind)
-    for part in reversed(steps):
-        value = {part: value}
-    return value
+    inner, *outer = reversed(steps)
+    laid: dict[str, Any] = {inner: value}
+    for part in outer:
+        laid = {part: laid}
+    return laid
 
 
 def _check_methods(suite: Suite, registry: Registry, layers: Layers) -> None:

@@ -14,7 +14,7 @@ from bench.cohort import Task
 from bench.config.conversion import convert
 from bench.discovery.guard import said_of
 from bench.discovery.lazy import PATH
-from bench.discovery.spec import NOTE, NOTES, RANDOMNESS, TAGS, Embedder, Spec, is_amount
+from bench.discovery.spec import NOTE, NOTES, RANDOMNESS, TAGS, Embedder, Kind, Spec, is_amount
 from bench.errors import BenchError, PluginError, nearest, unknown
 from bench.presets import Presets
 from bench.text.names import check
@@ -37,7 +37,7 @@ class Refused(ValueError):
     """Why a declaration is not accepted, in words."""
 
 
-def declared(kind: str, name: Any, path: Any, plugin: str, declarations: Mapping[str, Any]) -> Spec:
+def declared(kind: Kind, name: Any, path: Any, plugin: str, declarations: Mapping[str, Any]) -> Spec:
     """The component as it was declared. Raises PluginError, naming the plugin and the declaration, for what is not accepted."""
     if not isinstance(name, str):
         raise PluginError(f"the name of a {kind} of {plugin} must be text, got {said_of(name)}")
@@ -50,7 +50,7 @@ def declared(kind: str, name: Any, path: Any, plugin: str, declarations: Mapping
         raise PluginError(str(error)) from None
 
 
-def _spec(kind: str, name: str, path: Any, plugin: str, given: dict[str, Any]) -> Spec:
+def _spec(kind: Kind, name: str, path: Any, plugin: str, given: dict[str, Any]) -> Spec:
     known = [field.name for field in fields(Spec) if field.name not in MINE]
     for key in given:
         if key not in known:
@@ -65,7 +65,7 @@ def _spec(kind: str, name: str, path: Any, plugin: str, given: dict[str, Any]) -
     given["tags"] = frozenset(given.get("tags", ()))
     if "tasks" in given:
         given["tasks"] = _tasks(given["tasks"])
-    spec = Spec(kind=kind, name=name, path=path, plugin=plugin, **given)  # type: ignore[arg-type]
+    spec = Spec(kind=kind, name=name, path=path, plugin=plugin, **given)
     for rule in (_plain, _tags, _params, _presets, _names, _dataset, _notes):
         rule(spec)
     return spec

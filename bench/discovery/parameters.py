@@ -53,7 +53,7 @@ def _description(struct: type, name: str) -> str:
         if issubclass(base, msgspec.Struct) and name in base.__struct_fields__:
             kind = next(field.type for field in msgspec.structs.fields(base) if field.name == name)
             if text := _of(kind, "description"):
-                return text
+                return str(text)
     return ""
 
 

@@ -67,10 +67,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         if answer.status == "abort":
             raise Aborted(answer.reason, answer.exit_code)
         # What a stop breaks (a helper process that the signal reached) says nothing of a cell.
-        unfinished = answer.status == "interrupted" or (bool(stopped) and answer.status != "ok")
+        status: Status = "not-run"
+        if answer.status != "interrupted" and (not stopped or answer.status == "ok"):
+            status = answer.status
+        unfinished = status == "not-run"
         return cls(
-            job=job, status="not-run" if unfinished else answer.status,  # type: ignore[arg-type]
-            reason=stopped or BUDGET if unfinished else answer.reason, words=answer.words, log=answer.log,
+            job=job, status=status, reason=stopped or BUDGET if unfinished else answer.reason, words=answer.words, log=answer.log,
             seconds=answer.seconds, peak_memory=answer.peak_memory, output=answer.output, left=answer.left,
             surroundings=surroundings,
         )  # fmt: skip

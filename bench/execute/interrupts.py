@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 STOPPED = "stopped by Ctrl-C; the same command goes on"
@@ -26,16 +27,16 @@ def notice(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def answer_with(handler: object) -> None:
+def answer_with(handler: Callable[[int, FrameType | None], object]) -> None:
     """A process that was told to ignore Ctrl-C (nohup, a script's background) goes on ignoring it."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, handler)  # type: ignore[arg-type]
+        signal.signal(signal.SIGINT, handler)
 
 
-def unraisable(fault: object) -> None:
+def unraisable(fault: sys.UnraisableHookArgs) -> None:
     """Python reports what is raised where nobody can catch it; an interrupt is reported once, by its own line."""
     if not isinstance(getattr(fault, "exc_value", None), KeyboardInterrupt):
-        sys.__unraisablehook__(fault)  # type: ignore[arg-type]
+        sys.__unraisablehook__(fault)
 
 
 def interrupted() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def start() -> None:
@@ -37,7 +38,7 @@ def exhausted(error: BaseException, words: str) -> bool:
     return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in words
 
 
-def _used_torch():  # type: ignore[no-untyped-def]
+def _used_torch() -> Any:
     """torch, where it is loaded and has used a GPU."""
     torch = sys.modules.get("torch")
     used = torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized()

@@ -84,7 +84,7 @@ def _logging() -> tuple[int, list[logging.Handler], int]:
 
 def _set_logging(wanted: tuple[int, list[logging.Handler], int]) -> None:
     logging.root.level, logging.root.handlers[:], logging.root.manager.disable = wanted
-    logging.root.manager._clear_cache()  # type: ignore[attr-defined]
+    logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # what `Logger.setLevel` calls
 
 
 def _set_streams(wanted: tuple[Any, Any, Any]) -> None:
@@ -103,7 +103,7 @@ SETTINGS: dict[str, Setting] = {
     "resource limits": (_limits, _set_limits),
     "module search path": (lambda: list(sys.path), lambda wanted: sys.path.__setitem__(slice(None), wanted)),
     "recursion limit": (sys.getrecursionlimit, sys.setrecursionlimit),
-    "warning filters": (lambda: list(warnings.filters), lambda wanted: warnings.filters.__setitem__(slice(None), wanted)),  # type: ignore[index]
+    "warning filters": (lambda: list(warnings.filters), lambda wanted: warnings.filters.__setitem__(slice(None), wanted)),  # type: ignore[index]  # a list
     "standard streams": (lambda: (sys.stdin, sys.stdout, sys.stderr), _set_streams),
     "signal handlers": (_handlers, _set_handlers),
     "alarm": (lambda: signal.getitimer(signal.ITIMER_REAL), lambda wanted: signal.setitimer(signal.ITIMER_REAL, *wanted)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from statistics import NormalDist
 
 from bench.errors import UsageError
@@ -81,16 +82,16 @@ class _Gate:
     def judge(self, method: Method) -> list[Judgement]:
         """One judgement per quantity, or a single one where the method as a whole has no result to compare."""
         primary = self.before.primary(method.task) or self.after.primary(method.task) if method.task else "mae"
-        whole = {"method": method, "kind": "score" if method.task else "imputation", "metric": primary}
+        whole = partial(Judgement, method=method, kind="score" if method.task else "imputation", metric=primary)
         if reason := incomparable(method, self.before, self.after):
-            return [Judgement(**whole, verdict="not-comparable", reason=reason)]  # type: ignore[arg-type]
+            return [whole(verdict="not-comparable", reason=reason)]
         before, after = self.before.cells_of(method) or {}, self.after.cells_of(method) or {}
         seeds = tuple(sorted(before.keys() & after.keys()) or sorted(after))
         if method.task and (broken := self._broken(method, primary, seeds)):
-            return [Judgement(**whole, seeds=seeds, verdict=broken[0], reason=broken[1])]  # type: ignore[arg-type]
+            return [whole(seeds=seeds, verdict=broken[0], reason=broken[1])]
         if not method.task and (missing := [seed for seed in seeds if (r := after[seed]) is None or r.status != "ok"]):
             said = "; ".join(f"seed {seed}: {self._state(method, seed)}" for seed in missing)
-            return [Judgement(**whole, seeds=seeds, verdict="inconclusive", reason=self._unfinished(said))]  # type: ignore[arg-type]
+            return [whole(seeds=seeds, verdict="inconclusive", reason=self._unfinished(said))]
         found = quantities(self.before, method, self.costs)
         shared = {cost: sum((q.kind == "cost") == cost for q in found) for cost in (False, True)}
         return [self._quantity(method, q, self.alpha / shared[q.kind == "cost"], seeds) for q in found]
@@ -117,15 +118,15 @@ class _Gate:
     def _quantity(self, method: Method, quantity: Quantity, level: float, seeds: tuple[Repeat, ...]) -> Judgement:
         before, after = self.before.cells_of(method) or {}, self.after.cells_of(method) or {}
         old, new = quantity.values(before), quantity.values({seed: after[seed] for seed in seeds})
-        about = {"method": method, "kind": quantity.kind, "metric": quantity.name, "level": level}
+        about = partial(Judgement, method=method, kind=quantity.kind, metric=quantity.name, level=level)
         lost = [seed for seed in seeds if seed not in new and (seed in old or seed not in before)]
         if lost:
             reason = f"the baseline has it, the new run lacks it under seed {', '.join(map(str, lost))}"
-            return Judgement(**about, seeds=seeds, verdict="worse", reason=reason)  # type: ignore[arg-type]
+            return about(seeds=seeds, verdict="worse", reason=reason)
         if quantity.kind == "cost" and (names := self._other_machine(before, after)):
-            return Judgement(**about, seeds=seeds, verdict="not-comparable", reason=f"measured on another {names}")  # type: ignore[arg-type]
+            return about(seeds=seeds, verdict="not-comparable", reason=f"measured on another {names}")
         if not new:
-            return Judgement(**about, seeds=seeds, verdict="inconclusive", reason="no seed of the new run has it")  # type: ignore[arg-type]
+            return about(seeds=seeds, verdict="inconclusive", reason="no seed of the new run has it")
         cpu = all(r.provenance.get("device type", "") in CPU for c in (before, after) for r in c.values() if r)
         declared = self._deterministic(method)
         found = difference(
@@ -142,8 +143,7 @@ class _Gate:
         verdict, reason = _verdict(found, quantity.higher, floor, level, tolerance)
         if found.pooled and floor is not None and not found.nothing:
             reason += "; noise of the table's other methods, since its own seeds show none"
-        return Judgement(
-            **about,  # type: ignore[arg-type]
+        return about(
             verdict=verdict,
             reason=reason if before.keys() & after.keys() else f"{reason}; no seed in common, means are compared",
             baseline=found.baseline,

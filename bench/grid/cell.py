@@ -26,28 +26,34 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def dataset(self) -> Variant:
-        return self.chosen["dataset"]
+        return self._variant("dataset")
 
     @property
     def split(self) -> Split:
-        return self.chosen["split"]
+        split: Split = self.chosen["split"]
+        return split
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """The members of the modality set."""
-        return self.chosen["modalities"]
+        members: tuple[str, ...] = self.chosen["modalities"]
+        return members
 
     @property
     def scenario(self) -> Variant:
-        return self.chosen["scenario"]
+        return self._variant("scenario")
 
     @property
     def imputer(self) -> Variant:
-        return self.chosen["imputer"]
+        return self._variant("imputer")
 
     @property
     def fuser(self) -> Variant:
-        return self.chosen["fuser"]
+        return self._variant("fuser")
+
+    def _variant(self, axis: str) -> Variant:
+        variant: Variant = self.chosen[axis]
+        return variant
 
     @property
     def key(self) -> str:

@@ -91,7 +91,7 @@ def _parsed(content: bytes, key: str) -> Code:
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Meta"):
             node.keywords = [each for each in node.keywords if each.arg != "description"]
         if isinstance(body := getattr(node, "body", None), list):
-            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]  # it has one
     return Code(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(imports))
 
 

@@ -88,7 +88,7 @@ def _places(tree: ast.Module, libraries: set[str], reads_data: bool) -> Iterator
         elif _one_of(called, PROGRAMS):
             yield node.lineno, f"{called} starts another program"
         elif not reads_data and not _writes(node, called) and _reads(node, called) and not _mentions(node, scratch):
-            yield node.lineno, f"{called or node.func.attr} reads a file"  # type: ignore[attr-defined]
+            yield node.lineno, f"{called or ast.unparse(node.func).rpartition('.')[2]} reads a file"
 
 
 def _names(tree: ast.Module) -> dict[str, str]:

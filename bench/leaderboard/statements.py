@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bench.config.request import TRAINING_NOTE
-from bench.config.suite import PATIENT, REFERENCE_STAY
+from bench.config.suite import REFERENCE_STAY
 from bench.data.release import GENERATED
+from bench.grid.axes import PATIENT
 from bench.leaderboard.blocks import Rich, code, strong
 from bench.leaderboard.words import spaced
 from bench.results.records import Export, Record

@@ -41,7 +41,9 @@ def _weighted_f1(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
     pairs = _decided_columns(truth, outputs)
 
     def one(actual: np.ndarray, decided: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        return 2 * total(actual & decided, weights) / (total(actual, weights) + total(decided, weights))
+        either = total(actual, weights) + total(decided, weights)
+        f1: np.ndarray = 2 * total(actual & decided, weights) / either
+        return f1
 
     return lambda weights: np.mean([one(actual, decided, weights) for actual, decided in pairs], axis=0)
 
@@ -149,20 +151,23 @@ def _weighted(of_counts: Callable[[Counts], np.ndarray], truth: np.ndarray, outp
 def _balanced_of(counts: Counts) -> np.ndarray:
     true, _, both, _ = counts
     recalls = np.divide(both, true, out=np.zeros_like(both), where=true > 0)
-    return recalls.sum(axis=0) / (true > 0).sum(axis=0)
+    balanced: np.ndarray = recalls.sum(axis=0) / (true > 0).sum(axis=0)
+    return balanced
 
 
 def _kappa_of(counts: Counts) -> np.ndarray:
     true, said, both, n = counts
     by_chance = (true * said).sum(axis=0)
-    return (n * both.sum(axis=0) - by_chance) / (n**2 - by_chance)
+    kappa: np.ndarray = (n * both.sum(axis=0) - by_chance) / (n**2 - by_chance)
+    return kappa
 
 
 def _mcc_of(counts: Counts) -> np.ndarray:
     true, said, both, n = counts
     covariance = n * both.sum(axis=0) - (true * said).sum(axis=0)
     spread = (n**2 - (true**2).sum(axis=0)) * (n**2 - (said**2).sum(axis=0))
-    return np.divide(covariance, np.sqrt(spread), out=np.zeros_like(covariance), where=spread > 0)
+    mcc: np.ndarray = np.divide(covariance, np.sqrt(spread), out=np.zeros_like(covariance), where=spread > 0)
+    return mcc
 
 
 F1 = Metric(_f1, _weighted_f1)

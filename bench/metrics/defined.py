@@ -65,7 +65,7 @@ class Needs:
 
 def _counts(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """By which of the weightings some of these rows count: bool [resamples]. A few rows decide nearly all of them."""
-    counts = (weights[rows[:16]] > 0).any(axis=0)
+    counts: np.ndarray = (weights[rows[:16]] > 0).any(axis=0)
     if not counts.all():
         (open_,) = np.nonzero(~counts)
         counts[open_] = (weights[np.ix_(rows[16:], open_)] > 0).any(axis=0)

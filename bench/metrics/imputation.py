@@ -41,7 +41,8 @@ def lower_median(draws: np.ndarray) -> np.ndarray:
     """
     middle = (len(draws) - 1) // 2
     if len(draws) == 1:
-        return draws[0]
+        only: np.ndarray = draws[0]
+        return only
     median = np.empty(draws.shape[1:], draws.dtype)
     for part in _records(draws.shape):
         median[part] = np.partition(draws[:, part], middle, axis=0)[middle]
@@ -110,7 +111,7 @@ def metric(score: str, sums: np.ndarray) -> np.ndarray:
         "coverage50": (inside50, hidden),
         "coverage90": (inside90, hidden),
     }[score]
-    value = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+    value: np.ndarray = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
     return np.sqrt(value) if score == "rmse" else value
 
 
@@ -174,7 +175,8 @@ class Errors:
     @property
     def all(self) -> np.ndarray:
         """The sums over all modalities, float64 [n, terms]."""
-        return self.sums.sum(axis=1)
+        sums: np.ndarray = self.sums.sum(axis=1)
+        return sums
 
     def by_id(self) -> Errors:
         """The same, ordered by id."""

@@ -17,17 +17,20 @@ Loss = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def _squares(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    return (outputs.reshape(truth.shape) - truth) ** 2
+    squares: np.ndarray = (outputs.reshape(truth.shape) - truth) ** 2
+    return squares
 
 
 def _absolute(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    return np.abs(outputs.reshape(truth.shape) - truth)
+    absolute: np.ndarray = np.abs(outputs.reshape(truth.shape) - truth)
+    return absolute
 
 
 def _brier(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """Of several classes the sum over them, of labels each."""
     if truth.ndim == 1 and outputs.shape[1] > 1:
-        return ((outputs - np.stack(columns(truth, outputs.shape[1]), axis=1)) ** 2).sum(axis=1)
+        squares: np.ndarray = ((outputs - np.stack(columns(truth, outputs.shape[1]), axis=1)) ** 2).sum(axis=1)
+        return squares
     return _squares(truth, outputs)
 
 

@@ -85,7 +85,8 @@ def _weighted_roc_auc(positive: np.ndarray, score: np.ndarray) -> Evaluator:
         won = np.einsum("nr,nr->r", own, sums[below])
         if tied:
             won = (won + np.einsum("nr,nr->r", own, sums[up_to])) / 2
-        return won / (own.sum(axis=0) * sums[-1].astype(np.float64))
+        area: np.ndarray = won / (own.sum(axis=0) * sums[-1].astype(np.float64))
+        return area
 
     return evaluate
 
@@ -118,7 +119,8 @@ def _weighted_average_precision(positive: np.ndarray, score: np.ndarray) -> Eval
 
     def evaluate(weights: np.ndarray) -> np.ndarray:
         step, true, precision = steps(weights)
-        return (step * precision).sum(axis=0) / true[-1]
+        area: np.ndarray = (step * precision).sum(axis=0) / true[-1]
+        return area
 
     return evaluate
 
@@ -135,7 +137,8 @@ def _weighted_recall_at(least: float, positive: np.ndarray, score: np.ndarray) -
 
     def evaluate(weights: np.ndarray) -> np.ndarray:
         _, true, precision = steps(weights)
-        return np.where(precision >= least, true, 0.0).max(axis=0) / true[-1]
+        recall: np.ndarray = np.where(precision >= least, true, 0.0).max(axis=0) / true[-1]
+        return recall
 
     return evaluate
 

@@ -44,7 +44,8 @@ def corr(truth: np.ndarray, outputs: np.ndarray) -> float:
 
 def _same_class(limit: int, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """Equal after clipping to [-limit, limit] and rounding, a half to the even number: bool, as truth."""
-    return np.rint(np.clip(truth, -limit, limit)) == np.rint(np.clip(outputs, -limit, limit))
+    same: np.ndarray = np.rint(np.clip(truth, -limit, limit)) == np.rint(np.clip(outputs, -limit, limit))
+    return same
 
 
 def _rounded(limit: int, truth: np.ndarray, outputs: np.ndarray) -> float:
@@ -81,7 +82,8 @@ def _weighted_corr(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
         both, of_y, of_p = (
             np.einsum("nr,nr,nr->r", w, a, b) for a, b in ((apart_y, apart_p), (apart_y,) * 2, (apart_p,) * 2)
         )
-        return np.clip(both / np.sqrt(of_y * of_p), -1, 1)
+        correlation: np.ndarray = np.clip(both / np.sqrt(of_y * of_p), -1, 1)
+        return correlation
 
     return evaluate
 
@@ -89,7 +91,8 @@ def _weighted_corr(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
 def _weighted_share(hit: np.ndarray, scored: np.ndarray) -> Evaluator:
     def evaluate(weights: np.ndarray) -> np.ndarray:
         w = _spread(weights, len(hit))
-        return total(hit & scored, w) / total(scored, w)
+        share: np.ndarray = total(hit & scored, w) / total(scored, w)
+        return share
 
     return evaluate
 
@@ -117,8 +120,10 @@ def _weighted_f1(average: str, decide: Decide, truth: np.ndarray, outputs: np.nd
             scores.append(np.divide(both, either, out=np.zeros_like(both), where=either > 0))
             shares.append(true)
         if average == "weighted":
-            return (shares[0] * scores[0] + shares[1] * scores[1]) / (shares[0] + shares[1])
-        return (scores[0] + scores[1]) / 2
+            mean: np.ndarray = (shares[0] * scores[0] + shares[1] * scores[1]) / (shares[0] + shares[1])
+        else:
+            mean = (scores[0] + scores[1]) / 2
+        return mean
 
     return evaluate
 

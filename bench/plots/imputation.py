@@ -132,7 +132,8 @@ def _records(seen: View, counts: np.ndarray, records: Sequence[str]) -> list[int
     """Places of the records to draw."""
     if not records:
         tests = np.flatnonzero(seen.parts == 2)
-        return tests[np.argsort(-counts[tests].sum(axis=1), kind="stable")[:RECORDS]].tolist()
+        drawn: list[int] = tests[np.argsort(-counts[tests].sum(axis=1), kind="stable")[:RECORDS]].tolist()
+        return drawn
     place = {str(record): i for i, record in enumerate(seen.cohort.ids)}
     for record in records:
         if record not in place:

@@ -87,7 +87,7 @@ def _arrays(predictions: Predictions, prefix: str = "") -> dict[str, np.ndarray]
 def pack(predictions: Predictions) -> bytes:
     """Predictions as .npz bytes, the same for the same content."""
     buffer = io.BytesIO()
-    np.savez(buffer, **_arrays(predictions))  # type: ignore[arg-type]
+    np.savez(buffer, **_arrays(predictions))  # type: ignore[arg-type]  # none is called allow_pickle
     return buffer.getvalue()
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 from dataclasses import replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def scored_once(ids: np.ndarray, planned: np.ndarray, outputs: np.ndarray) -> Au
     return Audit(True, f"{len(ids)} test records")
 
 
-def imputed_reaches(fuser: Fuser, test: Cohort, imputer_tags: Collection[str], context: Context) -> Audit:
+def imputed_reaches(fuser: Fuser[Any], test: Cohort, imputer_tags: Collection[str], context: Context) -> Audit:
     """Shifting a record's imputed values by 5 SD, up or down, changes its prediction: for 90 % of the probed records.
 
     Of fewer than PROBE records so few may move that chance alone (below 1 %) would not explain it at a rate of 90 %.
@@ -93,7 +94,7 @@ def shifted(series: Series, shift: float) -> Series:
     return replace(series, grid=np.where(imputed, series.grid + by, series.grid), draws=draws)
 
 
-def absent_ignored(fuser: Fuser, test: Cohort, context: Context) -> Audit:
+def absent_ignored(fuser: Fuser[Any], test: Cohort, context: Context) -> Audit:
     """What the grid holds of a modality that is neither available nor filled has no effect, up to rounding.
 
     Of test records that lack one, those entries (and their draws) are set to SHIFT: of each modality the first records that

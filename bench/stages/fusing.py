@@ -142,7 +142,8 @@ def _require(spec: Spec, outputs: object, task: Task, part: str, n: int) -> None
 
 def _eligible(cohort: Cohort, task: Task) -> np.ndarray:
     target = cohort.targets[task.name]
-    return ~np.isnan(target.reshape(len(target), -1)).any(axis=1)
+    known: np.ndarray = ~np.isnan(target.reshape(len(target), -1)).any(axis=1)
+    return known
 
 
 def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -> tuple[dict[str, Cohort], int]:

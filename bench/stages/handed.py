@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -34,7 +35,8 @@ def who(spec: Spec) -> str:
 def count(value: object, spec: Spec) -> int:
     """What `parameters()` returned: a whole number from 0. Raises PluginError."""
     try:
-        number = None if isinstance(value, bool | np.bool_) else int(operator.index(value))  # type: ignore[arg-type]
+        truth = isinstance(value, bool | np.bool_)
+        number = int(operator.index(value)) if isinstance(value, SupportsIndex) and not truth else None
     except TypeError:
         number = None
     if number is None or not 0 <= number < 2**53:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Hidden:
     shares: dict[str, float]
 
 
-def hide(cohort: Cohort, scenario: Scenario, seed: int, label: str) -> Hidden:
+def hide(cohort: Cohort, scenario: Scenario[Any], seed: int, label: str) -> Hidden:
     """What `scenario` hides of `cohort` under `seed`.
 
     label: the scenario's registered name. Its parameters are left out on purpose: variants of one scenario then start
@@ -85,7 +86,7 @@ def hide(cohort: Cohort, scenario: Scenario, seed: int, label: str) -> Hidden:
 
 
 def _at_once(
-    scenario: Scenario, observed: Mapping[str, np.ndarray], cohort: Cohort, label: str
+    scenario: Scenario[Any], observed: Mapping[str, np.ndarray], cohort: Cohort, label: str
 ) -> dict[str, np.ndarray] | None:
     """The masks of a scenario that hides a cohort at once, as many as there are records; else None."""
     whole = scenario.hide_cohort(observed, cohort.ids.tolist())
@@ -103,7 +104,7 @@ def _at_once(
 
 
 def _ask_again(
-    scenario: Scenario,
+    scenario: Scenario[Any],
     observed: Mapping[str, np.ndarray],
     hidden: Mapping[str, np.ndarray],
     cohort: Cohort,

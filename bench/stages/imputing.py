@@ -9,6 +9,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -109,7 +110,7 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
 
 
 def _apply(
-    imputer: Imputer, spec: Spec, seen: View, cohort: Cohort, draws: int, context: Context
+    imputer: Imputer[Any], spec: Spec, seen: View, cohort: Cohort, draws: int, context: Context
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, Errors | None, Audit]:
     """The completed grid, all draws where there are several, the errors where anything is hidden and filled, and the audit
     `observed-untouched`. Raises PluginError for what is no completion.

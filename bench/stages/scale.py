@@ -52,7 +52,8 @@ class Scaler:
     def unscale(self, modality: str, values: np.ndarray) -> np.ndarray:
         """Standardised values of one modality, [..., channels], in recorded units: float64. What was cut stays cut."""
         mean, scale = self.state[f"series.{modality}"]
-        return values.astype(np.float64) * scale + mean
+        unscaled: np.ndarray = values.astype(np.float64) * scale + mean
+        return unscaled
 
     def _series(self, name: str, series: Series) -> Series:
         events = replace(series.events, values=self.grid(name, series.events.values))

@@ -62,9 +62,9 @@ class _Rebuilt:
     params: Any
     state: dict[str, np.ndarray]
 
-    def build(self) -> Imputer:
+    def build(self) -> Imputer[Any]:
         module, _, name = self.path.partition(":")
-        imputer: Imputer = getattr(importlib.import_module(module), name)(self.params)
+        imputer: Imputer[Any] = getattr(importlib.import_module(module), name)(self.params)
         imputer.load_state_dict(self.state)
         return imputer
 
@@ -75,7 +75,7 @@ class Twin:
     seconds: how long the stage's own calls took, once it is known.
     """
 
-    def __init__(self, component: Imputer | Fuser, spec: Spec, context: Context):
+    def __init__(self, component: Imputer[Any] | Fuser[Any], spec: Spec, context: Context):
         self.seconds = 0.0
         self._context = Context(context.seed, context.device, context.precision, context.scratch)
         self._connection: Connection | None = None
@@ -109,7 +109,7 @@ class Twin:
         no_twin = NO_TWIN.format(state=self._state)
         return None, f"{problem}; {no_twin}" if problem else no_twin
 
-    def _split(self, component: Imputer | Fuser, context: Context) -> None:
+    def _split(self, component: Imputer[Any] | Fuser[Any], context: Context) -> None:
         """Fork a process that holds the component. Where the system refuses another process, none is there."""
         here, there = multiprocessing.Pipe()
         quiet = replace(self._context, should_stop=context.should_stop)
@@ -196,7 +196,7 @@ def _nothing() -> None:
     return None
 
 
-def _packed(component: Imputer | Fuser, path: str) -> bytes | None:
+def _packed(component: Imputer[Any] | Fuser[Any], path: str) -> bytes | None:
     """A component for another process, None where it cannot be handed over."""
     with contextlib.suppress(Exception):
         return pickle.dumps(component)
@@ -231,14 +231,14 @@ def _serve_fresh(spare: bytes, context: Context, connection: Connection) -> None
     _serve(component, context, connection)
 
 
-def _serve(component: Imputer | Fuser, context: Context, connection: Connection) -> None:
+def _serve(component: Imputer[Any] | Fuser[Any], context: Context, connection: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
             part, draws = connection.recv()
             connection.send_bytes(_answer(component, part, draws, context))
 
 
-def _answer(component: Imputer | Fuser, part: Cohort, draws: int, context: Context) -> bytes:
+def _answer(component: Imputer[Any] | Fuser[Any], part: Cohort, draws: int, context: Context) -> bytes:
     try:
         if isinstance(component, Imputer):
             return pickle.dumps(("done", component.impute(part, draws, context)))

@@ -240,7 +240,8 @@ def _of_split(
     index = np.array([[numbers[signature] for signature in row] for row in which])
 
     def evaluate(weights: np.ndarray) -> np.ndarray:
-        return np.stack([one(weights) for one in evaluators.values()])[index]
+        scores: np.ndarray = np.stack([one(weights) for one in evaluators.values()])[index]
+        return scores
 
     scores = evaluate(np.ones((len(first.ids), 1)))[:, :, 0]
     seed, *table = place

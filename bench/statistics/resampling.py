@@ -148,7 +148,8 @@ def _splits(scores: np.ndarray) -> Level | None:
 def _apart(scores: np.ndarray) -> np.ndarray:
     """float64 [methods, units]: `Level.apart` of the scores of so many units, two at least."""
     count = scores.shape[1]
-    return (scores - scores.mean(axis=1, keepdims=True)) / np.sqrt(count * (count - 1))
+    apart: np.ndarray = (scores - scores.mean(axis=1, keepdims=True)) / np.sqrt(count * (count - 1))
+    return apart
 
 
 def weights_of(group_of: np.ndarray, groups: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -199,7 +199,8 @@ def direction_as_declared(subject: MetricSubject) -> None:
 def _perfect(problem: Problem) -> np.ndarray:
     width = problem.outputs.shape[1]
     if problem.truth.ndim == 1 and width > 1:
-        return problem.truth[:, None] == np.arange(width)
+        of_classes: np.ndarray = problem.truth[:, None] == np.arange(width)
+        return of_classes
     return problem.truth.reshape(problem.outputs.shape)
 
 

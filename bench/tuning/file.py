@@ -103,7 +103,8 @@ class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 def stated(params: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as plain data without those that have no value."""
-    return _with_values(json.loads(msgspec.json.encode(params)))
+    plain: dict[str, Any] = _with_values(json.loads(msgspec.json.encode(params)))
+    return plain
 
 
 def write(path: Path, tuned: Tuned) -> None:

@@ -23,9 +23,10 @@ from bench.config.suite import Audits, Controls
 from bench.config.words import ORIGIN, parse, without
 from bench.errors import UsageError
 from bench.grid.axes import COMPONENTS, NAMES
+from bench.grid.cell import Cell
 from bench.grid.differences import suffix
 from bench.grid.identity import digest
-from bench.grid.plan import Cell, Plan
+from bench.grid.plan import Plan
 from bench.grid.variants import short
 from bench.registry import Registry
 from bench.results.records import Record

@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 LARGEST_READ = 32 * 2**20
 """Bytes that are asked for at once: more than any record; headers of an archive have a few hundred."""
@@ -38,7 +37,7 @@ a name is refused that is no UTF-8; `TooLarge` is one of these."""
 class _Bounded:
     """A stream from which nobody can ask for too much."""
 
-    def __init__(self, stream: IO[bytes]):
+    def __init__(self, stream: gzip.GzipFile):
         self._stream = stream
 
     def read(self, count: int = -1) -> bytes:
@@ -67,8 +66,8 @@ def opened(source: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, tarfile.Tar
     Raises TooLarge beyond the bounds, and what `tarfile` and `gzip` raise.
     """
     with gzip.open(source) as stream:
-        bounded = _Bounded(stream)  # type: ignore[arg-type]
-        with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]
+        bounded = _Bounded(stream)
+        with tarfile.open(fileobj=bounded, mode="r:") as archive:  # type: ignore[call-overload]  # only reads
             yield _members(archive)
             while bounded.read(2**20):
                 pass

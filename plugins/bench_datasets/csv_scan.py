@@ -113,7 +113,7 @@ class _State:
         # Two quotes side by side in a quoted field close it and open it again.
         if not np.isin(np.where(opening, before, after), (COMMA, LF, CR, QUOTE)).all():
             return self._one_by_one(block, ends)
-        quoted = (np.searchsorted(quotes, ends) + bool(self.opened)) % 2 == 1
+        quoted: np.ndarray = (np.searchsorted(quotes, ends) + bool(self.opened)) % 2 == 1
         still = (len(quotes) + bool(self.opened)) % 2 == 1
         if quoted.any():
             first = int(np.argmax(quoted))

@@ -7,6 +7,7 @@ each pair being one row exactly once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,8 @@ def grouped_linear(
         x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
     if kind == "cuda" and native_fits(x, weight):
         return grouped_native(x, weight, bias, groups, spread)
-    return _GroupedLinear.apply(x, weight, bias, groups, spread)
+    product: Callable[..., torch.Tensor] = _GroupedLinear.apply
+    return product(x, weight, bias, groups, spread)
 
 
 def native_fits(x: torch.Tensor, weight: torch.Tensor) -> bool:
@@ -66,14 +68,16 @@ def grouped_native(
 ) -> torch.Tensor:
     """`grouped_linear` by torch's grouped product: one launch for all experts."""
     counts = torch.tensor(groups.counts, device=x.device)
-    rows = _Spread.apply(x, groups) if spread else x
+    to_pairs: Callable[..., torch.Tensor] = _Spread.apply
+    rows = to_pairs(x, groups) if spread else x
     made = functional.grouped_mm(rows, weight, offs=counts.cumsum(0).int())
     return made + bias.repeat_interleave(counts, dim=0, output_size=len(groups.order))
 
 
 def collect(rows: torch.Tensor, weights: torch.Tensor, groups: Groups) -> torch.Tensor:
     """The sum over a token's experts of weight x row: rows [n k, out] as sorted, weights [n, k] -> [n, out]."""
-    return _Collect.apply(rows, weights, groups)
+    summed: Callable[..., torch.Tensor] = _Collect.apply
+    return summed(rows, weights, groups)
 
 
 class _GroupedLinear(torch.autograd.Function):

@@ -64,7 +64,8 @@ class Routing:
         last_in, first_out = best[:, k - 1 : k], best[:, k:]
         # What an expert must exceed: the k-th best of the others.
         bar = torch.where(self.noisy >= last_in, first_out, last_in)
-        return torch.special.ndtr((self.logits - bar) / self.sd)
+        chance: torch.Tensor = torch.special.ndtr((self.logits - bar) / self.sd)
+        return chance
 
     def dense(self) -> torch.Tensor:
         """The gates [n, E], 0 where not chosen."""
@@ -291,7 +292,8 @@ def entropy_balance(distributions: torch.Tensor) -> torch.Tensor:
 
 def entropy(distributions: torch.Tensor) -> torch.Tensor:
     """[...]: the entropy, in nats, over the last axis."""
-    return torch.special.entr(distributions).sum(dim=-1)
+    nats: torch.Tensor = torch.special.entr(distributions).sum(dim=-1)
+    return nats
 
 
 def evenness(shares: torch.Tensor) -> float:

@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -125,7 +126,7 @@ class Executor:
             if closed or not (worker.process.is_alive() or messages):
                 self._died(worker)
 
-    def _hear(self, worker: Worker, message: tuple) -> None:
+    def _hear(self, worker: Worker, message: tuple[Any, ...]) -> None:
         kind, content = message
         if kind == "ready":
             worker.ready, worker.surroundings, self.failed_starts = True, content, 0
@@ -256,7 +257,7 @@ def _result(worker: Worker, job: Job, status: Status, reason: str, seconds: floa
     )  # fmt: skip
 
 
-def _received(connection: Connection) -> tuple[list[tuple], bool]:
+def _received(connection: Connection) -> tuple[list[tuple[Any, ...]], bool]:
     """All messages that have come, and whether the other side is gone."""
     messages = []
     try:

@@ -151,7 +151,7 @@ def spearman(one: Sequence[float], two: Sequence[float]) -> tuple[float | None, 
 def _ranks(values: Sequence[float]) -> np.ndarray:
     """Mean ranks, centred at 0: float64 [n]."""
     known = np.asarray(values, np.float64)
-    ranks = (known[:, None] > known).sum(axis=1) + ((known[:, None] == known).sum(axis=1) - 1) / 2
+    ranks: np.ndarray = (known[:, None] > known).sum(axis=1) + ((known[:, None] == known).sum(axis=1) - 1) / 2
     return ranks - ranks.mean() if len(ranks) else ranks
 
 

@@ -11,7 +11,7 @@ from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import statuses
 from bench.leaderboard.statements import nobody, protocol_notes, split_notes, title
 from bench.leaderboard.words import capital, count
-from bench.results.records import Override
+from bench.results.records import Override, Record
 from bench.results.redact import redact_command
 
 
@@ -36,7 +36,7 @@ class Head(msgspec.Struct, kw_only=True):
 
 def aggregate(board: Board) -> Head:
     export, records = board.export, board.records
-    by_set: dict[str, list] = {at.modalities: [] for at in board.cells}
+    by_set: dict[str, list[Record]] = {at.modalities: [] for at in board.cells}
     for record in records:
         by_set[record.coordinates.modalities].append(record)
     return Head(

@@ -63,7 +63,7 @@ def generate(dataset: str, folder: Path, samples: int, seed: int) -> None:
         made[part], oracle[part] = _part(dataset, part, size, world, generator(seed, "data", dataset, part))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / KNOWN[dataset][0]).write_bytes(pickle.dumps(made, protocol=4))
-    np.savez(folder / ORACLE, **oracle)  # type: ignore[arg-type]
+    np.savez(folder / ORACLE, **oracle)  # type: ignore[arg-type]  # none is called allow_pickle
     about = {"dataset": dataset, "version": VERSION, "samples": samples, "generator_seed": seed}
     write_bytes(folder / MARK, msgspec.json.encode(about))
 
@@ -136,7 +136,8 @@ def _words(world: _World, sentiment: float, length: int, rng: np.random.Generato
     """Words that lean as the speaker does, on topics that change slowly: [length, TEXT]."""
     weights = np.exp(0.8 * sentiment * world.leaning)
     chosen = rng.choice(WORDS, length, p=weights / weights.sum())
-    return world.vectors[chosen] + _walk(np.zeros(TOPICS), length, rng) @ world.topics
+    words: np.ndarray = world.vectors[chosen] + _walk(np.zeros(TOPICS), length, rng) @ world.topics
+    return words
 
 
 def _states(level: float, length: int, loads: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -144,7 +145,8 @@ def _states(level: float, length: int, loads: np.ndarray, rng: np.random.Generat
     center = np.zeros(len(loads))
     center[0] = level
     rows = _walk(center, length, rng) @ loads
-    return rows + 0.3 * rng.normal(size=rows.shape)
+    states: np.ndarray = rows + 0.3 * rng.normal(size=rows.shape)
+    return states
 
 
 def _walk(center: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:

@@ -239,7 +239,7 @@ def _names(path: Path, found: Mapping[str, np.ndarray], counts: Counts) -> tuple
     if "video" in found:
         videos = found["video"].tolist()
     elif indexed:
-        videos = [_INDEXED.fullmatch(name)[1] for name in first]  # type: ignore[index]
+        videos = [match[1] for match in map(_INDEXED.fullmatch, first) if match]
     elif all("$_$" in name for name in first):
         videos = [name.partition("$_$")[0] for name in first]
     elif given.ndim == 2 and given.shape[1] > 1:

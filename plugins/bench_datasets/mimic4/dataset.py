@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.cohort import Cohort, Counts
+from bench.cohort import Cohort, Counts, Series
 from bench.components import Context, Dataset, Interrupted
 from bench.errors import DataError
 from bench_datasets.mimic4 import table
@@ -97,7 +97,7 @@ class Mimic4(Dataset[Mimic4Params]):
         )
 
 
-def _count_cohort(modalities: dict, targets: dict[str, np.ndarray], counts: Counts) -> None:
+def _count_cohort(modalities: dict[str, Series], targets: dict[str, np.ndarray], counts: Counts) -> None:
     for name, series in modalities.items():
         counts.found(f"{name}: stays with an observation", series.available.sum())
     for name, target in targets.items():

@@ -181,4 +181,5 @@ def _training(ids: np.ndarray, groups: np.ndarray, context: Context) -> np.ndarr
             "the dataset mimic4 fits its note encoder on training patients alone, and this call did not say who they "
             "are (Context.parts); take the notes away or name a transformer in data.note_encoder"
         )
-    return np.asarray(parts([str(record) for record in ids], [str(group) for group in groups])) == 0
+    training: np.ndarray = np.asarray(parts([str(record) for record in ids], [str(group) for group in groups])) == 0
+    return training

@@ -235,7 +235,8 @@ class Tables:
         relation: Any = self._session.sql(query)
         if hasattr(relation, "to_arrow_reader"):
             return relation.to_arrow_reader(rows)
-        return self._session.execute(query).fetch_record_batch(rows)  # its name in older DuckDB
+        older: Any = self._session.execute(query)
+        return older.fetch_record_batch(rows)  # its name in older DuckDB
 
     @contextlib.contextmanager
     def _explained(self, paths: tuple[Path, ...]) -> Iterator[None]:

@@ -88,7 +88,7 @@ def transformer(texts: Sequence[str], folder: Path, context: Context) -> np.ndar
 
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        words: Any = AutoTokenizer.from_pretrained(str(folder), **safe)
+        words: Any = AutoTokenizer.from_pretrained(str(folder), **safe)  # type: ignore[no-untyped-call]  # has no types
         model: Any = AutoModel.from_pretrained(str(folder), use_safetensors=True, **safe)
     except (OSError, ValueError, KeyError, ImportError) as error:
         said = re.sub(r"\s+", " ", str(error))[:200]

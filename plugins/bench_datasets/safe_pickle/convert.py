@@ -223,13 +223,13 @@ def pick(content: Any, layout: Layout, python2: bool = False) -> tuple[dict[str,
 
 def _numbers(place: str, value: Any) -> np.ndarray:
     if isinstance(value, list | tuple) and all(type(item) in (int, float, bool) for item in value):
-        value = np.array(value, np.float32)
+        numbers = np.array(value, np.float32)
     elif isinstance(value, Array) and value.values is not None and value.values.dtype.kind in "biuf":
         with np.errstate(over="ignore"):
-            value = value.values.astype(np.float32)
+            numbers = value.values.astype(np.float32)
     else:
         raise Refused(f"{place} is a {_word(value)}, expected an array of numbers")
-    return value
+    return numbers
 
 
 def _texts(place: str, value: Any, python2: bool) -> np.ndarray:
@@ -271,7 +271,7 @@ def _text(value: Any, python2: bool = False) -> str:
 
 def _word(value: Any) -> str:
     if isinstance(value, Array):
-        return f"array of {'objects' if value.objects is not None else value.values.dtype}"  # type: ignore[union-attr]
+        return f"array of {'objects' if value.objects is not None else value.values.dtype}"  # type: ignore[union-attr]  # has one of the two
     return type(value).__name__
 
 
@@ -292,7 +292,7 @@ def _child(job: _Job) -> None:
         arrays, left_out = pick(content, job.layout, python2)
     except Refused as error:
         raise Refused(f"{source} is refused: {error}") from error
-    np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+    np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
     about = About(
         format=FORMAT,
         source=source.name,

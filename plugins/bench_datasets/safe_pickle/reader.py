@@ -156,7 +156,7 @@ def _walk(reader: _Reader) -> Scan:
     memo: dict[int, str | None] = {}
     pushed: list[str | None] = [None, None]
     python2 = False
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(reader)):  # type: ignore[arg-type]
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(reader)):  # type: ignore[arg-type]  # no more is asked of a file
         code = opcode.name
         if code in _FORBIDDEN:
             raise Refused(f"it asks for {_FORBIDDEN[code]}{_whose(names)}, which a file of arrays does not")
@@ -281,7 +281,7 @@ class _Kind:
         self.order = order if order in "<>" else "="
 
     def plain(self) -> np.dtype[Any]:
-        made = np.dtype(self.text).newbyteorder("<" if self.order == "=" else self.order)  # type: ignore[arg-type]
+        made = np.dtype(self.text).newbyteorder("<" if self.order == "=" else self.order)  # type: ignore[arg-type]  # one of four
         if not 0 < made.itemsize <= LONGEST_TEXT:
             raise ValueError(f"entries of {made.itemsize} bytes")
         return made

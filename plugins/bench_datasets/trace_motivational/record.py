@@ -79,7 +79,8 @@ def latent(drawn: Drawn) -> Latent:
 
     def wave(group: dict[str, np.ndarray]) -> np.ndarray:
         a, f, phi = (group[name][:, None] for name in ("a", "f", "phi"))
-        return a * np.sin(2 * np.pi * f * t + phi)
+        values: np.ndarray = a * np.sin(2 * np.pi * f * t + phi)
+        return values
 
     low = wave(drawn.low) + drawn.low["s"][:, None] * (t - 0.5) + drawn.low["q"][:, None] * (t - 0.5) ** 2
     mid = wave(drawn.mid)

@@ -63,7 +63,8 @@ class MultiTimeAttention(nn.Module):
         read = attended.transpose(1, 2).flatten(2)
         if self.seen:
             read = torch.cat([read, observed[:, None].expand(-1, read.shape[1], -1)], dim=2)
-        return self.out(read)
+        out: torch.Tensor = self.out(read)
+        return out
 
     def attend(
         self, queries: torch.Tensor, times: torch.Tensor, values: torch.Tensor, mask: torch.Tensor

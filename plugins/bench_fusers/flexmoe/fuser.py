@@ -14,6 +14,8 @@ slip in it: the block adds the attention's output to itself, so that its input i
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import nn
@@ -52,7 +54,8 @@ class FlexMoE(ExpertFuser[FlexMoEParams]):
     def usages(self) -> list[torch.Tensor]:
         """See `ExpertFuser.usages`."""
         assert isinstance(self.module, Network)
-        return [block.mixture.usage for block in self.module.blocks if block.mixture is not None]
+        blocks = cast("Iterable[Block]", self.module.blocks)
+        return [block.mixture.usage for block in blocks if block.mixture is not None]
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """UsageError for sizes that do not go together, with those that do."""

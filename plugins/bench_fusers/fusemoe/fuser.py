@@ -15,6 +15,8 @@ Where we decide otherwise than the published code:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import nn
@@ -49,7 +51,8 @@ class FuseMoE(ExpertFuser[FuseMoEParams]):
     def usages(self) -> list[torch.Tensor]:
         """See `ExpertFuser.usages`."""
         assert isinstance(self.module, Network)
-        return [layer.moe.used for layer in self.module.layers]
+        used = (layer.moe.used for layer in cast("Iterable[FusionLayer]", self.module.layers))
+        return [shares for shares in used if shares is not None]
 
 
 class Network(nn.Module):
@@ -152,15 +155,16 @@ class FusionLayer(nn.Module):
 
     def forward(self, x: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """x [b, M, points, width], present [b, M] -> the same, and the balance loss."""
+        norms = [cast(nn.ModuleList, of_one) for of_one in self.norms]
         attended = []
         for number, of_modality in enumerate(x.unbind(1)):
-            read = self.attention[number](self.norms[number][0](of_modality))
+            read = self.attention[number](norms[number][0](of_modality))
             attended.append(of_modality + self.dropout(read))
-        normed = torch.stack([self.norms[number][1](each) for number, each in enumerate(attended)], dim=1)
+        normed = torch.stack([norms[number][1](each) for number, each in enumerate(attended)], dim=1)
         mixed, penalty = self.mix(normed, present)
         made = []
         for number, of_modality in enumerate((torch.stack(attended, dim=1) + self.dropout(mixed)).unbind(1)):
-            made.append(of_modality + self.feed_forward[number](self.norms[number][2](of_modality)))
+            made.append(of_modality + self.feed_forward[number](norms[number][2](of_modality)))
         return torch.stack(made, dim=1), penalty
 
     def mix(self, x: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

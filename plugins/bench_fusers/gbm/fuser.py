@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice, repeat
 from typing import Any
 
@@ -86,4 +86,6 @@ class GBM(Fuser[GBMParams]):
     def _stages_of(self, model: Any, rows: np.ndarray) -> Iterator[np.ndarray]:
         if isinstance(model, DummyClassifier):
             return repeat(model.predict_proba(rows), self.params.trees)
-        return model.staged_predict(rows) if self._task.kind == "regression" else model.staged_predict_proba(rows)
+        regression = self._task.kind == "regression"
+        staged: Callable[..., Iterator[np.ndarray]] = model.staged_predict if regression else model.staged_predict_proba
+        return staged(rows)

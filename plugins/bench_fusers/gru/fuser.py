@@ -47,7 +47,8 @@ class Network(nn.Module):
         )
 
     def forward(self, batch: Batch) -> torch.Tensor:
-        return self.head(self.embed(batch))
+        logits: torch.Tensor = self.head(self.embed(batch))
+        return logits
 
     def embed(self, batch: Batch) -> torch.Tensor:
         """[b, width]: what was read of every modality, its two flags, and the statics."""

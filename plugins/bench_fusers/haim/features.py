@@ -189,11 +189,13 @@ def _block(
     else:
         made = statistics(values, read, times if trend_time and mode == "honest" else None)
     made = made.reshape(len(values), -1)
-    return (np.nan_to_num(made, nan=0.0) if mode == "reference" else made).astype(np.float32)
+    rows: np.ndarray = (np.nan_to_num(made, nan=0.0) if mode == "reference" else made).astype(np.float32)
+    return rows
 
 
 def _counts(series: Series, embedded: bool) -> np.ndarray:
     """Observed entries of each channel, or of an embedding the steps with any: float32 [n, channels or 1]."""
     observed = np.asarray(series.observed)
     made = observed.any(axis=2).sum(axis=1)[:, None] if embedded else observed.sum(axis=1)
-    return made.astype(np.float32)
+    counts: np.ndarray = made.astype(np.float32)
+    return counts

@@ -64,7 +64,8 @@ class Linear(Fuser[LinearParams]):
     def _scaled(self, rows: np.ndarray) -> np.ndarray:
         center, scale = self._moments
         scaled = np.nan_to_num((rows - center) / scale, nan=0.0)
-        return np.clip(scaled, -self.params.clip, self.params.clip)
+        clipped: np.ndarray = np.clip(scaled, -self.params.clip, self.params.clip)
+        return clipped
 
     def _learn(self, rows: np.ndarray, label: np.ndarray, penalty: float) -> Any:
         if self._task.kind == "regression":

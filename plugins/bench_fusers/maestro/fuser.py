@@ -18,6 +18,8 @@ two, or we, differ:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import nn
@@ -53,7 +55,8 @@ class Maestro(ExpertFuser[MaestroParams]):
     def usages(self) -> list[torch.Tensor]:
         """See `ExpertFuser.usages`."""
         assert isinstance(self.module, Network)
-        return [layer.feed_forward.usage for layer in self.module.fusion]
+        mixtures = (cast(Mixture, layer.feed_forward) for layer in cast("Iterable[SparseLayer]", self.module.fusion))
+        return [mixture.usage for mixture in mixtures]
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         """UsageError where the heads do not divide the width, or more experts are chosen than there are."""
@@ -138,7 +141,7 @@ class Network(nn.Module):
         x = x + sinusoid(torch.arange(x.shape[1], device=x.device), x.shape[2])
         mask = (here if self.choice.absent == "masked" else torch.ones_like(here))[:, None].expand(-1, x.shape[1])
         x = x * mask[..., None]
-        for layer in self.encoders[number]:
+        for layer in cast(nn.ModuleList, self.encoders[number]):
             x, mask = layer(x, mask, self._budget(factors[:, number], self.choice.learnt_budgets))
         x = x + self.places[: x.shape[1]] + self.modalities.weight[number]
         return x * mask[..., None], mask

@@ -62,7 +62,8 @@ class Tokens(nn.Module):
             return numbers
         flat = (symbols + self.first).flatten(0, 1)
         summed = functional.embedding_bag(flat, self.table, mode="sum").unflatten(0, symbols.shape[:2])
-        return summed / math.sqrt(self.channels) + self.shares(shares * here)
+        tokens: torch.Tensor = summed / math.sqrt(self.channels) + self.shares(shares * here)
+        return tokens
 
 
 def ordered_symbols(channels: int, alphabet: int, width: int) -> torch.Tensor:

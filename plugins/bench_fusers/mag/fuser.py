@@ -69,7 +69,8 @@ def bounded(h: torch.Tensor, z: torch.Tensor, beta: torch.Tensor | float) -> tor
     length = torch.linalg.vector_norm(h, dim=-1, keepdim=True)
     length = torch.where(length == 0, 1.0, length)
     limit = beta * torch.linalg.vector_norm(z, dim=-1, keepdim=True)
-    return (limit / (length + EPSILON)).clamp(max=1) * h
+    scaled: torch.Tensor = (limit / (length + EPSILON)).clamp(max=1) * h
+    return scaled
 
 
 class MagNetwork(nn.Module):

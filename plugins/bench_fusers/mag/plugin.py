@@ -91,7 +91,7 @@ class MagLateParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def _grown(params: MagSizes) -> float:
     """How much more a transformer takes than one of the default size."""
-    return (params.width / 32 * params.layers / 2) ** 1.1
+    return float((params.width / 32 * params.layers / 2) ** 1.1)
 
 
 def mag_seconds(params: MagParams, work: Workload) -> float:

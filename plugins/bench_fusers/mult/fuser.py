@@ -18,6 +18,7 @@ kernel 1 whatever the widths. Published training: absolute errors (`regression_l
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -160,7 +161,7 @@ class MultNetwork(nn.Module):
         """[b, width of its memory]: the last readable step of what the target was told."""
         own = streams[target]
         told = []
-        for source, encoder in zip(self.sources[target], self.cross[target], strict=True):
+        for source, encoder in zip(self.sources[target], cast(nn.ModuleList, self.cross[target]), strict=True):
             other = streams[source]
             entering = self._enter(own.x, places[target]), self._enter(other.x, places[source])
             told.append(self._taught(encoder(*entering, *self._readable(own, other)), own, other))
@@ -169,7 +170,8 @@ class MultNetwork(nn.Module):
             joined = self.narrow[target](joined)
         memory = self._enter(joined, self._places(own, joined.shape[2], self.memory_tables, target))
         last = last_step(torch.ones_like(own.mask) if self.nulls is None else own.mask)
-        return self._taught(self.memory[target].at(last, memory, *self._readable(own, own)), *streams)
+        read = cast(CrossEncoder, self.memory[target]).at(last, memory, *self._readable(own, own))
+        return self._taught(read, *streams)
 
     def _taught(self, made: torch.Tensor, *read: Stream) -> torch.Tensor:
         """made [b, ...], without gradient for records that have none of the modalities it was made of.
@@ -189,7 +191,7 @@ class MultNetwork(nn.Module):
         """Where each step stands, [b or 1, n, width]; zero for the learned step and, where nothing is masked, for padding."""
         times = stream.times if self.nulls is None else stream.times[1:]
         if tables is not None:
-            made = tables[k](len(times))
+            made: torch.Tensor = tables[k](len(times))
         elif self.choice.positions == "index":
             made = sinusoid(torch.arange(1, len(times) + 1, device=times.device), width)
         else:

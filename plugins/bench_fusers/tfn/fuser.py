@@ -179,7 +179,7 @@ class Mean(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(sides))
 
     def forward(self, view: ModalityView) -> torch.Tensor:
-        x = self.dropout(self.norm(_steps(view, self.masks).mean(dim=1)))
+        x: torch.Tensor = self.dropout(self.norm(_steps(view, self.masks).mean(dim=1)))
         for layer in self.layers:
             x = torch.relu(layer(x))
         return x

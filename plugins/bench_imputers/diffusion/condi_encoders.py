@@ -63,7 +63,8 @@ class InceptionEncoder(nn.Module):
         where = steps.flatten(0, 1)[:, None]
         average = (encoded * where).sum(dim=2) / where.sum(dim=2).clamp(min=1)
         made: torch.Tensor = self.head(torch.cat([encoded.amax(dim=2), average], dim=1))
-        return made.unflatten(0, steps.shape[:2])
+        by_record: torch.Tensor = made.unflatten(0, steps.shape[:2])
+        return by_record
 
 
 class PreExtractor(nn.Module):

@@ -59,7 +59,7 @@ class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = None  # type: ignore[assignment]  # no profile without it
     beta_last: Annotated[
         Rate | None, IN_LABEL, msgspec.Meta(description="Noise variance of the last step; null: as the profile.")
-    ] = None  # type: ignore[assignment]
+    ] = None  # type: ignore[assignment]  # nor that
     feature_width: Positive = 64
     epochs: Positive = 210
     batch_size: Positive = 32

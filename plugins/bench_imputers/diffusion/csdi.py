@@ -23,7 +23,7 @@ The same function as the published network, with fewer seconds. How each gain wa
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -82,7 +82,7 @@ class CsdiDenoiser(Denoiser):
         """values, open: the two inputs' fixed halves, [b, channels, length]. side: per layer [b or 1, length, channels, ·]."""
         visible = given.conditioning
         vectors = None if self.context is None else self.context(given)
-        sides = [self._side(layer, visible, vectors) for layer in self.layers]
+        sides = [self._side(layer, visible, vectors) for layer in self._each()]
         return {
             "values": given.values,
             "open": 1 - visible,
@@ -98,7 +98,8 @@ class CsdiDenoiser(Denoiser):
         if vectors is not None:
             mapped = vectors @ context.T
             side = side + (mapped if mapped.dim() == 4 else mapped.reshape(len(mapped), 1, -1, len(bias)))
-        return side
+        sided: torch.Tensor = side
+        return sided
 
     def forward(self, state: torch.Tensor, step: torch.Tensor, conditioned: Any) -> torch.Tensor:
         inputs = (
@@ -115,19 +116,23 @@ class CsdiDenoiser(Denoiser):
             x, skip = layer(x, projected[number][step][:, None, None], side, last)
             skips = skip if skips is None else skips + skip
         skips = torch.relu(self.skips(skips / len(self.layers) ** 0.5))
-        return self.output(skips)[..., 0].transpose(1, 2)
+        noise: torch.Tensor = self.output(skips)
+        return noise[..., 0].transpose(1, 2)
+
+    def _each(self) -> list[ResidualLayer]:
+        return [cast(ResidualLayer, layer) for layer in self.layers]
 
     def _projections(self) -> list[torch.Tensor]:
         """The step embeddings as every layer adds them, [steps, C] each."""
         if self._projected is not None:
             return self._projected
         embedded = self.step_embedding(self.table)
-        return [layer.step(embedded) for layer in self.layers]
+        return [layer.step(embedded) for layer in self._each()]
 
     def sampling(self) -> None:
         self._projected = self._projections()
         if self.features.device.type == "cpu" and not self.compiled:
-            self._body = CpuBody(list(self.layers), self.skips, self.output, self._projected)
+            self._body = CpuBody(self._each(), self.skips, self.output, self._projected)
 
     def train(self, mode: bool = True) -> CsdiDenoiser:
         self._projected = self._body = None

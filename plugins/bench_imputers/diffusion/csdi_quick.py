@@ -62,6 +62,7 @@ class QuickDenoiser(Denoiser):
             schedule(size.betas, size.diffusion_steps, size.beta_first, size.beta_last).alpha_bars
         )
         # A third of log √(ᾱ / (1 − ᾱ)), so that it stays within about ±2: what a step is to the head.
+        self.level: torch.Tensor
         self.register_buffer("level", (torch.logit(alpha_bars) / 6).float()[:, None], persistent=False)
         self.register_buffer("times", time_embedding(torch.tensor(shape.times), size.time_width), persistent=False)
 

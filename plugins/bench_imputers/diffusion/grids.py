@@ -40,7 +40,8 @@ class Grids:
 
     def observed_any(self) -> np.ndarray:
         """bool [n]: the record has an observed entry in any of the targets."""
-        return np.any([np.asarray(part.observed).any(axis=(1, 2)) for part in self._parts], axis=0)
+        observed: np.ndarray = np.any([np.asarray(part.observed).any(axis=(1, 2)) for part in self._parts], axis=0)
+        return observed
 
     def batch(self, items: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """values (0 where not observed) and observed (1 or 0), float32 [b, channels, length]."""

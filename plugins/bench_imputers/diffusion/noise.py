@@ -41,7 +41,7 @@ def record_key(record: str) -> int:
 class KeyedNoise:
     """Noise of some units, each a record and a draw of it."""
 
-    def __init__(self, seed: int, records: Sequence[int], draws: Sequence[int], device: str):
+    def __init__(self, seed: int, records: Sequence[int], draws: Sequence[int], device: str | torch.device):
         """seed: any integer. records: keys of `record_key`, one per unit; draws: its index, one per unit."""
         start = torch.tensor([_signed(seed)], device=device)
         keys = torch.tensor([_signed(record) for record in records], dtype=torch.int64, device=device)

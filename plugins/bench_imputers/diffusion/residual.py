@@ -76,7 +76,8 @@ class TransformerLayer(nn.Module):
     def forward(self, y: torch.Tensor) -> torch.Tensor:
         y = self.norm_attended(y + self._drop(self.merge(self._attend(y))))
         fed = self.down(self._drop(functional.gelu(self.up(y))))
-        return self.norm_fed(y + self._drop(fed))
+        encoded: torch.Tensor = self.norm_fed(y + self._drop(fed))
+        return encoded
 
     def _attend(self, y: torch.Tensor) -> torch.Tensor:
         sequences, tokens, width = y.shape

@@ -57,7 +57,8 @@ class CpuTransformerLayer:
         """[sequences, tokens, C] to the same; y is written to."""
         y = self.norms[0](self.merge(self._attend(y, work)).add_(y))
         fed = self.down(functional.gelu(self.up(y)))
-        return self.norms[1](fed.add_(y))
+        encoded: torch.Tensor = self.norms[1](fed.add_(y))
+        return encoded
 
     def _attend(self, y: torch.Tensor, work: Workspace) -> torch.Tensor:
         sequences, tokens, _ = y.shape
@@ -141,4 +142,5 @@ class CpuBody:
         skips = self.bias.expand_as(x).contiguous()
         for number, (layer, side) in enumerate(zip(self.layers, sides, strict=True)):
             layer(x, skips, step, side, number == len(self.layers) - 1, self._work[x.shape])
-        return self.output(skips.relu_())[..., 0].transpose(1, 2)
+        noise: torch.Tensor = self.output(skips.relu_())
+        return noise[..., 0].transpose(1, 2)

@@ -28,6 +28,7 @@ Axes: b records, length bins, features (each has a state space of its own), stat
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import torch
@@ -76,7 +77,8 @@ def krylov(delta: torch.Tensor, length: int, states: int = STATES) -> torch.Tens
 
 def spectrum(causal: torch.Tensor, anticausal: torch.Tensor) -> torch.Tensor:
     """What `convolve` multiplies by: the transform of two kernels [..., length], complex [..., length + 1]."""
-    return torch.fft.rfft(torch.cat([causal, anticausal.flip(-1)], -1))
+    transformed: torch.Tensor = torch.fft.rfft(torch.cat([causal, anticausal.flip(-1)], -1))
+    return transformed
 
 
 def convolve(inputs: torch.Tensor, transformed: torch.Tensor) -> torch.Tensor:
@@ -86,7 +88,8 @@ def convolve(inputs: torch.Tensor, transformed: torch.Tensor) -> torch.Tensor:
     The past includes the present; the future begins one bin later, so both kernels start at full strength.
     """
     length = inputs.shape[-1]
-    return torch.fft.irfft(torch.fft.rfft(inputs, n=2 * length) * transformed, n=2 * length)[..., :length]
+    convolved: torch.Tensor = torch.fft.irfft(torch.fft.rfft(inputs, n=2 * length) * transformed, n=2 * length)
+    return convolved[..., :length]
 
 
 class Recomputed(torch.autograd.Function):
@@ -132,13 +135,14 @@ class S4(nn.Module):
         self.delta: torch.Tensor
         self._v: torch.Tensor | None = None
         self._tabulated: torch.Tensor | None = None
-        self.register_load_state_dict_post_hook(_forget)
+        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]  # torch gives it no types
 
     def kernels(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The causal and the anticausal kernel, each [features, length], without D."""
         c = self.c.transpose(0, 1)
         if self.keep == "recomputed":
-            both = cast(torch.Tensor, Recomputed.apply(c, self.delta, self.length))
+            recomputed: Callable[..., torch.Tensor] = Recomputed.apply
+            both = recomputed(c, self.delta, self.length)
         else:
             both = torch.bmm(c, self._krylov())
         return both[:, 0], both[:, 1]

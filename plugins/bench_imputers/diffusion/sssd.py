@@ -15,7 +15,7 @@ Axes inside: b records, length bins, width channels.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -169,7 +169,7 @@ class SssdDenoiser(Denoiser):
         return super().train(mode)
 
     def _blocks(self) -> list[Block]:
-        return list(self.blocks)
+        return [cast(Block, block) for block in self.blocks]
 
     def _projected(self, step: torch.Tensor) -> list[torch.Tensor]:
         """The step embedding in each block: [b, width] each."""

@@ -88,7 +88,8 @@ class ModalityContext(PooledContext):
         vectors = torch.stack(projected, dim=1)
         if self.pool is not None:
             vectors = self.pool(vectors)
-        return (self.gate(vectors, available)[..., None] * vectors).sum(dim=1)
+        mixed: torch.Tensor = (self.gate(vectors, available)[..., None] * vectors).sum(dim=1)
+        return mixed
 
 
 class Pool(nn.Module):
@@ -103,7 +104,8 @@ class Pool(nn.Module):
         said = torch.stack([expert(vectors) for expert in self.experts], dim=-1)
         if self.router is None:
             return vectors + said.mean(dim=-1)
-        return vectors + (said * self.router(vectors).softmax(dim=-1)[..., None, :]).sum(dim=-1)
+        pooled: torch.Tensor = vectors + (said * self.router(vectors).softmax(dim=-1)[..., None, :]).sum(dim=-1)
+        return pooled
 
 
 class InnerGate(nn.Module):
@@ -127,7 +129,7 @@ class MlpGate(nn.Module):
 
     def forward(self, vectors: torch.Tensor, available: torch.Tensor) -> torch.Tensor:
         missing = (~available).to(vectors.dtype)
-        logits = self.net(torch.cat([vectors.flatten(1), missing], dim=1))
+        logits: torch.Tensor = self.net(torch.cat([vectors.flatten(1), missing], dim=1))
         return (logits - PENALTY * missing).softmax(dim=-1)
 
 

@@ -69,7 +69,7 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = None  # type: ignore[assignment]  # no preset without it
     beta_last: Annotated[
         Rate | None, IN_LABEL, msgspec.Meta(description="Noise variance of the last step; null: as the preset.")
-    ] = None  # type: ignore[assignment]
+    ] = None  # type: ignore[assignment]  # nor that
     feature_width: Positive = 64
     validate: bool = True
     epochs: Positive = 50

@@ -38,7 +38,7 @@ class Linear(Filling):
         earlier, left = _before(grid, observed)
         later, right = _after(grid, observed)
         here = np.arange(length, dtype=np.int32)[:, None]
-        line = (later - earlier) * (here - left).astype(np.float32)
+        line: np.ndarray = (later - earlier) * (here - left).astype(np.float32)
         line /= np.maximum(right - left, 1)
         line += earlier
         np.copyto(line, earlier, where=right == length)

@@ -279,7 +279,8 @@ def _means(gaps: np.ndarray) -> np.ndarray:
     """The mean of each channel, 0 where it has no value; float32 [channels]."""
     seen = ~np.isnan(gaps)
     sums = np.where(seen, gaps, 0).sum(axis=(0, 1), dtype=np.float64)
-    return (sums / np.maximum(seen.sum(axis=(0, 1)), 1)).astype(np.float32)
+    means: np.ndarray = (sums / np.maximum(seen.sum(axis=(0, 1)), 1)).astype(np.float32)
+    return means
 
 
 def _listed(value: Any) -> Any:

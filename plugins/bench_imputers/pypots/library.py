@@ -165,7 +165,7 @@ def optimizer(learning_rate: float, weight_decay: float, context: Context) -> An
     """The package's Adam, which leaves the training (`Stopped`) when the run is being stopped."""
     from pypots.optim import Adam
 
-    class Watching(Adam):
+    class Watching(Adam):  # type: ignore[misc]  # the package has no types
         def step(self, closure: Any = None) -> None:
             if context.should_stop():
                 raise Stopped

@@ -146,7 +146,8 @@ def _method(module: Any, params: EmbedParams) -> Callable[..., Any]:
             f'method = "{params.method}" is nothing that the model can be called with; '
             f"{nearest(params.method, inside)}accepted: forward, a method, or a submodule ({', '.join(inside) or 'none'})"
         )
-    return called
+    method: Callable[..., Any] = called
+    return method
 
 
 def _fill(module: Any, path: Path) -> None:
@@ -182,7 +183,7 @@ def _digest(module: Any) -> str:
     for name, value in sorted(module.state_dict().items()):
         if isinstance(value, torch.Tensor):
             digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.errors import PluginError
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 MILLIVOLT = {"mv": 1.0, "uv": 1e-3, "v": 1e3}
 """Unit of a lead, lower case -> factor to mV."""
@@ -59,10 +63,11 @@ def prepare_image(pixels: np.ndarray, side: int, low: float, high: float) -> np.
     """
     shrink = [_overlaps(length, side) for length in pixels.shape]
     small = shrink[1] @ (shrink[0] @ pixels.astype(np.float32)).T
-    return (low + (high - low) / 255 * small.T)[None].astype(np.float32)
+    prepared: np.ndarray = (low + (high - low) / 255 * small.T)[None].astype(np.float32)
+    return prepared
 
 
-def _overlaps(length: int, side: int):  # type: ignore[no-untyped-def]  # a sparse matrix of SciPy, which has no types
+def _overlaps(length: int, side: int) -> sparse.csr_array[np.float32]:
     """How much of each old pixel each new one covers, rows summing to 1: sparse float32 [side, length]."""
     from scipy import sparse
 

@@ -126,7 +126,12 @@ def _calibrated() -> tuple[float, float, float]:
 
     Rounded, so that the last bits of a solver decide nothing.
     """
-    found = root(lambda constants: outcome_shares(*constants) - WANTED, (-4.8, 0.6, 0.75))
+
+    def missed(constants: np.ndarray) -> np.ndarray:
+        by: np.ndarray = outcome_shares(*constants) - WANTED
+        return by
+
+    found = root(missed, (-4.8, 0.6, 0.75))
     death, median, noise = np.round(found.x, 6).tolist()
     return death, median, noise
 
