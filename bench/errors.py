@@ -6,7 +6,7 @@
     ├── PluginError            4   a component cannot be loaded or breaks its contract
     └── StorageError           5   the ledger or the cache cannot be read or written (busy, full, read-only)
 
-Exit codes that are outcomes and not errors are listed beside them in `EXIT_CODES`; `docs/reference/command.md` prints
+Exit codes that are outcomes and not errors are listed beside them in `EXIT_CODES`; `docs/reference/words.md` prints
 this table and a test compares the two.
 """
 

@@ -1,6 +1,6 @@
 """`TorchFuser`: a method writes `build(inputs, task) -> nn.Module`; batches, loss, training, prediction are done here.
 
-`docs/reference/fusers/index.md` shows a whole fuser in twenty lines.
+`docs/how-to/write-a-torch-fuser.md` shows a whole fuser in twenty lines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The training loop every torch method gets, fusers and imputers alike; `docs/reference/fusers/index.md` describes it.
+"""The training loop every torch method gets, fusers and imputers alike; `docs/reference/training.md` describes it.
 
 Nothing here draws from the global random state it finds: the order of an epoch, the noise of a step (dropout,
 diffusion) and the noise of a validation are each seeded anew from the context. So a checkpoint needs no random state,

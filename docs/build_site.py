@@ -21,6 +21,8 @@ SHOWN = (
     "docs/**/*.svg",
     "docs/**/*.png",
     "leaderboards/**/*.md",
+    "leaderboards/**/*.svg",
+    "leaderboards/notes/*.csv",
     "leaderboards/*.toml",
 )
 

@@ -2,11 +2,12 @@
 
 What stands between a line of the left column and a line `<!-- end -->` is written:
 
-    <!-- table: MODULE:STRUCT, ... -->   the parameters that the structs themselves declare, not those they inherit
+    <!-- table: MODULE:STRUCT, ... -->   the parameters that the structs themselves declare, and other defaults of inherited ones
     <!-- presets: KIND NAME -->          what each preset of a component decides
-    <!-- checks: KIND -->                the conformance checks of a kind of component
+    <!-- components: KIND PREFIX -->     the components whose names begin so, with their papers
+    <!-- checks: KIND, ... -->           the conformance checks of kinds of components
     <!-- help: bench -->                 every command with what its --help prints
-    <!-- door: bench -->                 a directive for each module that a plugin may import; the site turns it into a page
+    <!-- door: bench -->                 the modules that a plugin may import, and a directive for each, which the site follows
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 import click
 import msgspec
 
-from bench.cli.main import cli
+from bench.cli.main import LazyGroup, cli
 from bench.discovery.parameters import Parameter, parameters
 from bench.discovery.spec import Kind
 from bench.registry import discover
@@ -32,7 +33,7 @@ FOLDER = Path(__file__).parent
 DOOR = sorted({path.stem for path in (FOLDER.parent / "bench").glob("*.py")} - {"__init__", "__main__"} | {"testing"})
 """The modules at the root of `bench`, which plugins may import."""
 WIDTH = 90
-PART = re.compile(r"<!-- (table|presets|checks|help|door): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
+PART = re.compile(r"<!-- (table|presets|components|checks|help|door): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def main() -> None:
@@ -60,34 +61,64 @@ def structs(page: str) -> list[type[msgspec.Struct]]:
 
 def _written(part: re.Match[str]) -> str:
     if part[1] == "table":
-        rows = [
-            _row(p)
+        declared = [
+            (struct, p)
             for struct in structs(part[0])
             for p in parameters(struct)
             if p.name in inspect.get_annotations(struct)
         ]
-        lines = ["| parameter | default | accepted | meaning |", "| --- | --- | --- | --- |", *rows]
+        rows = [_row(p) for struct, p in declared if not _inherited(struct, p)]
+        head = ["| parameter | default | accepted | meaning |", "| --- | --- | --- | --- |"]
+        other = ", ".join(f"`{p.name}` = {_value(p.default)}" for struct, p in declared if _inherited(struct, p))
+        lines = [*([f"Other defaults of inherited parameters: {other}.", ""] if other else []), *head, *rows]
     elif part[1] == "presets":
         lines = _presets(*part[2].split())
+    elif part[1] == "components":
+        kind, prefix = part[2].split()
+        specs = [spec for spec in discover().specs(typing.cast(Kind, kind)) if spec.name.startswith(prefix)]
+        rows = [_line([f"`{spec.name}`", spec.paper or "no paper", spec.summary]) for spec in specs]
+        lines = ["| name | paper | what it is |", "| --- | --- | --- |", *rows]
     elif part[1] == "help":
         lines = list(_help(cli, part[2]))
     elif part[1] == "door":
-        lines = [line for name in DOOR for line in (f"::: {part[2]}.{name}", "")][:-1]
+        modules = [f"{part[2]}.{name}" for name in DOOR]
+        rows = [_line([f"`{each}`", ", ".join(f"`{name}`" for name in _exports(each))]) for each in modules]
+        lines = ["| module | names |", "| --- | --- |", *rows, *(f"\n::: {each}" for each in modules)]
     else:
-        checks = checks_of(typing.cast(Kind, part[2]))
-        rows = [_line([f"`{name}`", check.promise]) for name, check in checks.items()]
-        lines = ["| check | promise |", "| --- | --- |", *rows]
+        of: dict[tuple[str, str], list[str]] = {}
+        for kind in part[2].split(", "):
+            for name, check in checks_of(typing.cast(Kind, kind)).items():
+                of.setdefault((name, check.promise), []).append(kind)
+        rows = [_line([f"`{name}`", ", ".join(kinds), promise]) for (name, promise), kinds in of.items()]
+        lines = ["| check | of | promise |", "| --- | --- | --- |", *rows]
     return "\n".join([f"<!-- {part[1]}: {part[2]} -->", *lines, "<!-- end -->"])
+
+
+def _inherited(struct: type[msgspec.Struct], p: Parameter) -> bool:
+    """Whether a parameter is declared again for another default alone."""
+    return any(
+        (p.name, p.accepted, p.description) == (each.name, each.accepted, each.description)
+        for base in struct.__mro__[1:]
+        if base is not msgspec.Struct and issubclass(base, msgspec.Struct)
+        for each in parameters(base)
+    )
 
 
 def _row(p: Parameter) -> str:
     return f"| `{p.name}` | {_value(p.default)} | {p.accepted} | {p.description} |"
 
 
+def _exports(module: str) -> list[str]:
+    return importlib.import_module(module).__all__
+
+
 def _help(command: click.Command, path: str) -> Iterator[str]:
-    """The help of a command and of those below it."""
-    context = click.Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
-    yield from ("", f"## `{path}`", "", "```text", *command.get_help(context).splitlines(), "```")
+    """The help of `bench` and of every command below it that does something."""
+    context = click.Context(
+        command, info_name=path, max_content_width=WIDTH, terminal_width=WIDTH, help_option_names=[]
+    )
+    if command is cli or not isinstance(command, LazyGroup):
+        yield from ("", f"## `{path}`", "", "```text", *command.get_help(context).splitlines(), "```")
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)

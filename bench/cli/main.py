@@ -49,7 +49,7 @@ EPILOG = """Words are key=value; a comma means several values, 0..4 a range, dot
 \b
 Exit codes: 0 done, 1 some cells failed, 2 usage, 3 data, 4 plugin, 5 storage,
 6 budget ended, 7 a promise is broken, 10-13 gate, 130 and 143 stopped.
-See docs/reference/command.md."""
+See docs/reference/words.md."""
 
 
 class LazyGroup(click.Group):

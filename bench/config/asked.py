@@ -89,7 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     budget: Annotated[
         str,
         msgspec.Meta(
-            description="Stop after this time, such as `9m`; see [budgets](#stopping-and-going-on). Empty: no budget."
+            description="Stop after this time, such as `9m`; see [stopping](../how-to/run.md#stop). Empty: no budget."
         ),
     ] = ""
     retry: Annotated[

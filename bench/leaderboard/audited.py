@@ -22,7 +22,7 @@ AUDITS = (
     "permuted-labels",
     "repeat-identical",
 )
-"""The audits in the order tables print them; see docs/reference/leaderboard.md for what each asks."""
+"""The audits in the order tables print them; see docs/explanation/audits.md for what each asks."""
 
 OF_CELL = {"permuted-labels": "permuted-labels", "repeat": "repeat-identical"}
 """Audit cells, by `Coordinates.audit`, and the audit each one is run for."""

@@ -84,7 +84,7 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
     hidden:     unit-share expected and realised of the scenario: {"expected", "realised", "standard_error"}; absent: which share
                 of the hidden entries of test records lies in modalities that are absent to the fuser, so that it reads no
                 value that was imputed there.
-    audits:     by name; see docs/reference/leaderboard.md.
+    audits:     by name; see docs/explanation/audits.md.
     costs:      seconds (impute, fit, predict), seconds_per_sample, parameters and peak_memory_bytes of the fuser; of the
                 imputer: impute_seconds_per_draw (per record and draw), imputer_parameters, impute_peak_memory_bytes, draws; of
                 audits of independence: batch_audit_seconds, impute_audit_seconds, impute_audit_records.

@@ -18,9 +18,13 @@ from bench.errors import DataError
 from bench.leaderboard import save_export
 from support.asking import MARKED, SMALL
 from support.fake_exports import make_export, simulated_export
-from support.pages import page
+from support.pages import ROOT, page
 
-MANUAL = page("reference/command.md")
+MANUAL = page("reference/commands.md")
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("leaderboards/notes/*.md")]
+}
 
 
 class Said:
@@ -100,7 +104,7 @@ def test_every_command_has_help_with_every_option_explained(bench, path, command
 
 @pytest.mark.parametrize(("path", "command"), ALL, ids=NAMES)
 def test_every_command_stands_in_the_manual_with_every_option(path, command):
-    start = re.search(rf"^### `bench {' '.join(path)}`$", MANUAL, re.MULTILINE)
+    start = re.search(rf"^## `bench {' '.join(path)}`$", MANUAL, re.MULTILINE)
     assert start, "the manual lacks it"
     section = re.split(r"^##", MANUAL[start.end() :], maxsplit=1, flags=re.MULTILINE)[0]
     for parameter in command.params:
@@ -108,8 +112,13 @@ def test_every_command_stands_in_the_manual_with_every_option(path, command):
             assert parameter.opts[0] in section
 
 
-def test_the_manual_names_no_command_that_does_not_exist():
-    assert set(re.findall(r"^### `bench ([a-z ]+)`$", MANUAL, re.MULTILINE)) == set(NAMES)
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_pages_name_no_command_that_does_not_exist(name):
+    for first, second in re.findall(r"(?:^    |`)bench ([a-z]+)(?: +([a-z]+(?=[ `\n])))?", PAGES[name], re.MULTILINE):
+        group = cli.get_command(click.Context(cli), first)
+        assert group, first
+        if second and isinstance(group, click.Group):
+            assert group.get_command(click.Context(group), second), f"{first} {second}"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from bench import errors, gate
 from bench.errors import EXIT_CODES, BenchError, nearest, unknown
 from support.pages import page
 
-MANUAL = page("reference/command.md")
+MANUAL = page("reference/words.md")
 
 
 def subclasses(kind):

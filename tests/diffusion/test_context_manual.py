@@ -15,7 +15,7 @@ CLINICAL = Shape(30, 48, {"vitals": 30}, {"notes": 768, "cxr": 1024, "ecg": 256}
 
 
 def test_the_numbers_of_weights_in_the_manual_are_those_of_the_networks() -> None:
-    manual = page("reference/imputers/index.md")
+    manual = page("reference/imputers/trace.md")
     weights = dict(re.findall(r"^\| `(trace-\w+)` \| ([\d,]+);", manual, re.MULTILINE))
     assert weights.keys() == {*TRACE_PRESETS}
     for preset, said in weights.items():

@@ -21,7 +21,7 @@ from bench.train_params import TorchFuserParams
 from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, TASKS, build, cohort, parts
 from support.pages import page
 
-MANUAL = page("reference/fusers/index.md")
+MANUAL = page("how-to/write-a-torch-fuser.md")
 
 
 class Recorder(TorchFuser[TorchFuserParams]):

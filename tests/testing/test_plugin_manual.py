@@ -1,5 +1,5 @@
-"""The page of the plugin contract cannot fall behind: its headings are the live signatures, its lists are complete, its
-examples run."""
+"""The pages on plugins cannot fall behind: their headings are the live signatures, their lists are complete,
+their examples run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.registry import Hooks, Registry, Spec
 from bench.testing import check, checks_of
 from support.pages import page
 
-MANUAL = page("reference/plugin-contract.md")
+MANUAL = page("how-to/write-a-plugin.md") + page("reference/plugin-contract.md")
 HEADINGS = set(re.findall(r"^### (.*)$", MANUAL, re.MULTILINE))
 
 
