@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bench.cli.main import JSON, answer, say
-from bench.cli.words import said_words
+from bench.cli.words import values_by_key
 
 
 @click.group()
@@ -58,7 +58,7 @@ def prune(words: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
 def _folder(words: tuple[str, ...]) -> Path:
     from bench.data.places import cache_folder
 
-    return cache_folder(said_words(words, ("cache",), ()).get("cache", ("",))[0])
+    return cache_folder(values_by_key(words, ("cache",), ()).get("cache", ("",))[0])
 
 
 def _mebibytes(size: int) -> str:

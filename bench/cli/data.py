@@ -147,9 +147,9 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     spec, params, root, cache = _understand(name, words, components())
     folder, files, synthetic = locate(spec, params, root, cache, say, only_there=root != SYNTHETIC)
     digest = manifest(files, cache) if files else spec.version
-    found = spec.call(spec.verify, folder, params) if spec.verify else []
+    entries = spec.call(spec.verify, folder, params) if spec.verify else []
     if not as_json:
-        for entry in found:
+        for entry in entries:
             print(f"{entry['status']:<8} {entry['item']}: {entry['detail']}")
     started = time.perf_counter()
     everything_trains = "uses_split" in spec.tags
@@ -169,7 +169,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
         "files": {
             str(f.relative_to(folder)) if f.is_relative_to(folder) else f.name: f.stat().st_size for f in files[:50]
         },
-        "found": found,
+        "found": entries,
         "records": len(cohort),
         "groups": len(np.unique(cohort.groups)),
         "modalities": {
@@ -248,32 +248,33 @@ def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
     spec, data_params, root, cache = _understand(
         name, tuple(word for word, theirs in zip(words, of_data, strict=True) if theirs), registry
     )
-    embedder, params, said, device = _embedding(
+    embedder, params, where, device = _embedding(
         spec, [word for word, theirs in zip(words, of_data, strict=True) if not theirs]
     )
     folder = None
     if root or os.environ.get("BENCH_DATA_ROOT"):
         folder = locate(spec, data_params, root, cache, say).root
         say(f"embedding what was recorded in a stay of {folder}")
-    made = spec.call(
+    summary = spec.call(
         embedder.path,
-        source=Path(said["from"]).expanduser(),
-        to=Path(said["to"]).expanduser().absolute(),
+        source=Path(where["from"]).expanduser(),
+        to=Path(where["to"]).expanduser().absolute(),
         params=params,
         data=data_params,
         root=folder,
         context=Context(device=device, report=say),
     )
     if as_json:
-        answer(made)
+        answer(summary)
         return
-    if not made["made"]:
+    if not summary["made"]:
         say("it was there already; to make it again, remove it first")
-    left_out = sum(made["unreadable"].values())
+    left_out = sum(summary["unreadable"].values())
     print(
-        f"{made['file']}\n  {made['rows']:,} vectors of {made['width']} numbers, {left_out:,} files could not be embedded"
+        f"{summary['file']}\n  {summary['rows']:,} vectors of {summary['width']} numbers, "
+        f"{left_out:,} files could not be embedded"
     )
-    print(f"  model {made['model']}, sha256 {made['model_sha256']}\n  {made['preprocessing']}")
+    print(f"  model {summary['model']}, sha256 {summary['model_sha256']}\n  {summary['preprocessing']}")
 
 
 def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, str], str]:
@@ -288,14 +289,14 @@ def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, s
     if not spec.embed:
         raise DataError(f"{spec.name} has nothing to embed: it reads no prepared embeddings")
     parsed = parse(words)
-    said = {word.key: single(word, str) for word in parsed if word.key in WHERE}
+    where = {word.key: single(word, str) for word in parsed if word.key in WHERE}
     for key in ("modality", "from", "to"):
-        if not said.get(key):
+        if not where.get(key):
             hint = f"accepted: {', '.join(sorted(spec.embed))}" if key == "modality" else f"write {key}=PATH"
             raise UsageError(f'"{key}" is required and was not given (from {ORIGIN}); {hint}')
-    if said["modality"] not in spec.embed:
-        raise unknown("modality", said["modality"], spec.embed, ORIGIN)
-    embedder = spec.embed[said["modality"]]
+    if where["modality"] not in spec.embed:
+        raise unknown("modality", where["modality"], spec.embed, ORIGIN)
+    embedder = spec.embed[where["modality"]]
     known = types_of(embedder.params)
     values: dict[str, Any] = {}
     for word in parsed:
@@ -307,5 +308,5 @@ def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, s
         kind = typing.get_args(known[head])[1] if rest else known[head]
         value: Any = several(word, kind) if is_many(kind) else single(word, kind)
         values = merge(values, {head: {rest: value}} if rest else {head: value})
-    settings = convert({"device": said.get("device", "auto")}, Settings, "", ORIGIN)
-    return embedder, convert(values, embedder.params, "", ORIGIN), said, device.resolve(settings.device)
+    settings = convert({"device": where.get("device", "auto")}, Settings, "", ORIGIN)
+    return embedder, convert(values, embedder.params, "", ORIGIN), where, device.resolve(settings.device)

@@ -81,12 +81,12 @@ def show(name: str, as_json: bool) -> None:
     if name in suites or name.endswith(".toml"):
         _show_suite(name, as_json)
         return
-    found = components().find(name, "the command line", {*suites, SCHEMA}, f"see: bench list {'|'.join(KINDS)}")
-    described = [_described_metric(s) if isinstance(s, MetricSpec) else _describe(s) for s in found]
+    specs = components().find(name, "the command line", {*suites, SCHEMA}, f"see: bench list {'|'.join(KINDS)}")
+    described = [_described_metric(s) if isinstance(s, MetricSpec) else _describe(s) for s in specs]
     if as_json:
         answer(described)
         return
-    for number, spec in enumerate(found):
+    for number, spec in enumerate(specs):
         text = _metric_text(spec) if isinstance(spec, MetricSpec) else _text(spec)
         print(("\n" if number else "") + text)
 
@@ -229,7 +229,7 @@ def doctor(as_json: bool) -> None:
     registry = components()
     settings = Settings()
     kind = device.resolve("auto")
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         **provenance.surroundings(),
         "device": device.name(kind),
         "cores": device.cores(),
@@ -242,16 +242,16 @@ def doctor(as_json: bool) -> None:
     for folder in (settings.cache_folder(), Path.cwd()):
         existing = next(p for p in [folder, *folder.parents] if p.exists())
         writable = "writable" if os.access(existing, os.W_OK) else "NOT writable"
-        found[f"space at {folder}"] = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB free, {writable}"
+        facts[f"space at {folder}"] = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB free, {writable}"
     if earlier := places.earlier(settings.cache_folder()):
         held = sum(map(places.size, earlier)) / 2**20
-        found["cache of before"] = f"{held:,.1f} MiB that nothing reads any more; free it: bench cache prune"
+        facts["cache of before"] = f"{held:,.1f} MiB that nothing reads any more; free it: bench cache prune"
     for spec in registry.specs("dataset"):
         try:
             root, files, _ = locate(spec, spec.parameters({}), "", settings.cache_folder())
-            found[f"data {spec.name}"] = f"{len(files)} files in {root}" if files else "generated"
+            facts[f"data {spec.name}"] = f"{len(files)} files in {root}" if files else "generated"
         except BenchError as error:
-            found[f"data {spec.name}"] = f"not found: {error}"
+            facts[f"data {spec.name}"] = f"not found: {error}"
     unloadable = []
     for name in (*COMPONENTS, "metric"):
         for spec in registry.specs(name):
@@ -261,9 +261,9 @@ def doctor(as_json: bool) -> None:
                 unloadable.append(str(error))
     broken = [*(f"{b.plugin}: {b.reason}" for b in registry.broken), *broken_packages()]
     if as_json:
-        answer({**found, "broken": broken, "unloadable": unloadable})
+        answer({**facts, "broken": broken, "unloadable": unloadable})
     else:
-        for key, value in found.items():
+        for key, value in facts.items():
             print(f"{key:<22} {', '.join(value) if isinstance(value, list) else value}")
         for each in broken:
             print(f"BROKEN PLUGIN          {line(each)}")

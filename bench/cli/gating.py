@@ -69,13 +69,13 @@ def pin(words: tuple[str, ...], file: Path | None, replace: bool) -> None:
 @JSON
 def list_(words: tuple[str, ...], as_json: bool) -> None:
     """List the baselines in OUT/baselines. Damaged ones are named on stderr."""
-    from bench.cli.words import said_words
+    from bench.cli.words import values_by_key
     from bench.errors import StorageError
-    from bench.gate.baselines import describe, said
+    from bench.gate.baselines import describe, in_words
     from bench.leaderboard import load_export
 
-    said_words(words, ("out",), ())
-    found: list[dict[str, Any]] = []
+    values_by_key(words, ("out",), ())
+    baselines: list[dict[str, Any]] = []
     damaged = False
     for path in sorted((_out(words) / "baselines").glob("*.json")):
         try:
@@ -84,12 +84,12 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
             say(f"warning: {error}")
             damaged = True
             continue
-        found.append({"file": str(path), **describe(export)})
+        baselines.append({"file": str(path), **describe(export)})
         if not as_json:
-            print(f"{path}: {said(export)}")
+            print(f"{path}: {in_words(export)}")
     if as_json:
-        answer(found)
-    elif not found and not damaged:
+        answer(baselines)
+    elif not baselines and not damaged:
         say(f"no baseline in {_out(words) / 'baselines'}; make one with: bench baseline pin suite=NAME")
 
 
@@ -99,12 +99,12 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
 @JSON
 def show(words: tuple[str, ...], file: Path | None, as_json: bool) -> None:
     """Say what the baseline of a suite is of: its grid, data, versions, command."""
-    from bench.cli.words import said_words
+    from bench.cli.words import values_by_key
     from bench.config.layers import name_of
     from bench.errors import UsageError
     from bench.gate.baselines import describe, find
 
-    suite = said_words(words, ("suite", "out"), ()).get("suite", ("",))[0]
+    suite = values_by_key(words, ("suite", "out"), ()).get("suite", ("",))[0]
     if not suite and not file:
         raise UsageError("no suite is named; write for example: bench baseline show suite=physionet48")
     path = file or _path(None, words, name_of(suite))
@@ -131,14 +131,14 @@ def diff(words: tuple[str, ...], file: Path | None, cost_tolerance: float | None
 
     export, _ = export_of(words)
     pinned = find(_path(file, words, export.suite), _typed("suite", words) or export.suite)
-    told = bool(pinned.ingredients and export.ingredients)
-    differs = differing(pinned.ingredients, export.ingredients) if told else []
+    known = bool(pinned.ingredients and export.ingredients)
+    differs = differing(pinned.ingredients, export.ingredients) if known else []
     report = judge(pinned, export, cost_tolerance=cost_tolerance)
     if as_json:
-        answer({"differs": differs if told else None, "report": report})
+        answer({"differs": differs if known else None, "report": report})
         return
     unknown = "not known, one of the two is of an earlier version"
-    print(f"Code, data and settings that differ: {(', '.join(differs) or 'nothing') if told else unknown}.\n")
+    print(f"Code, data and settings that differ: {(', '.join(differs) or 'nothing') if known else unknown}.\n")
     print(to_markdown(report))
 
 

@@ -29,10 +29,10 @@ WORDS = click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--cells", is_flag=True, help="List every cell.")
 def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     """Show the cells of a suite, what is cached and what the rest will cost. Runs nothing."""
-    from bench.config.request import request
+    from bench.config.request import request as read_request
 
     registry = components()
-    asked = request(words, registry)  # before the other imports: a mistyped name is answered at once
+    request = read_request(words, registry)  # before the other imports: a mistyped name is answered at once
     from bench.execute.progress import clock
     from bench.grid.axes import NAMES, shown
     from bench.grid.differences import sentence
@@ -40,7 +40,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     from bench.run.schedule import jobs_of, workers_of
     from bench.stages.order import LAST, STAGES
 
-    prepared = prepare(asked, registry, pending=True)
+    prepared = prepare(request, registry, pending=True)
     todo = prepared.todo()
     jobs = jobs_of(prepared, todo)
     status = Counter(prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.plan.cells)
@@ -120,15 +120,15 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
 @JSON
 def run(words: tuple[str, ...], as_json: bool) -> None:
     """Run a suite: every cell that the ledger lacks. The same command goes on after any interruption."""
-    from bench.config.request import request
+    from bench.config.request import request as read_request
 
     registry = components()
-    asked = request(words, registry)
+    request = read_request(words, registry)
     from bench.run.prepare import prepare
 
-    prepared = prepare(asked, registry, fetch=say)
-    say_differences(asked)
-    for split in asked.suite.splits().values():
+    prepared = prepare(request, registry, fetch=say)
+    say_differences(request)
+    for split in request.suite.splits().values():
         if split.legacy:
             say(f"warning: {split.label}: parted by record, so patients stand on both sides; every table will say so")
     outcome = carry_out(prepared)

@@ -28,25 +28,25 @@ plot.lazy = {
 }
 
 
-def _said(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def _values(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The words by key. UsageError for one that is not accepted, or where no suite is named."""
-    from bench.cli.words import said_words
+    from bench.cli.words import values_by_key
     from bench.errors import UsageError
 
-    said = said_words(words, (*COMMON, *single), many)
-    if "from" not in said and "suite" not in said:
+    values = values_by_key(words, (*COMMON, *single), many)
+    if "from" not in values and "suite" not in values:
         raise UsageError("no suite is named; write for example: suite=physionet48")
-    if Path(said.get("out", ("",))[0]).suffix in (".png", ".svg"):
+    if Path(values.get("out", ("",))[0]).suffix in (".png", ".svg"):
         raise UsageError('"out" is the folder of the results; say to=FILE for the picture')
-    return said
+    return values
 
 
-def _target(said: dict[str, tuple[str, ...]], name: str) -> Path:
+def _target(values: dict[str, tuple[str, ...]], name: str) -> Path:
     """Where the picture goes: `to`, else a file beside the results."""
     from bench.plots.style import check_target
 
-    out = Path(said.get("out", ("results",))[0]).expanduser()
-    path = Path(said["to"][0]).expanduser() if "to" in said else out / "pictures" / f"{name}.png"
+    out = Path(values.get("out", ("results",))[0]).expanduser()
+    path = Path(values["to"][0]).expanduser() if "to" in values else out / "pictures" / f"{name}.png"
     check_target(path)
     return path
 
@@ -75,22 +75,22 @@ def imputation(words: tuple[str, ...]) -> None:
     from bench.plots.imputation import METHODS, draw, panels
     from bench.run.last_run import choose, imputations, last_run, only, seen_of
 
-    said = _said(words, ("cache", "data.root"), (*OF_IMPUTATION, "record", "channel", "modality"))
-    path = _target(said, "imputation")
+    values = _values(words, ("cache", "data.root"), (*OF_IMPUTATION, "record", "channel", "modality"))
+    path = _target(values, "imputation")
     registry = components()
     run = last_run(
-        said["suite"][0],
-        said.get("out", ("results",))[0],
+        values["suite"][0],
+        values.get("out", ("results",))[0],
         registry,
-        cache=said.get("cache", ("",))[0],
-        root=said.get("data.root", ("",))[0],
+        cache=values.get("cache", ("",))[0],
+        root=values.get("data.root", ("",))[0],
     )
-    cells = choose(imputations(run), {axis: said[axis] for axis in OF_IMPUTATION if axis in said})
+    cells = choose(imputations(run), {axis: values[axis] for axis in OF_IMPUTATION if axis in values})
     for axis in ("split", "modalities", "seed"):
-        if axis in said:
+        if axis in values:
             only(cells, axis)
         cells = [cell for cell in cells if getattr(cell.coordinates, axis) == getattr(cells[0].coordinates, axis)]
-    if "scenario" in said:
+    if "scenario" in values:
         only(cells, "scenario")
         scenario = cells[0].coordinates.scenario
     else:
@@ -101,15 +101,17 @@ def imputation(words: tuple[str, ...]) -> None:
     cells = [
         cell for cell in cells if not {"leaves_nan", "hides_values"} & registry.get("imputer", cell.imputer.name).tags
     ]
-    if "imputer" not in said:
+    if "imputer" not in values:
         cells = cells[:METHODS]
     if not cells:
         from bench.errors import UsageError
 
         raise UsageError("none of these imputers fills anything; name another with imputer=NAME")
-    made = panels(cells, run, registry, said.get("record", ()), said.get("channel", ()), said.get("modality", ()))
+    panel_rows = panels(
+        cells, run, registry, values.get("record", ()), values.get("channel", ()), values.get("modality", ())
+    )
     at = cells[0].coordinates
-    draw(made, f"{_of(run.planned)}: {at.modalities} · {at.scenario}, seed {at.seed}", path)
+    draw(panel_rows, f"{_of(run.planned)}: {at.modalities} · {at.scenario}, seed {at.seed}", path)
     if not run.planned.synthetic:
         say(PATIENTS)
     print(path)
@@ -127,11 +129,11 @@ def rates(words: tuple[str, ...]) -> None:
     from bench.cli.report import export_of
     from bench.plots.rates import curves_of, draw
 
-    said = _said(words, ("from", "metric"), ("imputer", "scenario"))
-    path = _target(said, "rates")
-    metric = said.get("metric", ("mae",))[0]
-    export, _ = export_of(tuple(f"{key}={said[key][0]}" for key in ("suite", "out", "from") if key in said))
-    curves = curves_of(export, metric, said.get("imputer", ()), said.get("scenario", ()))
+    values = _values(words, ("from", "metric"), ("imputer", "scenario"))
+    path = _target(values, "rates")
+    metric = values.get("metric", ("mae",))[0]
+    export, _ = export_of(tuple(f"{key}={values[key][0]}" for key in ("suite", "out", "from") if key in values))
+    curves = curves_of(export, metric, values.get("imputer", ()), values.get("scenario", ()))
     draw(curves, metric, f"{_of(export)}: hidden entries of the test part", path)
     print(path)
 
@@ -152,25 +154,25 @@ def parity(words: tuple[str, ...]) -> None:
     from bench.plots.parity import draw, parities
     from bench.results.ledger import Ledger
 
-    said = _said(words, ("modality",), OF_IMPUTATION)
-    path = _target(said, "parity")
-    names = said.get("imputer", ())
+    values = _values(words, ("modality",), OF_IMPUTATION)
+    path = _target(values, "parity")
+    names = values.get("imputer", ())
     if len(names) != 2:
         raise UsageError(
             f'"imputer" must name two (from {ORIGIN}), the one across and the one upwards: imputer=locf,mean'
         )
-    out = Path(said.get("out", ("results",))[0]).expanduser()
-    ledger, planned = Ledger(out), last_run_now(said["suite"][0], out)
-    made = parities(
+    out = Path(values.get("out", ("results",))[0]).expanduser()
+    ledger, planned = Ledger(out), last_run_now(values["suite"][0], out)
+    panels = parities(
         planned,
         ledger,
         (names[0], names[1]),
-        said.get("scenario", ()),
-        said.get("modalities", ()),
-        said.get("seed", ()),
-        said.get("modality", ("",))[0],
+        values.get("scenario", ()),
+        values.get("modalities", ()),
+        values.get("seed", ()),
+        values.get("modality", ("",))[0],
     )
-    draw(made, f"{_of(planned)}: a point per test record", path)
+    draw(panels, f"{_of(planned)}: a point per test record", path)
     if not planned.synthetic:
         say(PATIENTS)
     print(path)

@@ -33,11 +33,11 @@ def check(names: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> None:
     specs = [spec for name in names if "=" not in name for spec in registry.find(name, "the command line")]
     if not specs:
         raise UsageError("no component is named; write for example: bench check locf gru")
-    said = next((Path(word.texts[0]) for word in words if word.key == "data.root"), None)
+    data_root = next((Path(word.texts[0]) for word in words if word.key == "data.root"), None)
     specs = _with_parameters(specs, [word for word in words if word.key != "data.root"])
     reports = []
     for spec in specs:
-        root = said or (_root(spec) if spec.kind == "dataset" else None)
+        root = data_root or (_root(spec) if spec.kind == "dataset" else None)
         report = run_checks(spec, registry, only=only or None, data_root=root)
         reports.append(report)
         if not as_json:
@@ -55,19 +55,19 @@ def _with_parameters(specs: Sequence[Spec | MetricSpec], words: Sequence[Word]) 
     from bench.errors import UsageError
     from bench.registry import Spec
 
-    made: list[Spec | MetricSpec] = []
+    changed: list[Spec | MetricSpec] = []
     left = {word.key: word for word in words}
     for spec in specs:
         prefix = f"{spec.kind}.{spec.name}."
         own = [word for word in words if word.key.startswith(prefix)]
-        given = {w.key.removeprefix(prefix): w.values[0] if len(w.values) == 1 else list(w.values) for w in own}
-        if given and isinstance(spec, Spec):
-            values = {**spec.test_params, **given}
+        overrides = {w.key.removeprefix(prefix): w.values[0] if len(w.values) == 1 else list(w.values) for w in own}
+        if overrides and isinstance(spec, Spec):
+            values = {**spec.test_params, **overrides}
             spec.parameters(values, "the command line")
             inside = ", ".join(word.text.removeprefix(prefix) for word in own)
             spec = replace(spec, name=f"{spec.name}({inside})", test_params=values)
         left = {key: word for key, word in left.items() if word not in own or not isinstance(spec, Spec)}
-        made.append(spec)
+        changed.append(spec)
     for word in left.values():
         accepted = ", ".join(
             [*(f"{spec.kind}.{spec.name}.PARAMETER=VALUE" for spec in specs if isinstance(spec, Spec)), "data.root=DIR"]
@@ -75,7 +75,7 @@ def _with_parameters(specs: Sequence[Spec | MetricSpec], words: Sequence[Word]) 
         raise UsageError(
             f'"{word.text}" (from the command line) is of no component that is checked; accepted: {accepted}'
         )
-    return made
+    return changed
 
 
 def _root(spec: object) -> Path | None:

@@ -66,22 +66,22 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     from bench.results.collect import collect
     from bench.results.ledger import Ledger
 
-    said = {word.key: word for word in parse(words)}
-    text = {key: word.texts[0] for key, word in said.items() if key in WHOLE}
-    if "from" in said:
-        if extra := said.keys() - {"from", "to"}:
+    words_by_key = {word.key: word for word in parse(words)}
+    text = {key: word.texts[0] for key, word in words_by_key.items() if key in WHOLE}
+    if "from" in words_by_key:
+        if extra := words_by_key.keys() - {"from", "to"}:
             raise UsageError(f"from=FILE takes no other words than to=DIR, got: {', '.join(sorted(extra))}")
         source = Path(text["from"])
         return load_export(source), Path(text.get("to") or source.parent)
     out = Path(text.get("out") or "results").expanduser()
     folder = Path(text["to"]) if text.get("to") else out / "leaderboards"
-    rest = tuple(word.text for key, word in said.items() if key not in ("to", "from"))
-    if said.keys() <= SIMPLE:
-        if "suite" not in said:
+    rest = tuple(word.text for key, word in words_by_key.items() if key not in ("to", "from"))
+    if words_by_key.keys() <= SIMPLE:
+        if "suite" not in words_by_key:
             raise UsageError("no suite is named; write for example: bench report suite=physionet48")
         ledger = Ledger(out)
         planned = last_run_now(text["suite"], out, text.get("cache", ""))
-        further = [name for key in FURTHER if key in said for name in said[key].texts]
+        further = [name for key in FURTHER if key in words_by_key for name in words_by_key[key].texts]
         if further:
             planned = _comparing(planned, further)
     else:

@@ -40,22 +40,22 @@ def save(words: tuple[str, ...]) -> None:
     Words: suite, out, cache, data.root; imputer, seed, scenario, modalities where the run has several; by and licence are put
     into the record. What was learnt from patients may be as protected as they are: the terms of the data set decide.
     """
-    from bench.cli.words import said_words
+    from bench.cli.words import values_by_key
     from bench.errors import UsageError
     from bench.grid.axes import OF_IMPUTATION
     from bench.run.last_run import choose, imputations, last_run, only
     from bench.stages.weights import write
 
-    said = said_words(words, ("suite", "out", "cache", "data.root", "to", "by", "licence"), OF_IMPUTATION)
+    values = values_by_key(words, ("suite", "out", "cache", "data.root", "to", "by", "licence"), OF_IMPUTATION)
     for needed in ("suite", "imputer", "to"):
-        if needed not in said:
+        if needed not in values:
             raise UsageError(
                 f'"{needed}" is missing; write for example: bench weights save suite=NAME imputer=NAME to=FILE'
             )
-    one = {key: values[0] for key, values in said.items()}
+    one = {key: texts[0] for key, texts in values.items()}
     registry = components()
     run = last_run(one["suite"], one.get("out", "results"), registry, one.get("cache", ""), one.get("data.root", ""))
-    cells = choose(imputations(run), {axis: said[axis] for axis in OF_IMPUTATION if axis in said})
+    cells = choose(imputations(run), {axis: values[axis] for axis in OF_IMPUTATION if axis in values})
     for axis in OF_IMPUTATION:
         only(cells, axis)
     state, record = _learnt(cells[0], run, registry)
@@ -97,7 +97,7 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry) -> tuple[dict[str, np.
         raise UsageError(f"{name} learns nothing that could be saved; see: bench show {name}")
     state, _ = arrays.read(file)
     seen = seen_of(cell, run, registry)
-    made = load(store, key)
+    imputation = load(store, key)
     *modalities, statics = channels_of(seen.cohort, seen.scaler)
     source, libraries = sources(spec.path.partition(":")[0])
     suite, plan = run.prepared.request.suite, run.prepared.plan
@@ -108,7 +108,7 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry) -> tuple[dict[str, np.
         params=cell.imputer.params,
         source=source,
         libraries=libraries,
-        parameters=int(made.costs.get("imputer_parameters", 0)),
+        parameters=int(imputation.costs.get("imputer_parameters", 0)),
         suite=suite.name,
         dataset=dataset.name,
         synthetic=run.prepared.synthetic,
@@ -124,9 +124,9 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry) -> tuple[dict[str, np.
         cut=cut_of(seen.scaler),
         length=seen.cohort.length,
         bin_hours=seen.cohort.bin_hours,
-        budget={"fit_seconds": made.costs["impute_fit_seconds"]},
+        budget={"fit_seconds": imputation.costs["impute_fit_seconds"]},
         device=plan.device if "torch" in spec.tags else "cpu",
-        scores=made.scores,
+        scores=imputation.scores,
         arrays={},
         gapbench=bench.__version__,
     )
@@ -138,21 +138,21 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry) -> tuple[dict[str, np.
 @click.argument("words", nargs=-1, metavar="[cache=DIR]")
 def load(file: Path, words: tuple[str, ...]) -> None:
     """Check a file of weights and install it in the cache, where weights=DIGEST finds it. Prints its digest."""
-    from bench.cli.words import said_words
+    from bench.cli.words import values_by_key
     from bench.config.asked import Settings
     from bench.stages.weights import install, read
 
-    said = said_words(words, ("cache",), ())
-    found = read(file.expanduser())
-    spec = components().get("imputer", found.record.component, f"the weights {file}")
-    spec.parameters(found.record.params, f"the weights {file}")
-    install(found, Settings(cache=said.get("cache", ("",))[0]).cache_folder())
-    for line in _lines(found.record):
+    values = values_by_key(words, ("cache",), ())
+    weights = read(file.expanduser())
+    spec = components().get("imputer", weights.record.component, f"the weights {file}")
+    spec.parameters(weights.record.params, f"the weights {file}")
+    install(weights, Settings(cache=values.get("cache", ("",))[0]).cache_folder())
+    for line in _lines(weights.record):
         say(line)
-    if warning := _sources_differ(found.record, spec.path):
+    if warning := _sources_differ(weights.record, spec.path):
         say(f"warning: {warning}")
-    say(f"use them: bench run suite=NAME imputer={found.record.component} weights={found.name}")
-    print(found.digest)
+    say(f"use them: bench run suite=NAME imputer={weights.record.component} weights={weights.name}")
+    print(weights.digest)
 
 
 def _lines(record: WeightsRecord) -> list[str]:
@@ -180,7 +180,7 @@ def _sources_differ(record: WeightsRecord, path: str) -> str:
 @JSON
 def list_(words: tuple[str, ...], as_json: bool) -> None:
     """List the weights in a folder; without one, those that are installed in the cache."""
-    from bench.cli.words import said_words
+    from bench.cli.words import values_by_key
     from bench.config.asked import Settings
     from bench.errors import BenchError, UsageError
     from bench.stages.weights import folder, read
@@ -188,24 +188,26 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
     folders = [word for word in words if "=" not in word]
     if len(folders) > 1:
         raise UsageError(f"one folder is listed at a time, got {len(folders)}: {', '.join(folders)}")
-    said = said_words(tuple(word for word in words if "=" in word), ("cache",), ())
+    values = values_by_key(tuple(word for word in words if "=" in word), ("cache",), ())
     place = (
-        Path(folders[0]).expanduser() if folders else folder(Settings(cache=said.get("cache", ("",))[0]).cache_folder())
+        Path(folders[0]).expanduser()
+        if folders
+        else folder(Settings(cache=values.get("cache", ("",))[0]).cache_folder())
     )
     if folders and not place.is_dir():
         raise UsageError(f"there is no folder {place}; without one, what is installed is listed: bench weights list")
-    found = []
+    files = []
     for path in sorted(place.glob("*.safetensors")):
         try:
-            found.append(read(path))
+            files.append(read(path))
         except (BenchError, OSError) as error:
             say(f"warning: {error}")
     if as_json:
-        answer([{"name": w.name, "digest": w.digest, "file": str(w.path), "record": w.record} for w in found])
+        answer([{"name": w.name, "digest": w.digest, "file": str(w.path), "record": w.record} for w in files])
         return
-    for one in found:
+    for one in files:
         mae = one.record.scores.get("all", {}).get("mae")
         print(f"{one.name}  {one.record.said()}" + (f", MAE {mae:.4f}" if mae is not None else ""))
         print(f"          {one.path}")
-    if not found:
+    if not files:
         say(f"no weights in {place}")

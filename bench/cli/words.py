@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 
-def said_words(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def values_by_key(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The values by key. UsageError for a key that is not accepted, an empty value, or several where one is taken."""
     from bench.config.words import ORIGIN, parse
     from bench.errors import UsageError, unknown
 
-    said = {word.key: word for word in parse(words)}
-    for key, word in said.items():
+    words_by_key = {word.key: word for word in parse(words)}
+    for key, word in words_by_key.items():
         if key not in (*single, *many):
             raise unknown("key", key, (*single, *many), ORIGIN)
         if not word.texts or word.texts == ("",):
@@ -18,4 +18,4 @@ def said_words(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str,
             raise UsageError(
                 f'"{key}" takes one value (from {ORIGIN}): "{word.text}"; put a value with commas in quotes'
             )
-    return {key: word.texts for key, word in said.items()}
+    return {key: word.texts for key, word in words_by_key.items()}

@@ -57,12 +57,12 @@ def _pin(path: Path, suite: str, *options: str) -> str:
 
 def _held(path: Path) -> str:
     try:
-        return said(load_export(path))
+        return in_words(load_export(path))
     except StorageError as error:
         return str(error)
 
 
-def said(export: Export) -> str:
+def in_words(export: Export) -> str:
     """A baseline in a few words: of what, how much, with which versions."""
     about = describe(export)
     seeds = ", ".join(map(str, about["seeds"]))
