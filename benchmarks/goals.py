@@ -34,6 +34,7 @@ def main() -> int:
         "imputers": overhead.imputers,
         "loop": overhead.loop,
         "leaderboard": tables.leaderboard,
+        "compared": tables.compared,
         "data": data.parse_and_reload,
         "determinism": determinism.same_bytes,
     }

@@ -24,10 +24,13 @@ class CannotMeasure(Exception):
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds of one repetition: on the clock, and of the processor (user and system) where that is known."""
+    """Seconds of one repetition: on the clock, and of the processor (user and system) where that is known. peak: bytes of memory
+    that a command held at most, where that is known.
+    """
 
     wall: float
     cpu: float | None = None
+    peak: float | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class Workplace:
         said = output.read_text()
         if process.returncode != code or says not in said:
             raise CannotMeasure(f"bench {' '.join(words)}: exit {process.returncode}, said: {said[-1500:]}")
-        return Taken(wall, usage.ru_utime + usage.ru_stime)
+        return Taken(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024.0)
 
     def commands(self, repetitions: int, *words: str, code: int = 0, says: str = "") -> list[Taken]:
         """Time a command so many times, after one time that is not counted (compiled code, the disk's cache)."""

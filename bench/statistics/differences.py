@@ -39,7 +39,7 @@ import numpy as np
 
 from bench import seeds
 from bench.results.coordinates import Method
-from bench.results.records import Comparison, Interval
+from bench.results.records import Comparison, Correction, Interval
 from bench.statistics.corrections import Exceedances, holm
 from bench.statistics.resampling import Level, Resampled
 from bench.statistics.student import as_normal, median_variance, wider
@@ -90,7 +90,7 @@ def compare(
     metric: str,
     resampled: Resampled,
     alpha: float,
-    correction: str,
+    correction: Correction,
     place: tuple[Any, ...],
 ) -> tuple[list[Comparison], float | None]:
     """The comparison of each pair (places in `methods`), adjusted over all of them; and what the largest of their statistics
@@ -123,8 +123,9 @@ def compare(
 
 
 def _distinct(resampled: Resampled) -> tuple[np.ndarray, np.ndarray]:
-    """The place of one of each methods that never differ, ordered by what they score and not by name; of each method, which it
-    is."""
+    """Methods that never differ are one: the place of its first, ordered by score and not by name, and of each method which it
+    is.
+    """
     parts = [resampled.drawn, *(level.apart for level in resampled.levels)]
     keys = [
         (float(score), hashlib.sha256(b"".join(part[k].tobytes() for part in parts)).digest())
@@ -154,9 +155,9 @@ def _test(
     for level in resampled.levels:
         added, contrasts = _added(level, a, b, total, smallest)
         total, doubt = total + added, doubt + _squared_share(added, level.freedom * contrasts)
-        noises.append(
-            _Noise(*_halves(level, added, a, b), seeds.generator(place[0], "bootstrap", level.name, *place[1:]))
-        )
+        if added.any():
+            rng = seeds.generator(place[0], "bootstrap", level.name, *place[1:])
+            noises.append(_Noise(*_halves(level, added, a, b), rng))
     spread = _spread(variance, total, doubt, tails, alpha)
     difference = np.abs(resampled.scores[a] - resampled.scores[b])
     difference[difference <= smallest] = 0.0
