@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from bench.metrics.weighted import evaluator
+from bench.metrics.scoring import evaluator
 from bench.results.coordinates import TableKey, method_in
 from bench.statistics.corrections import holm, resamples_for
 from bench.statistics.differences import compare

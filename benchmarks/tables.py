@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from benchmarks.measuring import IDLE, CannotMeasure, Row, Workplace, median, timed
 
 if TYPE_CHECKING:
+    from bench.results.predictions import Predictions
     from bench.results.records import Export, Record
-    from bench.statistics.paired import Predictions
 
 
 def leaderboard(place: Workplace) -> Iterator[Row]:
@@ -85,7 +85,7 @@ def _predict(record: Record, records: int) -> Predictions:
     import numpy as np
 
     from bench import seeds
-    from bench.statistics.paired import Predictions
+    from bench.results.predictions import Predictions
 
     at = record.coordinates
     shared, own = seeds.generator(1, "data", records), seeds.generator(at.seed, "noise", at.imputer, at.fuser)

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.results.coordinates import Method, TableKey, method_in
+from bench.results.predictions import Predictions
 from bench.results.records import Comparison
 from bench.statistics.differences import compare, intervals
-from bench.statistics.paired import Predictions, compute
+from bench.statistics.paired import compute
 from bench.statistics.resampling import Resampled, joined, resample
 from support.fake_exports import IHM, simulated
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from bench.metrics.own import OWN
 from bench.metrics.scoring import evaluator, value
 from bench.results.coordinates import Method, TableKey, method_in
+from bench.results.predictions import Predictions
 from bench.results.records import Comparison, Statistics, TaskSummary
 from bench.statistics import differences, resampling
 from bench.statistics.corrections import holm, resamples_for
-from bench.statistics.paired import Predictions, compute
+from bench.statistics.paired import compute
 from bench.statistics.resampling import too_few, too_many
 from bench.statistics.ties import resolution_floor, tie_groups
 from support.fake_exports import IHM, LOS, SEEDS, simulated
