@@ -39,7 +39,7 @@ from bench.run.last_run import LastRun  # noqa: E402
 from bench.run.prepare import Prepared  # noqa: E402
 from bench.run.schedule import setup_of  # noqa: E402
 from bench.stages.weights import write as write_weights  # noqa: E402
-from bench.tuning.file import Protocol, Trial, Tuned, TunedFuser  # noqa: E402
+from bench.tuning.file import Protocol, Trial, Tuned, TunedMethod  # noqa: E402
 from bench.tuning.file import read as read_tuned  # noqa: E402
 from bench.tuning.file import write as write_tuned  # noqa: E402
 from support import inline  # noqa: E402
@@ -131,13 +131,13 @@ class Stage:
 
 def _tuned() -> Tuned:
     trial = Trial(values={"seconds": 0.25}, status="ok", score=0.8125, seconds=1.5)
-    fuser = TunedFuser(best=0, seconds=1.5, default={"seconds": 0.25}, chosen={"seconds": 0.25}, trial=(trial,))
+    fuser = TunedMethod(best=0, seconds=1.5, default={"seconds": 0.25}, chosen={"seconds": 0.25}, trial=(trial,))
     protocol = Protocol(
-        suite="inline", profile="demo", dataset="filed", data={}, manifest="m", split={}, training={},
+        kind="fuser", suite="inline", profile="demo", dataset="filed", data={}, manifest="m", split={}, training={},
         fill_absent=False, precision="fp32", task="toy", modalities=("all",), scenario=("mcar",), imputer=("around",),
-        seed=(1,), inputs="i", metric="auroc", higher=True, trials=1, optuna="4",
+        seed=(1,), draws=1, inputs="i", metric="auroc", higher=True, trials=1, optuna="4",
     )  # fmt: skip
-    return Tuned(command="bench tune", protocol=protocol, fuser={"waits": fuser})
+    return Tuned(command="bench tune", protocol=protocol, method={"waits": fuser})
 
 
 READERS: dict[str, Callable[[Path], object]] = {

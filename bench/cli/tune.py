@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="suite=NAME [fuser=NAME,...] [trials=N] [to=FILE] [KEY=VALUE]...")
+@click.argument(
+    "words", nargs=-1, metavar="suite=NAME [kind=imputer] [fuser=NAME,...] [trials=N] [to=FILE] [KEY=VALUE]..."
+)
 @JSON
 def tune(words: tuple[str, ...], as_json: bool) -> None:
-    """Choose parameters of fusers on the validation part, as many trials for each, and write them to a file.
+    """Choose parameters of fusers, or of imputers, on the validation part, as many trials for each, and write them to a file.
 
-    Takes the words of bench run. The file is for: bench run tuned=FILE. The same command goes on after any interruption.
+    Takes the words of bench run. kind=imputer tunes imputers, by entries that a scenario hid in the validation part. The file is
+    for: bench run tuned=FILE. The same command goes on after any interruption.
     """
     registry = components()
     from bench.tuning import search as tuning
@@ -35,6 +38,7 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
     from bench.run.prepare import prepare
 
     prepared = prepare(ask.request, registry, fetch=say)
+    tuning.check_hidden(ask, prepared.plan, registry)
     protocol = tuning.protocol_of(ask, prepared.plan, registry)
     known = _known(ask)
     if known:
@@ -59,12 +63,12 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
     from bench.results.redact import redact_command
     from bench.tuning.file import Tuned, write
 
-    fusers = {**(known.fuser if known else {}), **found}
+    methods = {**(known.method if known else {}), **found}
     made = Tuned(
         differs=sentence(ask.request.overrides),
         command=redact_command(ask.request.command(exact=False)),
         protocol=protocol,
-        fuser=dict(sorted(fusers.items())),
+        method=dict(sorted(methods.items())),
     )
     write(ask.to, made)
     if as_json:
@@ -73,7 +77,7 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
         _show(made, list(found))
     _remark(made, list(found))
     say(f"written: {ask.to}; both rows of each: {tuning.run_command(ask)}")
-    raise SystemExit(int(any(trial.score is None for fuser in found.values() for trial in fuser.trial)))
+    raise SystemExit(int(any(trial.score is None for method in found.values() for trial in method.trial)))
 
 
 def _known(ask: Asked) -> Tuned | None:
@@ -96,14 +100,14 @@ def _within(request: Request, gone: float) -> Request:
 def _begin(ask: Asked) -> None:
     """What is tuned on, which the words may not have said."""
     from bench.grid.axes import shown
-    from bench.tuning.search import ONCE
+    from bench.tuning.search import once
 
     grid = ask.request.suite.grid
-    values = {axis: list(map(str, getattr(grid, axis))) for axis in ONCE}
+    values = {axis: list(map(str, getattr(grid, axis))) for axis in once(ask.kind.name)}
     on = "; ".join(
         f"{axis} {', '.join(each)}" for axis, each in values.items() if any(shown(axis, one) for one in each)
     )
-    say(f"tuning {', '.join(grid.fuser)}, {ask.trials} trials each, on {on}")
+    say(f"tuning {', '.join(getattr(grid, ask.kind.name))}, {ask.trials} trials each, on {on}")
     say_differences(ask.request)
 
 
@@ -113,25 +117,28 @@ def _show(made: Tuned, names: list[str]) -> None:
     def shown(score: float | None) -> str:
         return "-" if score is None else f"{score:.4f}"
 
-    metric = f"{made.protocol.metric} (validation)"
+    from bench.tuning.kinds import KINDS
+
+    kind = made.protocol.kind
+    metric = f"{KINDS[kind].described(made.protocol.metric)} (validation)"
     rows = []
     for name in names:
-        fuser = made.fuser[name]
-        ok = sum(each.score is not None for each in fuser.trial)
+        method = made.method[name]
+        ok = sum(each.score is not None for each in method.trial)
         rows.append(
-            [name, shown(fuser.default_score), shown(fuser.best_score), f"{ok} of {len(fuser.trial)}", fuser.said()]
+            [name, shown(method.default_score), shown(method.best_score), f"{ok} of {len(method.trial)}", method.said()]
         )
-    print(tabulate(rows, ["fuser", f"default {metric}", "best", "trials scored", "chosen"], disable_numparse=True))
+    print(tabulate(rows, [kind, f"default {metric}", "best", "trials scored", "chosen"], disable_numparse=True))
 
 
 def _remark(made: Tuned, names: list[str]) -> None:
     """What a person must not miss: trials that are fewer or failed."""
     for name in names:
-        fuser = made.fuser[name]
-        if fuser.note:
-            say(f"{name}: {fuser.note}")
-        if len(fuser.trial) < made.protocol.trials and not fuser.note:
-            say(f"{name}: {len(fuser.trial)} trials are all that its space holds")
-        for number, each in enumerate(fuser.trial):
+        method = made.method[name]
+        if method.note:
+            say(f"{name}: {method.note}")
+        if len(method.trial) < made.protocol.trials and not method.note:
+            say(f"{name}: {len(method.trial)} trials are all that its space holds")
+        for number, each in enumerate(method.trial):
             if each.score is None:
                 say(f"{name}: trial {number} has no score: {each.status} ({each.reason})")

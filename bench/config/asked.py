@@ -4,6 +4,7 @@ with the suite (`Request`). `bench.config.request` makes them out of words.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -98,8 +99,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tuned: Annotated[
         str,
         msgspec.Meta(
-            description="A file that [`bench tune`](../how-to/tune.md) wrote: a further row for each fuser in it, with the "
-            "parameters chosen there."
+            description="A file that [`bench tune`](../how-to/tune.md) wrote: a further row for each method in it, with the "
+            "parameters chosen there. Two files, one of fusers and one of imputers: `tuned=A.toml,B.toml`."
         ),
     ] = ""
     shuffle: Annotated[
@@ -112,6 +113,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def out_folder(self) -> Path:
         return Path(self.out).expanduser().absolute()
+
+    def tuned_files(self) -> list[Path]:
+        """The files of tuned parameters. A comma parts two of them behind `.toml` alone, since file names may hold commas."""
+        return [Path(name).expanduser() for name in re.split(r"(?<=\.toml),", self.tuned) if name]
 
     def budget_seconds(self) -> float | None:
         return duration(self.budget, "budget") if self.budget else None

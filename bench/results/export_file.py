@@ -96,14 +96,16 @@ def _visible(line: bytes) -> bytes:
 def finite(record: Record) -> Record:
     """The record without scores that are not finite; the same object when there are none."""
     groups = ("scores", "validation", "oracle", "hidden", "costs")
-    numbers = [*(getattr(record, name) for name in groups), *record.imputation.values()]
+    nested = ("imputation", "imputation_validation")
+    numbers = [getattr(record, name) for name in groups]
+    numbers += [scores for name in nested for scores in getattr(record, name).values()]
     calibration = record.calibration
     calibrated = calibration is None or math.isfinite(calibration.ece + calibration.brier)
     scored = all(pattern.score is None or math.isfinite(pattern.score) for pattern in record.patterns)
     if calibrated and scored and math.isfinite(sum(sum(group.values()) for group in numbers)):
         return record
     kept: dict[str, Any] = {name: _finite(getattr(record, name)) for name in groups}
-    kept["imputation"] = {modality: _finite(scores) for modality, scores in record.imputation.items()}
+    kept |= {name: {modality: _finite(scores) for modality, scores in getattr(record, name).items()} for name in nested}
     kept["calibration"] = calibration if calibrated else None
     kept["patterns"] = [
         pattern

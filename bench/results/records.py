@@ -80,7 +80,8 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
                 part; a metric of the task that is in neither could not be computed.
     oracle:     generated data only: what the best possible prediction scores on the same test records.
     imputation: modality (and "all") -> mae, rmse, crps, coverage50 and coverage90 (standardised scale; coverage of several
-                draws only) and hidden (how many entries were scored).
+                draws only) and hidden (how many entries were scored), of the test part.
+    imputation_validation: the same of the validation part alone: what imputers are tuned by. Empty in earlier versions.
     hidden:     unit-share expected and realised of the scenario: {"expected", "realised", "standard_error"}; absent: which share
                 of the hidden entries of test records lies in modalities that are absent to the fuser, so that it reads no
                 value that was imputed there.
@@ -102,6 +103,7 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
     validation: dict[str, float] = {}
     oracle: dict[str, float] = {}
     imputation: dict[str, dict[str, float]] = {}
+    imputation_validation: dict[str, dict[str, float]] = {}
     hidden: dict[str, float] = {}
     audits: dict[str, Audit] = {}
     costs: dict[str, float] = {}

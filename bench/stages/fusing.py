@@ -87,6 +87,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         validation=_scores(task, predictions.valid),
         oracle=_scores(task, predictions.ideal),
         imputation=imputation.scores,
+        imputation_validation=imputation.validation,
         imputation_errors=imputation.errors,
         hidden={**seen.shares, **absent_share(seen, cohort)},
         audits=found,

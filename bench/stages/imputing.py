@@ -1,5 +1,6 @@
-"""The work of the stage `impute`: fit on training groups (or load what was learnt elsewhere), complete every record, score hidden
-test entries, check what came back. `bench.stages.artifacts` says what it leaves.
+"""The work of the stage `impute`: fit on training groups (or load what was learnt elsewhere), complete every record, score the
+entries that are hidden in the test part and, by themselves, in the validation part, check what came back.
+`bench.stages.artifacts` says what it leaves.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from bench import arrays
 from bench.cohort import Cohort, Series
 from bench.components import Context, Imputer
+from bench.data.splits import PARTS
 from bench.data.store import Store
 from bench.errors import PluginError
 from bench.execute import memory
@@ -33,17 +35,22 @@ from bench.stages.twin import LEAST, SHARE, Twin
 from bench.stages.view import View, view
 from bench.stages.weights import installed, load_into
 
+VALIDATION, TEST = PARTS.index("valid"), PARTS.index("test")
+
 CHUNK = 1024
 """Records handed to an imputer at a time; results do not depend on it (that is a promise of the contract)."""
 
 
 @dataclass(frozen=True)
 class Imputation:
-    """What the impute stage left: see the module. scores, audits, costs and errors as in `bench.results.records.Record`."""
+    """What the impute stage left: see the module. scores (of the test part), validation (of that part), audits, costs and errors
+    as in `bench.results.records.Measures`.
+    """
 
     completed: dict[str, np.ndarray]
     draws: dict[str, np.ndarray] | None
     scores: dict[str, dict[str, float]]
+    validation: dict[str, dict[str, float]]
     audits: dict[str, Audit]
     costs: dict[str, float]
     errors: str = ""
@@ -67,19 +74,19 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
     draws = setup.draws if "draws" in spec.tags else 1
     with Twin(imputer, spec, context) as twin:
         began = time.perf_counter()
-        completed, all_draws, errors, untouched = _apply(imputer, spec, seen, cohort, draws, context)
+        completed, all_draws, scored, untouched = _apply(imputer, spec, seen, cohort, draws, context)
         ended = time.perf_counter()
         peak = float(memory.peak())
         used = 1 if all_draws is None else len(next(iter(all_draws.values())))
         stage = all_draws or {name: values[None] for name, values in completed.items()}
         limit = max(SHARE * (fitted - started + ended - began), LEAST)
         audits = ImputerAudits(twin, spec, cohort, stage, context, limit).run(seconds=ended - began, key=job.id)
+    errors = scored.errors(TEST)
     content = pack(errors) if errors else b""
     state = handed.state(imputer.state_dict(), spec, {*cohort.ids.tolist(), *cohort.groups.tolist()})
     about = {
-        "scores": scores_of({str(n): errors.sums[:, k].sum(axis=0) for k, n in enumerate(errors.modalities)})
-        if errors
-        else {},
+        "scores": scored.scores(TEST),
+        "validation": scored.scores(VALIDATION),
         "errors": hashlib.sha256(content).hexdigest() if content else "",
         "drawn": all_draws is not None,
         "learnt": bool(state),
@@ -109,10 +116,39 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
             arrays.write(folder / "state.safetensors", state, named)
 
 
+@dataclass(frozen=True)
+class Scored:
+    """Sums over the hidden entries of each record of the parts that are scored.
+
+    ids, groups: str [n]. parts: int8 [n], as in `View`. modalities: the m that are scored. sums: float64 [n, m, terms], terms as
+    in `bench.metrics.imputation.TERMS`; 0 for records of other parts, NaN where a term does not apply to the imputer.
+    """
+
+    ids: np.ndarray
+    groups: np.ndarray
+    parts: np.ndarray
+    modalities: list[str]
+    sums: np.ndarray
+
+    def scores(self, part: int) -> dict[str, dict[str, float]]:
+        """The scores of one part, made of its own records alone (`bench.metrics.imputation.scores_of`)."""
+        sums = self.sums[self.parts == part].sum(axis=0)
+        return scores_of({name: sums[column] for column, name in enumerate(self.modalities)})
+
+    def errors(self, part: int) -> Errors | None:
+        """The sums of each record of one part, for the modalities in which it has anything hidden; None where nothing is."""
+        rows = np.flatnonzero(self.parts == part)
+        sums = self.sums[rows]
+        hidden = sums[..., 0].sum(axis=0) > 0
+        if not hidden.any():
+            return None
+        return Errors(self.ids[rows], self.groups[rows], np.array(self.modalities)[hidden], sums[:, hidden])
+
+
 def _apply(
     imputer: Imputer[Any], spec: Spec, seen: View, cohort: Cohort, draws: int, context: Context
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, Errors | None, Audit]:
-    """The completed grid, all draws where there are several, the errors where anything is hidden and filled, and the audit
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, Scored, Audit]:
+    """The completed grid, all draws where there are several, the errors at what is hidden and filled, and the audit
     `observed-untouched`. Raises PluginError for what is no completion.
     """
     n = len(cohort)
@@ -120,25 +156,24 @@ def _apply(
     kept: dict[str, np.ndarray] | None = None
     fills = not ({"leaves_nan", "hides_values"} & spec.tags)
     scored = [name for name in cohort.modalities if fills and name in seen.truth]
-    place = np.cumsum(seen.parts == 2) - 1
     changed: dict[str, tuple[int, float]] = {}
-    sums = np.zeros((int((seen.parts == 2).sum()), len(scored), len(TERMS)))
+    sums = np.zeros((n, len(scored), len(TERMS)))
     for start in range(0, n, CHUNK):
         index = np.arange(start, min(start + CHUNK, n))
         part = cohort.take(index)
         made = imputer.impute(part, draws, context)
         if problem := broken_completion(made, part, draws, spec.tags):
             raise PluginError(f"{handed.who(spec)}{problem}")
-        tests = np.flatnonzero(seen.parts[index] == 2)
+        chosen = np.flatnonzero(np.isin(seen.parts[index], (VALIDATION, TEST)))
         for name, values in made.items():
             completed[name][index] = median(values)
             count, largest = moved(part.modalities[name], values)
             before = changed.get(name, (0, 0.0))
             changed[name] = before[0] + count, max(before[1], largest)
         for column, name in enumerate(scored):
-            rows = index[tests]
-            found = record_sums(name, seen.truth[name][rows], made[name][:, tests], seen.hidden[name][rows])
-            sums[place[rows], column] = found
+            rows = index[chosen]
+            found = record_sums(name, seen.truth[name][rows], made[name][:, chosen], seen.hidden[name][rows])
+            sums[rows, column] = found
         if draws > 1:
             if kept is None:
                 kept = {
@@ -147,12 +182,8 @@ def _apply(
             for name, values in made.items():
                 kept[name][:, index] = values
         context.report(f"imputed {index[-1] + 1} of {n} records")
-    tested = np.flatnonzero(seen.parts == 2)
-    hidden = sums[..., 0].sum(axis=0) > 0
-    errors = None
-    if hidden.any():
-        errors = Errors(cohort.ids[tested], cohort.groups[tested], np.array(scored)[hidden], sums[:, hidden])
-    return completed, kept, errors, _untouched(spec, changed)
+    found_errors = Scored(cohort.ids, cohort.groups, seen.parts, scored, sums)
+    return completed, kept, found_errors, _untouched(spec, changed)
 
 
 def _untouched(spec: Spec, changed: dict[str, tuple[int, float]]) -> Audit:
@@ -190,6 +221,7 @@ def load(store: Store, key: str) -> Imputation:
         completed=completed,
         draws=arrays.read(folder / "draws.safetensors", key)[0] if artifacts.drawn(about) else None,
         scores=about["scores"],
+        validation=about["validation"],
         audits=msgspec.convert(about["audits"], dict[str, Audit]),
         costs=about["costs"],
         errors=errors,

@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import tomli_w
@@ -20,7 +20,7 @@ from bench.grid.identity import component, digest
 from bench.grid.variants import short
 from bench.registry import Registry, Spec
 
-FORMAT = 5
+FORMAT = 6
 HEAD = (
     "# Written by `bench tune`, applied by `bench run tuned=FILE`; see docs/how-to/tune.md. "
     "Scores are of the validation part.\n"
@@ -28,12 +28,15 @@ HEAD = (
 
 
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What all fusers of a file had in common. modalities, scenario, imputer, seed: what a trial's score is the mean over.
+    """What all methods of a file had in common. modalities, scenario, imputer, seed: what a trial's score is the mean over; no
+    imputer where imputers were tuned.
 
-    split: its identity. training: what `[training]` sets. fill_absent: as in the suite. precision: as in the settings of a run.
-    inputs: digest of what the fusers were given. optuna: its version.
+    kind: of the methods, "fuser" or "imputer". split: its identity. training: what `[training]` sets for that kind. fill_absent,
+    draws: as in the suite. precision: as in the settings of a run. inputs: digest of what the methods were given. optuna: its
+    version.
     """
 
+    kind: Literal["fuser", "imputer"]
     suite: str
     profile: str
     dataset: str
@@ -48,6 +51,7 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     scenario: tuple[str, ...]
     imputer: tuple[str, ...]
     seed: tuple[int, ...]
+    draws: int
     inputs: str
     metric: str
     higher: bool
@@ -65,10 +69,10 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     seconds: float = 0.0
 
 
-class TunedFuser(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """One fuser. best: number of the chosen trial, 0 = the defaults. default, chosen: all parameters of either trial, those
-    without a value left out. seconds: of fit and prediction over all trials. source: digest of the code that was tuned and of the
-    versions of its libraries; "" in files of before it was kept.
+class TunedMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """One method. best: number of the chosen trial, 0 = the defaults. default, chosen: all parameters of either trial, those
+    without a value left out. seconds: of fit and prediction (or imputation) over all trials. source: digest of the code that was
+    tuned and of the versions of its libraries; "" in files of before it was kept.
     """
 
     best: int
@@ -98,7 +102,7 @@ class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     differs: str = ""
     command: str
     protocol: Protocol
-    fuser: dict[str, TunedFuser]
+    method: dict[str, TunedMethod]
 
 
 def stated(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,14 +155,27 @@ def read(path: Path) -> Tuned:
 
 
 def applied(request: Request, registry: Registry) -> Request:
-    """The request with one more row, `NAME(tuned)`, for each of its fusers that the file `settings.tuned` holds.
+    """The request with one more row, `NAME(tuned)`, for each of its methods that a file of `settings.tuned` holds.
 
-    Raises UsageError where default and tuned would not be a fair comparison; the data are compared once they are there
-    (`check_manifest`).
+    Raises UsageError where default and tuned would not be a fair comparison, or where two files are of one kind; the data are
+    compared once they are there (`check_manifest`).
     """
-    path = Path(request.settings.tuned).expanduser()
-    tuned, suite = read(path), request.suite
-    protocol = tuned.protocol
+    before: dict[str, Path] = {}
+    for path in request.settings.tuned_files():
+        tuned = read(path)
+        kind = tuned.protocol.kind
+        if kind in before:
+            raise UsageError(
+                f"{before[kind]} and {path} both hold {kind}s; say one file of each kind: tuned=FUSERS,IMPUTERS"
+            )
+        before[kind] = path
+        request = _applied(request, registry, path, tuned)
+    return request
+
+
+def _applied(request: Request, registry: Registry, path: Path, tuned: Tuned) -> Request:
+    suite, protocol = request.suite, tuned.protocol
+    kind = protocol.kind
     here = {
         "dataset": suite.dataset,
         "data": stated(msgspec.structs.asdict(registry.get("dataset", suite.dataset).parameters(suite.data))),
@@ -172,53 +189,60 @@ def applied(request: Request, registry: Registry) -> Request:
             raise UsageError(
                 f"{path} was tuned with {key} {json.dumps(was)}, this run has {json.dumps(value)}; tune again for it"
             )
-    names = list(dict.fromkeys([*suite.grid.fuser, *suite.controls.fuser]))
-    given = {name: _tuned(name, tuned.fuser[name], request, registry) for name in names if name in tuned.fuser}
+    if request.tuned_on and request.tuned_on != protocol.manifest:
+        raise UsageError(
+            f"{path} was tuned on other files of {suite.dataset} than the other file; tune both again on these"
+        )
+    names = list(dict.fromkeys([*getattr(suite.grid, kind), *getattr(suite.controls, kind)]))
+    given = {name: _row(path, name, tuned, request, registry) for name in names if name in tuned.method}
     if not given:
-        raise UsageError(f"{path} holds {', '.join(tuned.fuser) or 'no fuser'}; none of them is in this run")
+        held = ", ".join(tuned.method) or "nothing"
+        raise UsageError(f"{path} holds the {kind}s {held}; none of them is in this run")
     left = [name for name in names if name not in given]
-    edited = [name for name in given if tuned.fuser[name].source not in ("", source_of(registry.get("fuser", name)))]
+    edited = [name for name in given if tuned.method[name].source not in ("", source_of(registry.get(kind, name)))]
     notes = (*request.notes, note(tuned, [name for name in names if name in given], left, edited))
-    rows = [row for name in names for row in (*request.of("fuser", name), *filter(None, [given.get(name)]))]
-    return msgspec.structs.replace(request.with_variants("fuser", rows), notes=notes, tuned_on=protocol.manifest)
+    rows = [row for name in names for row in (*request.of(kind, name), *filter(None, [given.get(name)]))]
+    return msgspec.structs.replace(request.with_variants(kind, rows), notes=notes, tuned_on=protocol.manifest)
 
 
-def _tuned(name: str, tuned: TunedFuser, request: Request, registry: Registry) -> Variant:
-    """The further row of a fuser, with the parameters that were chosen."""
-    path = request.settings.tuned
-    own = request.of("fuser", name)
-    base = next((variant for variant in own if stated(variant.params) == tuned.default), None)
+def _row(path: Path, name: str, tuned: Tuned, request: Request, registry: Registry) -> Variant:
+    """The further row of a method, with the parameters that were chosen."""
+    kind, method = tuned.protocol.kind, tuned.method[name]
+    own = request.of(kind, name)
+    base = next((variant for variant in own if stated(variant.params) == method.default), None)
     if base is None:
         now = stated(own[0].params)
-        key = next(key for key in sorted({*now, *tuned.default}) if now.get(key) != tuned.default.get(key))
+        key = next(key for key in sorted({*now, *method.default}) if now.get(key) != method.default.get(key))
         raise UsageError(
-            f"in {path} {name} was tuned from {key}={tuned.default.get(key)}, in this run it has {now.get(key)}: the two rows "
+            f"in {path} {name} was tuned from {key}={method.default.get(key)}, in this run it has {now.get(key)}: the two rows "
             "would differ in more than the tuning; tune again, or run with the words it was tuned with"
         )
-    spec = registry.get("fuser", name)
-    whole = {name: tuned.chosen.get(name) for name in spec.params.__struct_fields__}
-    params = msgspec.to_builtins(convert(whole, spec.params, f"fuser.{name}", path))
+    spec = registry.get(kind, name)
+    whole = {name: method.chosen.get(name) for name in spec.params.__struct_fields__}
+    params = msgspec.to_builtins(convert(whole, spec.params, f"{kind}.{name}", str(path)))
     return msgspec.structs.replace(base, label=base.labelled("tuned"), params=params)
 
 
 def source_of(spec: Spec) -> str:
-    """What identifies the code of a fuser and its libraries, to know whether it was edited since it was tuned."""
+    """What identifies the code of a method and its libraries, to know whether it was edited since it was tuned."""
     return digest(component(spec))
 
 
 def note(tuned: Tuned, names: list[str], left: list[str], edited: Sequence[str] = ()) -> str:
-    """What a table with tuned rows says of them. left: fusers of the run that were not tuned; edited: since they were tuned."""
+    """What a table with tuned rows says of them. left: methods of the run that were not tuned; edited: since they were tuned."""
     protocol = tuned.protocol
-    counts = {name: len(tuned.fuser[name].trial) for name in names}
+    fusers = protocol.kind == "fuser"
+    counts = {name: len(tuned.method[name].trial) for name in names}
     fewer = [f"{name} {count}" for name, count in counts.items() if count < protocol.trials]
-    failed = {name: sum(trial.score is None for trial in tuned.fuser[name].trial) for name in names}
+    failed = {name: sum(trial.score is None for trial in tuned.method[name].trial) for name in names}
     lost = [f"{name} {count}" for name, count in failed.items() if count]
     over = ", ".join([*protocol.modalities, *protocol.scenario, *protocol.imputer])
     seeds = f"seed{'s' * (len(protocol.seed) > 1)} {', '.join(map(str, protocol.seed))}"
     return (
-        f"Rows called tuned: the best of {protocol.trials} trials of each fuser by {protocol.metric} of {protocol.task} on the "
+        f"{'Rows' if fusers else 'Imputers'} called tuned: the best of {protocol.trials} trials of each {protocol.kind} by "
+        f"{protocol.metric} {f'of {protocol.task}' if fusers else 'on hidden entries, all modalities together,'} on the "
         f"validation part ({over}; {seeds}), the defaults being one of them. Chosen: "
-        + "; ".join(f"{name} {tuned.fuser[name].said()}" for name in names)
+        + "; ".join(f"{name} {tuned.method[name].said()}" for name in names)
         + "."
         + f" Fewer trials, as many as the space holds: {', '.join(fewer)}." * bool(fewer)
         + f" Trials without a score: {', '.join(lost)}." * bool(lost)

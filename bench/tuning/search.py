@@ -1,4 +1,4 @@
-"""Tuning: every fuser the same number of trials, chosen among by the validation score alone. See docs/how-to/tune.md.
+"""Tuning: every method of a kind the same number of trials, chosen among by the validation score alone. See docs/how-to/tune.md.
 
 Trials are cells of the grid with other parameters, so all that holds for cells holds for them. Nothing here reads a test score:
 of a record, `Seen` is all that is looked at.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from bench.config.asked import Request, Variant
 from bench.config.conversion import convert
@@ -31,23 +32,27 @@ from bench.grid.variants import short
 from bench.registry import Registry
 from bench.results.records import Record
 from bench.seeds import derive
-from bench.tuning.file import Protocol, Trial, Tuned, TunedFuser, source_of, stated
+from bench.tuning.file import Protocol, Trial, Tuned, TunedMethod, source_of, stated
+from bench.tuning.kinds import KINDS, Kind, kind_of
 from bench.tuning.proposer import Combination, Proposer, version
 
 TRIALS = 8
 
-OWN = ("trials", "to")
+OWN = ("trials", "to", "kind")
 """The words that `bench run` does not know."""
 
-ONCE = tuple(name for name in NAMES if name != "fuser")
-"""Axes of which the first value is tuned on, unless words name others."""
+
+def once(kind: str) -> tuple[str, ...]:
+    """Axes of which the first value is tuned on, unless words name others."""
+    return tuple(name for name in NAMES if name != kind)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A command line of `bench tune`. request: of trial 0 of every fuser. to: the file. pinned: fuser -> parameters that the
-    command line set.
+    """A command line of `bench tune`. kind: what is tuned. request: of trial 0 of every method. to: the file. pinned: method ->
+    parameters that the command line set.
     """
 
+    kind: Kind
     request: Request
     trials: int
     to: Path
@@ -55,7 +60,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def asked(words: Sequence[str], registry: Registry) -> Asked:
-    """Understand a command line. Raises UsageError for what is not known, and for a fuser with several rows in the suite."""
+    """Understand a command line. Raises UsageError for what is not known, for a method with several rows in the suite, and for an
+    imputer that fills nothing.
+    """
     parsed = {word.key: word for word in parse(words)}
     own = {key: word for key, word in parsed.items() if key in (*OWN, "tuned")}
     if "tuned" in own:
@@ -63,37 +70,81 @@ def asked(words: Sequence[str], registry: Registry) -> Asked:
     trials = single(own["trials"], int) if "trials" in own else TRIALS
     if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
         raise UsageError(f'"trials" = {trials} is not accepted (from {ORIGIN}): a whole number from 1')
+    kind = kind_of(single(own["kind"], str) if "kind" in own else "fuser", ORIGIN)
     whole = request(without(words, own), registry)
     suite, said = whole.suite, {key.removeprefix("grid.") for key in parsed}
-    axes = {axis: getattr(suite.grid, axis)[: None if axis in said else 1] for axis in ONCE}
+    axes = {axis: getattr(suite.grid, axis)[: None if axis in said else 1] for axis in once(kind.name)}
+    if kind.name == "imputer" and "fuser" not in said:  # one fuser, a cheap one, completes its cells
+        axes["fuser"] = (*suite.controls.fuser, *suite.grid.fuser)[:1]
     if len(axes["task"]) > 1:
         raise UsageError(
             f'"task" names {len(axes["task"])} tasks (from {ORIGIN}); metrics of two do not add up: tune each'
         )
-    fusers = tuple(dict.fromkeys([*suite.grid.fuser, *(() if "fuser" in said else suite.controls.fuser)]))
-    grid = msgspec.structs.replace(suite.grid, **axes, fuser=fusers)
+    names = _methods(kind, whole, kind.name in said, registry)
+    grid = msgspec.structs.replace(suite.grid, **axes, **{kind.name: names})
     narrowed = msgspec.structs.replace(
         suite, grid=grid, controls=Controls(imputer=(), fuser=()), audits=Audits(cells=())
     )
     kept = {
-        kind: tuple(
-            msgspec.structs.replace(row, control=False) for name in getattr(grid, kind) for row in whole.of(kind, name)
+        axis: tuple(
+            msgspec.structs.replace(row, control=False) for name in getattr(grid, axis) for row in whole.of(axis, name)
         )
-        for kind in COMPONENTS
+        for axis in COMPONENTS
     }
     made = msgspec.structs.replace(whole, suite=narrowed, words=tuple(words), verb="tune", variants=kept)
-    for name in fusers:
-        if len(rows := made.of("fuser", name)) > 1:
+    for name in names:
+        if len(rows := made.of(kind.name, name)) > 1:
             raise UsageError(
                 f"{name} has {len(rows)} rows in this suite ({', '.join(row.label for row in rows)}); tuning starts from one: "
-                f"say a single value of each parameter, fuser.{name}.PARAMETER=VALUE"
+                f"say a single value of each parameter, {kind.name}.{name}.PARAMETER=VALUE"
             )
     profile = whole.settings.profile
-    name = "-".join(filter(None, [suite.name, profile * (profile != "demo"), suffix(whole.overrides)]))
+    parts = [suite.name, profile * (profile != "demo"), suffix(whole.overrides), "imputers" * (kind.name == "imputer")]
+    name = "-".join(filter(None, parts))
     default = whole.settings.out_folder() / "tuned" / f"{name}.toml"
     to = Path(single(own["to"], str)).expanduser() if "to" in own else default
-    pinned = {name: whole.pinned.get(f"fuser.{name}", frozenset()) for name in fusers}
-    return Asked(request=made, trials=trials, to=to, pinned=pinned)
+    pinned = {name: whole.pinned.get(f"{kind.name}.{name}", frozenset()) for name in names}
+    return Asked(kind=kind, request=made, trials=trials, to=to, pinned=pinned)
+
+
+def _methods(kind: Kind, whole: Request, named: bool, registry: Registry) -> tuple[str, ...]:
+    """The methods to tune: those that words name, else those of the suite, controls included, that can be tuned."""
+    suite = whole.suite
+    controls = () if named else getattr(suite.controls, kind.name)
+    names = tuple(dict.fromkeys([*getattr(suite.grid, kind.name), *controls]))
+    refused = {name: reason for name in names if (reason := kind.refusal(registry.get(kind.name, name)))}
+    if refused and (named or len(refused) == len(names)):
+        name, reason = next(iter(refused.items()))
+        raise UsageError(
+            f"{kind.name} {name} {reason} and cannot be tuned; name others: {kind.name}=NAME,... (bench list {kind.name}s)"
+        )
+    return tuple(name for name in names if name not in refused)
+
+
+def check_hidden(ask: Asked, plan: Plan, registry: Registry) -> None:
+    """Refuse to tune imputers where nothing is hidden in the validation part, so that no trial could have a score."""
+    if ask.kind.name != "imputer":
+        return
+    suite = ask.request.suite
+    if "valid" not in suite.hiding.parts:
+        raise UsageError(
+            f"this suite hides in {suite.hiding.said()} alone (hiding.parts), and imputers are tuned by entries that are hidden "
+            "in the validation part; say hiding.parts=valid,test or leave it out"
+        )
+    for cell in plan.cells:
+        if not _hides(cell, registry):
+            others = [name for name in registry.names("scenario") if name != cell.scenario.name]
+            raise UsageError(
+                f"scenario {cell.scenario.label} hides nothing, and imputers are tuned by entries that are hidden in the "
+                f"validation part; say scenario=NAME, one of {', '.join(others)}"
+            )
+
+
+def _hides(cell: Cell, registry: Registry) -> bool:
+    """Whether its scenario expects to hide anything of a record in which everything was observed."""
+    scenario = registry.get("scenario", cell.scenario.name).build(cell.scenario.params)
+    observed = {name: np.ones((24, 4), bool) for name in cell.modalities}
+    return bool(scenario.expected(observed) > 0)
 
 
 def run_command(ask: Asked) -> str:
@@ -102,7 +153,7 @@ def run_command(ask: Asked) -> str:
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What tuning looks at of a record: how it ended, the score of the validation part, seconds of fit and prediction."""
+    """What tuning looks at of a record: how it ended, the score of the validation part, seconds of the kind that is tuned."""
 
     status: str
     reason: str
@@ -110,17 +161,17 @@ class Seen(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def seen(record: Record, metric: str, failed: Sequence[str] = ()) -> Seen:
+def seen(record: Record, metric: str, failed: Sequence[str] = (), kind: Kind = KINDS["fuser"]) -> Seen:
     """The only place where a score is read; test scores are none of its business. failed: names of the audits that the cell
-    failed; its score is then none.
+    failed; where one is about the kind that is tuned, its score is none.
     """
-    score = record.validation.get(metric)
+    score = kind.score(record, metric)
     costs = record.costs
-    seconds = costs.get("seconds", costs.get("fit_seconds", 0.0) + costs.get("predict_seconds", 0.0))
-    if record.status == "ok" and failed:
-        return Seen("ok", f"failed the audit {', '.join(failed)}", None, seconds)
+    seconds = costs.get("seconds", math.fsum(costs.get(name, 0.0) for name in kind.costs))
+    if record.status == "ok" and (broken := kind.judged_by(failed)):
+        return Seen("ok", f"failed the audit {', '.join(broken)}", None, seconds)
     if record.status == "ok" and (score is None or not math.isfinite(score)):
-        return Seen("ok", f"the validation part has no {metric}", None, seconds)
+        return Seen("ok", f"the validation part has no {kind.described(metric)}", None, seconds)
     return Seen(record.status, record.reason, score if record.status == "ok" else None, seconds)
 
 
@@ -151,7 +202,7 @@ def best_of(trials: Sequence[Trial], higher: bool) -> int:
 
 @dataclass
 class Search:
-    """The trials of one fuser. choices: parameter -> its values, that of trial 0 first; source: as in `TunedFuser`."""
+    """The trials of one method. choices: parameter -> its values, that of trial 0 first; source: as in `TunedMethod`."""
 
     base: Variant
     choices: Mapping[str, list[Any]]
@@ -178,7 +229,7 @@ class Search:
     def variant(self, combination: Combination) -> Variant:
         """The row of a trial; its label says what differs from trial 0."""
         values = self.values(combination)
-        whole = convert({**self.base.params, **values}, self.params, f"fuser.{self.base.name}", "its space")
+        whole = convert({**self.base.params, **values}, self.params, f"{self.base.kind}.{self.base.name}", "its space")
         changed = [name for name, place in zip(self.choices, combination, strict=True) if place]
         words = ", ".join(f"{name}={short(values[name])}" for name in changed)
         label = self.base.labelled(words) if words else self.base.label
@@ -192,12 +243,12 @@ class Search:
         if trial.score is not None and self.choices:
             self.proposer.learn(combination, trial.score)
 
-    def result(self, higher: bool) -> TunedFuser:
+    def result(self, higher: bool) -> TunedMethod:
         best = best_of(self.done, higher)
         scoreless = all(trial.score is None for trial in self.done)
         notes = ["it declares no space: nothing to choose"] * (not self.choices)
         notes += ["no trial has a validation score: the defaults stay"] * scoreless
-        return TunedFuser(
+        return TunedMethod(
             best=best,
             default_score=self.done[0].score,
             best_score=self.done[best].score,
@@ -211,11 +262,11 @@ class Search:
 
 
 def searches(ask: Asked, registry: Registry, higher: bool) -> dict[str, Search]:
-    """A search per fuser; the values of its space were checked when it was registered."""
+    """A search per method; the values of its space were checked when it was registered."""
     found = {}
-    for name in ask.request.suite.grid.fuser:
-        (base,) = ask.request.of("fuser", name)
-        spec = registry.get("fuser", name)
+    for name in getattr(ask.request.suite.grid, ask.kind.name):
+        (base,) = ask.request.of(ask.kind.name, name)
+        spec = registry.get(ask.kind.name, name)
         choices = {}
         for parameter, values in spec.space.items():
             if parameter in ask.pinned[name]:
@@ -233,17 +284,17 @@ def searches(ask: Asked, registry: Registry, higher: bool) -> dict[str, Search]:
 
 
 def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
-    """What the trials have in common. plan: of trial 0 of every fuser."""
-    from bench.metrics.known import metric
-
+    """What the trials have in common. plan: of trial 0 of every method."""
     suite = ask.request.suite
     dataset = registry.get("dataset", suite.dataset)
-    primary = dataset.tasks[suite.grid.task[0]].primary
+    metric, higher = ask.kind.metric(dataset.tasks[suite.grid.task[0]].primary)
+    fusers = ask.kind.name == "fuser"
 
     def labels(axis: str) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(getattr(cell.coordinates, axis) for cell in plan.cells))
 
     return Protocol(
+        kind=ask.kind.name,
         suite=suite.name,
         profile=ask.request.settings.profile,
         dataset=suite.dataset,
@@ -256,24 +307,25 @@ def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
         task=suite.grid.task[0],
         modalities=labels("modalities"),
         scenario=labels("scenario"),
-        imputer=labels("imputer"),
+        imputer=labels("imputer") if fusers else (),
         seed=labels("seed"),
-        inputs=digest(sorted({cell.keys["impute"] for cell in plan.cells})),
-        metric=primary,
-        higher=bool(metric(primary).higher),
+        draws=suite.draws,
+        inputs=digest(sorted({cell.keys["impute" if fusers else "hide"] for cell in plan.cells})),
+        metric=metric,
+        higher=higher,
         trials=ask.trials,
         optuna=version(),
     )
 
 
 def check_same(known: Tuned, protocol: Protocol, path: Path) -> None:
-    """Refuse to add to a file whose fusers were tuned otherwise: methods in one file had the same chances."""
+    """Refuse to add to a file whose methods were tuned otherwise: methods in one file had the same chances."""
     for name in Protocol.__struct_fields__:
         was, now = getattr(known.protocol, name), getattr(protocol, name)
         if was != now:
             raise UsageError(
-                f"{path} holds fusers that were tuned otherwise ({name}: {was} there, {now} now); say another to=FILE, or "
-                "remove it"
+                f"{path} holds {known.protocol.kind}s that were tuned otherwise ({name}: {was} there, {now} now); "
+                "say another to=FILE, or remove it"
             )
 
 
@@ -290,30 +342,34 @@ class Ran(msgspec.Struct, frozen=True):
 
 def tune(
     ask: Asked, registry: Registry, protocol: Protocol, run: Callable[[Request], Ran], say: Callable[[str], None]
-) -> dict[str, TunedFuser] | None:
-    """All trials of all fusers; None when the run was stopped before their end.
+) -> dict[str, TunedMethod] | None:
+    """All trials of all methods; None when the run was stopped before their end.
 
     run: does the cells of a request. Half of the trials are drawn up front and done together with the defaults, each other
     one is proposed from the scores of those before it.
     """
-    going = searches(ask, registry, protocol.higher)
+    going, kind = searches(ask, registry, protocol.higher), ask.kind
     count = 1 + (ask.trials - 1) // 2
     while rows := {name: new for name, search in going.items() if (new := search.next(count))}:
         first, last = max(len(going[n].done) for n in rows), max(len(going[n].tried) for n in rows)
         say(
             f"tuning {', '.join(rows)}: trial{'s' * (last - first > 1)} {first}{f' to {last - 1}' * (last - first > 1)}"
         )
-        grid = msgspec.structs.replace(ask.request.suite.grid, fuser=tuple(rows))
+        grid = msgspec.structs.replace(ask.request.suite.grid, **{kind.name: tuple(rows)})
         suite = msgspec.structs.replace(ask.request.suite, grid=grid)
         request = msgspec.structs.replace(ask.request, suite=suite)
-        ran = run(request.with_variants("fuser", itertools.chain(*rows.values())))
+        ran = run(request.with_variants(kind.name, itertools.chain(*rows.values())))
         if ran.stopped:
             return None
         for name, new in rows.items():
             for row in new:
-                cells = [cell for cell in ran.cells if cell.fuser.name == name and cell.coordinates.fuser == row.label]
+                cells = [
+                    cell
+                    for cell in ran.cells
+                    if cell.chosen[kind.name].name == name and getattr(cell.coordinates, kind.name) == row.label
+                ]
                 going[name].take(
-                    [seen(ran.records[cell.key], protocol.metric, ran.failed.get(cell.key, ())) for cell in cells]
+                    [seen(ran.records[cell.key], protocol.metric, ran.failed.get(cell.key, ()), kind) for cell in cells]
                 )
         count = min(1, ask.trials - max(len(search.tried) for search in going.values()))
     return {name: search.result(protocol.higher) for name, search in going.items()}

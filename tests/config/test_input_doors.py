@@ -24,7 +24,7 @@ from benchmarks.doors.stored import resealed, sealed_export, with_record
 from benchmarks.mutations import ODD, STRANGE, changed, places
 from support.commanding import SUITE, Ended, command, folder
 from support.fake_exports import make_export
-from support.tuned_files import protocol, tuned_fuser
+from support.tuned_files import protocol, tuned_method
 from support.weight_files import STATE
 from support.weight_files import made as weights_record
 
@@ -124,7 +124,7 @@ def test_a_byte_order_mark_is_no_part_of_a_suite():
 @BRIEF
 @given(st.integers(0, 10**6), st.sampled_from(STRANGE))
 def test_whatever_a_file_of_tuned_parameters_holds_the_answer_is_a_line(at, value):
-    whole = tuned.Tuned(command="bench tune", protocol=protocol(), fuser={"flat": tuned_fuser(rate=0.7)})
+    whole = tuned.Tuned(command="bench tune", protocol=protocol(), method={"flat": tuned_method(rate=0.7)})
     tree = {"format": tuned.FORMAT, **msgspec.json.decode(msgspec.json.encode(whole))}
     everywhere = list(places(tree))[1:]
     tree = changed(tree, everywhere[at % len(everywhere)], value)

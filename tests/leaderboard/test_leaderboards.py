@@ -58,7 +58,7 @@ def test_tuned_parameters_are_as_bench_tune_wrote_them_and_every_fuser_had_its_t
     tuned = read(path)
     assert f"to=leaderboards/{path.name}" in tuned.command.split()
     assert re.search(r'["= ](/|~|[A-Z]:)[\w.]', path.read_text()) is None, "an absolute path"
-    for name, fuser in tuned.fuser.items():
+    for name, fuser in tuned.method.items():
         space = discover().get("fuser", name).space
         held = math.prod(len({*values, fuser.default.get(parameter)}) for parameter, values in space.items())
         assert len(fuser.trial) == min(tuned.protocol.trials, held), name

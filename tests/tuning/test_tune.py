@@ -15,8 +15,9 @@ from bench.errors import PluginError, UsageError
 from bench.grid.plan import plan
 from bench.tuning.file import Trial
 from bench.tuning.proposer import Proposer, version
-from bench.tuning.search import Ran, asked, best_of, check_same, concluded, protocol_of, seen, tune
+from bench.tuning.search import asked, best_of, check_same, concluded, protocol_of, seen, tune
 from support.asking import SMALL, Asker, made_registry
+from support.tuning_world import Sealed, World
 
 pytest.importorskip("optuna")
 
@@ -25,40 +26,6 @@ SPACES = {
     "net": {"space": {"rate": (0.5, 0.6, 0.7, 0.8), "on": (False, True), "layers": ((8, 8), (4,))}},
     "tree": {"space": {}},
 }
-
-
-class Sealed(types.SimpleNamespace):
-    """A record of which the test scores cannot be read."""
-
-    @property
-    def scores(self):
-        raise AssertionError("a test score was read")
-
-    predictions = oracle = imputation = audits = scores
-
-
-class World:
-    """Runs the cells of a request without a worker. score: the parameters of a fuser -> its validation score, or a failure."""
-
-    def __init__(self, registry, score, stop_after=None):
-        self.registry, self.score, self.stop_after = registry, score, stop_after
-        self.ran, self.rounds = [], 0
-
-    def __call__(self, request):
-        cells = plan(request, self.registry, "m", "cpu").cells
-        self.rounds += 1
-        if self.stop_after is not None and self.rounds > self.stop_after:
-            return Ran(cells, {}, True)
-        self.ran += cells
-        return Ran(cells, {cell.key: self.record(cell) for cell in cells}, False)
-
-    def record(self, cell):
-        score = self.score(cell)
-        costs = {"fit_seconds": 1.0, "predict_seconds": 0.5}
-        if isinstance(score, str):
-            return Sealed(status=score, reason="as told", validation={}, costs={"seconds": 9.0})
-        validation = {"auroc": score, "mae": score} if score is not None else {}
-        return Sealed(status="ok", reason="", validation=validation, costs=costs)
 
 
 def rate(cell):

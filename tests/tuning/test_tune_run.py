@@ -27,7 +27,7 @@ def test_tuning_ends_in_a_file_that_a_run_shows_beside_the_defaults(project):
     assert "default auroc (validation)" in told.stdout
     assert "task toy; modalities all; scenario natural; imputer mean; seed 1" in told.stderr
     made = tuned(project)
-    assert {name: len(fuser["trial"]) for name, fuser in made["fuser"].items()} == {"linear": 3, "gru": 3}
+    assert {name: len(fuser["trial"]) for name, fuser in made["method"].items()} == {"linear": 3, "gru": 3}
     assert made["command"].startswith("bench tune suite=")
     again = project.bench("tune", project.suite, *SMALL, "fuser=linear,gru", "trials=3")
     assert "ok  toy" not in again.stderr
@@ -46,20 +46,20 @@ def test_tuning_ends_in_a_file_that_a_run_shows_beside_the_defaults(project):
 
 def test_a_failing_trial_is_shown_and_counted_and_the_exit_code_says_so(project):
     told = project.bench("tune", project.suite, "imputer=mean", "fuser=waits", "trials=4", "--json", code=1)
-    trials = json.loads(told.stdout)["fuser"]["waits"]["trial"]
+    trials = json.loads(told.stdout)["method"]["waits"]["trial"]
     assert sorted(trial["status"] for trial in trials) == ["failed", "failed", "ok", "ok"]
     assert all(
         "ValueError at bench_toy/parts.py, line " in trial["reason"] for trial in trials if trial["status"] == "failed"
     )
     assert "has no score: failed (ValueError at bench_toy/parts.py, line " in told.stderr
-    assert tuned(project)["fuser"]["waits"]["best"] == 0
+    assert tuned(project)["method"]["waits"]["best"] == 0
 
 
 def test_a_further_fuser_is_added_to_the_file_and_other_chances_are_refused(project):
     words = ("tune", project.suite, "imputer=mean")
     project.bench(*words, "fuser=waits", "fuser.waits.fail=print", "trials=2")
     project.bench(*words, "fuser=linear", "trials=2")
-    assert list(tuned(project)["fuser"]) == ["linear", "waits"]
+    assert list(tuned(project)["method"]) == ["linear", "waits"]
     refused = project.bench(*words, "fuser=linear", "trials=3", code=2)
     assert "trials: 2 there, 3 now" in refused.stderr
 
@@ -85,7 +85,7 @@ def test_a_budget_stops_it_without_a_file_and_the_same_command_goes_on(project):
     assert "go on with: bench tune" in stopped.stderr
     assert not (project.folder / "results" / "tuned").exists()
     project.bench(*words)
-    assert len(tuned(project)["fuser"]["waits"]["trial"]) == 2
+    assert len(tuned(project)["method"]["waits"]["trial"]) == 2
 
 
 def test_ctrl_c_ends_it_cleanly_and_writes_no_file(project):
@@ -130,8 +130,8 @@ def test_real_stays_are_tuned_under_equal_steps(project, data_root):
     project.bench("tune", *words, "training.steps=30", "trials=2", "to=tuned.toml")
     made = tomllib.loads((project.folder / "tuned.toml").read_text())
     assert made["protocol"]["training"] == {"steps": 30}
-    assert made["fuser"]["gru"]["default"]["steps"] == 30
-    assert all(trial["score"] > 0.5 for fuser in made["fuser"].values() for trial in fuser["trial"])
+    assert made["method"]["gru"]["default"]["steps"] == 30
+    assert all(trial["score"] > 0.5 for fuser in made["method"].values() for trial in fuser["trial"])
     rows = ("controls.imputer=", "audits.cells=", "training.steps=30", "tuned=tuned.toml")
     project.bench("run", *words, *rows)
     table = project.bench("report", "suite=physionet48", "--print").stdout

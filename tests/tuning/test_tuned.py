@@ -17,9 +17,9 @@ from bench.run.export import planned_export
 from bench.run.prepare import prepare
 from bench.run.schedule import jobs_of
 from bench.train_params import TorchFuserParams
-from bench.tuning.file import Trial, Tuned, TunedFuser, check_manifest, read, source_of, stated, write
+from bench.tuning.file import Trial, Tuned, TunedMethod, check_manifest, read, source_of, stated, write
 from support.asking import Asker, made_registry
-from support.tuned_files import DEFAULT, protocol, tuned_file, tuned_fuser
+from support.tuned_files import DEFAULT, protocol, tuned_file, tuned_method
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ plain = st.recursive(
 @given(params=st.dictionaries(st.text(), plain, max_size=4), name=st.text(min_size=1))
 def test_what_is_written_is_read_again(tmp_path_factory, params, name):
     path = tmp_path_factory.mktemp("tuned") / "x.toml"
-    made = Tuned(command="a", protocol=protocol(), fuser={name: tuned_fuser(params)})
+    made = Tuned(command="a", protocol=protocol(), method={name: tuned_method(params)})
     write(path, made)
     assert read(path) == made
-    assert tomllib.loads(path.read_text())["fuser"][name]["default"] == params
+    assert tomllib.loads(path.read_text())["method"][name]["default"] == params
 
 
 def test_parameters_without_a_value_are_left_out():
@@ -57,8 +57,8 @@ def test_parameters_without_a_value_are_left_out():
     [
         (None, "cannot be read: No such file"),
         ("nonsense", "is no file of tuned parameters"),
-        ("format = 9", "has format 9, this bench reads format 5"),
-        ("format = 5", "is no file of tuned parameters, or is damaged (Object missing required field"),
+        ("format = 9", "has format 9, this bench reads format 6"),
+        ("format = 6", "is no file of tuned parameters, or is damaged (Object missing required field"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_with_what_to_type(ask, tmp_path, content, said):
@@ -98,7 +98,7 @@ def test_a_tuned_row_is_the_same_cell_as_the_parameters_said_by_hand(ask, file):
 
 
 def test_where_the_defaults_were_chosen_both_rows_are_one_result_that_is_made_once(ask, tmp_path):
-    path = tuned_file(tmp_path / "x.toml", flat=tuned_fuser(best=0))
+    path = tuned_file(tmp_path / "x.toml", flat=tuned_method(best=0))
     request = ask.request(f"tuned={path}", "seed=1", f"cache={tmp_path}/c", f"out={tmp_path}/o")
     request = msgspec.structs.replace(request, tuned_on="")
     prepared = prepare(request, ask.registry)
@@ -109,9 +109,9 @@ def test_where_the_defaults_were_chosen_both_rows_are_one_result_that_is_made_on
 def test_a_fuser_that_was_edited_since_it_was_tuned_is_named_in_every_table(ask, tmp_path):
     now = source_of(ask.registry.get("fuser", "flat"))
     for source, named in ((now, False), ("", False), ("0" * 64, True)):
-        fuser = msgspec.structs.replace(tuned_fuser(rate=0.7), source=source)
+        fuser = msgspec.structs.replace(tuned_method(rate=0.7), source=source)
         path = tuned_file(tmp_path / "x.toml", flat=fuser)
-        assert read(path).fuser["flat"].source == source
+        assert read(path).method["flat"].source == source
         [note] = ask.request(f"tuned={path}").notes
         assert ("**Edited since they were tuned, or run with other libraries: flat.**" in note) == named
 
@@ -129,10 +129,10 @@ def test_of_a_sweep_the_row_that_was_tuned_has_a_tuned_one(ask, file):
 
 
 def test_the_note_says_how_it_was_chosen_what_failed_and_what_was_not_tuned(ask, tmp_path):
-    short = TunedFuser(
+    short = TunedMethod(
         best=0, seconds=0, default=DEFAULT, chosen=DEFAULT, trial=(Trial(values={}, status="failed", reason="no"),)
     )
-    path = tuned_file(tmp_path / "x.toml", flat=tuned_fuser(rate=0.7), net=short)
+    path = tuned_file(tmp_path / "x.toml", flat=tuned_method(rate=0.7), net=short)
     (note,) = ask.request(f"tuned={path}", "fuser=flat,net,tree").notes
     assert "the best of 2 trials of each fuser by auroc of ihm on the validation part" in note
     assert "Chosen: flat rate=0.7; net the defaults." in note
@@ -152,7 +152,7 @@ def test_the_note_says_how_it_was_chosen_what_failed_and_what_was_not_tuned(ask,
         (("training.steps=5",), 'was tuned with training {}, this run has {"steps": 5}'),
         (("fill_absent=true",), "was tuned with fill_absent false, this run has true"),
         (("fuser.flat.steps=11",), "flat was tuned from steps=10, in this run it has 11"),
-        (("fuser=net",), "holds flat; none of them is in this run"),
+        (("fuser=net",), "holds the fusers flat; none of them is in this run"),
     ],
 )
 def test_what_would_be_no_fair_comparison_is_refused(ask, file, words, said):

@@ -36,6 +36,7 @@ def register(registry: Registry) -> None:
         tags=("torch", "draws"),
         randomness="seeded",
         seconds=csdi_seconds,
+        space={"learning_rate": (5e-4, 1e-3, 2e-3), "dropout": (0.0, 0.1), "mask": ("random", "mix")},
         test_params=SMALL,
     )
     registry.imputer(
@@ -46,6 +47,7 @@ def register(registry: Registry) -> None:
         tags=("torch", "draws"),
         randomness="seeded",
         seconds=quick_seconds,
+        space={"learning_rate": (4e-3, 8e-3, 1.6e-2), "mask_ratio": (0.1, 0.3, 0.5), "loss": ("huber", "absolute")},
         test_params=SMALL | {"steps": 20, "batch_size": 8, "solver_steps": 0},
     )
     registry.imputer(
@@ -58,6 +60,7 @@ def register(registry: Registry) -> None:
         tags=("torch", "draws"),
         randomness="seeded",
         seconds=sssd_seconds,
+        space={"learning_rate": (2e-4, 5e-4, 1e-3), "mask": ("points", "random"), "observed": ("reference", "clean")},
         test_params={
             "blocks": 1,
             "width": 8,
@@ -78,6 +81,7 @@ def register(registry: Registry) -> None:
         tags=("torch", "draws"),
         randomness="seeded",
         seconds=trace_seconds,
+        space={"learning_rate": (1e-4, 3e-4, 1e-3), "dropout": (0.0, 0.1), "mask": ("random", "mix")},
         test_params=SMALL | {"context_width": 8, "hidden_width": 8, "expert_width": 8, "learning_rate": 1e-2},
         version="2",
     )
@@ -91,6 +95,7 @@ def register(registry: Registry) -> None:
         tags=("torch", "draws"),
         randomness="seeded",
         seconds=condi_seconds,
+        space={"learning_rate": (3e-4, 1e-3, 2e-3), "dropout": (0.0, 0.1)},
         test_params=SMALL | {"context_width": 8, "condition_width": 8, "expert_width": 8},
         version="2",
     )

@@ -360,6 +360,10 @@ def _seconds(model: Model) -> Callable[[Any, Workload], float]:
     return expected
 
 
+SPACE: Mapping[str, tuple[Any, ...]] = {"learning_rate": (5e-4, 1e-3, 2e-3), "dropout": (0.0, 0.1, 0.3)}
+"""What tuning may choose from, of a model that is trained and has the parameter."""
+
+
 def register(registry: Registry) -> None:
     """Declare every model of the table, and those of the installed PyPOTS that it does not know, as such."""
     version, there = installed()
@@ -385,6 +389,7 @@ def register(registry: Registry) -> None:
             tags=(*(("torch",) if model.trained else ()), *(("draws",) if model.draws else ())),
             randomness=_randomness(model),
             seconds=_seconds(model),
+            space={name: values for name, values in SPACE.items() if model.trained and name in kept},
             test_params={name: value for name, value in tiny.items() if name in kept},
             expected_failures=broken,
         )

@@ -95,7 +95,7 @@ def bench_register(registry):
     registry.imputer("stateless", "bench_toy.parts:Stateless", summary="learns nothing")
     registry.imputer(
         "around", "bench_toy.parts:Around", params=AroundParams, tags=("draws",), randomness="seeded", seconds=0.1,
-        summary="draws around the training mean",
+        summary="draws around the training mean", space={"width": (0.5, 2.0)},
     )  # fmt: skip
     registry.imputer(
         "remembers", "bench_toy.memories:Remembers", params=MemoryParams, seconds=0.01, summary="answers from memory"
