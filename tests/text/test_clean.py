@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -28,7 +28,7 @@ from bench.leaderboard.render.html import to_html
 from bench.leaderboard.render.markdown import to_markdown as blocks_to_markdown
 from bench.metrics.own import OWN
 from bench.registry import Broken, Registry
-from bench.results.records import STATUSES, Audit, Bin, Calibration, Export, Pattern
+from bench.results.records import STATUSES, Audit, Bin, Calibration, Correction, Export, Pattern
 from bench.results.redact import is_public
 from bench.text import clean
 from support.fake_exports import PUBLISHED, alter, make_export, simulated_export
@@ -195,6 +195,7 @@ KEPT = frozenset(
     {
         *STATUSES,
         *OWN,
+        *get_args(Correction),
         "crps",
         "coverage50",
         "coverage90",
@@ -236,7 +237,7 @@ def planted(export: Export, plant: Callable[[str], str], kept: frozenset[str]) -
 
 
 def _fields(struct: Any) -> set[str]:
-    return {field.name for field in msgspec.structs.fields(struct)}
+    return {field.encode_name for field in msgspec.structs.fields(struct)}
 
 
 def _structs() -> frozenset[str]:
@@ -248,7 +249,7 @@ def _structs() -> frozenset[str]:
 
 FIELDS = _structs()
 
-MINIMAL = frozenset({*STATUSES, "permuted-labels", "repeat", ""})
+MINIMAL = frozenset({*STATUSES, *get_args(Correction), "permuted-labels", "repeat", ""})
 
 
 @pytest.mark.parametrize("kept", [KEPT, MINIMAL], ids=["free strings", "every string"])
