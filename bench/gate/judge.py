@@ -70,8 +70,8 @@ class _Gate:
         self.costs = cost_tolerance is not None
         self.pooled: Pooled = {}
         for methods in (before.methods, before.imputations):
-            found = dict.fromkeys(q for m in methods for q in quantities(before, m, self.costs))
-            self.pooled |= pool(methods, found)
+            measured = dict.fromkeys(q for m in methods for q in quantities(before, m, self.costs))
+            self.pooled |= pool(methods, measured)
 
     def all_methods(self) -> list[Method]:
         """Of both plans. Imputations that neither run scores are none; the rest of them stands or falls with its methods."""
@@ -90,11 +90,11 @@ class _Gate:
         if method.task and (broken := self._broken(method, primary, seeds)):
             return [whole(seeds=seeds, verdict=broken[0], reason=broken[1])]
         if not method.task and (missing := [seed for seed in seeds if (r := after[seed]) is None or r.status != "ok"]):
-            said = "; ".join(f"seed {seed}: {self._state(method, seed)}" for seed in missing)
-            return [whole(seeds=seeds, verdict="inconclusive", reason=self._unfinished(said))]
-        found = quantities(self.before, method, self.costs)
-        shared = {cost: sum((q.kind == "cost") == cost for q in found) for cost in (False, True)}
-        return [self._quantity(method, q, self.alpha / shared[q.kind == "cost"], seeds) for q in found]
+            states = "; ".join(f"seed {seed}: {self._state(method, seed)}" for seed in missing)
+            return [whole(seeds=seeds, verdict="inconclusive", reason=self._unfinished(states))]
+        measured = quantities(self.before, method, self.costs)
+        shared = {cost: sum((q.kind == "cost") == cost for q in measured) for cost in (False, True)}
+        return [self._quantity(method, q, self.alpha / shared[q.kind == "cost"], seeds) for q in measured]
 
     def _state(self, method: Method, seed: Repeat) -> str:
         if seed in self.after.edited_seeds(method):
@@ -129,40 +129,40 @@ class _Gate:
             return about(seeds=seeds, verdict="inconclusive", reason="no seed of the new run has it")
         cpu = all(r.provenance.get("device type", "") in CPU for c in (before, after) for r in c.values() if r)
         declared = self._deterministic(method)
-        found = difference(
+        change = difference(
             old,
             new,
             self.pooled.get((table_of(method), quantity), Noise(0.0, 0)),
             identical=cpu and declared is True and quantity.kind != "cost",
             fixed=cpu and declared is not False,
         )
-        floor = critical(level, found.freedom) * found.error if found.freedom else None
+        floor = critical(level, change.freedom) * change.error if change.freedom else None
         tolerance = self.tolerance
         if quantity.kind == "cost":
-            tolerance = (self.cost_tolerance or 0.0) * abs(found.baseline)
-        verdict, reason = _verdict(found, quantity.higher, floor, level, tolerance)
-        if found.pooled and floor is not None and not found.nothing:
+            tolerance = (self.cost_tolerance or 0.0) * abs(change.baseline)
+        verdict, reason = _verdict(change, quantity.higher, floor, level, tolerance)
+        if change.pooled and floor is not None and not change.nothing:
             reason += "; noise of the table's other methods, since its own seeds show none"
         return about(
             verdict=verdict,
             reason=reason if before.keys() & after.keys() else f"{reason}; no seed in common, means are compared",
-            baseline=found.baseline,
-            new=found.new,
-            difference=found.value,
+            baseline=change.baseline,
+            new=change.new,
+            difference=change.value,
             noise_floor=floor,
-            seeds=found.seeds,
-            paired=found.paired,
-            pooled=found.pooled,
-            freedom=found.freedom,
+            seeds=change.seeds,
+            paired=change.paired,
+            pooled=change.pooled,
+            freedom=change.freedom,
         )
 
     def _deterministic(self, method: Method) -> bool | None:
         """Whether all components of a method are declared deterministic in both runs; None where a run does not tell."""
-        told = [run.export.deterministic for run in (self.before, self.after)]
-        if None in told:
+        declared = [run.export.deterministic for run in (self.before, self.after)]
+        if None in declared:
             return None
         labels = [f"imputer {method.imputer}", *([f"fuser {method.fuser}"] if method.fuser else [])]
-        return all(label in (each or ()) for each in told for label in labels)
+        return all(label in (each or ()) for each in declared for label in labels)
 
     def _other_machine(self, before: dict[Repeat, Record | None], after: dict[Repeat, Record | None]) -> str:
         differs = []
@@ -174,20 +174,20 @@ class _Gate:
 
 
 def _verdict(
-    found: Difference, higher: bool, floor: float | None, level: float, tolerance: float
+    change: Difference, higher: bool, floor: float | None, level: float, tolerance: float
 ) -> tuple[Verdict, str]:
     """higher: whether more is better; floor: the noise floor at this level, None where the noise is not known."""
-    size = abs(found.value)
-    if found.nothing:
+    size = abs(change.value)
+    if change.nothing:
         return "same", "no difference"
     if size <= tolerance:
         return "same", "within the tolerance"
     if floor is None:
         return "inconclusive", "the baseline has too few seeds to know its noise; pin one with three seeds or more"
     if size > floor:
-        better = (found.value > 0) == higher
+        better = (change.value > 0) == higher
         return ("improved" if better else "worse"), "beyond the noise" if floor > 0 else "it has no noise"
-    if size <= NormalDist().inv_cdf(1 - level / 2) * found.error:
+    if size <= NormalDist().inv_cdf(1 - level / 2) * change.error:
         return "same", "within the noise"
     return "inconclusive", "near the noise, which few seeds do not pin down; more seeds in both runs would decide"
 

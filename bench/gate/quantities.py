@@ -66,13 +66,13 @@ class Run(msgspec.Struct, frozen=True):
 
     def edited_seeds(self, method: Method) -> list[Repeat]:
         """The seeds whose results of a method are of code that was edited since and were not made anew."""
-        found = {
+        seeds = {
             at.repeat
             for at in self.edited
             if not at.audit and (method_of(at) == method if method.task else imputation_of(at) == method)
         }
         cells = self.cells_of(method) or {}
-        return sorted(seed for seed in found if cells.get(seed) is None)
+        return sorted(seed for seed in seeds if cells.get(seed) is None)
 
 
 def read(export: Export) -> Run:
@@ -85,8 +85,8 @@ def read(export: Export) -> Run:
     methods: dict[Method, Cells] = {}
     failed: dict[Method, dict[str, Audit]] = {}
     imputations: dict[Method, Cells] = {}
-    for at, found in cells.items():
-        record = None if at in edited else found
+    for at, stored in cells.items():
+        record = None if at in edited else stored
         if at.audit:
             if record:
                 lost = {name: record.audits[name] for name in failed_audits(record)}

@@ -78,7 +78,7 @@ def _entries(cells: Cells, name: str) -> set[str]:
     Absent modalities were always filled, and that not said, until every ok cell was audited for what its fuser makes of their
     content; a cell that is not ok has no audits and tells nothing of it.
     """
-    found = set()
+    entries = set()
     for record in cells.values():
         if record is None:
             continue
@@ -87,8 +87,8 @@ def _entries(cells: Cells, name: str) -> set[str]:
             if record.status != "ok":
                 continue
             entry = "" if "absent-ignored" in record.audits else "filled"
-        found.add(entry)
-    return found
+        entries.add(entry)
+    return entries
 
 
 def _definition(tasks: Iterable[tuple[str, tuple[str, ...]]]) -> str:

@@ -64,11 +64,13 @@ def panels(
     not in the cache.
     """
     seen = seen_of(cells[0], run, registry)
-    series = {name: found for name, found in seen.cohort.modalities.items() if not modalities or name in modalities}
+    series = {
+        name: modality for name, modality in seen.cohort.modalities.items() if not modalities or name in modalities
+    }
     for name in modalities:
         if name not in seen.cohort.modalities:
             raise unknown("modality", name, seen.cohort.modalities, ORIGIN)
-    places = [(name, k) for name, found in series.items() for k in range(len(found.channels))]
+    places = [(name, k) for name, modality in series.items() for k in range(len(modality.channels))]
     known = {series[name].channels[k] for name, k in places}
     for channel in channels:
         if channel not in known:
@@ -87,7 +89,7 @@ def panels(
             raise missing(f"the imputation of {cell.imputer.label}", run)
         loaded[cell.imputer.label] = load(run.setup.store, cell.keys["impute"])
     named = bool(records) or run.prepared.synthetic
-    made = []
+    panel_rows = []
     for name, k in places:
         line = []
         for number, i in enumerate(rows, 1):
@@ -111,8 +113,8 @@ def panels(
                     guesses=guesses,
                 )
             )
-        made.append(line)
-    return made
+        panel_rows.append(line)
+    return panel_rows
 
 
 def _unscaled(seen: View, name: str, channel: int, values: np.ndarray) -> np.ndarray:
@@ -124,7 +126,7 @@ def _unscaled(seen: View, name: str, channel: int, values: np.ndarray) -> np.nda
 def _counts(seen: View, series: Mapping[str, Series], places: Sequence[tuple[str, int]]) -> np.ndarray:
     """Hidden entries of each record and channel, int [n, places]; observed ones where nothing is hidden at all."""
     hides = any(seen.hidden[name].any() for name in series)
-    of = seen.hidden if hides else {name: found.observed for name, found in series.items()}
+    of = seen.hidden if hides else {name: modality.observed for name, modality in series.items()}
     return np.stack([of[name][:, :, k].sum(axis=1) for name, k in places], axis=1)
 
 
@@ -141,11 +143,11 @@ def _records(seen: View, counts: np.ndarray, records: Sequence[str]) -> list[int
     return [place[record] for record in records]
 
 
-def draw(made: Sequence[Sequence[Panel]], title: str, path: Path) -> None:
+def draw(panel_rows: Sequence[Sequence[Panel]], title: str, path: Path) -> None:
     """The picture of some panels, a row per channel and a column per record. Raises StorageError."""
-    drawn, axes = style.figure(len(made), len(made[0]), 4.2, 2.0, sharex="col", sharey="row")
+    drawn, axes = style.figure(len(panel_rows), len(panel_rows[0]), 4.2, 2.0, sharex="col", sharey="row")
     handles: dict[str, object] = {}
-    for row, line in enumerate(made):
+    for row, line in enumerate(panel_rows):
         for column, panel in enumerate(line):
             axis = axes[row, column]
             for place, (label, guess) in enumerate(panel.guesses.items()):
@@ -171,7 +173,7 @@ def draw(made: Sequence[Sequence[Panel]], title: str, path: Path) -> None:
                 handles.setdefault("hidden truth", truth)
             if row == 0:
                 axis.set_title(panel.record)
-            if row == len(made) - 1:
+            if row == len(panel_rows) - 1:
                 axis.set_xlabel("time (hours)")
             if column == 0:
                 axis.set_ylabel(f"{panel.channel}\n({panel.unit})" if panel.unit else panel.channel)

@@ -58,13 +58,13 @@ def parities(
     modality: over the entries of one modality only. Raises UsageError for a name that is not there or stands for several
     imputers, StorageError when the ledger lacks what is asked for.
     """
-    found = ledger.load({key for _, key in planned.planned})
+    records_by_key = ledger.load({key for _, key in planned.planned})
     errors: dict[TableKey, dict[str, dict[Repeat, Errors]]] = {}
     lost = False
     there = {at.scenario for at, _ in planned.planned}
     shown = {label for name in scenarios for label in matching(name, there)} if scenarios else there
     for at, key in planned.planned:
-        record = found.get(key)
+        record = records_by_key.get(key)
         wanted = (
             at.scenario in shown
             and (not modalities or at.modalities in modalities)
@@ -82,7 +82,7 @@ def parities(
     known = list(dict.fromkeys(name for place in errors.values() for name, kept in place.items() if kept))
     if known:
         imputers = the_one("imputer", imputers[0], known), the_one("imputer", imputers[1], known)
-    made = []
+    panels = []
     for table, place in errors.items():
         first, second = (place.get(name, {}) for name in imputers)
         shared = sorted(first.keys() & second.keys())
@@ -95,15 +95,15 @@ def parities(
         if hidden.any():
             sets = dict.fromkeys(at.modalities for at, _ in planned.planned)
             title = table.title if len(sets) > 1 else table.scenario
-            made.append(Parity(title, imputers, metric("mae", one[hidden]), metric("mae", two[hidden])))
-    if not made:
+            panels.append(Parity(title, imputers, metric("mae", one[hidden]), metric("mae", two[hidden])))
+    if not panels:
         if lost:
             raise StorageError(f"the ledger {ledger.folder} lacks the errors of these imputations; run the suite again")
         raise UsageError(
             f"{' and '.join(imputers)} were scored together on no hidden entry of the last run; for example: "
             f"bench run {suite_word(planned)} imputer={','.join(name.partition('(')[0] for name in imputers)} scenario=mcar"
         )
-    return made
+    return panels
 
 
 def _sums(errors: Errors, modality: str) -> np.ndarray:
@@ -114,16 +114,16 @@ def _sums(errors: Errors, modality: str) -> np.ndarray:
     return errors.sums[:, errors.modalities.tolist().index(modality)]
 
 
-def draw(made: Sequence[Parity], title: str, path: Path) -> None:
+def draw(panels: Sequence[Parity], title: str, path: Path) -> None:
     """A panel per scenario, all with the same frame."""
-    first, second = made[0].imputers
+    first, second = panels[0].imputers
     short = [name.partition("(")[0] for name in (first, second)]
     nearer = short[1] if short[0] != short[1] else second
-    columns = min(len(made), 3)
-    rows = -(-len(made) // columns)
+    columns = min(len(panels), 3)
+    rows = -(-len(panels) // columns)
     drawn, axes = style.figure(rows, columns, WIDTH, 4.2)
-    frame = 1.05 * max(float(np.quantile(np.concatenate([p.first, p.second]), SHOWN)) for p in made) or 1.0
-    for place, parity in enumerate(made):
+    frame = 1.05 * max(float(np.quantile(np.concatenate([p.first, p.second]), SHOWN)) for p in panels) or 1.0
+    for place, parity in enumerate(panels):
         axis = axes[place // columns, place % columns]
         axis.plot([0, frame], [0, frame], color="black", linewidth=0.8)
         size = float(np.clip(400 / len(parity.first), 4, 18))
@@ -145,7 +145,7 @@ def draw(made: Sequence[Parity], title: str, path: Path) -> None:
         outside = int(((parity.first > frame) | (parity.second > frame)).sum())
         if outside:
             axis.text(0.98, 0.02, f"{outside} outside the frame", transform=axis.transAxes, ha="right", fontsize=8)
-    for place in range(len(made), rows * columns):
+    for place in range(len(panels), rows * columns):
         axes[place // columns, place % columns].set_visible(False)
     style.title(drawn, title)
     style.save(drawn, path)

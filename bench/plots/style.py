@@ -51,9 +51,9 @@ def figure(rows: int, columns: int, width: float, height: float, **more: Any) ->
             "legend.frameon": False,
         }
     )
-    made = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    FigureCanvasAgg(made)
-    return made, made.subplots(rows, columns, squeeze=False, **more)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **more)
 
 
 def colour(place: int) -> str:
@@ -72,17 +72,17 @@ def check_target(path: Path) -> None:
         raise UsageError(f'"to" = "{path}" is no picture; its name must end in one of: {", ".join(SUFFIXES)}')
 
 
-def save(made: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     """Write a PNG or SVG, by the suffix, whole or not at all. Raises StorageError."""
     check_target(path)
     metadata = {"Date": None} if path.suffix == ".svg" else {}
     with replacing(path) as temporary:
-        made.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata)
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata)
 
 
-def title(made: Figure, text: str) -> None:
+def title(figure: Figure, text: str) -> None:
     """What the picture is about, above all panels, in as many lines as it needs."""
-    made.suptitle(wrapped(text, made.get_figwidth()), fontsize=9)
+    figure.suptitle(wrapped(text, figure.get_figwidth()), fontsize=9)
 
 
 def wrapped(text: str, inches: float) -> str:
@@ -90,9 +90,9 @@ def wrapped(text: str, inches: float) -> str:
     return "\n".join(textwrap.wrap(text, max(20, int(inches / CHARACTER)), break_on_hyphens=False))
 
 
-def legend(made: Figure, handles: list[Any], labels: list[str]) -> None:
+def legend(figure: Figure, handles: list[Any], labels: list[str]) -> None:
     """One legend below all panels, in as many columns as fit."""
-    labels = [wrapped(label, made.get_figwidth() - 0.55) for label in labels]
+    labels = [wrapped(label, figure.get_figwidth() - 0.55) for label in labels]
     widest = max((len(line) for label in labels for line in label.splitlines()), default=1)
-    room = made.get_figwidth() / (0.55 + CHARACTER * widest)
-    made.legend(handles, labels, loc="outside lower center", ncols=max(1, min(len(labels), int(room))))
+    room = figure.get_figwidth() / (0.55 + CHARACTER * widest)
+    figure.legend(handles, labels, loc="outside lower center", ncols=max(1, min(len(labels), int(room))))

@@ -32,9 +32,11 @@ def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = lambda
     planned.statistics holds the settings of the bootstrap. A record is shown where the plan puts its key, so a cell
     that two suites share is computed once.
     """
-    found = ledger.load({key for _, key in planned.planned})
+    records_by_key = ledger.load({key for _, key in planned.planned})
     records = [
-        shareable(msgspec.structs.replace(found[key], coordinates=at)) for at, key in planned.planned if key in found
+        shareable(msgspec.structs.replace(records_by_key[key], coordinates=at))
+        for at, key in planned.planned
+        if key in records_by_key
     ]
     export = msgspec.structs.replace(planned, records=completed(records, planned.tasks, ledger, say))
     settings = planned.statistics or Statistics(resamples=2000, alpha=0.05, seed=0, correction="maxt")
@@ -66,15 +68,15 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
     whole = True
     for record in scored:
         try:
-            found = ledger.predictions(record)
+            predictions = ledger.predictions(record)
         except StorageError as error:
             say(f"warning: {error}")
             whole = False
             continue
-        cells.setdefault(method_of(record.coordinates), {})[record.coordinates.repeat] = found
+        cells.setdefault(method_of(record.coordinates), {})[record.coordinates.repeat] = predictions
     if cells:
         say(f"comparing {len(cells)} methods by paired bootstrap")
-    made = compute(
+    statistics = compute(
         cells,
         export.tasks,
         resamples=settings.resamples,
@@ -87,18 +89,18 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
     if errors:
         from bench.statistics.imputation import compare
 
-        made.imputation = compare(errors, settings.resamples, settings.alpha, settings.seed, settings.correction)
+        statistics.imputation = compare(errors, settings.resamples, settings.alpha, settings.seed, settings.correction)
     if not complete:
         say("warning: the errors of some imputations are not in the ledger: those imputers are not compared")
     if whole and complete:
-        ledger.keep_statistics(key, made)
-    return made
+        ledger.keep_statistics(key, statistics)
+    return statistics
 
 
 def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[Repeat, Errors]], bool]:
     """What each imputation scores on each test record, by imputer and seed; whether all that were scored are there."""
     known: dict[str, Errors | None] = {}
-    found: dict[Method, dict[Repeat, Errors]] = {}
+    errors_of_method: dict[Method, dict[Repeat, Errors]] = {}
     complete = True
     for record in scored:
         if not record.imputation:
@@ -111,8 +113,8 @@ def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[Rep
             complete = False
             continue
         at = record.coordinates
-        found.setdefault(imputation_of(at), {})[at.repeat] = errors
-    return found, complete
+        errors_of_method.setdefault(imputation_of(at), {})[at.repeat] = errors
+    return errors_of_method, complete
 
 
 def _modality_sets(export: Export) -> list[str]:

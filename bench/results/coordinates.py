@@ -33,10 +33,10 @@ def in_words(repeats: Sequence[Repeat]) -> str:
 
 def by_split(repeats: Iterable[Repeat]) -> dict[str, list[Repeat]]:
     """The repeats of each split, in their order."""
-    found: dict[str, list[Repeat]] = {}
+    repeats_of_split: dict[str, list[Repeat]] = {}
     for repeat in repeats:
-        found.setdefault(split_of(repeat), []).append(repeat)
-    return found
+        repeats_of_split.setdefault(split_of(repeat), []).append(repeat)
+    return repeats_of_split
 
 
 class Coordinates(msgspec.Struct, gc=False, frozen=True, order=True, omit_defaults=True):
@@ -123,8 +123,8 @@ def method_of(at: Coordinates) -> Method:
 
 def beside(at: Coordinates) -> str:
     """What of a cell a person must be told besides its components, its seed and its audit; empty where all is the default."""
-    told = (axis for axis in AXES if axis.default is not None and getattr(at, axis.name) != axis.default)
-    return "".join(f" {axis.name}={getattr(at, axis.name)}" for axis in told)
+    axes = (axis for axis in AXES if axis.default is not None and getattr(at, axis.name) != axis.default)
+    return "".join(f" {axis.name}={getattr(at, axis.name)}" for axis in axes)
 
 
 def method_in(table: TableKey, imputer: str, fuser: str = "") -> Method:

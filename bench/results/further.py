@@ -22,8 +22,8 @@ Say = Callable[[str], None]
 def code_of(names: Iterable[str]) -> str:
     """The digest of the code of these metrics, as a record notes it; "" where one of them is not known."""
     known = metrics()
-    found = sorted(names)
-    return digest([of_metric(known[name]) for name in found]) if all(name in known for name in found) else ""
+    ordered = sorted(names)
+    return digest([of_metric(known[name]) for name in ordered]) if all(name in known for name in ordered) else ""
 
 
 def completed(records: Sequence[Record], tasks: Iterable[TaskSummary], ledger: Ledger, say: Say) -> list[Record]:
@@ -75,8 +75,8 @@ def _complete(records: list[Record], places: Sequence[int], spec: MetricSpec, le
     for why, count in failed.items():
         say(f"warning: {spec.name} is missing for {count:,} cell{'s' * (count != 1)}: {why}")
     for place in places:
-        found = known.get(records[place].predictions, Further())
-        records[place] = _with(records[place], spec.name, found)
+        further = known.get(records[place].predictions, Further())
+        records[place] = _with(records[place], spec.name, further)
 
 
 def _scored(record: Record, spec: MetricSpec, ledger: Ledger) -> Further:
@@ -84,20 +84,20 @@ def _scored(record: Record, spec: MetricSpec, ledger: Ledger) -> Further:
     from bench.metrics.scoring import scores_of
 
     predictions = ledger.predictions(record)
-    predictions.asked_by(spec)
+    predictions.needed_by(spec)
     scores = {}
     for name, part in (("test", predictions), ("validation", predictions.valid), ("oracle", predictions.ideal)):
         if part is None:
             continue
-        found = scores_of([spec.name], part.truth, part.outputs, part.asked())
-        if spec.name in found.failed and name == "test":
-            raise PluginError(found.failed[spec.name])
-        scores[name] = found.values.get(spec.name)
+        result = scores_of([spec.name], part.truth, part.outputs, part.at_hand())
+        if spec.name in result.failed and name == "test":
+            raise PluginError(result.failed[spec.name])
+        scores[name] = result.values.get(spec.name)
     return Further(**scores)
 
 
-def _with(record: Record, name: str, found: Further) -> Record:
-    groups = {"scores": found.test, "validation": found.validation, "oracle": found.oracle}
+def _with(record: Record, name: str, further: Further) -> Record:
+    groups = {"scores": further.test, "validation": further.validation, "oracle": further.oracle}
     changed = {}
     for group, score in groups.items():
         held = {key: value for key, value in getattr(record, group).items() if key != name}

@@ -222,9 +222,9 @@ class Ledger:
     def _statistics_path(self, key: str) -> Path:
         return self.folder / "statistics" / f"{key}.json"
 
-    def keep_statistics(self, key: str, made: Statistics) -> None:
+    def keep_statistics(self, key: str, statistics: Statistics) -> None:
         """Store what was computed from predictions, under a digest of all that decides it."""
-        write_bytes(self._statistics_path(key), seal(_encoder.encode(made)))
+        write_bytes(self._statistics_path(key), seal(_encoder.encode(statistics)))
 
     def statistics(self, key: str) -> Statistics | None:
         """The statistics of that key; None when they are not here. Raises StorageError when they were changed."""

@@ -47,18 +47,18 @@ class Predictions:
         arrays = {name: array[order] for name, array in _of_records(self).items() if array is not None}
         return Predictions(**arrays, static_names=self.static_names, valid=self.valid)
 
-    def asked(self) -> dict[str, Any]:
+    def at_hand(self) -> dict[str, Any]:
         """All that a metric may ask for (`bench.metric.Metric`) and that is at hand."""
-        found: dict[str, Any] = {"groups": self.groups}
+        at_hand: dict[str, Any] = {"groups": self.groups}
         if self.statics is not None and self.static_names is not None:
-            found["statics"] = dict(zip(self.static_names.tolist(), self.statics.T, strict=True))
+            at_hand["statics"] = dict(zip(self.static_names.tolist(), self.statics.T, strict=True))
         if self.valid is not None:
-            found["validation"] = self.valid.truth, self.valid.outputs
-        return found
+            at_hand["validation"] = self.valid.truth, self.valid.outputs
+        return at_hand
 
-    def asked_by(self, metric: MetricSpec) -> dict[str, Any]:
+    def needed_by(self, metric: MetricSpec) -> dict[str, Any]:
         """What this metric asks for. Raises PluginError where it is not at hand."""
-        at_hand = self.asked()
+        at_hand = self.at_hand()
         if lacking := [name for name in metric.asks if name not in at_hand]:
             raise PluginError(f"predictions of an earlier version hold no {' and '.join(lacking)}; run the cells again")
         return {name: at_hand[name] for name in metric.asks}
@@ -101,9 +101,9 @@ def unpack(content: bytes) -> Predictions:
     from bench.arrays import npz
 
     with npz(io.BytesIO(content), len(content)) as arrays:
-        found = {name: arrays[name] for name in arrays}
-    valid = _built(found, VALID) if f"{VALID}ids" in found else None
-    return _built(found, "", valid)
+        arrays_by_name = {name: arrays[name] for name in arrays}
+    valid = _built(arrays_by_name, VALID) if f"{VALID}ids" in arrays_by_name else None
+    return _built(arrays_by_name, "", valid)
 
 
 def _built(arrays: Mapping[str, np.ndarray], prefix: str, valid: Predictions | None = None) -> Predictions:

@@ -407,7 +407,7 @@ def check_names(export: Export, origin: str) -> Export:
         "task": [*(task.name for task in export.tasks), *(each.task for each in at)],
         "modality set": [*export.modality_sets, *(each.modalities for each in at)],
     }
-    for kind, found in named.items():
-        for name in dict.fromkeys(found):
+    for kind, names in named.items():
+        for name in dict.fromkeys(names):
             check(kind, name, origin, StorageError)
     return export

@@ -78,7 +78,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         _predictions(parts["test"], outputs, task, cohort, seen.recorded),
         valid=_predictions(parts["valid"], valid_outputs, task, cohort, seen.recorded),
     )
-    scores = score(task, truth, outputs, **predictions.asked())
+    scores = score(task, truth, outputs, **predictions.at_hand())
     if at.audit == "permuted-labels":
         found = {"permuted-labels": audits.at_chance(task, truth, outputs)}
     measures = Measures(
@@ -117,7 +117,7 @@ def _scores(task: Task, predictions: Predictions | None) -> dict[str, float]:
     """The task's metrics that are defined, of predictions that decide nothing of the cell."""
     if predictions is None:
         return {}
-    return scores_of(task.metrics, predictions.truth, predictions.outputs, predictions.asked()).values
+    return scores_of(task.metrics, predictions.truth, predictions.outputs, predictions.at_hand()).values
 
 
 def _predictions(part: Cohort, outputs: np.ndarray, task: Task, cohort: Cohort, recorded: Cohort) -> Predictions:

@@ -229,7 +229,7 @@ def _of_split(
         which.append([])
         for repeat in repeats:
             cell = cells[method, repeat]
-            asked = cell.asked_by(metric_of(metric))
+            asked = cell.needed_by(metric_of(metric))
             tuned = b"".join(np.ascontiguousarray(part).tobytes() for part in asked.get("validation", ()))
             outputs = np.ascontiguousarray(cell.outputs)
             signature = outputs.tobytes() + tuned

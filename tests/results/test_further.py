@@ -113,7 +113,7 @@ def test_a_metric_of_a_plugin_that_came_later_has_scores_intervals_ranks_and_com
 def test_a_score_of_stored_predictions_is_the_one_that_the_cell_would_have_computed(made: Prepared, name: str) -> None:
     for record in scored(asked(made, name)):
         predictions = made.ledger.predictions(record)
-        mine = {key: predictions.asked()[key] for key in OWN[name].asks}
+        mine = {key: predictions.at_hand()[key] for key in OWN[name].asks}
         assert record.scores[name] == value(name, predictions.truth, predictions.outputs, **mine)
 
 
