@@ -22,7 +22,7 @@ PAGES = {
 }
 MANNERED = re.compile(
     r"\b(anew|strangers?|of before|the house|(?:is|are|was|were|be) said|say nothing of|to be had|hangs? on|nobody|whoever"
-    r"|wherever|thereof|lest|by custom|told apart|so made)\b",
+    r"|wherever|thereof|lest|hence|likewise|gravest|reckon\w*|by custom|told apart|so made)\b",
     re.IGNORECASE,
 )
 """Words that a reader with school English stumbles over. Say it plainly."""
