@@ -1,12 +1,12 @@
 """How often comparisons of methods are wrong, and how often they find what is there: simulated tables whose truth is known.
 
-python benchmarks/significance.py               about twelve minutes on two cores; prints Markdown
+python benchmarks/significance.py               about seven minutes on two free cores; prints Markdown
 python benchmarks/significance.py --quick       few tables of few resamples: tries the script
 python benchmarks/significance.py --only auroc  some situations, by words of their names
 python benchmarks/significance.py --time        also `bench report` of 124 methods x 3 seeds on 1,254 records, beside its goal
 
-All data are synthetic. Each table has 6 methods (15 pairs) on 200 patients, scored by the mean of a value per patient, or by
-AUROC. The family error is the share of tables in which any pair of equal methods is told apart at alpha = 0.05; power is the
+All data are synthetic. Each table has 6 methods (15 pairs), or 2, on 200 patients, scored by the mean of a value per patient, or
+by AUROC. The family error is the share of tables in which any pair of equal methods is told apart at alpha = 0.05; power is the
 share of pairs of unequal methods that are. Compared are, on the same resamples (where it needs more, Holm has more):
 
 - max-T and Holm as `bench report` makes them (`stats.correction`);
@@ -38,12 +38,8 @@ from bench.statistics.corrections import holm, resamples_for
 from bench.statistics.differences import compare
 from bench.statistics.resampling import Split, joined, resample
 
-ALPHA, METHODS, PATIENTS = 0.05, 6, 200
-PAIRS = list(combinations(range(METHODS), 2))
+ALPHA, PATIENTS = 0.05, 200
 TABLE = TableKey("simulated", "all", "natural")
-NAMES = [method_in(TABLE, f"method{k}") for k in range(METHODS)]
-BETTER = np.arange(METHODS) >= METHODS // 2
-"""Under an alternative these methods are better, all by the same: 9 pairs are unequal and 6 equal."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,7 @@ class Situation:
     shared: what share of the patients' variance all methods have alike, of which a difference is free. quiet: every second
     method has this share of the standard deviations of seeds. alike: what share of the variance of seeds two neighbours have
     alike. auroc: scored by AUROC on a binary truth, where patients are the logits.
+    own_effect: methods are quiet in what seeds do by themselves alone.
     """
 
     name: str
@@ -66,6 +63,17 @@ class Situation:
     quiet: float = 1.0
     alike: float = 0.0
     auroc: bool = False
+    methods: int = 6
+    own_effect: bool = False
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        return list(combinations(range(self.methods), 2))
+
+    @property
+    def better(self) -> np.ndarray:
+        """bool [methods]: under an alternative these are better, all by the same."""
+        return np.arange(self.methods) >= self.methods // 2
 
     @property
     def patients(self) -> int:
@@ -109,21 +117,29 @@ SITUATIONS = [
     Situation("5 splits, 1 seed", splits=5),
     Situation("5 splits, 3 seeds, with patients together", seeds=3, splits=5, together=1.0),
     Situation("5 splits, 3 seeds, splits 30 %", seeds=3, splits=5, together=0.5, by_split=0.11),
+    Situation(
+        "3 seeds, 50 %, every second a fifth, by themselves", 3, 1, 0.5, share(0.5, 3), quiet=0.2, own_effect=True
+    ),
+    Situation("2 methods, 3 seeds, with patients together", seeds=3, together=1.0, methods=2),
+    Situation("2 methods, 3 seeds, 50 % of the variance", seeds=3, together=0.5, by_seed=share(0.5, 3), methods=2),
+    Situation("2 methods, 3 seeds, 90 % of the variance", seeds=3, together=0.5, by_seed=share(0.9, 3), methods=2),
 ]
 
 
 def simulate(situation: Situation, effect: float, rng: np.random.Generator, resamples: int) -> list[Split]:
     """One table. effect: by how much the better methods are, in standard errors of a difference."""
-    step = effect * math.sqrt(2 * situation.variance().sum()) * BETTER
+    step = effect * math.sqrt(2 * situation.variance().sum()) * situation.better
     return [_split(situation, step, rng, resamples) for _ in range(situation.splits)]
 
 
 def _split(situation: Situation, step: np.ndarray, rng: np.random.Generator, resamples: int) -> Split:
-    count, methods, seeds = situation.patients, METHODS, situation.seeds
+    count, methods, seeds = situation.patients, situation.methods, situation.seeds
     loud = np.where(np.arange(methods) % 2, 1.0, situation.quiet)[:, None, None]
     common, own = math.sqrt(situation.shared), math.sqrt(1 - situation.shared)
     values = common * rng.normal(size=(1, 1, count)) + own * rng.normal(size=(methods, 1, count))
-    values = values + loud * situation.together * rng.normal(size=(methods, seeds, count))
+    values = values + (1.0 if situation.own_effect else loud) * situation.together * rng.normal(
+        size=(methods, seeds, count)
+    )
     neighbours = np.repeat(rng.normal(size=(methods // 2, seeds, 1)), 2, axis=0)
     by_seed = math.sqrt(situation.alike) * neighbours
     by_seed = by_seed + math.sqrt(1 - situation.alike) * rng.normal(size=(methods, seeds, 1))
@@ -150,13 +166,13 @@ def _auroc(noise: np.ndarray, step: np.ndarray, rng: np.random.Generator) -> Cal
     return lambda weights: np.array([[one(weights) for one in row] for row in built])
 
 
-def crossed(splits: Sequence[Split], rng: np.random.Generator) -> np.ndarray:
+def crossed(splits: Sequence[Split], pairs: Sequence[tuple[int, int]], rng: np.random.Generator) -> np.ndarray:
     """Holm's p-values of percentile p-values where K - 1 of K seeds, and of splits, are drawn with each resample."""
     drawn = np.array([_mean_of_draws(split.under, rng) if split.under.size else split.drawn for split in splits])
     scores = _mean_of_draws(np.moveaxis(drawn, 0, 1), rng)
     scores = scores[:, np.isfinite(scores).all(axis=0)]
     p_values = []
-    for a, b in PAIRS:
+    for a, b in pairs:
         difference = scores[a] - scores[b]
         less = min((difference <= 0).sum(), (difference >= 0).sum())
         p_values.append(min(1.0, 2 * (less + 1) / (len(difference) + 1)))
@@ -181,17 +197,24 @@ def outcome(situation: Situation, effect: float, seed: int, resamples: int) -> n
     the last row has the share of equal pairs told apart before any correction.
     """
     rng = np.random.default_rng(seed)
-    many = resamples_for(len(PAIRS), resamples, ALPHA, "holm")
+    pairs, better = situation.pairs, situation.better
+    names = [method_in(TABLE, f"method{k}") for k in range(situation.methods)]
+    many = resamples_for(len(pairs), resamples, ALPHA, "holm")
     splits = simulate(situation, effect, rng, many)
     whole = joined(splits)
     few = replace(whole, drawn=whole.drawn[:, :resamples])
     runs = [(few, "maxt"), (whole, "holm"), (replace(few, levels=()), "maxt")]
-    found = [compare(NAMES, PAIRS, "score", each, ALPHA, correction, (seed,))[0] for each, correction in runs]
-    adjusted = [np.array([c.p_adjusted for c in each]) for each in found] + [crossed(splits, rng)]
-    different = np.array([BETTER[a] != BETTER[b] for a, b in PAIRS]) & (effect > 0)
-    rows = [[(p[~different] < ALPHA).any(), (p[different] < ALPHA).mean() if effect else 0.0] for p in adjusted]
+    found = [compare(names, pairs, "score", each, ALPHA, correction, (seed,))[0] for each, correction in runs]
+    adjusted = [np.array([c.p_adjusted for c in each]) for each in found] + [crossed(splits, pairs, rng)]
+    different = np.array([better[a] != better[b] for a, b in pairs]) & (effect > 0)
+    rows = [[(p[~different] < ALPHA).any(), share_of(p[different] < ALPHA)] for p in adjusted]
     alone = np.array([c.p for c in found[0]])
-    return np.array([*rows, [(alone[~different] < ALPHA).mean(), 0.0]], float)
+    return np.array([*rows, [share_of(alone[~different] < ALPHA), 0.0]], float)
+
+
+def share_of(found: np.ndarray) -> float:
+    """The share of these pairs, 0 where there are none."""
+    return float(found.mean()) if found.size else 0.0
 
 
 def measured(situation: Situation, effect: float, tables: int, resamples: int, pool: ProcessPoolExecutor) -> np.ndarray:

@@ -118,3 +118,17 @@ def test_what_would_have_to_be_unpickled_is_refused() -> None:
     hostile = pack(Errors(np.array(["r"]), np.array([{"a": 1}], object), np.array(["vitals"]), np.zeros((1, 1, 7))))
     with pytest.raises(ValueError, match="allow_pickle"):
         unpack(hostile)
+
+
+def test_p_values_of_imputers_are_adjusted_as_those_of_methods_are() -> None:
+    cells = {
+        method(name): {1: errors(shift), 2: errors(shift, mask=0, seed=9)}
+        for name, shift in zip("abc", (0, 0, 0.02), strict=True)
+    }
+    by_max_t, by_holm = made(cells), made(cells, correction="holm")
+    assert by_max_t.tables[0].resamples == 400
+    assert by_holm.tables[0].resamples == 600  # 10 for each of three pairs, over alpha
+    same, *others = by_max_t.comparisons
+    assert (same.p, same.p_adjusted) == (1, 1)
+    assert len({(c.p, c.p_adjusted) for c in others}) == 1  # two imputers that fill alike are one
+    assert others[0].p == others[0].p_adjusted < by_holm.comparisons[1].p_adjusted
