@@ -67,8 +67,8 @@ class Context:
         name, values: as the fuser declares them (`notes=` of its registration, see `bench.discovery.spec.NOTES`); anything else
         fails the cell, since a record is shared. Reported like progress too; without values it is progress and no more.
         """
-        told = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in values)
-        self.report(f"{name}: {', '.join(told)}" if values else name)
+        words = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in values)
+        self.report(f"{name}: {', '.join(words)}" if values else name)
         if self.notes is not None and values:
             self.notes.append((name, values))
 

@@ -39,14 +39,14 @@ class Metric:
     score: Callable[..., float]
     weighted: Callable[..., Evaluator] | None = None
 
-    def evaluator(self, truth: np.ndarray, outputs: np.ndarray, **asked: Any) -> Evaluator:
+    def evaluator(self, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> Evaluator:
         """The score of one prediction, ready for many weightings. Weights are whole numbers where there is no `weighted`."""
         if self.weighted is not None:
-            return self.weighted(truth, outputs, **asked)
+            return self.weighted(truth, outputs, **at_hand)
 
         def of_one(weights: np.ndarray) -> float:
             drawn = np.repeat(np.arange(len(weights)), weights.astype(np.int64))
-            again = {name: _drawn(value, drawn) if name != "validation" else value for name, value in asked.items()}
+            again = {name: _drawn(value, drawn) if name != "validation" else value for name, value in at_hand.items()}
             return float(self.score(truth[drawn], outputs[drawn], **again)) if len(drawn) else np.nan
 
         return lambda weights: np.array([of_one(column) for column in weights.T], np.float64)

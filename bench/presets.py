@@ -38,6 +38,6 @@ class Presets(Mapping[str, T], Generic[T]):
         implied: what other parameters imply where it is not given itself; None implies nothing.
         """
         choice = self[getattr(params, self.parameter)]
-        given = {name: getattr(params, name, None) for name in choice.__struct_fields__}
-        values = [(name, value) for table in (implied, given) for name, value in table.items() if value is not None]
+        overrides = {name: getattr(params, name, None) for name in choice.__struct_fields__}
+        values = [(name, value) for table in (implied, overrides) for name, value in table.items() if value is not None]
         return msgspec.structs.replace(choice, **dict(values))

@@ -124,11 +124,11 @@ class Registry:
 
         others: names that are no components and would have been understood; hint: where to see them all.
         """
-        found = [self._specs[kind, name] for kind in (*KINDS, "metric") if (kind, name) in self._specs]
-        if not found:
+        specs = [self._specs[kind, name] for kind in (*KINDS, "metric") if (kind, name) in self._specs]
+        if not specs:
             known = {*(known for _, known in self._specs), *others}
             raise self._unknown("name", name, known, origin, hint or "see: bench list imputers")
-        return found
+        return specs
 
     def _unknown(self, kind: str, name: str, known: Iterable[str], origin: str, hint: str) -> UsageError:
         """The error for a name that is not known. A plugin that could not be loaded may be the one that has it, so that only a
@@ -185,8 +185,8 @@ class Registry:
     def _register(self, label: str, module: Any) -> None:
         contract = getattr(module, "bench_contract", None)
         if contract != bench.CONTRACT:
-            said = "states no bench_contract" if contract is None else f"was written for contract {contract}"
-            raise PluginError(f"{said}; this bench ({bench.__version__}) speaks contract {bench.CONTRACT}")
+            claim = "states no bench_contract" if contract is None else f"was written for contract {contract}"
+            raise PluginError(f"{claim}; this bench ({bench.__version__}) speaks contract {bench.CONTRACT}")
         manager = pluggy.PluginManager("bench")
         manager.add_hookspecs(Hooks)
         manager.register(module, name=label)
@@ -223,22 +223,22 @@ def discover(tried: bool = False) -> Registry:
     def wanted(entry: importlib.metadata.EntryPoint) -> bool:
         return allowed is None or entry.name in allowed
 
-    found = owned.installed("bench")
-    for entry in found.ours:
+    entry_points = owned.installed("bench")
+    for entry in entry_points.ours:
         registry._take(owned.label(entry), partial(owned.load, entry))
     ours_broken = bool(registry.broken)
-    for entry in filter(wanted, found.others):
+    for entry in filter(wanted, entry_points.others):
         if ours_broken:
             reason = f"not loaded, since {registry.broken[0].plugin} of the harness itself could not be"
             registry.broken.append(Broken(owned.label(entry), reason))
         else:
             registry._take(owned.label(entry), entry.load, WITHOUT, first=tried)
-    registry.broken += [Broken(plugin, reason) for plugin, reason in found.refused]
-    installed = {entry.name for entry in (*found.ours, *found.others)}
+    registry.broken += [Broken(plugin, reason) for plugin, reason in entry_points.refused]
+    installed = {entry.name for entry in (*entry_points.ours, *entry_points.others)}
     for name in sorted((allowed or set()) - installed - {""}):
         reason = f"no such plugin is installed (from BENCH_PLUGINS); installed are: {', '.join(sorted(installed))}"
         registry.broken.append(Broken(name, reason))
-    for entry in found.ours:
+    for entry in entry_points.ours:
         if not wanted(entry):
             registry._leave_out(owned.label(entry))
     registry._settle()

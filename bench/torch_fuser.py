@@ -257,8 +257,8 @@ class TorchFuser(Learner[P], Fuser[P]):
     def _forward(self, cohort: Cohort, items: np.ndarray, context: Context) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Logits [b, outputs], and the penalty where the module gives one."""
         assert self.module is not None
-        made = self.module(self._batch(cohort, items, context.device))
-        logits, penalty = made if isinstance(made, tuple) else (made, None)
+        outputs = self.module(self._batch(cohort, items, context.device))
+        logits, penalty = outputs if isinstance(outputs, tuple) else (outputs, None)
         expected = (len(items), self.task.outputs)
         if logits.shape != expected:
             raise PluginError(

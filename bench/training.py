@@ -216,8 +216,8 @@ class _Loop:
         self.module.eval()
         torch.manual_seed(self.context.seed_for("noise", self.name, "validation"))
         with torch.no_grad(), autocast(self.context):
-            found = self.validate()
-        score = None if found is None else float(found)
+            value = self.validate()
+        score = None if value is None else float(value)
         if score is not None and not math.isfinite(score):
             raise self._not_finite("validation score", score)
         return score

@@ -160,7 +160,7 @@ def _lines(record: WeightsRecord) -> list[str]:
     shown = ", ".join(f"{name} {scores[name]:.4f}" for name in ("mae", "rmse", "crps") if name in scores)
     channels = sum(len(part.channels) for part in record.modalities)
     return [
-        record.said(),
+        record.in_words(),
         f"{record.size()}; {channels} channels of {', '.join(part.modality for part in record.modalities)}; "
         f"{record.length} bins of {record.bin_hours:g} h",
         f"scores on its own hidden test entries: {shown or 'none, nothing was hidden'}",
@@ -207,7 +207,7 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
         return
     for one in files:
         mae = one.record.scores.get("all", {}).get("mae")
-        print(f"{one.name}  {one.record.said()}" + (f", MAE {mae:.4f}" if mae is not None else ""))
+        print(f"{one.name}  {one.record.in_words()}" + (f", MAE {mae:.4f}" if mae is not None else ""))
         print(f"          {one.path}")
     if not files:
         say(f"no weights in {place}")

@@ -40,7 +40,7 @@ class Located(NamedTuple):
 def locate(
     spec: Spec,
     params: Any,
-    said: str,
+    data_root: str,
     cache: Path,
     report: Callable[[str], None] | None = None,
     pending: bool = False,
@@ -48,35 +48,35 @@ def locate(
 ) -> Located:
     """Where a dataset's data are. Raises DataError saying how to obtain them.
 
-    said: the `data.root` of the command line, or empty. A root that was said (or BENCH_DATA_ROOT) is the only place
+    data_root: the `data.root` of the command line, or empty. A root that was said (or BENCH_DATA_ROOT) is the only place
     looked at: data found elsewhere would be a surprise. report: where given, data that are nowhere are downloaded into
     the cache when that needs no credentials, or generated; without it only what is there counts. pending: a generated
     cohort that is not made yet is answered with the folder it will have and no files, and nothing is written. report also
     hears when the data were generated, and when parameters were said that have no effect on files that are there. only_there:
     data that are nowhere are neither downloaded nor generated: whoever asks what is there must not be told of something else.
     """
-    found = _found(spec, params, said, cache, report, pending, only_there)
-    if report and spec.files and found.synthetic:
-        report(f"{spec.name} in {found.root} is a generated (synthetic) cohort, not patients")
-    return found
+    located = _located(spec, params, data_root, cache, report, pending, only_there)
+    if report and spec.files and located.synthetic:
+        report(f"{spec.name} in {located.root} is a generated (synthetic) cohort, not patients")
+    return located
 
 
-def _found(
+def _located(
     spec: Spec,
     params: Any,
-    said: str,
+    data_root: str,
     cache: Path,
     report: Callable[[str], None] | None,
     pending: bool,
     only_there: bool,
 ) -> Located:
     if not spec.files:
-        return Located(Path(said or "."), [], "synthetic" in spec.tags)
-    named = said or os.environ.get("BENCH_DATA_ROOT", "")
-    if said == SYNTHETIC:
+        return Located(Path(data_root or "."), [], "synthetic" in spec.tags)
+    named = data_root or os.environ.get("BENCH_DATA_ROOT", "")
+    if data_root == SYNTHETIC:
         return _generated(spec, params, cache, report, pending)
     if named:
-        return _named(spec, params, named, "data.root" if said else "BENCH_DATA_ROOT", report)
+        return _named(spec, params, named, "data.root" if data_root else "BENCH_DATA_ROOT", report)
     reasons = []
     for root in (NEIGHBOUR, fetched(cache)):
         if root.is_dir():
@@ -107,15 +107,15 @@ def fetched(cache: Path) -> Path:
     return cache / "data"
 
 
-def check_kept(found: Located, digest: str, cache: Path) -> None:
+def check_kept(located: Located, digest: str, cache: Path) -> None:
     """Refuse files below the cache, fetched or generated there, that are not what they were when a run first used them.
 
     digest: of their contents. What lies elsewhere is its owner's to change. Raises DataError.
     """
-    root = found.root.absolute()
+    root = located.root.absolute()
     if not root.is_relative_to(cache.absolute()):
         return
-    names = sorted(str(file.absolute().relative_to(root)) for file in found.files)
+    names = sorted(str(file.absolute().relative_to(root)) for file in located.files)
     remembered = cache / "kept" / f"{_short([str(root)])}-{_short(names)}.json"
     try:
         known = msgspec.json.decode(unseal(read_bytes(remembered, 2**20)), type=str)
@@ -161,8 +161,8 @@ def _named(spec: Spec, params: Any, named: str, origin: str, report: Callable[[s
         how = f"bench show {spec.name}"
         if spec.fetch:
             how = f"bench data fetch {spec.fetch_name or spec.name} data.root=DIR"
-        made = f", or use a generated cohort: data.root={SYNTHETIC}" if spec.generate else ""
-        raise DataError(f'{origin} = "{named}" is not a folder; how to get the data: {how}{made}')
+        generated = f", or use a generated cohort: data.root={SYNTHETIC}" if spec.generate else ""
+        raise DataError(f'{origin} = "{named}" is not a folder; how to get the data: {how}{generated}')
     return _at(spec, params, root, report)
 
 

@@ -50,9 +50,9 @@ def declared(kind: Kind, name: Any, path: Any, plugin: str, declarations: Mappin
         raise PluginError(str(error)) from None
 
 
-def _spec(kind: Kind, name: str, path: Any, plugin: str, given: dict[str, Any]) -> Spec:
+def _spec(kind: Kind, name: str, path: Any, plugin: str, declarations: dict[str, Any]) -> Spec:
     known = [field.name for field in fields(Spec) if field.name not in MINE]
-    for key in given:
+    for key in declarations:
         if key not in known:
             raise Refused(f'"{key}" is no declaration; {nearest(key, known)}accepted: {", ".join(_for(kind, known))}')
         if key not in _for(kind, known):
@@ -60,12 +60,12 @@ def _spec(kind: Kind, name: str, path: Any, plugin: str, given: dict[str, Any]) 
             raise Refused(f'"{key}" is a declaration of {whose} alone')
     _lazy("path", path)
     for key in ("tags", "modalities", "splits", "indifferent", "generate_params", "selects_by"):
-        if key in given:
-            given[key] = _texts(key, given[key])
-    given["tags"] = frozenset(given.get("tags", ()))
-    if "tasks" in given:
-        given["tasks"] = _tasks(given["tasks"])
-    spec = Spec(kind=kind, name=name, path=path, plugin=plugin, **given)
+        if key in declarations:
+            declarations[key] = _texts(key, declarations[key])
+    declarations["tags"] = frozenset(declarations.get("tags", ()))
+    if "tasks" in declarations:
+        declarations["tasks"] = _tasks(declarations["tasks"])
+    spec = Spec(kind=kind, name=name, path=path, plugin=plugin, **declarations)
     for rule in (_plain, _tags, _params, _presets, _names, _dataset, _notes):
         rule(spec)
     return spec
@@ -196,9 +196,9 @@ def _notes(spec: Spec) -> None:
             )
 
 
-def _tasks(given: Any) -> dict[str, Task]:
+def _tasks(value: Any) -> dict[str, Task]:
     tasks: dict[str, Task] = {}
-    for task in _several("tasks", given, "bench.cohort.Task"):
+    for task in _several("tasks", value, "bench.cohort.Task"):
         if not isinstance(task, Task):
             raise Refused(f"a task must be a bench.cohort.Task, got {said_of(task)}")
         try:
@@ -219,23 +219,23 @@ def _tasks(given: Any) -> dict[str, Task]:
     return tasks
 
 
-def _several(key: str, given: Any, what: str) -> Collection[Any]:
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise Refused(f'"{key}" must be a tuple of {what}, got {said_of(given)}')
-    return list(given)
+def _several(key: str, value: Any, what: str) -> Collection[Any]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise Refused(f'"{key}" must be a tuple of {what}, got {said_of(value)}')
+    return list(value)
 
 
-def _texts(key: str, given: Any) -> tuple[str, ...]:
-    for each in (several := _several(key, given, "texts")):
+def _texts(key: str, value: Any) -> tuple[str, ...]:
+    for each in (several := _several(key, value, "texts")):
         if not isinstance(each, str):
             raise Refused(f'"{key}" must be a tuple of texts, got {said_of(each)} in it')
     return tuple(several)
 
 
-def _table(key: str, given: Any) -> Mapping[str, Any]:
-    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise Refused(f'"{key}" must be a table with texts for keys, got {said_of(given)}')
-    return given
+def _table(key: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise Refused(f'"{key}" must be a table with texts for keys, got {said_of(value)}')
+    return value
 
 
 def _lazy(what: str, path: Any) -> None:

@@ -93,7 +93,7 @@ def trial(what: str, load: Callable[[], object], advice: str = "") -> str:
     return f"it ended the process while it was loaded ({how})"
 
 
-def _try(load: Callable[[], object], told: int) -> NoReturn:
+def _try(load: Callable[[], object], write_end: int) -> NoReturn:
     """In the copy: load, tell that this is still alive, and end without any clean-up of the original."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -103,7 +103,7 @@ def _try(load: Callable[[], object], told: int) -> NoReturn:
         os.dup2(nowhere, stream)
     with contextlib.suppress(BaseException):
         load()
-    os.write(told, b".")
+    os.write(write_end, b".")
     os._exit(0)
 
 

@@ -80,10 +80,10 @@ class MetricSpec:
             raise PluginError(f"{what}: {self.path} is no function and no bench.metric.Metric, but {said_of(loaded)}")
         return Metric(loaded)
 
-    def answer(self, function: Callable[..., Any], *arguments: Any, **asked: Any) -> Any:
+    def answer(self, function: Callable[..., Any], *arguments: Any, **at_hand: Any) -> Any:
         """What a function of the metric gives. Raises PluginError where it fails."""
         try:
-            return function(*arguments, **asked)
+            return function(*arguments, **at_hand)
         except (Exception, SystemExit) as error:
             failed = f'metric "{self.name}" (from {self.plugin}) failed'
             raise PluginError(f"{failed}: {said_by(error)}", public=failed) from error
@@ -101,10 +101,13 @@ def declared(name: Any, path: Any, plugin: str, declarations: Mapping[str, Any])
                 name, plugin, f'"{key}" is no declaration; {nearest(key, known)}accepted: {", ".join(known)}'
             )
     try:
-        given = {**declarations, **{key: tuple(declarations[key]) for key in ("kinds", "asks") if key in declarations}}
+        converted = {
+            **declarations,
+            **{key: tuple(declarations[key]) for key in ("kinds", "asks") if key in declarations},
+        }
     except TypeError:
         raise _refused(name, plugin, '"kinds" and "asks" must be tuples of texts') from None
-    spec = MetricSpec(name=name, path=path, plugin=plugin, **given)
+    spec = MetricSpec(name=name, path=path, plugin=plugin, **converted)
     if wrong := next(_wrong(spec), ""):
         raise _refused(name, plugin, wrong)
     return spec

@@ -36,12 +36,14 @@ class Installed:
 
 def installed(group: str) -> Installed:
     """The entry points of a group. Of equal ones, and of distributions with one name, the first on the path counts."""
-    found, declared = Installed(), []
+    entry_points, declared = Installed(), []
     for distribution in importlib.metadata.distributions():
         try:
             entries = [entry for entry in distribution.entry_points if entry.group == group]
         except Exception as error:
-            found.refused.append((_name(distribution), f"its entry points cannot be read: {type(error).__name__}"))
+            entry_points.refused.append(
+                (_name(distribution), f"its entry points cannot be read: {type(error).__name__}")
+            )
             continue
         if entries:
             declared.append((distribution, entries))
@@ -58,14 +60,14 @@ def installed(group: str) -> Installed:
             reason = (
                 f"its distribution, in {distribution.locate_file('')}, is called as the harness's own; uninstall it"
             )
-            found.refused += [(f"{name}:{entry.name}", reason) for entry in new.values()]
+            entry_points.refused += [(f"{name}:{entry.name}", reason) for entry in new.values()]
             continue
         names.add(name)
         seen |= new.keys()
-        (found.ours if distribution is owner else found.others).extend(new.values())
-    for entries in (found.ours, found.others):
+        (entry_points.ours if distribution is owner else entry_points.others).extend(new.values())
+    for entries in (entry_points.ours, entry_points.others):
         entries.sort(key=lambda entry: (entry.name, entry.value))
-    return found
+    return entry_points
 
 
 def load(entry: EntryPoint) -> object:

@@ -196,12 +196,13 @@ class Spec:
         """`channels` for these parameters, empty where nothing says it. PluginError when its function fails."""
         if self.channels is None:
             return {}
-        given = self._answer(self.channels, "channels", params)
-        if not isinstance(given, Mapping):
+        channels = self._answer(self.channels, "channels", params)
+        if not isinstance(channels, Mapping):
             raise PluginError(
-                f'channels of {self.kind} "{self.name}" (from {self.plugin}) must give modality -> number, not {said_of(given)}'
+                f'channels of {self.kind} "{self.name}" (from {self.plugin}) must give modality -> number, '
+                f"not {said_of(channels)}"
             )
-        return {str(name): max(1, int(self._number("channels", number))) for name, number in given.items()}
+        return {str(name): max(1, int(self._number("channels", number))) for name, number in channels.items()}
 
     def _number(self, what: str, value: Any) -> float:
         if not is_amount(value):

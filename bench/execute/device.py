@@ -40,30 +40,30 @@ def gpus() -> dict[str, str]:
 
 def listed(listing: str) -> list[Listed]:
     """The devices in what `nvidia-smi -L` prints: GPUs, and below each the parts it was divided into (MIG)."""
-    found: list[Listed] = []
+    devices: list[Listed] = []
     gpu = ""
     for line in listing.splitlines():
         if match := re.match(r"GPU (\d+): (.+?) \(UUID: ([^)\s]+)\)", line):
             gpu = match[2]
-            found.append(Listed(match[1], match[3], gpu))
+            devices.append(Listed(match[1], match[3], gpu))
         elif match := re.match(r"\s+MIG (\S+)\s+Device\s+\d+: \(UUID: ([^)\s]+)\)", line):
-            found.append(Listed("", match[2], f"{gpu} MIG {match[1]}"))
-    return found
+            devices.append(Listed("", match[2], f"{gpu} MIG {match[1]}"))
+    return devices
 
 
-def visible(devices: Sequence[Listed], said: str | None) -> dict[str, str]:
+def visible(devices: Sequence[Listed], value: str | None) -> dict[str, str]:
     """Those that CUDA shows for a value of CUDA_VISIBLE_DEVICES: indices, or beginnings of UUIDs that fit one device alone.
 
     The first entry that names no device ends the list, as in CUDA. Without a value, all GPUs; of one that is divided (MIG)
     CUDA shows no whole but only its first part.
     """
-    if said is None:
+    if value is None:
         divided = {device.name.partition(" MIG ")[0] for device in devices if not device.number}
         whole = {device.number: device.name for device in devices if device.number and device.name not in divided}
         parts = [device for device in devices if not device.number]
         return whole or {device.uuid: device.name for device in parts[:1]}
     shown: dict[str, str] = {}
-    for word in (part.strip() for part in said.split(",")):
+    for word in (part.strip() for part in value.split(",")):
         if word.isdigit():
             fitting = [device for device in devices if device.number == str(int(word))]
         else:
@@ -76,11 +76,11 @@ def visible(devices: Sequence[Listed], said: str | None) -> dict[str, str]:
 
 def doubt(wanted: str) -> str:
     """Why `device=auto` takes the CPU although somebody gave this process a GPU; "" where nobody did, or it is used."""
-    said = os.environ.get("CUDA_VISIBLE_DEVICES", "").strip()
-    if wanted != "auto" or said in ("", "-1", "NoDevFiles") or gpus():
+    value = os.environ.get("CUDA_VISIBLE_DEVICES", "").strip()
+    if wanted != "auto" or value in ("", "-1", "NoDevFiles") or gpus():
         return ""
     why = "nvidia-smi lists no such device" if torch_cuda() else "the installed torch is a CPU build"
-    return f'warning: CUDA_VISIBLE_DEVICES = "{said}", but {why}: the CPU is used; to have no doubt, say device=cuda'
+    return f'warning: CUDA_VISIBLE_DEVICES = "{value}", but {why}: the CPU is used; to have no doubt, say device=cuda'
 
 
 @cache

@@ -126,8 +126,8 @@ def _place(error: BaseException, package: str) -> str:
         if name := _module_file(code):
             places.append((name, line))
     own = [place for place in places if package and place[0].split("/")[0] == package]
-    found = (own or places)[-1:]
-    return f" at {found[0][0]}, line {found[0][1]}" if found else ""
+    innermost = (own or places)[-1:]
+    return f" at {innermost[0][0]}, line {innermost[0][1]}" if innermost else ""
 
 
 def _module_file(code: CodeType) -> str:

@@ -19,17 +19,17 @@ def start() -> None:
 
 def peak() -> int:
     """Peak resident memory of this process since `start`, plus the GPU's peak where torch used one; bytes."""
-    found = 0
+    resident = 0
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
-                found = int(line.split()[1]) * 1024
+                resident = int(line.split()[1]) * 1024
     except OSError:
         import resource
 
-        found = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     torch = _used_torch()
-    return found + (torch.cuda.max_memory_allocated() if torch is not None else 0)
+    return resident + (torch.cuda.max_memory_allocated() if torch is not None else 0)
 
 
 def exhausted(error: BaseException, words: str) -> bool:

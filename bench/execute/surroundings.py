@@ -211,15 +211,15 @@ def _counts(thread: threading.Thread) -> bool:
 
 def _files() -> dict[str, str]:
     """Descriptor -> path of every regular file that this process may write to (Linux; elsewhere none is seen)."""
-    found = {}
+    files = {}
     with contextlib.suppress(OSError):
         for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names alone, as fast as can be
             with contextlib.suppress(OSError, ValueError, IndexError):
                 path = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
                 flags = int(Path(f"/proc/self/fdinfo/{number}").read_text().split("flags:")[1].split()[0], 8)
                 if flags & os.O_ACCMODE != os.O_RDONLY and stat.S_ISREG(os.stat(f"/proc/self/fd/{number}").st_mode):  # noqa: PTH116
-                    found[number] = path
-    return found
+                    files[number] = path
+    return files
 
 
 def _differs(read: Callable[[], Any], wanted: Any) -> bool:

@@ -66,9 +66,9 @@ def memory(pid: int | None, limit: int) -> int:
 
 def _resident(pid: int) -> int:
     """Anonymous and shared memory that is in RAM; elsewhere than on Linux what is resident less what is shared."""
-    found = _fields(Path(f"/proc/{pid}/status"))
-    if found:
-        return found.get("RssAnon", 0) + found.get("RssShmem", 0)
+    fields = _fields(Path(f"/proc/{pid}/status"))
+    if fields:
+        return fields.get("RssAnon", 0) + fields.get("RssShmem", 0)
     with contextlib.suppress(psutil.Error):
         info = psutil.Process(pid).memory_info()
         return int(info.rss - getattr(info, "shared", 0))
@@ -77,8 +77,8 @@ def _resident(pid: int) -> int:
 
 def _proportional(pid: int) -> int:
     """The same, with a page that n processes share counted as 1/n of a page."""
-    found = _fields(Path(f"/proc/{pid}/smaps_rollup"))
-    return found["Pss_Anon"] + found["Pss_Shmem"] if "Pss_Shmem" in found else _resident(pid)
+    fields = _fields(Path(f"/proc/{pid}/smaps_rollup"))
+    return fields["Pss_Anon"] + fields["Pss_Shmem"] if "Pss_Shmem" in fields else _resident(pid)
 
 
 def _fields(path: Path) -> dict[str, int]:

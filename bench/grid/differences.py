@@ -62,8 +62,8 @@ def differences(suite: Suite, layers: Layers, registry: Registry) -> tuple[Overr
     where file and profile alone make no suite.
     """
     path = find_suites().get(suite.name)
-    if path and not path.samefile(layers.path) and (found := _from_shipped(suite, layers, registry)):
-        return found
+    if path and not path.samefile(layers.path) and (from_shipped := _from_shipped(suite, layers, registry)):
+        return from_shipped
     file, _, overrides = layers.layers
     if not overrides:
         return ()
@@ -132,11 +132,13 @@ def is_shown(key: str) -> bool:
 
 def sentence(overrides: Iterable[Override]) -> str:
     """In words, on one line; empty where nothing differs."""
-    said: dict[str, list[str]] = {}
+    keys_of_file: dict[str, list[str]] = {}
     for o in overrides:
         whose = f"the shipped suite {o.shipped}" if o.shipped else "the suite"
-        said.setdefault(whose, []).append(f"{o.key} = {o.value} ({'shipped' if o.shipped else 'suite'}: {o.suite})")
-    line = "; ".join(f"differs from {whose}: {'; '.join(keys)}" for whose, keys in said.items())
+        keys_of_file.setdefault(whose, []).append(
+            f"{o.key} = {o.value} ({'shipped' if o.shipped else 'suite'}: {o.suite})"
+        )
+    line = "; ".join(f"differs from {whose}: {'; '.join(keys)}" for whose, keys in keys_of_file.items())
     return "".join(character if character.isprintable() else " " for character in line)
 
 
@@ -147,23 +149,23 @@ def deciding(overrides: Iterable[Override]) -> tuple[Override, ...]:
 
 def suffix(overrides: Iterable[Override]) -> str:
     """What the name of a file ends in, so that such a table never replaces the suite's own; empty where nothing is decided."""
-    found = deciding(overrides)
-    named = [[o.key, o.value, o.suite, *([o.shipped] if o.shipped else [])] for o in found]
-    return f"differs-{digest(named)[:6]}" if found else ""
+    decisive = deciding(overrides)
+    named = [[o.key, o.value, o.suite, *([o.shipped] if o.shipped else [])] for o in decisive]
+    return f"differs-{digest(named)[:6]}" if decisive else ""
 
 
 def _completing(struct: type[msgspec.Struct], whole: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """What of `overrides` stands for a required key that `whole` lacks."""
-    found: dict[str, Any] = {}
+    needed: dict[str, Any] = {}
     for field, kind in zip(msgspec.structs.fields(struct), types_of(struct).values(), strict=True):
         value = overrides.get(field.name)
         has = isinstance(whole, Mapping) and field.name in whole
         if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             if inside := _completing(kind, whole[field.name] if has else {}, value):
-                found[field.name] = inside
+                needed[field.name] = inside
         elif field.required and not has and field.name in overrides:
-            found[field.name] = value
-    return found
+            needed[field.name] = value
+    return needed
 
 
 def _leaves(suite: Suite, registry: Registry) -> dict[str, Any]:

@@ -162,8 +162,8 @@ def reached(module: str) -> tuple[dict[str, Path | None], set[str]]:
 @cache
 def library_version(package: str) -> str:
     """The installed version of the distribution behind an import name; empty when there is none."""
-    found = distribution(package)
-    return found.version if found else ""
+    installed = distribution(package)
+    return installed.version if installed else ""
 
 
 def distribution(package: str) -> importlib.metadata.Distribution | None:
@@ -182,16 +182,16 @@ def _parents(module: str) -> list[str]:
 
 def imports(content: bytes, module: str, package: bool) -> set[str]:
     """The full names of all that the import statements of a source name, wherever they stand in it."""
-    found: set[str] = set()
+    modules: set[str] = set()
     for each in code_of(content).imports:
         base = each.module
         if each.level:
             parts = module.split(".")
             parts = parts[: len(parts) - each.level + (1 if package else 0)]
             base = ".".join([*parts, *([base] if base else [])])
-        found.add(base)
-        found.update(f"{base}.{name}" for name in each.names)
-    return found
+        modules.add(base)
+        modules.update(f"{base}.{name}" for name in each.names)
+    return modules
 
 
 @cache

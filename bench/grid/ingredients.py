@@ -31,7 +31,7 @@ def ingredients(request: Request, registry: Registry, manifest: str, device: str
     """
     suite, settings = request.suite, request.settings
     dataset = registry.get("dataset", suite.dataset)
-    found: dict[str, str] = {
+    ingredients: dict[str, str] = {
         DATA: manifest,
         DEVICE: device,
         "harness": f"numerics {NUMERICS}, schema {SCHEMA}",
@@ -48,26 +48,26 @@ def ingredients(request: Request, registry: Registry, manifest: str, device: str
         **{f"weights of imputer {v.name}": v.weights for v in request.variants["imputer"] if v.weights},
     }
     if synthetic and dataset.generate:
-        found[f"generator of dataset {dataset.name}"] = sources(dataset.generate.partition(":")[0])[0]
+        ingredients[f"generator of dataset {dataset.name}"] = sources(dataset.generate.partition(":")[0])[0]
     for name in suite.grid.task:
         task = dataset.tasks[name]
-        found[f"task {name}"] = digest([task.kind, task.outputs, task.primary])
-        found[f"metric {task.primary}"] = of_metric(registry.get("metric", task.primary))
+        ingredients[f"task {name}"] = digest([task.kind, task.outputs, task.primary])
+        ingredients[f"metric {task.primary}"] = of_metric(registry.get("metric", task.primary))
     for name in suite.grid.modalities:
-        found[f"modality set {name}"] = ", ".join(suite.modalities.get(name, dataset.modalities))
-    _add(found, dataset)
+        ingredients[f"modality set {name}"] = ", ".join(suite.modalities.get(name, dataset.modalities))
+    _add(ingredients, dataset)
     for kind in COMPONENTS:
         for variant in request.variants[kind]:
             spec = registry.get(kind, variant.name)
-            found[f"parameters of {kind} {variant.label}"] = digest([variant.params, spec.randomness])
-            _add(found, spec)
-    return found
+            ingredients[f"parameters of {kind} {variant.label}"] = digest([variant.params, spec.randomness])
+            _add(ingredients, spec)
+    return ingredients
 
 
-def _add(found: dict[str, str], spec: Spec) -> None:
+def _add(ingredients: dict[str, str], spec: Spec) -> None:
     described = component(spec)
-    found |= {f"library {name}": version for name, version in described.pop("libraries").items()}
-    found[f"source of {spec.kind} {spec.name}"] = digest(described)
+    ingredients |= {f"library {name}": version for name, version in described.pop("libraries").items()}
+    ingredients[f"source of {spec.kind} {spec.name}"] = digest(described)
 
 
 def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -89,9 +89,9 @@ def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 
 def deterministic(planned: Plan, registry: Registry) -> list[str]:
     """`imputer LABEL` and `fuser LABEL` of the variants in a plan whose components are declared deterministic."""
-    found = {f"{v.kind} {v.label}": v.name for cell in planned.cells for v in (cell.imputer, cell.fuser)}
+    names = {f"{v.kind} {v.label}": v.name for cell in planned.cells for v in (cell.imputer, cell.fuser)}
     return [
         label
-        for label, name in found.items()
+        for label, name in names.items()
         if registry.get(label.partition(" ")[0], name).randomness == "deterministic"
     ]

@@ -18,15 +18,15 @@ def matching(name: str, labels: Iterable[str]) -> list[str]:
 def the_one(kind: str, name: str, labels: Iterable[str]) -> str:
     """The label that a name stands for. UsageError, with the choices, where there is none or several."""
     labels = list(labels)
-    found = matching(name, labels)
-    if not found:
+    matches = matching(name, labels)
+    if not matches:
         raise unknown(kind, name, labels, ORIGIN)
-    if len(found) > 1:
+    if len(matches) > 1:
         raise UsageError(
-            f'{kind} "{name}" (from {ORIGIN}) stands for {len(found)} rows; say one of them in full, in quotes for your '
-            f"shell: {', '.join(found)}"
+            f'{kind} "{name}" (from {ORIGIN}) stands for {len(matches)} rows; say one of them in full, in quotes for your '
+            f"shell: {', '.join(matches)}"
         )
-    return found[0]
+    return matches[0]
 
 
 def _plain(text: str) -> str:

@@ -113,8 +113,8 @@ def _skips(request: Request, registry: Registry) -> dict[tuple[str, str], str | 
     imputers, fusers = ({row.name for row in request.variants[kind]} for kind in ("imputer", "fuser"))
     for imputer, fuser in itertools.product(imputers, fusers):
         skip = _skip(registry.get("imputer", imputer), registry.get("fuser", fuser))
-        asked = imputer in grid.imputer and fuser in grid.fuser
-        skips[imputer, fuser] = skip if asked or not skip else None
+        named = imputer in grid.imputer and fuser in grid.fuser
+        skips[imputer, fuser] = skip if named or not skip else None
     return skips
 
 
@@ -154,10 +154,10 @@ class _Keys:
         identities = [choice.identity for choice in combination]
         for stage, known, reads in self._stages:
             variant: Variant = chosen[stage.kind]
-            found = reads.get(variant.name)
-            if found is None:
-                found = reads[variant.name] = self._reads(stage, variant)
-            places, read = found
+            entry = reads.get(variant.name)
+            if entry is None:
+                entry = reads[variant.name] = self._reads(stage, variant)
+            places, read = entry
             at = variant.label, before, audit, read(identities)  # labels of one kind differ where anything else does
             key = known.get(at)
             if key is None:

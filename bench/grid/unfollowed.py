@@ -64,8 +64,8 @@ def unfollowed(module: str, reads_data: bool = False) -> list[str]:
         except SyntaxError:
             lines.append(f"{path.name} cannot be parsed")
             continue
-        found = {*_places(tree, libraries, reads_data)}
-        lines += [f"{path.name}, line {line}: {what}" for line, what in sorted(found)]
+        places = {*_places(tree, libraries, reads_data)}
+        lines += [f"{path.name}, line {line}: {what}" for line, what in sorted(places)]
         lines += [f"{path.name}: {what}" for what in _imported(content, name, path, home)]
     return [*lines, *(why for library in sorted(libraries) if (why := _unversioned(library)))]
 
@@ -141,16 +141,16 @@ def _writes(node: ast.Call, called: str) -> bool:
 
 def _scratch(tree: ast.Module) -> set[str]:
     """Names that stand for the scratch folder (`Context.scratch`) and what lies in it: checkpoints of the same key."""
-    found = {"scratch"}
+    names = {"scratch"}
     assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)]
     before = 0
-    while before != len(found):
-        before = len(found)
+    while before != len(names):
+        before = len(names)
         for node in assigned:
-            if node.value is not None and _mentions(node.value, found):
+            if node.value is not None and _mentions(node.value, names):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                found |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return found
+                names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
 
 
 def _mentions(node: ast.AST, names: set[str]) -> bool:

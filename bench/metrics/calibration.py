@@ -56,13 +56,15 @@ def _sums(p: np.ndarray, happened: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _ece(p: np.ndarray, happened: np.ndarray) -> float:
-    _, said, came = _sums(p, happened)
-    return float(np.abs(said - came).sum() / len(p))
+    _, predicted, came = _sums(p, happened)
+    return float(np.abs(predicted - came).sum() / len(p))
 
 
 def _shown(p: np.ndarray, happened: np.ndarray) -> list[Bin]:
     """The bins with `SMALLEST` records or more. Labels of a record count singly."""
-    counts, said, came = _sums(p, happened)
+    counts, predicted, came = _sums(p, happened)
     return [
-        Bin(int(n), float(s / n), float(c / n)) for n, s, c in zip(counts, said, came, strict=True) if n >= SMALLEST
+        Bin(int(n), float(s / n), float(c / n))
+        for n, s, c in zip(counts, predicted, came, strict=True)
+        if n >= SMALLEST
     ]

@@ -141,9 +141,9 @@ def _weighted(of_counts: Callable[[Counts], np.ndarray], truth: np.ndarray, outp
 
     def one(classes: list[tuple[np.ndarray, np.ndarray]], weights: np.ndarray) -> np.ndarray:
         true = np.stack([total(actual, weights) for actual, _ in classes])
-        said = np.stack([total(decided, weights) for _, decided in classes])
+        predicted = np.stack([total(decided, weights) for _, decided in classes])
         both = np.stack([total(actual & decided, weights) for actual, decided in classes])
-        return of_counts((true, said, both, weights.sum(axis=0, dtype=np.float64)))
+        return of_counts((true, predicted, both, weights.sum(axis=0, dtype=np.float64)))
 
     return lambda weights: np.mean([one(classes, weights) for classes in parts], axis=0)
 
@@ -156,16 +156,16 @@ def _balanced_of(counts: Counts) -> np.ndarray:
 
 
 def _kappa_of(counts: Counts) -> np.ndarray:
-    true, said, both, n = counts
-    by_chance = (true * said).sum(axis=0)
+    true, predicted, both, n = counts
+    by_chance = (true * predicted).sum(axis=0)
     kappa: np.ndarray = (n * both.sum(axis=0) - by_chance) / (n**2 - by_chance)
     return kappa
 
 
 def _mcc_of(counts: Counts) -> np.ndarray:
-    true, said, both, n = counts
-    covariance = n * both.sum(axis=0) - (true * said).sum(axis=0)
-    spread = (n**2 - (true**2).sum(axis=0)) * (n**2 - (said**2).sum(axis=0))
+    true, predicted, both, n = counts
+    covariance = n * both.sum(axis=0) - (true * predicted).sum(axis=0)
+    spread = (n**2 - (true**2).sum(axis=0)) * (n**2 - (predicted**2).sum(axis=0))
     mcc: np.ndarray = np.divide(covariance, np.sqrt(spread), out=np.zeros_like(covariance), where=spread > 0)
     return mcc
 

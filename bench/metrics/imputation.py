@@ -58,11 +58,11 @@ def median(draws: np.ndarray) -> np.ndarray:
     if len(draws) % 2:
         return lower_median(draws)
     middle = len(draws) // 2
-    found = np.empty(draws.shape[1:], draws.dtype)
+    medians = np.empty(draws.shape[1:], draws.dtype)
     for part in _records(draws.shape):
         ordered = np.partition(draws[:, part], (middle - 1, middle), axis=0)
-        found[part] = ordered[middle - 1] + (ordered[middle] - ordered[middle - 1]) / 2
-    return found
+        medians[part] = ordered[middle - 1] + (ordered[middle] - ordered[middle - 1]) / 2
+    return medians
 
 
 def imputation_scores(
@@ -79,7 +79,7 @@ def imputation_scores(
     sums = {
         name: record_sums(name, known, draws[name], hidden[name] if hidden else None) for name, known in truth.items()
     }
-    return scores_of({name: found.sum(axis=0) for name, found in sums.items()})
+    return scores_of({name: terms.sum(axis=0) for name, terms in sums.items()})
 
 
 def scores_of(sums: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
@@ -88,16 +88,16 @@ def scores_of(sums: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     A modality without an entry to score is left out, and "all" too where there is none. crps is left out where every true
     value is 0, since its divisor is the sum of |truth|; coverage for an imputer of one draw.
     """
-    sums = {name: found for name, found in sums.items() if found[0] > 0}
+    sums = {name: terms for name, terms in sums.items() if terms[0] > 0}
     if sums:
         sums["all"] = np.sum(list(sums.values()), axis=0)
-    made = {name: {score: float(metric(score, found)) for score in SCORES} for name, found in sums.items()}
+    by_modality = {name: {score: float(metric(score, terms)) for score in SCORES} for name, terms in sums.items()}
     return {
         name: {
             **{score: value for score, value in scores.items() if np.isfinite(value)},
             "hidden": float(sums[name][0]),
         }
-        for name, scores in made.items()
+        for name, scores in by_modality.items()
     }
 
 

@@ -114,6 +114,7 @@ for _convention, _side in (
         )  # fmt: skip
 
 OWN: Mapping[str, MetricSpec] = {
-    name: declared(name, given.pop("path"), PLUGIN, given) for name, given in list(_DECLARED.items())
+    name: declared(name, declarations.pop("path"), PLUGIN, declarations)
+    for name, declarations in list(_DECLARED.items())
 }
 """Name -> metric."""

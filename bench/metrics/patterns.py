@@ -29,18 +29,18 @@ def by_pattern(
     if len(truth) < SMALLEST:
         return []
     names = np.array(["+".join(name for name in available if available[name][i]) or NOTHING for i in range(len(truth))])
-    found, place, counts = np.unique(names, return_inverse=True, return_counts=True)
-    order = sorted(range(len(found)), key=lambda k: (-counts[k], found[k]))
+    patterns, place, counts = np.unique(names, return_inverse=True, return_counts=True)
+    order = sorted(range(len(patterns)), key=lambda k: (-counts[k], patterns[k]))
     small = [k for k in order if counts[k] < SMALLEST]
     shown = [k for k in order if counts[k] >= SMALLEST]
     while small and sum(counts[k] for k in small) < SMALLEST:
         small.append(shown.pop())
-    groups = [(str(found[k]), place == k) for k in shown]
+    groups = [(str(patterns[k]), place == k) for k in shown]
     groups += [(OTHERS, np.isin(place, small))] if small else []
     return [Pattern(name, int(rows.sum()), _score(task, truth[rows], outputs[rows])) for name, rows in groups]
 
 
 def _score(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float | None:
     """None where the metric is not defined on the group, as AUROC on one class alone."""
-    found = value(task.primary, truth, outputs)
-    return found if np.isfinite(found) else None
+    score = value(task.primary, truth, outputs)
+    return score if np.isfinite(score) else None

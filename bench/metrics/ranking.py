@@ -19,8 +19,8 @@ Build = Callable[[np.ndarray, np.ndarray], Evaluator]
 
 def macro(binary: Binary, truth: np.ndarray, outputs: np.ndarray) -> float:
     """The mean over labels or classes of a score of (actual bool [n], output [n])."""
-    found = columns(truth, outputs.shape[1])
-    return float(np.mean([binary(actual, outputs[:, k]) for k, actual in enumerate(found)]))
+    labels = columns(truth, outputs.shape[1])
+    return float(np.mean([binary(actual, outputs[:, k]) for k, actual in enumerate(labels)]))
 
 
 def weighted_macro(build: Build, truth: np.ndarray, outputs: np.ndarray) -> Evaluator:

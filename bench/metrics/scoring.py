@@ -33,8 +33,8 @@ class Scores:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def value(name: str, truth: np.ndarray, outputs: np.ndarray, **asked: Any) -> float:
-    """One metric. truth: float32 [n] or [n, outputs], no NaN; outputs: float32 [n, outputs]; asked: see `bench.metric.Metric`.
+def value(name: str, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> float:
+    """One metric. truth: float32 [n] or [n, outputs], no NaN; outputs: float32 [n, outputs]; at_hand: see `bench.metric.Metric`.
 
     NaN where the score is not defined (`bench.metrics.defined`) or an output is no finite number. Raises PluginError where the
     function of the metric fails.
@@ -44,16 +44,16 @@ def value(name: str, truth: np.ndarray, outputs: np.ndarray, **asked: Any) -> fl
         return math.nan
     function = spec.load().score
     with np.errstate(over="ignore"):  # what is too large to be squared scores infinity, which `score` refuses in words
-        return float(spec.answer(function, truth, outputs, **asked))
+        return float(spec.answer(function, truth, outputs, **at_hand))
 
 
-def evaluator(name: str, truth: np.ndarray, outputs: np.ndarray, **asked: Any) -> Evaluator:
+def evaluator(name: str, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> Evaluator:
     """One metric of one prediction, ready to be evaluated for many weightings; arguments as for `value`."""
     if not len(truth):
         return lambda weights: np.full(weights.shape[1], np.nan)
     spec, truth = metric(name), _flat(truth, outputs)
     needed = needs(spec.undefined, truth, outputs.shape[1], outputs)
-    evaluate = spec.answer(spec.load().evaluator, truth, outputs, **asked)
+    evaluate = spec.answer(spec.load().evaluator, truth, outputs, **at_hand)
 
     def where_defined(weights: np.ndarray) -> np.ndarray:
         met = needed.met(weights)
@@ -67,29 +67,29 @@ def evaluator(name: str, truth: np.ndarray, outputs: np.ndarray, **asked: Any) -
     return where_defined
 
 
-def scores_of(names: Iterable[str], truth: np.ndarray, outputs: np.ndarray, asked: Mapping[str, Any]) -> Scores:
-    """Several metrics. asked: all that is at hand of what metrics may ask for; one that asks for more is left out."""
-    found = Scores()
+def scores_of(names: Iterable[str], truth: np.ndarray, outputs: np.ndarray, at_hand: Mapping[str, Any]) -> Scores:
+    """Several metrics. at_hand: all that is at hand of what metrics may ask for; one that asks for more is left out."""
+    scores = Scores()
     for name in names:
         asks = metric(name).asks
-        if not set(asks) <= asked.keys():
+        if not set(asks) <= at_hand.keys():
             continue
         try:
-            score = value(name, truth, outputs, **{key: asked[key] for key in asks})
+            score = value(name, truth, outputs, **{key: at_hand[key] for key in asks})
         except PluginError as error:
-            found.failed[name] = str(error)
+            scores.failed[name] = str(error)
             continue
         if math.isfinite(score):
-            found.values[name] = score
+            scores.values[name] = score
         elif math.isnan(score):
-            found.undefined.append(name)
+            scores.undefined.append(name)
         else:
-            found.failed[name] = f"{name} is not finite: {_too_large(outputs)}"
-    return found
+            scores.failed[name] = f"{name} is not finite: {_too_large(outputs)}"
+    return scores
 
 
-def score(task: Task, truth: np.ndarray, outputs: np.ndarray, **asked: Any) -> Scores:
-    """The task's metrics of the test part. asked: see `scores_of`.
+def score(task: Task, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> Scores:
+    """The task's metrics of the test part. at_hand: see `scores_of`.
 
     Raises ScoreError, so that the cell fails, when shapes differ from the task's, an output is not finite, or the primary metric
     has no score for which the predictions are not to blame: a score over fewer records would be another test. Where the
@@ -102,14 +102,14 @@ def score(task: Task, truth: np.ndarray, outputs: np.ndarray, **asked: Any) -> S
     if not np.isfinite(outputs).all():
         bad = int((~np.isfinite(outputs).all(axis=1)).sum())
         raise ScoreError(f"{bad} of {len(outputs)} predictions are not finite numbers")
-    found = scores_of(task.metrics, truth, outputs, asked)
+    scores = scores_of(task.metrics, truth, outputs, at_hand)
     spec = metric(task.primary)
     what = f"{task.primary} cannot be computed on {len(truth)} records of task {task.name}"
     if lacking := needs(spec.undefined, _flat(truth, outputs), task.outputs).lacking():
         raise ScoreError(f"{what}: {lacking}")
-    if task.primary in found.failed:
-        raise ScoreError(f"{what}: {found.failed[task.primary]}")
-    return found
+    if task.primary in scores.failed:
+        raise ScoreError(f"{what}: {scores.failed[task.primary]}")
+    return scores
 
 
 def _too_large(outputs: np.ndarray) -> str:

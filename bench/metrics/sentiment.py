@@ -113,10 +113,10 @@ def _weighted_f1(average: str, decide: Decide, truth: np.ndarray, outputs: np.nd
     def evaluate(weights: np.ndarray) -> np.ndarray:
         w = _spread(weights, len(scored))
         shares, scores = [], []
-        for actual, said in ((above, predicted), (~above, ~predicted)):
+        for actual, decided in ((above, predicted), (~above, ~predicted)):
             true = total(actual & scored, w)
-            either = true + total(said & scored, w)
-            both = 2 * total(actual & said & scored, w)
+            either = true + total(decided & scored, w)
+            both = 2 * total(actual & decided & scored, w)
             scores.append(np.divide(both, either, out=np.zeros_like(both), where=either > 0))
             shares.append(true)
         if average == "weighted":

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from bench.config.asked import Request
-from bench.config.request import request
+from bench.config.request import request as read_request
 from bench.config.words import without
 from bench.data.location import locate
 from bench.data.manifest import manifest
@@ -44,14 +44,14 @@ def since(
     refused), all of its cells are edited.
     """
     try:
-        asked = request(words_of(planned, suite, out, cache), registry)
-        files = wanted(asked.suite.weights.files, asked.settings.cache_folder())
-        asked = asked.loading({name: found.digest for name, found in files.items()})
-        now = _now(asked, planned, registry, say)
-        about = described(asked, registry.get("dataset", asked.suite.dataset), registry.metrics)
+        request = read_request(words_of(planned, suite, out, cache), registry)
+        files = wanted(request.suite.weights.files, request.settings.cache_folder())
+        request = request.loading({name: weights.digest for name, weights in files.items()})
+        now = _now(request, planned, registry, say)
+        about = described(request, registry.get("dataset", request.suite.dataset), registry.metrics)
         if now == planned.ingredients:
             return msgspec.structs.replace(planned, **about)
-        keys = {cell.coordinates: cell.key for cell in plan(asked, registry, now[DATA], now[DEVICE]).cells}
+        keys = {cell.coordinates: cell.key for cell in plan(request, registry, now[DATA], now[DEVICE]).cells}
     except BenchError as error:
         every = [key for _, key in planned.planned]
         return msgspec.structs.replace(planned, edited=every, edits=[f"the run cannot be planned any more: {error}"])
@@ -69,31 +69,31 @@ def since(
     )
 
 
-def _now(asked: Request, planned: Export, registry: Registry, say: Callable[[str], None]) -> dict[str, str]:
+def _now(request: Request, planned: Export, registry: Registry, say: Callable[[str], None]) -> dict[str, str]:
     """The ingredients as they are now, on the device of the run."""
-    dataset = registry.get("dataset", asked.suite.dataset)
-    params = dataset.parameters(asked.suite.data, f"suite {asked.suite.name}")
-    cache = asked.settings.cache_folder()
+    dataset = registry.get("dataset", request.suite.dataset)
+    params = dataset.parameters(request.suite.data, f"suite {request.suite.name}")
+    cache = request.settings.cache_folder()
     digest = dataset.version
     if dataset.files:
         try:
-            files = locate(dataset, params, asked.root, cache, pending=True).files
+            files = locate(dataset, params, request.root, cache, pending=True).files
         except DataError:
             files = []
         if not files:
             say("warning: the data of the run are not here, so whether they were changed is not known")
         digest = manifest(files, cache) if files else planned.ingredients.get(DATA, "")
-    on = planned.ingredients.get(DEVICE) or device.resolve(asked.settings.device)
-    return ingredients(asked, registry, digest, on, planned.synthetic)
+    on = planned.ingredients.get(DEVICE) or device.resolve(request.settings.device)
+    return ingredients(request, registry, digest, on, planned.synthetic)
 
 
 def _by_label(planned: Export, changed: Set[Coordinates]) -> list[str]:
     """The methods all of whose cells changed, of a run that did not note its ingredients."""
-    found = []
+    methods = []
     for kind in COMPONENTS:
         labels = dict.fromkeys(str(getattr(at, kind)) for at, _ in planned.planned)
         whole = [
             label for label in labels if all(at in changed for at, _ in planned.planned if getattr(at, kind) == label)
         ]
-        found += [f"{kind} {label}" for label in whole if len(whole) < len(labels)]
-    return found or ["what all cells share"] * bool(changed)
+        methods += [f"{kind} {label}" for label in whole if len(whole) < len(labels)]
+    return methods or ["what all cells share"] * bool(changed)

@@ -53,29 +53,29 @@ def last_run(suite: str, out: str, registry: Registry, cache: str = "", root: st
 
 def imputations(run: LastRun) -> list[Cell]:
     """A cell for each imputation, as coordinates tell them apart, in the order of the plan."""
-    found: dict[Any, Cell] = {}
+    first_cells: dict[Any, Cell] = {}
     for cell in run.prepared.plan.cells:
         if not cell.skip and not cell.coordinates.audit:
-            found.setdefault(tuple(getattr(cell.coordinates, name) for name in OF_IMPUTATION), cell)
-    return list(found.values())
+            first_cells.setdefault(tuple(getattr(cell.coordinates, name) for name in OF_IMPUTATION), cell)
+    return list(first_cells.values())
 
 
-def choose(cells: Sequence[Cell], said: Mapping[str, tuple[str, ...]]) -> list[Cell]:
+def choose(cells: Sequence[Cell], values_of_axis: Mapping[str, tuple[str, ...]]) -> list[Cell]:
     """The cells whose axes have the values that were said. A label without its brackets stands for all its variants.
 
     Raises UsageError, with what there is, for a value that no cell has.
     """
     kept = list(cells)
-    for axis, values in said.items():
+    for axis, values in values_of_axis.items():
         there = list(dict.fromkeys(str(getattr(cell.coordinates, axis)) for cell in kept))
         stands = [matching(value, there) for value in values]
-        for value, found in zip(values, stands, strict=True):
-            if not found:
+        for value, labels in zip(values, stands, strict=True):
+            if not labels:
                 raise UsageError(
                     f'{axis} "{value}" (from {ORIGIN}) is not in the last run; {nearest(value, there)}there: '
                     f"{', '.join(there) or 'nothing that fits the other words'}"
                 )
-        order = {label: next((k for k, found in enumerate(stands) if label in found), None) for label in there}
+        order = {label: next((k for k, labels in enumerate(stands) if label in labels), None) for label in there}
         kept = [cell for cell in kept if order[str(getattr(cell.coordinates, axis))] is not None]
         kept.sort(key=lambda cell: order[str(getattr(cell.coordinates, axis))] or 0)
     return kept

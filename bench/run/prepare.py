@@ -89,11 +89,11 @@ def prepare(
     digest = manifest(files, cache) if files else "" if absent else dataset.version
     if files:
         check_kept(located, digest, cache)
-    given = wanted(request.suite.weights.files, cache)
+    weights = wanted(request.suite.weights.files, cache)
     if not absent:
-        check_weights(given, request, registry, digest)
+        check_weights(weights, request, registry, digest)
         check_manifest(request, digest)
-    request = request.loading({name: found.digest for name, found in given.items()})
+    request = request.loading({name: file.digest for name, file in weights.items()})
     planned = plan(request, registry, digest, kind)
     ledger = Ledger(request.settings.out_folder())
     everything = ledger.load()
@@ -115,21 +115,21 @@ def prepare(
         estimates=estimates,
         pending=absent,
         release=release_of(dataset, params, root, synthetic, digest, cache),
-        weights={found.digest: f"{found.record.said()}, {found.name}" for found in given.values()},
+        weights={file.digest: f"{file.record.in_words()}, {file.name}" for file in weights.values()},
     )
 
 
-def check_weights(given: Mapping[str, Weights], request: Request, registry: Registry, manifest: str) -> None:
+def check_weights(weights: Mapping[str, Weights], request: Request, registry: Registry, manifest: str) -> None:
     """Whether weights are of imputers in the run and fit its plan. Raises UsageError."""
     suite = request.suite
     grid = {*suite.grid.imputer, *suite.controls.imputer}
     dataset = registry.get("dataset", suite.dataset)
-    for name, found in given.items():
+    for name, file in weights.items():
         if name not in grid:
-            raise UsageError(f"{found.path} holds weights of {name}, which is not in this run; say imputer={name}")
+            raise UsageError(f"{file.path} holds weights of {name}, which is not in this run; say imputer={name}")
         spec = registry.get("imputer", name)
         check_plan(
-            found,
+            file,
             (spec.version, [variant.params for variant in request.of("imputer", name)]),
             {label: suite.modalities.get(label, dataset.modalities) for label in suite.grid.modalities},
             (dataset.name, msgspec.to_builtins(dataset.parameters(suite.data)), manifest, suite.split_identity()),

@@ -75,9 +75,9 @@ def imputed_reaches(fuser: Fuser[Any], test: Cohort, imputer_tags: Collection[st
             f"reads a part of what is imputed, as its parameters ask; {share:.0%} of {len(index)} predictions moved",
         )
     if not fuser.reads_imputed:
-        told = "reads observed values alone, as its parameters ask"
+        detail = "reads observed values alone, as its parameters ask"
         yet = f", yet {share:.0%} of {len(index)} predictions moved" if share else ""
-        return Audit(False if share else None, told + yet)
+        return Audit(False if share else None, detail + yet)
     passed = share >= REACHED or (len(index) < PROBE and _at_most(int(moved.sum()), len(index)) >= CHANCE)
     return Audit(passed, f"{share:.0%} of {len(index)} predictions moved")
 
@@ -176,13 +176,13 @@ def at_chance(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Audit:
         from scipy.stats import spearmanr
 
         columns = truth.reshape(len(truth), -1)
-        found = [
+        correlations = [
             0.0  # a constant prediction knows nothing
-            if needs("constant", actual, 1, said).lacking()
-            else float(spearmanr(actual, said).statistic)
-            for actual, said in zip(columns.T, outputs.T, strict=True)
+            if needs("constant", actual, 1, predicted).lacking()
+            else float(spearmanr(actual, predicted).statistic)
+            for actual, predicted in zip(columns.T, outputs.T, strict=True)
         ]
-        name, value, tests = "Spearman", max(found, key=abs), columns.shape[1]
+        name, value, tests = "Spearman", max(correlations, key=abs), columns.shape[1]
         worst = abs(value) * np.sqrt(len(truth) - 1)
     else:
         from sklearn.metrics import roc_auc_score

@@ -52,8 +52,8 @@ def broken_predictions(outputs: Any, task: Task, n: int) -> str:
         return ""
     outside = int(((outputs < 0) | (outputs > 1)).sum())
     if outside:
-        told = f"{outside} of {outputs.size} are not (logits need a sigmoid or softmax)"
-        return f"predictions of a {task.kind} task are probabilities, from 0 to 1; {told}"
+        detail = f"{outside} of {outputs.size} are not (logits need a sigmoid or softmax)"
+        return f"predictions of a {task.kind} task are probabilities, from 0 to 1; {detail}"
     if task.kind == "multiclass":
         off = float(np.abs(outputs.sum(axis=1, dtype=np.float64) - 1).max())
         if off > SUM:

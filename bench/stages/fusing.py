@@ -58,14 +58,14 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         valid_outputs = fuser.predict(parts["valid"].without_targets(), context)
         _require(spec, valid_outputs, task, "valid", len(parts["valid"]))
         limit = max(SHARE * (fitted - started + predicted - began), LEAST)
-        asked = time.perf_counter()
+        audit_began = time.perf_counter()
         independent = audits.batch_independent(
             twin, test, outputs, context, key=job.id, seconds=predicted - began, limit=limit
         )
         answered = time.perf_counter()
     truth = parts["test"].targets[task.name]
     imputer_tags = registry.get("imputer", cell.imputer.name).tags
-    found = {
+    outcomes = {
         "scored-once": audits.scored_once(
             parts["test"].ids, cohort.ids[(seen.parts == 2) & _eligible(cohort, task)], outputs
         ),
@@ -80,7 +80,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
     )
     scores = score(task, truth, outputs, **predictions.at_hand())
     if at.audit == "permuted-labels":
-        found = {"permuted-labels": audits.at_chance(task, truth, outputs)}
+        outcomes = {"permuted-labels": audits.at_chance(task, truth, outputs)}
     measures = Measures(
         scores=scores.values,
         undefined=scores.undefined,
@@ -90,13 +90,13 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         imputation_validation=imputation.validation,
         imputation_errors=imputation.errors,
         hidden={**seen.shares, **absent_share(seen, cohort)},
-        audits=found,
+        audits=outcomes,
         costs={
             **imputation.costs,
             "fit_seconds": fitted - started,
             "predict_seconds": predicted - began,
             "seconds_per_sample": (predicted - began) / len(outputs),
-            "batch_audit_seconds": began - fitted + answered - asked,
+            "batch_audit_seconds": began - fitted + answered - audit_began,
             "parameters": float(handed.count(fuser.parameters(), spec)),
         },
         counts={
@@ -150,15 +150,15 @@ def _eligible(cohort: Cohort, task: Task) -> np.ndarray:
 def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -> tuple[dict[str, Cohort], int]:
     """Train, valid and test of a task: eligible records, no other task's targets; labels permuted within parts on demand."""
     eligible = _eligible(cohort, task)
-    made = {}
+    cohorts = {}
     for number, name in enumerate(PARTS):
         index = np.flatnonzero((parts == number) & eligible)
         part = cohort.take(index)
         target = np.array(part.targets[task.name])
         if permute is not None:
             target = target[seeds.generator(permute, "audit", "permuted-labels", name).permutation(len(target))]
-        made[name] = replace(part, targets={task.name: target}, oracle={})
-    return made, int((~eligible).sum())
+        cohorts[name] = replace(part, targets={task.name: target}, oracle={})
+    return cohorts, int((~eligible).sum())
 
 
 def absent_share(seen: View, cohort: Cohort) -> dict[str, float]:

@@ -65,10 +65,10 @@ def state(learnt: object, spec: Spec, ids: Iterable[str] = ()) -> dict[str, np.n
     return {name: np.asarray(array) for name, array in learnt.items()}
 
 
-def notes(told: Iterable[object], spec: Spec, modalities: Sequence[str]) -> list[Note]:
+def notes(entries: Iterable[object], spec: Spec, modalities: Sequence[str]) -> list[Note]:
     """What a fit kept by `Context.note`, as the fuser declares it. Raises PluginError for anything else."""
     kept: list[Note] = []
-    for entry in told:
+    for entry in entries:
         name, values = entry if isinstance(entry, tuple) and len(entry) == 2 else (None, None)
         if type(name) is not str or name not in spec.notes:
             names = f", which are {', '.join(sorted(spec.notes))}" if spec.notes else ""
@@ -110,9 +110,9 @@ def kind_of(array: object) -> str:
     return f"{'of another type' if named else array.dtype} {list(array.shape)}"
 
 
-def difference(came: Iterable[object], asked: Iterable[str]) -> str:
+def difference(came: Iterable[object], expected: Iterable[str]) -> str:
     """How names that came differ from those that were due, without a name that nobody declared."""
-    there, due = {name for name in came if isinstance(name, str)}, list(asked)
+    there, due = {name for name in came if isinstance(name, str)}, list(expected)
     lacking = [name for name in due if name not in there]
     parts = [f"{', '.join(lacking)} left out"] * bool(lacking)
     more = len(there - set(due))

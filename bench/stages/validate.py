@@ -56,11 +56,11 @@ def names(cohort: Cohort, spec: Spec) -> Iterator[str]:
 def components(cohort: Cohort, spec: Spec) -> Iterator[str]:
     """The modalities, and the tasks of the targets, are those declared."""
     if list(cohort.modalities) != list(spec.modalities):
-        found = difference(cohort.modalities, spec.modalities)
-        yield f"modalities must be those declared, in their order: {', '.join(spec.modalities)} ({found})"
+        differs = difference(cohort.modalities, spec.modalities)
+        yield f"modalities must be those declared, in their order: {', '.join(spec.modalities)} ({differs})"
     if set(cohort.targets) != set(spec.tasks):
-        found = difference(cohort.targets, spec.tasks)
-        yield f"targets must be those of the declared tasks: {', '.join(sorted(spec.tasks))} ({found})"
+        differs = difference(cohort.targets, spec.tasks)
+        yield f"targets must be those of the declared tasks: {', '.join(sorted(spec.tasks))} ({differs})"
 
 
 def statics(cohort: Cohort, spec: Spec) -> Iterator[str]:
@@ -88,7 +88,7 @@ def plain_arrays(cohort: Cohort, spec: Spec) -> Iterator[str]:
 
 def targets(cohort: Cohort, spec: Spec) -> Iterator[str]:
     for name, task in spec.tasks.items():
-        yield from (f"{name}: {said}" for said in _of_target(cohort.targets[name], task, len(cohort)))
+        yield from (f"{name}: {problem}" for problem in _of_target(cohort.targets[name], task, len(cohort)))
 
 
 def oracle(cohort: Cohort, spec: Spec) -> Iterator[str]:
@@ -101,8 +101,8 @@ def oracle(cohort: Cohort, spec: Spec) -> Iterator[str]:
 
 def splits(cohort: Cohort, spec: Spec) -> Iterator[str]:
     if set(cohort.splits) != set(spec.splits):
-        found = difference(cohort.splits, spec.splits)
-        yield f"splits must be those declared: {', '.join(sorted(spec.splits)) or 'no split'} ({found})"
+        differs = difference(cohort.splits, spec.splits)
+        yield f"splits must be those declared: {', '.join(sorted(spec.splits)) or 'no split'} ({differs})"
     for name, parts in cohort.splits.items():
         if parts.shape != (len(cohort),) or parts.dtype != np.int8 or not np.isin(parts, (0, 1, 2)).all():
             yield f"the split {name} must be int8 ({len(cohort)},) of 0, 1 and 2 (train, valid, test)"

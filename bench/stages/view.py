@@ -88,11 +88,11 @@ def view(cell: Cell, setup: Setup, registry: Registry) -> View:
     path = setup.store.open(artifacts.mask(key))
     if not setup.store.has(artifacts.mask(key)):
         scenario = registry.get("scenario", cell.scenario.name).build(cell.scenario.params)
-        made = hide(cohort, scenario, cell.coordinates.seed, cell.scenario.name)
+        hidden = hide(cohort, scenario, cell.coordinates.seed, cell.scenario.name)
         spared = ~np.isin(parts, [PARTS.index(name) for name in setup.hiding.parts])
-        for name, mask in made.visible.items():
+        for name, mask in hidden.visible.items():
             mask[spared] = cohort.modalities[name].observed[spared]
-        arrays.write(path, made.visible, {"key": key, "shares": json.dumps(made.shares)})
+        arrays.write(path, hidden.visible, {"key": key, "shares": json.dumps(hidden.shares)})
     visible, metadata = arrays.read(path, key)
     seen = apply(cohort, visible)
     teaches = cohort if setup.scaling.leaks else seen.take(np.flatnonzero(parts == 0))

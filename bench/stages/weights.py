@@ -101,13 +101,14 @@ class WeightsRecord(msgspec.Struct, kw_only=True):
     by: str = ""
     licence: str = ""
 
-    def said(self) -> str:
+    def in_words(self) -> str:
         """In a line, for provenance and lists."""
         by = f" by {self.by}" if self.by else ""
-        made = "generated data of " if self.synthetic else ""
+        generated = "generated data of " if self.synthetic else ""
         return (
-            f"{self.component}: trained on {made}{self.dataset} (digest of the data {self.manifest[:12]}, suite {self.suite}, "
-            f"{self.scenario}, seed {self.seed}, {self.train_records:,} records, {self.budget['fit_seconds']:.0f} s){by}"
+            f"{self.component}: trained on {generated}{self.dataset} (digest of the data {self.manifest[:12]}, "
+            f"suite {self.suite}, {self.scenario}, seed {self.seed}, "
+            f"{self.train_records:,} records, {self.budget['fit_seconds']:.0f} s){by}"
         )
 
     def size(self) -> str:
@@ -181,9 +182,9 @@ def read(path: Path) -> Weights:
     if hashlib.sha256(text.encode()).hexdigest() != metadata.get("sha256"):
         raise DataError(f"{path} is damaged: its record does not match its checksum; {again}")
     try:
-        made = json.loads(text).get("format")
-        if made != FORMAT:
-            raise DataError(f"{path} has format {made}, this bench reads format {FORMAT}; upgrade gapbench")
+        version = json.loads(text).get("format")
+        if version != FORMAT:
+            raise DataError(f"{path} has format {version}, this bench reads format {FORMAT}; upgrade gapbench")
         record = msgspec.json.decode(text, type=WeightsRecord)
         wrong = _wrong(record)
     except (msgspec.MsgspecError, ValueError, AttributeError, RecursionError) as error:
@@ -228,12 +229,12 @@ def installed(cache: Path, digest: str) -> Path:
     return folder(cache) / f"{digest}.safetensors"
 
 
-def install(found: Weights, cache: Path) -> Path:
+def install(weights: Weights, cache: Path) -> Path:
     """Put weights that were read where workers look for them. Raises StorageError."""
-    path = installed(cache, found.digest)
-    if not is_file_of(path, found.digest):
+    path = installed(cache, weights.digest)
+    if not is_file_of(path, weights.digest):
         with replacing(path) as temporary:
-            shutil.copyfile(found.path, temporary)
+            shutil.copyfile(weights.path, temporary)
     return path
 
 
@@ -257,20 +258,20 @@ def find(name: str, cache: Path) -> Weights:
 
 def wanted(names: Sequence[str], cache: Path) -> dict[str, Weights]:
     """Imputer -> its weights, installed. UsageError when two files are of one imputer."""
-    found: dict[str, Weights] = {}
+    weights: dict[str, Weights] = {}
     for name in names:
         one = find(name, cache)
-        if other := found.get(one.record.component):
+        if other := weights.get(one.record.component):
             raise UsageError(
                 f"{other.path} and {one.path} are both weights of {one.record.component}; name one of them"
             )
         install(one, cache)
-        found[one.record.component] = one
-    return found
+        weights[one.record.component] = one
+    return weights
 
 
 def check_plan(
-    found: Weights,
+    weights: Weights,
     imputer: tuple[str, Iterable[Mapping[str, Any]]],
     modalities: Mapping[str, Sequence[str]],
     data: tuple[str, Mapping[str, Any], str, Mapping[str, Any]],
@@ -281,7 +282,7 @@ def check_plan(
     imputer: version and the parameters of each of its variants; modalities: name -> members of each modality set of the run;
     data: dataset, its parameters, manifest and the split's identity.
     """
-    record, who = found.record, f"weights {found.path} ({found.record.component})"
+    record, who = weights.record, f"weights {weights.path} ({weights.record.component})"
     trained = _plain(record.params)
     version, variants = imputer
     if record.version != version:
@@ -321,8 +322,8 @@ def _differs(component: str, key: str, there: Mapping[str, Any], here: Mapping[s
         advice = (
             f"say {spoken(whole, there[key])}" if spoken(whole, there[key]) else f"set {whole} so in the suite file"
         )
-    known, found = (spoken(key, values[key]) or f"{key}={values[key]}" for values in (there, here))
-    return f"{known}, the run has {found}; {advice}"
+    known, ours = (spoken(key, values[key]) or f"{key}={values[key]}" for values in (there, here))
+    return f"{known}, the run has {ours}; {advice}"
 
 
 def check_cohort(record: WeightsRecord, seen: Cohort, scaler: Scaler, differ: Differ) -> None:
@@ -332,8 +333,8 @@ def check_cohort(record: WeightsRecord, seen: Cohort, scaler: Scaler, differ: Di
     """
     who = f"the weights of {record.component} do not fit: "
     here = channels_of(seen, scaler)
-    for known, found in zip([*record.modalities, record.statics], here, strict=True):
-        for what, one, two in (("channels", known.channels, found.channels), ("units", known.units, found.units)):
+    for known, ours in zip([*record.modalities, record.statics], here, strict=True):
+        for what, one, two in (("channels", known.channels, ours.channels), ("units", known.units, ours.units)):
             if one != two:
                 pairs = zip(one, two, strict=False)
                 other = next((pair for pair in pairs if pair[0] != pair[1]), (len(one), len(two)))
@@ -349,8 +350,8 @@ def check_cohort(record: WeightsRecord, seen: Cohort, scaler: Scaler, differ: Di
         return
     if record.cut != cut_of(scaler):
         raise UsageError(f"{who}values were cut at {record.cut} standard deviations, here at {cut_of(scaler)}")
-    for known, found in zip([*record.modalities, record.statics], here, strict=True):
-        off, channel, there, now = _furthest(known, found)
+    for known, ours in zip([*record.modalities, record.statics], here, strict=True):
+        off, channel, there, now = _furthest(known, ours)
         if off > TOLERANCE:
             raise UsageError(
                 f"{who}{known.modality} {channel} is scaled by mean {there[0]:.4g} and deviation {there[1]:.4g} there, by "
@@ -359,10 +360,10 @@ def check_cohort(record: WeightsRecord, seen: Cohort, scaler: Scaler, differ: Di
             )
 
 
-def _furthest(known: Channels, found: Channels) -> tuple[float, str, tuple[float, float], tuple[float, float]]:
+def _furthest(known: Channels, ours: Channels) -> tuple[float, str, tuple[float, float], tuple[float, float]]:
     """How far apart two scalings are at most, and the channel, mean and scale there and here."""
     worst = (0.0, "", (0.0, 1.0), (0.0, 1.0))
-    for channel, m, s, n, t in zip(known.channels, known.mean, known.scale, found.mean, found.scale, strict=True):
+    for channel, m, s, n, t in zip(known.channels, known.mean, known.scale, ours.mean, ours.scale, strict=True):
         worst = max(worst, (max(abs(m - n) / s, abs(t / s - 1)), channel, (m, s), (n, t)))
     return worst
 
@@ -385,10 +386,10 @@ def cut_of(scaler: Scaler) -> str:
 
 def load_into(imputer: Imputer[Any], path: Path, seen: Cohort, scaler: Scaler, differ: Differ) -> None:
     """Give an imputer what it learnt elsewhere, instead of a fit. Raises UsageError, DataError, PluginError."""
-    found = read(path)
-    check_cohort(found.record, seen, scaler, differ)
+    weights = read(path)
+    check_cohort(weights.record, seen, scaler, differ)
     try:
-        imputer.load_state_dict(found.state)
+        imputer.load_state_dict(weights.state)
     except Exception as error:
-        what = f"imputer {found.record.component} does not take the weights {found.name}"
+        what = f"imputer {weights.record.component} does not take the weights {weights.name}"
         raise PluginError(f"{what}: {type(error).__name__}: {error}", public=what) from error

@@ -46,11 +46,11 @@ def constructs(subject: Subject) -> None:
 def sources_followed(subject: Any) -> None:
     """All that decides its results is in its key: import statements lead to all of its code, and versions tell of libraries."""
     subject.built()
-    found = unfollowed(subject.spec.path.partition(":")[0], reads_data=subject.spec.kind == "dataset")
-    more = f"; and {len(found) - 5} more" * (len(found) > 5)
+    places = unfollowed(subject.spec.path.partition(":")[0], reads_data=subject.spec.kind == "dataset")
+    more = f"; and {len(places) - 5} more" * (len(places) > 5)
     require(
-        not found,
-        f"what no key notices an edit of: {'; '.join(found[:5])}{more}; "
+        not places,
+        f"what no key notices an edit of: {'; '.join(places[:5])}{more}; "
         "see docs/reference/plugin-contract.md, What is in the key",
     )
 
@@ -89,11 +89,11 @@ def refuses_before_fit(subject: Subject) -> None:
 def inputs_untouched(subject: Subject) -> None:
     """Neither `fit` nor `impute` or `predict` changes the arrays it is given, nor its own parameters."""
     subject.fitted()
-    given = subject.small
-    component = subject.fit(given)
-    subject.raw(component, given.test)
+    small = subject.small
+    component = subject.fit(small)
+    subject.raw(component, small.test)
     for part in ("train", "valid", "test"):
-        before, after = leaves(getattr(subject.small, part)), leaves(getattr(given, part))
+        before, after = leaves(getattr(subject.small, part)), leaves(getattr(small, part))
         for name in before:
             require_same(before[name], after[name], f"{name} of the {part} part was written to")
     declared = msgspec.to_builtins(subject.build().params)
@@ -105,8 +105,8 @@ def read_only_inputs(subject: Subject) -> None:
     """It works on read-only, memory-mapped arrays, as the harness hands them over."""
     subject.fitted()
     paths = iter(["train", "valid", "test"])
-    given = subject.small.map(lambda cohort: mapped(cohort, subject.folder / f"{next(paths)}.safetensors"))
-    subject.raw(subject.fit(given), given.test)
+    small = subject.small.map(lambda cohort: mapped(cohort, subject.folder / f"{next(paths)}.safetensors"))
+    subject.raw(subject.fit(small), small.test)
 
 
 @promise("imputer", "fuser")
@@ -210,12 +210,12 @@ def require_independent(subject: Subject) -> None:
     """Require the audit of independence of a run to pass, in a process in which no check left anything to remember."""
     subject.require_reproducible()
     try:
-        _, found = elsewhere(subject)
+        _, fault = elsewhere(subject)
     except NotReached:
         raise
     except Skip:
-        _, found = audited(subject)
-    require(not found, found)
+        _, fault = audited(subject)
+    require(not fault, fault)
 
 
 @promise("imputer", "fuser")
@@ -223,18 +223,18 @@ def stops_and_goes_on(subject: Subject) -> None:
     """Stopped in the middle of `fit` it raises Interrupted; fitted again, with the same scratch folder, it ends the same."""
     subject.require_reproducible()
     subject.returned()
-    asked = 0
+    calls = 0
 
     def count() -> bool:
-        nonlocal asked
-        asked += 1
-        return 0 < last <= asked
+        nonlocal calls
+        calls += 1
+        return 0 < last <= calls
 
     last = 0
     whole = subject.apply(subject.fit(subject.small, should_stop=count), subject.small.test)
-    if asked < 2:
+    if calls < 2:
         skip("its fit does not ask whether to stop")
-    last, asked = asked // 2 + 1, 0
+    last, calls = calls // 2 + 1, 0
     scratch = subject.folder / "scratch"
     scratch.mkdir()
     try:

@@ -160,12 +160,12 @@ def files_listed(subject: Subject) -> None:
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(file)
     try:
-        found: Cohort = subject.build().prepare(alone, _context())
+        cohort: Cohort = subject.build().prepare(alone, _context())
     except DataError as error:
         require(False, f"without the files that it does not list it cannot be prepared: {error}")
-    before, after = leaves(whole), leaves(found)
+    before, after = leaves(whole), leaves(cohort)
     require(
-        whole.ids.tolist() == found.ids.tolist() and before.keys() == after.keys(), "other records or modalities came"
+        whole.ids.tolist() == cohort.ids.tolist() and before.keys() == after.keys(), "other records or modalities came"
     )
     for name in before:
         require_same(before[name], after[name], f"{name} without the files that are not listed")

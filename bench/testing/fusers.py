@@ -87,8 +87,8 @@ def _reaches(subject: Subject) -> None:
     def run() -> None:
         moved, shiftable = _moved(subject, None)
         still, total = int((shiftable & ~moved).sum()), int(shiftable.sum())
-        told = f"{still} of {total} predictions do not change when imputed values shift by 5 SD, up or down"
-        require(still <= (1 - REACHED) * total, told)
+        detail = f"{still} of {total} predictions do not change when imputed values shift by 5 SD, up or down"
+        require(still <= (1 - REACHED) * total, detail)
 
     subject.returned()
     subject.once("imputed_values_reach", run)

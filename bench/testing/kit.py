@@ -75,7 +75,7 @@ def run_check(check: Check, subject: Subject | metrics.MetricSubject) -> Outcome
     except Violation as broken:
         status, detail = "failed", str(broken)
     except Exception as error:
-        status, detail = "failed", _told(error)
+        status, detail = "failed", _in_one_line(error)
     reason = subject.spec.expected_failures.get(check.name)
     if reason is not None and status == "failed":
         status, detail = "expected", reason
@@ -105,10 +105,10 @@ def parametrize(
         registry = discover()
     cases = []
     for component in components:
-        found = (
+        specs = (
             [component] if isinstance(component, Component) else (registry or Registry()).find(component, "parametrize")
         )
-        for spec in found:
+        for spec in specs:
             subject = _subject(spec, data_root)
             for declared in _checks(spec).values():
                 cases.append(pytest.param(_Case(declared, subject), id=f"{spec.kind}-{spec.name}-{declared.name}"))
@@ -143,11 +143,11 @@ def _spec(component: Component | str, registry: Registry | None, kind: str | Non
         if kind not in CHECKS:
             raise unknown("kind", kind, CHECKS, "check")
         return registry.get(kind, component, "check")
-    found = registry.find(component, "check")
-    if len(found) > 1:
-        kinds = " and ".join(f"{spec.kind}s" for spec in found)
-        raise UsageError(f'"{component}" is the name of {kinds}; say which: kind="{found[0].kind}"')
-    return found[0]
+    specs = registry.find(component, "check")
+    if len(specs) > 1:
+        kinds = " and ".join(f"{spec.kind}s" for spec in specs)
+        raise UsageError(f'"{component}" is the name of {kinds}; say which: kind="{specs[0].kind}"')
+    return specs[0]
 
 
 def _checks(spec: Component) -> dict[str, Check]:
@@ -159,7 +159,7 @@ def _checks(spec: Component) -> dict[str, Check]:
     return checks
 
 
-def _told(error: Exception) -> str:
+def _in_one_line(error: Exception) -> str:
     """An error in one line: the innermost place outside the harness's kit and what was said there."""
     if isinstance(error, BenchError):
         return f"{type(error).__name__}: {error}"

@@ -32,20 +32,20 @@ class Problem:
     name: str
     truth: np.ndarray
     outputs: np.ndarray
-    asked: dict[str, Any]
+    at_hand: dict[str, Any]
 
     def take(self, index: np.ndarray) -> Problem:
         """The same of these records. The validation part stays as it is."""
-        asked = dict(self.asked)
-        if "groups" in asked:
-            asked["groups"] = asked["groups"][index]
-        if "statics" in asked:
-            asked["statics"] = {name: values[index] for name, values in asked["statics"].items()}
-        return Problem(self.name, self.truth[index], self.outputs[index], asked)
+        at_hand = dict(self.at_hand)
+        if "groups" in at_hand:
+            at_hand["groups"] = at_hand["groups"][index]
+        if "statics" in at_hand:
+            at_hand["statics"] = {name: values[index] for name, values in at_hand["statics"].items()}
+        return Problem(self.name, self.truth[index], self.outputs[index], at_hand)
 
     def saying(self, outputs: np.ndarray) -> Problem:
         """The same with other predictions."""
-        return Problem(self.name, self.truth, outputs, self.asked)
+        return Problem(self.name, self.truth, outputs, self.at_hand)
 
 
 class MetricSubject:
@@ -69,7 +69,7 @@ class MetricSubject:
         """Of all records. NaN where it is not defined as declared, without a call."""
         if self.lacking(problem):
             return np.nan
-        return self.built().score(problem.truth, problem.outputs, **problem.asked)
+        return self.built().score(problem.truth, problem.outputs, **problem.at_hand)
 
     def lacking(self, problem: Problem) -> str:
         return needs(self.spec.undefined, problem.truth, problem.outputs.shape[1], problem.outputs).lacking()
@@ -87,21 +87,21 @@ class MetricSubject:
 def _problems(kind: TaskKind, spec: MetricSpec) -> Iterator[Problem]:
     rng = np.random.default_rng(RECORDS)
     truth, outputs = _predictions(kind, rng)
-    asked: dict[str, Any] = {
+    at_hand: dict[str, Any] = {
         "groups": np.array([f"patient {k // 2}" for k in range(RECORDS)]),
         "statics": {"age": _fixed(rng.normal(60, 10, RECORDS)), "sex": _fixed(rng.random(RECORDS) < 0.5)},
         "validation": _predictions(kind, rng),
     }
-    asked = {name: asked[name] for name in spec.asks}
+    at_hand = {name: at_hand[name] for name in spec.asks}
     equal = np.repeat(outputs[:1], RECORDS, axis=0)
     coarse = outputs if kind == "multiclass" else np.round(outputs * 4) / 4
-    for name, true, said in (
+    for name, true, predicted in (
         ("usual predictions", truth, outputs),
         ("equal predictions", truth, equal),
         ("coarse predictions", truth, coarse),
         ("truths that are all the same", np.repeat(truth[:1], RECORDS, axis=0), outputs),
     ):
-        yield Problem(f"{kind}, {name}", _fixed(true), _fixed(said), asked)
+        yield Problem(f"{kind}, {name}", _fixed(true), _fixed(predicted), at_hand)
 
 
 def _predictions(kind: TaskKind, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -168,11 +168,11 @@ def weights_repeat_records(subject: MetricSubject) -> None:
         kept = [k for k, w in enumerate(weights.T) if not subject.lacking(problem.take(_repeated(w)))]
         if not kept or subject.lacking(problem):
             continue
-        evaluate = metric.evaluator(problem.truth, problem.outputs, **problem.asked)
+        evaluate = metric.evaluator(problem.truth, problem.outputs, **problem.at_hand)
         with np.errstate(invalid="ignore", divide="ignore"):  # as where a table is made
-            found = np.asarray(evaluate(np.ascontiguousarray(weights[:, kept])))
-        require(found.shape == (len(kept),), f"{problem.name}: the bootstrap gives the shape {found.shape}")
-        for k, score in zip(kept, found, strict=True):
+            scores = np.asarray(evaluate(np.ascontiguousarray(weights[:, kept])))
+        require(scores.shape == (len(kept),), f"{problem.name}: the bootstrap gives the shape {scores.shape}")
+        for k, score in zip(kept, scores, strict=True):
             again = subject.score(problem.take(_repeated(weights[:, k])))
             require_close(float(score), again, f"{problem.name}, with weights and with repeated records")
 
@@ -213,8 +213,10 @@ def chance_as_declared(subject: MetricSubject) -> None:
     subject.built()
     rng = np.random.default_rng(4)
     for problem in subject.usual:
-        found = [subject.score(problem.saying(_fixed(problem.outputs[rng.permutation(RECORDS)]))) for _ in range(DRAWS)]
-        mean, error = float(np.mean(found)), float(np.std(found) / np.sqrt(DRAWS))
+        scores = [
+            subject.score(problem.saying(_fixed(problem.outputs[rng.permutation(RECORDS)]))) for _ in range(DRAWS)
+        ]
+        mean, error = float(np.mean(scores)), float(np.std(scores) / np.sqrt(DRAWS))
         require(
             abs(mean - chance) <= 5 * error + CLOSE,
             f"{problem.name}: {mean:.4f} in the mean over {DRAWS} shuffled predictions, standard error {error:.4f}; declared "

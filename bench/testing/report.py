@@ -57,8 +57,8 @@ class Report:
         reasons: dict[str, list[str]] = {}
         for outcome in skipped:
             reasons.setdefault(outcome.detail, []).append(outcome.name)
-        told = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
-        return f"{told_of}; {len(skipped)} skipped" + (f": {told}" if told else "")
+        why = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
+        return f"{told_of}; {len(skipped)} skipped" + (f": {why}" if why else "")
 
     def to_text(self) -> str:
         """The report for a terminal: a line per check, the promise under each that failed, the summary."""

@@ -46,7 +46,7 @@ def _cohort() -> Cohort:
     return toy_cohort(n=40, length=12)
 
 
-def _made(subject: Subject) -> list[Masks]:
+def _masks(subject: Subject) -> list[Masks]:
     scenario, cohort = subject.built(), _cohort()
     return subject.once("hides", lambda: [_hide(scenario, cohort, record) for record in range(len(cohort))])
 
@@ -54,7 +54,7 @@ def _made(subject: Subject) -> list[Masks]:
 @promise("scenario", first=True)
 def hides(subject: Subject) -> None:
     """`hide` works on every record, also on one without any observation, and does not write to what it is given."""
-    _made(subject)
+    _masks(subject)
 
 
 @promise("scenario")
@@ -68,7 +68,7 @@ def _well_formed(subject: Subject) -> list[Masks]:
 
     def run() -> list[Masks]:
         cohort = _cohort()
-        for record, masks in enumerate(made):
+        for record, masks in enumerate(masks_of_record):
             known = _known(cohort, record)
             require(isinstance(masks, dict), f"hide returned {type(masks).__name__}, not a dict")
             require(set(masks) <= set(known), f"modalities {sorted(set(masks) - set(known))} are not in the record")
@@ -76,18 +76,20 @@ def _well_formed(subject: Subject) -> list[Masks]:
                 require(isinstance(mask, np.ndarray), f"the mask of {name} is a {type(mask).__name__}, not an array")
                 form = mask.dtype == np.bool_ and mask.shape == known[name].shape
                 require(form, f"the mask of {name} is {mask.dtype} {mask.shape}, not bool {known[name].shape}")
-        return made
+        return masks_of_record
 
-    made = _made(subject)
+    masks_of_record = _masks(subject)
     return subject.once("mask_form", run)
 
 
 @promise("scenario")
 def decided_by_record(subject: Subject) -> None:
     """What is hidden of a record depends on that record and its generators, not on the records before it."""
-    made, scenario, cohort = _well_formed(subject), subject.build(), _cohort()
+    masks_of_record, scenario, cohort = _well_formed(subject), subject.build(), _cohort()
     for record in reversed(range(len(cohort))):
-        _require_same_masks(made[record], _hide(scenario, cohort, record), "hidden after other records than before")
+        _require_same_masks(
+            masks_of_record[record], _hide(scenario, cohort, record), "hidden after other records than before"
+        )
 
 
 @promise("scenario")

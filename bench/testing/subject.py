@@ -263,22 +263,22 @@ def with_values(
 
 def leaves(cohort: Cohort) -> dict[str, np.ndarray]:
     """Every numeric array of a cohort, by name."""
-    found = {"statics": cohort.statics}
+    arrays = {"statics": cohort.statics}
     for name, series in cohort.modalities.items():
-        found |= {f"{name}/{part}": array for part, array in arrays_of(series).items()}
+        arrays |= {f"{name}/{part}": array for part, array in arrays_of(series).items()}
         if series.draws is not None:
-            found[f"{name}/draws"] = series.draws
-    return found | {f"targets/{name}": target for name, target in cohort.targets.items()}
+            arrays[f"{name}/draws"] = series.draws
+    return arrays | {f"targets/{name}": target for name, target in cohort.targets.items()}
 
 
-def with_leaves(cohort: Cohort, found: Mapping[str, np.ndarray]) -> Cohort:
+def with_leaves(cohort: Cohort, arrays: Mapping[str, np.ndarray]) -> Cohort:
     """The cohort with its numeric arrays replaced by those of the same names."""
     modalities = {
-        name: replace(series, **fields_of(found, name), draws=found.get(f"{name}/draws"))
+        name: replace(series, **fields_of(arrays, name), draws=arrays.get(f"{name}/draws"))
         for name, series in cohort.modalities.items()
     }
-    targets = {name: found[f"targets/{name}"] for name in cohort.targets}
-    return replace(cohort, modalities=modalities, statics=found["statics"], targets=targets)
+    targets = {name: arrays[f"targets/{name}"] for name in cohort.targets}
+    return replace(cohort, modalities=modalities, statics=arrays["statics"], targets=targets)
 
 
 def copied(cohort: Cohort) -> Cohort:

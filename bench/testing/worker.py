@@ -34,8 +34,8 @@ def audited(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
         result = subject.records_first(raw, len(test))
         if subject.spec.kind == "imputer":
             return result, ImputerAudits(twin, subject.spec, test, raw, context).run(alone=4).independent
-        found = batch_independent(twin, test, raw["predictions"], context)
-        return result, "" if found.passed else found.detail
+        audit = batch_independent(twin, test, raw["predictions"], context)
+        return result, "" if audit.passed else audit.detail
 
 
 def apply_elsewhere(subject: Subject) -> tuple[dict[str, np.ndarray], str]:

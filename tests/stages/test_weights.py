@@ -36,7 +36,7 @@ def test_what_was_written_is_read(file: Path) -> None:
     assert {name: array.tolist() for name, array in found.state.items()} == {n: a.tolist() for n, a in STATE.items()}
     assert found.record == made(arrays=weights.described(STATE))
     assert found.digest == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert found.record.said() == (
+    assert found.record.in_words() == (
         "around: trained on generated data of toy (digest of the data m1, "
         "suite hidden, natural, seed 1, 30 records, 61 s) by A. Person"
     )

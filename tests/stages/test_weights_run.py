@@ -30,7 +30,7 @@ def test_weights_go_from_one_run_into_another_which_trains_nothing(project: Proj
     assert loaded["imputation"] == trained["imputation"]
     assert loaded["predictions"] == trained["predictions"]
     assert loaded["key"] != trained["key"]
-    assert loaded["provenance"]["imputer weights"] == f"{found.record.said()}, {found.name}"
+    assert loaded["provenance"]["imputer weights"] == f"{found.record.in_words()}, {found.name}"
     project.bench("report", suite, "out=second")
     assert "by A. Person" in (project.folder / "second" / "leaderboards" / "hidden.md").read_text()
 
