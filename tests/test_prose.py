@@ -17,7 +17,7 @@ LONGEST_SENTENCE = 30
 LONGEST_LINE = 100
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for pattern in ("README.md", "docs/**/*.md", "leaderboards/notes/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "leaderboards/notes/*.md", "news/README.md")
     for path in sorted(ROOT.glob(pattern))
 }
 MANNERED = re.compile(
