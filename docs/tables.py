@@ -5,6 +5,7 @@ What stands between a line of the left column and a line `<!-- end -->` is writt
     <!-- table: MODULE:STRUCT, ... -->   the parameters that the structs themselves declare, and other defaults of inherited ones
     <!-- presets: KIND NAME -->          what each preset of a component decides
     <!-- components: KIND PREFIX -->     the components whose names begin so, with their papers
+    <!-- metrics: all -->                every metric, and when it has no score
     <!-- checks: KIND, ... -->           the conformance checks of kinds of components
     <!-- help: bench -->                 every command with what its --help prints
     <!-- door: bench -->                 the modules that a plugin may import, and a directive for each, which the site follows
@@ -33,7 +34,7 @@ FOLDER = Path(__file__).parent
 DOOR = sorted({path.stem for path in (FOLDER.parent / "bench").glob("*.py")} - {"__init__", "__main__"} | {"testing"})
 """The modules at the root of `bench`, which plugins may import."""
 WIDTH = 90
-PART = re.compile(r"<!-- (table|presets|components|checks|help|door): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
+PART = re.compile(r"<!-- (table|presets|components|metrics|checks|help|door): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def main() -> None:
@@ -78,6 +79,23 @@ def _written(part: re.Match[str]) -> str:
         specs = [spec for spec in discover().specs(typing.cast(Kind, kind)) if spec.name.startswith(prefix)]
         rows = [_line([f"`{spec.name}`", spec.paper or "no paper", spec.summary]) for spec in specs]
         lines = ["| name | paper | what it is |", "| --- | --- | --- |", *rows]
+    elif part[1] == "metrics":
+        better = {True: "larger", False: "smaller", None: "–"}
+        rows = [
+            _line(
+                [
+                    f"`{m.name}`",
+                    ", ".join(m.kinds),
+                    better[m.higher],
+                    "" if m.chance is None else f"{m.chance:g}",
+                    m.undefined,
+                    m.summary,
+                ]
+            )
+            for m in discover().specs("metric")
+            if m.plugin.startswith("gapbench:")
+        ]
+        lines = ["| metric | tasks | better | chance | no score where | what it is |", f"|{' --- |' * 6}", *rows]
     elif part[1] == "help":
         lines = list(_help(cli, part[2]))
     elif part[1] == "door":
