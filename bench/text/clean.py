@@ -47,8 +47,8 @@ _BEGINS = re.compile(r"([#+=>-])|(\d{1,9})([.)])(?=\s|$)")
 @lru_cache(maxsize=4096)
 def markdown(text: str) -> str:
     """One line that a parser of Markdown shows as it is: no markup, link, heading, list or HTML, and no end of a table's cell."""
-    escaped = _MARKUP.sub(lambda found: "".join(f"\\{char}" for char in found[0]), line(text))
-    escaped = _LINKS.sub(lambda found: f"\\{found[0]}", escaped.replace("&", "&amp;").replace("<", "&lt;"))
+    escaped = _MARKUP.sub(lambda match: "".join(f"\\{char}" for char in match[0]), line(text))
+    escaped = _LINKS.sub(lambda match: f"\\{match[0]}", escaped.replace("&", "&amp;").replace("<", "&lt;"))
     if begins := _BEGINS.match(escaped):
         at = begins.start(1) if begins[1] else begins.start(3)
         escaped = f"{escaped[:at]}\\{escaped[at:]}"

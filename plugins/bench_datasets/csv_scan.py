@@ -131,9 +131,9 @@ class _State:
         opened_at = 0 if self.opened else -1
         while True:
             if opened_at < 0:
-                if not (found := _OPEN.search(block, place)):
+                if not (match := _OPEN.search(block, place)):
                     return quoted
-                opened_at, place = found.span(1)
+                opened_at, place = match.span(1)
                 self.opened = self.lines + int(np.searchsorted(ends, opened_at)) + 1
             closed = _CLOSE.match(block, place)
             stop = closed.end() if closed else len(block)

@@ -48,9 +48,9 @@ def published(base: str, variable: str, into: Path, report: Report) -> tuple[str
     with storage(sums):
         sums.unlink(missing_ok=True)
     _download(base + "SHA256SUMS.txt", sums, report)
-    found = _checksums(read_bytes(sums, LARGEST).decode("utf-8", "replace"), base)
+    digests = _checksums(read_bytes(sums, LARGEST).decode("utf-8", "replace"), base)
     sums.unlink()
-    return base, found
+    return base, digests
 
 
 def fetch_file(url: str, target: Path, expected: str, variable: str, report: Report) -> None:
@@ -62,11 +62,11 @@ def fetch_file(url: str, target: Path, expected: str, variable: str, report: Rep
     when it cannot be written.
     """
     if target.exists():
-        found = _sha256(target)
-        if found != expected:
+        digest = _sha256(target)
+        if digest != expected:
             raise DataError(
                 f"{target} is there already and differs from the published file "
-                f"(SHA-256 {found}, published {expected}); it may be a repacked copy: "
+                f"(SHA-256 {digest}, published {expected}); it may be a repacked copy: "
                 "keep using it, or move it away and fetch again"
             )
         report(f"{target.name} is there already, checksum right")
@@ -75,11 +75,11 @@ def fetch_file(url: str, target: Path, expected: str, variable: str, report: Rep
         target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     _download(url, part, report)
-    found = _sha256(part)
-    if found != expected:
+    digest = _sha256(part)
+    if digest != expected:
         part.unlink()
         raise DataError(
-            f"{url} arrived damaged (SHA-256 {found}, expected {expected}) and was removed; run the same command "
+            f"{url} arrived damaged (SHA-256 {digest}, expected {expected}) and was removed; run the same command "
             f"again, or name a mirror in {variable}"
         )
     with storage(target):
@@ -134,7 +134,7 @@ def _attempt(url: str, part: Path, have: int, report: Report) -> None:
         start = have if answer.status == 206 else 0
         length = answer.headers.get("Content-Length", "")
         total = start + int(length) if re.fullmatch(r"[0-9]{1,15}", length) else None  # what is no number says nothing
-        done, said = start, time.monotonic()
+        done, reported_at = start, time.monotonic()
         with part.open("ab" if start else "wb") as file:
             while block := _read(answer):
                 file.write(block)
@@ -144,8 +144,8 @@ def _attempt(url: str, part: Path, have: int, report: Report) -> None:
                     raise DataError(
                         f"{url} sends more than {LARGEST // 2**20:,} MiB, as no published file has; it was removed"
                     )
-                if time.monotonic() - said > 0.5:
-                    said = time.monotonic()
+                if time.monotonic() - reported_at > 0.5:
+                    reported_at = time.monotonic()
                     report(f"{part.stem}: {done / 1e6:.1f} of {f'{total / 1e6:.1f}' if total else '?'} MB")
             file.flush()
             os.fsync(file.fileno())
@@ -162,10 +162,10 @@ def _read(answer: http.client.HTTPResponse) -> bytes:
 
 
 def _checksums(text: str, base: str) -> dict[str, str]:
-    found = dict(reversed(pair) for pair in re.findall(r"^([0-9a-f]{64})[ \t]+\*?(?:\./)?(\S+)[ \t\r]*$", text, re.M))
-    if not found:
+    digests = dict(reversed(pair) for pair in re.findall(r"^([0-9a-f]{64})[ \t]+\*?(?:\./)?(\S+)[ \t\r]*$", text, re.M))
+    if not digests:
         raise DataError(f"{base}SHA256SUMS.txt lists no checksum; is the address right?")
-    return found
+    return digests
 
 
 def _sha256(path: Path) -> str:

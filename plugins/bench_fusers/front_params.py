@@ -31,9 +31,9 @@ def require_front(fuser: str, front: Front, contradictions: Mapping[str, bool]) 
 
     contradictions: what was asked for, as it is typed (`causal=true`), and whether it was.
     """
-    for asked, stands in contradictions.items():
+    for parameter, stands in contradictions.items():
         if front == "utde" and stands:
             raise ValueError(
-                f"front=utde reads points of time, each of all events and bins, so that {asked} has no meaning; "
-                f"type fuser.{fuser}.front=grid or leave {asked} out"
+                f"front=utde reads points of time, each of all events and bins, so that {parameter} has no meaning; "
+                f"type fuser.{fuser}.front=grid or leave {parameter} out"
             )

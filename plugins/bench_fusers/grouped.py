@@ -70,8 +70,8 @@ def grouped_native(
     counts = torch.tensor(groups.counts, device=x.device)
     to_pairs: Callable[..., torch.Tensor] = _Spread.apply
     rows = to_pairs(x, groups) if spread else x
-    made = functional.grouped_mm(rows, weight, offs=counts.cumsum(0).int())
-    return made + bias.repeat_interleave(counts, dim=0, output_size=len(groups.order))
+    products = functional.grouped_mm(rows, weight, offs=counts.cumsum(0).int())
+    return products + bias.repeat_interleave(counts, dim=0, output_size=len(groups.order))
 
 
 def collect(rows: torch.Tensor, weights: torch.Tensor, groups: Groups) -> torch.Tensor:

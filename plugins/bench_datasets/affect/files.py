@@ -51,8 +51,8 @@ def mosei_files(root: Path, params: MosiParams) -> list[Path]:
     return _listed(find("mosei", root, params))
 
 
-def _listed(found: AffectFiles) -> list[Path]:
-    return [path for path in (found.features, found.mark, found.oracle) if path]
+def _listed(files: AffectFiles) -> list[Path]:
+    return [path for path in (files.features, files.mark, files.oracle) if path]
 
 
 def mosi_release(root: Path, params: MosiParams) -> str:
@@ -87,13 +87,13 @@ def find(dataset: str, root: Path, params: MosiParams) -> AffectFiles:
     return AffectFiles(features, mark, oracle if oracle.is_file() else None)
 
 
-def _named(root: Path, said: str) -> Path:
-    path = root / Path(said).expanduser()
+def _named(root: Path, file: str) -> Path:
+    path = root / Path(file).expanduser()
     if not path.is_file():
-        raise DataError(f'data.file = "{said}" is not a file ({path}); a path is absolute or relative to data.root')
+        raise DataError(f'data.file = "{file}" is not a file ({path}); a path is absolute or relative to data.root')
     if path.suffix not in (".pkl", ".pickle", ".npz"):
         raise DataError(
-            f'data.file = "{said}" is not read: a cache of torch (.pt, .dt) can hold any object, and a computational sequence '
+            f'data.file = "{file}" is not read: a cache of torch (.pt, .dt) can hold any object, and a computational sequence '
             "(.csd) is not aligned yet; accepted: .pkl of MulT, MultiBench or MMSA, or an .npz of your own "
             "(docs/reference/suites/mosi.md)"
         )
@@ -112,19 +112,19 @@ def _only(dataset: str, root: Path) -> Path:
         f"CMU-{upper}",
         f"cmu-{dataset}",
     )
-    found = {
+    paths = {
         (folder / name).resolve(): folder / name
         for place in places
         for name in KNOWN[dataset]
         if (folder := root / place).is_dir() and (folder / name).is_file()
     }
-    if not found:
+    if not paths:
         raise DataError(
             f"no file of {dataset} under data.root={root}: looked for {', '.join(KNOWN[dataset])}; {ACCESS}"
         )
-    if len(found) > 1:
-        names = [str(path.relative_to(root)) for path in found.values()]
+    if len(paths) > 1:
+        names = [str(path.relative_to(root)) for path in paths.values()]
         raise DataError(
             f"several files of {dataset} lie under {root}: {', '.join(names)}; say one: data.file={names[0]}"
         )
-    return next(iter(found.values()))
+    return next(iter(paths.values()))

@@ -58,11 +58,11 @@ def generate(dataset: str, folder: Path, samples: int, seed: int) -> None:
     sizes = np.maximum(np.rint(shares * samples).astype(int), 10)
     sizes[0] = samples - sizes[1:].sum()
     world = _world(SHAPES[dataset], generator(seed, "data", dataset, "fixed"))
-    made, oracle = {}, {}
+    parts, oracle = {}, {}
     for part, size in zip(PARTS, sizes.tolist(), strict=True):
-        made[part], oracle[part] = _part(dataset, part, size, world, generator(seed, "data", dataset, part))
+        parts[part], oracle[part] = _part(dataset, part, size, world, generator(seed, "data", dataset, part))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / KNOWN[dataset][0]).write_bytes(pickle.dumps(made, protocol=4))
+    (folder / KNOWN[dataset][0]).write_bytes(pickle.dumps(parts, protocol=4))
     np.savez(folder / ORACLE, **oracle)  # type: ignore[arg-type]  # none is called allow_pickle
     about = {"dataset": dataset, "version": VERSION, "samples": samples, "generator_seed": seed}
     write_bytes(folder / MARK, msgspec.json.encode(about))
@@ -123,8 +123,8 @@ def _part(
             for video, start, length in zip(of, starts, lengths, strict=True)
         ]
     ).astype("S")
-    made = {**arrays, "labels": labels.astype(np.float32)[:, None, None], "id": ids}
-    return made, _rated(hidden, shape.step).astype(np.float32)
+    content = {**arrays, "labels": labels.astype(np.float32)[:, None, None], "id": ids}
+    return content, _rated(hidden, shape.step).astype(np.float32)
 
 
 def _rated(sentiment: np.ndarray, step: float) -> np.ndarray:

@@ -91,7 +91,7 @@ def _own(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz of one's own. Raises DataError for what it should not hold, and for what would unpack to far more
     than it has.
     """
-    made: dict[str, np.ndarray] = {}
+    arrays_by_place: dict[str, np.ndarray] = {}
     try:
         with npz(path, LARGEST + TIMES * path.stat().st_size) as arrays:
             for place in arrays.files:
@@ -110,14 +110,14 @@ def _own(path: Path) -> dict[str, np.ndarray]:
                         f"{' or '.join(map(str, field.dims))} axes"
                     )
                 with np.errstate(over="ignore"):
-                    made[place] = values.astype(np.float32) if number else values
+                    arrays_by_place[place] = values.astype(np.float32) if number else values
     except DataError:
         raise
     except Exception as error:  # numpy and zipfile raise a dozen kinds for what is damaged or claims too much
         raise DataError(
             f"{path} is no .npz of plain arrays ({error}); write it with numpy.savez, see docs/reference/suites/mosi.md"
         ) from error
-    return made
+    return arrays_by_place
 
 
 def _samples(
@@ -128,7 +128,7 @@ def _samples(
     generated: bool,
     counts: Counts,
 ) -> Samples:
-    found: dict[str, np.ndarray] = {}
+    arrays_by_key: dict[str, np.ndarray] = {}
     keys = {place.partition("/")[2] for place in arrays}
     label = "regression_labels" if "regression_labels" in keys else "labels"
     for key in (*MODALITIES, label, "id"):
@@ -148,20 +148,22 @@ def _samples(
             )
         if (got := tuple(len(part) for part in present)) != sizes:
             raise DataError(f"{path}: {key} has {got} records in train, valid and test, {label} has {sizes}")
-        found[key] = np.concatenate(present)
+        arrays_by_key[key] = np.concatenate(present)
     _check_sizes(dataset, path, sizes, params, generated, counts)
-    values = {name: found[name] for name in MODALITIES}
+    values = {name: arrays_by_key[name] for name in MODALITIES}
     for name, array in values.items():
         if not array.shape[1] or not array.shape[2]:
             raise DataError(f"{path}: {name} has shape {array.shape}: no step or no channel")
-    ids, videos, indexed = _names(path, found, counts)
+    ids, videos, indexed = _names(path, arrays_by_key, counts)
     part = np.repeat(np.arange(3, dtype=np.int8), sizes)
     _check_videos(path, videos, part)
     text_mask = None
-    if "text_bert" in found:
-        if found["text_bert"].shape[1:] != (3, values["text"].shape[1]):
-            raise DataError(f"{path}: text_bert has shape {found['text_bert'].shape}, expected [n, 3, steps of text]")
-        text_mask = found["text_bert"][:, 1] > 0
+    if "text_bert" in arrays_by_key:
+        if arrays_by_key["text_bert"].shape[1:] != (3, values["text"].shape[1]):
+            raise DataError(
+                f"{path}: text_bert has shape {arrays_by_key['text_bert'].shape}, expected [n, 3, steps of text]"
+            )
+        text_mask = arrays_by_key["text_bert"][:, 1] > 0
     steps = {name: array.shape[1] for name, array in values.items()}
     aligned = len(set(steps.values())) == 1
     approximate = aligned and (indexed or path.name.endswith("_raw.pkl"))
@@ -170,10 +172,10 @@ def _samples(
         ids=ids,
         videos=videos,
         part=part,
-        labels=_labels(path, found[label], counts),
+        labels=_labels(path, arrays_by_key[label], counts),
         values=values,
         text_mask=text_mask,
-        lengths=_lengths(path, found),
+        lengths=_lengths(path, arrays_by_key),
         kind=kind,
         aligned=aligned,
         approximate=approximate,
@@ -230,19 +232,19 @@ def _triple(sizes: tuple[int, ...]) -> str:
     return " / ".join(f"{size:,}" for size in sizes)
 
 
-def _names(path: Path, found: Mapping[str, np.ndarray], counts: Counts) -> tuple[np.ndarray, np.ndarray, bool]:
+def _names(path: Path, arrays_by_key: Mapping[str, np.ndarray], counts: Counts) -> tuple[np.ndarray, np.ndarray, bool]:
     """Ids, their videos, and whether the ids are those of MultiBench's own HDF5 files."""
-    given = found["id"]
-    rows = given.reshape(len(given), -1).tolist()
+    own_ids = arrays_by_key["id"]
+    rows = own_ids.reshape(len(own_ids), -1).tolist()
     first = [row[0] for row in rows]
     indexed = all(_INDEXED.fullmatch(name) for name in first)
-    if "video" in found:
-        videos = found["video"].tolist()
+    if "video" in arrays_by_key:
+        videos = arrays_by_key["video"].tolist()
     elif indexed:
         videos = [match[1] for match in map(_INDEXED.fullmatch, first) if match]
     elif all("$_$" in name for name in first):
         videos = [name.partition("$_$")[0] for name in first]
-    elif given.ndim == 2 and given.shape[1] > 1:
+    elif own_ids.ndim == 2 and own_ids.shape[1] > 1:
         videos = first
     else:
         raise DataError(
@@ -276,10 +278,10 @@ def _check_videos(path: Path, videos: np.ndarray, part: np.ndarray) -> None:
         )
 
 
-def _labels(path: Path, given: np.ndarray, counts: Counts) -> np.ndarray:
-    if given.size != len(given):
-        raise DataError(f"{path}: labels have shape {given.shape}; expected one number per sample")
-    labels = given.reshape(-1).astype(np.float32)
+def _labels(path: Path, column: np.ndarray, counts: Counts) -> np.ndarray:
+    if column.size != len(column):
+        raise DataError(f"{path}: labels have shape {column.shape}; expected one number per sample")
+    labels = column.reshape(-1).astype(np.float32)
     labels[~np.isfinite(labels)] = np.nan
     counts.left_out("samples whose label is not a number, outcome unknown", np.isnan(labels).sum())
     counts.found("samples of label 0", (labels == 0).sum())
@@ -290,11 +292,11 @@ def _labels(path: Path, given: np.ndarray, counts: Counts) -> np.ndarray:
     return labels
 
 
-def _lengths(path: Path, found: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _lengths(path: Path, arrays_by_key: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     lengths = {}
     for name in ("audio", "vision"):
-        if (given := found.get(f"{name}_lengths")) is not None:
-            if not np.isfinite(given).all() or (given < 0).any() or (given != np.rint(given)).any():
+        if (numbers := arrays_by_key.get(f"{name}_lengths")) is not None:
+            if not np.isfinite(numbers).all() or (numbers < 0).any() or (numbers != np.rint(numbers)).any():
                 raise DataError(f"{path}: {name}_lengths holds something else than whole numbers from 0 on")
-            lengths[name] = given.astype(np.int64)
+            lengths[name] = numbers.astype(np.int64)
     return lengths

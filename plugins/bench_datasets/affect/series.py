@@ -29,7 +29,7 @@ def ranges(samples: Samples, counts: Counts) -> dict[str, tuple[np.ndarray, np.n
         others = filled["audio"] | filled["vision"]
         chosen = np.where(text.any(axis=1, keepdims=True), text, others)
         return dict.fromkeys(MODALITIES, _span(chosen))
-    made = {"text": _span(text)}
+    range_of = {"text": _span(text)}
     for name in SPOKEN:
         first, end = _span(filled[name])
         if name in samples.lengths:
@@ -40,8 +40,8 @@ def ranges(samples: Samples, counts: Counts) -> dict[str, tuple[np.ndarray, np.n
             counts.repaired(f"{name}: lengths beyond the array, cut", (length > steps).sum())
             first = np.where(beyond, first, 0)
             end = np.where(beyond, end, np.minimum(length, steps))
-        made[name] = (first, end)
-    return made
+        range_of[name] = (first, end)
+    return range_of
 
 
 def _span(filled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

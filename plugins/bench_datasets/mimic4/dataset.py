@@ -53,9 +53,9 @@ class Mimic4(Dataset[Mimic4Params]):
             remarks = read_items(tables, files, params.variables, counts)
             path = files.tables["icu/chartevents"]
             context.report(f"reading {path.name} ({path.stat().st_size / 2**20:,.0f} MiB)")
-            found = read_values(tables, files, hours, counts)
+            readings = read_values(tables, files, hours, counts)
             _go_on(context)
-            kept, record = np.unique(found["record"], return_inverse=True)
+            kept, record = np.unique(readings["record"], return_inverse=True)
             if not len(kept):
                 raise DataError(
                     f"{path} holds no value of the 30 variables for the first {hours} hours of any stay in "
@@ -67,8 +67,8 @@ class Mimic4(Dataset[Mimic4Params]):
             tables.run(
                 "CREATE TEMP TABLE kept AS SELECT c.record, s.* EXCLUDE (record) FROM stay s JOIN chosen c ON s.record = c.old"
             )
-            events = to_events(n, found | {"record": record}, len(table.VARIABLES))
-            del found, record
+            events = to_events(n, readings | {"record": record}, len(table.VARIABLES))
+            del readings, record
             names = tuple(variable.name for variable in table.VARIABLES)
             context.report("reading diagnoses")
             targets = outcomes(stays) | {"phe25": read_phenotypes(tables, files, stays.admission, counts)}

@@ -41,12 +41,13 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
         raise PluginError(f"reading {path.name} needs pyarrow; type: pip install 'gapbench[clinical]'") from error
     scan = f"read_parquet({path_literal(path)}, file_row_number = true)"
     by, width = _form(tables, path, scan)
-    made = made_by(path)
-    if made.get("modality", name) != name:
+    provenance = made_by(path)
+    if provenance.get("modality", name) != name:
         raise DataError(
-            f"{path} holds embeddings of {made['modality']}, by its metadata, not of {name}; name it data.{made['modality']}"
+            f"{path} holds embeddings of {provenance['modality']}, by its metadata, not of {name}; "
+            f"name it data.{provenance['modality']}"
         )
-    unreadable = sum(made.get("unreadable", {}).values())
+    unreadable = sum(provenance.get("unreadable", {}).values())
     counts.left_out(f"{name}: files that could not be read when embedded, left out", unreadable)
     rows = tables.number(f"SELECT count(*) FROM {scan}")
     counts.found(f"{name}: vectors in the file", rows)
@@ -102,10 +103,10 @@ def made_by(path: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     try:
-        told = json.loads((pq.read_schema(path).metadata or {})[PROVENANCE])
+        provenance = json.loads((pq.read_schema(path).metadata or {})[PROVENANCE])
     except (KeyError, ValueError, OSError, RecursionError, pa.ArrowException):
         return {}
-    return told if isinstance(told, dict) else {}
+    return provenance if isinstance(provenance, dict) else {}
 
 
 def _form(tables: Tables, path: Path, scan: str) -> tuple[str, int]:

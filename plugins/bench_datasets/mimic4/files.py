@@ -86,9 +86,9 @@ class Mimic4Files:
 
 def files(root: Path, params: Mimic4Params) -> list[Path]:
     """The files that decide the cohort's content, in a fixed order. Raises DataError as `find` does."""
-    found = find(root, params)
-    optional = (found.notes, found.cxr, found.ecg, found.ccs, found.gem, found.mark, found.oracle)
-    return [*found.tables.values(), *(path for path in optional if path), *found.model]
+    sources = find(root, params)
+    optional = (sources.notes, sources.cxr, sources.ecg, sources.ccs, sources.gem, sources.mark, sources.oracle)
+    return [*sources.tables.values(), *(path for path in optional if path), *sources.model]
 
 
 def find(root: Path, params: Mimic4Params) -> Mimic4Files:
@@ -196,17 +196,17 @@ def _either(words: tuple[str, ...]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _named(root: Path, said: str, key: str) -> Path | None:
-    if not said:
+def _named(root: Path, file: str, key: str) -> Path | None:
+    if not file:
         return None
-    path = root / Path(said).expanduser()
+    path = root / Path(file).expanduser()
     if not path.is_file():
-        raise DataError(f'data.{key} = "{said}" is not a file ({path}); a path is absolute or relative to data.root')
+        raise DataError(f'data.{key} = "{file}" is not a file ({path}); a path is absolute or relative to data.root')
     return path
 
 
-def _absolute(said: str) -> bool:
-    return Path(said).expanduser().is_absolute()
+def _absolute(path: str) -> bool:
+    return Path(path).expanduser().is_absolute()
 
 
 def _beside(base: Path, names: tuple[str, ...]) -> Path | None:

@@ -100,7 +100,7 @@ def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counts)
     counts.found("notes: reports of a further stay, counted for each", further)
     usable = tables.number(f"SELECT count(*) FROM note WHERE {inside} AND text IS NOT NULL")
     # By the text where times are equal, so that the order of the rows decides nothing.
-    found = tables.rows(
+    reports = tables.rows(
         f"""
         SELECT record, seconds, text FROM (FROM note WHERE {inside} AND text IS NOT NULL)
         QUALIFY row_number() OVER (PARTITION BY record ORDER BY seconds DESC, text DESC) <= {params.notes_kept}
@@ -108,10 +108,10 @@ def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counts)
         """
     )
     tables.run("DROP TABLE note")
-    counts.left_out("notes: reports before the last ones of a stay, left out", usable - len(found))
-    counts.found("notes: reports kept", len(found))
-    record, seconds = (np.array([row[i] for row in found], np.int64) for i in (0, 1))
-    return Notes(record, seconds, [row[2] for row in found])
+    counts.left_out("notes: reports before the last ones of a stay, left out", usable - len(reports))
+    counts.found("notes: reports kept", len(reports))
+    record, seconds = (np.array([row[i] for row in reports], np.int64) for i in (0, 1))
+    return Notes(record, seconds, [row[2] for row in reports])
 
 
 def note_series(

@@ -224,10 +224,10 @@ class Tables:
     def columns(self, query: str) -> dict[str, np.ndarray]:
         """A result as arrays, by column; NULL is NaN in floats and expected nowhere else."""
         with self._explained(()):
-            found: dict[str, Any] = self._session.execute(query).fetchnumpy()
+            columns: dict[str, Any] = self._session.execute(query).fetchnumpy()
         return {
             name: column.filled(np.nan) if isinstance(column, np.ma.MaskedArray) else column
-            for name, column in found.items()
+            for name, column in columns.items()
         }
 
     def batches(self, query: str, rows: int) -> Any:
@@ -252,9 +252,9 @@ class Tables:
                     "every table is read as UTF-8, as it is published: download it again, or convert it, for instance from "
                     "Latin-1: iconv -f LATIN1 -t UTF-8 OLD.csv > NEW.csv"
                 ) from None  # DuckDB quotes the row
-            said = str(error).splitlines()[0]
+            message = str(error).splitlines()[0]
             raise DataError(
-                f"{', '.join(map(str, paths)) or 'the tables'} cannot be read ({said}); download it again"
+                f"{', '.join(map(str, paths)) or 'the tables'} cannot be read ({message}); download it again"
             ) from error
         self._compare(paths)
 
@@ -282,7 +282,7 @@ class Tables:
         types = ", ".join(f"{column} {kind}" for column, (kind, _) in columns.items())
         self._session.execute(f"CREATE TEMP TABLE {name} ({types})")
         values = ", ".join(f"unnest(?::{kind}[])" for kind, _ in columns.values())
-        self._session.execute(f"INSERT INTO {name} SELECT {values}", [list(given) for _, given in columns.values()])
+        self._session.execute(f"INSERT INTO {name} SELECT {values}", [list(entries) for _, entries in columns.values()])
 
 
 def read_header(path: Path) -> list[str]:

@@ -71,13 +71,13 @@ def release(root: Path, params: Mimic4Params) -> str:
         rows = {name: _rows(counted[name]) for name in TABLES if name in counted}
         for name, expected in RELEASES.items():
             if rows and all(count == expected[table] for table, count in rows.items()):
-                return _told(name, tables)
+                return _in_words(name, tables)
     except (OSError, EOFError, zlib.error):
         pass
     return ""
 
 
-def _told(name: str, tables: Mapping[str, Path]) -> str:
+def _in_words(name: str, tables: Mapping[str, Path]) -> str:
     """The release of that name, as far as the contents of the tables are known to be its own."""
     if name not in SHA256:
         return f"MIMIC-IV {name}{BY_COUNTS}"

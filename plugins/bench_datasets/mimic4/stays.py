@@ -61,7 +61,7 @@ def read_stays(tables: Tables, files: Mimic4Files, counts: Counts) -> Stays:
     _read_icustays(tables, files, counts)
     _read_admissions(tables, files, counts)
     _read_patients(tables, files, counts)
-    found = tables.columns(
+    columns = tables.columns(
         """
         SELECT s.stay_id AS stay, s.subject_id AS subject, coalesce(s.hadm_id, -1) AS admission,
                coalesce(s.los, date_diff('second', s.intime, s.outtime) / 86400.0)::DOUBLE AS days,
@@ -71,8 +71,8 @@ def read_stays(tables: Tables, files: Mimic4Files, counts: Counts) -> Stays:
         ORDER BY s.record
         """
     )
-    found["age"] = np.where((found["age"] >= 0) & (found["age"] <= OLDEST), found["age"], np.nan)
-    stays = Stays(**{name: np.ascontiguousarray(values) for name, values in found.items()})
+    columns["age"] = np.where((columns["age"] >= 0) & (columns["age"] <= OLDEST), columns["age"], np.nan)
+    stays = Stays(**{name: np.ascontiguousarray(values) for name, values in columns.items()})
     counts.found(damage.STAYS, len(stays.stay))
     counts.left_out(damage.LENGTHLESS, np.isnan(stays.days).sum())
     # Stays without their admission or patient are counted as such, and not a second time.

@@ -91,9 +91,9 @@ def transformer(texts: Sequence[str], folder: Path, context: Context) -> np.ndar
         words: Any = AutoTokenizer.from_pretrained(str(folder), **safe)  # type: ignore[no-untyped-call]  # has no types
         model: Any = AutoModel.from_pretrained(str(folder), use_safetensors=True, **safe)
     except (OSError, ValueError, KeyError, ImportError) as error:
-        said = re.sub(r"\s+", " ", str(error))[:200]
+        message = re.sub(r"\s+", " ", str(error))[:200]
         hint = f'; to make its weights safe: python -c "{SAFE}"' if not [*folder.glob("*.safetensors")] else ""
-        raise DataError(f"{folder} cannot be loaded as a transformer ({said}){hint}") from error
+        raise DataError(f"{folder} cannot be loaded as a transformer ({message}){hint}") from error
     model = model.eval().to(context.device)
     extra = words.num_special_tokens_to_add()
     limit = min(WORDPIECES, getattr(model.config, "max_position_embeddings", WORDPIECES + extra) - extra)

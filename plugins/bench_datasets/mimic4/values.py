@@ -47,7 +47,7 @@ def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Co
         if links == "chartevents" and item not in known.setdefault(label, []):
             known[label].append(item)
     remarks = []
-    found: list[tuple[int, int, int, str, float, float]] = []
+    rows_of_items: list[tuple[int, int, int, str, float, float]] = []
     for index, variable, rank, label in table.labels(chosen):
         items = sorted(known.get(label.text, []), key=lambda item: (item != label.item, item))
         if not items:
@@ -63,16 +63,16 @@ def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Co
         counts.left_out("icu/d_items: further items of a label, left out", len(items) - 1)
         clean = chosen == "v30-clean"
         low, high = (variable.low, variable.high) if clean else (-LARGEST, LARGEST)
-        found.append((items[0], index, rank, label.conversion if clean else "", low, high))
-    if not found:
+        rows_of_items.append((items[0], index, rank, label.conversion if clean else "", low, high))
+    if not rows_of_items:
         raise DataError(f"{path} holds none of the labels of the map {chosen}; is it the d_items of MIMIC-IV?")
-    counts.found("icu/d_items: labels with an item", len(found))
-    counts.found("icu/d_items: rows of other items, not read", rows - ragged - lost - len(found))
-    itemid, channel, ranks, conversion, lows, highs = zip(*found, strict=True)
+    counts.found("icu/d_items: labels with an item", len(rows_of_items))
+    counts.found("icu/d_items: rows of other items, not read", rows - ragged - lost - len(rows_of_items))
+    itemid, channel, ranks, conversion, lows, highs = zip(*rows_of_items, strict=True)
     tables.put(
         "item",
         itemid=("BIGINT", itemid),
-        source=("SMALLINT", range(len(found))),
+        source=("SMALLINT", range(len(rows_of_items))),
         channel=("SMALLINT", channel),
         rank=("SMALLINT", ranks),
         conversion=("VARCHAR", conversion),
@@ -139,12 +139,14 @@ def read_values(tables: Tables, files: Mimic4Files, hours: int, counts: Counts) 
     tables.run("DROP TABLE converted")
     for name, condition in ((damage.SPEECHLESS, "speechless"), (damage.LATE, "late")):
         counts.found(name, tables.number(f"SELECT count(*) FROM chosen_value WHERE {condition}"))
-    found = tables.columns("SELECT record, seconds, channel, value FROM chosen_value ORDER BY record, seconds, channel")
+    readings = tables.columns(
+        "SELECT record, seconds, channel, value FROM chosen_value ORDER BY record, seconds, channel"
+    )
     tables.run("DROP TABLE chosen_value")
-    kept = len(found["value"])
+    kept = len(readings["value"])
     counts.left_out("icu/chartevents: values repeating a time and variable, one kept", plausible - kept)
     counts.found("icu/chartevents: values kept", kept)
-    return found
+    return readings
 
 
 def _legible(tables: Tables, path: Path, source: str) -> None:
@@ -186,24 +188,26 @@ def _classify(tables: Tables, path: Path, hours: int, counts: Counts) -> None:
         (counts.left_out, late, f"seconds >= {hours * 3600}"),
     )
     cases = " ".join(f"WHEN {condition} THEN {number}" for number, (_, _, condition) in enumerate(reasons))
-    found = dict(tables.rows(f"SELECT CASE {cases} ELSE -1 END AS reason, count(*) FROM reading GROUP BY reason"))
+    rows_of_reason = dict(
+        tables.rows(f"SELECT CASE {cases} ELSE -1 END AS reason, count(*) FROM reading GROUP BY reason")
+    )
     rows = tables.rows_of(path)
     counts.found("icu/chartevents: rows", rows)
-    counts.found(damage.CHARTED, sum(found.values()) - found.get(0, 0) - found.get(1, 0))
-    counts.found("icu/chartevents: rows of other items, not read", rows - sum(found.values()))
+    counts.found(damage.CHARTED, sum(rows_of_reason.values()) - rows_of_reason.get(0, 0) - rows_of_reason.get(1, 0))
+    counts.found("icu/chartevents: rows of other items, not read", rows - sum(rows_of_reason.values()))
     for number, (count, reason, _) in enumerate(reasons):
-        count(reason, found.get(number, 0))
+        count(reason, rows_of_reason.get(number, 0))
 
 
-def to_events(n: int, found: dict[str, np.ndarray], channels: int) -> Events:
+def to_events(n: int, readings: dict[str, np.ndarray], channels: int) -> Events:
     """Values sorted by record and time as events: one row per record and distinct time.
 
     found: record, seconds, channel, value, each [values]; at most one value per record, time and channel.
     """
-    record, seconds = found["record"].astype(np.int64), found["seconds"].astype(np.int64)
+    record, seconds = readings["record"].astype(np.int64), readings["seconds"].astype(np.int64)
     new = np.ones(len(record), bool)
     new[1:] = (np.diff(record) > 0) | (np.diff(seconds) > 0)
     values = np.full((int(new.sum()), channels), np.nan, np.float32)
-    values[np.cumsum(new) - 1, found["channel"]] = found["value"]
+    values[np.cumsum(new) - 1, readings["channel"]] = readings["value"]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(record[new], minlength=n))]).astype(np.int64)
     return Events(offsets, (seconds[new] / 3600).astype(np.float32), values)

@@ -84,8 +84,12 @@ def _optional(name: str, files: Mimic4Files, tables: Tables) -> dict[str, Any]:
         rows = tables.rows_of(path, tables.number(f"SELECT count(*) FROM {source}", path))
     else:
         rows = tables.number(f"SELECT count(*) FROM read_parquet({path_literal(path)})", path)
-    made = made_by(path) if name != "notes" else {}
-    how = f", made with the model {made.get('model')}, sha256 {made.get('model_sha256')}" if made else ""
+    provenance = made_by(path) if name != "notes" else {}
+    how = (
+        f", made with the model {provenance.get('model')}, sha256 {provenance.get('model_sha256')}"
+        if provenance
+        else ""
+    )
     return _entry(name, "ok", f"{rows:,} rows in {path}{how}", rows)
 
 

@@ -80,14 +80,14 @@ BEYOND = {
 
 def warnings(files: Mimic4Files, counts: Counts) -> list[str]:
     """The lines: one for each table or modality of which anything could not be used, one for each absent modality."""
-    said: defaultdict[str, list[str]] = defaultdict(list)
+    remarks: defaultdict[str, list[str]] = defaultdict(list)
     for name, count in counts.by_name().items():
         table, _, what = name.partition(": ")
         if what in UNAVAILABLE:
-            said[table].append(what)
+            remarks[table].append(what)
         elif name in ALWAYS or what == IMPLAUSIBLE or count.kind == "unusable" or _exceeds(name, counts):
-            said[table].append(f"{what}: {count.number:,}")
-    lines = [f"{table}: {'; '.join(what)}" for table, what in said.items()]
+            remarks[table].append(f"{what}: {count.number:,}")
+    lines = [f"{table}: {'; '.join(what)}" for table, what in remarks.items()]
     absent = [name for name in SOUGHT if counts.number(f"{name}: {ABSENT}")]
     return lines + [
         f"{name} is unavailable: there is no {SOUGHT[name]} in {'or beside ' if name == 'notes' else ''}{files.base} "

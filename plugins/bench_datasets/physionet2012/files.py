@@ -71,7 +71,7 @@ def find(root: Path, params: Physionet2012Params) -> list[SetFiles]:
             f"for set-{missing[0]}.tar.gz, set-{missing[0]}.zip and the folder set-{missing[0]}; download with: {fetch}, or read "
             f"what is there: data.sets={','.join(sources)}"
         )
-    found = []
+    sets = []
     for name in [name for name in SETS if name in (params.sets or sources)]:
         outcomes = base / f"Outcomes-{name}.txt"
         if not outcomes.is_file():
@@ -80,8 +80,8 @@ def find(root: Path, params: Physionet2012Params) -> list[SetFiles]:
             raise DataError(
                 f"{sources[name].name} has no {outcomes.name} beside it in {base}; download it with: {fetch}{leave}"
             )
-        found.append(SetFiles(name, sources[name], outcomes))
-    return found
+        sets.append(SetFiles(name, sources[name], outcomes))
+    return sets
 
 
 def files(root: Path, params: Physionet2012Params) -> list[Path]:

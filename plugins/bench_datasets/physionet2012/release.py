@@ -53,23 +53,23 @@ def release(root: Path, params: Physionet2012Params) -> str:
                     others[each.name] = other
     except (*DAMAGED, csv.Error):
         return ""
-    told = f"PhysioNet 2012 set{'s' * (len(names) > 1)} {', '.join(names)}"
+    title = f"PhysioNet 2012 set{'s' * (len(names) > 1)} {', '.join(names)}"
     if not others:
-        return told
+        return title
     reasons = [
         f"{'its contents' if len(names) == 1 else f'the contents of set {name}'} "
         f"{f'are those of set {other}' if other else 'differ'}"
         for name, other in others.items()
     ]
-    return f"{told} by its counts, but {' and '.join(reasons)}"
+    return f"{title} by its counts, but {' and '.join(reasons)}"
 
 
 def _other(each: SetFiles, records: Mapping[str, bytes]) -> str | None:
     """The set whose contents these are, if they are not those of the set of that name: empty for none that is known."""
-    found = _known(text_digest(records, each.outcomes.read_bytes()), TEXT)
-    if not found:
-        found = _known(value_digest(records, each.outcomes.read_text("utf-8-sig")), VALUES)
-    return None if found == each.name else found
+    known = _known(text_digest(records, each.outcomes.read_bytes()), TEXT)
+    if not known:
+        known = _known(value_digest(records, each.outcomes.read_text("utf-8-sig")), VALUES)
+    return None if known == each.name else known
 
 
 def _known(digest: str, digests: Mapping[str, str]) -> str:
@@ -100,7 +100,7 @@ def value_digest(records: Mapping[str, bytes], outcomes: str) -> str:
             numbers[text] = _number(text.decode("latin-1")).encode()
         return head + comma + numbers[text]
 
-    said = [
+    entries = [
         (record, b"\n".join(map(value, _as_published(_lines(content)).splitlines())))
         for record, content in sorted(records.items())
     ]
@@ -108,7 +108,7 @@ def value_digest(records: Mapping[str, bytes], outcomes: str) -> str:
     columns = [_plain(name) for name in rows[0]] if rows else []
     places = [columns.index(name) for name in map(_plain, OUTCOMES) if name in columns]
     table = sorted(",".join(_number(row[place]) for place in places) for row in rows[1:] if len(row) == len(columns))
-    return _digest([*said, ("outcomes", "\n".join(table).encode())])
+    return _digest([*entries, ("outcomes", "\n".join(table).encode())])
 
 
 OUTCOMES = ("RecordID", "SAPS-I", "SOFA", "Length_of_stay", "Survival", "In-hospital_death")

@@ -131,11 +131,11 @@ def clean(variable: np.ndarray, values: np.ndarray, counts: Counts) -> np.ndarra
     values = values.copy()
     for index, declared in enumerate(VARIABLES):
         rows = np.flatnonzero(variable == index)
-        given = values[rows]
-        mended = given.copy()
+        recorded = values[rows]
+        mended = recorded.copy()
         for slip in declared.slips:
-            hit = (given >= slip.low) & (given <= slip.high)
-            mended[hit] = given[hit] * slip.scale + slip.shift
+            hit = (recorded >= slip.low) & (recorded <= slip.high)
+            mended[hit] = recorded[hit] * slip.scale + slip.shift
             counts.repaired(f"{declared.name}: {slip.reading}, mended", hit.sum())
         outside = (mended < declared.low) | (mended > declared.high)
         mended[outside] = np.nan

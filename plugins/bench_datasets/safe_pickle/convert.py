@@ -95,8 +95,8 @@ def converted(
     """
     digest = sha256(source)
     place = folder_of(source, digest)
-    if (found := _read(place, digest)) is not None:
-        yield found
+    if (conversion := _read(place, digest)) is not None:
+        yield conversion
         return
     if place.exists():
         shutil.rmtree(place, ignore_errors=True)
@@ -127,10 +127,10 @@ def _made(source: Path, place: Path, digest: str, layout: Layout, size: int) -> 
         temporary.mkdir()
         job = _Job(str(source), str(temporary), digest, layout, memory, seconds)
         run(job)
-    found = _read(place, digest)
-    if found is None:
+    conversion = _read(place, digest)
+    if conversion is None:
         raise StorageError(f"the conversion {place} is damaged as soon as it is written; is the disk full?")
-    return found
+    return conversion
 
 
 def run(job: _Job) -> None:
@@ -156,10 +156,10 @@ def run(job: _Job) -> None:
             "that it may, or by the system for want of memory"
         )
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise Refused(
             f"{job.source} is refused: the process that converts it ended with {done.returncode} within "
-            f"{job.memory / 2**30:.1f} GiB and {job.seconds} s{': ' + said[-1] if said else ''}"
+            f"{job.memory / 2**30:.1f} GiB and {job.seconds} s{': ' + lines[-1] if lines else ''}"
         )
 
 
@@ -204,18 +204,18 @@ def pick(content: Any, layout: Layout, python2: bool = False) -> tuple[dict[str,
                 left_out.append(f"{part}/{_text(key)}")
                 continue
             place = f"{part}/{_text(key)}"
-            made = _numbers(place, value) if field.kind == "number" else _texts(place, value, python2)
-            if made.ndim not in field.dims:
-                raise Refused(f"{place} has {made.ndim} axes (shape {made.shape}), expected {_or(field.dims)}")
-            arrays[place] = made
-    found = {place.partition("/")[0] for place in arrays}
-    if missing := [part for part in dict.fromkeys(layout.parts.values()) if part not in found]:
+            array = _numbers(place, value) if field.kind == "number" else _texts(place, value, python2)
+            if array.ndim not in field.dims:
+                raise Refused(f"{place} has {array.ndim} axes (shape {array.shape}), expected {_or(field.dims)}")
+            arrays[place] = array
+    parts = {place.partition("/")[0] for place in arrays}
+    if missing := [part for part in dict.fromkeys(layout.parts.values()) if part not in parts]:
         raise Refused(
             f"it has no arrays of the part {', '.join(missing)}, which has to hold some of {', '.join(layout.fields)} (keys of "
             f"the file: {', '.join(sorted(named))[:200] or 'none'}; not known: {', '.join(left_out)[:200] or 'none'})"
         )
-    for part in found:
-        sizes = {place: len(made) for place, made in arrays.items() if place.startswith(part + "/")}
+    for part in parts:
+        sizes = {place: len(array) for place, array in arrays.items() if place.startswith(part + "/")}
         if len(set(sizes.values())) > 1:
             raise Refused(f"its arrays differ in length: {', '.join(f'{k} {n:,}' for k, n in sorted(sizes.items()))}")
     return arrays, left_out
@@ -299,7 +299,7 @@ def _child(job: _Job) -> None:
         sha256=job.sha256,
         bytes=source.stat().st_size,
         sizes=_sizes(arrays),
-        keys={place: made.shape for place, made in arrays.items()},
+        keys={place: array.shape for place, array in arrays.items()},
         left_out=tuple(left_out),
         arrays_sha256=sha256(folder / ARRAYS),
     )
@@ -307,7 +307,7 @@ def _child(job: _Job) -> None:
 
 
 def _sizes(arrays: Mapping[str, np.ndarray]) -> dict[str, int]:
-    return {place.partition("/")[0]: len(made) for place, made in arrays.items()}
+    return {place.partition("/")[0]: len(array) for place, array in arrays.items()}
 
 
 def main() -> int:
@@ -316,14 +316,14 @@ def main() -> int:
     try:
         _child(job)
     except MemoryError:
-        said = (
+        message = (
             f"{job.source} is refused: it needs more than the {job.memory / 2**30:.1f} GiB that its conversion may have"
         )
     except DataError as error:
-        said = str(error)
+        message = str(error)
     else:
         return 0
-    print(json.dumps({"refused": said}))
+    print(json.dumps({"refused": message}))
     return REFUSED
 
 

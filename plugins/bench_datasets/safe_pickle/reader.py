@@ -132,23 +132,23 @@ def scan(path: Path) -> Scan:
             raise Refused(f"it has {size / 2**30:.0f} GiB, more than the {LARGEST // 2**30} that are read")
         if kind := kind_of(path):
             raise Refused(f"it is {kind}, not a pickle")
-        found = _walk(_Reader(stream, size))
+        result = _walk(_Reader(stream, size))
         if left := size - stream.tell():
             raise Refused(f"{left:,} bytes follow its end")
-        if strange := sorted(found.names - ALLOWED.keys()):
+        if strange := sorted(result.names - ALLOWED.keys()):
             more = f" and {len(strange) - 5} more" if len(strange) > 5 else ""
             named = ", ".join(".".join(pair) for pair in strange[:5])
             raise Refused(
-                f"it names {named}{more}{_whose(found.names)}, which reading it would run; a file of arrays names nothing of "
+                f"it names {named}{more}{_whose(result.names)}, which reading it would run; a file of arrays names nothing of "
                 "that kind"
             )
-        return found
+        return result
 
 
 def _whose(names: Collection[tuple[str, str]]) -> str:
     """Whose objects a file holds, by what it names, in words; "" where that is unknown."""
-    found = {_WHOSE[top] for module, _ in sorted(names) if (top := module.partition(".")[0]) in _WHOSE}
-    return f" (it holds {' and '.join(sorted(found))}: save its arrays with numpy.savez)" if found else ""
+    owners = {_WHOSE[top] for module, _ in sorted(names) if (top := module.partition(".")[0]) in _WHOSE}
+    return f" (it holds {' and '.join(sorted(owners))}: save its arrays with numpy.savez)" if owners else ""
 
 
 def _walk(reader: _Reader) -> Scan:
@@ -175,8 +175,8 @@ def _walk(reader: _Reader) -> Scan:
                 raise Refused("it computes the name of what it calls")
             names.add((module_, name_))
         if code not in _NEUTRAL:
-            said = memo.get(int(argument or 0)) if code in _GETS else argument
-            pushed = [pushed[-1], said if isinstance(said, str) and code != "GLOBAL" else None]
+            value = memo.get(int(argument or 0)) if code in _GETS else argument
+            pushed = [pushed[-1], value if isinstance(value, str) and code != "GLOBAL" else None]
     return Scan(frozenset(names), python2)
 
 
@@ -185,9 +185,9 @@ def load(path: Path) -> tuple[Any, bool]:
 
     Scans first. Raises Refused, with nothing run, for everything that is no pickle of plain arrays.
     """
-    found = scan(path)
+    result = scan(path)
     with _refusing(path), path.open("rb") as stream:
-        return _Unpickler(stream, encoding="latin1").load(), found.python2
+        return _Unpickler(stream, encoding="latin1").load(), result.python2
 
 
 @contextlib.contextmanager
@@ -258,10 +258,10 @@ class Array:
         plain = kind.plain()
         if math.prod(shape) * plain.itemsize != len(content):
             raise ValueError(f"an array of shape {shape} and type {plain} has {len(content):,} bytes")
-        made = np.frombuffer(content, plain) if content else np.empty(0, plain)
-        if plain.kind == "U" and content and int(made.view(plain.byteorder + "u4").max()) > 0x10FFFF:
+        array = np.frombuffer(content, plain) if content else np.empty(0, plain)
+        if plain.kind == "U" and content and int(array.view(plain.byteorder + "u4").max()) > 0x10FFFF:
             raise ValueError("an array of text holds no text")
-        self.values = made.reshape(shape, order="F" if fortran else "C")
+        self.values = array.reshape(shape, order="F" if fortran else "C")
 
 
 class _Kind:
@@ -281,10 +281,10 @@ class _Kind:
         self.order = order if order in "<>" else "="
 
     def plain(self) -> np.dtype[Any]:
-        made = np.dtype(self.text).newbyteorder("<" if self.order == "=" else self.order)  # type: ignore[arg-type]  # one of four
-        if not 0 < made.itemsize <= LONGEST_TEXT:
-            raise ValueError(f"entries of {made.itemsize} bytes")
-        return made
+        dtype = np.dtype(self.text).newbyteorder("<" if self.order == "=" else self.order)  # type: ignore[arg-type]  # one of four
+        if not 0 < dtype.itemsize <= LONGEST_TEXT:
+            raise ValueError(f"entries of {dtype.itemsize} bytes")
+        return dtype
 
 
 class _StandIn:
@@ -331,9 +331,9 @@ def _scalar(kind: Any, content: Any = None) -> Any:
 def _frombuffer(content: Any, kind: Any, shape: Any, order: Any, axes: Any = None) -> Array:
     if order not in ("C", "F") or axes is not None:
         raise ValueError(f"the order {str(order)[:20]} of an array")
-    made = Array()
-    made.fill(content, kind, shape, order == "F")
-    return made
+    array = Array()
+    array.fill(content, kind, shape, order == "F")
+    return array
 
 
 def _encode(text: Any, encoding: Any = None) -> bytes:

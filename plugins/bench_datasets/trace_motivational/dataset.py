@@ -58,9 +58,9 @@ class TraceMotivational(Dataset[TraceMotivationalParams]):
         values /= scale.astype(np.float32)
         modalities = {"series": _series(values[:, :STEPS])}
         for place, name in enumerate(("c_low", "c_high")):
-            made = np.concatenate([u[place] for u in features])
+            joined = np.concatenate([u[place] for u in features])
             middle, spread = _moments(features[0][place])
-            condition = (made - middle) / spread @ projections[place].T
+            condition = (joined - middle) / spread @ projections[place].T
             condition += _noise(params.seed, name, sizes)
             if params.shuffled_conditions:
                 condition = condition[_shuffle(params.seed, sizes)]
@@ -81,9 +81,9 @@ class TraceMotivational(Dataset[TraceMotivationalParams]):
 def _mixing(rng: np.random.Generator) -> np.ndarray:
     """M, float64 [dims, dims], entries N(0, 1 / dims), well enough conditioned."""
     while True:
-        made = rng.normal(scale=DIMS**-0.5, size=(DIMS, DIMS))
-        if np.linalg.cond(made) < LARGEST_CONDITION:
-            return made
+        matrix = rng.normal(scale=DIMS**-0.5, size=(DIMS, DIMS))
+        if np.linalg.cond(matrix) < LARGEST_CONDITION:
+            return matrix
 
 
 def _part(seed: int, part: str, size: int, mixing: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:

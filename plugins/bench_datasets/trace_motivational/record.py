@@ -56,8 +56,8 @@ def draw(rng: np.random.Generator, n: int) -> Drawn:
 
     def waves(dims: slice, **ranges: tuple[float, float]) -> dict[str, np.ndarray]:
         count = dims.stop - dims.start
-        made = {name: rng.uniform(low, high, (n, count)) for name, (low, high) in ranges.items()}
-        return {**made, "phi": rng.uniform(0, 2 * np.pi, (n, count))}
+        parameters = {name: rng.uniform(low, high, (n, count)) for name, (low, high) in ranges.items()}
+        return {**parameters, "phi": rng.uniform(0, 2 * np.pi, (n, count))}
 
     low = waves(LOW, f=(0.6, 2.0), a=(0.6, 1.5), s=(-1.0, 1.0), q=(-0.3, 0.3))
     mid = waves(MID, f=(2.5, 5.0), a=(0.4, 1.2))
@@ -96,15 +96,15 @@ def latent(drawn: Drawn) -> Latent:
     return Latent(whole, mid, high, burst)
 
 
-def features(drawn: Drawn, made: Latent, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def features(drawn: Drawn, latent: Latent, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """u1 (low group and drift) and u2 (mid, high and burst), float64 [n, FEATURES] each. Energies are over the 50 steps."""
-    n = len(made.whole)
+    n = len(latent.whole)
     low, mid, high, burst = drawn.low, drawn.mid, drawn.high, drawn.burst
     u1 = [moment(low[name], axis=1) for name in ("a", "f", "phi", "s", "q") for moment in MOMENTS]
     u1 += [(low["a"] * low["f"]).mean(axis=1), (low["s"] * low["q"]).mean(axis=1)]
     u1 += [drawn.drift[name] for name in ("a", "f", "phi")]
     u1 += list(rng.normal(scale=NUISANCE, size=(3, n)))
-    past = {"mid": made.mid[:, :STEPS], "high": made.high[:, :STEPS], "burst": made.burst[:, :STEPS]}
+    past = {"mid": latent.mid[:, :STEPS], "high": latent.high[:, :STEPS], "burst": latent.burst[:, :STEPS]}
     energy = {name: (series**2).mean(axis=tuple(range(1, series.ndim))) for name, series in past.items()}
     u2 = [moment(group[name], axis=1) for group in (mid, high) for name in ("a", "f", "phi") for moment in MOMENTS[:2]]
     u2 += [(mid["a"] * mid["f"]).mean(axis=1), (high["a"] * high["f"]).mean(axis=1)]

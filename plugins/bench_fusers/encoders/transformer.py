@@ -48,8 +48,8 @@ class Attention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         attn_mask = None if readable is None or some is None else readable | ~some
         read = functional.scaled_dot_product_attention(query, key, value, attn_mask=attn_mask, dropout_p=dropout)
-        made: torch.Tensor = self.out(read.transpose(1, 2).flatten(2))
-        return made if some is None else made * some[:, 0]
+        mixed: torch.Tensor = self.out(read.transpose(1, 2).flatten(2))
+        return mixed if some is None else mixed * some[:, 0]
 
 
 class FeedForward(nn.Module):
@@ -62,8 +62,8 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        made: torch.Tensor = self.dropout(self.second(self.dropout(torch.relu(self.first(x)))))
-        return made
+        outputs: torch.Tensor = self.dropout(self.second(self.dropout(torch.relu(self.first(x)))))
+        return outputs
 
 
 class CrossLayer(nn.Module):
@@ -96,8 +96,8 @@ class CrossLayer(nn.Module):
         """x: [b, q, width]. source: [b, k, width]. mask, allowed: see `Attention`. -> [b, q, width]."""
         read = None if source is None else self.norms[0](source)
         x = x + self.dropout(self.attention(self.norms[0](x), read, mask, allowed))
-        made: torch.Tensor = x + self.feed_forward(self.norms[1](x))
-        return made
+        outputs: torch.Tensor = x + self.feed_forward(self.norms[1](x))
+        return outputs
 
 
 class CrossEncoder(nn.Module):
@@ -126,8 +126,8 @@ class CrossEncoder(nn.Module):
         """x: [b, q, width]. source: [b, k, width]. mask, allowed: see `Attention`. -> [b, q, width]."""
         for layer in self.layers:
             x = layer(x, source, mask, allowed)
-        made: torch.Tensor = self.norm(x)
-        return made
+        outputs: torch.Tensor = self.norm(x)
+        return outputs
 
     def at(
         self,
@@ -147,8 +147,8 @@ class CrossEncoder(nn.Module):
             x = layer(x, None, mask, allowed)
         if allowed is not None:
             allowed = allowed.expand(len(x), -1, -1)[rows, step][:, None]
-        made: torch.Tensor = self.norm(top(x[rows, step][:, None], x, mask, allowed))
-        return made[:, 0]
+        outputs: torch.Tensor = self.norm(top(x[rows, step][:, None], x, mask, allowed))
+        return outputs[:, 0]
 
 
 def last_step(mask: torch.Tensor) -> torch.Tensor:

@@ -71,14 +71,14 @@ class UTDE(nn.Module):
 
     def forward(self, view: ModalityView) -> torch.Tensor:
         if self.attention is None:
-            made = self.regular(view)
+            embedded = self.regular(view)
         elif self.grid is None:
-            made = self.irregular(view)
+            embedded = self.irregular(view)
         else:
             irregular, regular = self.irregular(view), self.regular(view)
             gates = self.gates(irregular, regular)
-            made = gates * irregular + (1 - gates) * regular
-        return made * view.present[:, None, None]
+            embedded = gates * irregular + (1 - gates) * regular
+        return embedded * view.present[:, None, None]
 
     def irregular(self, view: ModalityView) -> torch.Tensor:
         """[b, points, width], from the events, or from the completed grid where it is read densely."""

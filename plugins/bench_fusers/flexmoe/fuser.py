@@ -205,8 +205,8 @@ class Tokens(nn.Module):
             flat = grid_steps(view).values[..., : self.channels].flatten(1)
             padding = self.tokens * self.linear.in_features - flat.shape[1]
             pieces = functional.pad(flat, (0, padding)).unflatten(1, (self.tokens, -1))
-        made: torch.Tensor = self.linear(pieces)
-        return made
+        tokens: torch.Tensor = self.linear(pieces)
+        return tokens
 
 
 class Block(nn.Module):
@@ -230,11 +230,11 @@ class Block(nn.Module):
         x = (read if self.released else x) + self.dropout(read)
         normed = self.norms[1](x)
         if self.mixture is not None:
-            made, loss = self.mixture(normed, records)
+            outputs, loss = self.mixture(normed, records)
         else:
             assert self.dense is not None
-            made, loss = self.dense(normed), normed.new_zeros(())
-        return x + self.dropout(made), loss
+            outputs, loss = self.dense(normed), normed.new_zeros(())
+        return x + self.dropout(outputs), loss
 
 
 class SelfAttention(nn.Module):
@@ -253,8 +253,8 @@ class SelfAttention(nn.Module):
         read = functional.scaled_dot_product_attention(
             query, key, value, dropout_p=self.share if self.training else 0.0
         )
-        made: torch.Tensor = self.dropout(self.out(read.transpose(1, 2).flatten(2)))
-        return made
+        mixed: torch.Tensor = self.dropout(self.out(read.transpose(1, 2).flatten(2)))
+        return mixed
 
 
 def _dense(width: int, dropout: float) -> nn.Sequential:

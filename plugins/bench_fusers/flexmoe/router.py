@@ -71,9 +71,9 @@ class MixedExperts(nn.Module):
         flat = x.flatten(0, 2)
         routing, logits = self.gate(flat, forced)
         self.usage = routing.usage().detach()
-        made = self.experts(flat, routing.chosen, routing.gates).view(x.shape)
+        outputs = self.experts(flat, routing.chosen, routing.gates).view(x.shape)
         loss = router_loss(routing, logits, records, x.shape[1]) if self.training else logits.new_zeros(())
-        return made, loss
+        return outputs, loss
 
 
 def router_loss(routing: Routing, logits: torch.Tensor, records: Records, modalities: int) -> torch.Tensor:

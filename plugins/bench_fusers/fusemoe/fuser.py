@@ -162,10 +162,10 @@ class FusionLayer(nn.Module):
             attended.append(of_modality + self.dropout(read))
         normed = torch.stack([norms[number][1](each) for number, each in enumerate(attended)], dim=1)
         mixed, penalty = self.mix(normed, present)
-        made = []
+        outputs = []
         for number, of_modality in enumerate((torch.stack(attended, dim=1) + self.dropout(mixed)).unbind(1)):
-            made.append(of_modality + self.feed_forward[number](norms[number][2](of_modality)))
-        return torch.stack(made, dim=1), penalty
+            outputs.append(of_modality + self.feed_forward[number](norms[number][2](of_modality)))
+        return torch.stack(outputs, dim=1), penalty
 
     def mix(self, x: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The mixture of experts of x [b, M, points, width]."""

@@ -121,12 +121,12 @@ def statistics(values: np.ndarray, read: np.ndarray, times: np.ndarray | None = 
     spread = (offset**2).sum(axis=1)
     slope = (offset * centred).sum(axis=1) / np.where(spread > 0, spread, 1.0)
 
-    found = [
+    columns = [
         *(np.where(there, kept, -np.inf).max(axis=1), np.where(there, kept, np.inf).min(axis=1), mean, variance),
         *(change / gaps, sizes.sum(axis=1) / gaps, sizes.max(axis=1, initial=0.0), sizes.sum(axis=1), change),
         *(peaks, slope),
     ]
-    return np.where((count > 0)[:, :, None], np.stack(found, axis=2), np.nan)
+    return np.where((count > 0)[:, :, None], np.stack(columns, axis=2), np.nan)
 
 
 def aggregated(
@@ -185,17 +185,17 @@ def _block(
         n, _, channels = values.shape
         values, read, times = np.zeros((n, 1, channels)), np.zeros((n, 1, channels), bool), np.zeros((n, 1))
     if embedded:
-        made = aggregated(values, read, times if mode == "reference" else None, words)
+        features = aggregated(values, read, times if mode == "reference" else None, words)
     else:
-        made = statistics(values, read, times if trend_time and mode == "honest" else None)
-    made = made.reshape(len(values), -1)
-    rows: np.ndarray = (np.nan_to_num(made, nan=0.0) if mode == "reference" else made).astype(np.float32)
+        features = statistics(values, read, times if trend_time and mode == "honest" else None)
+    features = features.reshape(len(values), -1)
+    rows: np.ndarray = (np.nan_to_num(features, nan=0.0) if mode == "reference" else features).astype(np.float32)
     return rows
 
 
 def _counts(series: Series, embedded: bool) -> np.ndarray:
     """Observed entries of each channel, or of an embedding the steps with any: float32 [n, channels or 1]."""
     observed = np.asarray(series.observed)
-    made = observed.any(axis=2).sum(axis=1)[:, None] if embedded else observed.sum(axis=1)
-    counts: np.ndarray = made.astype(np.float32)
+    numbers = observed.any(axis=2).sum(axis=1)[:, None] if embedded else observed.sum(axis=1)
+    counts: np.ndarray = numbers.astype(np.float32)
     return counts

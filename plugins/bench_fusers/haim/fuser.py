@@ -84,8 +84,8 @@ class HAIM(Fuser[HAIMParams]):
         self._models = None
         models = []
         for number, (label, valid_label) in enumerate(zip(labels, valid_labels, strict=True), 1):
-            told = f"label {number} of {len(labels)}, " if len(labels) > 1 else ""
-            search = _Search(self.params, self._task, context, told)
+            which = f"label {number} of {len(labels)}, " if len(labels) > 1 else ""
+            search = _Search(self.params, self._task, context, which)
             if self.params.grid == "validation":
                 models.append(search.on_validation(rows, label, valid_rows, valid_label))
             else:
@@ -97,8 +97,8 @@ class HAIM(Fuser[HAIMParams]):
         if len(cohort) == 0:
             return np.zeros((0, self._task.outputs), np.float32)
         rows = self._features(cohort)[0]
-        made = [ensemble.predict(rows, point.trees) for ensemble, point in models]
-        return outputs_of(self._task, [ensemble for ensemble, _ in models], made)
+        outputs = [ensemble.predict(rows, point.trees) for ensemble, point in models]
+        return outputs_of(self._task, [ensemble for ensemble, _ in models], outputs)
 
     def _fitted(self) -> list[tuple[Ensemble, Point]]:
         if self._models is None:
@@ -127,8 +127,8 @@ class HAIM(Fuser[HAIMParams]):
 class _Search:
     """The choice of a point of the grid for one label."""
 
-    def __init__(self, params: HAIMParams, task: Task, context: Context, told: str):
-        self.params, self.context, self.told = params, context, told
+    def __init__(self, params: HAIMParams, task: Task, context: Context, which: str):
+        self.params, self.context, self.which = params, context, which
         self.grid = GRIDS[params.grid]
         self.regression = task.kind == "regression"
         choice = haim_choice(params)
@@ -146,8 +146,8 @@ class _Search:
             return self._grown(rows, label, self.grid[0]), self.grid[0]
         kept: dict[Point, Ensemble] = {}
         outputs = {}
-        for point, ensemble, made in self._scored(rows, label, valid_rows, ""):
-            kept[point], outputs[point] = ensemble, [made]
+        for point, ensemble, predicted in self._scored(rows, label, valid_rows, ""):
+            kept[point], outputs[point] = ensemble, [predicted]
         best = self._best(outputs, [valid_label])
         return kept[best], best
 
@@ -157,8 +157,8 @@ class _Search:
         outputs: dict[Point, list[np.ndarray]] = {point: [] for point in self.grid}
         for number, (kept, held) in enumerate(parts, 1):
             fold = f"fold {number} of {len(parts)}, "
-            for point, _, made in self._scored(rows[kept], label[kept], rows[held], fold):
-                outputs[point].append(made)
+            for point, _, predicted in self._scored(rows[kept], label[kept], rows[held], fold):
+                outputs[point].append(predicted)
         best = self._best(outputs, [label[held] for _, held in parts]) if parts else self.grid[0]
         return self._grown(rows, label, best), best
 
@@ -181,12 +181,12 @@ class _Search:
         for number, most in enumerate(longest.values(), 1):
             if self.context.should_stop():
                 raise Interrupted
-            self.context.report(f"{self.told}{fold}ensemble {number} of {len(longest)}")
+            self.context.report(f"{self.which}{fold}ensemble {number} of {len(longest)}")
             ensemble = grow(most)
             for point in self.grid:
                 if (point.depth, point.rate) == (most.depth, most.rate):
-                    made = ensemble.predict(held, point.trees)
-                    yield point, ensemble, outputs_of(self.task, [ensemble], [made])
+                    predicted = ensemble.predict(held, point.trees)
+                    yield point, ensemble, outputs_of(self.task, [ensemble], [predicted])
 
     def _best(self, outputs: dict[Point, list[np.ndarray]], truths: list[np.ndarray]) -> Point:
         """The point with the best mean score over the parts."""
@@ -195,8 +195,8 @@ class _Search:
 
         def rank(point: Point) -> tuple[float, ...]:
             ranks = [
-                part.rank(made) if measured else (-part.loss(made),)
-                for part, made in zip(chosen, outputs[point], strict=True)
+                part.rank(predicted) if measured else (-part.loss(predicted),)
+                for part, predicted in zip(chosen, outputs[point], strict=True)
                 if part is not None
             ]
             return tuple(float(value) for value in np.mean(ranks, axis=0))

@@ -58,8 +58,8 @@ def xgboost() -> ModuleType:
             "fuser haim grows its trees with XGBoost, which is not installed; type: pip install 'gapbench[trees]', or say "
             "fuser.haim.backend=sklearn for the trees of scikit-learn, a substitute"
         ) from None
-    found: ModuleType = library
-    return found
+    module: ModuleType = library
+    return module
 
 
 def _xgboost(rows: np.ndarray, codes: np.ndarray, classes: np.ndarray, weight: float) -> Grower:
@@ -79,8 +79,8 @@ def _xgboost(rows: np.ndarray, codes: np.ndarray, classes: np.ndarray, weight: f
         booster = library.train(settings, matrix, num_boost_round=point.trees)
 
         def predict(new: np.ndarray, trees: int) -> np.ndarray:
-            made: np.ndarray = booster.inplace_predict(new, iteration_range=(0, trees))
-            return np.stack([1 - made, made], axis=1) if len(classes) == 2 else made
+            predicted: np.ndarray = booster.inplace_predict(new, iteration_range=(0, trees))
+            return np.stack([1 - predicted, predicted], axis=1) if len(classes) == 2 else predicted
 
         return Ensemble(classes, predict)
 
@@ -113,8 +113,8 @@ def _sklearn(rows: np.ndarray, codes: np.ndarray, classes: np.ndarray, weight: f
         def predict(new: np.ndarray, trees: int) -> np.ndarray:
             new = new[:, known] if len(known) else np.zeros((len(new), 1), np.float32)
             stages = model.staged_predict_proba(new) if len(classes) else model.staged_predict(new)
-            made: np.ndarray = next(islice(stages, trees - 1, None))
-            return made
+            predicted: np.ndarray = next(islice(stages, trees - 1, None))
+            return predicted
 
         return Ensemble(classes, predict)
 

@@ -78,8 +78,8 @@ class SparseAttention(nn.Module):
         attended = scaled.softmax(dim=-1).to(value.dtype) @ value
         mean = (value * mask[:, None, :, None]).sum(dim=2, keepdim=True) / readable.clamp(min=1)[:, None, None, None]
         mixed = torch.lerp(mean.to(value.dtype).expand_as(attended), attended, weights)
-        made: torch.Tensor = self.out(mixed.transpose(1, 2).flatten(2))
-        return made
+        outputs: torch.Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return outputs
 
     def _rank(self, products: torch.Tensor, mask: torch.Tensor, budget: Budget) -> torch.Tensor:
         """The place of each query among those of its head, from 0, the best; those not readable last. [b, heads, n]."""
@@ -143,5 +143,5 @@ class Dense(nn.Module):
         )
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        made: torch.Tensor = self.layers(x)
-        return made
+        outputs: torch.Tensor = self.layers(x)
+        return outputs

@@ -194,8 +194,8 @@ class Mixture(nn.Module):
         chosen = logits.topk(self.top_k, dim=1).indices
         self.usage = torch.bincount(chosen.flatten(), minlength=logits.shape[1]) / max(chosen.numel(), 1)
         weights = (logits if self.raw else logits.softmax(dim=1)).gather(1, chosen)
-        made = self.experts(tokens, chosen, weights)
-        return torch.zeros_like(x).masked_scatter(readable[..., None], made.to(x.dtype))
+        outputs = self.experts(tokens, chosen, weights)
+        return torch.zeros_like(x).masked_scatter(readable[..., None], outputs.to(x.dtype))
 
 
 def dropped(present: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:

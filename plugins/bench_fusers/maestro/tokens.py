@@ -54,8 +54,8 @@ class Tokens(nn.Module):
         values, shares = words(values, self.word), words(observed, self.word)
         here = present[:, None, None]
         if self.kind == "linear":
-            made: torch.Tensor = self.linear(torch.cat([values, shares], dim=2) * here)
-            return made
+            outputs: torch.Tensor = self.linear(torch.cat([values, shares], dim=2) * here)
+            return outputs
         symbols = torch.where(here > 0, symbolised(values, self.breaks), 0)
         if self.kind == "numbers":
             numbers: torch.Tensor = self.linear(symbols.float())

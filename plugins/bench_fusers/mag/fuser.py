@@ -98,9 +98,9 @@ class MagNetwork(nn.Module):
         own, times = steps[self.anchor], views[self.anchor].times
         others, new = [], torch.zeros_like(own.mask)
         for name in self.others:
-            index, found = align(times, views[name].times, steps[name].mask, self.params.max_lag)
-            others.append((_at(steps[name], index), found))
-            new = torch.maximum(new, _newly(index, found))
+            index, aligned = align(times, views[name].times, steps[name].mask, self.params.max_lag)
+            others.append((_at(steps[name], index), aligned))
+            new = torch.maximum(new, _newly(index, aligned))
         there = own.mask.amax(dim=1, keepdim=True)
         mask = torch.where(there > 0, own.mask, new)
         z = torch.where(there[..., None] > 0, self.project(own.values), self.token)
@@ -117,10 +117,10 @@ class MagNetwork(nn.Module):
         return z[torch.arange(len(z), device=z.device), last_step(mask)] * mask.amax(dim=1, keepdim=True)
 
 
-def _newly(index: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+def _newly(index: torch.Tensor, aligned: torch.Tensor) -> torch.Tensor:
     """[b, q], 1 where a step was found that was not there at the time before."""
-    place = (index + 1) * found
-    return (torch.diff(place, dim=1, prepend=torch.zeros_like(place[:, :1])) > 0).to(found.dtype)
+    place = (index + 1) * aligned
+    return (torch.diff(place, dim=1, prepend=torch.zeros_like(place[:, :1])) > 0).to(aligned.dtype)
 
 
 def _at(steps: Steps, index: torch.Tensor) -> torch.Tensor:

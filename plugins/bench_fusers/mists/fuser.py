@@ -72,7 +72,7 @@ class MistsNetwork(nn.Module):
         choice = MISTS_PRESETS.over(params)
         count = len(inputs.modalities)
         self.width = choice.width
-        made = streams(
+        fronts = streams(
             inputs,
             choice.width,
             choice.points,
@@ -83,8 +83,8 @@ class MistsNetwork(nn.Module):
             params.dropout,
             params.irregular,
         )
-        self.streams = nn.ModuleList(made)
-        self.positions = PositionTable(max(stream.points for stream in made), choice.width)
+        self.streams = nn.ModuleList(fronts)
+        self.positions = PositionTable(max(stream.points for stream in fronts), choice.width)
         self.dropout = nn.Dropout(params.dropout)
         self.layers = nn.ModuleList(InterleavedLayer(count, choice, params.dropout) for _ in range(choice.layers))
         self.norms = nn.ModuleList(nn.LayerNorm(choice.width) for _ in range(count))
@@ -146,12 +146,12 @@ class InterleavedLayer(nn.Module):
             x + self.dropout(attention(norm(x)))
             for x, attention, norm in zip(streams, self.own, self.own_norms, strict=True)
         ]
-        made = [x[:, -1:] for x in streams] if last else list(streams)
+        mixed = [x[:, -1:] for x in streams] if last else list(streams)
         if self.across_norms is not None:
             read = [norm(x) for norm, x in zip(self.across_norms, streams, strict=True)]
             for (to, source), attention in zip(self.pairs, self.across, strict=True):
                 query = read[to][:, -1:] if last else read[to]
-                made[to] = made[to] + present[source] * self.dropout(attention(query, read[source]))
+                mixed[to] = mixed[to] + present[source] * self.dropout(attention(query, read[source]))
         return [
-            x + forward(norm(x)) for x, forward, norm in zip(made, self.feed_forward, self.forward_norms, strict=True)
+            x + forward(norm(x)) for x, forward, norm in zip(mixed, self.feed_forward, self.forward_norms, strict=True)
         ]

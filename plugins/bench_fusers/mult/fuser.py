@@ -95,13 +95,13 @@ class MultNetwork(nn.Module):
         self.sources = [
             [s for s in range(len(names)) if s != t or params.self_pairs or len(names) == 1] for t in range(len(names))
         ]
-        told = len(self.sources[0]) * width
-        memory = told if len(names) <= WIDEST else 2 * width
+        crossed = len(self.sources[0]) * width
+        memory = crossed if len(names) <= WIDEST else 2 * width
         lengths = [length for length, _ in inputs.modalities.values()]
         if params.front == "utde":
-            made = streams(inputs, width, params.points, params.mixup, dropout=choice.dropout)
-            self.enter = nn.ModuleList(made)
-            lengths = [utde.points for utde in made]
+            fronts = streams(inputs, width, params.points, params.mixup, dropout=choice.dropout)
+            self.enter = nn.ModuleList(fronts)
+            lengths = [utde.points for utde in fronts]
         else:
             sides = [(1 + choice.masks) * channels for _, channels in inputs.modalities.values()]
             self.enter = nn.ModuleList(nn.Linear(side, width, bias=False) for side in sides)
@@ -116,7 +116,7 @@ class MultNetwork(nn.Module):
             )
             for sources in self.sources
         )
-        self.narrow = nn.ModuleList(nn.Linear(told, memory) for _ in names) if memory != told else None
+        self.narrow = nn.ModuleList(nn.Linear(crossed, memory) for _ in names) if memory != crossed else None
         self.memory = nn.ModuleList(
             CrossEncoder(
                 memory, choice.heads, choice.memory_layers, choice.dropout, attention_dropout=choice.attention_dropout
@@ -135,9 +135,9 @@ class MultNetwork(nn.Module):
         return logits
 
     def embed(self, batch: Batch) -> torch.Tensor:
-        made = [self._stream(k, batch.modalities[name]) for k, name in enumerate(self.names)]
-        places = [self._places(stream, stream.x.shape[2], self.tables, k) for k, stream in enumerate(made)]
-        parts = [self._target(k, made, places) for k in range(len(made))]
+        streams = [self._stream(k, batch.modalities[name]) for k, name in enumerate(self.names)]
+        places = [self._places(stream, stream.x.shape[2], self.tables, k) for k, stream in enumerate(streams)]
+        parts = [self._target(k, streams, places) for k in range(len(streams))]
         if self.statics is not None:
             parts.append(torch.relu(self.statics(torch.cat([batch.statics, batch.statics_observed], dim=1))))
         return torch.cat(parts, dim=1)
@@ -160,12 +160,12 @@ class MultNetwork(nn.Module):
     def _target(self, target: int, streams: list[Stream], places: list[torch.Tensor]) -> torch.Tensor:
         """[b, width of its memory]: the last readable step of what the target was told."""
         own = streams[target]
-        told = []
+        messages = []
         for source, encoder in zip(self.sources[target], cast(nn.ModuleList, self.cross[target]), strict=True):
             other = streams[source]
             entering = self._enter(own.x, places[target]), self._enter(other.x, places[source])
-            told.append(self._taught(encoder(*entering, *self._readable(own, other)), own, other))
-        joined = torch.cat(told, dim=2)
+            messages.append(self._taught(encoder(*entering, *self._readable(own, other)), own, other))
+        joined = torch.cat(messages, dim=2)
         if self.narrow is not None:
             joined = self.narrow[target](joined)
         memory = self._enter(joined, self._places(own, joined.shape[2], self.memory_tables, target))
@@ -173,15 +173,15 @@ class MultNetwork(nn.Module):
         read = cast(CrossEncoder, self.memory[target]).at(last, memory, *self._readable(own, own))
         return self._taught(read, *streams)
 
-    def _taught(self, made: torch.Tensor, *read: Stream) -> torch.Tensor:
-        """made [b, ...], without gradient for records that have none of the modalities it was made of.
+    def _taught(self, outputs: torch.Tensor, *read: Stream) -> torch.Tensor:
+        """outputs [b, ...], without gradient for records that have none of the modalities they were made of.
 
         Without null tokens those are rows of zeros, and each layer norm of zeros multiplies a gradient by some 300.
         """
         if self.nulls is not None:
-            return made
+            return outputs
         something = torch.stack([stream.mask.amax(dim=1) for stream in read]).amax(dim=0) > 0
-        return torch.where(something.view(-1, *[1] * (made.ndim - 1)), made, made.detach())
+        return torch.where(something.view(-1, *[1] * (outputs.ndim - 1)), outputs, outputs.detach())
 
     def _enter(self, x: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         entering: torch.Tensor = self.embed_dropout(x * x.shape[2] ** 0.5 + places)
@@ -191,14 +191,14 @@ class MultNetwork(nn.Module):
         """Where each step stands, [b or 1, n, width]; zero for the learned step and, where nothing is masked, for padding."""
         times = stream.times if self.nulls is None else stream.times[1:]
         if tables is not None:
-            made: torch.Tensor = tables[k](len(times))
+            positions: torch.Tensor = tables[k](len(times))
         elif self.choice.positions == "index":
-            made = sinusoid(torch.arange(1, len(times) + 1, device=times.device), width)
+            positions = sinusoid(torch.arange(1, len(times) + 1, device=times.device), width)
         else:
-            made = sinusoid(times / self.bin_hours + 1, width)
+            positions = sinusoid(times / self.bin_hours + 1, width)
         if self.nulls is None:
-            return made * stream.mask[..., None]
-        return torch.cat([torch.zeros_like(made[:1]), made])[None]
+            return positions * stream.mask[..., None]
+        return torch.cat([torch.zeros_like(positions[:1]), positions])[None]
 
     def _readable(self, target: Stream, source: Stream) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """The arguments mask and allowed of an attention."""

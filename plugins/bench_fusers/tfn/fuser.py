@@ -149,12 +149,12 @@ class TFNNetwork(nn.Module):
         return low + (high - low) * torch.sigmoid(logits)
 
     def embed(self, batch: Batch) -> torch.Tensor:
-        made = self.join(self.vectors(batch))
+        joined = self.join(self.vectors(batch))
         if self.statics is not None and self.beside is not None:
             # Beside the products in a linear map is the same as added to what it makes of them.
             known = torch.cat([batch.statics, batch.statics_observed], dim=1)
-            made = made + self.beside(torch.relu(self.statics(known)))
-        return torch.relu(self.second(torch.relu(made)))
+            joined = joined + self.beside(torch.relu(self.statics(known)))
+        return torch.relu(self.second(torch.relu(joined)))
 
     def vectors(self, batch: Batch) -> list[torch.Tensor]:
         """[b, width] of each modality; 0 where it is absent."""
@@ -207,8 +207,8 @@ class LastOfLSTM(nn.Module):
 
     def forward(self, view: ModalityView) -> torch.Tensor:
         last = self.reader(_steps(view, self.masks))[:, -1]
-        made: torch.Tensor = self.map(self.dropout(last))
-        return made
+        vector: torch.Tensor = self.map(self.dropout(last))
+        return vector
 
 
 class Narrowed(nn.Module):
@@ -220,8 +220,8 @@ class Narrowed(nn.Module):
         self.narrow = nn.Linear(choice.width, width) if width != choice.width else nn.Identity()
 
     def forward(self, view: ModalityView) -> torch.Tensor:
-        made: torch.Tensor = self.narrow(self.state(view)[0])
-        return made
+        vector: torch.Tensor = self.narrow(self.state(view)[0])
+        return vector
 
 
 def _steps(view: ModalityView, masks: bool) -> torch.Tensor:

@@ -60,8 +60,8 @@ class Tensor(nn.Module):
         self.map = nn.Linear(math.prod(width + 1 for width in widths), outputs)
 
     def forward(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
-        made: torch.Tensor = self.map(self.dropout(self.products(parts)))
-        return made
+        outputs: torch.Tensor = self.map(self.dropout(self.products(parts)))
+        return outputs
 
     def products(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
         """[b, P]."""
@@ -92,8 +92,8 @@ class LowRank(nn.Module):
         for part, factor in zip(parts, self.factors, strict=True):
             read = torch.einsum("bd,rdo->bro", extended(part, self.ones_last), factor)
             joined = read if joined is None else joined * read
-        made: torch.Tensor = torch.einsum("r,bro->bo", self.weights[0], joined) + self.bias
-        return made
+        outputs: torch.Tensor = torch.einsum("r,bro->bo", self.weights[0], joined) + self.bias
+        return outputs
 
 
 def extended(part: torch.Tensor, ones_last: bool) -> torch.Tensor:

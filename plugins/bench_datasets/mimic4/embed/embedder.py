@@ -143,33 +143,38 @@ def embed(
         )
     work = _Work(kind, model, reader(model.preprocess), params, index, context, to.with_name(f".{to.name}.parts"))
     work.begin(about)
-    files, found = work.parts()
-    rows = sum(found.vectors)
-    left_out = sum(found.unreadable.values())
+    files, results = work.parts()
+    rows = sum(results.vectors)
+    left_out = sum(results.unreadable.values())
     if not rows:
         shutil.rmtree(work.folder, ignore_errors=True)
-        if lost := found.unreadable[NOT_FINITE]:
+        if lost := results.unreadable[NOT_FINITE]:
             raise PluginError(
                 f"the model {model.about['model']} gives numbers that are not finite for each of the {lost:,} {kind.noun} that "
                 "could be read; are its weights whole, and is its input as it expects it?"
             )
         raise DataError(
-            f"none of the {counts['to embed']:,} {kind.noun} listed in {source} can be read: {next(iter(found.unreadable))}; "
+            f"none of the {counts['to embed']:,} {kind.noun} listed in {source} can be read: {next(iter(results.unreadable))}; "
             f"is it the folder of {kind.listing.collection} with files/ in it?"
         )
     if left_out:
         context.report(
             f"warning: {left_out:,} of {counts['to embed']:,} {kind.noun} could not be embedded and are left out; the first: "
-            f"{next(iter(found.unreadable))}"
+            f"{next(iter(results.unreadable))}"
         )
-    if found.remarks[RESAMPLED]:
+    if results.remarks[RESAMPLED]:
         context.report(
-            f"warning: {found.remarks[RESAMPLED]:,} {kind.noun} had another sampling rate and were resampled"
+            f"warning: {results.remarks[RESAMPLED]:,} {kind.noun} had another sampling rate and were resampled"
         )
-    told = {"rows": rows, "width": found.width, "unreadable": dict(found.unreadable), "remarks": dict(found.remarks)}
-    _join(files, to, about | told)
+    provenance = {
+        "rows": rows,
+        "width": results.width,
+        "unreadable": dict(results.unreadable),
+        "remarks": dict(results.remarks),
+    }
+    _join(files, to, about | provenance)
     shutil.rmtree(work.folder, ignore_errors=True)
-    return _summary(to, about | told, counts, made=True)
+    return _summary(to, about | provenance, counts, anew=True)
 
 
 def _again(kind: Kind, to: Path, about: dict[str, Any], counts: Counter[str]) -> dict[str, Any]:
@@ -181,16 +186,16 @@ def _again(kind: Kind, to: Path, about: dict[str, Any], counts: Counter[str]) ->
         raise UsageError(
             f"to={to} is there already and {what}; nothing was done: name another file, or remove it first"
         )
-    return _summary(to, before, counts, made=False)
+    return _summary(to, before, counts, anew=False)
 
 
-def _summary(to: Path, told: dict[str, Any], counts: Counter[str], made: bool) -> dict[str, Any]:
+def _summary(to: Path, provenance: dict[str, Any], counts: Counter[str], anew: bool) -> dict[str, Any]:
     kept = ("modality", "rows", "width", "model", "model_sha256", "preprocessing", "unreadable", "remarks")
-    return {"file": str(to), "made": made, **{name: told[name] for name in kept}, "counts": dict(counts)}
+    return {"file": str(to), "made": anew, **{name: provenance[name] for name in kept}, "counts": dict(counts)}
 
 
 @dataclass
-class _Found:
+class _Results:
     """What the parts hold together. unreadable: reason -> files, in the order met."""
 
     vectors: list[int]
@@ -223,7 +228,7 @@ class _Work:
             shutil.rmtree(self.folder)
         write_text(marker, key)
 
-    def parts(self) -> tuple[list[Path], _Found]:
+    def parts(self) -> tuple[list[Path], _Results]:
         """Every part, made where it is not there yet."""
         import pyarrow.parquet as pq
 
@@ -236,7 +241,7 @@ class _Work:
         else:
             done = 0
         progress = _Progress(self.context, self.kind.noun, done, total)
-        found = _Found([], 0, Counter(), Counter())
+        results = _Results([], 0, Counter(), Counter())
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             for number, file in enumerate(files):
                 if not there[number]:
@@ -244,13 +249,13 @@ class _Work:
                     with replacing(file) as temporary:
                         pq.write_table(part, temporary)
                 schema = pq.read_schema(file)
-                told = json.loads(schema.metadata[PROVENANCE])
-                found.vectors.append(told["rows"])
-                found.unreadable.update(told["unreadable"])
-                found.remarks.update(told["remarks"])
-                self._same_width(told["width"])
-        found.width = self.width
-        return files, found
+                provenance = json.loads(schema.metadata[PROVENANCE])
+                results.vectors.append(provenance["rows"])
+                results.unreadable.update(provenance["unreadable"])
+                results.remarks.update(provenance["remarks"])
+                self._same_width(provenance["width"])
+        results.width = self.width
+        return files, results
 
     def _part(self, rows: Any, pool: ThreadPoolExecutor, progress: _Progress) -> Any:
         """The Arrow table of these rows of the index, unreadable files left out and counted in its metadata."""
@@ -277,8 +282,13 @@ class _Work:
                 vectors.append(out[finite])
             progress.went_on(len(batch))
         values = np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
-        told = {"rows": len(kept), "width": values.shape[1], "unreadable": dict(unreadable), "remarks": dict(remarks)}
-        return _table(rows.take(np.array(kept, np.int64)), values, told)
+        provenance = {
+            "rows": len(kept),
+            "width": values.shape[1],
+            "unreadable": dict(unreadable),
+            "remarks": dict(remarks),
+        }
+        return _table(rows.take(np.array(kept, np.int64)), values, provenance)
 
     def _try(self, path: Path) -> tuple[np.ndarray | None, str]:
         try:
@@ -318,7 +328,7 @@ def _ahead(
         yield start, [future.result() for future in now]
 
 
-def _table(rows: Any, values: np.ndarray, told: dict[str, Any]) -> Any:
+def _table(rows: Any, values: np.ndarray, provenance: dict[str, Any]) -> Any:
     import pyarrow as pa
 
     offsets = pa.array(np.arange(len(values) + 1, dtype=np.int32) * values.shape[1], pa.int32())
@@ -327,15 +337,15 @@ def _table(rows: Any, values: np.ndarray, told: dict[str, Any]) -> Any:
         rows.column("charttime").cast(pa.timestamp("us")),
         pa.ListArray.from_arrays(offsets, pa.array(values.reshape(-1), pa.float32())),
     ]
-    made = pa.table(columns, names=["subject_id", "charttime", "embedding"])
-    return made.replace_schema_metadata({PROVENANCE: json.dumps(told)})
+    arrow_table = pa.table(columns, names=["subject_id", "charttime", "embedding"])
+    return arrow_table.replace_schema_metadata({PROVENANCE: json.dumps(provenance)})
 
 
-def _join(files: list[Path], to: Path, told: dict[str, Any]) -> None:
+def _join(files: list[Path], to: Path, provenance: dict[str, Any]) -> None:
     """All parts as one file, one part in memory at a time; where it came from stands in its metadata."""
     import pyarrow.parquet as pq
 
-    schema = pq.read_schema(files[0]).with_metadata({PROVENANCE: msgspec.json.encode(told, order="sorted")})
+    schema = pq.read_schema(files[0]).with_metadata({PROVENANCE: msgspec.json.encode(provenance, order="sorted")})
     with replacing(to) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for file in files:
             writer.write_table(pq.read_table(file).replace_schema_metadata(schema.metadata))

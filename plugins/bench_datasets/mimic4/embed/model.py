@@ -84,9 +84,9 @@ def _script(path: Path, params: EmbedParams, device: str) -> Model:
     import torch
 
     if params.weights or params.options:
-        said = "weights" if params.weights else "options"
+        key = "weights" if params.weights else "options"
         raise UsageError(
-            f"{said} belongs to model=package.module:callable; {path.name} is a file and holds all it needs"
+            f"{key} belongs to model=package.module:callable; {path.name} is a file and holds all it needs"
         )
     if path.suffix == ".safetensors":
         raise UsageError(
@@ -123,19 +123,19 @@ def _callable(params: EmbedParams, device: str) -> Model:
             raise PluginError(f'model = "{params.model}": {where} has no {part}; {nearest(part, vars(make))}{ACCEPTED}')
         make = getattr(make, part)
     try:
-        made = make(**params.options)
+        network = make(**params.options)
     except Exception as error:
         raise PluginError(f'model = "{params.model}" cannot be made with {params.options} ({_first(error)})') from error
-    if not isinstance(made, torch.nn.Module):
-        raise PluginError(f'model = "{params.model}" gives {type(made).__name__}, not a torch.nn.Module')
+    if not isinstance(network, torch.nn.Module):
+        raise PluginError(f'model = "{params.model}" gives {type(network).__name__}, not a torch.nn.Module')
     if params.weights:
-        _fill(made, Path(params.weights).expanduser())
-    about = {"model": params.model, "model_sha256": _digest(made)}
+        _fill(network, Path(params.weights).expanduser())
+    about = {"model": params.model, "model_sha256": _digest(network)}
     source = inspect.getsourcefile(module)
     if source and Path(source).is_file():
         about["code_sha256"] = content_digest(Path(source))
-    preprocess = getattr(make, "preprocess", None) or getattr(made, "preprocess", None)
-    return Model(_method(made.eval().to(device), params), device, about, preprocess)
+    preprocess = getattr(make, "preprocess", None) or getattr(network, "preprocess", None)
+    return Model(_method(network.eval().to(device), params), device, about, preprocess)
 
 
 def _method(module: Any, params: EmbedParams) -> Callable[..., Any]:
@@ -192,5 +192,5 @@ def _first(error: BaseException) -> str:
     text = str(error)
     if "Traceback of TorchScript" in text:
         return text.strip().splitlines()[-1].strip()[:200]
-    said = " ".join(text.split())
-    return f"{type(error).__name__}: {said[:200]}" if said else type(error).__name__
+    message = " ".join(text.split())
+    return f"{type(error).__name__}: {message[:200]}" if message else type(error).__name__

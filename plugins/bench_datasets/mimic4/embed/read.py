@@ -92,12 +92,12 @@ def read_leads(path: Path, leads: tuple[str, ...], rate: int) -> tuple[np.ndarra
 
     try:
         record = wfdb.rdrecord(str(path))
-        signal, names, units, given = record.p_signal, record.sig_name, record.units, float(record.fs)
+        signal, names, units, recorded_rate = record.p_signal, record.sig_name, record.units, float(record.fs)
     except FileNotFoundError as error:
         raise Unreadable("no such file") from error
     except Exception as error:  # wfdb lets through whatever its parsers raise
         raise Unreadable(f"not a readable WFDB record ({type(error).__name__})") from error
-    if signal is None or not len(signal) or not given > 0:
+    if signal is None or not len(signal) or not recorded_rate > 0:
         raise Unreadable("a record without samples")
     places = {name.strip().lower(): place for place, name in enumerate(names)}
     if missing := [lead for lead in leads if lead.lower() not in places]:
@@ -106,8 +106,8 @@ def read_leads(path: Path, leads: tuple[str, ...], rate: int) -> tuple[np.ndarra
     if odd := {units[place] for place in order} - {unit for unit in units if unit.lower() in MILLIVOLT}:
         raise Unreadable(f"a lead in {min(odd)}, which is no voltage")
     values = np.where(np.isfinite(signal), signal, 0)[:, order] * [MILLIVOLT[units[place].lower()] for place in order]
-    if resampled := given != rate:
-        ratio = Fraction(rate / given).limit_denominator(10_000)
+    if resampled := recorded_rate != rate:
+        ratio = Fraction(rate / recorded_rate).limit_denominator(10_000)
         values = resample_poly(values, ratio.numerator, ratio.denominator, axis=0)
     return values.astype(np.float32), resampled
 

@@ -87,10 +87,10 @@ def generate(
     Leaves a folder alone that these very arguments made before. Raises UsageError for an argument that is not accepted,
     DataError if something else stands in `folder`, StorageError if it cannot be written.
     """
-    made = Made(stays, seed, density, cxr_width, ecg_width)
-    _check(made)
+    arguments = Made(stays, seed, density, cxr_width, ecg_width)
+    _check(arguments)
     if folder.exists():
-        if not (folder / MARK).is_file() or (folder / MARK).read_bytes() != msgspec.json.encode(made):
+        if not (folder / MARK).is_file() or (folder / MARK).read_bytes() != msgspec.json.encode(arguments):
             raise DataError(
                 f"{folder} holds something else than a synthetic cohort of {stays:,} stays, seed {seed}; "
                 "name another folder or remove it"
@@ -99,16 +99,16 @@ def generate(
     with replacing(folder) as temporary:
         temporary.mkdir()
         with Tables(temporary) as tables:
-            _Cohort(made, tables, report).write()
-        write_bytes(temporary / MARK, msgspec.json.encode(made))
+            _Cohort(arguments, tables, report).write()
+        write_bytes(temporary / MARK, msgspec.json.encode(arguments))
 
 
-def _check(made: Made) -> None:
+def _check(arguments: Made) -> None:
     for name, value, low, high in (
-        ("stays", made.stays, 1, MOST_STAYS),
-        ("density", made.density, 0.01, 1000),
-        ("cxr_width", made.cxr_width, 1, 4096),
-        ("ecg_width", made.ecg_width, 1, 4096),
+        ("stays", arguments.stays, 1, MOST_STAYS),
+        ("density", arguments.density, 0.01, 1000),
+        ("cxr_width", arguments.cxr_width, 1, 4096),
+        ("ecg_width", arguments.ecg_width, 1, 4096),
     ):
         if not low <= value <= high:
             raise UsageError(
@@ -119,12 +119,12 @@ def _check(made: Made) -> None:
 class _Cohort:
     """Draws patients one by one and writes them in chunks."""
 
-    def __init__(self, made: Made, tables: Tables, report: Callable[[str], None]) -> None:
-        self.made, self.tables, self.report = made, tables, report
+    def __init__(self, arguments: Made, tables: Tables, report: Callable[[str], None]) -> None:
+        self.arguments, self.tables, self.report = arguments, tables, report
         self.admissions = self.stays = self.chart_rows = self.reported = 0
         self.maps = {
             name: generator(0, "data", "mimic4", "map", name, width).standard_normal((len(state.AXES), width))
-            for name, width in (("cxr", made.cxr_width), ("ecg", made.ecg_width))
+            for name, width in (("cxr", arguments.cxr_width), ("ecg", arguments.ecg_width))
         }
         self._clear()
 
@@ -139,8 +139,8 @@ class _Cohort:
         self.tables.append_rows("icu/d_items", _items())
         self.tables.append_rows("hosp/d_icd_diagnoses", _titles())
         number = 0
-        while self.stays < self.made.stays:
-            self._patient(draw(self.made.seed, number))
+        while self.stays < self.arguments.stays:
+            self._patient(draw(self.arguments.seed, number))
             number += 1
             if len(self.oracle) >= CHUNK_STAYS or self.waiting >= CHUNK_ROWS:
                 self._flush()
@@ -150,7 +150,7 @@ class _Cohort:
         """A patient's rows; of the last patient only as many stays as are wanted, in whole rows."""
         subject = SUBJECTS + 1 + patient.number
         rngs = {
-            name: generator(self.made.seed, "data", "mimic4", name, patient.number)
+            name: generator(self.arguments.seed, "data", "mimic4", name, patient.number)
             for name in ("chart", "note", "cxr", "ecg", "desk")
         }
         dod = None if patient.died is None else patient.died // 86_400
@@ -158,13 +158,13 @@ class _Cohort:
         person = _person(rngs["desk"])
         notes = 0
         for admission in patient.admissions:
-            if self.stays == self.made.stays:
+            if self.stays == self.arguments.stays:
                 return
             self.admissions += 1
             hadm = ADMISSIONS + self.admissions
             self._admission(subject, hadm, admission, person, rngs["desk"])
             for stay in admission.stays:
-                if self.stays == self.made.stays:
+                if self.stays == self.arguments.stays:
                     return
                 self.stays += 1
                 identity = (subject, hadm, STAYS + self.stays)
@@ -208,8 +208,8 @@ class _Cohort:
         hours = math.ceil(los * 24)
         values = truth(rngs["chart"], z, stay.intime, hours)
         # the chart has a generator of its own, so that density leaves the truth of later stays as it is
-        own = generator(self.made.seed, "data", "mimic4", "rows", *identity)
-        drawn = chart(own, z, values, stay.intime, stay.outtime, self.made.density)
+        own = generator(self.arguments.seed, "data", "mimic4", "rows", *identity)
+        drawn = chart(own, z, values, stay.intime, stay.outtime, self.arguments.density)
         self.charts.append((*identity, drawn))
         self.waiting += len(drawn.item)
         self.values.append((identity[2], values[:HOURS].astype(np.float32)))
@@ -260,7 +260,9 @@ class _Cohort:
             },
         )
         self.chart_rows += self.waiting
-        self.report(f"synthetic cohort: {self.stays:,} of {self.made.stays:,} stays, {self.chart_rows:,} chart rows")
+        self.report(
+            f"synthetic cohort: {self.stays:,} of {self.arguments.stays:,} stays, {self.chart_rows:,} chart rows"
+        )
         self._clear()
 
     def _flush_charts(self) -> None:

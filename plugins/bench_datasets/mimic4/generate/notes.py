@@ -189,7 +189,7 @@ def report(rng: np.random.Generator, z: np.ndarray, gender: str) -> str:
     draws = rng.random(4 + 2 * len(FINDINGS))
     exam = EXAMS[int(np.searchsorted(_SHARES, draws[0] * _SHARES[-1], side="right"))]
     scores = _LOADINGS @ z + READING * rng.standard_normal(len(FINDINGS))
-    said: list[str] = []
+    findings: list[str] = []
     summary: list[str] = []
     for name in exam.findings:
         index = _NAMES.index(name)
@@ -199,7 +199,7 @@ def report(rng: np.random.Generator, z: np.ndarray, gender: str) -> str:
         grade = sum(scores[index] > cut for cut in finding.cuts)
         sentences = finding.grades[grade]
         sentence = sentences[int(draws[4 + len(FINDINGS) + index] * len(sentences))]
-        said.append(sentence)
+        findings.append(sentence)
         if grade:
             summary.append(f"{len(summary) + 1}. {sentence}")
     person = "man" if gender == "M" else "woman"
@@ -207,6 +207,6 @@ def report(rng: np.random.Generator, z: np.ndarray, gender: str) -> str:
     compared = "None." if draws[2] < 0.3 else "Prior study from ___."
     return (
         f"EXAMINATION:  {exam.heading}\n\nINDICATION:  ___ year old {person} with {reason}\n\n"
-        f"TECHNIQUE:  {exam.technique}\n\nCOMPARISON:  {compared}\n\nFINDINGS: \n\n{' '.join(said)}\n\n"
+        f"TECHNIQUE:  {exam.technique}\n\nCOMPARISON:  {compared}\n\nFINDINGS: \n\n{' '.join(findings)}\n\n"
         f"IMPRESSION: \n\n" + ("\n".join(summary) or exam.clear) + "\n"
     )

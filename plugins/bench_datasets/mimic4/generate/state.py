@@ -131,8 +131,8 @@ def _calibrated() -> tuple[float, float, float]:
         by: np.ndarray = outcome_shares(*constants) - WANTED
         return by
 
-    found = root(missed, (-4.8, 0.6, 0.75))
-    death, median, noise = np.round(found.x, 6).tolist()
+    solution = root(missed, (-4.8, 0.6, 0.75))
+    death, median, noise = np.round(solution.x, 6).tolist()
     return death, median, noise
 
 
