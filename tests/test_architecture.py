@@ -48,7 +48,8 @@ EXPORTS = {
     "testing": ["TOY_TASK", "Check", "Outcome", "Report", "check", "checks_of", "parametrize", "toy_cohort"],
     "torch_fuser": ["Batch", "EventView", "Inputs", "ModalityView", "TorchFuser"],
     "train_params": [
-        "ALWAYS_IN_LABEL", "IN_LABEL", "AboveZero", "NotNegative", "Positive", "Share", "TorchFuserParams",
+        "ALWAYS_IN_LABEL", "IN_LABEL", "AboveZero", "NotNegative", "Positive", "Share", "StepParams",
+        "TorchFuserParams",
         "TrainParams",
     ],
     "training": ["BatchNorm1d", "TrainResult", "TrainingError", "autocast", "seeded", "train"],

@@ -24,8 +24,8 @@ from bench.registry import Registry
 from bench.results.records import IMPUTATION, IMPUTATION_METRICS
 from bench.tuning.file import applied
 
-TRAINING_NOTE = "Every fuser trained step by step took "
-"""How the note begins that tells the training which all of them got."""
+TRAINING_NOTES = {kind: f"Every {kind} trained step by step took " for kind in ("fuser", "imputer")}
+"""Kind -> how the note begins that tells the training which all of them got."""
 
 
 def _check_limits(suite: Suite, layers: Layers) -> None:
@@ -75,12 +75,12 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     suite = resolve(layers)
     _check_methods(suite, registry, layers)
     _check_split(suite, registry, layers)
-    steps = suite.training.said()
+    given = {kind: training.said() for kind in COMPONENTS if (training := suite.training.of(kind))}
     made = Request(
         settings=settings, suite=suite, root=root, words=tuple(words), pinned=pinned,
         variants={kind: variants(kind, suite, pinned, layers.where, registry) for kind in COMPONENTS},
         overrides=differences(suite, layers, registry),
-        notes=(f"{TRAINING_NOTE}{steps}, unless its label says otherwise.",) if steps else (),
+        notes=tuple(f"{TRAINING_NOTES[k]}{said}, unless its label says otherwise." for k, said in given.items() if said),
     )  # fmt: skip
     _check_limits(suite, layers)
     return applied(made, registry) if settings.tuned else made

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import math
 import typing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
 from bench.grid.axes import PATIENT
 from bench.results.records import Correction, Published
 from bench.text import names
+from bench.train_params import StepParams, TrainParams
 
 SHORT = {"weights": "weights.files", "metrics": "stats.metrics"}
 """Other words of the command line that stand for a key of the suite."""
@@ -225,10 +226,45 @@ class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ] = ()
 
 
-class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """Parameters that all methods of a kind are given which are trained and do not set them themselves."""
+
+    takes: ClassVar[type[msgspec.Struct]]
+    """What the parameters of a method extend that is given them."""
+
+    def shared(self) -> dict[str, Any]:
+        """The parameters that are set."""
+        fields = msgspec.structs.asdict(self)
+        return {name: value for name, value in fields.items() if value is not None and not isinstance(value, Shared)}
+
+    def said(self) -> str:
+        """In words, for the provenance of a record: empty where every method goes by its own parameters."""
+        raise NotImplementedError
+
+
+class ImputerTraining(Shared, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same training for all imputers that are trained step by step and do not set it themselves."""
+
+    takes = StepParams
+
+    steps: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        msgspec.Meta(
+            description="Optimiser steps of each network, in place of epochs and patience. An imputer may train a network "
+            "for each modality."
+        ),
+    ] = None
+
+    def said(self) -> str:
+        return f"{self.steps:,} optimiser steps of each network" if self.steps else ""
+
+
+class Training(Shared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The same training for all: parameters of the training loop (`bench.train_params`) of every fuser that the harness trains
-    and that does not set them itself.
+    and that does not set them itself; and of imputers, in a table of its own.
     """
+
+    takes = TrainParams
 
     steps: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
@@ -251,13 +287,21 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Annotated[float, msgspec.Meta(ge=0, lt=1)] | None,
         msgspec.Meta(description="Decay of a moving average of the weights, which then predicts; 0 = none."),
     ] = None
+    imputer: Annotated[ImputerTraining, msgspec.Meta(description="The same for every imputer that is trained.")] = (
+        ImputerTraining()
+    )
 
-    def shared(self) -> dict[str, Any]:
-        """The parameters that are set."""
-        return {key: value for key, value in msgspec.structs.asdict(self).items() if value is not None}
+    def of(self, kind: str) -> Shared | None:
+        """What methods of a kind are given; None for kinds that are not trained."""
+        each: dict[str, Shared] = {"fuser": self, "imputer": self.imputer}
+        return each.get(kind)
+
+    def shared_by(self, kind: str) -> dict[str, Any]:
+        """The parameters that are set for a kind."""
+        training = self.of(kind)
+        return training.shared() if training else {}
 
     def said(self) -> str:
-        """In words, for the provenance of a record: empty where every fuser goes by its own parameters."""
         words = {
             "steps": f"{self.steps or 0:,} optimiser steps",
             "epochs": f"{self.epochs or 0:,} epochs",

@@ -17,7 +17,6 @@ from bench.errors import UsageError
 from bench.files import is_path
 from bench.grid.identity import digest
 from bench.registry import Registry
-from bench.train_params import TrainParams
 
 ALSO = "also"
 """Of a method's table in a suite: further rows, each a table of the parameters in which it differs."""
@@ -61,13 +60,13 @@ def _rows(
     spec = registry.get(kind, name)
     prefix = f"{kind}.{name}"
     written: Mapping[str, Any] = getattr(suite, kind).get(name, {})
-    trained = kind == "fuser" and issubclass(spec.params, TrainParams)
-    shared = suite.training.shared() if trained else {}
+    training = suite.training.of(kind)
+    shared = training.shared() if training and issubclass(spec.params, training.takes) else {}
     exempt = shared.keys() & written.keys()
     written = {**shared, **written}
     types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
     wanted = {key: _in_label(type_) for key, type_ in types_of.items()}
-    wanted |= dict.fromkeys(exempt, True)
+    wanted |= {key: key in exempt for key in shared if wanted[key] != "always"}  # what all were given stands in a note
 
     for block, swept, further in _blocks(written, types_of, prefix, origin):
         where = _origin(origin, prefix, further)

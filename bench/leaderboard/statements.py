@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from bench.config.request import TRAINING_NOTE
+from bench.config.request import TRAINING_NOTES
 from bench.config.suite import REFERENCE_STAY
 from bench.data.release import GENERATED
 from bench.grid.axes import PATIENT
@@ -137,14 +137,16 @@ def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
 
 
 def _plan_note(note: str, records: Collection[Record]) -> str:
-    """A note of the plan; of that on training, how many records were trained so, and nothing where none was: not every fuser
+    """A note of the plan; of one on training, how many records were trained so, and nothing where none was: not every method
     is trained step by step.
     """
-    if not note.startswith(TRAINING_NOTE):
+    kind = next((kind for kind, begin in TRAINING_NOTES.items() if note.startswith(begin)), None)
+    if kind is None:
         return note
+    entry = {"fuser": "training", "imputer": "imputer training"}[kind]
 
     def trained(provenance: Mapping[str, str]) -> bool:
-        return bool(provenance.get("training")) and provenance["training"] in note
+        return bool(provenance.get(entry)) and provenance[entry] in note
 
     if records and not any(trained(record.provenance) for record in records):
         return ""

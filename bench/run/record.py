@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from bench.config.asked import Variant
-from bench.config.suite import Suite, Training
+from bench.config.suite import Suite
 from bench.execute.api import Result
 from bench.grid.cell import Cell
 from bench.registry import Spec
@@ -18,7 +18,6 @@ from bench.results.further import code_of
 from bench.results.records import Audit, Measures, Record, Status
 from bench.run.prepare import Prepared
 from bench.stages import artifacts
-from bench.train_params import TrainParams
 
 NAMES = ("host", "cpu", "cuda")
 """Entries of a worker's surroundings that name a machine; the device that was used has its own entry."""
@@ -67,14 +66,15 @@ def errors_of(prepared: Prepared, cell: Cell) -> Path:
     return prepared.store.open(artifacts.imputation(cell.keys["impute"], "errors.npz"))
 
 
-def training_of(suite: Suite, fuser: Variant, spec: Spec) -> str:
-    """What `[training]` gave this fuser, in words: with its own values where it sets some, and empty for one that the harness
-    does not train step by step.
+def training_of(suite: Suite, method: Variant, spec: Spec) -> str:
+    """What `[training]` gave this method, in words: with its own values where it sets some, and empty for one that is not trained
+    step by step, or that was loaded and not trained.
     """
-    shared = suite.training.shared()
-    if not shared or not issubclass(spec.params, TrainParams):
+    training = suite.training.of(method.kind)
+    shared = training.shared() if training else {}
+    if training is None or not shared or method.weights or not issubclass(spec.params, training.takes):
         return ""
-    return msgspec.convert({key: fuser.params[key] for key in shared}, Training).said()
+    return msgspec.convert({key: method.params[key] for key in shared}, type(training)).said()
 
 
 def _record(cell: Cell, measures: Measures, status: Status, reason: str, where: dict[str, str]) -> Record:
@@ -111,6 +111,7 @@ def _provenance(prepared: Prepared, cell: Cell, device: str, surroundings: Mappi
         "threads": str(request.settings.threads),
         "scenario parameters": f"{scenario.label} {_json(scenario.params)}" if scenario.params else "",
         "training": training_of(suite, cell.fuser, fuser),
+        "imputer training": training_of(suite, cell.imputer, imputer),
         **of_fuser,
         "device type": device,
         **{f"imputer {name}": value for name, value in of_imputer.items() if value != of_fuser[name]},

@@ -180,7 +180,7 @@ def _applied(request: Request, registry: Registry, path: Path, tuned: Tuned) -> 
         "dataset": suite.dataset,
         "data": stated(msgspec.structs.asdict(registry.get("dataset", suite.dataset).parameters(suite.data))),
         "split": stated(suite.split_identity()),
-        "training": suite.training.shared(),
+        "training": suite.training.shared_by(kind),
         "fill_absent": suite.fill_absent,
     }
     for key, value in here.items():

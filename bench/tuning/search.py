@@ -301,7 +301,7 @@ def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
         data=stated(msgspec.structs.asdict(dataset.parameters(suite.data))),
         manifest=plan.manifest,
         split=stated(suite.split_identity()),
-        training=suite.training.shared(),
+        training=suite.training.shared_by(ask.kind.name),
         fill_absent=suite.fill_absent,
         precision=ask.request.settings.precision,
         task=suite.grid.task[0],

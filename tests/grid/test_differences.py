@@ -59,6 +59,7 @@ WORDS = {
     "training.batch_size": "training.batch_size=7",
     "training.learning_rate": "training.learning_rate=0.5",
     "training.average": "training.average=0.5",
+    "training.imputer.steps": "training.imputer.steps=10",
     "stats.resamples": "stats.resamples=10",
     "stats.alpha": "stats.alpha=0.2",
     "stats.seed": "stats.seed=5",
@@ -104,7 +105,7 @@ def keys(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[str]:
     """Every key of the schema, dotted; of a table with free names the table alone."""
     for name, kind in types_of(struct).items():
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield from keys(kind, f"{name}.")
+            yield from keys(kind, f"{prefix}{name}.")
         else:
             yield prefix + name
 
@@ -199,6 +200,7 @@ EDITS = {
     "training.batch_size": "training.batch_size = 7",
     "training.learning_rate": "training.learning_rate = 0.5",
     "training.average": "training.average = 0.5",
+    "training.imputer.steps": "training.imputer.steps = 10",
     "stats.resamples": "stats.resamples = 10",
     "stats.alpha": "stats.alpha = 0.2",
     "stats.seed": "stats.seed = 5",

@@ -15,6 +15,7 @@ from bench.components import Context, Interrupted
 from bench.errors import DataError, PluginError, UsageError
 from bench.registry import discover
 from bench.testing.toy import toy_cohort
+from bench_imputers.pypots.adapter import OPTIMIZERS
 from bench_imputers.pypots.params import installed
 
 if not installed()[0]:  # importing it to see would leave a folder in the home
@@ -207,3 +208,28 @@ def test_another_length_than_the_one_it_was_fitted_on_is_refused(parts):
         UsageError, match="was fitted on 6 bins and 3 channels of vitals, and is asked to complete 9 and 3"
     ):
         imputer.impute(longer, 1, Context())
+
+
+@pytest.mark.parametrize("name", ["pypots.brits", "pypots.dlinear", "pypots.usgan"])
+@pytest.mark.parametrize("steps", [1, 4, 7])
+def test_a_budget_of_steps_is_taken_exactly_whatever_epochs_and_patience_say(parts, name, steps):
+    """32 records in batches of 16: the last epoch ends early where the number of steps is odd."""
+    tiny = REGISTRY.get("imputer", name).test_params
+    imputer = REGISTRY.get("imputer", name).build(
+        {**tiny, "steps": steps, "batch_size": 16, "epochs": 3, "patience": 1}
+    )
+    imputer.fit(*parts, Context())
+    for model in imputer._built.values():
+        own = [getattr(model, key) for key in OPTIMIZERS if getattr(model, key, None) is not None]
+        assert {int(state["step"]) for each in own for state in each.torch_optimizer.state.values()} == {steps}
+
+
+def test_steps_beyond_the_budget_change_no_weight(parts):
+    def learnt(**params):
+        imputer = build("pypots.dlinear", batch_size=16, valid_records=0, **params)
+        imputer.fit(*parts, Context(seed=1))
+        return imputer.state_dict()
+
+    epoch, budget = learnt(epochs=1), learnt(steps=2)
+    assert all(np.array_equal(epoch[key], budget[key]) for key in epoch)
+    assert any(not np.array_equal(epoch[key], other) for key, other in learnt(steps=1).items())

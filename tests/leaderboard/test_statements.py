@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.config.request import TRAINING_NOTE
+from bench.config.request import TRAINING_NOTES
 from bench.leaderboard import render
 from bench.leaderboard.statements import counted
 from bench.results.coordinates import Coordinates
@@ -22,12 +22,14 @@ from support.asking import Asker
 from support.fake_exports import alter, make_export, make_record
 
 STEPS = "300 optimiser steps, batches of 128"
+IMPUTER_STEPS = "700 optimiser steps of each network"
 ENTRIES = {
     "revision": ("aaaaaaaaaaaa", "bbbbbbbbbbbb"),
     "device": ("one CPU", "another CPU"),
     "library torch": ("2.13.0", "2.14.0"),
     "precision": ("fp32", "bf16"),
     "training": (STEPS, "20 epochs"),
+    "imputer training": (IMPUTER_STEPS, "70 optimiser steps"),
     "imputer weights": ("csdi on other data",),
     "split": ("split=reference-stay (by record: patients on both sides), seed 0", "seed 0, fractions 0.7/0.15/0.15"),
     "scaling": ("over everything (test records and hidden entries included)",),
@@ -41,7 +43,8 @@ STATEMENTS = {
     "scaling.over=everything": ("scaling", ENTRIES["scaling"][0]),
     "(fill_absent)": ("absent modalities", "filled"),
     "Entries were hidden in": ("hidden in", "valid and test"),
-    TRAINING_NOTE: ("training", STEPS),
+    TRAINING_NOTES["fuser"]: ("training", STEPS),
+    TRAINING_NOTES["imputer"]: ("imputer training", IMPUTER_STEPS),
 }
 """What a sentence of the page holds -> the entry of a record's provenance that it tells."""
 
@@ -64,7 +67,10 @@ def export_of(said: list[dict[str, str]]) -> Export:
         scaling="everything",
         fill_absent=True,
         hiding="valid and test",
-        notes=(f"{TRAINING_NOTE}{STEPS}, unless its label says otherwise.",),
+        notes=tuple(
+            f"{TRAINING_NOTES[kind]}{words}, unless its label says otherwise."
+            for kind, words in (("fuser", STEPS), ("imputer", IMPUTER_STEPS))
+        ),
     )
 
 
@@ -90,7 +96,7 @@ def test_no_statement_stands_without_its_count_unless_all_records_share_it(said:
     for sentence, (name, value) in STATEMENTS.items():
         holds = sum(each.get(name) == value for each in said)
         lines = [line for line in page.splitlines() if sentence in line]
-        if sentence == TRAINING_NOTE and holds == 0:  # of no fuser here
+        if sentence in TRAINING_NOTES.values() and holds == 0:  # of no such method here
             assert not lines
             continue
         assert len(lines) >= 3, "in the head, under the table, under the imputation table"

@@ -15,8 +15,9 @@ from bench.leaderboard import render
 from bench.registry import discover
 from bench.run.export import planned_export
 from bench.run.prepare import prepare
+from bench.run.record import training_of
 from bench.run.schedule import jobs_of
-from bench.train_params import TorchFuserParams
+from bench.train_params import StepParams, TorchFuserParams
 from bench.tuning.file import Trial, Tuned, TunedMethod, check_manifest, read, source_of, stated, write
 from support.asking import Asker, made_registry
 from support.tuned_files import DEFAULT, protocol, tuned_file, tuned_method
@@ -247,3 +248,73 @@ def test_every_fuser_declares_a_small_space_of_values_that_it_takes():
             assert 2 <= len({repr(getattr(spec.parameters({}), parameter)), *map(repr, values)}) <= 4
             for value in values:
                 spec.parameters({parameter: value})
+
+
+BUDGETS = {**TRAINED, "deep": {"params": TorchFuserParams}}
+
+
+def test_imputers_and_fusers_have_budgets_of_their_own(ask):
+    ask.registry = made_registry(**BUDGETS)
+    ask.text += "[training]\nsteps = 500\nbatch_size = 16\n[training.imputer]\nsteps = 70\n"
+    request = ask.request("fuser=net", "imputer=deep,plain")
+    (net,) = request.of("fuser", "net")
+    deep, plain_imputer = request.variants["imputer"]
+    assert (net.params["steps"], net.params["batch_size"], net.label) == (500, 16, "net")
+    assert (deep.params["steps"], deep.params["batch_size"], deep.label) == (70, TorchFuserParams().batch_size, "deep")
+    assert (plain_imputer.params["steps"], plain_imputer.label) == (10, "plain")
+    assert {note.partition(", unless")[0] for note in request.notes} == {
+        "Every fuser trained step by step took 500 optimiser steps, batches of 16",
+        "Every imputer trained step by step took 70 optimiser steps of each network",
+    }
+
+
+def test_an_imputer_with_steps_of_its_own_keeps_them_and_says_so(ask):
+    ask.registry = made_registry(**BUDGETS)
+    ask.text += "[imputer.deep]\nsteps = 20\n"
+    (deep,) = ask.request("imputer=deep", "training.imputer.steps=500").of("imputer", "deep")
+    assert (deep.params["steps"], deep.label) == (20, "deep(steps=20)")
+
+
+def test_the_budget_of_imputers_moves_the_keys_of_those_that_are_trained_alone(ask):
+    ask.registry = made_registry(**BUDGETS)
+    words = ("imputer=deep,plain", "seed=1")
+    before, after = (ask.plan(*words, *more).cells for more in ((), ("training.imputer.steps=7",)))
+    assert [a.key == b.key for a, b in zip(before, after, strict=True)] == [False, True]
+    by_hand = ask.plan("imputer=deep", "seed=1", "imputer.deep.steps=7").cells[0]
+    assert by_hand.key == after[0].key
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [(("imputer=deep",), "7 optimiser steps of each network"),
+     (("imputer=deep", "imputer.deep.steps=3"), "3 optimiser steps of each network"),
+     (("imputer=plain",), "")],
+)  # fmt: skip
+def test_a_record_says_what_its_own_imputer_was_given(ask, words, given):
+    ask.registry = made_registry(**BUDGETS)
+    request = ask.request("training.imputer.steps=7", *words)
+    (row,) = request.variants["imputer"]
+    assert training_of(request.suite, row, ask.registry.get("imputer", row.name)) == given
+    assert training_of(request.suite, row.loading("0" * 64), ask.registry.get("imputer", row.name)) == ""
+
+
+def test_a_budget_of_imputers_refuses_no_file_of_fusers_and_the_other_way_round(ask, file, tmp_path):
+    assert ask.request(f"tuned={file}", "training.imputer.steps=7").variants["fuser"][1].label == "flat(tuned)"
+    imputers = protocol(kind="imputer", imputer=(), training={"steps": 7})
+    path = tuned_file(tmp_path / "imputers.toml", imputers, plain=tuned_method(rate=0.7))
+    request = ask.request(f"tuned={path}", "training.imputer.steps=7", "training.steps=3")
+    assert request.variants["imputer"][1].label == "plain(tuned)"
+    assert 'was tuned with training {"steps": 7}, this run has {}' in ask.refusal(f"tuned={path}")
+
+
+@pytest.mark.parametrize("kind", ["fuser", "imputer"])
+def test_what_is_marked_as_trained_by_steps_takes_them(kind):
+    """Every method of the project that extends `StepParams` can be given steps; those that train by steps do extend it."""
+    marked = [spec for spec in discover().specs(kind) if issubclass(spec.params, StepParams)]
+    assert len(marked) > 5
+    for spec in marked:
+        assert spec.parameters({"steps": 7}).steps == 7
+    named = [
+        s for s in discover().specs(kind) if s.plugin.startswith("gapbench:") and "epochs" in s.params.__struct_fields__
+    ]
+    assert {spec.name for spec in named} <= {spec.name for spec in marked}

@@ -8,6 +8,7 @@ package swallows one; observed entries restored; draws that are prefixes of each
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -24,6 +25,9 @@ from bench_imputers.pypots.models import MODELS
 from bench_imputers.pypots.params import Nothing, Targets, Trained
 from bench_imputers.pypots.state import arrays_of, ready, settle, take_arrays
 from bench_imputers.target_modalities import Rest, chosen
+
+OPTIMIZERS = ("optimizer", "G_optimizer", "D_optimizer")
+"""Arguments of a model, and its attributes, that are one."""
 
 TABLE: Mapping[str, Model] = {model.name: model for model in MODELS}
 
@@ -125,11 +129,11 @@ class PyPOTS(Imputer[Targets]):
         given: dict[str, Any] = {"n_steps": length, "n_features": channels, "device": context.device}
         given |= {key: _listed(getattr(self.params, key)) for key in self._model.arguments}
         if isinstance(self.params, Trained):
-            rate, decay = self.params.learning_rate, self.params.weight_decay
-            for key in ("optimizer", "G_optimizer", "D_optimizer"):
-                given[key] = optimizer(rate, decay, context)
-            given |= {"epochs": self.params.epochs, "batch_size": self.params.batch_size}
-            given["patience"] = min(self.params.patience, self.params.epochs) or None
+            rate, decay, steps = self.params.learning_rate, self.params.weight_decay, self.params.steps
+            for key in OPTIMIZERS:
+                given[key] = optimizer(rate, decay, context, steps)
+            patience = 0 if steps else min(self.params.patience, self.params.epochs)
+            given |= {"epochs": self.params.epochs, "batch_size": self.params.batch_size, "patience": patience or None}
         accepted = inspect.signature(kind.__init__).parameters
         try:
             with offline():
@@ -152,8 +156,10 @@ class PyPOTS(Imputer[Targets]):
         model = self._built[name]
         if not isinstance(self.params, Trained):
             return
-        listener = Listener(context, f"{self._model.key} {name}", self.params.epochs)
         seen = {"X": self._pad(_with_gaps(series)[series.observed.any(axis=(1, 2))])}
+        if self.params.steps:
+            model.epochs = math.ceil(self.params.steps / math.ceil(len(seen["X"]) / self.params.batch_size))
+        listener = Listener(context, f"{self._model.key} {name}", model.epochs)
         check = self._validation(name, valid, context)
         try:
             with listener.listening():
@@ -162,8 +168,11 @@ class PyPOTS(Imputer[Targets]):
             raise Interrupted(f"{self._model.key}: stopped in epoch {listener.done + 1} of {name}") from None
         except Exception as error:
             self._failed(name, listener, listener.failure or f"{type(error).__name__}: {_line(error)}")
-        if listener.done < self.params.epochs and not listener.ended_early:
+        if listener.done < listener.epochs and not listener.ended_early:
             self._failed(name, listener, listener.failure or "it gives no reason")
+        taken = [own.taken for key in OPTIMIZERS if (own := getattr(model, key, None)) is not None]
+        if self.params.steps and max(taken, default=self.params.steps) != self.params.steps:
+            self._failed(name, listener, f"it took {max(taken)} optimiser steps of {self.params.steps}")
         settle(model, _means(seen["X"]))
 
     def _failed(self, name: str, listener: Listener, reason: str) -> NoReturn:

@@ -161,15 +161,23 @@ class Listener(logging.Handler):
             logger.setLevel(level)
 
 
-def optimizer(learning_rate: float, weight_decay: float, context: Context) -> Any:
-    """The package's Adam, which leaves the training (`Stopped`) when the run is being stopped."""
+def optimizer(learning_rate: float, weight_decay: float, context: Context, steps: int | None = None) -> Any:
+    """The package's Adam, which leaves the training (`Stopped`) when the run is being stopped.
+
+    steps: it takes so many and then changes no weight any more, so that the last epoch ends, is validated and can be chosen as
+    any other. `taken`: how many it took.
+    """
     from pypots.optim import Adam
 
     class Watching(Adam):  # type: ignore[misc]  # the package has no types
+        taken = 0
+
         def step(self, closure: Any = None) -> None:
             if context.should_stop():
                 raise Stopped
-            super().step(closure)
+            if steps is None or self.taken < steps:
+                super().step(closure)
+                self.taken += 1
 
     return Watching(lr=learning_rate, weight_decay=weight_decay)
 

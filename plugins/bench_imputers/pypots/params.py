@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import msgspec
 
 from bench.registry import Registry
+from bench.train_params import StepParams
 from bench.workload import Workload
 from bench_imputers.pypots.model import Model
 from bench_imputers.pypots.models import MODELS
@@ -38,10 +39,17 @@ class Targets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 48
 
 
-class Trained(Targets, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Trained(Targets, StepParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every model takes that is trained."""
 
     epochs: Annotated[Positive, msgspec.Meta(description="Passes over the training records, at most.")] = 100
+    steps: Annotated[
+        Positive | None,
+        msgspec.Meta(
+            description="Where given, a fixed budget: exactly so many optimiser steps for each target modality, whatever "
+            "`epochs` and `patience` say. The last epoch ends without changing a weight."
+        ),
+    ] = None
     batch_size: Annotated[Positive, msgspec.Meta(description="Records per step, and per call when imputing.")] = 32
     learning_rate: Annotated[float, msgspec.Meta(gt=0, description="Learning rate of Adam, constant.")] = 1e-3
     weight_decay: Annotated[NotNegative, msgspec.Meta(description="L2 penalty of Adam.")] = 0.0
@@ -353,7 +361,9 @@ def _seconds(model: Model) -> Callable[[Any, Workload], float]:
         models = float(len(target_widths(work.channels, params.targets, params.widest)))
         for size in SIZES & model.arguments.keys():
             models *= getattr(params, size) / model.arguments[size]
-        visits = work.train * params.epochs if model.trained else 0
+        visits = 0
+        if model.trained:
+            visits = params.steps * params.batch_size if params.steps else work.train * params.epochs
         completed = work.records * (work.draws if model.draws else 1)
         return models * (model.visit * visits + (model.completion or COMPLETION * model.visit) * completed)
 
