@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import typing
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -226,23 +226,24 @@ class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ] = ()
 
 
-class Shared(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters that all methods of a kind are given which are trained and do not set them themselves."""
+class Shared:
+    """A table of parameters that all methods of a kind are given which are trained and do not set them themselves."""
 
-    takes: ClassVar[type[msgspec.Struct]]
+    __slots__ = ()
+    takes = msgspec.Struct
     """What the parameters of a method extend that is given them."""
 
     def shared(self) -> dict[str, Any]:
-        """The parameters that are set."""
-        fields = msgspec.structs.asdict(self)
-        return {name: value for name, value in fields.items() if value is not None and not isinstance(value, Shared)}
+        """The parameters that are set, without tables."""
+        fields = msgspec.to_builtins(self)
+        return {name: value for name, value in fields.items() if value is not None and not isinstance(value, dict)}
 
     def said(self) -> str:
         """In words, for the provenance of a record: empty where every method goes by its own parameters."""
         raise NotImplementedError
 
 
-class ImputerTraining(Shared, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ImputerTraining(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The same training for all imputers that are trained step by step and do not set it themselves."""
 
     takes = StepParams
@@ -259,7 +260,7 @@ class ImputerTraining(Shared, frozen=True, forbid_unknown_fields=True, kw_only=T
         return f"{self.steps:,} optimiser steps of each network" if self.steps else ""
 
 
-class Training(Shared, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Training(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The same training for all: parameters of the training loop (`bench.train_params`) of every fuser that the harness trains
     and that does not set them itself; and of imputers, in a table of its own.
     """
