@@ -206,11 +206,13 @@ def _contrasts(level: Level, a: np.ndarray, b: np.ndarray, smallest: float) -> i
     """How many of the differences are independent as far as a level goes: their rank, one at least. A method that is the same in
     all units adds nothing to a difference.
     """
-    ends = np.zeros((len(a), len(level.apart)))
-    ends[np.arange(len(a)), a], ends[np.arange(len(a)), b] = 1.0, -1.0
-    moving = level.within is None or np.diag(level.within) > smallest**2
-    ends = ends[:, np.broadcast_to(moving, len(level.apart))]
-    return max(1, int(np.linalg.matrix_rank(ends.T @ ends, hermitian=True))) if ends.size else 1
+    graph = np.zeros((len(level.apart), len(level.apart)))  # its Laplacian has the rank of the matrix of differences
+    for one, two in ((a, b), (b, a)):
+        np.add.at(graph, (one, one), 1.0)
+        np.add.at(graph, (one, two), -1.0)
+    own = np.full(len(graph), np.inf) if level.within is None else np.diag(level.within)
+    moving = np.flatnonzero(own > smallest**2)
+    return max(1, int(np.linalg.matrix_rank(graph[np.ix_(moving, moving)], hermitian=True))) if len(moving) else 1
 
 
 def _squared_share(variance: np.ndarray, freedom: int) -> np.ndarray:

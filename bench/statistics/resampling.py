@@ -26,6 +26,9 @@ _KEPT = 2000
 MOST_DRAWN = 80_000_000
 """Scores of resamples held at once (methods x resamples, float64): 640 megabytes, and as much again where some are left out."""
 
+MOST_PAIRS = 100_000
+"""Pairs of one table that are compared: of 447 methods, and some 50 megabytes of an export."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -174,7 +177,10 @@ def too_few(groups: int, alpha: float) -> str:
 
 
 def too_many(resamples: int, methods: int, pairs: int, alpha: float) -> str:
-    """Why so many resamples of so many methods are not drawn, in words; "" where they are."""
+    """Why so many resamples of so many methods, or so many pairs, are not drawn and compared, in words; "" where they are."""
+    if pairs > MOST_PAIRS:
+        bound = f"{MOST_PAIRS:,} are compared at most; compare fewer methods"
+        return f"not compared: {pairs:,} pairs of {methods:,} methods, and {bound}"
     return (
         f"not compared: {pairs:,} pairs at level {alpha:g} need {resamples:,} resamples of {methods:,} methods, and "
         f"{MOST_DRAWN:,} scores are held at most; raise stats.alpha, lower stats.resamples, compare fewer methods or set "

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from bench.results.coordinates import Method, TableKey, method_in
 from bench.results.predictions import Predictions
 from bench.results.records import Comparison
-from bench.statistics.differences import compare, intervals
+from bench.statistics.differences import _contrasts, compare, intervals
 from bench.statistics.paired import compute
-from bench.statistics.resampling import Resampled, joined, resample
+from bench.statistics.resampling import Level, Resampled, joined, resample
 from support.fake_exports import IHM, simulated
 
 TABLE = TableKey("los", "all", "natural")
@@ -147,6 +147,19 @@ def test_what_patients_and_seeds_do_together_is_counted_once(seeds: int) -> None
         shares += [c.standard_error**2 / (2 / (80 * seeds)) for c in found.values()]
     # A part that cannot be negative is too large on average, most with two seeds. Draws of seeds would count it three times.
     assert 0.95 < np.mean(shares) < 2.4
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.integers(2, 7))
+def test_contrasts_are_the_independent_ones_among_methods_that_vary(seed: int, methods: int) -> None:
+    rng = np.random.default_rng(seed)
+    pairs = np.array([pair for pair in combinations(range(methods), 2) if rng.random() < 0.5] or [(0, 1)])
+    varies = rng.random(methods) < 0.6
+    level = Level("seeds", np.zeros((methods, 3)), np.diag(varies.astype(float)), 2)
+    differences = np.zeros((len(pairs), methods))
+    differences[np.arange(len(pairs)), pairs[:, 0]], differences[np.arange(len(pairs)), pairs[:, 1]] = 1, -1
+    expected = np.linalg.matrix_rank(differences[:, varies]) if varies.any() else 0
+    assert _contrasts(level, pairs[:, 0], pairs[:, 1], 1e-12) == max(1, expected)
 
 
 def test_the_scatter_of_seeds_is_counted_whole() -> None:

@@ -426,9 +426,14 @@ def test_however_many_resamples_are_asked_for_what_is_held_is_bounded(least: int
     pairs = methods * (methods - 1) // 2
     resamples = resamples_for(pairs, least, alpha, "holm")
     refused = too_many(resamples, methods, pairs, alpha)
-    assert bool(refused) == (resamples * methods * 8 > 640_000_000)
+    assert bool(refused) == (resamples * methods * 8 > 640_000_000 or pairs > 100_000)
     if (least, alpha) == (1000, 0.05):
         assert bool(refused) == (methods > 126)
+
+
+def test_a_table_of_very_many_methods_is_compared_as_far_as_its_pairs_can_be_stored() -> None:
+    assert too_many(2000, 447, 447 * 446 // 2, 0.05) == ""
+    assert "100,128 pairs of 448 methods, and 100,000 are compared at most" in too_many(2000, 448, 448 * 447 // 2, 0.05)
 
 
 @pytest.mark.parametrize(("resamples", "alpha"), [(10**6, 0.05), (1000, 0.0001)])
