@@ -134,3 +134,24 @@ def test_with_max_t_resamples_do_not_grow_with_the_pairs_and_suffice_to_reject(
     resamples = resamples_for(pairs, least, alpha, "maxt")
     assert resamples == resamples_for(1, least, alpha, "maxt") >= least
     assert 1 / (resamples + 1) < alpha
+
+
+@pytest.mark.parametrize("pairs", [1, 66, 435, 4950])
+def test_enough_resamples_are_drawn_that_holm_can_reject_in_a_table_of_any_size(pairs: int) -> None:
+    smallest = 2 / (resamples_for(pairs, 1000, 0.05, "holm") + 1)
+    assert smallest * pairs < 0.05
+
+
+def test_holm_by_the_book() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_never_lowers_a_p_value_and_keeps_their_order(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
+    order = np.argsort(p_values, kind="stable")
+    assert np.all(np.diff(np.array(adjusted)[order]) >= 0)

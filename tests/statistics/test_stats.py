@@ -17,7 +17,7 @@ from bench.results.coordinates import Method, TableKey, method_in
 from bench.results.predictions import Predictions
 from bench.results.records import Comparison, Statistics, TaskSummary
 from bench.statistics import differences, resampling
-from bench.statistics.corrections import holm, resamples_for
+from bench.statistics.corrections import resamples_for
 from bench.statistics.paired import compute
 from bench.statistics.resampling import too_few, too_many
 from bench.statistics.ties import resolution_floor, tie_groups
@@ -363,27 +363,6 @@ def test_with_several_seeds_equal_methods_are_told_apart_less_often() -> None:
         for seed in range(200)
     ]
     assert np.mean(told) <= 0.05
-
-
-@pytest.mark.parametrize("pairs", [1, 66, 435, 4950])
-def test_enough_resamples_are_drawn_that_holm_can_reject_in_a_table_of_any_size(pairs: int) -> None:
-    smallest = 2 / (resamples_for(pairs, 1000, 0.05, "holm") + 1)
-    assert smallest * pairs < 0.05
-
-
-def test_holm_by_the_book() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.5, 0.9]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
-@settings(deadline=None, derandomize=True)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_holm_never_lowers_a_p_value_and_keeps_their_order(p_values: list[float]) -> None:
-    adjusted = holm(p_values)
-    assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
-    order = np.argsort(p_values, kind="stable")
-    assert np.all(np.diff(np.array(adjusted)[order]) >= 0)
 
 
 def apart(*pairs: tuple[str, str]) -> list[Comparison]:
