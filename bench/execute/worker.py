@@ -148,7 +148,7 @@ def _do(
 def plain(measures: Measures) -> Measures:
     """The same with nothing in it but plain values, as it will be read again. Raises PluginError."""
     from bench.errors import PluginError
-    from bench.results.records import encoded
+    from bench.results.shareable import encoded
 
     try:
         return msgspec.json.decode(encoded(measures), type=type(measures))

@@ -16,7 +16,8 @@ from bench.grid.identity import digest
 from bench.results.coordinates import Method, Repeat, imputation_of, method_of
 from bench.results.further import code_of, completed
 from bench.results.ledger import Ledger
-from bench.results.records import Export, Record, Statistics, shareable
+from bench.results.records import Export, Record, Statistics
+from bench.results.shareable import shareable
 from bench.text.names import check
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import msgspec
 
 from bench.errors import StorageError
 from bench.files import read_bytes, write_bytes
-from bench.results.records import SCHEMA, Export, Record, check_names, shareable
+from bench.results.records import SCHEMA, Export, Record
+from bench.results.shareable import check_names, shareable
 from bench.text.clean import json_text
 from bench.text.json_file import check_count, decoded
 

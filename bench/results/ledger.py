@@ -27,8 +27,9 @@ import msgspec
 
 from bench.errors import StorageError
 from bench.files import is_file_of, read_bytes, storage, sweep, write_bytes
-from bench.results.records import SCHEMA, Export, Further, Record, Statistics, check_names, encoded
+from bench.results.records import SCHEMA, Export, Further, Record, Statistics
 from bench.results.sealed import seal, unseal
+from bench.results.shareable import check_names, encoded
 from bench.text.json_file import decoded
 from bench.text.names import check
 

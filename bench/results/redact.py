@@ -11,7 +11,8 @@ import msgspec
 
 from bench.config.words import halves
 from bench.files import is_path
-from bench.results.records import Audit, Export, Record, shareable
+from bench.results.records import Audit, Export, Record
+from bench.results.shareable import shareable
 
 PRIVATE = frozenset(
     {"host", "hostname", "node", "user", "username", "home", "pid", "worker"}
@@ -81,7 +82,7 @@ def redact(export: Export) -> Export:
 
     The command keeps its words but not the value of data.root or any absolute path; provenance loses the entries in
     `PRIVATE` and those that hold an absolute path; reasons and details of audits keep only the last part of a path, and words of
-    components, which records of earlier versions hold, are left out (`bench.results.records.shareable`).
+    components, which records of earlier versions hold, are left out (`bench.results.shareable.shareable`).
     Redacting twice changes nothing more.
     """
     records = [_redact_record(record) for record in export.records]

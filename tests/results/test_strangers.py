@@ -18,8 +18,9 @@ from bench.leaderboard import load_export, render, save_export
 from bench.results.collect import collect
 from bench.results.coordinates import Coordinates
 from bench.results.export_file import encode_export
-from bench.results.records import LARGEST, Note, Record, encoded
+from bench.results.records import Note, Record
 from bench.results.redact import redact
+from bench.results.shareable import LARGEST, encoded
 from bench.run.export import planned_export
 from bench_toy import strange
 from support import inline
