@@ -1,5 +1,6 @@
-"""Named arrays in safetensors files: written whole, read memory-mapped without copying, checked, never a pickle. And .npz files
-read within bounds (`npz`)."""
+"""Named arrays in safetensors files: written whole, read memory-mapped without copying, checked,
+never a pickle. And .npz files read within bounds (`npz`).
+"""
 
 from __future__ import annotations
 
@@ -39,18 +40,25 @@ STORED = tuple(np.dtype(kind) for kind in _DTYPES.values())
 """The types of arrays that can be stored."""
 
 _ABOUT = "gapbench"
-"""The one entry of the file's own metadata, since the library writes several in no fixed order: JSON of format, digest, ours."""
+"""The one entry of the file's own metadata, since the library writes several in no fixed order:
+JSON of format, digest, ours.
+"""
 
 LONGEST_HEADER = 100_000_000
-"""Bytes, as in the safetensors format. How many values they may hold, `bench.text.json_file` says."""
+"""Bytes, as in the safetensors format. How many values they may hold, `bench.text.json_file`
+says.
+"""
 
 FORMAT = 2
-"""Of what the harness keeps in such files. Format 1 has no checksum of the metadata; it is still read. A file of any other format
-counts as damaged: whoever made it makes it again."""
+"""Of what the harness keeps in such files. Format 1 has no checksum of the metadata; it is still
+read. A file of any other format counts as damaged: whoever made it makes it again.
+"""
 
 
 class _About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What stands beside the arrays. text_sha256: of the metadata and the digest; None in files of format 1."""
+    """What stands beside the arrays. text_sha256: of the metadata and the digest; None in files
+    of format 1.
+    """
 
     format: int
     metadata: dict[str, str]
@@ -61,7 +69,9 @@ class _About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _table, _beside = msgspec.json.Decoder(dict[str, Any]), msgspec.json.Decoder(_About)
 
 _checked: set[tuple[str, tuple[int, ...]]] = set()
-"""Files whose content this process has compared with its digest: path, and all that the file system says of their last change."""
+"""Files whose content this process has compared with its digest: path, and all that the file
+system says of their last change.
+"""
 
 
 def forget_checks() -> None:
@@ -70,7 +80,9 @@ def forget_checks() -> None:
 
 
 class Damaged(StorageError):
-    """A file of arrays is cut short, changed or gone. path: which; whoever keeps it in a cache may remove it."""
+    """A file of arrays is cut short, changed or gone. path: which; whoever keeps it in a cache
+    may remove it.
+    """
 
     def __init__(self, path: Path, what: str):
         super().__init__(f"{path} {what}; delete it and run the same command again")
@@ -78,7 +90,9 @@ class Damaged(StorageError):
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
-    """Write `arrays` (and text metadata) to one safetensors file, whole or not at all, with a digest of the content."""
+    """Write `arrays` (and text metadata) to one safetensors file, whole or not at all, with a
+    digest of the content.
+    """
     from safetensors.numpy import save_file
 
     ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
@@ -89,7 +103,9 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
 
 
 def _text_digest(digest: str, metadata: Mapping[str, str]) -> str:
-    """Of the metadata and of the digest of the arrays, so that either is believed as it was written or not at all."""
+    """Of the metadata and of the digest of the arrays, so that either is believed as it was
+    written or not at all.
+    """
     return hashlib.sha256(json.dumps([digest, metadata], sort_keys=True).encode()).hexdigest()
 
 
@@ -103,7 +119,9 @@ def _digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int, int]:
-    """The JSON header of a safetensors file, where its data begin and how long it is. Raises Damaged."""
+    """The JSON header of a safetensors file, where its data begin and how long it is. Raises
+    Damaged.
+    """
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -129,7 +147,9 @@ def _header(path: Path) -> tuple[dict[str, Any], int, int]:
 
 
 def _check_entry(entry: Any, room: int) -> None:
-    """Raise ValueError, KeyError or TypeError unless an entry of the header fits the data: `room` bytes."""
+    """Raise ValueError, KeyError or TypeError unless an entry of the header fits the data:
+    `room` bytes.
+    """
     begin, end = entry["data_offsets"]
     shape = entry["shape"]
     if not isinstance(shape, list) or not all(
@@ -148,7 +168,9 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def _about(path: Path, header: dict[str, Any]) -> tuple[dict[str, str], str]:
-    """Our metadata and the digest of the arrays. Raises Damaged for a file of another format, or metadata that were changed."""
+    """Our metadata and the digest of the arrays. Raises Damaged for a file of another format, or
+    metadata that were changed.
+    """
     try:
         about = decoded(header["__metadata__"][_ABOUT].encode(), _beside)
         if about.format not in (1, FORMAT):
@@ -173,11 +195,13 @@ def is_complete(path: Path) -> bool:
 def read(path: Path, key: str = "") -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays (read-only, memory-mapped) and the metadata of a safetensors file.
 
-    key: what its metadata must hold as "key", where given: an intact file of something else is as wrong as a damaged one.
+    key: what its metadata must hold as "key", where given: an intact file of something else is as
+         wrong as a damaged one.
 
-    The layout is that of the safetensors format: an 8-byte little-endian header length, a JSON header, the data. The
-    library's own NumPy reader copies every array; mapping them keeps a reload of gigabytes below a millisecond. The
-    content is compared with its digest the first time a process reads the file. Raises Damaged.
+    The layout is that of the safetensors format: an 8-byte little-endian header length, a JSON
+    header, the data. The library's own NumPy reader copies every array; mapping them keeps a reload
+    of gigabytes below a millisecond. The content is compared with its digest the first time a
+    process reads the file. Raises Damaged.
     """
     header, start, _ = _header(path)
     about, digest = _about(path, header)
@@ -206,9 +230,11 @@ def read(path: Path, key: str = "") -> tuple[dict[str, np.ndarray], dict[str, st
 
 @contextlib.contextmanager
 def npz(file: Path | IO[bytes], most: int) -> Iterator[NpzFile]:
-    """The arrays of an .npz file whose members are `most` bytes together, at most, once they are unpacked. Nothing is unpickled.
+    """The arrays of an .npz file whose members are `most` bytes together, at most, once they are
+    unpacked. Nothing is unpickled.
 
-    Raises ValueError for more, and what `numpy` and `zipfile` raise for a damaged file. No member gives more than it says.
+    Raises ValueError for more, and what `numpy` and `zipfile` raise for a damaged file. No member
+    gives more than it says.
     """
     with zipfile.ZipFile(file) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())

@@ -1,4 +1,6 @@
-"""The state of a training in one safetensors file: tensors, and the rest as JSON in its header. Never a pickle."""
+"""The state of a training in one safetensors file: tensors, and the rest as JSON in its header.
+Never a pickle.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ FORMAT = 1
 
 
 class Epoch(msgspec.Struct, frozen=True):
-    """What one epoch left: optimiser steps done at its end, mean loss over its items, validation score (or None)."""
+    """What one epoch left: optimiser steps done at its end, mean loss over its items, validation
+    score (or None).
+    """
 
     step: int
     loss: float
@@ -34,8 +38,10 @@ class Epoch(msgspec.Struct, frozen=True):
 class State:
     """Where a training stands, besides the weights and the optimiser.
 
-    average:              of the trained weights, then of the buffers, in their order; empty where none is kept.
-    loss_sum, loss_items: of the epoch that is under way. order: its permutation, drawn anew after a resume.
+    average:              of the trained weights, then of the buffers, in their order; empty where
+                          none is kept.
+    loss_sum, loss_items: of the epoch that is under way. order: its permutation, drawn anew after a
+                          resume.
     """
 
     step: int = 0
@@ -52,13 +58,16 @@ class State:
 def save(
     path: Path, state: State, module: nn.Module, optimizer: torch.optim.Optimizer, identity: dict[str, Any]
 ) -> None:
-    """Write the state, whole or not at all; `load` takes it where `identity` is equal. Raises StorageError."""
+    """Write the state, whole or not at all; `load` takes it where `identity` is equal. Raises
+    StorageError.
+    """
     tensors = {f"weights/{key}": value for key, value in module.state_dict().items()}
     tensors |= {f"best/{key}": value for key, value in state.best_weights.items()}
     tensors |= {f"average/{index}": value for index, value in enumerate(state.average)}
     for index, entries in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{key}": value for key, value in entries.items()}
-    # Tied weights share memory, which the format refuses; each copy is written and loads to the same value.
+    # Tied weights share memory, which the format refuses; each copy is written and loads to the
+    # same value.
     tensors = {key: value.detach().to("cpu", copy=True).contiguous() for key, value in tensors.items()}
     header = {
         "format": FORMAT,
@@ -80,7 +89,8 @@ def load(
 ) -> str:
     """Take the state in `path` into `state`, `module` and `optimizer`; "" on success.
 
-    Otherwise nothing is changed and the answer says why: the file is damaged, or it belongs to another training.
+    Otherwise nothing is changed and the answer says why: the file is damaged, or it belongs to
+    another training.
     """
     try:
         with safe_open(path, "pt") as file:

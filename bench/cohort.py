@@ -1,8 +1,10 @@
-"""The nouns of the data: events, series, cohort, task, count. Shapes and units are stated once, here.
+"""The nouns of the data: events, series, cohort, task, count. Shapes and units are stated once,
+here.
 
-Axes: `n` records (one stay, clip or recording each), `length` bins of the regular grid, `channels` of one modality,
-`draws` of an imputer, `rows` of time-stamped events. Times are hours since the record's own origin (for an ICU stay: its
-admission). Values are float32; NaN means not observed. Arrays may be memory-mapped and read-only: copy before writing.
+Axes: `n` records (one stay, clip or recording each), `length` bins of the regular grid, `channels`
+of one modality, `draws` of an imputer, `rows` of time-stamped events. Times are hours since the
+record's own origin (for an ICU stay: its admission). Values are float32; NaN means not observed.
+Arrays may be memory-mapped and read-only: copy before writing.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ import msgspec
 from bench.errors import PluginError
 
 if TYPE_CHECKING:
-    # At run time NumPy is imported where it is used: every plugin's light module imports `Task` from here, and a command
-    # that only speaks of names should not wait for it.
+    # At run time NumPy is imported where it is used: every plugin's light module imports `Task`
+    # from here, and a command that only speaks of names should not wait for it.
     import numpy as np
 
 __all__ = [
@@ -34,20 +36,21 @@ CountKind = Literal["found", "left_out", "unusable", "repaired"]
 COUNT_KINDS: tuple[str, ...] = get_args(CountKind)
 
 EDGE = 3
-"""Steps of float32 that a time may be away from a bin's edge and still lie on it: what place / rate / 3600 loses when each
-operation is rounded to float32.
+"""Steps of float32 that a time may be away from a bin's edge and still lie on it: what place / rate
+/ 3600 loses when each operation is rounded to float32.
 """
 
 
 class Task(msgspec.Struct, frozen=True):
-    """What is predicted. Light enough to be declared beside a dataset's registration, before anything is loaded.
+    """What is predicted. Light enough to be declared beside a dataset's registration, before
+    anything is loaded.
 
-    `outputs` is the width of a prediction: 1 for binary (probability of class 1), the number of values for regression (1, or
-    more for a forecast), the number of classes for multiclass (probabilities that sum to 1), the number of labels for
-    multilabel (a probability each).
-    `metrics` are names of metrics (`bench list metrics`); the first is the primary one, by which leaderboards are sorted
-    and models selected on the validation part.
-    `eligible` is the share of a cohort's records whose outcome is known, about; for estimates alone.
+    `outputs` is the width of a prediction: 1 for binary (probability of class 1), the number of
+    values for regression (1, or more for a forecast), the number of classes for multiclass
+    (probabilities that sum to 1), the number of labels for multilabel (a probability each).
+    `metrics` are names of metrics (`bench list metrics`); the first is the primary one, by which
+    leaderboards are sorted and models selected on the validation part. `eligible` is the share of a
+    cohort's records whose outcome is known, about; for estimates alone.
     """
 
     name: str
@@ -58,7 +61,9 @@ class Task(msgspec.Struct, frozen=True):
     eligible: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
 
     def target_shape(self, n: int) -> tuple[int, ...]:
-        """The shape of the targets of `n` records: [n, outputs] for multilabel and for several values, else [n]."""
+        """The shape of the targets of `n` records: [n, outputs] for multilabel and for several
+        values, else [n].
+        """
         wide = self.kind == "multilabel" or (self.kind == "regression" and self.outputs > 1)
         return (n, self.outputs) if wide else (n,)
 
@@ -69,7 +74,8 @@ class Task(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Events:
-    """One modality as recorded: time-stamped rows, stored one record after the other (ragged, no padding).
+    """One modality as recorded: time-stamped rows, stored one record after the other (ragged, no
+    padding).
 
     offsets: int64 [n + 1]; record i owns rows offsets[i]:offsets[i + 1].
     times:   float32 [rows]; hours, not decreasing within a record.
@@ -104,9 +110,11 @@ class Events:
         return Events(offsets, self.times[rows], np.asarray(self.values).take(rows, axis=0))
 
     def padded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The same as rectangles: times [n, most], values [n, most, channels], observed (bool, as values).
+        """The same as rectangles: times [n, most], values [n, most, channels], observed (bool, as
+        values).
 
-        `most` is the largest number of rows of a record. Padding has time 0, value NaN and observed False.
+        `most` is the largest number of rows of a record. Padding has time 0, value NaN and observed
+        False.
         """
         import numpy as np
 
@@ -125,17 +133,21 @@ class Events:
 class Series:
     """One modality of a cohort, in both forms.
 
-    channels: names, one per channel; units: the unit of each, as recorded (the harness standardises values, not names).
-    grid:      float32 [n, length, channels]. Before imputation NaN exactly where `observed` is False; what a fuser receives
-               is the completed grid (the median of the draws), with no NaN unless the imputer is the control `none`. It
-               means nothing where the modality is not `present`.
-    observed:  bool [n, length, channels]; True where a value was recorded and is visible. Imputation never changes it.
+    channels: names, one per channel; units: the unit of each, as recorded (the harness standardises
+              values, not names).
+    grid:      float32 [n, length, channels]. Before imputation NaN exactly where `observed` is
+               False; what a fuser receives is the completed grid (the median of the draws), with no
+               NaN unless the imputer is the control `none`. It means nothing where the modality is
+               not `present`.
+    observed:  bool [n, length, channels]; True where a value was recorded and is visible.
+               Imputation never changes it.
     times:     float32 [length]; hours, left edge of each bin.
     events:    the time-stamped form, hidden entries removed.
     available: bool [n]; the record has at least one visible entry in this modality.
-    filled:    bool [n]; the modality was absent and an imputer generated it, which a run asks for (`Suite.fill_absent`). Never
-               True where `available` is.
-    draws:     float32 [draws, n, length, channels], memory-mapped, for fusers tagged `uses_draws`; otherwise None.
+    filled:    bool [n]; the modality was absent and an imputer generated it, which a run asks for
+               (`Suite.fill_absent`). Never True where `available` is.
+    draws:     float32 [draws, n, length, channels], memory-mapped, for fusers tagged `uses_draws`;
+               otherwise None.
     """
 
     channels: tuple[str, ...]
@@ -150,15 +162,17 @@ class Series:
 
     @property
     def present(self) -> np.ndarray:
-        """bool [n]; there is something to read: the modality is available or an imputer filled it. Elsewhere the grid means
-        nothing.
+        """bool [n]; there is something to read: the modality is available or an imputer filled it.
+        Elsewhere the grid means nothing.
         """
         present: np.ndarray = self.available | self.filled
         return present
 
     @property
     def imputed(self) -> np.ndarray:
-        """bool [n, length, channels]; what an imputer put there: not observed, and the modality is present."""
+        """bool [n, length, channels]; what an imputer put there: not observed, and the modality
+        is present.
+        """
         imputed: np.ndarray = ~self.observed & self.present[:, None, None]
         return imputed
 
@@ -183,10 +197,11 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class Counts:
-    """What a dataset counts while it prepares a cohort, by a short English name of what was counted.
+    """What a dataset counts while it prepares a cohort, by a short English name of what was
+    counted.
 
-    Each method adds to the count of that name and says of which kind it is. A name has one kind: PluginError where it is
-    counted as another.
+    Each method adds to the count of that name and says of which kind it is. A name has one kind:
+    PluginError where it is counted as another.
     """
 
     def __init__(self) -> None:
@@ -197,11 +212,15 @@ class Counts:
         self._add(what, number, "found")
 
     def left_out(self, what: str, number: SupportsIndex = 1) -> None:
-        """What is not in the cohort by a rule of the dataset, though it could be read; what stays unknown of a record."""
+        """What is not in the cohort by a rule of the dataset, though it could be read; what
+        stays unknown of a record.
+        """
         self._add(what, number, "left_out")
 
     def unusable(self, what: str, number: SupportsIndex = 1) -> None:
-        """What is not in the cohort because it is damaged: it could not be read, or cannot be meant."""
+        """What is not in the cohort because it is damaged: it could not be read, or cannot be
+        meant.
+        """
         self._add(what, number, "unusable")
 
     def repaired(self, what: str, number: SupportsIndex = 1) -> None:
@@ -237,18 +256,21 @@ class Cohort:
     """Records with their modalities, statics, targets and groups.
 
     ids:          unique record ids, str [n].
-    groups:       group (patient) ids, str [n]; records of one group never stand in two parts of a split (but see
-                  `bench.data.splits.split_records`).
+    groups:       group (patient) ids, str [n]; records of one group never stand in two parts of a
+                  split (but see `bench.data.splits.split_records`).
     modalities:   name -> Series, all with the same n, length and times.
     statics:      float32 [n, statics]; NaN where unknown.
-    targets:      task name -> float32 [n] (or [n, outputs], see `Task.target_shape`); NaN where the task does not apply or
-                  the outcome is unknown. Multiclass targets are class indices. Empty in the cohort handed to `predict`.
+    targets:      task name -> float32 [n] (or [n, outputs], see `Task.target_shape`); NaN where the
+                  task does not apply or the outcome is unknown. Multiclass targets are class
+                  indices. Empty in the cohort handed to `predict`.
     bin_hours:    width of a bin of the grid, hours.
-    oracle:       generated cohorts only: task -> float32 [n, outputs], the best possible prediction, known because the
-                  data were made. Used for regret; never handed to a component.
-    splits:       splits that came with the data, by name: int8 [n], an index into `bench.data.splits.PARTS`; for `split=NAME`.
-    counts:       what preparing the data met, left out and repaired, by a short English name (`Counts` collects it); shown by
-                  `bench data verify`.
+    oracle:       generated cohorts only: task -> float32 [n, outputs], the best possible
+                  prediction, known because the data were made. Used for regret; never handed to a
+                  component.
+    splits:       splits that came with the data, by name: int8 [n], an index into
+                  `bench.data.splits.PARTS`; for `split=NAME`.
+    counts:       what preparing the data met, left out and repaired, by a short English name
+                  (`Counts` collects it); shown by `bench data verify`.
     """
 
     ids: np.ndarray
@@ -288,33 +310,39 @@ class Cohort:
         return replace(self, modalities=dict(modalities))
 
     def without_targets(self) -> Cohort:
-        """The same records with no targets and no oracle, as `predict` and `impute` receive them."""
+        """The same records with no targets and no oracle, as `predict` and `impute` receive
+        them.
+        """
         return replace(self, targets={}, oracle={})
 
 
 def bins_of(times: np.ndarray, bin_hours: float = 1.0) -> np.ndarray:
-    """The bin of each time, int64, any shape: the number of whole bins before it; negative before the origin.
+    """The bin of each time, int64, any shape: the number of whole bins before it; negative before
+    the origin.
 
-    A time on a bin's left edge is inside that bin, also where float32 moved it below the edge: whoever samples at a regular
-    rate computes place x width, and no float32 holds a width of 100 Hz in hours. So a time within `EDGE` steps of float32 of
-    an edge lies on it. Everything that asks in which bin an event lies asks here: two answers would leave a hidden value in
-    the events.
+    A time on a bin's left edge is inside that bin, also where float32 moved it below the edge:
+    whoever samples at a regular rate computes place x width, and no float32 holds a width of 100 Hz
+    in hours. So a time within `EDGE` steps of float32 of an edge lies on it. Everything that asks
+    in which bin an event lies asks here: two answers would leave a hidden value in the events.
     """
     import numpy as np
 
     exact = np.asarray(times, np.float64)
     nearest = np.rint(exact / bin_hours)
-    # A bin narrower than a few steps has no inside left: then a time belongs to the edge it is nearest to.
+    # A bin narrower than a few steps has no inside left: then a time belongs to the edge it is
+    # nearest to.
     on_edge = np.abs(exact - nearest * bin_hours) <= EDGE * np.spacing(np.abs(np.asarray(times, np.float32)))
     return np.where(on_edge, nearest, np.floor(exact / bin_hours)).astype(np.int64)
 
 
 def bin_events(events: Events, length: int, bin_hours: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """The regular grid of events: the last observation in [h, h + 1) bins (`bins_of`), channel by channel.
+    """The regular grid of events: the last observation in [h, h + 1) bins (`bins_of`), channel by
+    channel.
 
-    Returns grid float32 [n, length, channels] (NaN where a bin holds no observation) and observed (bool, same shape). Rows
-    at or after `length` bins, or before time 0, are outside the grid. A later row that lacks a channel never
-    overwrites a value observed earlier in the same bin (mimic48 protocol, section 6, our decision).
+    Returns grid float32 [n, length, channels] (NaN where a bin holds no observation) and observed
+    (bool, same shape). Rows at or after `length` bins, or before time 0, are outside the grid. A
+    later row that lacks a channel never overwrites a value observed earlier in the same bin
+    (mimic48 protocol, section 6, our decision).
     """
     import numpy as np
 

@@ -1,11 +1,13 @@
 """What a plugin writes: Dataset, Scenario, Imputer, Fuser. The base classes are the contract.
 
-Order is owned by the harness: split by group, hide, fit scalers on visible training values, fit the imputer on training
-groups, impute, fit the fuser on train, select on validation, score the test part once. No component ever sees a hidden
-value or a test target. Values reach imputers and fusers standardised (mean 0, standard deviation 1 over the visible
-training entries of each channel, winsorised).
+Order is owned by the harness: split by group, hide, fit scalers on visible training values, fit the
+imputer on training groups, impute, fit the fuser on train, select on validation, score the test
+part once. No component ever sees a hidden value or a test target. Values reach imputers and fusers
+standardised (mean 0, standard deviation 1 over the visible training entries of each channel,
+winsorised).
 
-A component is constructed with one argument, its typed parameters, and does nothing expensive there.
+A component is constructed with one argument, its typed parameters, and does nothing expensive
+there.
 """
 
 from __future__ import annotations
@@ -40,14 +42,18 @@ def _ignore(message: str) -> None:
 class Context:
     """The surroundings of a call: seed, device, precision, and how to be a good guest.
 
-    seed:        the cell's seed. Use `seed_for(axis)` or `rng(axis)`, never the bare number or a global generator.
+    seed:        the cell's seed. Use `seed_for(axis)` or `rng(axis)`, never the bare number or a
+                 global generator.
     device:      "cpu" or "cuda" (one visible device).
     precision:   "fp32" or "bf16" (autocast; weights stay float32).
-    scratch:     a private folder that survives an interruption of this very cell, for checkpoints; None when there is none.
-    parts:       for datasets tagged `uses_split`: called with the ids and the groups of all records of the cohort, the part
-                 of each (int8 [n], an index into `bench.data.splits.PARTS`), so that what is learnt while preparing (a text
-                 encoder) is learnt from training records only; None for others.
-    should_stop: becomes True when the run is being stopped; a long loop checkpoints and raises `Interrupted`.
+    scratch:     a private folder that survives an interruption of this very cell, for checkpoints;
+                 None when there is none.
+    parts:       for datasets tagged `uses_split`: called with the ids and the groups of all records
+                 of the cohort, the part of each (int8 [n], an index into
+                 `bench.data.splits.PARTS`), so that what is learnt while preparing (a text encoder)
+                 is learnt from training records only; None for others.
+    should_stop: becomes True when the run is being stopped; a long loop checkpoints and raises
+                 `Interrupted`.
     report:      takes a short progress line for the person who waits ("epoch 3 of 20").
     notes:       where `note` keeps what it is told; None where nobody asks.
     """
@@ -62,10 +68,12 @@ class Context:
     notes: list[tuple[str, tuple[object, ...]]] | None = field(default=None, compare=False)
 
     def note(self, name: str, *values: object) -> None:
-        """Keep in the record of the cell what a fuser's fit decided or found: a mode, a size, how evenly experts are used.
+        """Keep in the record of the cell what a fuser's fit decided or found: a mode, a size, how
+        evenly experts are used.
 
-        name, values: as the fuser declares them (`notes=` of its registration, see `bench.discovery.spec.NOTES`); anything else
-        fails the cell, since a record is shared. Reported like progress too; without values it is progress and no more.
+        name, values: as the fuser declares them (`notes=` of its registration, see
+        `bench.discovery.spec.NOTES`); anything else fails the cell, since a record is shared.
+        Reported like progress too; without values it is progress and no more.
         """
         words = (f"{value:.3g}" if isinstance(value, float) else str(value) for value in values)
         self.report(f"{name}: {', '.join(words)}" if values else name)
@@ -103,21 +111,24 @@ class Dataset(Component[P]):
     def prepare(self, root: Path, context: Context) -> Cohort:
         """The whole cohort, unscaled, in recorded units, nothing hidden, all tasks' targets.
 
-        Raises DataError with the file and what is wrong with it when something is missing or damaged; rows that can be
-        skipped safely are counted in `Cohort.counts`, never dropped in silence.
+        Raises DataError with the file and what is wrong with it when something is missing or
+        damaged; rows that can be skipped safely are counted in `Cohort.counts`, never dropped in
+        silence.
         """
 
 
 class Scenario(Component[P]):
     """Hides visible cells. Called once per record, with generators keyed by the record's id.
 
-    So what is hidden depends on nothing but (seed, scenario, parameters, record): not on the order, on other records or
-    on any method. The exception is a published procedure that draws record after record: see `hide_cohort`.
+    So what is hidden depends on nothing but (seed, scenario, parameters, record): not on the order,
+    on other records or on any method. The exception is a published procedure that draws record
+    after record: see `hide_cohort`.
     """
 
     unit: str = "cells"
-    """What shares are counted in: "entries" (observed values) or "cells" (record x modality x bin). A modality of a record
-    that holds no observation has nothing to hide and no cells."""
+    """What shares are counted in: "entries" (observed values) or "cells" (record x modality x bin).
+    A modality of a record that holds no observation has nothing to hide and no cells.
+    """
 
     @abstractmethod
     def hide(
@@ -127,29 +138,34 @@ class Scenario(Component[P]):
 
         observed: modality -> bool [length, channels], True where a value was recorded. Read-only.
         rng:      a fresh generator for a name (a modality's, or "" for the record as a whole).
-        Returns   modality -> bool [length, channels]; True = hidden; a modality left out hides nothing. Hiding what was never
-                  observed is allowed and has no effect, and it counts where `unit` is "cells".
+        Returns   modality -> bool [length, channels]; True = hidden; a modality left out hides
+                  nothing. Hiding what was never observed is allowed and has no effect, and it
+                  counts where `unit` is "cells".
         """
 
     def hide_cohort(self, observed: Mapping[str, np.ndarray], ids: Sequence[str]) -> dict[str, np.ndarray] | None:
-        """The mask of all records at once, for a published procedure that draws record after record from one generator.
+        """The mask of all records at once, for a published procedure that draws record after record
+        from one generator.
 
         observed: modality -> bool [n, length, channels]. Read-only. ids: the ids of the n records.
-        Returns   modality -> bool [n, length, channels], as `hide` does for one; or None, the default: record by record.
-        No generator is handed over: such a scenario is declared deterministic and its seed is a parameter of its own.
-        `hide` then gives what a cohort of that one record would meet; `expected` and `spread` hold for each record.
+        Returns   modality -> bool [n, length, channels], as `hide` does for one; or None, the
+        default: record by record. No generator is handed over: such a scenario is declared
+        deterministic and its seed is a parameter of its own. `hide` then gives what a cohort of
+        that one record would meet; `expected` and `spread` hold for each record.
         """
         return None
 
     @abstractmethod
     def expected(self, observed: Mapping[str, np.ndarray]) -> float:
-        """The mean, over the draws, of the share of this record's units that are hidden: exact, 0 to 1."""
+        """The mean, over the draws, of the share of this record's units that are hidden: exact,
+        0 to 1.
+        """
 
     def spread(self, observed: Mapping[str, np.ndarray]) -> float:
         """The standard deviation of that share, or an upper bound of it.
 
-        The default is the largest a share with that mean can have (Bhatia and Davis 2000); a tighter one makes the
-        assertion on the realised share stricter.
+        The default is the largest a share with that mean can have (Bhatia and Davis 2000); a
+        tighter one makes the assertion on the realised share stricter.
         """
         mean = self.expected(observed)
         return float(max(mean * (1 - mean), 0.0) ** 0.5)
@@ -158,22 +174,24 @@ class Scenario(Component[P]):
 class Imputer(Component[P]):
     """Completes the grid of every modality.
 
-    Promises, checked by `bench check`: entries that are visible come back bit-identical; the result for a record does not
-    depend on the other records in the call; more draws begin with the same draws (prefixes); same seed, same result;
-    a reloaded state imputes the same.
+    Promises, checked by `bench check`: entries that are visible come back bit-identical; the result
+    for a record does not depend on the other records in the call; more draws begin with the same
+    draws (prefixes); same seed, same result; a reloaded state imputes the same.
     """
 
     @abstractmethod
     def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
-        """Learn from the training groups; `valid` is for early stopping only. No targets are inside."""
+        """Learn from the training groups; `valid` is for early stopping only. No targets are
+        inside.
+        """
 
     @abstractmethod
     def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
-        """modality -> float32 [draws, n, length, channels], equal to the grid wherever observed; plain arrays of finite numbers
-        up to `bench.stages.contract.LARGEST` in size.
+        """modality -> float32 [draws, n, length, channels], equal to the grid wherever observed;
+        plain arrays of finite numbers up to `bench.stages.contract.LARGEST` in size.
 
-        An imputer that is not tagged `draws` returns [1, n, length, channels] whatever `draws` says. What is called first, last
-        or never changes nothing. Raises NotFitted before `fit`.
+        An imputer that is not tagged `draws` returns [1, n, length, channels] whatever `draws`
+        says. What is called first, last or never changes nothing. Raises NotFitted before `fit`.
         """
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -192,33 +210,41 @@ class Imputer(Component[P]):
 class Fuser(Component[P]):
     """Predicts a task's target from all modalities.
 
-    Receives, per modality, the completed grid, the original mask, the raw events with their own mask, and the flags
-    `available` and `filled`; never infers absence from zeros. Predictions do not depend on batch mates.
+    Receives, per modality, the completed grid, the original mask, the raw events with their own
+    mask, and the flags `available` and `filled`; never infers absence from zeros. Predictions do
+    not depend on batch mates.
     """
 
     @property
     def reads_imputed(self) -> bool | None:
-        """False where its parameters ask for observed values alone; the audit of a run then tests that no other counts.
+        """False where its parameters ask for observed values alone; the audit of a run then tests
+        that no other counts.
 
-        None where they ask for a part of the imputed values, so that a prediction may move with them or not.
+        None where they ask for a part of the imputed values, so that a prediction may move with
+        them or not.
         """
         return True
 
     @property
     def reads_events(self) -> bool:
-        """False where the parameters of a fuser tagged `uses_events` ask for the grid alone; then no event counts."""
+        """False where the parameters of a fuser tagged `uses_events` ask for the grid alone;
+        then no event counts.
+        """
         return True
 
     @abstractmethod
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """Learn from `train`, select on `valid`. Both hold the targets of `task` and of nothing else, none of them NaN."""
+        """Learn from `train`, select on `valid`. Both hold the targets of `task` and of nothing
+        else, none of them NaN.
+        """
 
     @abstractmethod
     def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
-        """float32 [n, outputs]: probabilities (binary, multiclass, multilabel) or values (regression); see `Task`.
+        """float32 [n, outputs]: probabilities (binary, multiclass, multilabel) or values
+        (regression); see `Task`.
 
-        A plain array of finite numbers; probabilities within [0, 1], those of classes with the sum 1 (`bench.stages.contract`).
-        Raises NotFitted before `fit`.
+        A plain array of finite numbers; probabilities within [0, 1], those of classes with the sum
+        1 (`bench.stages.contract`). Raises NotFitted before `fit`.
         """
 
     def embed(self, cohort: Cohort, context: Context) -> np.ndarray | None:

@@ -1,13 +1,13 @@
 """Every error a person can meet, and the exit code each one ends the command with.
 
-    BenchError                 1
-    ├── UsageError             2   the command line or a suite file says something that cannot be understood
-    ├── DataError              3   data are missing, incomplete or damaged
-    ├── PluginError            4   a component cannot be loaded or breaks its contract
-    └── StorageError           5   the ledger or the cache cannot be read or written (busy, full, read-only)
+    BenchError                 1 ├── UsageError             2   the command line or a suite file
+    says something that cannot be understood ├── DataError              3   data are missing,
+    incomplete or damaged ├── PluginError            4   a component cannot be loaded or breaks its
+    contract └── StorageError           5   the ledger or the cache cannot be read or written (busy,
+    full, read-only)
 
-Exit codes that are outcomes and not errors are listed beside them in `EXIT_CODES`; `docs/reference/words.md` prints
-this table and a test compares the two.
+Exit codes that are outcomes and not errors are listed beside them in `EXIT_CODES`;
+`docs/reference/words.md` prints this table and a test compares the two.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ EXIT_CODES = {
 class BenchError(Exception):
     """Base of all errors that are printed as one clear line, without a traceback.
 
-    public: what of the message may stand in a record; other than the message where that quotes a component.
+    public: what of the message may stand in a record; other than the message where that quotes a
+            component.
     """
 
     exit_code = 1
@@ -58,13 +59,17 @@ class UsageError(BenchError):
 
 
 class DataError(BenchError):
-    """Data are missing, incomplete or damaged. The message names the file and says how to obtain it."""
+    """Data are missing, incomplete or damaged. The message names the file and says how to obtain
+    it.
+    """
 
     exit_code = 3
 
 
 class PluginError(BenchError):
-    """A plugin cannot be loaded, was written for another contract, or a component breaks its promises."""
+    """A plugin cannot be loaded, was written for another contract, or a component breaks its
+    promises.
+    """
 
     exit_code = 4
 
@@ -76,11 +81,15 @@ class StorageError(BenchError):
 
 
 ALIKE, SLIP = 0.6, 0.8
-"""How alike two names are (difflib's ratio) for the one to be proposed for the other: at all, and where it can be but a slip."""
+"""How alike two names are (difflib's ratio) for the one to be proposed for the other: at all,
+and where it can be but a slip.
+"""
 
 
 def nearest(name: str, known: Iterable[str], alike: float = ALIKE) -> str:
-    """`did you mean "x"? ` for the known name closest to `name`, or an empty string when none is close."""
+    """`did you mean "x"? ` for the known name closest to `name`, or an empty string when none is
+    close.
+    """
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=alike)
     return f'did you mean "{match[0]}"? ' if match else ""
 
@@ -88,7 +97,9 @@ def nearest(name: str, known: Iterable[str], alike: float = ALIKE) -> str:
 def unknown(
     kind: str, name: str, known: Iterable[str], origin: str, hint: str = "", alike: float = ALIKE
 ) -> UsageError:
-    """The error for a name that is not known: what was written, where, the nearest name, and what to type next."""
+    """The error for a name that is not known: what was written, where, the nearest name, and
+    what to type next.
+    """
     known = sorted(known)
     accepted = hint or ("accepted: " + ", ".join(known))
     return UsageError(f'{kind} "{name}" is not known (from {origin}); {nearest(name, known, alike)}{accepted}')

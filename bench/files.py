@@ -1,7 +1,8 @@
 """Files that appear whole or not at all: written beside their place, synced, then renamed.
 
-Trade-offs: the folder itself is synced once per file, so a crash of the machine keeps either the old or the new file;
-a leftover `.tmp-*` of a killed process is harmless and is removed by `sweep`, which knows by a lock who is alive.
+Trade-offs: the folder itself is synced once per file, so a crash of the machine keeps either the
+old or the new file; a leftover `.tmp-*` of a killed process is harmless and is removed by `sweep`,
+which knows by a lock who is alive.
 """
 
 from __future__ import annotations
@@ -48,10 +49,12 @@ def storage(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path to write to; on success it is synced and renamed to `path`, on failure it is removed.
+    """A temporary path to write to; on success it is synced and renamed to `path`, on failure it is
+    removed.
 
-    Works for a file and for a folder (a folder is renamed only if `path` does not exist yet; if another process was
-    faster, its folder stays, since equal keys hold equal content). Raises StorageError.
+    Works for a file and for a folder (a folder is renamed only if `path` does not exist yet; if
+    another process was faster, its folder stays, since equal keys hold equal content). Raises
+    StorageError.
     """
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +95,9 @@ def write_text(path: Path, content: str) -> None:
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """The content of a file. Raises OSError, also where it has more than `most` bytes; no more than these are ever read."""
+    """The content of a file. Raises OSError, also where it has more than `most` bytes; no more
+    than these are ever read.
+    """
     with path.open("rb") as stream:
         content = stream.read(most + 1) if os.fstat(stream.fileno()).st_size <= most else None
     if content is None or len(content) > most:
@@ -113,14 +118,17 @@ _known: dict[tuple[int, ...], str] = {}
 
 
 def state_of(stat: os.stat_result) -> tuple[int, ...]:
-    """All that a file system says of a file's identity and its last change: device, inode, size, and in nanoseconds the times
-    of the last change of its content (mtime) and of its inode (ctime). A program can set the first time back, not the second.
+    """All that a file system says of a file's identity and its last change: device, inode, size,
+    and in nanoseconds the times of the last change of its content (mtime) and of its inode (ctime).
+    A program can set the first time back, not the second.
     """
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def content_digest(path: Path) -> str:
-    """SHA-256 of a file, as hex digits. A file that this process has read to make the keys is not read again. Raises OSError."""
+    """SHA-256 of a file, as hex digits. A file that this process has read to make the keys is
+    not read again. Raises OSError.
+    """
     with path.open("rb") as stream:
         state = state_of(os.fstat(stream.fileno()))
         if state not in _known:
@@ -129,7 +137,9 @@ def content_digest(path: Path) -> str:
 
 
 def remember_digest(state: tuple[int, ...], digest: str) -> None:
-    """Keep the digest of a file of that state for `content_digest`, as long as the process lives."""
+    """Keep the digest of a file of that state for `content_digest`, as long as the process
+    lives.
+    """
     _known[state] = digest
 
 
@@ -139,8 +149,8 @@ HOUR = 3600.0
 def sweep(folder: Path, older_than: float = HOUR) -> None:
     """Remove what killed processes left behind in `folder`, once it is older than some seconds.
 
-    What a living process writes is left alone however old it is; where the file system cannot tell, what is younger
-    than an hour.
+    What a living process writes is left alone however old it is; where the file system cannot tell,
+    what is younger than an hour.
     """
     for leftover in list(folder.rglob(".tmp-*")):
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
 """The plugin door: one hook.
 
-A plugin is a light module, named under the entry-point group `bench`, that says which contract it was written for and
-implements the hook:
+A plugin is a light module, named under the entry-point group `bench`, that says which contract it
+was written for and implements the hook:
 
     from bench.hooks import hookimpl
 

@@ -1,14 +1,16 @@
-"""What trains: torch methods split so that a federation can train them too. Plugin authors need none of it.
+"""What trains: torch methods split so that a federation can train them too. Plugin authors need
+none of it.
 
-Central training is that of a single client: `summary` of the training records, `begin` from it, training, selection on the
-validation part. In a federation every client sends its summary, begins from their sum, and answers `local` with a `Reply`;
-what is learnt travels as named arrays, each in a group that says how it is merged:
+Central training is that of a single client: `summary` of the training records, `begin` from it,
+training, selection on the validation part. In a federation every client sends its summary, begins
+from their sum, and answers `local` with a `Reply`; what is learnt travels as named arrays, each in
+a group that says how it is merged:
 
-    shared/                  by the rule of the federation
-    mod/<m>/, pair/<i>/<m>/  the same, among the clients that own these modalities
-    buffer/                  what a module counts rather than learns (running statistics): the weighted mean
-    local/                   never sent; a client keeps it
-    own/                     by the learner itself (`merge_own`); the shape may change between rounds
+    shared/                  by the rule of the federation mod/<m>/, pair/<i>/<m>/  the same, among
+    the clients that own these modalities buffer/                  what a module counts rather than
+    learns (running statistics): the weighted mean local/                   never sent; a client
+    keeps it own/                     by the learner itself (`merge_own`); the shape may change
+    between rounds
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ P = TypeVar("P", bound=TrainParams)
 Arrays = Mapping[str, np.ndarray]
 
 Penalty = Callable[[nn.Module], Callable[[], torch.Tensor]]
-"""Called with a module before its training -> the scalar that is added to the loss of each of its steps."""
+"""Called with a module before its training -> the scalar that is added to the loss of each of
+its steps.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,12 @@ class Lesson:
 class Plan:
     """One local training.
 
-    valid:   selects the weights after every epoch, as the learner does centrally; None: the last weights stay.
-    steps:   exactly so many optimiser steps; epochs: exactly so many passes. Neither: as the parameters say.
-    name:    of this training: a round and a client, say. Order, noise and the checkpoint file follow from it.
+    valid:   selects the weights after every epoch, as the learner does centrally; None: the last
+             weights stay.
+    steps:   exactly so many optimiser steps; epochs: exactly so many passes. Neither: as the
+             parameters say.
+    name:    of this training: a round and a client, say. Order, noise and the checkpoint file
+             follow from it.
     penalty: added to the loss.
 
     The optimiser starts anew in every local training.
@@ -80,7 +87,8 @@ class Plan:
 class Reply:
     """What a client answers.
 
-    arrays: what it learnt, without the group local/ and without modules that it had nothing to train on.
+    arrays: what it learnt, without the group local/ and without modules that it had nothing to
+            train on.
     n:      array -> training items behind it. steps: array -> optimiser steps.
     sums:   "loss", summed over the training items of the last epoch, and "count", their number.
     state:  the arrays of the group local/, which the client keeps for its next training.
@@ -94,7 +102,8 @@ class Reply:
 
 
 class Learner(Component[P]):
-    """Base of the torch methods. `TorchFuser` is one, and so is every imputer that trains torch modules by it.
+    """Base of the torch methods. `TorchFuser` is one, and so is every imputer that trains torch
+    modules by it.
 
     learnt:  whether what the modules hold was learnt, so that they may predict.
     results: module -> how its last training went; without those that had nothing to train on.
@@ -109,7 +118,9 @@ class Learner(Component[P]):
 
     @abstractmethod
     def begin(self, sums: Sums, context: Context) -> None:
-        """Build the modules, untrained, from the sums of all training records; no record is at hand."""
+        """Build the modules, untrained, from the sums of all training records; no record is at
+        hand.
+        """
 
     @property
     @abstractmethod
@@ -118,14 +129,20 @@ class Learner(Component[P]):
 
     @abstractmethod
     def lesson(self, module: str, train: Cohort, valid: Cohort | None, context: Context) -> Lesson | None:
-        """What a module is trained on, and selected by where there is a `valid`; None where `train` has nothing for it."""
+        """What a module is trained on, and selected by where there is a `valid`; None where
+        `train` has nothing for it.
+        """
 
     @abstractmethod
     def validate(self, valid: Cohort, context: Context) -> Arrays:
-        """ "loss", summed over what of `valid` can be scored, and "count", how much that is; float64."""
+        """ "loss", summed over what of `valid` can be scored, and "count", how much that is;
+        float64.
+        """
 
     def group(self, module: str, weight: str) -> str:
-        """The group of a weight or buffer, named as in the module's `state_dict`. A method with other groups overrides this."""
+        """The group of a weight or buffer, named as in the module's `state_dict`. A method with
+        other groups overrides this.
+        """
         buffers = {name for name, _ in self.modules[module].named_buffers(remove_duplicate=False)}
         return "buffer" if weight in buffers else "shared"
 
@@ -143,7 +160,8 @@ class Learner(Component[P]):
 
     @torch.no_grad()
     def set(self, arrays: Arrays) -> None:
-        """Take what `get` gave, or a part of it. Whole numbers that a merge has averaged are rounded.
+        """Take what `get` gave, or a part of it. Whole numbers that a merge has averaged are
+        rounded.
 
         Raises KeyError for an array it has not, ValueError for another shape.
         """
@@ -156,7 +174,8 @@ class Learner(Component[P]):
         self.learnt = True
 
     def local(self, train: Cohort, plan: Plan, context: Context, state: Arrays | None = None) -> Reply:
-        """Train on the records of one client, from what was `set`, and from its `state` of the last time.
+        """Train on the records of one client, from what was `set`, and from its `state` of the last
+        time.
 
         Raises as `bench.training.train` does.
         """

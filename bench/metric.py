@@ -1,4 +1,5 @@
-"""What a plugin writes for a metric: a function of truth and predictions, or a `Metric` with a fast bootstrap too.
+"""What a plugin writes for a metric: a function of truth and predictions, or a `Metric` with a fast
+bootstrap too.
 
 A metric is declared with `registry.metric` (see docs/reference/plugin-contract.md). The harness
 calls it where a score is defined, of the
@@ -16,31 +17,39 @@ import numpy as np
 __all__ = ["Evaluator", "Metric", "columns", "decisions", "total"]
 
 Evaluator = Callable[[np.ndarray], np.ndarray]
-"""weights float [n, resamples] (how often each record was drawn) -> scores float64 [resamples]; NaN where there is none."""
+"""weights float [n, resamples] (how often each record was drawn) -> scores float64 [resamples];
+NaN where there is none.
+"""
 
 
 @dataclass(frozen=True)
 class Metric:
     """A score of predictions.
 
-    score:    (truth, outputs) -> float. truth: float32 [n] (0 and 1, class indices, or values), or [n, labels] for multilabel
-              and [n, values] for several values; no NaN. outputs: float32 [n, outputs], as `Fuser.predict` gives them, all
-              finite. NaN where the score is not defined for another reason than the one declared.
-    weighted: (truth, outputs) -> `Evaluator`: the same score with weights per record, for many weightings at once. None: the
-              harness repeats records and calls `score` for each resample, which gives the same and takes longer.
+    score:    (truth, outputs) -> float. truth: float32 [n] (0 and 1, class indices, or values), or
+              [n, labels] for multilabel and [n, values] for several values; no NaN. outputs:
+              float32 [n, outputs], as `Fuser.predict` gives them, all finite. NaN where the score
+              is not defined for another reason than the one declared.
+    weighted: (truth, outputs) -> `Evaluator`: the same score with weights per record, for many
+              weightings at once. None: the harness repeats records and calls `score` for each
+              resample, which gives the same and takes longer.
 
     Both also take by keyword what the metric asks for (`asks` of its declaration):
 
     groups:     str [n], the patient of each record.
-    statics:    name -> float32 [n], in recorded units; NaN where unknown. Absent names were never stored.
-    validation: (truth, outputs) of the validation part, for whatever is chosen there, such as a threshold.
+    statics:    name -> float32 [n], in recorded units; NaN where unknown. Absent names were never
+                stored.
+    validation: (truth, outputs) of the validation part, for whatever is chosen there, such as a
+                threshold.
     """
 
     score: Callable[..., float]
     weighted: Callable[..., Evaluator] | None = None
 
     def evaluator(self, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> Evaluator:
-        """The score of one prediction, ready for many weightings. Weights are whole numbers where there is no `weighted`."""
+        """The score of one prediction, ready for many weightings. Weights are whole numbers
+        where there is no `weighted`.
+        """
         if self.weighted is not None:
             return self.weighted(truth, outputs, **at_hand)
 
@@ -57,7 +66,8 @@ def _drawn(value: Any, index: np.ndarray) -> Any:
 
 
 def columns(truth: np.ndarray, width: int) -> list[np.ndarray]:
-    """The binary problems inside, bool [n] each: class 1 of a binary task, each label, or each class against the rest.
+    """The binary problems inside, bool [n] each: class 1 of a binary task, each label, or each
+    class against the rest.
 
     truth: [n] or [n, labels]; width: of a prediction, which tells classes from a binary task.
     """

@@ -15,8 +15,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 class Presets(Mapping[str, T], Generic[T]):
     """The presets of a method: name -> what it decides, a struct of one type for all.
 
-    parameter: the one that names a preset. What else a preset decides and the parameters have as well is null by default, and
-    what is given wins.
+    parameter: the one that names a preset. What else a preset decides and the parameters have as
+    well is null by default, and what is given wins.
     """
 
     def __init__(self, parameter: str, choices: Mapping[str, T]):

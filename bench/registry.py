@@ -1,7 +1,7 @@
 """Components by name: guarded discovery, typed parameters, lazy loading, nearest-name answers.
 
-Nothing here imports a component's code: a component is known by its name, a lazy `module:attribute` path and a
-parameter struct, all declared in the plugin's light module.
+Nothing here imports a component's code: a component is known by its name, a lazy `module:attribute`
+path and a parameter struct, all declared in the plugin's light module.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class Hooks:
     def bench_register(self, registry: Registry) -> None:
         """Declare components. Called once per process, when a command first needs a name.
 
-        registry: has one method per kind of component; each checks its arguments and raises PluginError at once.
+        registry: has one method per kind of component; each checks its arguments and raises
+                  PluginError at once.
         """
 
 
@@ -87,7 +88,9 @@ class Registry:
         self._add("fuser", name, path, **declared)
 
     def metric(self, name: str, path: str, *, kinds: Iterable[str], **declared: Any) -> None:
-        """Declare a metric of predictions for tasks of these kinds: a function, or a `bench.metric.Metric`."""
+        """Declare a metric of predictions for tasks of these kinds: a function, or a
+        `bench.metric.Metric`.
+        """
         self._keep(metric_of(name, path, self._plugin, {"kinds": kinds, **declared}))
 
     def names(self, kind: str) -> list[str]:
@@ -112,7 +115,9 @@ class Registry:
     @overload
     def get(self, kind: str, name: str, origin: str = ...) -> Spec: ...
     def get(self, kind: str, name: str, origin: str = "the caller") -> Any:
-        """The component of that kind and name; UsageError with the nearest name when there is none."""
+        """The component of that kind and name; UsageError with the nearest name when there is
+        none.
+        """
         if (kind, name) not in self._specs:
             raise self._unknown(kind, name, self.names(kind), origin, f"see all with: bench list {kind}s")
         return self._specs[kind, name]
@@ -120,9 +125,11 @@ class Registry:
     def find(
         self, name: str, origin: str = "the caller", others: Iterable[str] = (), hint: str = ""
     ) -> list[Spec | MetricSpec]:
-        """The components of any kind, and the metrics, with that name; UsageError with the nearest when there is none.
+        """The components of any kind, and the metrics, with that name; UsageError with the nearest
+        when there is none.
 
-        others: names that are no components and would have been understood; hint: where to see them all.
+        others: names that are no components and would have been understood; hint: where to see them
+                all.
         """
         specs = [self._specs[kind, name] for kind in (*KINDS, "metric") if (kind, name) in self._specs]
         if not specs:
@@ -131,8 +138,9 @@ class Registry:
         return specs
 
     def _unknown(self, kind: str, name: str, known: Iterable[str], origin: str, hint: str) -> UsageError:
-        """The error for a name that is not known. A plugin that could not be loaded may be the one that has it, so that only a
-        name that differs by a slip is proposed beside it."""
+        """The error for a name that is not known. A plugin that could not be loaded may be the one
+        that has it, so that only a name that differs by a slip is proposed beside it.
+        """
         reasons = "; ".join(f"{broken.plugin}: {broken.reason}" for broken in self.broken)
         if not reasons:
             return unknown(kind, name, known, origin, hint)
@@ -146,15 +154,15 @@ class Registry:
     def register_plugin(self, label: str, module: Any) -> None:
         """Take one plugin module: check the contract it was written for, then call its hook.
 
-        Never raises for what the plugin does: a plugin that is broken is put into `broken` with its reason, and what it
-        declared before it broke is taken back.
+        Never raises for what the plugin does: a plugin that is broken is put into `broken` with its
+        reason, and what it declared before it broke is taken back.
         """
         self._take(label, lambda: module)
         self._settle()
 
     def _settle(self) -> None:
-        """Once all have declared: leave out plugins with a task or a fuser whose metrics do not fit, and let this process know
-        the metrics.
+        """Once all have declared: leave out plugins with a task or a fuser whose metrics do not
+        fit, and let this process know the metrics.
         """
         metrics = self.metrics
         for plugin, wrong in [(spec.plugin, _unfit(spec, metrics)) for kind in KINDS for spec in self.specs(kind)]:
@@ -164,8 +172,8 @@ class Registry:
         known.use(self.metrics)
 
     def _take(self, label: str, load: Callable[[], Any], advice: str = "", first: bool = False) -> None:
-        """`register_plugin` for a module that is still to be loaded. advice: how to do without it, if that takes long; first:
-        try it in a copy of this process before.
+        """`register_plugin` for a module that is still to be loaded. advice: how to do without it,
+        if that takes long; first: try it in a copy of this process before.
         """
         before, self._plugin = dict(self._specs), label
         try:
@@ -207,14 +215,17 @@ WITHOUT = "; to do without it, name in BENCH_PLUGINS the plugins to load (see do
 
 
 def discover(tried: bool = False) -> Registry:
-    """A registry filled from every installed plugin (entry-point group `bench`), each inside its own guard.
+    """A registry filled from every installed plugin (entry-point group `bench`), each inside its
+    own guard.
 
-    Those of the distribution that owns `bench` come first: whatever others are called and declare, a name of ours is ours. Where
-    one of them cannot be loaded, no others are, since their names would be free.
+    Those of the distribution that owns `bench` come first: whatever others are called and declare,
+    a name of ours is ours. Where one of them cannot be loaded, no others are, since their names
+    would be free.
 
-    BENCH_PLUGINS, where set, is a comma-separated list of entry-point names to load; others are left out.
-    tried: load those of others in a copy of this process first (`bench.discovery.guard.trial`), so that none can end it or hold
-    it up.
+    BENCH_PLUGINS, where set, is a comma-separated list of entry-point names to load; others are
+    left out.
+    tried: load those of others in a copy of this process first (`bench.discovery.guard.trial`), so
+    that none can end it or hold it up.
     """
     registry = Registry()
     only = os.environ.get("BENCH_PLUGINS")

@@ -1,8 +1,9 @@
-"""Seeds, derived per axis by hashing, so that adding a method or changing the order of a run changes nothing else.
+"""Seeds, derived per axis by hashing, so that adding a method or changing the order of a run
+changes nothing else.
 
-Axes in use: `data` (generated cohorts), `mask` (what a scenario hides), `init` (starting weights), `order` (batches),
-`draws` (samples of a generative imputer), `noise` (dropout and other training noise), `audit`, `bootstrap`,
-`tune` (trials).
+Axes in use: `data` (generated cohorts), `mask` (what a scenario hides), `init` (starting weights),
+`order` (batches), `draws` (samples of a generative imputer), `noise` (dropout and other training
+noise), `audit`, `bootstrap`, `tune` (trials).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ __all__ = ["derive", "generator"]
 
 
 def derive(seed: int, axis: str, *names: object) -> int:
-    """A seed in [0, 2**63) that depends on nothing but the cell's seed, the axis and the names given."""
+    """A seed in [0, 2**63) that depends on nothing but the cell's seed, the axis and the names
+    given.
+    """
     text = "\x1f".join([str(int(seed)), axis, *(str(name) for name in names)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 

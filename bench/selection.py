@@ -1,4 +1,6 @@
-"""What fusers share, with torch or without: what models are selected by, the refusal of an incomplete grid."""
+"""What fusers share, with torch or without: what models are selected by, the refusal of an
+incomplete grid.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ __all__ = ["Selection", "mean_loss", "require_complete", "selection"]
 class Selection:
     """The validation score by which a model, a penalty or a number of trees is chosen.
 
-    measure: outputs float32 [n, outputs], as `Fuser.predict` gives them for the validation part -> score; NaN where one is
-             no finite number, None where the score of these outputs is not defined (`bench.metrics.defined`): they are never
-             chosen by it.
+    measure: outputs float32 [n, outputs], as `Fuser.predict` gives them for the validation part ->
+             score; NaN where one is no finite number, None where the score of these outputs is not
+             defined (`bench.metrics.defined`): they are never chosen by it.
     loss:    the same -> mean negative log likelihood (regression: mean squared error).
     """
 
@@ -33,7 +35,8 @@ class Selection:
     loss: Callable[[np.ndarray], float]
 
     def rank(self, outputs: np.ndarray) -> tuple[float, float]:
-        """By which to compare candidates, larger is better: the score and, where it ties (small parts), the loss.
+        """By which to compare candidates, larger is better: the score and, where it ties (small
+        parts), the loss.
 
         Whatever has a score is better than what has none.
         """
@@ -47,9 +50,9 @@ class Selection:
 def selection(task: Task, truth: np.ndarray) -> Selection | None:
     """How to select on a validation part whose targets are `truth` ([n] or [n, labels], no NaN).
 
-    The task's primary metric, where the part can tell models apart by it. Where it is not defined on the part, or a class of the
-    task does not occur in it, the loss decides. None where the part is empty: nothing can be
-    selected then.
+    The task's primary metric, where the part can tell models apart by it. Where it is not defined
+    on the part, or a class of the task does not occur in it, the loss decides. None where the part
+    is empty: nothing can be selected then.
     """
     if len(truth) == 0:
         return None
@@ -77,7 +80,9 @@ def _all_classes(task: Task, truth: np.ndarray) -> bool:
 
 
 def mean_loss(task: Task, truth: np.ndarray, outputs: np.ndarray) -> float:
-    """Mean negative log likelihood of class targets (over labels too); mean squared error for regression."""
+    """Mean negative log likelihood of class targets (over labels too); mean squared error for
+    regression.
+    """
     if task.kind == "regression":
         return float(((outputs.reshape(truth.shape).astype(np.float64) - truth) ** 2).mean())
     p = np.clip(outputs.astype(np.float64), 1e-7, 1 - 1e-7)

@@ -1,7 +1,8 @@
 """Sums and counts of training records: what a learner is built from in place of the records.
 
-The sums of several clients, added in a fixed order, are those of all their records up to rounding (counts exactly). Those of a
-single client are used as they are: central training adds nothing, so that its numbers are those of one pass over all records.
+The sums of several clients, added in a fixed order, are those of all their records up to rounding
+(counts exactly). Those of a single client are used as they are: central training adds nothing, so
+that its numbers are those of one pass over all records.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ class Moments:
 
     count:   known values.
     total:   their sum.
-    squares: the sum of their squared distances to their own mean. Not of their squares, whose difference would lose digits;
-             two are merged by the formula of Chan, Golub and LeVeque (1979).
+    squares: the sum of their squared distances to their own mean. Not of their squares, whose
+             difference would lose digits; two are merged by the formula of Chan, Golub and LeVeque
+             (1979).
     """
 
     count: np.ndarray
@@ -58,7 +60,9 @@ class Moments:
 
 
 def moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation along the first axis, without NaN; 0 and 1 where nothing is known or varies."""
+    """Mean and standard deviation along the first axis, without NaN; 0 and 1 where nothing is
+    known or varies.
+    """
     return Moments.of(columns).scaler()
 
 
@@ -66,7 +70,8 @@ def moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class Sums:
     """All that a learner knows of training records when it builds. `a + b`: of the records of both.
 
-    form:    what is the same for all clients: names, lengths and channels of modalities; no number of any record.
+    form:    what is the same for all clients: names, lengths and channels of modalities; no number
+             of any record.
     task:    of a fuser; None for an imputer.
     totals:  name -> float64, sums and counts.
     moments: name -> Moments.

@@ -1,4 +1,5 @@
-"""`TorchFuser`: a method writes `build(inputs, task) -> nn.Module`; batches, loss, training, prediction are done here.
+"""`TorchFuser`: a method writes `build(inputs, task) -> nn.Module`; batches, loss, training,
+prediction are done here.
 
 `docs/how-to/write-a-torch-fuser.md` shows a whole fuser in twenty lines.
 """
@@ -35,7 +36,8 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 class Inputs:
     """What a module will be given. Known before training, the same for every batch.
 
-    modalities: name -> (length, channels) of its grid, in the order of the cohort. statics: how many.
+    modalities: name -> (length, channels) of its grid, in the order of the cohort. statics: how
+                many.
     events:     the batch holds the padded events (`uses_events`).
     draws:      how many draws the batch holds; 0 = none (`uses_draws`).
     """
@@ -49,7 +51,8 @@ class Inputs:
 
 @dataclass(frozen=True)
 class EventView:
-    """The time-stamped rows of a batch, padded to its longest record. Results must not depend on the padding.
+    """The time-stamped rows of a batch, padded to its longest record. Results must not depend on
+    the padding.
 
     times:    [b, rows], hours; 0 in the padding.
     values:   [b, rows, channels]; 0 where not observed.
@@ -65,8 +68,8 @@ class EventView:
 class ModalityView:
     """One modality of a batch. All tensors float32 on the device of the run.
 
-    values:   [b, length, channels], the completed grid (NaN only for a fuser that says `nan_aware`); without meaning where the
-              modality is not `present`.
+    values:   [b, length, channels], the completed grid (NaN only for a fuser that says
+              `nan_aware`); without meaning where the modality is not `present`.
     observed: [b, length, channels], 1 where a value was recorded and is visible, else 0.
     times:    [length], hours, left edge of each bin.
     available, filled: [b], the flags of `bench.cohort.Series`, 1 or 0.
@@ -84,7 +87,9 @@ class ModalityView:
 
     @property
     def present(self) -> torch.Tensor:
-        """[b], 1 where there is something to read: the modality is available or an imputer filled it."""
+        """[b], 1 where there is something to read: the modality is available or an imputer
+        filled it.
+        """
         return torch.maximum(self.available, self.filled)
 
 
@@ -92,7 +97,8 @@ class ModalityView:
 class Batch:
     """Some records as tensors.
 
-    statics: [b, statics], standardised on the training part, 0 where unknown. statics_observed: the same shape, 1 or 0.
+    statics: [b, statics], standardised on the training part, 0 where unknown. statics_observed: the
+             same shape, 1 or 0.
     """
 
     modalities: dict[str, ModalityView]
@@ -103,13 +109,15 @@ class Batch:
 class TorchFuser(Learner[P], Fuser[P]):
     """Base of fusers made of one torch module, trained by the harness's loop (`bench.training`).
 
-    A subclass writes `build` alone; its module's `forward(batch: Batch)` returns logits [b, task.outputs] (regression:
-    values, on the standardised scale), or a pair of them and a penalty, a scalar that is added to the mean loss while
-    training (such as the load balance of experts, which may look at the whole batch). The module must treat every record
-    by itself in evaluation, where batch normalisation uses running statistics.
-    Class attributes say what else the batch should hold and whether the grid may contain NaN.
+    A subclass writes `build` alone; its module's `forward(batch: Batch)` returns logits [b,
+    task.outputs] (regression: values, on the standardised scale), or a pair of them and a penalty,
+    a scalar that is added to the mean loss while training (such as the load balance of experts,
+    which may look at the whole batch). The module must treat every record by itself in evaluation,
+    where batch normalisation uses running statistics. Class attributes say what else the batch
+    should hold and whether the grid may contain NaN.
 
-    task, target: what is predicted, and mean and standard deviation of a regression's target in training (else 0 and 1).
+    task, target: what is predicted, and mean and standard deviation of a regression's target in
+                  training (else 0 and 1).
     """
 
     uses_events: bool = False
@@ -121,18 +129,23 @@ class TorchFuser(Learner[P], Fuser[P]):
 
     @abstractmethod
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
-        """The module, untrained. Called under the seed of the axis `init`, so torch's own initialisation is fine."""
+        """The module, untrained. Called under the seed of the axis `init`, so torch's own
+        initialisation is fine.
+        """
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         """Train on `train`; keep the weights with the best primary metric on `valid`.
 
-        Where `valid` lacks a class its loss decides, and where it is empty the last weights stay (`bench.selection`).
-        Raises UsageError for a grid with NaN (unless `nan_aware`), TrainingError, Interrupted.
+        Where `valid` lacks a class its loss decides, and where it is empty the last weights stay
+        (`bench.selection`). Raises UsageError for a grid with NaN (unless `nan_aware`),
+        TrainingError, Interrupted.
         """
         self.learn(train, valid, context, task)
 
     def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
-        """See `Learner.summary`: moments of statics and of a regression's target, else counts of classes."""
+        """See `Learner.summary`: moments of statics and of a regression's target, else counts of
+        classes.
+        """
         assert task is not None
         self._check(cohort)
         truth = np.asarray(cohort.targets[task.name], np.float32)
@@ -188,7 +201,8 @@ class TorchFuser(Learner[P], Fuser[P]):
         return self._outputs(cohort, context)
 
     def embed(self, cohort: Cohort, context: Context) -> np.ndarray | None:
-        """float32 [n, width]: what the module's own `embed(batch) -> [b, width]` gives; None where it has none.
+        """float32 [n, width]: what the module's own `embed(batch) -> [b, width]` gives; None where
+        it has none.
 
         Raises NotFitted before `fit`.
         """

@@ -1,4 +1,6 @@
-"""Parameters of the training loop (`bench.training`), light enough to be imported where a plugin declares itself."""
+"""Parameters of the training loop (`bench.training`), light enough to be imported where a plugin
+declares itself.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +27,21 @@ Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 IN_LABEL = msgspec.Meta(extra={"in_label": True})
 ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})
-"""The harness shows such a parameter in the label of a result wherever it was written, a suite file included; or always."""
+"""The harness shows such a parameter in the label of a result wherever it was written, a suite
+file included; or always.
+"""
 
 
 class StepParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Marks the parameters of a method that is trained step by step, by whatever loop: a struct that extends it has a field
-    `steps` (a whole number from 1, or None), and with it the method takes exactly so many optimiser steps. `[training]` of a
-    suite gives all of them the same.
+    """Marks the parameters of a method that is trained step by step, by whatever loop: a struct
+    that extends it has a field `steps` (a whole number from 1, or None), and with it the method
+    takes exactly so many optimiser steps. `[training]` of a suite gives all of them the same.
     """
 
 
 class TrainParams(StepParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every torch method can set of its training. A method extends it with its own fields and defaults.
+    """What every torch method can set of its training. A method extends it with its own fields and
+    defaults.
 
     Raises ValueError for values that exclude each other.
     """

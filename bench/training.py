@@ -1,8 +1,10 @@
-"""The training loop every torch method gets, fusers and imputers alike; `docs/reference/training.md` describes it.
+"""The training loop every torch method gets, fusers and imputers alike;
+`docs/reference/training.md` describes it.
 
-Nothing here draws from the global random state it finds: the order of an epoch, the noise of a step (dropout,
-diffusion) and the noise of a validation are each seeded anew from the context. So a checkpoint needs no random state,
-and a training that was interrupted anywhere ends, on the CPU, with the same bits as one that was not.
+Nothing here draws from the global random state it finds: the order of an epoch, the noise of a step
+(dropout, diffusion) and the noise of a validation are each seeded anew from the context. So a
+checkpoint needs no random state, and a training that was interrupted anywhere ends, on the CPU,
+with the same bits as one that was not.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ __all__ = ["BatchNorm1d", "TrainResult", "TrainingError", "autocast", "seeded", 
 
 
 class TrainingError(BenchError):
-    """A training that cannot go on: the loss, the gradient or the validation score is not a finite number."""
+    """A training that cannot go on: the loss, the gradient or the validation score is not a
+    finite number.
+    """
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,8 @@ class TrainResult:
 
     size:         training items. steps: optimiser steps done, resumed ones included.
     resumed_from: the step of the checkpoint, or 0.
-    best_step:    the step the chosen weights come from; best: their validation score, None where nothing was validated.
+    best_step:    the step the chosen weights come from; best: their validation score, None where
+                  nothing was validated.
     """
 
     size: int
@@ -52,14 +57,18 @@ class TrainResult:
 
 @contextlib.contextmanager
 def seeded(context: Context, axis: str, *names: object) -> Iterator[None]:
-    """Torch's random numbers inside the block follow `context.seed_for(axis, *names)`; outside, nothing has changed."""
+    """Torch's random numbers inside the block follow `context.seed_for(axis, *names)`; outside,
+    nothing has changed.
+    """
     with torch.random.fork_rng(devices=_cuda_devices(context)):
         torch.manual_seed(context.seed_for(axis, *names))
         yield
 
 
 def autocast(context: Context) -> torch.autocast:
-    """The precision of the run: bfloat16 where the context says "bf16" (weights stay float32), else float32."""
+    """The precision of the run: bfloat16 where the context says "bf16" (weights stay float32),
+    else float32.
+    """
     return torch.autocast(context.device, dtype=torch.bfloat16, enabled=context.precision == "bf16")
 
 
@@ -74,20 +83,24 @@ def train(
     higher: bool = False,
     name: str = "training",
 ) -> TrainResult:
-    """Train `module` (already on `context.device`) in place; it comes back in eval mode with the best weights.
+    """Train `module` (already on `context.device`) in place; it comes back in eval mode with the
+    best weights.
 
     size:     how many training items there are; at least 1.
-    loss:     items (int64 [b], indices below `size`) -> mean loss over them, a scalar tensor; called in training mode,
-              under the precision of the run.
-    validate: -> score of the module as it is; called in eval mode, without gradients, after every epoch and at the end.
-              It gives None where the score is not defined for the module as it is: these weights are not selected.
-              None in its place: nothing is selected, the last weights stay. higher: larger scores are better.
-    name:     of this training within the component, where it has several (each has its own checkpoint file).
+    loss:     items (int64 [b], indices below `size`) -> mean loss over them, a scalar tensor;
+              called in training mode, under the precision of the run.
+    validate: -> score of the module as it is; called in eval mode, without gradients, after every
+              epoch and at the end. It gives None where the score is not defined for the module as
+              it is: these weights are not selected. None in its place: nothing is selected, the
+              last weights stay. higher: larger scores are better.
+    name:     of this training within the component, where it has several (each has its own
+              checkpoint file).
 
-    Deterministic: `context.seed_for("order", name, epoch)` shuffles, `("noise", name, step)` seeds each step. With a
-    scratch folder the state is written every `checkpoint_seconds`, and a training found there goes on where it was.
-    Raises TrainingError, naming the step, when a loss, a gradient or a score is not finite; Interrupted, after the
-    checkpoint is written, when the run is being stopped.
+    Deterministic: `context.seed_for("order", name, epoch)` shuffles, `("noise", name, step)` seeds
+    each step. With a scratch folder the state is written every `checkpoint_seconds`, and a training
+    found there goes on where it was. Raises TrainingError, naming the step, when a loss, a gradient
+    or a score is not finite; Interrupted, after the checkpoint is written, when the run is being
+    stopped.
     """
     if size < 1:
         raise TrainingError(f"{name}: there is no training record to learn from")
@@ -183,7 +196,9 @@ class _Loop:
 
     @torch.no_grad()
     def _swap(self) -> None:
-        """The module has the average, and the state what the last step left, or the other way round. None: nothing."""
+        """The module has the average, and the state what the last step left, or the other way
+        round. None: nothing.
+        """
         for weight, average in zip(self.averaged, self.state.average, strict=False):
             held = weight.clone()
             weight.copy_(average)
@@ -278,7 +293,8 @@ def _optimizer(weights: list[nn.Parameter], params: TrainParams) -> torch.optim.
 
 
 class BatchNorm1d(nn.BatchNorm1d):
-    """torch's, but that a batch of a single value per channel, which has no spread, is normalised as in evaluation.
+    """torch's, but that a batch of a single value per channel, which has no spread, is normalised
+    as in evaluation.
 
     So the last batch of an epoch may hold a single record.
     """
@@ -292,7 +308,9 @@ class BatchNorm1d(nn.BatchNorm1d):
 
 
 def learning_rate(params: TrainParams, step: int, total: int) -> float:
-    """The rate of step `step` (from 0) of `total`: a function of nothing else, so that resuming needs no more state."""
+    """The rate of step `step` (from 0) of `total`: a function of nothing else, so that resuming
+    needs no more state.
+    """
     if params.schedule == "constant":
         return params.learning_rate
     if params.schedule == "milestones":

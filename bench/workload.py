@@ -1,4 +1,6 @@
-"""How much a component is asked to do, and what that takes: the arithmetic of `seconds=` in a declaration. Light."""
+"""How much a component is asked to do, and what that takes: the arithmetic of `seconds=` in a
+declaration. Light.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["Effort", "Workload", "effort", "training_seconds"]
 
 TRAIN, VALID = 0.7, 0.15
-"""Shares of the records in the training and the validation part; that few other splits differ by much is good enough here."""
+"""Shares of the records in the training and the validation part; that few other splits differ by
+much is good enough here.
+"""
 
 FORWARD = 1 / 3
-"""What a prediction takes of a visit in training, whose way back through the network takes twice as long as its way there."""
+"""What a prediction takes of a visit in training, whose way back through the network takes twice
+as long as its way there.
+"""
 
 ASKED_AGAIN = 500
 """Records that the audits of a cell let a fuser predict once more, about."""
@@ -28,7 +34,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     records:  of the whole cohort, of all parts.
     draws:    of an imputer that can draw.
     channels: modality -> how many it has; of the modalities of the cell.
-    labels:   of the task, or classes that it tells apart, where each is a problem of its own; else 1.
+    labels:   of the task, or classes that it tells apart, where each is a problem of its own; else
+              1.
     """
 
     records: int
@@ -53,7 +60,9 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Effort(NamedTuple):
-    """What a training comes to, at most: optimiser steps, visits of records in them, and passes after which it validates."""
+    """What a training comes to, at most: optimiser steps, visits of records in them, and passes
+    after which it validates.
+    """
 
     steps: int
     visits: float
@@ -61,17 +70,21 @@ class Effort(NamedTuple):
 
 
 def effort(items: int, *, epochs: int, batch_size: int, steps: int | None = None) -> Effort:
-    """What `bench.training` does with so many training items. Patience may end it earlier, which nobody knows beforehand."""
+    """What `bench.training` does with so many training items. Patience may end it earlier, which
+    nobody knows beforehand.
+    """
     per_epoch = math.ceil(max(items, 1) / batch_size)
     steps = steps or epochs * per_epoch
     return Effort(steps, steps * max(items, 1) / per_epoch, math.ceil(steps / per_epoch))
 
 
 def training_seconds(params: TrainParams, work: Workload, *, step: float, visit: float) -> float:
-    """Seconds of one core for a `TorchFuser`: all steps, a validation after each pass, and every prediction of a cell.
+    """Seconds of one core for a `TorchFuser`: all steps, a validation after each pass, and every
+    prediction of a cell.
 
-    step: seconds of an optimiser step, however small its batch. visit: what each record of a batch adds, there and back.
-    A method whose parameters say how large its network is multiplies both as its network grows.
+    step: seconds of an optimiser step, however small its batch. visit: what each record of a batch
+    adds, there and back. A method whose parameters say how large its network is multiplies both as
+    its network grows.
     """
     whole = effort(work.train, epochs=params.epochs, batch_size=params.batch_size, steps=params.steps)
     predicted = whole.passes * work.valid + (work.records - work.train) + min(ASKED_AGAIN, work.records)

@@ -1,12 +1,15 @@
-"""Cross-validation of fusers within the training and validation parts: for choosing between designs without the test part.
+"""Cross-validation of fusers within the training and validation parts: for choosing between designs
+without the test part.
 
-    bench run suite=physionet48 imputer=linear fuser=linear seed=1 controls.imputer=     # leaves the imputation in the cache
-    python benchmarks/cross_validation.py suite=physionet48 imputer=linear fuser=gru seed=1,2 controls.imputer=
+    bench run suite=physionet48 imputer=linear fuser=linear seed=1 controls.imputer=     # leaves
+    the imputation in the cache python benchmarks/cross_validation.py suite=physionet48
+    imputer=linear fuser=gru seed=1,2 controls.imputer=
 
-The patients of both parts are dealt into --folds folds. Each fold is predicted once per seed by a fuser trained on four
-fifths of the other folds' records and selected on the last fifth. Printed per task, imputer and fuser: the primary metric
-by fold, mean over seeds, and the mean over all. Test records are never read. The imputer itself was fitted on the training
-part alone, which matters for imputers that learn: compare fusers behind one imputer, not imputers.
+The patients of both parts are dealt into --folds folds. Each fold is predicted once per seed by a
+fuser trained on four fifths of the other folds' records and selected on the last fifth. Printed per
+task, imputer and fuser: the primary metric by fold, mean over seeds, and the mean over all. Test
+records are never read. The imputer itself was fitted on the training part alone, which matters for
+imputers that learn: compare fusers behind one imputer, not imputers.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
-"""Single damaged bytes: of every kind of file under results and the cache, is the damage noticed, and mended or named?
+"""Single damaged bytes: of every kind of file under results and the cache, is the damage noticed,
+and mended or named?
 
     python benchmarks/damage.py                 # 200 random bytes of each kind
     python benchmarks/damage.py --bytes 20 --only record,plan
 
-A toy suite is run once, with imputations in several draws, hidden entries, generated data, loaded weights, a report, a pinned
-baseline. For each trial one byte of one file becomes another one, its size and its time of change as before, in a copy of both
-folders. Then happens what a person would do: report, run, run again where the first said so, report. A trial ends as one of
-OUTCOMES; a traceback ends the script.
+A toy suite is run once, with imputations in several draws, hidden entries, generated data, loaded
+weights, a report, a pinned baseline. For each trial one byte of one file becomes another one, its
+size and its time of change as before, in a copy of both folders. Then happens what a person would
+do: report, run, run again where the first said so, report. A trial ends as one of OUTCOMES; a
+traceback ends the script.
 """
 
 from __future__ import annotations
@@ -70,7 +72,9 @@ KINDS = {
     "generated data": "cache/synthetic/*/records.json",
     "digest of data": "cache/kept/*.json",
 }
-"""Every kind of file that is read again, and where it lies. Logs, the lock and the tables themselves are for people."""
+"""Every kind of file that is read again, and where it lies. Logs, the lock and the tables
+themselves are for people.
+"""
 
 SUITE = (
     inline.SUITE.replace('dataset = "toy"', 'dataset = "filed"')

@@ -1,17 +1,19 @@
 """Measures csdi against PyPOTS' CSDI with the same weights, and prints each number beside its goal.
 
-python benchmarks/diffusion.py                    a minute or two on two quiet cores; a GPU where torch finds one
-python benchmarks/diffusion.py --threads 1        with one thread
-python benchmarks/diffusion.py --quick            tiny sizes, once: tries the script, measures nothing
-python benchmarks/diffusion.py --json
-python benchmarks/diffusion.py --quality FILE     only: 10 steps against 50 with the weights of that file, on real records
+python benchmarks/diffusion.py                    a minute or two on two quiet cores; a GPU where
+torch finds one python benchmarks/diffusion.py --threads 1        with one thread python
+benchmarks/diffusion.py --quick            tiny sizes, once: tries the script, measures nothing
+python benchmarks/diffusion.py --json python benchmarks/diffusion.py --quality FILE     only: 10
+steps against 50 with the weights of that file, on real records
 
-The grid is 35 x 48 with 50 steps: the published healthcare configuration. Its weights are untrained, so that under the
-published noise (`beta_last` = 0.5) the states grow more than a hundredfold, as those of a trained network do not;
-`--beta-last 0.02` keeps them small. Times of the two settings may differ, so say which one a figure comes from. Each side
-picks the records per network call that suit it, from a short trial. For the comparison of results both sides get the same
-noise. FILE is the state.safetensors of an imputation of the suite csdi_healthcare; `--params` says, as JSON, where its
-parameters are not the defaults. Needs the extra pypots. Exit code 0 whether goals are met or not.
+The grid is 35 x 48 with 50 steps: the published healthcare configuration. Its weights are
+untrained, so that under the published noise (`beta_last` = 0.5) the states grow more than a
+hundredfold, as those of a trained network do not; `--beta-last 0.02` keeps them small. Times of the
+two settings may differ, so say which one a figure comes from. Each side picks the records per
+network call that suit it, from a short trial. For the comparison of results both sides get the same
+noise. FILE is the state.safetensors of an imputation of the suite csdi_healthcare; `--params` says,
+as JSON, where its parameters are not the defaults. Needs the extra pypots. Exit code 0 whether
+goals are met or not.
 """
 
 from __future__ import annotations
@@ -130,7 +132,9 @@ class Pair:
         return torch.cat(made).transpose(0, 1).cpu().numpy()
 
     def _noise(self, items: np.ndarray) -> Any:
-        """torch.randn_like, answering with the noise that our sampler would take next for these records."""
+        """torch.randn_like, answering with the noise that our sampler would take next for these
+        records.
+        """
         keys = [record_key(str(self.cohort.ids[item])) for item in items]
         seed, steps = Context().seed_for("draws", MODALITY), self.size.params.diffusion_steps
         answers = (
@@ -232,7 +236,9 @@ def rows(size: Size) -> Iterator[Row]:
 
 
 def quality(file: Path, params: dict[str, Any], records: int, draws: int) -> Iterator[Row]:
-    """CRPS and MAE of 10 steps against all, on the first test records of the published protocol with 10 % hidden."""
+    """CRPS and MAE of 10 steps against all, on the first test records of the published protocol
+    with 10 % hidden.
+    """
     from bench.arrays import read
     from bench.metrics.imputation import imputation_scores
     from bench.registry import discover
@@ -261,7 +267,9 @@ def quality(file: Path, params: dict[str, Any], records: int, draws: int) -> Ite
 
 
 def _in_turn(repetitions: int, *functions: Callable[[], object]) -> list[list[Taken]]:
-    """Each function timed so many times, in turn, so that what else the machine does falls on all of them."""
+    """Each function timed so many times, in turn, so that what else the machine does falls on
+    all of them.
+    """
     taken: list[list[Taken]] = [[] for _ in functions]
     for _ in range(repetitions):
         for place, function in enumerate(functions):
@@ -325,7 +333,9 @@ def _peer(size: Size) -> Any:
 
 
 def _give(ours: CsdiDenoiser, peer: Any) -> None:
-    """Our weights to the peer. It has no name for one of ours that it lacks: a name left over is an error."""
+    """Our weights to the peer. It has no name for one of ours that it lacks: a name left over is
+    an error.
+    """
     model = "backbone.diff_model."
     names = {
         "features": "embed_layer.weight",

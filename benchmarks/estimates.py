@@ -1,11 +1,14 @@
-"""How well a first run is foretold: estimated seconds beside those taken, for each method of a suite and for the whole.
+"""How well a first run is foretold: estimated seconds beside those taken, for each method of a
+suite and for the whole.
 
-python benchmarks/estimates.py                                   mimic48's demo on generated records, every fuser once
-python benchmarks/estimates.py suite=physionet48 imputer=mean,csdi-quick fuser=linear,gru seed=42
+python benchmarks/estimates.py                                   mimic48's demo on generated
+records, every fuser once python benchmarks/estimates.py suite=physionet48 imputer=mean,csdi-quick
+fuser=linear,gru seed=42
 
-Words are as `bench run` takes them; ledger and cache are new and empty, so nothing is known but what plugins declare. One worker,
-so that jobs do not compete. What is compared with an estimate is processor time where the system tells it (Linux): on a shared
-machine the clock also holds what others do. Exit code 0 whether the goal is met or not.
+Words are as `bench run` takes them; ledger and cache are new and empty, so nothing is known but
+what plugins declare. One worker, so that jobs do not compete. What is compared with an estimate is
+processor time where the system tells it (Linux): on a shared machine the clock also holds what
+others do. Exit code 0 whether the goal is met or not.
 """
 
 from __future__ import annotations
@@ -35,7 +38,9 @@ GOAL = 3.0
 """An estimate is good that is off by no more than this factor, either way."""
 
 SMALL = 1.0
-"""Seconds that an estimate may be off whatever the factor: nobody waits for them, and importing a library takes as long."""
+"""Seconds that an estimate may be off whatever the factor: nobody waits for them, and importing
+a library takes as long.
+"""
 
 WORDS = (
     "suite=mimic48", "data.root=synthetic", "seed=42", "imputer=locf,csdi-quick", "audits.cells=", "controls.imputer=mean",
@@ -46,9 +51,11 @@ SHARES = ("user", "system", "children_user", "children_system")
 
 @dataclass(frozen=True)
 class Foretold:
-    """Seconds of the jobs of one method, estimated and taken: on the clock, and of the processor where that is known.
+    """Seconds of the jobs of one method, estimated and taken: on the clock, and of the processor
+    where that is known.
 
-    number: of jobs. worst: the factor by which the worst of their estimates is off, 1 where all are right.
+    number: of jobs. worst: the factor by which the worst of their estimates is off, 1 where all are
+            right.
     """
 
     what: str
@@ -78,7 +85,9 @@ class Foretold:
 
 
 def off(estimated: float, taken: float) -> float:
-    """The factor between an estimate and what was taken, at least 1; 1 where they differ by less than `SMALL`."""
+    """The factor between an estimate and what was taken, at least 1; 1 where they differ by less
+    than `SMALL`.
+    """
     if abs(estimated - taken) <= SMALL:
         return 1.0
     small, large = sorted((max(estimated, 1e-9), max(taken, 1e-9)))
@@ -127,7 +136,9 @@ def measure(words: Sequence[str]) -> Iterator[Foretold]:
 
 
 def row(what: str, jobs: Sequence[tuple[float, float, float | None]], number: int = 0) -> Foretold:
-    """What the jobs of a method come to; each is its estimate, its wall time and its processor time. number: if not of these."""
+    """What the jobs of a method come to; each is its estimate, its wall time and its processor
+    time. number: if not of these.
+    """
     cpu = [cpu for _, _, cpu in jobs if cpu is not None]
     worst = max(off(estimated, wall if cpu is None else cpu) for estimated, wall, cpu in jobs)
     known = sum(cpu) if len(cpu) == len(jobs) else None
@@ -137,7 +148,9 @@ def row(what: str, jobs: Sequence[tuple[float, float, float | None]], number: in
 
 
 def processor() -> float | None:
-    """Processor seconds of the workers so far, with those of processes that they waited for; None where nothing tells."""
+    """Processor seconds of the workers so far, with those of processes that they waited for;
+    None where nothing tells.
+    """
     import psutil
 
     try:
@@ -148,7 +161,9 @@ def processor() -> float | None:
 
 
 def ended() -> float:
-    """Processor seconds of all processes that this one has waited for; 0 where the system does not tell."""
+    """Processor seconds of all processes that this one has waited for; 0 where the system does
+    not tell.
+    """
     times = os.times()
     return times.children_user + times.children_system
 

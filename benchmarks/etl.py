@@ -1,9 +1,11 @@
-"""Measures how long chartevents of 5, 10 and 20 million rows take to become a cached cohort, and how much memory.
+"""Measures how long chartevents of 5, 10 and 20 million rows take to become a cached cohort, and
+how much memory.
 
-python benchmarks/etl.py                 about three minutes on two free cores; raw tables are removed
-python benchmarks/etl.py --keep DIR      keep the raw tables in DIR; a second run finds them there
-python benchmarks/etl.py --full          the size of MIMIC-IV 2.2 too: some 314 million rows, half an hour, 9 GB of disk
-python benchmarks/etl.py --quick         tiny tables, judged by no goal; tries the script, not the reader
+python benchmarks/etl.py                 about three minutes on two free cores; raw tables are
+removed python benchmarks/etl.py --keep DIR      keep the raw tables in DIR; a second run finds them
+there python benchmarks/etl.py --full          the size of MIMIC-IV 2.2 too: some 314 million rows,
+half an hour, 9 GB of disk python benchmarks/etl.py --quick         tiny tables, judged by no goal;
+tries the script, not the reader
 
 All data are generated. Exit code 1 when a goal is missed or something cannot be measured.
 """
@@ -26,7 +28,9 @@ from benchmarks.measuring import CannotMeasure
 
 CORES = 2
 ROWS, SECONDS, BYTES = 20_000_000, 90.0, 3e9
-"""The goal: a table of so many rows is a cached cohort after so many seconds, and no process held more memory."""
+"""The goal: a table of so many rows is a cached cohort after so many seconds, and no process
+held more memory.
+"""
 
 EXPONENT = 1.1
 """The goal of linearity: seconds grow with the rows to a power of at most this."""
@@ -35,23 +39,28 @@ RELEASE_ROWS, RELEASE_STAYS = 313_645_063, 73_181
 """icu/chartevents and icu/icustays of MIMIC-IV 2.2 (`bench_datasets.mimic4.verify.RELEASES`)."""
 
 LIKE, OTHERS = 2.0, 2.02
-"""Density and rows of other items per row with which a generated stay has about the release's 4,286 rows."""
+"""Density and rows of other items per row with which a generated stay has about the release's
+4,286 rows.
+"""
 
 SIZES = (1_250, 2_400, 4_750)
 """Stays of about 5, 10 and 20 million rows at that density."""
 
 DENSE = Tables(2_950, 10.0)
-"""20 million rows as the generator writes them: three in four are of the variables, ten times as often as usual."""
+"""20 million rows as the generator writes them: three in four are of the variables, ten times as
+often as usual.
+"""
 
 
 @dataclass(frozen=True)
 class Measured:
     """One table become a cohort.
 
-    rows: of chartevents; used: those of items of the 30 variables; kept: values in the cohort. seconds, cpu: from the
-    request to the cohort on disk. peak: bytes the preparing process held at most. size: bytes of the cohort's file.
-    reload: seconds until every byte of it was read back, its digest compared. goal: whether that of time and memory
-    is one for this size.
+    rows: of chartevents; used: those of items of the 30 variables; kept: values in the cohort.
+    seconds, cpu: from the request to the cohort on disk. peak: bytes the preparing process held at
+    most. size: bytes of the cohort's file.
+    reload: seconds until every byte of it was read back, its digest compared. goal: whether that of
+    time and memory is one for this size.
     """
 
     what: str
@@ -99,7 +108,9 @@ HEADER = [
 
 @dataclass(frozen=True)
 class Line:
-    """value = constant + slope * rows, by least squares; off: how far each point lies from it, as a share of the line."""
+    """value = constant + slope * rows, by least squares; off: how far each point lies from it,
+    as a share of the line.
+    """
 
     constant: float
     slope: float
@@ -126,7 +137,8 @@ def exponent(rows: Sequence[float], seconds: Sequence[float]) -> float:
 
 
 def prepare(root: Path, place: Path) -> Measured:
-    """Make the tables in `root` a cached cohort, as `bench run suite=mimic48` does: in a worker process that is new.
+    """Make the tables in `root` a cached cohort, as `bench run suite=mimic48` does: in a worker
+    process that is new.
 
     place: an empty folder for the cache. Raises CannotMeasure when the worker does not end well.
     """
@@ -185,7 +197,9 @@ def prepare(root: Path, place: Path) -> Measured:
 
 
 def best(what: str, rows: int, taken: Sequence[Measured], goal: bool) -> Measured:
-    """The fastest of some repetitions, since what others do on the machine only adds; with the highest peak of all."""
+    """The fastest of some repetitions, since what others do on the machine only adds; with the
+    highest peak of all.
+    """
     fastest = min(taken, key=lambda each: each.seconds)
     return Measured(
         **asdict(fastest)
@@ -203,9 +217,11 @@ def best(what: str, rows: int, taken: Sequence[Measured], goal: bool) -> Measure
 def measure(
     plan: Sequence[tuple[str, Tables, bool]], folder: Path, repetitions: int, say: Callable[[str], None]
 ) -> Iterator[Measured]:
-    """Make every table, then prepare all of them in turn so many times: noise of the machine meets all sizes alike.
+    """Make every table, then prepare all of them in turn so many times: noise of the machine meets
+    all sizes alike.
 
-    plan: a name, what to make, and whether the goal is one for it; then it must have the rows of the goal.
+    plan: a name, what to make, and whether the goal is one for it; then it must have the rows of
+          the goal.
     """
     roots = [make(tables, folder, say) for _, tables, _ in plan]
     counted = [rows(root) for root in roots]
@@ -225,8 +241,9 @@ def measure(
 def verdict(sizes: Sequence[Measured], full: Measured | None, judged: bool) -> tuple[list[str], bool]:
     """What the sizes say of larger ones, in sentences, and whether no goal is missed.
 
-    The cohort grows with the rows. What is held beside it does not: DuckDB has a limit, and more goes to disk. So memory
-    is estimated as the cohort plus the most that any size held beside its own.
+    The cohort grows with the rows. What is held beside it does not: DuckDB has a limit, and more
+    goes to disk. So memory is estimated as the cohort plus the most that any size held beside its
+    own.
     """
     at = [each.rows for each in sizes]
     seconds, cpu = line(at, [each.seconds for each in sizes]), line(at, [each.cpu for each in sizes])

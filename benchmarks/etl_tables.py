@@ -1,4 +1,6 @@
-"""Raw tables of MIMIC-IV's schema with as many rows in chartevents as are to be timed; all generated."""
+"""Raw tables of MIMIC-IV's schema with as many rows in chartevents as are to be timed; all
+generated.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 SEED = 0
 OTHER_ITEMS = 2_000
 FIRST_OTHER = 240_000
-"""Item ids of the other items: none of the generator is among them, and no map of the variables has their labels."""
+"""Item ids of the other items: none of the generator is among them, and no map of the variables
+has their labels.
+"""
 
 CHART, COUNTED = "icu/chartevents.csv.gz", "rows.txt"
 
@@ -26,8 +30,8 @@ _BLOCK = 8 * 2**20
 class Tables:
     """What to make.
 
-    stays: ICU stays. density: how often the chart is written, as the generator has it. others: rows of other items that
-    are added per row, on average; 0 leaves the generator's files as they are.
+    stays: ICU stays. density: how often the chart is written, as the generator has it. others: rows
+    of other items that are added per row, on average; 0 leaves the generator's files as they are.
     """
 
     stays: int
@@ -42,7 +46,8 @@ class Tables:
 
 
 def make(tables: Tables, folder: Path, report: Callable[[str], None]) -> Path:
-    """The folder of those tables inside `folder`; made where it is not there yet, whole or not at all.
+    """The folder of those tables inside `folder`; made where it is not there yet, whole or not at
+    all.
 
     Raises StorageError if it cannot be written.
     """
@@ -81,7 +86,9 @@ def _add_items(path: Path) -> None:
 
 
 def _add_rows(path: Path, others: float) -> None:
-    """Behind every row, rows of other items of the same stay and time. The rows that were there keep text and order."""
+    """Behind every row, rows of other items of the same stay and time. The rows that were there
+    keep text and order.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.csv
@@ -106,7 +113,9 @@ def _add_rows(path: Path, others: float) -> None:
 
 
 def _grown(batch: pa.RecordBatch, others: float, rng: Any) -> pa.RecordBatch:
-    """The rows of a batch with others behind each; a third of the other items has words in place of numbers."""
+    """The rows of a batch with others behind each; a third of the other items has words in place
+    of numbers.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as compute

@@ -1,19 +1,21 @@
-"""Measures the fusers: the sparse mixture of experts against computing all of them, and a prediction of every fuser.
+"""Measures the fusers: the sparse mixture of experts against computing all of them, and a
+prediction of every fuser.
 
-python benchmarks/fusers.py                 some minutes on two quiet cores; a GPU where torch finds one
-python benchmarks/fusers.py --threads 1     with one thread
-python benchmarks/fusers.py --only moe      the mixture of experts alone; --only fronts: the front ends; --only NAME: one fuser
-python benchmarks/fusers.py --quick         tiny sizes, once: tries the script, measures nothing
-python benchmarks/fusers.py --json
+python benchmarks/fusers.py                 some minutes on two quiet cores; a GPU where torch finds
+one python benchmarks/fusers.py --threads 1     with one thread python benchmarks/fusers.py --only
+moe      the mixture of experts alone; --only fronts: the front ends; --only NAME: one fuser python
+benchmarks/fusers.py --quick         tiny sizes, once: tries the script, measures nothing python
+benchmarks/fusers.py --json
 
-The mixture: 16 experts, each token goes to 4, so that it does a quarter of the FLOPs; what is gained beyond 4 times is the
-memory of all experts' hidden layers. Routing is included on both sides. All experts are computed in three ways (one product
-per expert; one product for the first layers of all; the same in pieces of 128 tokens that stay in the cache), and the
-fastest of them, by a trial, is the peer. Both sides have the same weights.
-The fusers: made-up records of the shape of PhysioNet 2012, one step of training, defaults otherwise; FLOPs are those of
-torch's products (`torch.utils.flop_counter`) in a prediction.
-The front ends: fusers with the sizes of the profile paper of mimic48, on made-up vitals and five notes a stay, reading the bins
-of the grid or points of time made of events and grid (`front`), in turn, so that what else the machine does falls on both.
+The mixture: 16 experts, each token goes to 4, so that it does a quarter of the FLOPs; what is
+gained beyond 4 times is the memory of all experts' hidden layers. Routing is included on both
+sides. All experts are computed in three ways (one product per expert; one product for the first
+layers of all; the same in pieces of 128 tokens that stay in the cache), and the fastest of them, by
+a trial, is the peer. Both sides have the same weights. The fusers: made-up records of the shape of
+PhysioNet 2012, one step of training, defaults otherwise; FLOPs are those of torch's products
+(`torch.utils.flop_counter`) in a prediction. The front ends: fusers with the sizes of the profile
+paper of mimic48, on made-up vitals and five notes a stay, reading the bins of the grid or points of
+time made of events and grid (`front`), in turn, so that what else the machine does falls on both.
 Exit code 0 whether goals are met or not.
 """
 
@@ -63,7 +65,9 @@ MODALITIES = {"vitals": 11, "labs": 19, "respiratory": 4, "fluids": 2}
 
 @dataclass(frozen=True)
 class Size:
-    """A mixture: what is a token, how many there are, how wide, the hidden layer of an expert, and its goal."""
+    """A mixture: what is a token, how many there are, how wide, the hidden layer of an expert,
+    and its goal.
+    """
 
     what: str
     tokens: int
@@ -122,7 +126,9 @@ class Mixture:
         return torch.einsum("ne,eno->no", gates, torch.baddbmm(e.bias_out[:, None], hidden, e.weight_out))
 
     def _flat(self, x: torch.Tensor, gates: torch.Tensor) -> torch.Tensor:
-        """The gates weigh the hidden layers, so that the second product sums over experts by itself."""
+        """The gates weigh the hidden layers, so that the second product sums over experts by
+        itself.
+        """
         e = self.experts
         hidden = functional.gelu(torch.addmm(e.bias_in.flatten(), x, e.weight_in.transpose(0, 1).flatten(1)))
         weighed = hidden.view(len(x), EXPERTS, -1) * gates[:, :, None]
@@ -167,7 +173,9 @@ def moe_rows(size: Size, device: str, repetitions: int) -> Iterator[Row]:
 
 
 def fuser_row(spec: Spec, made: tuple[Cohort, Cohort], batch: int, device: str, repetitions: int) -> Row:
-    """Milliseconds of a prediction per record, with size and work; a row without a time where the fuser cannot be built."""
+    """Milliseconds of a prediction per record, with size and work; a row without a time where
+    the fuser cannot be built.
+    """
     train, test = made
     context = Context(seed=0, device=device)
     what = f"{spec.name}: a prediction, per record"
@@ -299,7 +307,9 @@ def _against(peer: Row, what: str, goal: float | None, taken: list[Taken]) -> Ro
 
 
 def _in_turn(repetitions: int, *functions: Callable[[], object]) -> list[list[Taken]]:
-    """Each function timed so many times, in turn, so that what else the machine does falls on all of them."""
+    """Each function timed so many times, in turn, so that what else the machine does falls on
+    all of them.
+    """
     taken: list[list[Taken]] = [[] for _ in functions]
     for _ in range(repetitions):
         for place, function in enumerate(functions):

@@ -1,13 +1,15 @@
-"""Thousands of mutations of all that strangers hand over: is each one accepted, or refused in one line?
+"""Thousands of mutations of all that strangers hand over: is each one accepted, or refused in one
+line?
 
-    python benchmarks/fuzz.py                                        # all kinds, 2,000 mutations of each; about an hour
-    python benchmarks/fuzz.py --kind suites --count 2000 --seed 1
-    python benchmarks/fuzz.py --kind suites --seed 1 --first 500     # goes on with number 500
-    python benchmarks/fuzz.py --kind suites --seed 1 --only 1234     # that one alone, and what the command says of it
-    python benchmarks/fuzz.py --kind suites --seed 1 --only 1234 --keep DIR
+    python benchmarks/fuzz.py                                        # all kinds, 2,000 mutations of
+    each; about an hour python benchmarks/fuzz.py --kind suites --count 2000 --seed 1 python
+    benchmarks/fuzz.py --kind suites --seed 1 --first 500     # goes on with number 500 python
+    benchmarks/fuzz.py --kind suites --seed 1 --only 1234     # that one alone, and what the command
+    says of it python benchmarks/fuzz.py --kind suites --seed 1 --only 1234 --keep DIR
 
-Commands are done many in a process, which has a limit of memory and a clock that ends it where a case never does. A number
-and a seed give the same mutation every time. Exit code 1 when a goal is missed.
+Commands are done many in a process, which has a limit of memory and a clock that ends it where a
+case never does. A number and a seed give the same mutation every time. Exit code 1 when a goal is
+missed.
 """
 
 from __future__ import annotations
@@ -45,18 +47,24 @@ MOST_MEMORY = 2**30
 """Bytes by which a process, or a child of it, may grow."""
 
 ROOM = 6 * 2**30
-"""Bytes of address space that a process may reserve beside what it has: a mutation that asks for more is told so."""
+"""Bytes of address space that a process may reserve beside what it has: a mutation that asks for
+more is told so.
+"""
 
 HUNG = 120
 """Seconds of the clock after which a case is ended: it waits for something, or never ends."""
 
 BATCH = 1000
-"""Cases that one process does, so that what grows from case to case shows, and does not grow for ever."""
+"""Cases that one process does, so that what grows from case to case shows, and does not grow for
+ever.
+"""
 
 
 @dataclass
 class Result:
-    """How a case ended. ended: accepted, refused or broken; faults: what of the law it broke, in words."""
+    """How a case ended. ended: accepted, refused or broken; faults: what of the law it broke, in
+    words.
+    """
 
     number: int
     ended: str
@@ -138,7 +146,9 @@ def tried(case: Case, number: int = 0, shown: Any = None) -> Result:
 
 
 def _processor() -> float:
-    """Seconds that this process and children of it that ended have computed: other work on the machine does not count."""
+    """Seconds that this process and children of it that ended have computed: other work on the
+    machine does not count.
+    """
     taken = os.times()
     return taken.user + taken.system + taken.children_user + taken.children_system
 
@@ -151,7 +161,9 @@ def _known(**how: Any) -> Any:
 
 @contextlib.contextmanager
 def _converting(here: bool) -> Iterator[None]:
-    """Pickles are converted in this process, without the limits of the child, which other cases start."""
+    """Pickles are converted in this process, without the limits of the child, which other cases
+    start.
+    """
     from bench.errors import DataError
     from bench_datasets.safe_pickle import convert
 
@@ -194,7 +206,9 @@ def work(kind: str, seed: int, first: int, last: int) -> None:
 
 
 def _warm(kind: str, seed: int) -> None:
-    """What libraries cost once is no growth: one case that is read whole, and one of each of the first mutations."""
+    """What libraries cost once is no growth: one case that is read whole, and one of each of the
+    first mutations.
+    """
     for number in range(3):
         tried(made(kind, seed, number))
 

@@ -1,13 +1,16 @@
-"""A run that is ended again and again at random moments: is anything lost that was finished, and is the table the same?
+"""A run that is ended again and again at random moments: is anything lost that was finished, and is
+the table the same?
 
     python benchmarks/kills.py                        # 120 ends; about ten minutes
     python benchmarks/kills.py --kills 12 --seed 3
     python benchmarks/kills.py --only "kill -9, group"
 
-A toy suite is run, ended (kill -9, SIGTERM or Ctrl-C; the process alone, or its whole group with the workers) at a moment drawn
-over the length of a whole run, and run again by the same command, until it is done; then all begins anew. After each end every
-record that was in the ledger must be there with the same bytes, each file of the ledger must be whole, and nothing that the run
-started may still be alive. At the end the leaderboard must have the bytes of a run that nobody disturbed. Exit code 1 otherwise.
+A toy suite is run, ended (kill -9, SIGTERM or Ctrl-C; the process alone, or its whole group with
+the workers) at a moment drawn over the length of a whole run, and run again by the same command,
+until it is done; then all begins anew. After each end every record that was in the ledger must be
+there with the same bytes, each file of the ledger must be whole, and nothing that the run started
+may still be alive. At the end the leaderboard must have the bytes of a run that nobody disturbed.
+Exit code 1 otherwise.
 """
 
 from __future__ import annotations
@@ -38,7 +41,9 @@ WORDS = (
     "imputer=mean,around", "scenario=mcar", "scenario.mcar.rate=0.3", "draws=2", "fuser=waits,linear",
     "fuser.waits.seconds=0.1", "seed=1,2", "workers=2",
 )  # fmt: skip
-"""Eight cells, four impute stages: masks, draws and predictions are written, and both workers have something to do."""
+"""Eight cells, four impute stages: masks, draws and predictions are written, and both workers
+have something to do.
+"""
 
 WAYS: dict[str, tuple[signal.Signals, bool]] = {
     "kill -9, process": (signal.SIGKILL, False),
@@ -56,7 +61,9 @@ GONE = 20.0
 
 @dataclass
 class End:
-    """One end of a run. finished: it was done before; records: how many it left; faults: what was wrong after it."""
+    """One end of a run. finished: it was done before; records: how many it left; faults: what
+    was wrong after it.
+    """
 
     way: str
     moment: float
@@ -135,7 +142,9 @@ def besieged(
 def siege(
     place: Path, kills: int, seed: int, ways: list[str] | None = None, words: tuple[str, ...] = WORDS
 ) -> Iterator[End]:
-    """At least so many ends, over as many runs as that takes; each run is then finished and its leaderboard compared."""
+    """At least so many ends, over as many runs as that takes; each run is then finished and its
+    leaderboard compared.
+    """
     chance = random.Random(f"kills {seed}")
     site = toy_site(place / "site")
     quiet = _project(place / "undisturbed", site)

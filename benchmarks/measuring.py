@@ -24,8 +24,8 @@ class CannotMeasure(Exception):
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds of one repetition: on the clock, and of the processor (user and system) where that is known. peak: bytes of memory
-    that a command held at most, where that is known.
+    """Seconds of one repetition: on the clock, and of the processor (user and system) where that is
+    known. peak: bytes of memory that a command held at most, where that is known.
     """
 
     wall: float
@@ -37,8 +37,9 @@ class Taken:
 class Row:
     """One number beside its goal.
 
-    wall, cpu: seconds, medians over `repetitions`; None where nothing was measured (see note). goal: seconds, None for
-    a number that has none. answer: what was found where the number is no time.
+    wall, cpu: seconds, medians over `repetitions`; None where nothing was measured (see note).
+    goal: seconds, None for a number that has none. answer: what was found where the number is no
+    time.
     """
 
     what: str
@@ -92,7 +93,9 @@ def median(what: str, goal: float | None, taken: Sequence[Taken], note: str = ""
 
 
 def timed(function: Callable[[], object], repetitions: int) -> list[Taken]:
-    """Call a function of this process so many times; its first call is not counted when there are several."""
+    """Call a function of this process so many times; its first call is not counted when there
+    are several.
+    """
     if repetitions > 1:
         function()
     taken = []
@@ -104,7 +107,8 @@ def timed(function: Callable[[], object], repetitions: int) -> list[Taken]:
 
 
 class Workplace:
-    """A temporary folder with the idle plugin installed, a cache and ledgers of its own. A context manager.
+    """A temporary folder with the idle plugin installed, a cache and ledgers of its own. A context
+    manager.
 
     quick: everything is small and done once. data: the folder that holds physionet2012/, or None.
     """
@@ -136,7 +140,9 @@ class Workplace:
         return quick if self.quick else full
 
     def command(self, *words: str, code: int = 0, says: str = "") -> Taken:
-        """Time one `bench` command, from its start to its end. Raises CannotMeasure when it does not end as expected."""
+        """Time one `bench` command, from its start to its end. Raises CannotMeasure when it does
+        not end as expected.
+        """
         script = Path(sys.executable).with_name("bench")
         line = [str(script)] if script.is_file() else [sys.executable, "-m", "bench"]
         output = self.folder / "output.txt"
@@ -152,7 +158,9 @@ class Workplace:
         return Taken(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024.0)
 
     def commands(self, repetitions: int, *words: str, code: int = 0, says: str = "") -> list[Taken]:
-        """Time a command so many times, after one time that is not counted (compiled code, the disk's cache)."""
+        """Time a command so many times, after one time that is not counted (compiled code, the
+        disk's cache).
+        """
         if repetitions > 1:
             self.command(*words, code=code, says=says)
         return [self.command(*words, code=code, says=says) for _ in range(repetitions)]

@@ -1,7 +1,9 @@
-"""Mutations of what strangers write: bytes, lines, trees of plain values, tables. The same chance gives the same mutation.
+"""Mutations of what strangers write: bytes, lines, trees of plain values, tables. The same chance
+gives the same mutation.
 
-Blind ones (a flipped bit, a cut, a splice) find what parsers do with damage; those that know the structure (a value of another
-type, a key that is gone or stands twice) get past the parser, to whoever believes what it gave.
+Blind ones (a flipped bit, a cut, a splice) find what parsers do with damage; those that know the
+structure (a value of another type, a key that is gone or stands twice) get past the parser, to
+whoever believes what it gave.
 """
 
 from __future__ import annotations
@@ -103,7 +105,9 @@ def _splice(content: bytes, chance: random.Random, others: Sequence[bytes]) -> b
 
 
 def _lines(content: bytes, chance: random.Random, others: Sequence[bytes]) -> bytes:
-    """A line twice, gone, elsewhere, out of another file, or with a token in place of what follows its = or comma."""
+    """A line twice, gone, elsewhere, out of another file, or with a token in place of what
+    follows its = or comma.
+    """
     lines = content.split(b"\n")
     place = chance.randrange(len(lines))
     how = chance.randrange(6)
@@ -140,7 +144,9 @@ BLIND: list[Callable[[bytes, random.Random, Sequence[bytes]], bytes]] = [
 
 
 def mutated_bytes(content: bytes, chance: random.Random, others: Sequence[bytes] = ()) -> bytes:
-    """The content after one to three blind mutations. others: contents of which a part may be taken."""
+    """The content after one to three blind mutations. others: contents of which a part may be
+    taken.
+    """
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
         if not content:
             return content
@@ -205,7 +211,9 @@ def _near(value: Any, chance: random.Random) -> Any:
 
 
 def mutated_tree(tree: Any, chance: random.Random) -> Any:
-    """The tree after one to three changes: another value, another type, a key gone, added or renamed, two places exchanged."""
+    """The tree after one to three changes: another value, another type, a key gone, added or
+    renamed, two places exchanged.
+    """
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
         try:
             everywhere = list(places(tree))[1:]
@@ -298,7 +306,9 @@ def mutated_rows(rows: list[list[str]], chance: random.Random) -> list[list[str]
 
 
 def mutated_word(word: str, chance: random.Random) -> str:
-    """A word `key=value` after a change of its value, its key or its letters. Without NUL, which no word can hold."""
+    """A word `key=value` after a change of its value, its key or its letters. Without NUL, which
+    no word can hold.
+    """
     key, mark, value = word.partition("=")
     how = chance.randrange(5)
     if how <= 1:

@@ -1,4 +1,6 @@
-"""What a cell costs beside its methods: cells whose fuser does nothing, in a worker that is warm."""
+"""What a cell costs beside its methods: cells whose fuser does nothing, in a worker that is
+warm.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def _prepare(words: tuple[str, ...]) -> Any:
 
 
 def _run(prepared: Any) -> tuple[list[Taken], list[Taken]]:
-    """Run the grid with one worker process: seconds inside it per cell, and from one result to the next."""
+    """Run the grid with one worker process: seconds inside it per cell, and from one result to
+    the next.
+    """
     from bench.execute.api import Result, Watch
     from bench.run.execute import execute
 
@@ -141,7 +145,9 @@ AUDITED = {
     "locf": (),
     "csdi-quick": ("imputer.csdi-quick.steps=100", "draws=20"),
 }
-"""Imputers whose audits are timed, and how they are run: two that cost next to nothing, one that draws slowly."""
+"""Imputers whose audits are timed, and how they are run: two that cost next to nothing, one that
+draws slowly.
+"""
 
 
 def imputers(place: Workplace) -> Iterator[Row]:

@@ -1,12 +1,14 @@
-"""SAITS and BRITS of PyPOTS through our adapter, on PhysioNet 2012 set a, in the protocol of the CSDI evaluation.
+"""SAITS and BRITS of PyPOTS through our adapter, on PhysioNet 2012 set a, in the protocol of the
+CSDI evaluation.
 
     python benchmarks/pypots_anchor.py [saits brits] [data.root=DIR] [seed=N]
 
-Fold 0, 10 % of the entries hidden as published, scaled as published, one thread: a few CPU minutes each. Prints MAE and RMSE
-on the hidden entries of the test fold beside the goal (MAE at most 0.30) and beside linear interpolation on the same
-entries. The sizes: SAITS 2 layers, d_model 256, 4 heads, d_k = d_v = 64, d_ffn 128, dropout 0.1, 11 epochs; BRITS hidden
-128, 19 epochs; both learning rate 1e-3, batch 32, weights of the epoch with the best validation score. Exit code 1 where
-a goal is missed.
+Fold 0, 10 % of the entries hidden as published, scaled as published, one thread: a few CPU minutes
+each. Prints MAE and RMSE on the hidden entries of the test fold beside the goal (MAE at most 0.30)
+and beside linear interpolation on the same entries. The sizes: SAITS 2 layers, d_model 256, 4
+heads, d_k = d_v = 64, d_ffn 128, dropout 0.1, 11 epochs; BRITS hidden 128, 19 epochs; both learning
+rate 1e-3, batch 32, weights of the epoch with the best validation score. Exit code 1 where a goal
+is missed.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ SHARED: dict[str, Any] = {"learning_rate": 1e-3, "batch_size": 32, "patience": 0
 
 
 class Anchor:
-    """The cohort as the published protocol shows it, and the truth of what it hides in the test fold."""
+    """The cohort as the published protocol shows it, and the truth of what it hides in the test
+    fold.
+    """
 
     def __init__(self, registry: Registry, root: str, seed: int):
         self.registry, self.seed = registry, seed

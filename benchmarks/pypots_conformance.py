@@ -2,8 +2,8 @@
 
     python benchmarks/pypots_conformance.py [saits brits ...]
 
-A row per model: checks passed, failed, expected to fail and skipped, seconds; below, what failed and why. Exit code 1 where
-a check fails that is not declared, or passes although it is declared.
+A row per model: checks passed, failed, expected to fail and skipped, seconds; below, what failed
+and why. Exit code 1 where a check fails that is not declared, or passes although it is declared.
 """
 
 from __future__ import annotations

@@ -1,22 +1,28 @@
-"""How near the representation of an imputed series is to that of the true one: TRACE, appendix A.3, Figures 1, 6 and 7.
+"""How near the representation of an imputed series is to that of the true one: TRACE, appendix A.3,
+Figures 1, 6 and 7.
 
-    bench run suite=trace_motivational
-    python benchmarks/representation.py suite=trace_motivational            # the same words as the run, and its folder
-    python benchmarks/representation.py --csv parity.csv suite=trace_motivational
+    bench run suite=trace_motivational python benchmarks/representation.py suite=trace_motivational
+    # the same words as the run, and its folder python benchmarks/representation.py --csv parity.csv
+    suite=trace_motivational
 
-One fuser (--fuser, one that has `embed`) is trained once on the fully observed series for the suite's task, on the modality
-that the scenarios hide in. Its frozen weights then read, for every test record, the true series (oracle) and each imputation
-that the run left in the cache. Everything counts as observed in both, so imputed values weigh as much as true ones; the row
-"not imputed" is the series with its holes, which are 0 and masked. Printed per scenario and imputer, means over test records:
+One fuser (--fuser, one that has `embed`) is trained once on the fully observed series for the
+suite's task, on the modality that the scenarios hide in. Its frozen weights then read, for every
+test record, the true series (oracle) and each imputation that the run left in the cache. Everything
+counts as observed in both, so imputed values weigh as much as true ones; the row "not imputed" is
+the series with its holes, which are 0 and masked. Printed per scenario and imputer, means over test
+records:
 
-    MAE          of the hidden entries, per record, on the scale of the run's leaderboard (Fig. 6), and the share of records
+    MAE          of the hidden entries, per record, on the scale of the run's leaderboard (Fig. 6),
+    and the share of records
                  where it is below --naive
-    cosine       of the two representations (Fig. 1); distance is 1 - cosine (Fig. 7)
-    centred      cosine after subtracting the mean oracle representation of the training records: a plain cosine is
+    cosine       of the two representations (Fig. 1); distance is 1 - cosine (Fig. 7) centred
+    cosine after subtracting the mean oracle representation of the training records: a plain cosine
+    is
                  inflated by what all representations share
 
-Each imputation of a seed is a row; nothing is averaged over seeds. Imputations that are not in the cache are left out and
-named. --csv writes a line per test record: only where the data were generated, since a line is one record's.
+Each imputation of a seed is a row; nothing is averaged over seeds. Imputations that are not in the
+cache are left out and named. --csv writes a line per test record: only where the data were
+generated, since a line is one record's.
 """
 
 from __future__ import annotations
@@ -72,12 +78,16 @@ def cells_of(prepared: Prepared) -> Iterator[Cell]:
 
 
 def oracle_scaler(seen: View) -> Scaler:
-    """On all training entries: one scale for all scenarios, each of which the harness scales by what it leaves visible."""
+    """On all training entries: one scale for all scenarios, each of which the harness scales by
+    what it leaves visible.
+    """
     return Scaler.fit(seen.recorded.take(np.flatnonzero(seen.parts == 0)), float("inf"))
 
 
 def complete(cohort: Cohort, name: str, grid: np.ndarray, observed: np.ndarray | None = None) -> Cohort:
-    """The cohort with one modality alone, its grid replaced; everything counts as observed where nothing else is said."""
+    """The cohort with one modality alone, its grid replaced; everything counts as observed where
+    nothing else is said.
+    """
     series: Series = cohort.modalities[name]
     whole = np.ones(grid.shape, bool) if observed is None else observed
     known = replace(series, grid=np.asarray(grid, np.float32), observed=whole, available=np.ones(len(grid), bool))
@@ -130,7 +140,9 @@ class Judge:
         return found
 
     def measure(self, seen: View, grid: np.ndarray, masked: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """mae, cosine and centred cosine, float64 [test records]. grid: float32 [test, length, channels], as completed."""
+        """mae, cosine and centred cosine, float64 [test records]. grid: float32 [test, length,
+        channels], as completed.
+        """
         hidden = seen.hidden[self.name][self.test]
         truth = self.whole.modalities[self.name].grid[self.test]
         made = rescaled(grid, self.name, seen.scaler, self.scaler)
@@ -147,7 +159,9 @@ class Judge:
 
 
 def measured(prepared: Prepared, fuser: str, params: dict[str, Any]) -> Iterator[Measured]:
-    """All imputations of a run that are in the cache, and the series with its holes once per scenario and seed."""
+    """All imputations of a run that are in the cache, and the series with its holes once per
+    scenario and seed.
+    """
     setup, judge = setup_of(prepared), None
     holes = set()
     for cell in cells_of(prepared):

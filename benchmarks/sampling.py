@@ -1,17 +1,19 @@
-"""What the draws of csdi and trace cost per sample, beside the published seconds: the numbers that need a GPU.
+"""What the draws of csdi and trace cost per sample, beside the published seconds: the numbers that
+need a GPU.
 
-python benchmarks/sampling.py                      on a GPU the whole of it, minutes; without one a few records, no goal
-python benchmarks/sampling.py --precision bf16     under bfloat16
-python benchmarks/sampling.py --records 100        fewer records of csdi; its goal is for 800
-python benchmarks/sampling.py --quick              tiny networks: tries the script, measures nothing
+python benchmarks/sampling.py                      on a GPU the whole of it, minutes; without one a
+few records, no goal python benchmarks/sampling.py --precision bf16     under bfloat16 python
+benchmarks/sampling.py --records 100        fewer records of csdi; its goal is for 800 python
+benchmarks/sampling.py --quick              tiny networks: tries the script, measures nothing
 
-trace, preset trace-moe with 3 experts (the published size): vitals of 30 channels and 48 hours, conditioned on notes (768),
-X-rays (1,024) and ECGs (256), 20 draws, by 10 and by 50 steps. Published: 228 ms and 922 ms per sample (its Table 5, RTX 6000
-Ada); goal: a twentieth of them, with records sampled together, and one record alone beside it. csdi: the published
-healthcare configuration, 35 x 48, 100 draws of 50 steps for a test fold of 800 records in ten minutes. Networks are those of
-one training step, so the noise variances end at 0.02, under which untrained networks keep their states small; that changes no
-cost. Peak memory is what torch held on the GPU, on a CPU the resident memory of the process. Exit code 0 whether goals are met
-or not.
+trace, preset trace-moe with 3 experts (the published size): vitals of 30 channels and 48 hours,
+conditioned on notes (768), X-rays (1,024) and ECGs (256), 20 draws, by 10 and by 50 steps.
+Published: 228 ms and 922 ms per sample (its Table 5, RTX 6000 Ada); goal: a twentieth of them, with
+records sampled together, and one record alone beside it. csdi: the published healthcare
+configuration, 35 x 48, 100 draws of 50 steps for a test fold of 800 records in ten minutes.
+Networks are those of one training step, so the noise variances end at 0.02, under which untrained
+networks keep their states small; that changes no cost. Peak memory is what torch held on the GPU,
+on a CPU the resident memory of the process. Exit code 0 whether goals are met or not.
 """
 
 from __future__ import annotations
@@ -63,7 +65,9 @@ class Sampling:
         self.cohort, self.context = cohort, context
 
     def seconds(self, records: int, draws: int) -> tuple[float, float]:
-        """Wall seconds of all draws of the first records, after a warm-up, and peak memory in MB."""
+        """Wall seconds of all draws of the first records, after a warm-up, and peak memory in
+        MB.
+        """
         self._draw(1, 1)
         if self.context.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
@@ -81,7 +85,9 @@ class Sampling:
 
 
 def cohort(records: int, widths: dict[str, int]) -> Cohort:
-    """A made-up cohort: a fifth of the entries of the first modality observed, one item of each other."""
+    """A made-up cohort: a fifth of the entries of the first modality observed, one item of each
+    other.
+    """
     rng = np.random.default_rng(0)
     modalities = {}
     for place, (name, width) in enumerate(widths.items()):

@@ -1,17 +1,21 @@
-"""How often comparisons of methods are wrong, and how often they find what is there: simulated tables whose truth is known.
+"""How often comparisons of methods are wrong, and how often they find what is there: simulated
+tables whose truth is known.
 
-python benchmarks/significance.py               about seven minutes on two free cores; prints Markdown
-python benchmarks/significance.py --quick       few tables of few resamples: tries the script
-python benchmarks/significance.py --only auroc  some situations, by words of their names
-python benchmarks/significance.py --time        also `bench report` of 124 methods x 3 seeds on 1,254 records, beside its goal
+python benchmarks/significance.py               about seven minutes on two free cores; prints
+Markdown python benchmarks/significance.py --quick       few tables of few resamples: tries the
+script python benchmarks/significance.py --only auroc  some situations, by words of their names
+python benchmarks/significance.py --time        also `bench report` of 124 methods x 3 seeds on
+1,254 records, beside its goal
 
-All data are synthetic. Each table has 6 methods (15 pairs), or 2, on 200 patients, scored by the mean of a value per patient, or
-by AUROC. The family error is the share of tables in which any pair of equal methods is told apart at alpha = 0.05; power is the
-share of pairs of unequal methods that are. Compared are, on the same resamples (where it needs more, Holm has more):
+All data are synthetic. Each table has 6 methods (15 pairs), or 2, on 200 patients, scored by the
+mean of a value per patient, or by AUROC. The family error is the share of tables in which any pair
+of equal methods is told apart at alpha = 0.05; power is the share of pairs of unequal methods that
+are. Compared are, on the same resamples (where it needs more, Holm has more):
 
 - max-T and Holm as `bench report` makes them (`stats.correction`);
 - max-T without the seeds' and splits' part of the variance: what patients alone say;
-- Holm on crossed draws of patients and of K - 1 of K seeds, percentile p-values: what earlier versions did.
+- Holm on crossed draws of patients and of K - 1 of K seeds, percentile p-values: what earlier
+  versions did.
 """
 
 from __future__ import annotations
@@ -44,12 +48,14 @@ TABLE = TableKey("simulated", "all", "natural")
 
 @dataclass(frozen=True)
 class Situation:
-    """What a score is made of. Standard deviations: of patients (in units of which all others are), of what patients and seeds do
-    together, of seeds by themselves, of splits by themselves, the last two of the mean over one split's patients.
+    """What a score is made of. Standard deviations: of patients (in units of which all others are),
+    of what patients and seeds do together, of seeds by themselves, of splits by themselves, the
+    last two of the mean over one split's patients.
 
-    shared: what share of the patients' variance all methods have alike, of which a difference is free. quiet: every second
-    method has this share of the standard deviations of seeds. alike: what share of the variance of seeds two neighbours have
-    alike. auroc: scored by AUROC on a binary truth, where patients are the logits.
+    shared: what share of the patients' variance all methods have alike, of which a difference is
+    free. quiet: every second method has this share of the standard deviations of seeds. alike: what
+    share of the variance of seeds two neighbours have alike. auroc: scored by AUROC on a binary
+    truth, where patients are the logits.
     own_effect: methods are quiet in what seeds do by themselves alone.
     """
 
@@ -81,7 +87,9 @@ class Situation:
         return PATIENTS // self.splits
 
     def variance(self) -> np.ndarray:
-        """Of a method's mean score without what all methods share: by patients, both together, seeds, splits."""
+        """Of a method's mean score without what all methods share: by patients, both together,
+        seeds, splits.
+        """
         cells = self.splits * self.seeds
         of_patients = (1 - self.shared) / PATIENTS
         both = self.together**2 / PATIENTS / self.seeds
@@ -158,16 +166,21 @@ def _means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _auroc(noise: np.ndarray, step: np.ndarray, rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
-    """The noise is added to what tells the classes apart, which the better methods have more of; 30 % are positive."""
+    """The noise is added to what tells the classes apart, which the better methods have more of;
+    30 % are positive.
+    """
     truth = (rng.random(noise.shape[2]) < 0.3).astype(np.float32)
-    # Twice the step, for a power far from 0 and from 1: AUROC is known less well than a mean, and moves less.
+    # Twice the step, for a power far from 0 and from 1: AUROC is known less well than a mean, and
+    # moves less.
     logits = (1.2 + 2 * step[:, None, None]) * truth + noise
     built = [[evaluator("auroc", truth, seed.astype(np.float32)[:, None]) for seed in method] for method in logits]
     return lambda weights: np.array([[one(weights) for one in row] for row in built])
 
 
 def crossed(splits: Sequence[Split], pairs: Sequence[tuple[int, int]], rng: np.random.Generator) -> np.ndarray:
-    """Holm's p-values of percentile p-values where K - 1 of K seeds, and of splits, are drawn with each resample."""
+    """Holm's p-values of percentile p-values where K - 1 of K seeds, and of splits, are drawn
+    with each resample.
+    """
     drawn = np.array([_mean_of_draws(split.under, rng) if split.under.size else split.drawn for split in splits])
     scores = _mean_of_draws(np.moveaxis(drawn, 0, 1), rng)
     scores = scores[:, np.isfinite(scores).all(axis=0)]
@@ -193,8 +206,9 @@ COLUMNS = ("max-T", "Holm", "patients alone", "crossed draws")
 
 
 def outcome(situation: Situation, effect: float, seed: int, resamples: int) -> np.ndarray:
-    """Of one table: float64 [columns + 1, 2]: whether any equal pair was told apart, and the share of unequal pairs that were;
-    the last row has the share of equal pairs told apart before any correction.
+    """Of one table: float64 [columns + 1, 2]: whether any equal pair was told apart, and the share
+    of unequal pairs that were; the last row has the share of equal pairs told apart before any
+    correction.
     """
     rng = np.random.default_rng(seed)
     pairs, better = situation.pairs, situation.better
@@ -225,7 +239,9 @@ def measured(situation: Situation, effect: float, tables: int, resamples: int, p
 
 
 def lines(situations: Sequence[Situation], tables: int, resamples: int, effect: float) -> Iterator[list[str]]:
-    """Of each situation: its name, family errors, the error of one pair, and under the alternative powers and a family error."""
+    """Of each situation: its name, family errors, the error of one pair, and under the
+    alternative powers and a family error.
+    """
     with ProcessPoolExecutor(2) as pool:
         for situation in situations:
             null = measured(situation, 0.0, tables, resamples, pool)

@@ -5,8 +5,9 @@ python benchmarks/sssd.py --threads 2     all rows with two
 python benchmarks/sssd.py --quick         tiny sizes, once: tries the script, measures nothing
 python benchmarks/sssd.py --json
 
-Rows without a goal stand beside the row they are to be compared with, from the same run on the same machine. Untrained
-networks on made-up grids: no time depends on what weights or values are. Exit code 0 whether goals are met or not.
+Rows without a goal stand beside the row they are to be compared with, from the same run on the same
+machine. Untrained networks on made-up grids: no time depends on what weights or values are. Exit
+code 0 whether goals are met or not.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ GRIDS = ((14, 100), (35, 48))
 
 
 class Kernels:
-    """The kernels of some layers, each with its own V, so that V comes from memory and not from the processor's cache."""
+    """The kernels of some layers, each with its own V, so that V comes from memory and not from
+    the processor's cache.
+    """
 
     def __init__(self, layers: int, features: int, length: int):
         self.layers, self.length = layers, length
@@ -81,7 +84,9 @@ class Kernels:
 
 
 def kernels(quick: bool) -> Iterator[Row]:
-    """The two kernels of a layer, ours and in the published parametrisation, and whether they agree."""
+    """The two kernels of a layer, ours and in the published parametrisation, and whether they
+    agree.
+    """
     layers, features, repetitions = (1, 16, 1) if quick else (8, 512, 11)
     for length in (48, KERNEL_LENGTH):
         made, at = Kernels(layers, features, length), f"length {length}"
@@ -104,7 +109,9 @@ def kernels(quick: bool) -> Iterator[Row]:
 
 
 class Convolution:
-    """A two-sided convolution, features by features: by FFT, and as a product with Toeplitz matrices made before."""
+    """A two-sided convolution, features by features: by FFT, and as a product with Toeplitz
+    matrices made before.
+    """
 
     def __init__(self, records: int, features: int, length: int):
         causal, anticausal = torch.randn(2, features, length)
@@ -158,7 +165,9 @@ class Network:
         return found
 
     def draw(self, anew: bool = False) -> None:
-        """One ancestral draw of each record, all steps. anew: what could be tabulated is computed at every step."""
+        """One ancestral draw of each record, all steps. anew: what could be tabulated is
+        computed at every step.
+        """
         p = self.module.params
         solver = Ancestral(schedule(p.betas, p.diffusion_steps, p.beta_first, p.beta_last), 0)
         if anew:

@@ -1,4 +1,6 @@
-"""The leaderboard of many records, without the bootstrap; and of fewer with it, all methods compared with each other."""
+"""The leaderboard of many records, without the bootstrap; and of fewer with it, all methods
+compared with each other.
+"""
 
 from __future__ import annotations
 
@@ -59,11 +61,15 @@ def leaderboard(place: Workplace) -> Iterator[Row]:
 
 GIB = 2.0**30
 METHODS, SEEDS, RECORDS = (31, 4), 3, 1254
-"""Imputers and fusers of the table whose 124 methods are compared, its seeds, and the records of its test part."""
+"""Imputers and fusers of the table whose 124 methods are compared, its seeds, and the records of
+its test part.
+"""
 
 
 def compared(place: Workplace) -> Iterator[Row]:
-    """`bench report` of 124 methods under 3 seeds on 1,254 test records (generated predictions): 7,626 pairs."""
+    """`bench report` of 124 methods under 3 seeds on 1,254 test records (generated predictions):
+    7,626 pairs.
+    """
     imputers, fusers = (place.pick(number, 2) for number in METHODS)
     out = place.folder / "compared"
     _fill(place, out, (1, imputers, fusers, SEEDS), predictions=place.pick(RECORDS, 60))
@@ -81,7 +87,9 @@ def compared(place: Workplace) -> Iterator[Row]:
 
 
 def _predict(record: Record, records: int) -> Predictions:
-    """Generated: the methods see the same signal, each with noise of its own under each seed; later fusers with more of it."""
+    """Generated: the methods see the same signal, each with noise of its own under each seed;
+    later fusers with more of it.
+    """
     import numpy as np
 
     from bench import seeds
@@ -97,9 +105,11 @@ def _predict(record: Record, records: int) -> Predictions:
 
 
 def _fill(place: Workplace, out: Path, shape: tuple[int, int, int, int], predictions: int = 0) -> int:
-    """A ledger of that many records, made after one that a real run left. Returns how many there are.
+    """A ledger of that many records, made after one that a real run left. Returns how many there
+    are.
 
-    predictions: for so many test records; 0 = none, and then there is nothing to compare by bootstrap.
+    predictions: for so many test records; 0 = none, and then there is nothing to compare by
+                 bootstrap.
     """
     import msgspec
 

@@ -1,7 +1,8 @@
 """Builds the site of this project's pages into build/site: `make docs`.
 
-The pages of the repository keep their places: links that work in the repository work on the site. Zensical takes one folder,
-so the pages are copied to build/pages first. A link, a heading or a name of the code that does not exist fails the build.
+The pages of the repository keep their places: links that work in the repository work on the site.
+Zensical takes one folder, so the pages are copied to build/pages first. A link, a heading or a name
+of the code that does not exist fails the build.
 """
 
 from __future__ import annotations

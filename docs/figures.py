@@ -1,9 +1,10 @@
-"""Draws the main result of a leaderboard for a page of results: the primary score of each ranked row, with its interval.
+"""Draws the main result of a leaderboard for a page of results: the primary score of each ranked
+row, with its interval.
 
     .venv/bin/python docs/figures.py leaderboards/physionet48-fusers.json FIGURE.svg [IMPUTER]
 
-Reads the JSON that `bench report` wrote: a panel per table, with the best possible score where it is known. With IMPUTER,
-only the rows behind that imputer. Needs the extra `report`.
+Reads the JSON that `bench report` wrote: a panel per table, with the best possible score where it
+is known. With IMPUTER, only the rows behind that imputer. Needs the extra `report`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Fixtures shared by all tests: where the real data are, and a project to run the command in.
 
-Tests see no data, cache or settings but those they make or ask for. They run in an empty folder, since the command also
-looks for data beside the folder it runs in, and without the variables `BENCH_...` of whoever started them. Real data come
-from two fixtures alone, `data_root` and `open_data`; the tests that use them are marked `data`.
+Tests see no data, cache or settings but those they make or ask for. They run in an empty folder,
+since the command also looks for data beside the folder it runs in, and without the variables
+`BENCH_...` of whoever started them. Real data come from two fixtures alone, `data_root` and
+`open_data`; the tests that use them are marked `data`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ STARTED_IN = Path.cwd()
 
 
 def pytest_configure() -> None:
-    """Of several processes that run tests each has one core; the commands it starts have one worker, unless they say more."""
+    """Of several processes that run tests each has one core; the commands it starts have one
+    worker, unless they say more.
+    """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if worker and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
@@ -52,7 +55,9 @@ def _alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def _real(variable: str, content: str) -> Path:
-    """The folder that a variable names. Without the variable the test is skipped; a folder without the data is an error."""
+    """The folder that a variable names. Without the variable the test is skipped; a folder
+    without the data is an error.
+    """
     if not REAL_DATA[variable]:
         pytest.skip(f"real data are not asked for: set {variable} to the folder that holds {content}/")
     root = STARTED_IN / Path(REAL_DATA[variable]).expanduser()
@@ -87,7 +92,9 @@ def project(tmp_path: Path, toy_plugin: str) -> Project:
 
 @pytest.fixture(scope="session")
 def imputed(tmp_path_factory: pytest.TempPathFactory, toy_plugin: str) -> Project:
-    """A project in which the suite that hides entries was run. Shared: look at it, run with another `out`."""
+    """A project in which the suite that hides entries was run. Shared: look at it, run with
+    another `out`.
+    """
     made = project_in(tmp_path_factory.mktemp("imputed"), toy_plugin)
     made.suite = f"suite={SUPPORT / 'hidden.toml'}"
     made.bench("run", made.suite)

@@ -1,4 +1,6 @@
-"""Tests see no data, no cache and no settings but those they make or ask for, so that they pass on a fresh machine too."""
+"""Tests see no data, no cache and no settings but those they make or ask for, so that they pass
+on a fresh machine too.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def test_it(data_root, open_data):
 def test_real_data_come_from_where_the_environment_says_and_from_nowhere_else(
     tmp_path: Path, variables: dict[str, str], outcome: str
 ) -> None:
-    """Relative folders are those of whoever starts the tests; a folder that was named and lacks the data is no skip."""
+    """Relative folders are those of whoever starts the tests; a folder that was named and lacks
+    the data is no skip.
+    """
     (tmp_path / "conftest.py").write_text((CHECKOUT / "tests" / "conftest.py").read_text())
     (tmp_path / "support").symlink_to(CHECKOUT / "tests" / "support")
     (tmp_path / "test_outside.py").write_text(OUTSIDE)

@@ -23,7 +23,9 @@ OTHERS = sorted(path for room in ("tests", "benchmarks") for path in (ROOT / roo
 PACKAGES = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()}
 
 DOOR = sorted({path.stem for path in (ROOT / "bench").glob("*.py")} - {"__init__", "__main__"} | {"testing"})
-"""Modules of `bench` that a plugin may import: all that lies at its root, and the conformance kit."""
+"""Modules of `bench` that a plugin may import: all that lies at its root, and the conformance
+kit.
+"""
 
 EXPORTS = {
     "arrays": ["Damaged", "metadata", "npz", "read", "write"],
@@ -55,7 +57,9 @@ EXPORTS = {
     "training": ["BatchNorm1d", "TrainResult", "TrainingError", "autocast", "seeded", "train"],
     "workload": ["Effort", "Workload", "effort", "training_seconds"],
 }  # fmt: skip
-"""What plugins may build on. A name that leaves this list, or enters it, is a change for everybody who wrote one."""
+"""What plugins may build on. A name that leaves this list, or enters it, is a change for
+everybody who wrote one.
+"""
 
 LIGHT = {
     "bench.cohort",
@@ -66,11 +70,15 @@ LIGHT = {
     "bench.workload",
     "msgspec",
 }
-"""All that a module with a hook in it may import, besides the standard library and light modules of its own package."""
+"""All that a module with a hook in it may import, besides the standard library and light modules
+of its own package.
+"""
 
 
 def imports(path: Path) -> list[tuple[str, str]]:
-    """(module, name) of every import statement of a file, wherever it stands; the name is empty for `import module`."""
+    """(module, name) of every import statement of a file, wherever it stands; the name is empty
+    for `import module`.
+    """
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -274,7 +282,9 @@ def test_words_of_a_command_line_are_taken_apart_in_one_place():
 
 
 VAGUE = {"said", "found", "made", "told", "asked", "given"}
-"""They say where a value came from. A name says what the value is: `record`, `overrides`, `suite`."""
+"""They say where a value came from. A name says what the value is: `record`, `overrides`,
+`suite`.
+"""
 
 VAGUE_STILL = {
     "bench/cli/tune.py", "bench/config/", "bench/stages/imputing.py", "bench/statistics/", "bench/tuning/",

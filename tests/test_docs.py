@@ -1,4 +1,6 @@
-"""The tables of parameters in the manual are those of the code, and every parameter says what it means."""
+"""The tables of parameters in the manual are those of the code, and every parameter says what it
+means.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every link between files of the project leads somewhere: to a file that exists, and to a place in it that exists."""
+"""Every link between files of the project leads somewhere: to a file that exists, and to a place
+in it that exists.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What is installed is what is in the checkout: from a wheel and from an editable install, used far away from both.
+"""What is installed is what is in the checkout: from a wheel and from an editable install, used far
+away from both.
 
-The environments are fresh. Third-party libraries are lent to them from the environment that runs the tests, so that
-nothing is downloaded; the checkout itself is not lent.
+The environments are fresh. Third-party libraries are lent to them from the environment that runs
+the tests, so that nothing is downloaded; the checkout itself is not lent.
 """
 
 from __future__ import annotations
@@ -119,11 +120,13 @@ def installed(request: pytest.FixtureRequest, copy: Path, tmp_path_factory: pyte
     folder.mkdir()
     venv.create(environment, with_pip=False)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(environment), "platbase": str(environment)}))
-    # A plain path: the `.pth` files of the lending environment, and with them its editable install, stay behind.
+    # A plain path: the `.pth` files of the lending environment, and with them its editable install,
+    # stay behind.
     (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
     what = [str(request.getfixturevalue("wheel"))] if request.param == "wheel" else ["--editable", str(copy)]
     line = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install", "--quiet"]
-    # Ignoring what is installed: pip would take the lent gapbench for an old one of this environment and remove it.
+    # Ignoring what is installed: pip would take the lent gapbench for an old one of this
+    # environment and remove it.
     line += ["--ignore-installed", "--no-cache-dir", "--no-deps", "--no-index", "--no-build-isolation", *what]
     done = subprocess.run(line, env=BARE, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,6 @@
-"""What a stranger finds at the root of the project: its files say the same, and what they name exists."""
+"""What a stranger finds at the root of the project: its files say the same, and what they name
+exists.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The manual is written to be read once: short sentences, short lines, usual words.
 
-What the code writes (between `<!-- table: ... -->` and `<!-- end -->`), code blocks and headings are not looked at.
+What the code writes (between `<!-- table: ... -->` and `<!-- end -->`), code blocks and headings
+are not looked at.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def faults(text: str) -> list[str]:
 
 
 def unseen(text: str) -> list[str]:
-    """Lists and tables that begin in the middle of a paragraph: the site shows them as part of it."""
+    """Lists and tables that begin in the middle of a paragraph: the site shows them as part of
+    it.
+    """
     lines = GENERATED.sub("", FENCE.sub("", text)).splitlines()
     return [
         f"an empty line is needed before: {line}"

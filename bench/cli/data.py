@@ -102,7 +102,9 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @WORDS
 def fetch(name: str, words: tuple[str, ...]) -> None:
-    """Download a dataset that needs no credentials into data.root (default: the cache). Goes on where it stopped."""
+    """Download a dataset that needs no credentials into data.root (default: the cache). Goes on
+    where it stopped.
+    """
     from pathlib import Path
 
     from bench.config.words import ORIGIN
@@ -218,7 +220,9 @@ def _positives(about: dict[str, Any]) -> str:
 
 
 def _print_counts(counts: Mapping[str, Count]) -> None:
-    """In two blocks: what the cohort lacks or holds otherwise than it was recorded, and what there is."""
+    """In two blocks: what the cohort lacks or holds otherwise than it was recorded, and what
+    there is.
+    """
     lines = {what: f"    {count.number:>8}  {what}" for what, count in counts.items()}
     changed = [line for what, line in lines.items() if counts[what].kind != "found"]
     there = [line for what, line in lines.items() if counts[what].kind == "found"]
@@ -234,8 +238,8 @@ def _print_counts(counts: Mapping[str, Count]) -> None:
 def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
     """Make a modality's prepared embeddings out of raw files, with a torch model that you name.
 
-    from: the folder of the raw files; to: the file that is written. With data.root, only what was recorded in a stay of that
-    dataset. Goes on where an earlier attempt stopped.
+    from: the folder of the raw files; to: the file that is written. With data.root, only what was
+    recorded in a stay of that dataset. Goes on where an earlier attempt stopped.
     """
     import os
     from pathlib import Path
@@ -278,7 +282,9 @@ def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
 
 
 def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, str], str]:
-    """The embedder, its typed parameters, what was said of modality, from and to, and the device."""
+    """The embedder, its typed parameters, what was said of modality, from and to, and the
+    device.
+    """
     from bench.config.asked import Settings
     from bench.config.conversion import convert, is_many, types_of
     from bench.config.request import several, single

@@ -1,4 +1,6 @@
-"""`bench list`, `bench show` and `bench doctor`: what there is, what it takes, and what is broken."""
+"""`bench list`, `bench show` and `bench doctor`: what there is, what it takes, and what is
+broken.
+"""
 
 from __future__ import annotations
 

@@ -39,7 +39,9 @@ def _path(file: Path | None, words: tuple[str, ...], suite: str) -> Path:
 
 
 def _typed(key: str, words: tuple[str, ...]) -> str:
-    """The value of a word that names a suite or a folder, as it was typed; empty where there is none."""
+    """The value of a word that names a suite or a folder, as it was typed; empty where there is
+    none.
+    """
     from bench.config.words import parse
 
     return next((word.texts[0] for word in parse(words) if word.key == key), "")
@@ -54,7 +56,9 @@ def _out(words: tuple[str, ...]) -> Path:
 @FILE
 @click.option("--replace", is_flag=True, help="Put it in the place of a baseline that is there.")
 def pin(words: tuple[str, ...], file: Path | None, replace: bool) -> None:
-    """Store a run as the baseline: scores and comparisons, no predictions, nothing that names a patient."""
+    """Store a run as the baseline: scores and comparisons, no predictions, nothing that names a
+    patient.
+    """
     from bench.cli.report import export_of
     from bench.gate import baselines
 
@@ -122,7 +126,9 @@ def show(words: tuple[str, ...], file: Path | None, as_json: bool) -> None:
 @COSTS
 @JSON
 def diff(words: tuple[str, ...], file: Path | None, cost_tolerance: float | None, as_json: bool) -> None:
-    """Compare the baseline with a run, quantity by quantity, and name what of code, data and settings differs."""
+    """Compare the baseline with a run, quantity by quantity, and name what of code, data and
+    settings differs.
+    """
     from bench.cli.report import export_of
     from bench.gate import gate as judge
     from bench.gate.baselines import find
@@ -163,7 +169,9 @@ def gate(
     junit: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare a run with the baseline. Exit code: 0 same, 10 improved, 11 worse, 12 inconclusive, 13 not comparable."""
+    """Compare a run with the baseline. Exit code: 0 same, 10 improved, 11 worse, 12
+    inconclusive, 13 not comparable.
+    """
     from bench.cli.report import export_of
     from bench.files import write_bytes, write_text
     from bench.gate import gate as judge

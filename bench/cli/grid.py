@@ -119,7 +119,9 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
 @WORDS
 @JSON
 def run(words: tuple[str, ...], as_json: bool) -> None:
-    """Run a suite: every cell that the ledger lacks. The same command goes on after any interruption."""
+    """Run a suite: every cell that the ledger lacks. The same command goes on after any
+    interruption.
+    """
     from bench.config.request import request as read_request
 
     registry = components()
@@ -144,7 +146,9 @@ def say_differences(request: Request) -> None:
 
 
 def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
-    """Run what is left of a plan, with progress on stderr; Ctrl-C and SIGTERM end it cleanly. remember: see `execute`."""
+    """Run what is left of a plan, with progress on stderr; Ctrl-C and SIGTERM end it cleanly.
+    remember: see `execute`.
+    """
     from bench.execute.progress import Progress, clock
     from bench.run.execute import execute
     from bench.run.schedule import workers_of

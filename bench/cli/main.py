@@ -1,4 +1,6 @@
-"""The command `bench`: thin commands that parse, call and print. Help appears at once: nothing is loaded before it is used."""
+"""The command `bench`: thin commands that parse, call and print. Help appears at once: nothing
+is loaded before it is used.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,9 @@ cli.lazy = COMMANDS
 
 
 def main() -> None:
-    """The command inside a process that lives on, for tests; `bench.cli.start.main` is the console script."""
+    """The command inside a process that lives on, for tests; `bench.cli.start.main` is the
+    console script.
+    """
     code, message = outcome()
     if message:
         print(f"bench: {line(message)}", file=sys.stderr)
@@ -98,7 +102,8 @@ def main() -> None:
 
 
 def outcome() -> tuple[int, str]:
-    """Do what the words of this process ask for: the exit code (those of `bench.errors`) and one line for stderr, or "".
+    """Do what the words of this process ask for: the exit code (those of `bench.errors`) and one
+    line for stderr, or "".
 
     Nothing escapes but KeyboardInterrupt, where it comes while an answer is being made.
     """
@@ -126,7 +131,9 @@ def outcome() -> tuple[int, str]:
 
 
 def _invoke() -> int:
-    """Not cli.main: it answers a closed pipe with exit code 1, which here means that cells failed."""
+    """Not cli.main: it answers a closed pipe with exit code 1, which here means that cells
+    failed.
+    """
     if strange := [word for word in sys.argv[1:] if not word.isascii()]:
         from bench.config.words import check_text  # help appears at once without it
 
@@ -143,7 +150,9 @@ def _invoke() -> int:
 
 
 def _answer_no_more() -> None:
-    """Nobody reads the answer: what is still in the buffer must not be an error when the process ends."""
+    """Nobody reads the answer: what is still in the buffer must not be an error when the process
+    ends.
+    """
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -180,7 +189,9 @@ _meanwhile = contextlib.ExitStack()
 
 
 def _nothing_else(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
-    """Whatever plugins and libraries print before the answer goes to stderr, so that a program can read stdout."""
+    """Whatever plugins and libraries print before the answer goes to stderr, so that a program
+    can read stdout.
+    """
     if value:
         from bench.discovery.guard import stdout_aside
 
@@ -194,7 +205,9 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as
 
 
 def components() -> Registry:
-    """All components by name, for a command that speaks of one; says on stderr which plugins were left out."""
+    """All components by name, for a command that speaks of one; says on stderr which plugins
+    were left out.
+    """
     from bench.registry import discover
 
     registry = discover(tried=True)

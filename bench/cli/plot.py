@@ -18,7 +18,9 @@ PATIENTS = "this picture shows patient-level values: keep it where the data may 
 
 @click.group(cls=LazyGroup)
 def plot() -> None:
-    """Draw what imputers make of records, their errors over missing rates, or one against another."""
+    """Draw what imputers make of records, their errors over missing rates, or one against
+    another.
+    """
 
 
 plot.lazy = {
@@ -52,7 +54,9 @@ def _target(values: dict[str, tuple[str, ...]], name: str) -> Path:
 
 
 def _of(export: Export) -> str:
-    """What a picture is of, for its title: of which data, and in what the run differs from the suite or the code as it is."""
+    """What a picture is of, for its title: of which data, and in what the run differs from the
+    suite or the code as it is.
+    """
     from bench.grid.differences import sentence
     from bench.leaderboard.statements import title
 
@@ -65,11 +69,13 @@ def _of(export: Export) -> str:
     "words", nargs=-1, metavar="suite=NAME [imputer=A,B] [record=ID,..] [channel=X,..] [to=FILE] [KEY=VALUE]..."
 )
 def imputation(words: tuple[str, ...]) -> None:
-    """Draw records of the last run as they were observed, hidden and imputed, in recorded units. Patient-level.
+    """Draw records of the last run as they were observed, hidden and imputed, in recorded units.
+    Patient-level.
 
-    Words: suite, out, cache, data.root; imputer, scenario, modalities, seed (of the run); record, channel, modality (what
-    to draw; default: test records and channels with most hidden entries); to=FILE.png or FILE.svg. A label's name without
-    its brackets stands for all labels that have it; your shell wants quotes around brackets.
+    Words: suite, out, cache, data.root; imputer, scenario, modalities, seed (of the run); record,
+    channel, modality (what to draw; default: test records and channels with most hidden entries);
+    to=FILE.png or FILE.svg. A label's name without its brackets stands for all labels that have it;
+    your shell wants quotes around brackets.
     """
     from bench.grid.axes import OF_IMPUTATION
     from bench.plots.imputation import METHODS, draw, panels
@@ -120,11 +126,13 @@ def imputation(words: tuple[str, ...]) -> None:
 @click.command()
 @click.argument("words", nargs=-1, metavar="suite=NAME|from=FILE [metric=mae] [imputer=A,B] [scenario=NAME] [to=FILE]")
 def rates(words: tuple[str, ...]) -> None:
-    """Draw a score on hidden entries over the rates of a scenario, a line per imputer with its interval.
+    """Draw a score on hidden entries over the rates of a scenario, a line per imputer with its
+    interval.
 
-    Words: suite and out, or from=FILE (a records file); metric (mae, rmse, crps, coverage50, coverage90); imputer, scenario
-    (what to draw); to=FILE.png or FILE.svg. An imputer is a label, or its name where one label has it; your shell wants
-    quotes around brackets. Holds no patient-level value.
+    Words: suite and out, or from=FILE (a records file); metric (mae, rmse, crps, coverage50,
+    coverage90); imputer, scenario (what to draw); to=FILE.png or FILE.svg. An imputer is a label,
+    or its name where one label has it; your shell wants quotes around brackets. Holds no
+    patient-level value.
     """
     from bench.cli.report import export_of
     from bench.plots.rates import curves_of, draw
@@ -141,10 +149,12 @@ def rates(words: tuple[str, ...]) -> None:
 @click.command()
 @click.argument("words", nargs=-1, metavar="suite=NAME imputer=A,B [scenario=NAME] [modality=NAME] [to=FILE]")
 def parity(words: tuple[str, ...]) -> None:
-    """Draw MAE on the hidden entries of each test record, one imputer against another. Patient-level.
+    """Draw MAE on the hidden entries of each test record, one imputer against another.
+    Patient-level.
 
-    Words: suite, out; imputer=FIRST,SECOND; scenario, modalities, seed (of the run); modality (count only its entries);
-    to=FILE.png or FILE.svg. An imputer is a label, or its name where one label has it; your shell wants quotes around
+    Words: suite, out; imputer=FIRST,SECOND; scenario, modalities, seed (of the run); modality
+    (count only its entries); to=FILE.png or FILE.svg. An imputer is a label, or its name where one
+    label has it; your shell wants quotes around
     brackets: 'imputer=locf,csdi(eta=0, chunk=8)'.
     """
     from bench.cli.report import last_run_now

@@ -48,9 +48,11 @@ def check(names: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> None:
 
 
 def _with_parameters(specs: Sequence[Spec | MetricSpec], words: Sequence[Word]) -> list[Spec | MetricSpec]:
-    """The specs with `KIND.NAME.PARAMETER=VALUE` over their parameters for tests, and under a name that says so.
+    """The specs with `KIND.NAME.PARAMETER=VALUE` over their parameters for tests, and under a name
+    that says so.
 
-    Raises UsageError for a word of no component that is checked, and for a parameter that it does not have or accept.
+    Raises UsageError for a word of no component that is checked, and for a parameter that it does
+    not have or accept.
     """
     from bench.errors import UsageError
     from bench.registry import Spec

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 FURTHER = ("metrics", "stats.metrics")
 SIMPLE = {*FURTHER, "suite", "out", "to", "from", "cache", "workers", "threads", "budget", "retry", "shuffle"}
-"""Words that ask for the last run of a suite, or only say how it ran; any other word makes a plan of its own."""
+"""Words that ask for the last run of a suite, or only say how it ran; any other word makes a
+plan of its own.
+"""
 
 
 @click.command()
@@ -33,9 +35,9 @@ SIMPLE = {*FURTHER, "suite", "out", "to", "from", "cache", "workers", "threads",
 def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_costs: bool) -> None:
     """Write the leaderboard of a suite: Markdown, CSV, JSON, and the records it is made of.
 
-    Shows the last run of the suite, or the cells that further words select. metrics= compares methods by
-    further metrics too, without a fit (see: bench list metrics). from=FILE makes the same tables from a
-    records file alone. to=DIR is where they go (default: OUT/leaderboards).
+    Shows the last run of the suite, or the cells that further words select. metrics= compares
+    methods by further metrics too, without a fit (see: bench list metrics). from=FILE makes the
+    same tables from a records file alone. to=DIR is where they go (default: OUT/leaderboards).
     """
     from bench.leaderboard import render, save_export, write
     from bench.results.collect import records_path, stem
@@ -58,7 +60,8 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_cos
 def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     """The export the words ask for and the folder its tables go to.
 
-    Of the last run, the cells whose sources, parameters or data were edited since are marked (`Export.edited`), with a warning.
+    Of the last run, the cells whose sources, parameters or data were edited since are marked
+    (`Export.edited`), with a warning.
     """
     from bench.config.words import WHOLE, parse
     from bench.errors import UsageError
@@ -111,7 +114,9 @@ def _comparing(planned: Export, further: Sequence[str]) -> Export:
 
 
 def last_run_now(suite: str, out: Path, cache: str = "") -> Export:
-    """The plan of the last run of a suite (a name or a file), with what was edited since; a warning on stderr names it."""
+    """The plan of the last run of a suite (a name or a file), with what was edited since; a
+    warning on stderr names it.
+    """
     from bench.config.layers import name_of
     from bench.results.collect import last_plan
     from bench.results.ledger import Ledger

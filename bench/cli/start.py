@@ -1,9 +1,11 @@
-"""The console script. From its first moment on, Ctrl-C ends a command with one line and exit code 130, whatever it interrupts.
+"""The console script. From its first moment on, Ctrl-C ends a command with one line and exit code
+130, whatever it interrupts.
 
-An interrupt may come while a library is imported, inside a callback, or where somebody catches every exception. So three
-things answer it: before the command begins, the process ends at once; while it runs, `KeyboardInterrupt` is raised as
-usual, so that files are closed and removed, and that it came is remembered, whatever becomes of the exception; once the
-answer is complete, it comes too late to matter. This module stays light: what it imports is not protected.
+An interrupt may come while a library is imported, inside a callback, or where somebody catches
+every exception. So three things answer it: before the command begins, the process ends at once;
+while it runs, `KeyboardInterrupt` is raised as usual, so that files are closed and removed, and
+that it came is remembered, whatever becomes of the exception; once the answer is complete, it comes
+too late to matter. This module stays light: what it imports is not protected.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from bench.execute import interrupts
 
 
 def main() -> None:
-    """Run the command that the words of this process ask for, and end the process with its exit code."""
+    """Run the command that the words of this process ask for, and end the process with its exit
+    code.
+    """
     interrupts.answer_with(interrupts.leave)
     sys.unraisablehook = interrupts.unraisable
     from bench.cli.main import outcome

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 )
 @JSON
 def tune(words: tuple[str, ...], as_json: bool) -> None:
-    """Choose parameters of fusers, or of imputers, on the validation part, as many trials for each, and write them to a file.
+    """Choose parameters of fusers, or of imputers, on the validation part, as many trials for each,
+    and write them to a file.
 
-    Takes the words of bench run. kind=imputer tunes imputers, by entries that a scenario hid in the validation part. The file is
+    Takes the words of bench run. kind=imputer tunes imputers, by entries that a scenario hid in the
+    validation part. The file is
     for: bench run tuned=FILE. The same command goes on after any interruption.
     """
     registry = components()

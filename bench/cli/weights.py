@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 @click.group(cls=LazyGroup)
 def weights() -> None:
-    """Save what an imputer has learnt, check and install what somebody else has saved, list what is there."""
+    """Save what an imputer has learnt, check and install what somebody else has saved, list what
+    is there.
+    """
 
 
 weights.lazy = {
@@ -35,10 +37,12 @@ weights.lazy = {
     "words", nargs=-1, metavar="suite=NAME imputer=NAME to=FILE.safetensors [by=WHO] [licence=TEXT] [KEY=VALUE]..."
 )
 def save(words: tuple[str, ...]) -> None:
-    """Write what one imputer of the last run has learnt, with the record of how; a copy of the record stands beside it.
+    """Write what one imputer of the last run has learnt, with the record of how; a copy of the
+    record stands beside it.
 
-    Words: suite, out, cache, data.root; imputer, seed, scenario, modalities where the run has several; by and licence are put
-    into the record. What was learnt from patients may be as protected as they are: the terms of the data set decide.
+    Words: suite, out, cache, data.root; imputer, seed, scenario, modalities where the run has
+    several; by and licence are put into the record. What was learnt from patients may be as
+    protected as they are: the terms of the data set decide.
     """
     from bench.cli.words import values_by_key
     from bench.errors import UsageError
@@ -137,7 +141,9 @@ def _learnt(cell: Cell, run: LastRun, registry: Registry) -> tuple[dict[str, np.
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("words", nargs=-1, metavar="[cache=DIR]")
 def load(file: Path, words: tuple[str, ...]) -> None:
-    """Check a file of weights and install it in the cache, where weights=DIGEST finds it. Prints its digest."""
+    """Check a file of weights and install it in the cache, where weights=DIGEST finds it. Prints
+    its digest.
+    """
     from bench.cli.words import values_by_key
     from bench.config.asked import Settings
     from bench.stages.weights import install, read

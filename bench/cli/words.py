@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def values_by_key(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The values by key. UsageError for a key that is not accepted, an empty value, or several where one is taken."""
+    """The values by key. UsageError for a key that is not accepted, an empty value, or several
+    where one is taken.
+    """
     from bench.config.words import ORIGIN, parse
     from bench.errors import UsageError, unknown
 

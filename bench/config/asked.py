@@ -1,5 +1,6 @@
-"""What was asked for, as data: the settings of a run (`Settings`), a method with its parameters (`Variant`), and both together
-with the suite (`Request`). `bench.config.request` makes them out of words.
+"""What was asked for, as data: the settings of a run (`Settings`), a method with its parameters
+(`Variant`), and both together with the suite (`Request`). `bench.config.request` makes them out of
+words.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ INDIFFERENT = {"out", "cache", "executor", "workers", "budget", "retry", "shuffl
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """One method with one set of parameters. label: its name, and in brackets what the command line or a sweep set, or
-    the parameter's type asks to be shown (`_in_label`).
+    """One method with one set of parameters. label: its name, and in brackets what the command line
+    or a sweep set, or the parameter's type asks to be shown (`_in_label`).
 
-    params: plain values, every parameter of its type. weights: digest of the file its state is loaded from, where it is not
-    fitted. Hashable; labels of one kind differ where anything else does.
+    params: plain values, every parameter of its type. weights: digest of the file its state is
+    loaded from, where it is not fitted. Hashable; labels of one kind differ where anything else
+    does.
     """
 
     kind: str
@@ -50,7 +52,9 @@ class Variant(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a suite is run; none of it changes what a cell means, except device, precision and threads, which are in its key."""
+    """How a suite is run; none of it changes what a cell means, except device, precision and
+    threads, which are in its key.
+    """
 
     suite: Annotated[str, msgspec.Meta(description="A suite's name, or a path that ends in `.toml`. Needed.")] = ""
     profile: Annotated[str, msgspec.Meta(description="Which profile of the suite is laid over it.")] = "demo"
@@ -115,7 +119,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Path(self.out).expanduser().absolute()
 
     def tuned_files(self) -> list[Path]:
-        """The files of tuned parameters. A comma parts two of them behind `.toml` alone, since file names may hold commas."""
+        """The files of tuned parameters. A comma parts two of them behind `.toml` alone, since
+        file names may hold commas.
+        """
         return [Path(name).expanduser() for name in re.split(r"(?<=\.toml),", self.tuned) if name]
 
     def budget_seconds(self) -> float | None:
@@ -130,7 +136,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     words: tuple[str, ...]
     variants: Mapping[str, tuple[Variant, ...]]
-    """kind of component -> its values on the grid: those that the suite names in their order, then its further controls"""
+    """kind of component -> its values on the grid: those that the suite names in their order,
+    then its further controls
+    """
     pinned: Mapping[str, frozenset[str]] = {}
     """`kind.name` -> parameters set on the command line"""
     overrides: tuple[Override, ...] = ()
@@ -147,7 +155,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(variant for variant in self.variants[kind] if variant.name == name)
 
     def loading(self, weights: Mapping[str, str]) -> Request:
-        """The same with imputers that load weights instead of being fitted. weights: imputer -> digest of its weights."""
+        """The same with imputers that load weights instead of being fitted. weights: imputer ->
+        digest of its weights.
+        """
         rows = [v.loading(weights[v.name]) if v.name in weights else v for v in self.variants["imputer"]]
         return self.with_variants("imputer", rows)
 
@@ -162,5 +172,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return size(self.suite.limits.memory, "limits.memory", f"suite {self.suite.name}")
 
     def command(self, exact: bool = True) -> str:
-        """The command that repeats this request; without `exact`, only the words that can change a result."""
+        """The command that repeats this request; without `exact`, only the words that can change
+        a result.
+        """
         return shlex.join(["bench", self.verb, *without(self.words, () if exact else INDIFFERENT)])

@@ -21,12 +21,13 @@ Origin = str | Callable[[str], str]
 
 
 def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: Origin) -> T:
-    """`values` as a `struct`, or UsageError naming the key, the value, where it was written and what is accepted.
+    """`values` as a `struct`, or UsageError naming the key, the value, where it was written and
+    what is accepted.
 
     A struct may refuse values that exclude each other: its `__post_init__` raises ValueError.
 
-    prefix: the dotted path of these values, for messages ("imputer.csdi"). Numbers must be finite: a key of the ledger
-    is made of JSON, which knows no infinity.
+    prefix: the dotted path of these values, for messages ("imputer.csdi"). Numbers must be finite:
+    a key of the ledger is made of JSON, which knows no infinity.
     """
     fields = (
         struct.__struct_fields__
@@ -83,7 +84,9 @@ _BOUND = r"(>=|<=|>|<) (-?[\d.]+(?:e[+-]?\d+)?)"
 
 
 def in_words(message: str) -> str:
-    """What msgspec says of a value that is not accepted, without its names of types and its signs; other text as it is."""
+    """What msgspec says of a value that is not accepted, without its names of types and its
+    signs; other text as it is.
+    """
     whole = re.fullmatch(r"Expected `([\w |]+)`(.*)", message, re.DOTALL)
     if not whole:
         return message
@@ -108,7 +111,9 @@ def _amount(text: str) -> str:
 
 
 def _together(values: Any, prefix: str, message: str, origin: Origin) -> UsageError:
-    """The error for values that a struct refuses together: those it speaks of, each with where it was written."""
+    """The error for values that a struct refuses together: those it speaks of, each with where
+    it was written.
+    """
     written = {key: value for key, value in values.items() if re.search(rf"\b{re.escape(key)}\b", message)} or values
     places: dict[str, list[str]] = {}
     for key, value in written.items():
@@ -147,7 +152,9 @@ def _lookup(values: Any, path: str) -> Any:
 
 
 def _spelled(values: Any, kind: Any, path: str) -> str:
-    """The path of an error with the keys of free tables, which msgspec leaves out as `[...]`, filled in."""
+    """The path of an error with the keys of free tables, which msgspec leaves out as `[...]`,
+    filled in.
+    """
     made = ""
     for part in re.findall(r"\[(\.\.\.|\d+)\]|([^.\[\]]+)", path):
         index, name = part
@@ -225,7 +232,9 @@ def types_of(struct: type) -> dict[str, Any]:
 
 
 def is_many(kind: Any) -> bool:
-    """Whether a field of this type takes several values (so that a comma list is one value and not a sweep)."""
+    """Whether a field of this type takes several values (so that a comma list is one value and
+    not a sweep).
+    """
     origin = typing.get_origin(kind)
     if origin is typing.Annotated:
         return is_many(typing.get_args(kind)[0])
@@ -248,7 +257,9 @@ def is_text(kind: Any) -> bool:
 
 
 def _not_sendable(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Each place with something that JSON, of which keys are made, does not know, and what is expected there."""
+    """Each place with something that JSON, of which keys are made, does not know, and what is
+    expected there.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         yield path, "a finite number"
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:

@@ -1,5 +1,5 @@
-"""From suite files to suites: found by name, read, and laid over each other. A stranger's suites are found through the
-entry-point group `bench.suites`.
+"""From suite files to suites: found by name, read, and laid over each other. A stranger's suites
+are found through the entry-point group `bench.suites`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ FIXED = ("name", "profiles")
 
 
 def find_suites() -> dict[str, Path]:
-    """Name -> file of every installed suite: the stems of `*.toml` in the packages under `bench.suites`.
+    """Name -> file of every installed suite: the stems of `*.toml` in the packages under
+    `bench.suites`.
 
     The suites that come with the harness are found first: no other package can take their names.
     """
@@ -39,7 +40,9 @@ def find_suites() -> dict[str, Path]:
 
 
 def broken_packages() -> list[str]:
-    """Packages of suites that cannot be imported, and suites whose name is taken, each with its reason."""
+    """Packages of suites that cannot be imported, and suites whose name is taken, each with its
+    reason.
+    """
     return _packages()[1]
 
 
@@ -111,7 +114,9 @@ class Layers:
         return whole
 
     def check_keys(self) -> None:
-        """Refuse an unknown key of any layer, and a name that is none, profiles not chosen included, with its place."""
+        """Refuse an unknown key of any layer, and a name that is none, profiles not chosen
+        included, with its place.
+        """
         for name in self.layers[0].get("profiles", {}):
             names.check("profile", name, self._place(f"profiles.{name}"))
         for layer in (*self.layers, *self.layers[0].get("profiles", {}).values()):
@@ -139,7 +144,8 @@ class Layers:
 def resolve(layers: Layers) -> Suite:
     """The typed suite: file, then profile, then the command line.
 
-    Raises UsageError naming the key, the file with its line or the command line, and the nearest accepted key.
+    Raises UsageError naming the key, the file with its line or the command line, and the nearest
+    accepted key.
     """
     layers.check_keys()
     suite = convert(layers.whole(), Suite, "", layers.where)
@@ -174,7 +180,9 @@ class _PublishedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _read_published(path: Path) -> tuple[Published, ...]:
-    """The entries of a reference file: a TOML file of `[[published]]` tables, and what they were all measured on."""
+    """The entries of a reference file: a TOML file of `[[published]]` tables, and what they were
+    all measured on.
+    """
     try:
         file = convert(toml_file.parsed(toml_file.text_of(path)), _PublishedFile, "", path.name)
     except toml_file.NotToml as error:
@@ -205,7 +213,9 @@ def _unknown_keys(layer: Mapping[str, Any], struct: type, prefix: str, but: tupl
 
 
 def _holds(layer: Any, steps: list[str]) -> bool:
-    """Whether a layer sets the key, or a list that holds it. Names of methods may hold dots ("pypots.saits")."""
+    """Whether a layer sets the key, or a list that holds it. Names of methods may hold dots
+    ("pypots.saits").
+    """
     if not steps or isinstance(layer, list):
         return True
     if not isinstance(layer, Mapping):

@@ -1,4 +1,6 @@
-"""What a person asked for: the words of the command line, sorted into settings of the run and overrides of the suite."""
+"""What a person asked for: the words of the command line, sorted into settings of the run and
+overrides of the suite.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ TRAINING_NOTES = {kind: f"Every {kind} trained step by step took " for kind in (
 
 
 def _check_limits(suite: Suite, layers: Layers) -> None:
-    """Raises UsageError for a limit that cannot be read, or that every cell would be over at once."""
+    """Raises UsageError for a limit that cannot be read, or that every cell would be over at
+    once.
+    """
     limits = suite.limits
     for key, written, value, example in (
         ("limits.time", limits.time, duration(limits.time, "limits.time", layers.where("limits.time")), "30m"),
@@ -42,7 +46,9 @@ def _check_limits(suite: Suite, layers: Layers) -> None:
 
 
 def request(words: Sequence[str], registry: Registry) -> Request:
-    """Understand a command line. Raises UsageError for anything that is not known, with the nearest name."""
+    """Understand a command line. Raises UsageError for anything that is not known, with the
+    nearest name.
+    """
     parsed = _in_full(parse(words))
     fields = types_of(Settings)
     for word in parsed:
@@ -95,7 +101,9 @@ def _check_split(suite: Suite, registry: Registry, layers: Layers) -> None:
 
 
 def _in_full(parsed: list[Word]) -> list[Word]:
-    """The words with the short ones (`bench.config.suite.SHORT`) as the keys they stand for. UsageError when both are said."""
+    """The words with the short ones (`bench.config.suite.SHORT`) as the keys they stand for.
+    UsageError when both are said.
+    """
     said = {word.key: word for word in parsed}
     for short, key in SHORT.items():
         if short in said and key in said:
@@ -106,7 +114,9 @@ def _in_full(parsed: list[Word]) -> list[Word]:
 
 
 def single(word: Word, kind: Any) -> Any:
-    """The one value of a word, as text where its field holds nothing but text. UsageError when there are more or none."""
+    """The one value of a word, as text where its field holds nothing but text. UsageError when
+    there are more or none.
+    """
     if len(word.values) != 1:
         raise UsageError(f'"{word.key}" takes one value (from {ORIGIN}): "{word.text}"')
     return several(word, kind)[0]
@@ -130,7 +140,9 @@ def _check_head(word: Word, settings: Mapping[str, Any]) -> None:
 
 
 def _branch(word: Word, dataset: str, path: Path, registry: Registry) -> tuple[dict[str, Any], str]:
-    """The plain tree one word stands for, and the method (`kind.name`) it sets a parameter of, if any."""
+    """The plain tree one word stands for, and the method (`kind.name`) it sets a parameter of,
+    if any.
+    """
     head, _, rest = word.key.partition(".")
     if word.key in NAMES:
         return {"grid": {word.key: several(word, int if word.key == "seed" else str)}}, ""

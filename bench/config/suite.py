@@ -29,7 +29,9 @@ RULES = (PATIENT, REFERENCE_STAY := "reference-stay")
 
 
 class Drawing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How a rule parts records: with the suite's own seed, never a cell's. Of no effect on a split that the dataset carries."""
+    """How a rule parts records: with the suite's own seed, never a cell's. Of no effect on a
+    split that the dataset carries.
+    """
 
     seed: Annotated[int, msgspec.Meta(description="Seed of the split. Fix it before any score is seen.")] = 0
     fractions: Annotated[
@@ -40,9 +42,10 @@ class Drawing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Split(Drawing, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How the records of a cell are parted.
 
-    by: "patient" keeps all records of a group on one side; "reference-stay" parts records, as published code does, so
-    that patients stand on both sides: whatever is made with it says so. See `bench.data.splits`. Any other name is a split that
-    the dataset carries (`bench.cohort.Cohort.splits`), which has no seed and no fractions.
+    by: "patient" keeps all records of a group on one side; "reference-stay" parts records, as
+    published code does, so that patients stand on both sides: whatever is made with it says so. See
+    `bench.data.splits`. Any other name is a split that the dataset carries
+    (`bench.cohort.Cohort.splits`), which has no seed and no fractions.
     """
 
     by: Name = PATIENT
@@ -63,7 +66,9 @@ class Split(Drawing, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return f"split={self.by}" if self.by != PATIENT else ""
 
     def identity(self) -> dict[str, Any]:
-        """What of it decides a key. The default rule is not named, so that keys made before there was another still hold."""
+        """What of it decides a key. The default rule is not named, so that keys made before
+        there was another still hold.
+        """
         if self.carried:
             return {"by": self.by}
         return {"seed": self.seed, "fractions": list(self.fractions), **({"by": self.by} if self.legacy else {})}
@@ -77,7 +82,9 @@ class Split(Drawing, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is run when the command line does not say otherwise: a field for each axis (`bench.grid.axes`)."""
+    """What is run when the command line does not say otherwise: a field for each axis
+    (`bench.grid.axes`).
+    """
 
     split: Annotated[
         tuple[Name, ...],
@@ -101,14 +108,18 @@ class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Controls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Imputers and fusers that are always in the grid, so that a table shows what is gained over them."""
+    """Imputers and fusers that are always in the grid, so that a table shows what is gained over
+    them.
+    """
 
     imputer: Annotated[tuple[str, ...], msgspec.Meta(description="Control imputers.")] = ("none", "mask_only", "mean")
     fuser: Annotated[tuple[str, ...], msgspec.Meta(description="Control fusers.")] = ("linear",)
 
 
 class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Standardisation; values beyond `winsorise` standard deviations are set to it, "never" leaves them as they are."""
+    """Standardisation; values beyond `winsorise` standard deviations are set to it, "never"
+    leaves them as they are.
+    """
 
     over: Annotated[
         Literal["train", "everything"],
@@ -135,11 +146,15 @@ class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return self.over != "train"
 
     def identity(self) -> dict[str, Any]:
-        """What of it decides a key. The default rule is not named, so that keys made before there was another still hold."""
+        """What of it decides a key. The default rule is not named, so that keys made before
+        there was another still hold.
+        """
         return {"winsorise": self.winsorise, **({"over": self.over} if self.leaks else {})}
 
     def said(self) -> str:
-        """In words, for the provenance of a record: whatever differs from the default, else nothing."""
+        """In words, for the provenance of a record: whatever differs from the default, else
+        nothing.
+        """
         leak = "over everything (test records and hidden entries included)" if self.leaks else ""
         cut = f"cut at {self.cut:g}" if self.winsorise != "never" else "never cut"
         return ", ".join(filter(None, [leak, cut])) if self != Scaling() else ""
@@ -149,7 +164,8 @@ PartName = Literal["train", "valid", "test"]
 
 
 class Hiding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where scenarios hide: in every part, or in some alone, as published code does that trains on all it has.
+    """Where scenarios hide: in every part, or in some alone, as published code does that trains on
+    all it has.
 
     Records of other parts stay as recorded, for imputers and fusers alike.
     """
@@ -159,7 +175,9 @@ class Hiding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ] = ("train", "valid", "test")
 
     def identity(self) -> dict[str, Any]:
-        """What of it decides a key. The default is not named, so that keys made before there was a choice still hold."""
+        """What of it decides a key. The default is not named, so that keys made before there was
+        a choice still hold.
+        """
         return {"hiding": self.said()} if self.said() else {}
 
     def said(self) -> str:
@@ -169,7 +187,9 @@ class Hiding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Imputers that are not fitted but given what was learnt elsewhere. See `bench.stages.weights`."""
+    """Imputers that are not fitted but given what was learnt elsewhere. See
+    `bench.stages.weights`.
+    """
 
     files: Annotated[
         tuple[str, ...],
@@ -197,7 +217,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Paired bootstrap over groups and seeds. With 2,000 resamples an adjusted p-value near 0.05 is known to 0.005."""
+    """Paired bootstrap over groups and seeds. With 2,000 resamples an adjusted p-value near 0.05
+    is known to 0.005.
+    """
 
     resamples: Annotated[
         int,
@@ -227,7 +249,9 @@ class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Shared:
-    """A table of parameters that all methods of a kind are given which are trained and do not set them themselves."""
+    """A table of parameters that all methods of a kind are given which are trained and do not
+    set them themselves.
+    """
 
     __slots__ = ()
     takes = msgspec.Struct
@@ -239,12 +263,16 @@ class Shared:
         return {name: value for name, value in fields.items() if value is not None and not isinstance(value, dict)}
 
     def said(self) -> str:
-        """In words, for the provenance of a record: empty where every method goes by its own parameters."""
+        """In words, for the provenance of a record: empty where every method goes by its own
+        parameters.
+        """
         raise NotImplementedError
 
 
 class ImputerTraining(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The same training for all imputers that are trained step by step and do not set it themselves."""
+    """The same training for all imputers that are trained step by step and do not set it
+    themselves.
+    """
 
     takes = StepParams
 
@@ -261,8 +289,9 @@ class ImputerTraining(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields
 
 
 class Training(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The same training for all: parameters of the training loop (`bench.train_params`) of every fuser that the harness trains
-    and that does not set them itself; and of imputers, in a table of its own.
+    """The same training for all: parameters of the training loop (`bench.train_params`) of every
+    fuser that the harness trains and that does not set them itself; and of imputers, in a table of
+    its own.
     """
 
     takes = TrainParams
@@ -317,7 +346,9 @@ class Training(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
 
 class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which audit cells are added: one of each per task and fuser, on the first scenario, imputer and seed."""
+    """Which audit cells are added: one of each per task and fuser, on the first scenario,
+    imputer and seed.
+    """
 
     cells: Annotated[
         tuple[Literal["permuted-labels", "repeat"], ...],
@@ -329,7 +360,9 @@ class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A suite, after its profile and the command line were laid over the file. See docs/reference/suite-files.md."""
+    """A suite, after its profile and the command line were laid over the file. See
+    docs/reference/suite-files.md.
+    """
 
     name: Annotated[
         Name,

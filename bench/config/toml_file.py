@@ -19,7 +19,9 @@ class NotToml(ValueError):
 
 
 def text_of(path: Path) -> str:
-    """The text of a file in UTF-8; a byte-order mark, which some editors write, is no part of it. Raises NotToml, OSError."""
+    """The text of a file in UTF-8; a byte-order mark, which some editors write, is no part of
+    it. Raises NotToml, OSError.
+    """
     with path.open("rb") as stream:
         content = stream.read(LARGEST + 1)
     if len(content) > LARGEST:

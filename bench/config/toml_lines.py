@@ -8,7 +8,9 @@ _KEY = r"""(?:[\w\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w\-]+|"[^"]*"|'[^']*'))*""
 
 
 def line_of(text: str, dotted: str) -> int:
-    """The line of a TOML text on which a dotted key is written, or the nearest table around it; 0 when there is none."""
+    """The line of a TOML text on which a dotted key is written, or the nearest table around it;
+    0 when there is none.
+    """
     wanted = re.findall(r"[^.\[\]]+", dotted)
     table: list[str] = []
     best, line = 0, 0

@@ -1,4 +1,5 @@
-"""The grammar of the command line: `key=value`, comma = several values, `0..4` = a range, dotted keys.
+"""The grammar of the command line: `key=value`, comma = several values, `0..4` = a range, dotted
+keys.
 
 imputer=mean,locf            several values of an axis of the grid
 seed=0..4                    0, 1, 2, 3, 4
@@ -28,8 +29,8 @@ WHOLE = {"data.root", "out", "cache", "suite", "tuned", "from", "to"}
 class Word(msgspec.Struct, frozen=True):
     """One `key=value` of the command line.
 
-    values: what stood behind the sign, split and typed. texts: the same as plain text, for fields that hold text, so that
-    budget=90 is "90" there and 90 elsewhere. text: the whole word.
+    values: what stood behind the sign, split and typed. texts: the same as plain text, for fields
+    that hold text, so that budget=90 is "90" there and 90 elsewhere. text: the whole word.
     """
 
     key: str
@@ -44,7 +45,9 @@ def halves(text: str) -> tuple[str, str, str]:
 
 
 def parse(words: Iterable[str]) -> list[Word]:
-    """The words of a command line, in order. UsageError for a word that is not `key=value` or a key said twice."""
+    """The words of a command line, in order. UsageError for a word that is not `key=value` or a
+    key said twice.
+    """
     parsed: dict[str, Word] = {}
     for text in words:
         check_text(text)
@@ -150,8 +153,9 @@ def without(words: Iterable[str], keys: Collection[str]) -> list[str]:
 
 
 def spoken(key: str, value: Any) -> str:
-    """The word that gives `key` this value, quoted for a shell: what `parse` reads back. Empty where no word does: for
-    None, a table, or a list in a list."""
+    """The word that gives `key` this value, quoted for a shell: what `parse` reads back. Empty
+    where no word does: for None, a table, or a list in a list.
+    """
     values = value if isinstance(value, list | tuple) else [value]
     if not all(isinstance(one, bool | int | float | str) for one in values):
         return ""

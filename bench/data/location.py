@@ -1,7 +1,9 @@
-"""Where the data are: `data.root`, else BENCH_DATA_ROOT, else ../shared/data, else what was fetched before, else fetched or made.
+"""Where the data are: `data.root`, else BENCH_DATA_ROOT, else ../shared/data, else what was fetched
+before, else fetched or made.
 
-A dataset that can generate a cohort (raw files of the same layout, known to be synthetic) is asked for it by
-`data.root=synthetic`; without any data it is the last resort, announced, and every table made on it says so.
+A dataset that can generate a cohort (raw files of the same layout, known to be synthetic) is asked
+for it by `data.root=synthetic`; without any data it is the last resort, announced, and every table
+made on it says so.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ SYNTHETIC = "synthetic"
 """The `data.root` that asks for a generated cohort."""
 
 SETTLED = 5.0
-"""Seconds after which an unlocked leftover of a generator is nobody's: whoever makes one locks it at once."""
+"""Seconds after which an unlocked leftover of a generator is nobody's: whoever makes one locks
+it at once.
+"""
 
 
 class Located(NamedTuple):
@@ -48,12 +52,14 @@ def locate(
 ) -> Located:
     """Where a dataset's data are. Raises DataError saying how to obtain them.
 
-    data_root: the `data.root` of the command line, or empty. A root that was said (or BENCH_DATA_ROOT) is the only place
-    looked at: data found elsewhere would be a surprise. report: where given, data that are nowhere are downloaded into
-    the cache when that needs no credentials, or generated; without it only what is there counts. pending: a generated
-    cohort that is not made yet is answered with the folder it will have and no files, and nothing is written. report also
-    hears when the data were generated, and when parameters were said that have no effect on files that are there. only_there:
-    data that are nowhere are neither downloaded nor generated: whoever asks what is there must not be told of something else.
+    data_root: the `data.root` of the command line, or empty. A root that was said (or
+    BENCH_DATA_ROOT) is the only place looked at: data found elsewhere would be a surprise. report:
+    where given, data that are nowhere are downloaded into the cache when that needs no credentials,
+    or generated; without it only what is there counts. pending: a generated cohort that is not made
+    yet is answered with the folder it will have and no files, and nothing is written. report also
+    hears when the data were generated, and when parameters were said that have no effect on files
+    that are there. only_there: data that are nowhere are neither downloaded nor generated: whoever
+    asks what is there must not be told of something else.
     """
     located = _located(spec, params, data_root, cache, report, pending, only_there)
     if report and spec.files and located.synthetic:
@@ -108,7 +114,8 @@ def fetched(cache: Path) -> Path:
 
 
 def check_kept(located: Located, digest: str, cache: Path) -> None:
-    """Refuse files below the cache, fetched or generated there, that are not what they were when a run first used them.
+    """Refuse files below the cache, fetched or generated there, that are not what they were when a
+    run first used them.
 
     digest: of their contents. What lies elsewhere is its owner's to change. Raises DataError.
     """
@@ -169,7 +176,8 @@ def _named(spec: Spec, params: Any, named: str, origin: str, report: Callable[[s
 def _generated(
     spec: Spec, params: Any, cache: Path, report: Callable[[str], None] | None, pending: bool = False
 ) -> Located:
-    """The generated cohort of these parameters and this version of the generator; made where it is not there yet.
+    """The generated cohort of these parameters and this version of the generator; made where it is
+    not there yet.
 
     What killed generators left behind is removed first.
     """

@@ -1,12 +1,14 @@
 """The digest of the data: what the files of a dataset hold, whatever folder they lie in.
 
-Contents decide, never times or sizes. Files of up to `READ_ALWAYS` bytes together are read each time: 8,000 small files
-take about 0.4 s. Of more, a file is read again unless nothing about it says that it changed: device, inode, size and the
-times of the last change of its content (mtime) and of its inode (ctime). A program can set mtime back, but not ctime, so
-neither a restored mtime nor a file put in another's place hides an edit. A file that changed less than `SETTLED` seconds
-ago is read each time: a later write within one tick of the clock, or into a memory map that is not written back yet, leaves
-no other time. Beyond what this sees are edits of large files while the system clock is set back, edits through a memory map
-on a file system in memory, and file systems that keep no ctime.
+Contents decide, never times or sizes. Files of up to `READ_ALWAYS` bytes together are read each
+time: 8,000 small files take about 0.4 s. Of more, a file is read again unless nothing about it says
+that it changed: device, inode, size and the times of the last change of its content (mtime) and of
+its inode (ctime). A program can set mtime back, but not ctime, so neither a restored mtime nor a
+file put in another's place hides an edit. A file that changed less than `SETTLED` seconds ago is
+read each time: a later write within one tick of the clock, or into a memory map that is not written
+back yet, leaves no other time. Beyond what this sees are edits of large files while the system
+clock is set back, edits through a memory map on a file system in memory, and file systems that keep
+no ctime.
 """
 
 from __future__ import annotations
@@ -30,10 +32,11 @@ SETTLED = 60.0
 
 
 def manifest(files: Sequence[Path], cache: Path) -> str:
-    """SHA-256 over the names (relative to their common folder) and contents of `files`; links are followed.
+    """SHA-256 over the names (relative to their common folder) and contents of `files`; links are
+    followed.
 
-    Digests of large files are remembered under `cache` (see the module). Raises DataError for a file that cannot be read, or
-    that changes while it is read.
+    Digests of large files are remembered under `cache` (see the module). Raises DataError for a
+    file that cannot be read, or that changes while it is read.
     """
     try:
         base = Path(os.path.commonpath([file.parent for file in files]))

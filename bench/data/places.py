@@ -17,7 +17,9 @@ def cache_folder(named: str = "") -> Path:
 
 
 LAYOUT = 3
-"""Raised by hand when keys are made otherwise: what lies under earlier keys is never read again, and can be told and freed."""
+"""Raised by hand when keys are made otherwise: what lies under earlier keys is never read again,
+and can be told and freed.
+"""
 
 _FIRST = ("cohorts", "masks", "imputations")
 """What lay in the cache itself before there were layouts."""
@@ -31,7 +33,9 @@ def keyed(cache: Path, kind: str) -> Path:
 
 
 def earlier(cache: Path) -> list[Path]:
-    """The folders of stages made under keys of before, which nothing reads: those that hold what stages make and nothing else."""
+    """The folders of stages made under keys of before, which nothing reads: those that hold what
+    stages make and nothing else.
+    """
     if not cache.is_dir():
         return []
     layouts = [path for path in sorted(cache.glob("keys-*")) if path.is_dir() and _before(path.name)]
@@ -45,7 +49,9 @@ def _before(name: str) -> bool:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder, where there is one, holds only files and folders that are called by keys."""
+    """Whether a folder, where there is one, holds only files and folders that are called by
+    keys.
+    """
     if not folder.exists():
         return True
     return folder.is_dir() and not folder.is_symlink() and all(_OURS.fullmatch(each.name) for each in folder.iterdir())

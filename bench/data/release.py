@@ -1,6 +1,8 @@
-"""Which release of a dataset the files that were found are: asked of the dataset, for titles, records and published values.
+"""Which release of a dataset the files that were found are: asked of the dataset, for titles,
+records and published values.
 
-A name that two releases share, such as "MIMIC-IV", says too little: the open demo of 100 patients is called so too.
+A name that two releases share, such as "MIMIC-IV", says too little: the open demo of 100 patients
+is called so too.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ GENERATED = "synthetic cohort"
 
 
 def release_of(spec: Spec, params: msgspec.Struct, root: Path, synthetic: bool, manifest: str, cache: Path) -> str:
-    """The release in words that may be published; empty where the dataset declares no way to tell it.
+    """The release in words that may be published; empty where the dataset declares no way to tell
+    it.
 
     Asked once for the same content, parameters and code, and remembered under `cache`.
     """
@@ -41,8 +44,9 @@ def release_of(spec: Spec, params: msgspec.Struct, root: Path, synthetic: bool, 
 
 
 def elsewhere(export: Export, entry: Published, nobody: Sequence[str] = ()) -> str:
-    """Why a published value does not stand beside ours, in words; empty where it was measured on these data: the release is
-    the same by the digest of its content or, where the dataset knows none, by its counts, which the title then says.
+    """Why a published value does not stand beside ours, in words; empty where it was measured on
+    these data: the release is the same by the digest of its content or, where the dataset knows
+    none, by its counts, which the title then says.
 
     nobody: modalities of the table that no record has.
     """
@@ -69,8 +73,8 @@ def _plain(value: Any) -> str:
 
 
 def public(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of a dataset as an export may hold them, and as it has them when it is read again: lists for tuples, of an
-    absolute path only what it leads to.
+    """Parameters of a dataset as an export may hold them, and as it has them when it is read again:
+    lists for tuples, of an absolute path only what it leads to.
     """
     from bench.grid.variants import short
 

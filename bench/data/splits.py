@@ -1,4 +1,6 @@
-"""The split of a cohort, shared by all tasks, independent of the cell's seed: by patient, or by record as published code does."""
+"""The split of a cohort, shared by all tasks, independent of the cell's seed: by patient, or by
+record as published code does.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,17 @@ from bench.config.suite import Split
 PARTS = ("train", "valid", "test")
 
 CROSSING = "patients_on_both_sides"
-"""What `Record.counts` calls the groups with records in several parts; there under a legacy split alone."""
+"""What `Record.counts` calls the groups with records in several parts; there under a legacy
+split alone.
+"""
 
 
 def split(groups: Iterable[str], seed: int, fractions: tuple[float, float, float] = (0.70, 0.15, 0.15)) -> np.ndarray:
     """Which part each record belongs to: int8 [n], an index into `PARTS`.
 
-    A group's part is decided by SHA-256 of (seed, group id) alone, so all records of a patient stand on one side and
-    adding or removing other patients moves nobody. `fractions` (train, valid, test) are positive and sum to 1.
+    A group's part is decided by SHA-256 of (seed, group id) alone, so all records of a patient
+    stand on one side and adding or removing other patients moves nobody. `fractions` (train, valid,
+    test) are positive and sum to 1.
     """
     _check(fractions)
     edges = np.cumsum(fractions)[:2]
@@ -31,14 +36,17 @@ def split(groups: Iterable[str], seed: int, fractions: tuple[float, float, float
 def split_records(
     ids: Iterable[str], seed: int, fractions: tuple[float, float, float] = (0.70, 0.15, 0.15)
 ) -> np.ndarray:
-    """The published rule, for comparison with published tables alone: int8 [n], as `split`, but by record.
+    """The published rule, for comparison with published tables alone: int8 [n], as `split`, but by
+    record.
 
-    The unique record ids in ascending order (as numbers where all are whole numbers) are shuffled by NumPy's legacy
-    generator, RandomState(seed); the first int(0.7 n) are train, those up to int(0.85 n) valid, the rest test
-    (mimic48 protocol, section 9). Records of one patient stand on both sides, and adding a record moves others.
+    The unique record ids in ascending order (as numbers where all are whole numbers) are shuffled
+    by NumPy's legacy generator, RandomState(seed); the first int(0.7 n) are train, those up to
+    int(0.85 n) valid, the rest test (mimic48 protocol, section 9). Records of one patient stand on
+    both sides, and adding a record moves others.
 
-    Differs from the publication in one thing: it draws per task over the stays of that task, here one draw over all
-    records of the cohort serves all tasks, as one scaler and one imputer do. `seed` is from 0 to 2**32 - 1.
+    Differs from the publication in one thing: it draws per task over the stays of that task, here
+    one draw over all records of the cohort serves all tasks, as one scaler and one imputer do.
+    `seed` is from 0 to 2**32 - 1.
     """
     _check(fractions)
     ids = list(ids)
@@ -55,7 +63,8 @@ def split_records(
 def part(
     rule: Split, ids: Sequence[str], groups: Sequence[str], splits: Mapping[str, np.ndarray] | None = None
 ) -> np.ndarray:
-    """The parts of a cohort's records as a suite says: int8 [n]. ids, groups: str [n], of all records of the cohort.
+    """The parts of a cohort's records as a suite says: int8 [n]. ids, groups: str [n], of all
+    records of the cohort.
 
     splits: those that the cohort carries. Raises KeyError when the rule names none of them.
     """

@@ -1,6 +1,7 @@
 """What stages leave for each other: artifacts, by name, whole or not at all.
 
-A name is `kind/KEY`, with a suffix for a file: `cohorts/KEY.safetensors`, `imputations/KEY`. Stages never ask for a path of one
+A name is `kind/KEY`, with a suffix for a file: `cohorts/KEY.safetensors`, `imputations/KEY`. Stages
+never ask for a path of one
 machine: they ask the store, which may bring the artifact here first.
 """
 
@@ -32,7 +33,9 @@ class Store:
         return keyed(self.cache, kind) / rest
 
     def put(self, name: str) -> AbstractContextManager[Path]:
-        """A path to write it to; it is there, whole, when the context ends without an exception. Raises StorageError."""
+        """A path to write it to; it is there, whole, when the context ends without an exception.
+        Raises StorageError.
+        """
         return replacing(self.open(name))
 
     def remove(self, name: str) -> None:

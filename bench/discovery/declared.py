@@ -1,4 +1,6 @@
-"""What a plugin may declare of a component: each declaration is checked at once, so that no run fails of it hours later."""
+"""What a plugin may declare of a component: each declaration is checked at once, so that no run
+fails of it hours later.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class Refused(ValueError):
 
 
 def declared(kind: Kind, name: Any, path: Any, plugin: str, declarations: Mapping[str, Any]) -> Spec:
-    """The component as it was declared. Raises PluginError, naming the plugin and the declaration, for what is not accepted."""
+    """The component as it was declared. Raises PluginError, naming the plugin and the
+    declaration, for what is not accepted.
+    """
     if not isinstance(name, str):
         raise PluginError(f"the name of a {kind} of {plugin} must be text, got {said_of(name)}")
     check(kind, name, plugin, PluginError)
@@ -103,7 +107,9 @@ def _plain(spec: Spec) -> None:
 
 
 def _takes(key: str, function: Callable[..., Any], *arguments: str) -> None:
-    """Refuse a function that cannot be called with these arguments; one that does not tell what it takes is believed."""
+    """Refuse a function that cannot be called with these arguments; one that does not tell what
+    it takes is believed.
+    """
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -124,7 +130,9 @@ def _tags(spec: Spec) -> None:
 
 
 def _params(spec: Spec) -> None:
-    """The parameters are a frozen struct with defaults, and every value that is declared of them is accepted by it."""
+    """The parameters are a frozen struct with defaults, and every value that is declared of them
+    is accepted by it.
+    """
     _struct("params", spec.params)
     try:
         defaults = msgspec.to_builtins(spec.params())
@@ -141,7 +149,9 @@ def _params(spec: Spec) -> None:
 
 
 def _presets(spec: Spec) -> None:
-    """The parameter that names a preset accepts each of them; what they decide is null by default, or no parameter."""
+    """The parameter that names a preset accepts each of them; what they decide is null by
+    default, or no parameter.
+    """
     presets = spec.presets
     if presets is None:
         return

@@ -1,4 +1,6 @@
-"""While code of strangers is loaded: what it prints, how it ends and how long it takes do not decide what the command does."""
+"""While code of strangers is loaded: what it prints, how it ends and how long it takes do not
+decide what the command does.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,16 @@ PATIENCE = 5.0
 """Seconds after which the person who waits is told for what."""
 
 LONGEST = 60.0
-"""Seconds that a plugin may take to be loaded in a trial. It is a light module: some milliseconds are usual."""
+"""Seconds that a plugin may take to be loaded in a trial. It is a light module: some
+milliseconds are usual.
+"""
 
 
 @contextlib.contextmanager
 def stdout_aside() -> Iterator[None]:
-    """What is written to stdout meanwhile goes to stderr, from Python or beneath it: stdout holds nothing but the answer."""
+    """What is written to stdout meanwhile goes to stderr, from Python or beneath it: stdout
+    holds nothing but the answer.
+    """
     sys.stdout.flush()
     try:
         kept = os.dup(1)
@@ -43,7 +49,9 @@ def stdout_aside() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading(what: str, advice: str = "") -> Iterator[None]:
-    """Load code of strangers: its output goes aside, and it is named once it takes long. advice: how to do without it."""
+    """Load code of strangers: its output goes aside, and it is named once it takes long. advice:
+    how to do without it.
+    """
 
     timer = threading.Timer(PATIENCE, _tell, (what, advice))
     timer.daemon = True
@@ -61,11 +69,13 @@ def _tell(what: str, advice: str) -> None:
 
 
 def trial(what: str, load: Callable[[], object], advice: str = "") -> str:
-    """Load code of strangers in a copy of this process first. In words how that ended, where the process did not outlive it or it
-    took longer than LONGEST; else "", whatever was raised, which the load that follows meets too.
+    """Load code of strangers in a copy of this process first. In words how that ended, where the
+    process did not outlive it or it took longer than LONGEST; else "", whatever was raised, which
+    the load that follows meets too.
 
-    So what nobody can catch (`os._exit`, a crash of a library, a call that never returns) ends the copy alone, and Ctrl-C is
-    answered by this process. Not tried where other threads run, since a copy has none of them and may wait for one for ever.
+    So what nobody can catch (`os._exit`, a crash of a library, a call that never returns) ends the
+    copy alone, and Ctrl-C is answered by this process. Not tried where other threads run, since a
+    copy has none of them and may wait for one for ever.
     """
     if threading.active_count() > 1 or not hasattr(os, "fork"):
         return ""
@@ -94,7 +104,9 @@ def trial(what: str, load: Callable[[], object], advice: str = "") -> str:
 
 
 def _try(load: Callable[[], object], write_end: int) -> NoReturn:
-    """In the copy: load, tell that this is still alive, and end without any clean-up of the original."""
+    """In the copy: load, tell that this is still alive, and end without any clean-up of the
+    original.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, 2 * LONGEST)  # nobody else ends the copy where the original is killed
@@ -108,7 +120,9 @@ def _try(load: Callable[[], object], write_end: int) -> NoReturn:
 
 
 def said_by(error: BaseException) -> str:
-    """What a stranger's exception says, in one line. Raises it again where it is Ctrl-C, which belongs to the command."""
+    """What a stranger's exception says, in one line. Raises it again where it is Ctrl-C, which
+    belongs to the command.
+    """
     if isinstance(error, KeyboardInterrupt) and may_be_ctrl_c():
         raise error
     try:

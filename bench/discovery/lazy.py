@@ -1,4 +1,6 @@
-"""Lazy paths, `module:attribute`: what a declaration names and nobody imports before it is needed."""
+"""Lazy paths, `module:attribute`: what a declaration names and nobody imports before it is
+needed.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ PATH = re.compile(r"\w+(\.\w+)*:\w+")
 
 
 def load(path: str, what: str) -> Any:
-    """Import what a lazy path names. Raises PluginError, which begins with `what`, with the reason."""
+    """Import what a lazy path names. Raises PluginError, which begins with `what`, with the
+    reason.
+    """
     module, _, name = path.partition(":")
     try:
         with loading(what):

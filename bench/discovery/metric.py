@@ -29,7 +29,9 @@ UNDEFINED: Mapping[str, str] = {
     "constant truth": "all truths are the same, for one value of a forecast",
     "constant": "all truths are the same, or all predictions are",
 }
-"""The rules by which a score may be undefined, each with when that is; `bench.metrics.defined` has their functions."""
+"""The rules by which a score may be undefined, each with when that is; `bench.metrics.defined`
+has their functions.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,9 @@ class MetricSpec:
     higher:    larger is better; None: neither is, as of a value that depends on the truth alone.
     chance:    what an uninformed prediction scores; None where it depends on the data.
     undefined: the rule by which there is no score (`UNDEFINED`).
-    asks:      what its function takes besides truth and outputs (`bench.metric.Metric`). A metric that asks is never the
-               primary one of a task, since models are selected by truth and outputs alone.
+    asks:      what its function takes besides truth and outputs (`bench.metric.Metric`). A metric
+               that asks is never the primary one of a task, since models are selected by truth and
+               outputs alone.
     """
 
     name: str
@@ -69,7 +72,9 @@ class MetricSpec:
         ]
 
     def load(self) -> Metric:
-        """The metric itself. Raises PluginError, with the plugin and the reason, when it cannot be imported or called."""
+        """The metric itself. Raises PluginError, with the plugin and the reason, when it cannot
+        be imported or called.
+        """
         from bench.metric import Metric
 
         what = f'metric "{self.name}" (from {self.plugin})'
@@ -90,7 +95,9 @@ class MetricSpec:
 
 
 def declared(name: Any, path: Any, plugin: str, declarations: Mapping[str, Any]) -> MetricSpec:
-    """The metric as it was declared. Raises PluginError, naming the plugin and the declaration, for what is not accepted."""
+    """The metric as it was declared. Raises PluginError, naming the plugin and the declaration,
+    for what is not accepted.
+    """
     if not isinstance(name, str):
         raise PluginError(f"the name of a metric of {plugin} must be text, got {said_of(name)}")
     check("metric", name, plugin, PluginError)
@@ -151,7 +158,9 @@ class Measured(Protocol):
 
 
 def unfit(task: Task, metrics: Mapping[str, MetricSpec]) -> str:
-    """Which metric of a task is not known, not for its kind, or may not be its primary one, in words; "" where all fit."""
+    """Which metric of a task is not known, not for its kind, or may not be its primary one, in
+    words; "" where all fit.
+    """
     for name in task.metrics:
         if wrong := unfit_for(task, name, metrics):
             return wrong

@@ -1,7 +1,8 @@
-"""What is the harness's own: the entry points and modules of the distribution that owns the package `bench`.
+"""What is the harness's own: the entry points and modules of the distribution that owns the package
+`bench`.
 
-It is known by its files, never by its name: another distribution may be called the same, or bring packages that are. Ours come
-first, and nothing that others install can stand in their place.
+It is known by its files, never by its name: another distribution may be called the same, or bring
+packages that are. Ours come first, and nothing that others install can stand in their place.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ PACKAGE = Path(bench.__file__).resolve()
 class Installed:
     """The entry points of one group, each list in the order of their names.
 
-    ours: of the distribution that owns `bench`. others: of all others. refused: what cannot be used, each with the reason.
+    ours: of the distribution that owns `bench`. others: of all others. refused: what cannot be
+          used, each with the reason.
     """
 
     ours: list[EntryPoint] = field(default_factory=list)
@@ -35,7 +37,9 @@ class Installed:
 
 
 def installed(group: str) -> Installed:
-    """The entry points of a group. Of equal ones, and of distributions with one name, the first on the path counts."""
+    """The entry points of a group. Of equal ones, and of distributions with one name, the first
+    on the path counts.
+    """
     entry_points, declared = Installed(), []
     for distribution in importlib.metadata.distributions():
         try:
@@ -71,7 +75,9 @@ def installed(group: str) -> Installed:
 
 
 def load(entry: EntryPoint) -> object:
-    """The module of one of our entry points. Raises PluginError when a package of the same name stands before it."""
+    """The module of one of our entry points. Raises PluginError when a package of the same name
+    stands before it.
+    """
     module = entry.load()
     file = Path(getattr(module, "__file__", None) or "").resolve()
     assert entry.dist is not None
@@ -90,8 +96,9 @@ def label(entry: EntryPoint) -> str:
 
 
 def _owner(candidates: Iterable[Distribution]) -> Distribution | None:
-    """The distribution that lists the file of this very package; else the one installed as editable from the closest folder
-    around it."""
+    """The distribution that lists the file of this very package; else the one installed as editable
+    from the closest folder around it.
+    """
     around: list[tuple[int, Distribution]] = []
     for distribution in candidates:
         if _lists(distribution, PACKAGE):

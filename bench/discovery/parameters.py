@@ -1,4 +1,6 @@
-"""What can be set of a component: each parameter with its default, what it accepts and what it means, from its struct alone."""
+"""What can be set of a component: each parameter with its default, what it accepts and what it
+means, from its struct alone.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ KINDS = {int: "whole number", float: "number", str: "text", bool: "true or false
 
 
 class Parameter(msgspec.Struct, frozen=True):
-    """One of them. default: "required" where there is none. accepted: in words. description: of `Meta(description=...)`."""
+    """One of them. default: "required" where there is none. accepted: in words. description: of
+    `Meta(description=...)`.
+    """
 
     name: str
     default: Any
@@ -23,7 +27,9 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 def parameters(struct: type[msgspec.Struct]) -> list[Parameter]:
-    """All parameters of a struct, in the order of its fields. One without a description has that of the struct it extends."""
+    """All parameters of a struct, in the order of its fields. One without a description has that
+    of the struct it extends.
+    """
     rows = []
     for field in msgspec.structs.fields(struct):
         default = "required" if field.required else field.default

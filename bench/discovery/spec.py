@@ -25,7 +25,9 @@ KINDS: tuple[Kind, ...] = ("dataset", "scenario", "imputer", "fuser")
 
 Randomness = Literal["deterministic", "seeded", "stochastic"]
 RANDOMNESS = typing.get_args(Randomness)
-"""deterministic: the seed changes nothing; seeded: same seed, same bits on the CPU; stochastic: not reproducible."""
+"""deterministic: the seed changes nothing; seeded: same seed, same bits on the CPU; stochastic:
+not reproducible.
+"""
 
 TAGS: Mapping[str, str] = {
     "torch": "runs on torch; takes the device and the precision of the run",
@@ -45,15 +47,20 @@ NOTES: Mapping[str, str] = {
     "share": "numbers from 0 to 1, of which a record keeps two decimals",
     "modality": "names of modalities of the cell",
 }
-"""What a declared note may hold, besides words that the declaration lists: nothing that could name or measure a single record."""
+"""What a declared note may hold, besides words that the declaration lists: nothing that could
+name or measure a single record.
+"""
 
 
 BY_COUNTS = ", told by its counts alone"
-"""What stands behind the name of a release (`Spec.release`) where no digest of its content is known, so that an edit which
-keeps the counts would pass."""
+"""What stands behind the name of a release (`Spec.release`) where no digest of its content is
+known, so that an edit which keeps the counts would pass.
+"""
 
 MARK = "synthetic.json"
-"""The file by which generated data are known wherever they are moved: in `data.root` itself, or among a dataset's files."""
+"""The file by which generated data are known wherever they are moved: in `data.root` itself, or
+among a dataset's files.
+"""
 
 
 NOTE = re.compile(r"[a-z][a-z0-9 -]{0,59}")
@@ -71,11 +78,13 @@ class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Embedder:
-    """How a dataset makes one modality's file of prepared embeddings out of raw files (`bench data embed`).
+    """How a dataset makes one modality's file of prepared embeddings out of raw files (`bench data
+    embed`).
 
-    path:   lazy path of a function `(source, to, params, data, root, context) -> dict`: reads the folder `source`, writes the
-            file `to`, whole or not at all, and returns what it made as plain values. data: the dataset's parameters; root:
-            its folder when one was said, else None; context: device and report. Goes on where an earlier call stopped.
+    path:   lazy path of a function `(source, to, params, data, root, context) -> dict`: reads the
+            folder `source`, writes the file `to`, whole or not at all, and returns what it made as
+            plain values. data: the dataset's parameters; root: its folder when one was said, else
+            None; context: device and report. Goes on where an earlier call stopped.
     params: what it takes, as `key=value`; a field without a default must be said.
     """
 
@@ -93,59 +102,89 @@ class Spec:
     path: str
     params: type[msgspec.Struct] = NoParams
     presets: Presets[Any] | None = None
-    """Named sets of values for the parameters that are null by default (`bench show` lists them)."""
+    """Named sets of values for the parameters that are null by default (`bench show` lists
+    them).
+    """
     version: str = "1"
     summary: str = ""
     paper: str = ""
     tags: frozenset[str] = frozenset()
     randomness: Randomness = "deterministic"
     seconds: float | Callable[[Any, Workload], float] = 1.0
-    """What one fit-and-apply takes with one CPU core, used until a ledger knows better: on 1,000 records, all else left out of
-    account; or a function (typed parameters, `bench.workload.Workload`) -> seconds."""
+    """What one fit-and-apply takes with one CPU core, used until a ledger knows better: on 1,000
+    records, all else left out of account; or a function (typed parameters,
+    `bench.workload.Workload`) -> seconds.
+    """
     generated_records: Callable[[Any], int] | None = None
-    """dataset: (typed parameters) -> how many records its generator makes; for estimates before they are there"""
+    """dataset: (typed parameters) -> how many records its generator makes; for estimates before
+    they are there
+    """
     channels: Callable[[Any], Mapping[str, int]] | None = None
-    """dataset: (typed parameters) -> modality -> how many channels it has, about; for estimates before they are there"""
+    """dataset: (typed parameters) -> modality -> how many channels it has, about; for estimates
+    before they are there
+    """
     expected_failures: Mapping[str, str] = field(default_factory=dict)
-    """Conformance checks known to fail, each with its reason. One that passes after all is reported (strict)."""
+    """Conformance checks known to fail, each with its reason. One that passes after all is
+    reported (strict).
+    """
     test_params: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters the conformance kit uses in place of the defaults, so that a slow method can be checked in seconds."""
+    """Parameters the conformance kit uses in place of the defaults, so that a slow method can be
+    checked in seconds.
+    """
     space: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    """What tuning may choose from: parameter -> its values, every combination of them allowed. Small, so that every method
-    can be given the same number of trials."""
+    """What tuning may choose from: parameter -> its values, every combination of them allowed.
+    Small, so that every method can be given the same number of trials.
+    """
     notes: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
-    """fuser: what `Context.note` may keep in a record: name -> a key of `NOTES`, or the words one of which it is"""
+    """fuser: what `Context.note` may keep in a record: name -> a key of `NOTES`, or the words
+    one of which it is
+    """
     tasks: Mapping[str, Any] = field(default_factory=dict)
     """dataset: name -> bench.cohort.Task"""
     modalities: tuple[str, ...] = ()
     """dataset: the names of its modalities, in their order"""
     splits: tuple[str, ...] = ()
-    """dataset: the names of the splits that its cohort carries (`Cohort.splits`), for `split=NAME`"""
+    """dataset: the names of the splits that its cohort carries (`Cohort.splits`), for
+    `split=NAME`
+    """
     files: str = ""
-    """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that decide its content"""
+    """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that
+    decide its content
+    """
     release: str = ""
-    """dataset: lazy path of a light function `(root, params) -> str`: which release or part of it the files are, as one cites it
-    ("MIMIC-IV demo 2.2"), told by digests of their content and not by names of folders; with `BY_COUNTS` behind it where no
-    digest of the release is known; what has the counts of a release but another content says so; "" for none that is known"""
+    """dataset: lazy path of a light function `(root, params) -> str`: which release or part of it
+    the files are, as one cites it ("MIMIC-IV demo 2.2"), told by digests of their content and not
+    by names of folders; with `BY_COUNTS` behind it where no digest of the release is known; what
+    has the counts of a release but another content says so; "" for none that is known
+    """
     fetch: str = ""
     """dataset: lazy path of a function `(root, params, report) -> None` that downloads the files"""
     fetch_name: str = ""
-    """dataset: the name of the download for `bench data fetch` where it is only a part that is open to everybody; such a part is
-    never downloaded unasked"""
+    """dataset: the name of the download for `bench data fetch` where it is only a part that is open
+    to everybody; such a part is never downloaded unasked
+    """
     verify: str = ""
-    """dataset: lazy path of a function `(root, params) -> list[dict]` with item, status and detail of each thing looked at"""
+    """dataset: lazy path of a function `(root, params) -> list[dict]` with item, status and
+    detail of each thing looked at
+    """
     embed: Mapping[str, Embedder] = field(default_factory=dict)
     """dataset: modality -> how its prepared embeddings are made"""
     generate: str = ""
-    """dataset: lazy path of a function `(folder, params, report) -> None` that makes a folder with made-up files of the same
-    layout; the folder does not exist yet"""
+    """dataset: lazy path of a function `(folder, params, report) -> None` that makes a folder with
+    made-up files of the same layout; the folder does not exist yet
+    """
     indifferent: tuple[str, ...] = ()
-    """dataset: the parameters that change nothing of the cohort, such as the consent to terms of use"""
+    """dataset: the parameters that change nothing of the cohort, such as the consent to terms of
+    use
+    """
     selects_by: tuple[str, ...] = ()
-    """fuser: metrics by which it chooses among models besides the task's primary one, whose code is then in its keys"""
+    """fuser: metrics by which it chooses among models besides the task's primary one, whose code
+    is then in its keys
+    """
     generate_params: tuple[str, ...] = ()
-    """dataset: the parameters that decide what `generate` writes; only these are in the key of the generated folder, and
-    they have no effect on files that are there; empty: all parameters"""
+    """dataset: the parameters that decide what `generate` writes; only these are in the key of the
+    generated folder, and they have no effect on files that are there; empty: all parameters
+    """
     plugin: str = ""
     """the distribution and module that declared it"""
 
@@ -157,7 +196,9 @@ class Spec:
         return load(attribute or self.path, f'{self.kind} "{self.name}" (from {self.plugin})')
 
     def call(self, path: str, *arguments: Any, **named: Any) -> Any:
-        """What the function that a lazy path names makes of these. Raises its own BenchError or OSError, else PluginError."""
+        """What the function that a lazy path names makes of these. Raises its own BenchError or
+        OSError, else PluginError.
+        """
         function = self.load(path)
         return self._answer(function, path, *arguments, **named)
 
@@ -171,29 +212,39 @@ class Spec:
             raise PluginError(f"{failed}: {said_by(error)}", public=failed) from error
 
     def build(self, params: msgspec.Struct | Mapping[str, Any] | None = None) -> Any:
-        """The component, constructed with its parameters (a struct, a mapping of its fields, or the defaults)."""
+        """The component, constructed with its parameters (a struct, a mapping of its fields, or
+        the defaults).
+        """
         if not isinstance(params, msgspec.Struct):
             params = self.parameters(params or {})
         return self.load()(params)
 
     def parameters(self, values: Mapping[str, Any], origin: str = "the caller") -> msgspec.Struct:
-        """The typed parameters with `values` over the defaults; UsageError for an unknown name or a bad value."""
+        """The typed parameters with `values` over the defaults; UsageError for an unknown name
+        or a bad value.
+        """
         return convert(values, self.params, f"{self.kind}.{self.name}", origin)
 
     def expected_seconds(self, values: Mapping[str, Any], work: Workload) -> float:
-        """`seconds` for these parameter values and so much work. PluginError when its function fails."""
+        """`seconds` for these parameter values and so much work. PluginError when its function
+        fails.
+        """
         if not callable(self.seconds):
             return self.seconds * work.records / 1000
         return self._number("seconds", self._answer(self.seconds, "seconds", self.parameters(values), work))
 
     def expected_records(self, params: msgspec.Struct) -> int | None:
-        """`generated_records` for these parameters, None where nothing says it. PluginError when its function fails."""
+        """`generated_records` for these parameters, None where nothing says it. PluginError when
+        its function fails.
+        """
         if self.generated_records is None:
             return None
         return int(self._number("generated_records", self._answer(self.generated_records, "generated_records", params)))
 
     def expected_channels(self, params: msgspec.Struct) -> dict[str, int]:
-        """`channels` for these parameters, empty where nothing says it. PluginError when its function fails."""
+        """`channels` for these parameters, empty where nothing says it. PluginError when its
+        function fails.
+        """
         if self.channels is None:
             return {}
         channels = self._answer(self.channels, "channels", params)

@@ -22,10 +22,10 @@ BUDGET = "the budget ended"
 class Answer(msgspec.Struct, kw_only=True):
     """What a worker says of a job (`bench.execute.worker.work`).
 
-    status: as in a record, "interrupted" when it was asked to stop, or "abort" when the whole run must end (data or
-    storage cannot be used). output: of the last stage. reason, words, log: as `bench.execute.failure` tells a failure; the
-    reason alone stands in the record. left: what the component changed of its process and could not be put back, so that
-    the worker ends.
+    status: as in a record, "interrupted" when it was asked to stop, or "abort" when the whole run
+    must end (data or storage cannot be used). output: of the last stage. reason, words, log: as
+    `bench.execute.failure` tells a failure; the reason alone stands in the record. left: what the
+    component changed of its process and could not be put back, so that the worker ends.
     """
 
     job: str
@@ -41,9 +41,11 @@ class Answer(msgspec.Struct, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """How a job ended. status "not-run" with a reason when it was never started or stopped before its end.
+    """How a job ended. status "not-run" with a reason when it was never started or stopped before
+    its end.
 
-    reason, words, log, seconds, peak_memory (bytes), output, left: as in `Answer`. surroundings: of the worker, not of the
+    reason, words, log, seconds, peak_memory (bytes), output, left: as in `Answer`. surroundings: of
+    the worker, not of the
     parent: host, devices, versions; empty where no worker had it.
     """
 
@@ -95,12 +97,13 @@ class Aborted(Exception):
 class Watch:
     """The events of a run, and when to stop.
 
-    An executor calls `started`, `progress` and `finished` for each job (finished once, in order of completion, also for one
-    that was never started), `warned` with what components log as a warning, and `turned` at least once a second. It asks `fits`
-    before it starts a job and `ending` often.
+    An executor calls `started`, `progress` and `finished` for each job (finished once, in order of
+    completion, also for one that was never started), `warned` with what components log as a
+    warning, and `turned` at least once a second. It asks `fits` before it starts a job and `ending`
+    often.
 
-    stop: set to a reason ("Ctrl-C") to end cleanly. deadline: `time.monotonic()` of the budget's end. estimate: the newest
-    estimate of a job's seconds.
+    stop: set to a reason ("Ctrl-C") to end cleanly. deadline: `time.monotonic()` of the budget's
+    end. estimate: the newest estimate of a job's seconds.
     """
 
     finished: Callable[[Result], None]
@@ -114,13 +117,17 @@ class Watch:
     _begun: bool = False
 
     def ending(self) -> str:
-        """Why the run is to end now: running jobs checkpoint, nothing new is started. Empty while it goes on."""
+        """Why the run is to end now: running jobs checkpoint, nothing new is started. Empty
+        while it goes on.
+        """
         over = self.deadline is not None and time.monotonic() >= self.deadline
         return self.stop or (BUDGET if over else "")
 
     def fits(self, job: Job) -> bool:
-        """Whether a job would end within the budget. The first one is started in any case: a training goes on where it
-        stopped, so a budget that is always too small would otherwise never end."""
+        """Whether a job would end within the budget. The first one is started in any case: a
+        training goes on where it stopped, so a budget that is always too small would otherwise
+        never end.
+        """
         first, self._begun = not self._begun, True
         return first or self.deadline is None or time.monotonic() + self.estimate(job) <= self.deadline
 
@@ -133,7 +140,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How an executor works. workers: how many at once; gpus: what CUDA_VISIBLE_DEVICES must say for each; logs: a folder."""
+    """How an executor works. workers: how many at once; gpus: what CUDA_VISIBLE_DEVICES must say
+    for each; logs: a folder.
+    """
 
     workers: int
     limits: Limits
@@ -149,6 +158,6 @@ class Executor(Protocol):
     def run(self, jobs: Sequence[Job], setup: Setup, watch: Watch) -> None:
         """Do all jobs, in the order given as far as their needs allow.
 
-        A job whose need did not end well ends the same way, with the reason. What a stage leaves goes to `setup.store`, and its
-        output to `watch.finished`. Raises Aborted.
+        A job whose need did not end well ends the same way, with the reason. What a stage leaves
+        goes to `setup.store`, and its output to `watch.finished`. Raises Aborted.
         """

@@ -39,7 +39,9 @@ def gpus() -> dict[str, str]:
 
 
 def listed(listing: str) -> list[Listed]:
-    """The devices in what `nvidia-smi -L` prints: GPUs, and below each the parts it was divided into (MIG)."""
+    """The devices in what `nvidia-smi -L` prints: GPUs, and below each the parts it was divided
+    into (MIG).
+    """
     devices: list[Listed] = []
     gpu = ""
     for line in listing.splitlines():
@@ -52,10 +54,11 @@ def listed(listing: str) -> list[Listed]:
 
 
 def visible(devices: Sequence[Listed], value: str | None) -> dict[str, str]:
-    """Those that CUDA shows for a value of CUDA_VISIBLE_DEVICES: indices, or beginnings of UUIDs that fit one device alone.
+    """Those that CUDA shows for a value of CUDA_VISIBLE_DEVICES: indices, or beginnings of UUIDs
+    that fit one device alone.
 
-    The first entry that names no device ends the list, as in CUDA. Without a value, all GPUs; of one that is divided (MIG)
-    CUDA shows no whole but only its first part.
+    The first entry that names no device ends the list, as in CUDA. Without a value, all GPUs; of
+    one that is divided (MIG) CUDA shows no whole but only its first part.
     """
     if value is None:
         divided = {device.name.partition(" MIG ")[0] for device in devices if not device.number}
@@ -75,7 +78,9 @@ def visible(devices: Sequence[Listed], value: str | None) -> dict[str, str]:
 
 
 def doubt(wanted: str) -> str:
-    """Why `device=auto` takes the CPU although somebody gave this process a GPU; "" where nobody did, or it is used."""
+    """Why `device=auto` takes the CPU although somebody gave this process a GPU; "" where nobody
+    did, or it is used.
+    """
     value = os.environ.get("CUDA_VISIBLE_DEVICES", "").strip()
     if wanted != "auto" or value in ("", "-1", "NoDevFiles") or gpus():
         return ""
@@ -85,7 +90,9 @@ def doubt(wanted: str) -> str:
 
 @cache
 def torch_cuda() -> str:
-    """The CUDA version the installed torch was built for; empty for a CPU build. Read from its version file."""
+    """The CUDA version the installed torch was built for; empty for a CPU build. Read from its
+    version file.
+    """
     spec = importlib.util.find_spec("torch")
     if spec is None or not spec.origin:
         return ""
@@ -95,7 +102,9 @@ def torch_cuda() -> str:
 
 
 def resolve(wanted: str) -> str:
-    """ "cpu" or "cuda" for auto | cpu | cuda. Raises UsageError when CUDA is asked for and not there."""
+    """ "cpu" or "cuda" for auto | cpu | cuda. Raises UsageError when CUDA is asked for and not
+    there.
+    """
     if wanted == "auto":
         return "cuda" if gpus() else "cpu"
     if wanted == "cuda" and not gpus():

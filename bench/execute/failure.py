@@ -1,8 +1,10 @@
-"""How a failure is told: the reason, which stands in records and all that is made of them, and the words that stay here.
+"""How a failure is told: the reason, which stands in records and all that is made of them, and the
+words that stay here.
 
-The text of a stranger's exception may quote whatever the component had in its hands: an id, a value, a note. So a record holds
-its type and place alone; the text goes to the terminal and the log of the machine that has the data anyway. Only what the
-harness itself says of a broken contract, in words that quote no data, is a reason as it stands.
+The text of a stranger's exception may quote whatever the component had in its hands: an id, a
+value, a note. So a record holds its type and place alone; the text goes to the terminal and the log
+of the machine that has the data anyway. Only what the harness itself says of a broken contract, in
+words that quote no data, is a reason as it stands.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ LINE, LOG = 500, 100_000
 
 
 class Failure(NamedTuple):
-    """reason: may be shared. words: what the exception says, for the terminal; log: the traceback. Both stay where they are."""
+    """reason: may be shared. words: what the exception says, for the terminal; log: the
+    traceback. Both stay where they are.
+    """
 
     reason: str
     words: str
@@ -33,7 +37,9 @@ class Failure(NamedTuple):
 
 
 def failure(error: BaseException, component: str = "") -> Failure:
-    """What to say of an exception. component: the module of the component that was called, whose package is the place."""
+    """What to say of an exception. component: the module of the component that was called, whose
+    package is the place.
+    """
     words, log = plain(_first_line(error), LINE), plain(_traceback(error), LOG, lines=True)
     if isinstance(error, BenchError) and ours(error):
         public = plain(str(error.public), LINE * 4)
@@ -43,7 +49,9 @@ def failure(error: BaseException, component: str = "") -> Failure:
 
 
 def ours(error: BaseException) -> bool:
-    """Whether the harness itself raised an error of its own, with none of a stranger's code in between."""
+    """Whether the harness itself raised an error of its own, with none of a stranger's code in
+    between.
+    """
     module = sys.modules.get(str(type(error).__module__))
     known = vars(module).get(type(error).__name__) is type(error) if module else False
     return (
@@ -52,13 +60,17 @@ def ours(error: BaseException) -> bool:
 
 
 def raised_here(error: BaseException) -> bool:
-    """Whether the harness raised it, whoever called: storage that fails under a component's checkpoint, for example."""
+    """Whether the harness raised it, whoever called: storage that fails under a component's
+    checkpoint, for example.
+    """
     frames = list(_frames(error))
     return bool(frames) and _is_ours(frames[-1][0])
 
 
 def plain(text: str, most: int, lines: bool = False) -> str:
-    """A stranger's text, cut to `most` characters, with an escape for whatever cannot be printed or encoded."""
+    """A stranger's text, cut to `most` characters, with an escape for whatever cannot be printed
+    or encoded.
+    """
     text = str.__str__(text)
     if len(text) > most:
         text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
@@ -102,7 +114,9 @@ def _is_ours(code: CodeType) -> bool:
 
 
 def class_of(kind: type[BaseException]) -> str:
-    """The name of an exception's class, or of the nearest base whose name stands in source: others are made at run time."""
+    """The name of an exception's class, or of the nearest base whose name stands in source:
+    others are made at run time.
+    """
     return next(cls.__name__ for cls in kind.__mro__ if _is_written(cls))
 
 
@@ -120,7 +134,9 @@ def _is_written(cls: type[Any]) -> bool:
 
 
 def _place(error: BaseException, package: str) -> str:
-    """The innermost line within the component's package, else within any module: the file below its package, no folders."""
+    """The innermost line within the component's package, else within any module: the file below
+    its package, no folders.
+    """
     places = []
     for code, line in _frames(error):
         if name := _module_file(code):
@@ -131,7 +147,9 @@ def _place(error: BaseException, package: str) -> str:
 
 
 def _module_file(code: CodeType) -> str:
-    """`package/module.py` of the imported module that holds the code; empty for code that was made at run time."""
+    """`package/module.py` of the imported module that holds the code; empty for code that was
+    made at run time.
+    """
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and file == code.co_filename and getattr(module, "__spec__", None) is not None:

@@ -1,4 +1,6 @@
-"""Ctrl-C, answered from a command's first moment on; see `bench.cli.start`. Light: what it imports is not protected."""
+"""Ctrl-C, answered from a command's first moment on; see `bench.cli.start`. Light: what it
+imports is not protected.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,17 @@ def notice(number: int, frame: FrameType | None) -> None:
 
 
 def answer_with(handler: Callable[[int, FrameType | None], object]) -> None:
-    """A process that was told to ignore Ctrl-C (nohup, a script's background) goes on ignoring it."""
+    """A process that was told to ignore Ctrl-C (nohup, a script's background) goes on ignoring
+    it.
+    """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, handler)
 
 
 def unraisable(fault: sys.UnraisableHookArgs) -> None:
-    """Python reports what is raised where nobody can catch it; an interrupt is reported once, by its own line."""
+    """Python reports what is raised where nobody can catch it; an interrupt is reported once, by
+    its own line.
+    """
     if not isinstance(getattr(fault, "exc_value", None), KeyboardInterrupt):
         sys.__unraisablehook__(fault)
 
@@ -45,6 +51,8 @@ def interrupted() -> bool:
 
 
 def may_be_ctrl_c() -> bool:
-    """Whether a KeyboardInterrupt of this moment can come from Ctrl-C, and not only from whoever raised it."""
+    """Whether a KeyboardInterrupt of this moment can come from Ctrl-C, and not only from whoever
+    raised it.
+    """
     answered_by = signal.getsignal(signal.SIGINT)
     return Interrupts.came if answered_by is notice else answered_by is not signal.SIG_IGN

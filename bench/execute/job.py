@@ -14,8 +14,9 @@ from bench.grid.cell import Cell
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """What all jobs of a run share.
 
-    root: where the data lie. manifest: of the files that the keys were made with; "" where the dataset has none. differ: what
-    may differ between weights and data, as in `bench.config.suite.Weights`.
+    root: where the data lie. manifest: of the files that the keys were made with; "" where the
+    dataset has none. differ: what may differ between weights and data, as in
+    `bench.config.suite.Weights`.
     """
 
     root: str
@@ -41,8 +42,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One stage of a cell; others may share it.
 
-    id: the stage's key. stage: its name (`bench.stages.order`). needs: ids of jobs that come first. estimate: seconds it will
-    probably take.
+    id: the stage's key. stage: its name (`bench.stages.order`). needs: ids of jobs that come first.
+    estimate: seconds it will probably take.
     """
 
     id: str

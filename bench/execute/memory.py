@@ -18,7 +18,9 @@ def start() -> None:
 
 
 def peak() -> int:
-    """Peak resident memory of this process since `start`, plus the GPU's peak where torch used one; bytes."""
+    """Peak resident memory of this process since `start`, plus the GPU's peak where torch used
+    one; bytes.
+    """
     resident = 0
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
@@ -33,7 +35,9 @@ def peak() -> int:
 
 
 def exhausted(error: BaseException, words: str) -> bool:
-    """Whether an exception, whose text is `words`, says that memory, of the machine or of the GPU, was not enough."""
+    """Whether an exception, whose text is `words`, says that memory, of the machine or of the
+    GPU, was not enough.
+    """
     names = {cls.__name__ for cls in type(error).__mro__}
     return bool(names & {"MemoryError", "OutOfMemoryError"}) or "can't allocate memory" in words
 

@@ -1,4 +1,6 @@
-"""Live progress on stderr: a bar with what runs now on a terminal, one line per finished job elsewhere."""
+"""Live progress on stderr: a bar with what runs now on a terminal, one line per finished job
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Running:
 
 
 class Progress:
-    """Cells done, what is running, time gone and time left. Use as a context manager; `expect` gives it the jobs."""
+    """Cells done, what is running, time gone and time left. Use as a context manager; `expect`
+    gives it the jobs.
+    """
 
     def __init__(self, workers: int):
         self.workers = max(workers, 1)

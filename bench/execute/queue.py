@@ -1,4 +1,6 @@
-"""Jobs that were not started yet: in the order given, as far as their needs allow. Every step costs next to nothing."""
+"""Jobs that were not started yet: in the order given, as far as their needs allow. Every step
+costs next to nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from bench.execute.job import Job
 class Waiting:
     """Knows who waits for whom, so that ten thousand jobs are handed out as fast as ten.
 
-    A job is ready when all its needs among the jobs given are done. One that does not fit when its turn comes is passed
-    over for good: what is left of a budget only shrinks.
+    A job is ready when all its needs among the jobs given are done. One that does not fit when its
+    turn comes is passed over for good: what is left of a budget only shrinks.
     """
 
     def __init__(self, jobs: Iterable[Job] = ()):
@@ -43,7 +45,9 @@ class Waiting:
         return any(self._ready.values())
 
     def take(self, device: str, fits: Callable[[Job], bool]) -> Job | None:
-        """Hand out the first ready job for a device ("cpu" or "cuda") that fits; None when there is none."""
+        """Hand out the first ready job for a device ("cpu" or "cuda") that fits; None when there
+        is none.
+        """
         ready = self._ready.get(device, [])
         while ready:
             _, key = heapq.heappop(ready)
@@ -52,7 +56,9 @@ class Waiting:
         return None
 
     def ended(self, key: str, well: bool) -> list[Job]:
-        """Note the end of a job that was taken. Returns the jobs that can no longer be done; they wait no more."""
+        """Note the end of a job that was taken. Returns the jobs that can no longer be done;
+        they wait no more.
+        """
         lost = []
         for dependent in self._dependents.pop(key, []):
             if dependent in self.jobs and well:

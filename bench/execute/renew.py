@@ -1,7 +1,9 @@
-"""A worker does many cells; each finds the component's own modules as Python loads them, with no memory of the cell before.
+"""A worker does many cells; each finds the component's own modules as Python loads them, with no
+memory of the cell before.
 
-What a component keeps in a variable of its module, in a class or in the cache of a function would else reach the next cell
-of the same worker: its numbers would depend on what ran before, and an audit could be answered from memory.
+What a component keeps in a variable of its module, in a class or in the cache of a function would
+else reach the next cell of the same worker: its numbers would depend on what ran before, and an
+audit could be answered from memory.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from bench.registry import Spec
 
 
 class Renewal:
-    """Made after plugins were discovered: modules that are loaded by then (the light ones) stay as they are."""
+    """Made after plugins were discovered: modules that are loaded by then (the light ones) stay
+    as they are.
+    """
 
     def __init__(self) -> None:
         self._kept = frozenset(sys.modules)
@@ -22,8 +26,8 @@ class Renewal:
     def load(self, spec: Spec) -> None:
         """Import the module of a component anew, with all of its package that it imports.
 
-        Where that fails the second time (a module that can be loaded only once in a process), those loaded before stay.
-        Raises PluginError when it cannot be imported at all.
+        Where that fails the second time (a module that can be loaded only once in a process), those
+        loaded before stay. Raises PluginError when it cannot be imported at all.
         """
         package = spec.path.partition(":")[0].partition(".")[0]
         old = {} if package == "bench" else self._take(package)

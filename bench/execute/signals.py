@@ -1,8 +1,9 @@
-"""Signals of a run belong to the parent: `timeout`, SLURM, containers and terminals send them to the whole process group.
+"""Signals of a run belong to the parent: `timeout`, SLURM, containers and terminals send them to
+the whole process group.
 
-The parent asks its workers to stop, and gives them time for a checkpoint; a worker that a signal reached by itself would
-end without one. Between the start of a process and its first line of ours it has no handler yet, so it is born with these
-signals blocked.
+The parent asks its workers to stop, and gives them time for a checkpoint; a worker that a signal
+reached by itself would end without one. Between the start of a process and its first line of ours
+it has no handler yet, so it is born with these signals blocked.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ OF_THE_PARENT = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Processes started inside are born with the parent's signals blocked. What comes meanwhile is delivered at the end."""
+    """Processes started inside are born with the parent's signals blocked. What comes meanwhile
+    is delivered at the end.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -31,7 +34,9 @@ def held() -> Iterator[None]:
 
 
 def leave_to_the_parent() -> None:
-    """Called first in a worker. Its own children have the usual handlers: a library ends its helpers with SIGTERM."""
+    """Called first in a worker. Its own children have the usual handlers: a library ends its
+    helpers with SIGTERM.
+    """
     for number in OF_THE_PARENT:
         signal.signal(number, _ignore)
     if hasattr(signal, "pthread_sigmask"):

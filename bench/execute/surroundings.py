@@ -1,8 +1,10 @@
-"""What one job may leave behind for the next in the same worker: put back where that is possible, named where it is not.
+"""What one job may leave behind for the next in the same worker: put back where that is possible,
+named where it is not.
 
-Workers stay warm, so a component that changes something of its process would change the cells after it, which depend then
-on the order of cells. A job begins with the surroundings in which the worker began: `Surroundings.restore` puts back what it
-can, and says what it could not; the worker is then replaced.
+Workers stay warm, so a component that changes something of its process would change the cells after
+it, which depend then on the order of cells. A job begins with the surroundings in which the worker
+began: `Surroundings.restore` puts back what it can, and says what it could not; the worker is then
+replaced.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from bench.execute import tree
 from bench.execute.signals import OF_THE_PARENT
 
 SEED = 0
-"""Of the global generators at the begin of every job. Components draw from their own, which the harness seeds."""
+"""Of the global generators at the begin of every job. Components draw from their own, which the
+harness seeds.
+"""
 
 RESOURCES = {name: getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}
 
@@ -146,7 +150,8 @@ def _torch() -> dict[str, Setting]:
 def torch_at_first() -> dict[str, Any]:
     """The settings of torch in a process that has just loaded it.
 
-    Not read from the process: a component may be the one that loads torch, and change it before anybody looks.
+    Not read from the process: a component may be the one that loads torch, and change it before
+    anybody looks.
     """
     return {
         "torch's default dtype": "torch.float32",
@@ -161,7 +166,9 @@ def torch_at_first() -> dict[str, Any]:
 
 
 def seed_generators() -> None:
-    """Give the global generators a state that no job before has touched; after the component's module was imported."""
+    """Give the global generators a state that no job before has touched; after the component's
+    module was imported.
+    """
     import numpy as np
 
     random.seed(SEED)
@@ -171,7 +178,9 @@ def seed_generators() -> None:
 
 
 class Surroundings:
-    """The surroundings in which a worker began. Made before any component's code runs, with NumPy loaded."""
+    """The surroundings in which a worker began. Made before any component's code runs, with
+    NumPy loaded.
+    """
 
     def __init__(self) -> None:
         self._settings = SETTINGS | _numpy()
@@ -205,12 +214,16 @@ class Surroundings:
 
 
 def _counts(thread: threading.Thread) -> bool:
-    """Whether a thread is more than the one with which tqdm watches its bars, which does nothing else."""
+    """Whether a thread is more than the one with which tqdm watches its bars, which does nothing
+    else.
+    """
     return thread.is_alive() and not type(thread).__module__.startswith("tqdm.")
 
 
 def _files() -> dict[str, str]:
-    """Descriptor -> path of every regular file that this process may write to (Linux; elsewhere none is seen)."""
+    """Descriptor -> path of every regular file that this process may write to (Linux; elsewhere
+    none is seen).
+    """
     files = {}
     with contextlib.suppress(OSError):
         for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names alone, as fast as can be

@@ -1,7 +1,7 @@
 """A worker and all that it started, seen from outside: what they hold in memory, and their end.
 
-A component may start processes: to load data, to run another program. They count as the worker's own, and end with it,
-also those that forked away from whoever started them.
+A component may start processes: to load data, to run another program. They count as the worker's
+own, and end with it, also those that forked away from whoever started them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def keep_orphans() -> None:
-    """From now on a process whose parent ended becomes a child of this one, and not of the system's first process.
+    """From now on a process whose parent ended becomes a child of this one, and not of the system's
+    first process.
 
     Linux only; elsewhere a process that forked away is out of reach.
     """
@@ -29,7 +30,9 @@ def keep_orphans() -> None:
 
 
 def children() -> list[psutil.Process]:
-    """The processes that this one started or took over, but for the helper that Python keeps for shared memory."""
+    """The processes that this one started or took over, but for the helper that Python keeps for
+    shared memory.
+    """
     helper = getattr(resource_tracker._resource_tracker, "_pid", None)
     return [child for child in psutil.Process().children() if child.pid != helper]
 
@@ -52,10 +55,11 @@ def end(processes: list[psutil.Process]) -> None:
 
 
 def memory(pid: int | None, limit: int) -> int:
-    """Bytes that a process and all below it hold: their own pages and the memory they share, but no pages of files.
+    """Bytes that a process and all below it hold: their own pages and the memory they share, but no
+    pages of files.
 
-    Pages that several of them share count once. Exact only where it matters, since that takes a look at every page: a
-    cheap upper bound is returned where it is not above `limit`.
+    Pages that several of them share count once. Exact only where it matters, since that takes a
+    look at every page: a cheap upper bound is returned where it is not above `limit`.
     """
     processes = [pid, *(process.pid for process in descendants(pid))] if pid else []
     bound = sum(_resident(one) for one in processes)
@@ -65,7 +69,9 @@ def memory(pid: int | None, limit: int) -> int:
 
 
 def _resident(pid: int) -> int:
-    """Anonymous and shared memory that is in RAM; elsewhere than on Linux what is resident less what is shared."""
+    """Anonymous and shared memory that is in RAM; elsewhere than on Linux what is resident less
+    what is shared.
+    """
     fields = _fields(Path(f"/proc/{pid}/status"))
     if fields:
         return fields.get("RssAnon", 0) + fields.get("RssShmem", 0)
@@ -82,7 +88,9 @@ def _proportional(pid: int) -> int:
 
 
 def _fields(path: Path) -> dict[str, int]:
-    """`Name:  123 kB` lines of a file below /proc, in bytes; none where there is no such file any more."""
+    """`Name:  123 kB` lines of a file below /proc, in bytes; none where there is no such file
+    any more.
+    """
     try:
         lines = path.read_text().splitlines()
     except OSError:

@@ -1,6 +1,8 @@
-"""A worker process: takes one job at a time, warm from the first on. Writes to the cache, never to the ledger.
+"""A worker process: takes one job at a time, warm from the first on. Writes to the cache, never to
+the ledger.
 
-This module stays light: threads are limited through the environment before NumPy or torch is imported.
+This module stays light: threads are limited through the environment before NumPy or torch is
+imported.
 """
 
 from __future__ import annotations
@@ -67,7 +69,8 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
                 connection.close()
                 os._exit(0)  # a thread that still runs would keep the process
             if len(sys.modules) > modules:
-                # Imported code is here to stay; walking through it again after every cell would take 70 ms.
+                # Imported code is here to stay; walking through it again after every cell would
+                # take 70 ms.
                 modules = len(sys.modules)
                 gc.freeze()
 
@@ -75,7 +78,9 @@ def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> Non
 def work(
     job: Job, setup: Setup, registry: Registry, connection: Connection | None = None, renewal: Renewal | None = None
 ) -> Answer:
-    """Do one job and say how it went. Nothing a component does escapes as an exception. renewal: of a process that does many."""
+    """Do one job and say how it went. Nothing a component does escapes as an exception. renewal:
+    of a process that does many.
+    """
     from bench.components import Interrupted
     from bench.execute import memory
     from bench.execute.api import Answer
@@ -146,7 +151,9 @@ def _do(
 
 
 def plain(measures: Measures) -> Measures:
-    """The same with nothing in it but plain values, as it will be read again. Raises PluginError."""
+    """The same with nothing in it but plain values, as it will be read again. Raises
+    PluginError.
+    """
     from bench.errors import PluginError
     from bench.results.shareable import encoded
 
@@ -157,7 +164,9 @@ def plain(measures: Measures) -> Measures:
 
 
 def _redirect(log: str) -> None:
-    """Whatever libraries print goes to the worker's log: stdout is for the answer of the command alone."""
+    """Whatever libraries print goes to the worker's log: stdout is for the answer of the command
+    alone.
+    """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, 1)
@@ -166,7 +175,9 @@ def _redirect(log: str) -> None:
 
 
 def _warn_through(connection: Connection) -> None:
-    """What components log as a warning is said to the person who waits, not only written to the worker's log."""
+    """What components log as a warning is said to the person who waits, not only written to the
+    worker's log.
+    """
 
     from bench.execute.failure import text_of
 

@@ -1,4 +1,6 @@
-"""Pinned runs: one file per suite, an export without predictions, never replaced without being told to."""
+"""Pinned runs: one file per suite, an export without predictions, never replaced without being
+told to.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ def path_of(out: Path, suite: str) -> Path:
 def pin(export: Export, path: Path, replace: bool = False) -> None:
     """Store a run as a baseline, redacted.
 
-    UsageError when nothing in it is ok, or when there is one already and `replace` was not said; StorageError when it cannot
-    be written.
+    UsageError when nothing in it is ok, or when there is one already and `replace` was not said;
+    StorageError when it cannot be written.
     """
     cells, _ = join(export)
     if not any(record and record.status == "ok" for at, record in cells.items() if not at.audit):
@@ -39,7 +41,9 @@ def pin(export: Export, path: Path, replace: bool = False) -> None:
 
 
 def find(path: Path, suite: str) -> Export:
-    """A pinned run. UsageError when there is none; StorageError when it is damaged. suite: its name or file, for what to type."""
+    """A pinned run. UsageError when there is none; StorageError when it is damaged. suite: its
+    name or file, for what to type.
+    """
     if not path.is_file():
         there = ", ".join(sorted(file.stem for file in path.parent.glob("*.json"))) or "nothing"
         raise UsageError(

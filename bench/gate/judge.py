@@ -30,9 +30,10 @@ def gate(
 ) -> GateReport:
     """Judge every quantity of every method of either plan; see `bench.gate`.
 
-    alpha: how often an unchanged method may be called improved or worse by chance. tolerance: differences of scores, imputation
-    errors and calibration up to this never matter, each in its own unit. cost_tolerance: where given, costs are judged as
-    well, and relative differences up to this never matter. Raises UsageError when a value makes no sense.
+    alpha: how often an unchanged method may be called improved or worse by chance. tolerance:
+    differences of scores, imputation errors and calibration up to this never matter, each in its
+    own unit. cost_tolerance: where given, costs are judged as well, and relative differences up to
+    this never matter. Raises UsageError when a value makes no sense.
     """
     if not 0 < alpha < 1:
         raise UsageError(f'"alpha" = {alpha} is not accepted: a number between 0 and 1, e.g. alpha=0.05')
@@ -74,13 +75,17 @@ class _Gate:
             self.pooled |= pool(methods, measured)
 
     def all_methods(self) -> list[Method]:
-        """Of both plans. Imputations that neither run scores are none; the rest of them stands or falls with its methods."""
+        """Of both plans. Imputations that neither run scores are none; the rest of them stands
+        or falls with its methods.
+        """
         held = {m for m in self.before.imputations if quantities(self.before, m, self.costs)}
         planned = self.after.imputations.keys()
         return [*sorted(held & planned), *sorted(self.before.methods.keys() | self.after.methods.keys())]
 
     def judge(self, method: Method) -> list[Judgement]:
-        """One judgement per quantity, or a single one where the method as a whole has no result to compare."""
+        """One judgement per quantity, or a single one where the method as a whole has no result
+        to compare.
+        """
         primary = self.before.primary(method.task) or self.after.primary(method.task) if method.task else "mae"
         whole = partial(Judgement, method=method, kind="score" if method.task else "imputation", metric=primary)
         if reason := incomparable(method, self.before, self.after):
@@ -105,7 +110,9 @@ class _Gate:
         return f"not every planned cell has a result of the code as it is ({states}); run the suite again with the same command"
 
     def _broken(self, method: Method, metric: str, seeds: tuple[Repeat, ...]) -> tuple[Verdict, str] | None:
-        """The verdict on a method that lacks its primary score under some seed; None where it has all."""
+        """The verdict on a method that lacks its primary score under some seed; None where it
+        has all.
+        """
         after = self.after.methods[method]
         holes = [s for s in seeds if not scored(after[s], metric)]
         failed = [s for s in holes if (r := after[s]) and r.status not in ("skipped", "not-run")]
@@ -157,7 +164,9 @@ class _Gate:
         )
 
     def _deterministic(self, method: Method) -> bool | None:
-        """Whether all components of a method are declared deterministic in both runs; None where a run does not tell."""
+        """Whether all components of a method are declared deterministic in both runs; None where
+        a run does not tell.
+        """
         declared = [run.export.deterministic for run in (self.before, self.after)]
         if None in declared:
             return None
@@ -176,7 +185,9 @@ class _Gate:
 def _verdict(
     change: Difference, higher: bool, floor: float | None, level: float, tolerance: float
 ) -> tuple[Verdict, str]:
-    """higher: whether more is better; floor: the noise floor at this level, None where the noise is not known."""
+    """higher: whether more is better; floor: the noise floor at this level, None where the noise
+    is not known.
+    """
     size = abs(change.value)
     if change.nothing:
         return "same", "no difference"

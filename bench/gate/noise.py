@@ -23,8 +23,8 @@ class Noise(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """Two runs of one quantity. baseline, new: means over the seeds compared; error: the standard error of their difference
-    between honest runs, with its degrees of freedom (0: not known).
+    """Two runs of one quantity. baseline, new: means over the seeds compared; error: the standard
+    error of their difference between honest runs, with its degrees of freedom (0: not known).
     """
 
     baseline: float
@@ -54,8 +54,8 @@ def difference(
 ) -> Difference:
     """Compare the values of two runs by seed; both hold one at least.
 
-    identical: the same seed gives the same bits while the code is the same (a CPU, and nothing but declared
-    deterministic components). fixed: so do equal values of all seeds (a CPU).
+    identical: the same seed gives the same bits while the code is the same (a CPU, and nothing but
+    declared deterministic components). fixed: so do equal values of all seeds (a CPU).
     """
     common = sorted(before.keys() & after.keys())
     seeds = common or sorted(after)
@@ -91,7 +91,8 @@ def _scatter(values: list[float]) -> Noise:
 
 
 def pool(methods: Mapping[Method, Cells], quantities: Iterable[Quantity]) -> dict[tuple[TableKey, Quantity], Noise]:
-    """The noise of each quantity over the scattering methods of each table, with their degrees of freedom together.
+    """The noise of each quantity over the scattering methods of each table, with their degrees of
+    freedom together.
 
     Where no method with two seeds scatters there is no noise: variance 0.
     """

@@ -1,4 +1,6 @@
-"""What of a run is judged: quantities with a direction, and the cells that hold their values, one per seed."""
+"""What of a run is judged: quantities with a direction, and the cells that hold their values,
+one per seed.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class Quantity(msgspec.Struct, frozen=True):
     higher: bool = False
 
     def of(self, record: Record | None) -> float | None:
-        """Its value in an ok record; None where there is none, and for the score of one that failed an audit."""
+        """Its value in an ok record; None where there is none, and for the score of one that
+        failed an audit.
+        """
         if record is None or record.status != "ok":
             return None
         if self.kind == "score":
@@ -49,7 +53,8 @@ class Quantity(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """An export by method. methods: scored cells; imputations: cells of any fuser, under a method without task and fuser;
+    """An export by method. methods: scored cells; imputations: cells of any fuser, under a method
+    without task and fuser;
     edited: planned coordinates whose result is of code that was edited since.
     """
 
@@ -65,7 +70,9 @@ class Run(msgspec.Struct, frozen=True):
         return (self.methods if method.task else self.imputations).get(method)
 
     def edited_seeds(self, method: Method) -> list[Repeat]:
-        """The seeds whose results of a method are of code that was edited since and were not made anew."""
+        """The seeds whose results of a method are of code that was edited since and were not
+        made anew.
+        """
         seeds = {
             at.repeat
             for at in self.edited
@@ -76,8 +83,8 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def read(export: Export) -> Run:
-    """The cells of an export by method. The results of edited cells count as missing; what an audit cell failed is held against
-    all scored cells of its method.
+    """The cells of an export by method. The results of edited cells count as missing; what an audit
+    cell failed is held against all scored cells of its method.
     """
     cells, _ = join(export)
     stale = frozenset(export.edited)
@@ -108,7 +115,9 @@ def _tells(record: Record | None) -> int:
 
 
 def quantities(run: Run, method: Method, costs: bool) -> list[Quantity]:
-    """What is judged of a method: all that the baseline `run` holds a value of, and always the primary metric."""
+    """What is judged of a method: all that the baseline `run` holds a value of, and always the
+    primary metric.
+    """
     cells = run.cells_of(method) or {}
     if method.task:
         primary = run.primary(method.task)

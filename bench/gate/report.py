@@ -19,7 +19,9 @@ KINDS = {"score": "", "imputation": "imputation ", "calibration": "calibration "
 
 
 def to_markdown(report: GateReport) -> str:
-    """A headline, a table with one line per quantity of each method, worst first, and the notes; ends with a newline."""
+    """A headline, a table with one line per quantity of each method, worst first, and the notes;
+    ends with a newline.
+    """
     tables = {table_of(j.method) for j in report.judgements}
     several = len({replace(t, task="") for t in tables}) > 1 or len({t.task for t in tables if t.task}) > 1
     body = []
@@ -78,7 +80,9 @@ def _number(value: float | None, sign: str, cost: bool) -> str:
 
 
 def to_junit(report: GateReport) -> bytes:
-    """JUnit XML: one test case per quantity of each method. worse is a failure, not-comparable an error, inconclusive skipped."""
+    """JUnit XML: one test case per quantity of each method. worse is a failure, not-comparable
+    an error, inconclusive skipped.
+    """
     counted = Counter(j.verdict for j in report.judgements)
     suite = ElementTree.Element(
         "testsuite",

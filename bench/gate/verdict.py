@@ -12,15 +12,18 @@ from bench.results.coordinates import Method, Repeat
 Verdict = Literal["worse", "not-comparable", "inconclusive", "improved", "same"]
 EXIT_CODE: dict[Verdict, int] = {"same": 0, "improved": 10, "worse": 11, "inconclusive": 12, "not-comparable": 13}
 GRAVITY: tuple[Verdict, ...] = ("worse", "not-comparable", "inconclusive", "improved", "same")
-"""The verdict on a method is the first of these that any of its quantities has; on a whole run, that any method has."""
+"""The verdict on a method is the first of these that any of its quantities has; on a whole run,
+that any method has.
+"""
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """One quantity of one method; of an imputation, the method has neither task nor fuser ("").
 
-    difference: new - baseline, in the quantity's own direction. level: at which it is judged. seeds: those compared, or the new
-    run's where none coincide. paired: by seeds; pooled: the noise is that of the table's other methods; freedom: degrees of
-    freedom of the noise. Numbers are None where they could not be made; `reason` says why.
+    difference: new - baseline, in the quantity's own direction. level: at which it is judged.
+    seeds: those compared, or the new run's where none coincide. paired: by seeds; pooled: the noise
+    is that of the table's other methods; freedom: degrees of freedom of the noise. Numbers are None
+    where they could not be made; `reason` says why.
     """
 
     method: Method
@@ -47,9 +50,11 @@ class MethodVerdict(msgspec.Struct, frozen=True):
 
 
 class GateReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All judgements, worst first; methods: each with its verdict, worst first; the verdict on the whole run.
+    """All judgements, worst first; methods: each with its verdict, worst first; the verdict on the
+    whole run.
 
-    notes: what differs without forbidding to compare. cost_tolerance: None where costs are not judged.
+    notes: what differs without forbidding to compare. cost_tolerance: None where costs are not
+           judged.
     """
 
     suite: str

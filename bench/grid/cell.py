@@ -1,4 +1,6 @@
-"""A cell: one row of what is run, with everything that decides it, and the key of each of its stages."""
+"""A cell: one row of what is run, with everything that decides it, and the key of each of its
+stages.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ from bench.results.coordinates import Coordinates
 class Cell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a cell stands in the grid, what it needs, and the key of each of its stages.
 
-    chosen: axis (`bench.grid.axes`) -> its value for this cell: a `Variant` of a component, a `Split`, the members of a modality
-    set, else the plain value; and the variant of the dataset. keys: name of a stage -> its key, in the order of the stages.
+    chosen: axis (`bench.grid.axes`) -> its value for this cell: a `Variant` of a component, a
+    `Split`, the members of a modality set, else the plain value; and the variant of the dataset.
+    keys: name of a stage -> its key, in the order of the stages.
     skip: the reason why it cannot be run, or empty.
     """
 

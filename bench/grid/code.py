@@ -1,6 +1,8 @@
-"""What a source file says to Python: a digest without comments and words for people, and what it imports.
+"""What a source file says to Python: a digest without comments and words for people, and what it
+imports.
 
-To parse all sources that a plan asks about takes a second, so what was found is kept in the cache, by the SHA-256 of the file.
+To parse all sources that a plan asks about takes a second, so what was found is kept in the cache,
+by the SHA-256 of the file.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ MOST = 20_000
 
 
 class Import(msgspec.Struct, frozen=True, array_like=True):
-    """One import statement. level: the dots before a relative one. names: empty for `import module`."""
+    """One import statement. level: the dots before a relative one. names: empty for `import
+    module`.
+    """
 
     module: str
     names: tuple[str, ...] = ()
@@ -34,8 +38,8 @@ class Import(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Code(msgspec.Struct, frozen=True, array_like=True):
-    """digest: of the syntax tree without docstrings and descriptions (`Meta(description=...)`); imports: all import
-    statements, wherever they stand.
+    """digest: of the syntax tree without docstrings and descriptions (`Meta(description=...)`);
+    imports: all import statements, wherever they stand.
     """
 
     digest: str
@@ -48,7 +52,9 @@ _new: set[str] = set()
 
 
 def code_of(content: bytes) -> Code:
-    """What a source file says. One that cannot be parsed has the digest of its bytes, and imports nothing."""
+    """What a source file says. One that cannot be parsed has the digest of its bytes, and
+    imports nothing.
+    """
     key = hashlib.sha256(content).hexdigest()
     if key not in _known and (path := _file()) not in _loaded:
         _loaded.add(path)
@@ -61,7 +67,9 @@ def code_of(content: bytes) -> Code:
 
 
 def remember() -> None:
-    """Keep what was found for the next command. Where the cache cannot be written, nothing is kept."""
+    """Keep what was found for the next command. Where the cache cannot be written, nothing is
+    kept.
+    """
     if not _new:
         return
     _new.clear()

@@ -1,8 +1,10 @@
-"""In what a run differs from the suite it names, and from that suite's profile: what every output says in its first lines.
+"""In what a run differs from the suite it names, and from that suite's profile: what every output
+says in its first lines.
 
-Every key of the suite is compared, but for those in `SHOWN`, whose effect stands in every output anyway, or which have none.
-So a key that is new is compared unless somebody writes down why it need not be. A suite file with the name of an installed
-suite is compared with that one, whoever edited it, by all keys but those in `SILENT`.
+Every key of the suite is compared, but for those in `SHOWN`, whose effect stands in every output
+anyway, or which have none. So a key that is new is compared unless somebody writes down why it need
+not be. A suite file with the name of an installed suite is compared with that one, whoever edited
+it, by all keys but those in `SILENT`.
 """
 
 from __future__ import annotations
@@ -43,11 +45,14 @@ SILENT: Mapping[str, str] = {
     "limits": "a cell that was stopped says so in its row, and no other changes",
     "stats.metrics": "the tables show them",
 }
-"""The same for a suite file that bears the name of an installed suite: nothing that it sets stands in a label."""
+"""The same for a suite file that bears the name of an installed suite: nothing that it sets
+stands in a label.
+"""
 
 ELSEWHERE = ("grid.",)
-"""Keys that are named, but decide neither the name of a file nor whether runs can be compared: which seeds were run, since
-runs are compared seed by seed or by their means; and the split, which has its own place in both.
+"""Keys that are named, but decide neither the name of a file nor whether runs can be compared:
+which seeds were run, since runs are compared seed by seed or by their means; and the split, which
+has its own place in both.
 """
 
 UNSET = "not set"
@@ -55,11 +60,12 @@ NONE = "nothing"
 
 
 def differences(suite: Suite, layers: Layers, registry: Registry) -> tuple[Override, ...]:
-    """The keys of `suite`, made of `layers`, that are not as its file and its profile have them, by name.
+    """The keys of `suite`, made of `layers`, that are not as its file and its profile have them, by
+    name.
 
-    Where the file has the name of an installed suite, but says anything else, those that are not as that suite has them. What
-    the file lacks though a suite needs it (a seed, say) is no difference: the command line completes it. Raises UsageError
-    where file and profile alone make no suite.
+    Where the file has the name of an installed suite, but says anything else, those that are not as
+    that suite has them. What the file lacks though a suite needs it (a seed, say) is no difference:
+    the command line completes it. Raises UsageError where file and profile alone make no suite.
     """
     path = find_suites().get(suite.name)
     if path and not path.samefile(layers.path) and (from_shipped := _from_shipped(suite, layers, registry)):
@@ -72,15 +78,19 @@ def differences(suite: Suite, layers: Layers, registry: Registry) -> tuple[Overr
 
 
 def _own(file: Mapping[str, Any], layers: Layers, overrides: Mapping[str, Any]) -> Suite:
-    """What file and profile say, completed by what of `overrides` stands for a key that a suite needs."""
+    """What file and profile say, completed by what of `overrides` stands for a key that a suite
+    needs.
+    """
     whole = Layers(file, layers.path, layers.profile, {}).whole()
     return resolve(Layers(file, layers.path, layers.profile, _completing(Suite, whole, overrides)))
 
 
 def _from_shipped(suite: Suite, layers: Layers, registry: Registry) -> tuple[Override, ...]:
-    """The keys that are not as the installed suite of that name has them; empty where both files say the same.
+    """The keys that are not as the installed suite of that name has them; empty where both files
+    say the same.
 
-    What the command line says of methods stands in labels, as in a run of the installed suite, so it is laid over that too.
+    What the command line says of methods stands in labels, as in a run of the installed suite, so
+    it is laid over that too.
     """
     file, path = read(suite.name)
     overrides = layers.layers[2]
@@ -102,7 +112,9 @@ def _from_shipped(suite: Suite, layers: Layers, registry: Registry) -> tuple[Ove
 
 
 def _all_leaves(suite: Suite, registry: Registry, methods: Mapping[str, Iterable[str]]) -> dict[str, Any]:
-    """Dotted key -> value of everything that is compared with an installed suite; methods, kind -> names, with defaults."""
+    """Dotted key -> value of everything that is compared with an installed suite; methods, kind
+    -> names, with defaults.
+    """
     leaves = {
         key: value
         for key, value in _leaves(suite, registry).items()
@@ -143,12 +155,16 @@ def sentence(overrides: Iterable[Override]) -> str:
 
 
 def deciding(overrides: Iterable[Override]) -> tuple[Override, ...]:
-    """Those that make it another table than the suite's: a file of its own, and nothing to compare the suite's runs with."""
+    """Those that make it another table than the suite's: a file of its own, and nothing to
+    compare the suite's runs with.
+    """
     return tuple(o for o in overrides if not o.key.startswith(ELSEWHERE))
 
 
 def suffix(overrides: Iterable[Override]) -> str:
-    """What the name of a file ends in, so that such a table never replaces the suite's own; empty where nothing is decided."""
+    """What the name of a file ends in, so that such a table never replaces the suite's own;
+    empty where nothing is decided.
+    """
     decisive = deciding(overrides)
     named = [[o.key, o.value, o.suite, *([o.shipped] if o.shipped else [])] for o in decisive]
     return f"differs-{digest(named)[:6]}" if decisive else ""
@@ -169,7 +185,9 @@ def _completing(struct: type[msgspec.Struct], whole: Any, overrides: Mapping[str
 
 
 def _leaves(suite: Suite, registry: Registry) -> dict[str, Any]:
-    """Dotted key -> value of everything a suite says; of its data with the defaults of the dataset."""
+    """Dotted key -> value of everything a suite says; of its data with the defaults of the
+    dataset.
+    """
     dataset = registry.get("dataset", suite.dataset)
     data = msgspec.to_builtins(dataset.parameters(suite.data, f"suite {suite.name}"))
     data = {key: value for key, value in data.items() if key not in dataset.indifferent}

@@ -1,4 +1,6 @@
-"""How long a job will probably take: what the ledger has seen of the same method, else what its plugin declares."""
+"""How long a job will probably take: what the ledger has seen of the same method, else what its
+plugin declares.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ from bench.stages.order import BY_NAME, STAGES
 from bench.workload import Workload
 
 JOB, RECORD, SHARE = 0.1, 5e-5, 1.1
-"""What a job takes beside its method: so many seconds, so many for each record (loading, selecting, scoring, audits), and this
-share of the method's own, since audits ask it again."""
+"""What a job takes beside its method: so many seconds, so many for each record (loading, selecting,
+scoring, audits), and this share of the method's own, since audits ask it again.
+"""
 
 CHANNELS = 10
 """Channels of a modality of which nothing is known."""
@@ -75,7 +78,9 @@ class Estimates:
         return JOB + RECORD * self.records + SHARE * method
 
     def _workload(self, cell: Cell, kind: str) -> Workload:
-        """A fuser has to do with the records whose outcome is known, all others with the whole cohort."""
+        """A fuser has to do with the records whose outcome is known, all others with the whole
+        cohort.
+        """
         task = self.registry.get("dataset", cell.dataset.name).tasks[cell.coordinates.task]
         return Workload(
             records=math.ceil(self.records * task.eligible) if kind == "fuser" else self.records,

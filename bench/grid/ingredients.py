@@ -1,7 +1,8 @@
-"""What the keys of a plan are made of, by name: so that two plans can be compared in words a person understands.
+"""What the keys of a plan are made of, by name: so that two plans can be compared in words a person
+understands.
 
-Every input of a key is in one of the entries: equal ingredients mean equal keys. The values are digests or short words; they
-hold nothing of a patient.
+Every input of a key is in one of the entries: equal ingredients mean equal keys. The values are
+digests or short words; they hold nothing of a patient.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ DEVICE = "device"
 
 
 def ingredients(request: Request, registry: Registry, manifest: str, device: str, synthetic: bool) -> dict[str, str]:
-    """Name of an ingredient -> its digest or value, for a request on data of that digest and that device.
+    """Name of an ingredient -> its digest or value, for a request on data of that digest and that
+    device.
 
     synthetic: whether the cohort was generated, so that its generator counts.
     """
@@ -88,7 +90,9 @@ def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 
 
 def deterministic(planned: Plan, registry: Registry) -> list[str]:
-    """`imputer LABEL` and `fuser LABEL` of the variants in a plan whose components are declared deterministic."""
+    """`imputer LABEL` and `fuser LABEL` of the variants in a plan whose components are declared
+    deterministic.
+    """
     names = {f"{v.kind} {v.label}": v.name for cell in planned.cells for v in (cell.imputer, cell.fuser)}
     return [
         label

@@ -9,14 +9,18 @@ from bench.errors import UsageError, unknown
 
 
 def matching(name: str, labels: Iterable[str]) -> list[str]:
-    """The labels that a name stands for: the label itself (spaces do not count), else all with that name before brackets."""
+    """The labels that a name stands for: the label itself (spaces do not count), else all with
+    that name before brackets.
+    """
     labels = list(dict.fromkeys(labels))
     exact = [label for label in labels if _plain(label) == _plain(name)]
     return exact or [label for label in labels if label.partition("(")[0] == name]
 
 
 def the_one(kind: str, name: str, labels: Iterable[str]) -> str:
-    """The label that a name stands for. UsageError, with the choices, where there is none or several."""
+    """The label that a name stands for. UsageError, with the choices, where there is none or
+    several.
+    """
     labels = list(labels)
     matches = matching(name, labels)
     if not matches:

@@ -1,4 +1,6 @@
-"""The plan: a request becomes cells with their keys. Pure: nothing is built, nothing heavy is imported."""
+"""The plan: a request becomes cells with their keys. Pure: nothing is built, nothing heavy is
+imported.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +36,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(request: Request, registry: Registry, manifest: str, device: str) -> Plan:
-    """The cells of a request on data with that manifest digest and that device ("cpu" or "cuda"), in a stable order.
+    """The cells of a request on data with that manifest digest and that device ("cpu" or "cuda"),
+    in a stable order.
 
-    Scored cells first, in the order of the axes (`bench.grid.axes`), then audit cells. Controls are crossed with
-    everything; a combination that makes no sense is skipped with its reason where it was asked for, and left out where only
-    the controls asked for it.
+    Scored cells first, in the order of the axes (`bench.grid.axes`), then audit cells. Controls are
+    crossed with everything; a combination that makes no sense is skipped with its reason where it
+    was asked for, and left out where only the controls asked for it.
     """
     suite = request.suite
     dataset = registry.get("dataset", suite.dataset)
@@ -74,7 +77,9 @@ def plan(request: Request, registry: Registry, manifest: str, device: str) -> Pl
 
 
 class Choice(NamedTuple):
-    """A value of an axis. label: as in coordinates; value: as in `Cell.chosen`; identity: what is in keys, None: nothing."""
+    """A value of an axis. label: as in coordinates; value: as in `Cell.chosen`; identity: what
+    is in keys, None: nothing.
+    """
 
     label: Any
     value: Any
@@ -107,7 +112,9 @@ def _choices(axis: Axis, request: Request, registry: Registry) -> list[Choice]:
 
 
 def _skips(request: Request, registry: Registry) -> dict[tuple[str, str], str | None]:
-    """Imputer and fuser -> why the two make no sense together, empty where they do; None where nobody asked for both."""
+    """Imputer and fuser -> why the two make no sense together, empty where they do; None where
+    nobody asked for both.
+    """
     skips: dict[tuple[str, str], str | None] = {}
     grid = request.suite.grid
     imputers, fusers = ({row.name for row in request.variants[kind]} for kind in ("imputer", "fuser"))
@@ -125,8 +132,8 @@ def _skip(imputer: Spec, fuser: Spec) -> str:
 
 
 def _audits(cells: Sequence[Cell], kinds: Sequence[str]) -> list[tuple[str, int]]:
-    """Each audit, and the place of the cell that it is about: the first one of its task and fuser that is not skipped, of a
-    control imputer only where there is no other.
+    """Each audit, and the place of the cell that it is about: the first one of its task and fuser
+    that is not skipped, of a control imputer only where there is no other.
     """
     seen = set()
     audits = []
@@ -174,4 +181,6 @@ class _Keys:
 
 
 Reads = tuple[list[int], Callable[[list[Any]], Any]]
-"""The places of the axes that are in the key of a stage, and what takes their values out of those of all axes."""
+"""The places of the axes that are in the key of a stage, and what takes their values out of
+those of all axes.
+"""

@@ -1,9 +1,12 @@
-"""What decides a component's results and no key can see, because reading import statements does not find it.
+"""What decides a component's results and no key can see, because reading import statements does not
+find it.
 
-A key covers the modules of a component's own package, found by their import statements, and the versions of the libraries they
-import (`bench.grid.identity`). Code that is loaded by a name made at run time, files that lie beside the code, programs that are
-started, and libraries without a version can be edited without any key changing: their old results would be taken for new
-ones. `bench check` names them. They are found by reading the source too, so this is a list of the usual ways, not of all.
+A key covers the modules of a component's own package, found by their import statements, and the
+versions of the libraries they import (`bench.grid.identity`). Code that is loaded by a name made at
+run time, files that lie beside the code, programs that are started, and libraries without a version
+can be edited without any key changing: their old results would be taken for new ones. `bench check`
+names them. They are found by reading the source too, so this is a list of the usual ways, not of
+all.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ from pathlib import Path
 from bench.grid.identity import distribution, imports, is_followed, reached, source_file
 
 BY_NAME = ("importlib.import_module", "__import__", "importlib.__import__", "pkgutil.resolve_name")
-"""Import what their first argument names; a literal name of a library that is imported elsewhere as well is covered."""
+"""Import what their first argument names; a literal name of a library that is imported elsewhere
+as well is covered.
+"""
 
 LOADERS = (
     "exec", "eval", "compile", "runpy.", "pkgutil.get_data", "pkgutil.iter_modules", "pkgutil.walk_packages",
@@ -28,7 +33,9 @@ LOADERS = (
     "torch.ops.load_library", "torch.hub.load", "torch.utils.cpp_extension.", "torch.jit.load", "sys.path.", "sys.meta_path.",
     "site.addsitedir",
 )  # fmt: skip
-"""Calls that bring code or files of a package in another way; one that ends in a dot stands for all that is in it."""
+"""Calls that bring code or files of a package in another way; one that ends in a dot stands for
+all that is in it.
+"""
 
 PROGRAMS = ("subprocess.", "os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn")
 
@@ -45,9 +52,11 @@ OWN_PLACE = ("__file__", "__path__", "__spec__", "__loader__")
 
 
 def unfollowed(module: str, reads_data: bool = False) -> list[str]:
-    """Each place by which something decides the results of a component in `module` and is in no key, in words.
+    """Each place by which something decides the results of a component in `module` and is in no
+    key, in words.
 
-    reads_data: reading files is the component's business (a dataset), since the digest of the data covers them.
+    reads_data: reading files is the component's business (a dataset), since the digest of the data
+                covers them.
     """
     files, libraries = reached(module)
     home = module.partition(".")[0]
@@ -140,7 +149,9 @@ def _writes(node: ast.Call, called: str) -> bool:
 
 
 def _scratch(tree: ast.Module) -> set[str]:
-    """Names that stand for the scratch folder (`Context.scratch`) and what lies in it: checkpoints of the same key."""
+    """Names that stand for the scratch folder (`Context.scratch`) and what lies in it:
+    checkpoints of the same key.
+    """
     names = {"scratch"}
     assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr)]
     before = 0
@@ -163,7 +174,9 @@ def _mentions(node: ast.AST, names: set[str]) -> bool:
 
 
 def _imported(content: bytes, name: str, path: Path, home: str) -> Iterator[str]:
-    """Modules of the own package that are imported and have no source: compiled ones, or none at all."""
+    """Modules of the own package that are imported and have no source: compiled ones, or none at
+    all.
+    """
     for imported in sorted(imports(content, name, path.name == "__init__.py")):
         if not imported.startswith(f"{home}.") or not is_followed(imported, home) or source_file(imported):
             continue
@@ -177,7 +190,9 @@ def _imported(content: bytes, name: str, path: Path, home: str) -> Iterator[str]
 
 
 def _is_folder(package: str) -> bool:
-    """Whether a package without `__init__.py` is a folder of modules, whose imports are followed one by one."""
+    """Whether a package without `__init__.py` is a folder of modules, whose imports are followed
+    one by one.
+    """
     top, *rest = package.split(".")
     spec = importlib.util.find_spec(top)
     places = (spec.submodule_search_locations or []) if spec else []
@@ -185,7 +200,9 @@ def _is_folder(package: str) -> bool:
 
 
 def _unversioned(library: str) -> str:
-    """Why edits of a library that is imported change no key; empty where its version tells, or it is not installed."""
+    """Why edits of a library that is imported change no key; empty where its version tells, or
+    it is not installed.
+    """
     installed = distribution(library)
     if installed is None:
         try:

@@ -19,7 +19,9 @@ from bench.grid.identity import digest
 from bench.registry import Registry
 
 ALSO = "also"
-"""Of a method's table in a suite: further rows, each a table of the parameters in which it differs."""
+"""Of a method's table in a suite: further rows, each a table of the parameters in which it
+differs.
+"""
 
 
 MOST_ROWS = 1_000
@@ -35,11 +37,13 @@ Origin = Callable[[str], str]
 def variants(
     kind: str, suite: Suite, pinned: Mapping[str, Collection[str]], origin: Origin, registry: Registry
 ) -> tuple[Variant, ...]:
-    """The values of one axis of components: what the suite names in its order, then the controls it does not name.
+    """The values of one axis of components: what the suite names in its order, then the controls it
+    does not name.
 
-    Parameter lists are sweeps, in the order of the parameters' names, whatever order they were written in. pinned: `kind.name`
-    -> parameters set on the command line, which labels show. Raises UsageError, saying where it was written, for a
-    parameter that is not known or not accepted, and for a value given twice, also of a method that is not in the grid.
+    Parameter lists are sweeps, in the order of the parameters' names, whatever order they were
+    written in. pinned: `kind.name` -> parameters set on the command line, which labels show. Raises
+    UsageError, saying where it was written, for a parameter that is not known or not accepted, and
+    for a value given twice, also of a method that is not in the grid.
     """
     controls = getattr(suite.controls, kind, ())
     named = list(dict.fromkeys([*getattr(suite.grid, kind), *controls]))
@@ -101,8 +105,8 @@ def _origin(origin: Origin, prefix: str, further: Collection[str]) -> Origin:
 def _blocks(
     written: Mapping[str, Any], types_of: Mapping[str, Any], prefix: str, origin: Origin
 ) -> Iterator[tuple[dict[str, Any], set[str], Collection[str]]]:
-    """What is written of a method, and each row of its `ALSO` over what of it is no sweep: parameters, those of them that
-    are sweeps, those that the row wrote.
+    """What is written of a method, and each row of its `ALSO` over what of it is no sweep:
+    parameters, those of them that are sweeps, those that the row wrote.
     """
 
     def sweeps(table: Mapping[str, Any]) -> set[str]:
@@ -136,7 +140,8 @@ def _check_values(axes: Mapping[str, list[Any]], prefix: str, where: Origin) -> 
 def _in_label(kind: Any) -> bool | str:
     """What a parameter's type says of its place in labels, `msgspec.Meta(extra={"in_label": ...})`.
 
-    True: shown wherever it was written, also in a suite file alone; "always": by default too. Else False.
+    True: shown wherever it was written, also in a suite file alone; "always": by default too. Else
+          False.
     """
     metas = [meta for meta in typing.get_args(kind) if isinstance(meta, msgspec.Meta)]
     return next((word for meta in metas if (word := (meta.extra or {}).get("in_label"))), False)
@@ -145,8 +150,9 @@ def _in_label(kind: Any) -> bool | str:
 def short(value: Any, among: Sequence[Any] = ()) -> str:
     """A value as it stands in a label: two values that differ never look the same.
 
-    Labels are in tables that are shared, so of an absolute path only what it leads to is shown, with some digits of its
-    hash where another one of `among`, the values of the sweep, leads to the same name.
+    Labels are in tables that are shared, so of an absolute path only what it leads to is shown,
+    with some digits of its hash where another one of `among`, the values of the sweep, leads to the
+    same name.
     """
     if isinstance(value, str) and is_path(value):
         name = _leads_to(value)

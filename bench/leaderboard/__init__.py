@@ -1,10 +1,11 @@
 """The leaderboard: a pure function of an export, in Markdown for people, CSV and JSON for programs.
 
-render(export) -> {"md": ..., "csv": ..., "json": ...}, and "html" on demand     write(folder, stem, rendered)
-save_export, load_export, redact                           exports as files that may be shared
+render(export) -> {"md": ..., "csv": ..., "json": ...}, and "html" on demand     write(folder, stem,
+rendered) save_export, load_export, redact                           exports as files that may be
+shared
 
-An export becomes a `Board`; each section (`sections/`) makes its structure of it, and blocks of the structure; each target
-(`render/`) writes blocks, and knows no section.
+An export becomes a `Board`; each section (`sections/`) makes its structure of it, and blocks of the
+structure; each target (`render/`) writes blocks, and knows no section.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ __all__ = ["Board", "load_export", "redact", "render", "save_export", "write"]
 
 
 def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[str, bytes]:
-    """The leaderboard as "md", "csv" and "json": the same bytes for the same plan and records, in whatever order.
+    """The leaderboard as "md", "csv" and "json": the same bytes for the same plan and records, in
+    whatever order.
 
     page=True adds "html", one page that needs nothing else, for a browser.
 
-    wall_costs=False leaves out everything that differs when the same cells are run again: the section on costs, and in
-    CSV and JSON all costs but the number of parameters. What is above the section on costs never depends on it.
+    wall_costs=False leaves out everything that differs when the same cells are run again: the
+    section on costs, and in CSV and JSON all costs but the number of parameters. What is above the
+    section on costs never depends on it.
     """
     board = Board(export, wall_costs)
     blocks = blocks_of(board, SECTIONS)
@@ -45,7 +48,8 @@ def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[
 
 
 def write(folder: Path, stem: str, rendered: Mapping[str, bytes]) -> list[Path]:
-    """Write `folder/stem.md` and all other kinds that were rendered, each whole or not at all; returns the paths.
+    """Write `folder/stem.md` and all other kinds that were rendered, each whole or not at all;
+    returns the paths.
 
     Raises StorageError.
     """

@@ -29,7 +29,9 @@ OF_CELL = {"permuted-labels": "permuted-labels", "repeat": "repeat-identical"}
 
 
 class AuditResult(msgspec.Struct, frozen=True):
-    """One audit of one row, over all its cells. detail: what failed, or why it does not apply or was not run."""
+    """One audit of one row, over all its cells. detail: what failed, or why it does not apply or
+    was not run.
+    """
 
     state: Literal["passed", "failed", "not applicable", "not run"]
     detail: str = ""
@@ -38,10 +40,11 @@ class AuditResult(msgspec.Struct, frozen=True):
 def audit_results(
     scored: Mapping[Coordinates, Record | None], audit_cells: Mapping[Coordinates, Record | None]
 ) -> dict[str, AuditResult]:
-    """Audit name -> result. An audit cell speaks only for the audit it was planned for; its scores are nobody's.
+    """Audit name -> result. An audit cell speaks only for the audit it was planned for; its scores
+    are nobody's.
 
-    Failed if it failed in any cell; passed if it passed somewhere and failed nowhere; not applicable if every cell
-    said so; not run if its audit cell has no outcome.
+    Failed if it failed in any cell; passed if it passed somewhere and failed nowhere; not
+    applicable if every cell said so; not run if its audit cell has no outcome.
     """
     outcomes: dict[str, list[tuple[Repeat, Audit]]] = {}
     missing: dict[str, str] = {}
@@ -65,7 +68,9 @@ def in_order(names: Collection[str]) -> list[str]:
 
 
 def failure(results: Mapping[str, AuditResult], names: Collection[str] = ()) -> str:
-    """Which audits failed and how, in words; "" where none did. names: those that count, all where none is named."""
+    """Which audits failed and how, in words; "" where none did. names: those that count, all
+    where none is named.
+    """
     return "; ".join(
         f"audit {name} failed ({result.detail})" if result.detail else f"audit {name} failed"
         for name, result in results.items()

@@ -1,7 +1,9 @@
-"""What a page of a leaderboard is made of: headings, paragraphs, notes, tables and figures. Plain data, of no target.
+"""What a page of a leaderboard is made of: headings, paragraphs, notes, tables and figures. Plain
+data, of no target.
 
-A section makes blocks, `bench.leaderboard.render` writes them. Text is the words of whoever wrote them, never markup: each target
-makes it harmless where it is written (`bench.text.clean`). Numbers are kept in full; a block says how many digits are shown.
+A section makes blocks, `bench.leaderboard.render` writes them. Text is the words of whoever wrote
+them, never markup: each target makes it harmless where it is written (`bench.text.clean`). Numbers
+are kept in full; a block says how many digits are shown.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from typing import Literal
 import msgspec
 
 Mark = Literal["strong", "second", "emphasis", "code"]
-"""strong: the best, or what must not be missed. second: the second best. emphasis: worse, or an aside. code: what is typed."""
+"""strong: the best, or what must not be missed. second: the second best. emphasis: worse, or an
+aside. code: what is typed.
+"""
 
 
 class Marked(msgspec.Struct, frozen=True):
@@ -23,9 +27,11 @@ class Marked(msgspec.Struct, frozen=True):
 
 
 class Rich(str):
-    """Words of which some are marked. As a str it is the words alone; `parts` holds them with their marks.
+    """Words of which some are marked. As a str it is the words alone; `parts` holds them with their
+    marks.
 
-    What is marked stands between spaces, brackets or stops, since some targets cannot mark a part of a word.
+    What is marked stands between spaces, brackets or stops, since some targets cannot mark a part
+    of a word.
     """
 
     parts: tuple[str | Marked, ...]
@@ -60,8 +66,9 @@ def joined(between: str, texts: Iterable[str | Marked]) -> Rich:
 class Number(msgspec.Struct, frozen=True):
     """A number in the unit of its column, and what is known of its spread.
 
-    form: of the digits that are shown (`format`). std: sample standard deviation. low, high: its interval; p: of a test. unit:
-    printed after it. note: an aside. mark: of the number, not of its interval.
+    form: of the digits that are shown (`format`). std: sample standard deviation. low, high: its
+    interval; p: of a test. unit: printed after it. note: an aside. mark: of the number, not of its
+    interval.
     """
 
     value: float
@@ -84,7 +91,9 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class Label(msgspec.Struct, frozen=True):
-    """The name of an imputer or a fuser; control: of one that is in the grid as a control. note: an aside."""
+    """The name of an imputer or a fuser; control: of one that is in the grid as a control. note:
+    an aside.
+    """
 
     name: str
     control: bool = False
@@ -92,13 +101,17 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """What stands where there is no value, and says why. A cell that is None is missing without a word."""
+    """What stands where there is no value, and says why. A cell that is None is missing without
+    a word.
+    """
 
     why: str
 
 
 Cell = str | int | float | Number | Interval | Label | Missing | tuple[Number, ...] | None
-"""A tuple of numbers: several values of one thing, as others published them. A float alone is written in full."""
+"""A tuple of numbers: several values of one thing, as others published them. A float alone is
+written in full.
+"""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -139,7 +152,9 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Point(msgspec.Struct, frozen=True):
-    """x, y: in the units of the axes. name: told on hovering. label: printed beside it. faint: drawn hollow."""
+    """x, y: in the units of the axes. name: told on hovering. label: printed beside it. faint:
+    drawn hollow.
+    """
 
     x: float
     y: float
@@ -150,7 +165,9 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """Points that are joined, in their order; steps: by right angles. dots: whether the points are drawn."""
+    """Points that are joined, in their order; steps: by right angles. dots: whether the points
+    are drawn.
+    """
 
     points: Sequence[Point]
     steps: bool = False
@@ -166,7 +183,9 @@ class Axis(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True):
-    """A picture of lines and points. about: what it shows, for those who cannot see it. diagonal: of (0, 0) and (1, 1)."""
+    """A picture of lines and points. about: what it shows, for those who cannot see it.
+    diagonal: of (0, 0) and (1, 1).
+    """
 
     lines: Sequence[Line]
     x: Axis
@@ -184,7 +203,9 @@ class Shares(msgspec.Struct, frozen=True):
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """A picture of what a table beside it says in numbers; a target without pictures leaves it out. keys: of colours 0, 1, ..."""
+    """A picture of what a table beside it says in numbers; a target without pictures leaves it
+    out. keys: of colours 0, 1, ...
+    """
 
     picture: Chart | Shares
     caption: str

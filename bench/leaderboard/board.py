@@ -1,4 +1,6 @@
-"""A leaderboard: the planned cells of an export with their records, and what each section makes of them, when it is asked for."""
+"""A leaderboard: the planned cells of an export with their records, and what each section makes
+of them, when it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,10 @@ Cells = Mapping[Coordinates, Record | None]
 class Section(Generic[T]):
     """One part of a leaderboard, and all that is known of it.
 
-    name: under which the JSON holds its structure; "" puts the fields of the structure beside the other sections.
-    aggregate: from the board to the structure; None of a section without one. blocks: what pages show of it, none where there is
-    nothing to say. chapter: a heading that several sections share.
+    name: under which the JSON holds its structure; "" puts the fields of the structure beside the
+          other sections.
+    aggregate: from the board to the structure; None of a section without one. blocks: what pages
+    show of it, none where there is nothing to say. chapter: a heading that several sections share.
     """
 
     name: str
@@ -38,9 +41,11 @@ class Section(Generic[T]):
 
 @dataclass
 class Board:
-    """An export and the structures of the sections. A pure function of the export; the order of its records changes nothing.
+    """An export and the structures of the sections. A pure function of the export; the order of its
+    records changes nothing.
 
-    wall_costs False leaves out all that differs from run to run of the same cells: seconds and memory.
+    wall_costs False leaves out all that differs from run to run of the same cells: seconds and
+    memory.
     """
 
     export: Export
@@ -110,7 +115,9 @@ def blocks_of(board: Board, sections: Sequence[Section[Any]]) -> list[Block]:
 
 
 def higher_is_better(export: Export, metric: str) -> bool | None:
-    """The direction of a metric, None where it has none. Of one that nobody knows larger is better."""
+    """The direction of a metric, None where it has none. Of one that nobody knows larger is
+    better.
+    """
     known = export.metrics.get(metric) or metrics().get(metric)
     return known.higher if known else True
 
@@ -118,8 +125,9 @@ def higher_is_better(export: Export, metric: str) -> bool | None:
 def join(export: Export) -> tuple[dict[Coordinates, Record | None], list[str]]:
     """The planned cells with their records, and notes on records that are not shown.
 
-    A record belongs to a planned cell when coordinates and key agree; one that was made from other sources, parameters
-    or data has another key and is not a result of this plan. Two records of one key are the same result twice.
+    A record belongs to a planned cell when coordinates and key agree; one that was made from other
+    sources, parameters or data has another key and is not a result of this plan. Two records of one
+    key are the same result twice.
     """
     by_key: dict[tuple[Coordinates, str], Record] = {}
     for record in export.records:

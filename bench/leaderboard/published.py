@@ -16,7 +16,9 @@ PLACE = [name for name in TableKey.__struct_fields__ if name != "task"]
 
 
 class PublishedScore(msgspec.Struct, frozen=True):
-    """A value somebody else published. elsewhere: why it does not stand beside ours; empty where it does."""
+    """A value somebody else published. elsewhere: why it does not stand beside ours; empty where
+    it does.
+    """
 
     method: str
     metric: str
@@ -27,7 +29,9 @@ class PublishedScore(msgspec.Struct, frozen=True):
 
 
 def published(export: Export, task: str, table: TableKey, lacking: Sequence[str]) -> list[PublishedScore]:
-    """What was published for a table, in the order of the suite. lacking: modalities of it that no record has."""
+    """What was published for a table, in the order of the suite. lacking: modalities of it that
+    no record has.
+    """
     return [
         PublishedScore(
             entry.method, entry.metric, entry.value, entry.std, entry.source, elsewhere(export, entry, lacking)
@@ -43,7 +47,9 @@ def cell(values: Iterable[PublishedScore], metric: str) -> Cell:
 
 
 def sources(values: Iterable[PublishedScore]) -> list[str]:
-    """The sentence that says where published values are from, source by source; empty where none is named."""
+    """The sentence that says where published values are from, source by source; empty where none
+    is named.
+    """
     methods: dict[str, set[str]] = {}
     for value in values:
         if value.source:
@@ -53,7 +59,9 @@ def sources(values: Iterable[PublishedScore]) -> list[str]:
 
 
 def footnotes(values: Iterable[PublishedScore]) -> list[str]:
-    """Published values that do not stand beside ours, a sentence for each reason, method by method."""
+    """Published values that do not stand beside ours, a sentence for each reason, method by
+    method.
+    """
     by_reason: dict[str, dict[str, list[PublishedScore]]] = {}
     for value in values:
         by_reason.setdefault(value.elsewhere, {}).setdefault(value.method, []).append(value)

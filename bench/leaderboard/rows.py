@@ -1,4 +1,6 @@
-"""What stands in the rows of tables: scores over seeds, differences, and one method with all of it, or why it has none."""
+"""What stands in the rows of tables: scores over seeds, differences, and one method with all of
+it, or why it has none.
+"""
 
 from __future__ import annotations
 
@@ -68,14 +70,17 @@ def cell(score: Score | None, mark: Mark | None = None, note: str = "") -> Cell:
 
 
 def coverage(score: Score | None) -> Cell:
-    """A share in percent, without a mark: of coverage nothing is best, 100 % of a forecaster that says nothing is no merit."""
+    """A share in percent, without a mark: of coverage nothing is best, 100 % of a forecaster
+    that says nothing is no merit.
+    """
     return Number(100 * score.mean, ".1f", unit=" %") if score else None
 
 
 def best_two(scores: Sequence[Score | None], higher: bool | None, eligible: Sequence[bool] | None = None) -> list[Cell]:
     """Scores as cells, the best and the second marked. Means that print the same are the same.
 
-    Where all but the best are equal there is no second, and where neither higher nor lower is better nothing is marked.
+    Where all but the best are equal there is no second, and where neither higher nor lower is
+    better nothing is marked.
     eligible: which scores may be best or second; None: all.
     """
     may = [True] * len(scores) if eligible is None else eligible
@@ -122,10 +127,11 @@ class MethodRow(msgspec.Struct, kw_only=True):
 class Row(MethodRow, kw_only=True):
     """One method of a table.
 
-    scores, validation, interval, rank and tie_group are only there when every planned seed is ok: holes never become
-    averages. statuses: status -> how many cells. reasons: why cells are not ok, each once. nobody: the modalities of its set
-    that no record has, so that the row is one of the set without them. unranked: the audits that failed, because of which the
-    row has no interval, rank and tie group and takes no part in anything that names a best.
+    scores, validation, interval, rank and tie_group are only there when every planned seed is ok:
+    holes never become averages. statuses: status -> how many cells. reasons: why cells are not ok,
+    each once. nobody: the modalities of its set that no record has, so that the row is one of the
+    set without them. unranked: the audits that failed, because of which the row has no interval,
+    rank and tie group and takes no part in anything that names a best.
     """
 
     seeds_planned: list[Repeat]

@@ -1,7 +1,8 @@
-"""What a page says of where its numbers come from: each statement with how many records it holds for, unless all share it.
+"""What a page says of where its numbers come from: each statement with how many records it holds
+for, unless all share it.
 
-Records of one plan may come from several runs: under another revision or profile, on another device. What one of them says of
-itself is never printed as if all said it.
+Records of one plan may come from several runs: under another revision or profile, on another
+device. What one of them says of itself is never printed as if all said it.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ NOTHING = "–"
 
 
 def provenance(records: Collection[Record]) -> dict[str, dict[str, int]]:
-    """Name -> value -> how many records say so, both sorted; nothing that names a machine or an hour.
+    """Name -> value -> how many records say so, both sorted; nothing that names a machine or an
+    hour.
 
-    The counts of each name add up to the number of records: those that do not say it are counted under the empty value.
+    The counts of each name add up to the number of records: those that do not say it are counted
+    under the empty value.
     """
     entries = Counter(entry for record in records for entry in record.provenance.items())
     by_name: dict[str, dict[str, int]] = {}
@@ -38,7 +41,9 @@ def provenance(records: Collection[Record]) -> dict[str, dict[str, int]]:
 
 
 def counted(values: Mapping[str, int], noun: str = "record") -> str:
-    """Value -> count in words: the value alone where there is one, else each with how many say so. Empty values come last."""
+    """Value -> count in words: the value alone where there is one, else each with how many say
+    so. Empty values come last.
+    """
     if len(values) == 1:
         return next(iter(values)) or NOTHING
     ordered = sorted(values.items(), key=lambda item: (not item[0], item))
@@ -46,7 +51,9 @@ def counted(values: Mapping[str, int], noun: str = "record") -> str:
 
 
 def held(statement: str, records: Iterable[Record], holds: Callable[[Mapping[str, str]], bool]) -> str:
-    """The statement, with how many scored records it holds for by their provenance, unless it holds for all of them."""
+    """The statement, with how many scored records it holds for by their provenance, unless it
+    holds for all of them.
+    """
     share = _share(records, holds)
     return Rich(statement, f" ({share} say so.)") if share else statement
 
@@ -58,12 +65,15 @@ def _share(records: Iterable[Record], holds: Callable[[Mapping[str, str]], bool]
 
 
 def _of_splits(splits: Sequence[str]) -> Callable[[Mapping[str, str]], bool]:
-    """Whether a record was made under one of these splits; the default is not named by its label."""
+    """Whether a record was made under one of these splits; the default is not named by its
+    label.
+    """
     return lambda provenance: any(provenance.get("split", "").startswith(f"split={each}") for each in splits)
 
 
 def title(export: Export, records: Collection[Record]) -> str:
-    """What the export is of: with the split, unless it is the default one, and the release of the data, where it is known.
+    """What the export is of: with the split, unless it is the default one, and the release of the
+    data, where it is known.
 
     A record that says nothing of a release is of the same data: their digest is in its key.
     """
@@ -84,7 +94,9 @@ def nobody(records: Iterable[Record]) -> list[str]:
 
 
 def split_notes(export: Export, records: Collection[Record], crossing: int | None = None) -> list[str]:
-    """What a reader must know of a split by record; nothing where patients stand on one side. crossing: how many do not."""
+    """What a reader must know of a split by record; nothing where patients stand on one side.
+    crossing: how many do not.
+    """
     if export.splits != [REFERENCE_STAY]:
         return []
     count = "patients" if crossing is None else f"{crossing:,} patient{'s' * (crossing != 1)}"
@@ -111,8 +123,8 @@ def edit_notes(export: Export) -> list[str]:
 
 
 def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
-    """What a reader must know of a protocol that is not the harness's own: what scaling saw, where nothing was hidden, the
-    notes of the plan; first of all, what was edited since.
+    """What a reader must know of a protocol that is not the harness's own: what scaling saw, where
+    nothing was hidden, the notes of the plan; first of all, what was edited since.
     """
     notes = edit_notes(export)
     if export.scaling != "train":
@@ -137,8 +149,8 @@ def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
 
 
 def _plan_note(note: str, records: Collection[Record]) -> str:
-    """A note of the plan; of one on training, how many records were trained so, and nothing where none was: not every method
-    is trained step by step.
+    """A note of the plan; of one on training, how many records were trained so, and nothing where
+    none was: not every method is trained step by step.
     """
     kind = next((kind for kind, begin in TRAINING_NOTES.items() if note.startswith(begin)), None)
     if kind is None:
@@ -154,8 +166,8 @@ def _plan_note(note: str, records: Collection[Record]) -> str:
 
 
 def counts(records: Iterable[Record]) -> tuple[dict[str, int], list[str]]:
-    """How many records the task has, by part, as far as all cells agree; a note where those of one split do not: they cannot be
-    compared.
+    """How many records the task has, by part, as far as all cells agree; a note where those of one
+    split do not: they cannot be compared.
     """
     by_name: dict[str, Counter[int]] = {}
     of_split: dict[str, list[dict[str, int]]] = {}

@@ -75,7 +75,9 @@ def capital(text: str) -> str:
 
 
 def short(reason: str) -> str:
-    """A reason on one line; of one that is too long for a table the middle is left out, since what helps stands at its end."""
+    """A reason on one line; of one that is too long for a table the middle is left out, since
+    what helps stands at its end.
+    """
     text = clean.line(reason)
     if len(text) > LONGEST_REASON:
         front = LONGEST_REASON // 3

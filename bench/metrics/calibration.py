@@ -1,17 +1,21 @@
-"""Can a probability be taken at its word? Expected calibration error, Brier score and the reliability diagram.
+"""Can a probability be taken at its word? Expected calibration error, Brier score and the
+reliability diagram.
 
-ECE: probabilities are sorted into `BINS` bins of equal width (Naeini et al., AAAI 2015; Guo et al., On calibration of modern
-neural networks, ICML 2017, with 15 bins); it is the mean over records of |mean probability - share that came true| of
-their bin. Brier score: Brier, Monthly Weather Review 1950.
+ECE: probabilities are sorted into `BINS` bins of equal width (Naeini et al., AAAI 2015; Guo et al.,
+On calibration of modern neural networks, ICML 2017, with 15 bins); it is the mean over records of
+|mean probability - share that came true| of their bin. Brier score: Brier, Monthly Weather Review
+1950.
 
-| kind       | probability, outcome                                      | Brier score                                          |
-|------------|-----------------------------------------------------------|------------------------------------------------------|
-| binary     | of class 1; whether it is class 1                         | mean (p - y)^2                                       |
-| multilabel | of each label; ECE is the mean over labels                | mean over records and labels                         |
-| multiclass | of the likeliest class; whether it is right (Guo et al.)  | mean over records of the sum over classes: 0 to 2    |
-| regression | none                                                      | none                                                 |
+| kind       | probability, outcome                        | Brier score                       |
+|------------|---------------------------------------------|-----------------------------------|
+| binary     | of class 1; whether it is class 1           | mean (p - y)^2                    |
+| multilabel | of each label; ECE is the mean over labels  | mean over records and labels      |
+| multiclass | of the likeliest class; whether it is right | mean over records of the sum over |
+|            | (Guo et al.)                                | classes: 0 to 2                   |
+| regression | none                                        | none                              |
 
-The binary Brier score is half of what the multiclass formula gives for two classes, as is usual. The metric `brier` is the same.
+The binary Brier score is half of what the multiclass formula gives for two classes, as is usual.
+The metric `brier` is the same.
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ BINS = 15
 def calibration(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Calibration | None:
     """Of the predictions of a task, truth float32 [n] or [n, labels], outputs float32 [n, outputs].
 
-    None for regression, where there is no record, and where an output is not within 0 and 1 and so is no probability.
+    None for regression, where there is no record, and where an output is not within 0 and 1 and so
+    is no probability.
     """
     if task.kind == "regression" or not len(truth) or not (outputs.min() >= 0 and outputs.max() <= 1):
         return None
@@ -46,7 +51,9 @@ def calibration(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Calibrati
 
 
 def _sums(p: np.ndarray, happened: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Records, sum of probabilities and how many came true, per bin; a probability of 1 belongs to the last."""
+    """Records, sum of probabilities and how many came true, per bin; a probability of 1 belongs
+    to the last.
+    """
     place = np.minimum((p * BINS).astype(int), BINS - 1)
     return (
         np.bincount(place, minlength=BINS),

@@ -1,7 +1,9 @@
-"""The index of concordance: of two records whose truths differ, how often is the larger one predicted larger?
+"""The index of concordance: of two records whose truths differ, how often is the larger one
+predicted larger?
 
-Harrell et al., Evaluating the yield of medical tests, JAMA 1982, without censoring; equal predictions count half. It is
-(D + 1) / 2 of Somers' D, and the AUROC where the truth is 0 or 1. Of a forecast the mean over its values.
+Harrell et al., Evaluating the yield of medical tests, JAMA 1982, without censoring; equal
+predictions count half. It is (D + 1) / 2 of Somers' D, and the AUROC where the truth is 0 or 1. Of
+a forecast the mean over its values.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ def _weighted(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
 
 
 def _of_one(truth: np.ndarray, output: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Of one value, float64 [resamples]. Sums of whole weights are exact, so threads change no bit."""
+    """Of one value, float64 [resamples]. Sums of whole weights are exact, so threads change no
+    bit.
+    """
     own = weights.astype(np.float64)
     won, pairs = np.zeros(own.shape[1]), np.zeros(own.shape[1])
     for start in range(0, len(truth), _ROWS):

@@ -1,14 +1,16 @@
-"""Metrics of decisions: a probability of 0.5 or more is a yes, and of several classes the likeliest is taken.
+"""Metrics of decisions: a probability of 0.5 or more is a yes, and of several classes the likeliest
+is taken.
 
-| metric            | several labels                  | several classes                                     |
-|-------------------|---------------------------------|-----------------------------------------------------|
-| F1                | mean over labels                | mean over classes, each against the rest            |
-| accuracy          | all labels of a record right    | class right                                         |
-| balanced accuracy | mean over labels                | mean of the recalls of the classes                  |
-| Cohen's kappa     | mean over labels                | of the table of classes (Cohen 1960)                |
-| MCC               | mean over labels                | R_K of the table of classes (Gorodkin 2004)         |
+| metric            | several labels               | several classes                             |
+|-------------------|------------------------------|---------------------------------------------|
+| F1                | mean over labels             | mean over classes, each against the rest    |
+| accuracy          | all labels of a record right | class right                                 |
+| balanced accuracy | mean over labels             | mean of the recalls of the classes          |
+| Cohen's kappa     | mean over labels             | of the table of classes (Cohen 1960)        |
+| MCC               | mean over labels             | R_K of the table of classes (Gorodkin 2004) |
 
-MCC is 0 where all decisions are the same: nothing varies with the truth (Chicco & Jurman, BMC Genomics 2020, and scikit-learn).
+MCC is 0 where all decisions are the same: nothing varies with the truth (Chicco & Jurman, BMC
+Genomics 2020, and scikit-learn).
 """
 
 from __future__ import annotations
@@ -49,10 +51,12 @@ def _weighted_f1(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
 
 
 def thresholds(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray | None:
-    """Per output the threshold with the best F1 (Lipton et al. 2014), float64 [outputs]; of equal ones the highest.
+    """Per output the threshold with the best F1 (Lipton et al. 2014), float64 [outputs]; of equal
+    ones the highest.
 
-    truth, outputs: of the validation part. A threshold lies halfway between two outputs that occur, so that none is a record's
-    own. None where there is no best one: F1 is not defined (a label has no positive), or an output is not finite.
+    truth, outputs: of the validation part. A threshold lies halfway between two outputs that occur,
+    so that none is a record's own. None where there is no best one: F1 is not defined (a label has
+    no positive), or an output is not finite.
     """
     from sklearn.metrics import precision_recall_curve
 
@@ -129,11 +133,15 @@ def _mcc(truth: np.ndarray, decided: np.ndarray) -> float:
 
 
 Counts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-"""Weights of records float64: [classes, resamples] truly of each class, decided so, both at once; [resamples] in all."""
+"""Weights of records float64: [classes, resamples] truly of each class, decided so, both at
+once; [resamples] in all.
+"""
 
 
 def _weighted(of_counts: Callable[[Counts], np.ndarray], truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
-    """The mean over tables of a score that depends on the margins and the diagonal of a table of counts alone."""
+    """The mean over tables of a score that depends on the margins and the diagonal of a table of
+    counts alone.
+    """
     parts = []
     for actual, decided in _tables(truth, outputs):
         classes = range(max(int(actual.max(initial=0)), int(decided.max(initial=0)), 1) + 1)

@@ -1,6 +1,8 @@
-"""When a score is defined. The score of a part, its bootstrap, chosen thresholds and model selection all ask here.
+"""When a score is defined. The score of a part, its bootstrap, chosen thresholds and model
+selection all ask here.
 
-A metric declares by one of these names what makes its score undefined, among the records that count (`RULES`):
+A metric declares by one of these names what makes its score undefined, among the records that count
+(`RULES`):
 
 | `undefined=`       | there is no score where                                                   |
 |--------------------|---------------------------------------------------------------------------|
@@ -12,10 +14,11 @@ A metric declares by one of these names what makes its score undefined, among th
 | `constant truth`   | all truths are the same: of each value of a forecast                      |
 | `constant`         | all truths are the same, or all predictions are                           |
 
-A binary task has one class here, class 1. Scores of several labels or classes are means over all of them, and a mean over those
-that happen to occur would be another test: so where one label or class lacks what it needs, there is no score at all
-(our decision; scikit-learn warns, raises or gives 0, depending on function and version). Records that do not count are those
-of weight 0: a bootstrap leaves them out. A function that gives NaN has no score there either, whatever it declared.
+A binary task has one class here, class 1. Scores of several labels or classes are means over all of
+them, and a mean over those that happen to occur would be another test: so where one label or class
+lacks what it needs, there is no score at all (our decision; scikit-learn warns, raises or gives 0,
+depending on function and version). Records that do not count are those of weight 0: a bootstrap
+leaves them out. A function that gives NaN has no score there either, whatever it declared.
 """
 
 from __future__ import annotations
@@ -40,7 +43,9 @@ class Needs:
     varying: list[tuple[np.ndarray, str]]
 
     def met(self, weights: np.ndarray) -> np.ndarray:
-        """bool [resamples]: by which of the weightings (float [n, resamples], not negative) the score is defined."""
+        """bool [resamples]: by which of the weightings (float [n, resamples], not negative) the
+        score is defined.
+        """
         met = np.ones(weights.shape[1], bool)
         for rows, _ in self.present:
             met &= _counts(np.flatnonzero(rows), weights)
@@ -64,7 +69,9 @@ class Needs:
 
 
 def _counts(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """By which of the weightings some of these rows count: bool [resamples]. A few rows decide nearly all of them."""
+    """By which of the weightings some of these rows count: bool [resamples]. A few rows decide
+    nearly all of them.
+    """
     counts: np.ndarray = (weights[rows[:16]] > 0).any(axis=0)
     if not counts.all():
         (open_,) = np.nonzero(~counts)
@@ -75,7 +82,9 @@ def _counts(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
 NO_RECORD = "there is no record"
 
 Rule = Callable[[np.ndarray, int, np.ndarray | None], Needs]
-"""truth [n] or [n, width], width of a prediction, outputs [n, width] (None: of the truth alone) -> what the score needs."""
+"""truth [n] or [n, width], width of a prediction, outputs [n, width] (None: of the truth alone)
+-> what the score needs.
+"""
 
 
 def _values(array: np.ndarray) -> np.ndarray:
@@ -142,7 +151,7 @@ RULES: dict[str, Rule] = {
 
 
 def needs(rule: str, truth: np.ndarray, width: int, outputs: np.ndarray | None = None) -> Needs:
-    """What a score needs by a rule. truth: [n] or [n, width]; width: of a prediction; outputs: [n, width], None: of the truth
-    alone.
+    """What a score needs by a rule. truth: [n] or [n, width]; width: of a prediction; outputs: [n,
+    width], None: of the truth alone.
     """
     return RULES[rule](truth, width, outputs)

@@ -6,4 +6,6 @@ from bench.errors import PluginError
 
 
 class ScoreError(PluginError, ValueError):
-    """Predictions or imputed values cannot be scored: shapes that do not fit, numbers that are not finite."""
+    """Predictions or imputed values cannot be scored: shapes that do not fit, numbers that are
+    not finite.
+    """

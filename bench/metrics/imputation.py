@@ -1,11 +1,13 @@
 """Scores of imputed values on the entries a scenario hid, on the standardised scale.
 
-Definitions of the CSDI evaluation (Tashiro et al. 2021, arXiv 2107.03502, and its public code): the point imputation is
-the lower median of the draws; CRPS is the normalised quantile loss over 19 levels. Coverage, which that evaluation lacks,
-is the share of true values inside the central 50 % and 90 % of the draws.
+Definitions of the CSDI evaluation (Tashiro et al. 2021, arXiv 2107.03502, and its public code): the
+point imputation is the lower median of the draws; CRPS is the normalised quantile loss over 19
+levels. Coverage, which that evaluation lacks, is the share of true values inside the central 50 %
+and 90 % of the draws.
 
-All scores are made of sums over entries (`TERMS`), so they can be added up over records, parts and resamples. Those of each test
-record (`Errors`) are kept, for paired comparisons and pictures; never in an export.
+All scores are made of sums over entries (`TERMS`), so they can be added up over records, parts and
+resamples. Those of each test record (`Errors`) are kept, for paired comparisons and pictures; never
+in an export.
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ LEVELS = np.arange(1, 20) / 20
 """Quantile levels of CRPS: 0.05, 0.10, ..., 0.95."""
 
 TERMS = ("hidden", "absolute", "squared", "quantile", "truth", "inside50", "inside90")
-"""What is summed over hidden entries: how many they are, |error|, error squared, quantile loss, |truth|, and how many truths
-lie inside the central 50 % and 90 % of the draws, ends included (NaN for a single draw, which has no interval)."""
+"""What is summed over hidden entries: how many they are, |error|, error squared, quantile loss,
+|truth|, and how many truths lie inside the central 50 % and 90 % of the draws, ends included (NaN
+for a single draw, which has no interval).
+"""
 
 SCORES = ("mae", "rmse", "crps", "coverage50", "coverage90")
 """The scores that are made of them, in the order of the tables."""
@@ -34,10 +38,11 @@ CHUNK = 2**23
 
 
 def lower_median(draws: np.ndarray) -> np.ndarray:
-    """The order statistic number ceil(draws / 2) of each entry: the 50th of 100; the two middle ones are not averaged.
+    """The order statistic number ceil(draws / 2) of each entry: the 50th of 100; the two middle
+    ones are not averaged.
 
-    draws: float32 [draws, n, ...]; returns [n, ...]. NaN counts as larger than any number. A single draw is its own
-    median (returned without a copy).
+    draws: float32 [draws, n, ...]; returns [n, ...]. NaN counts as larger than any number. A single
+    draw is its own median (returned without a copy).
     """
     middle = (len(draws) - 1) // 2
     if len(draws) == 1:
@@ -50,10 +55,11 @@ def lower_median(draws: np.ndarray) -> np.ndarray:
 
 
 def median(draws: np.ndarray) -> np.ndarray:
-    """The median of each entry, of an even number of draws the middle of the two in the middle; what fusers are given.
+    """The median of each entry, of an even number of draws the middle of the two in the middle;
+    what fusers are given.
 
-    draws: float32 [draws, n, ...]; returns [n, ...]. Draws that agree, as at observed entries, come back bit-identical. NaN
-    as in `lower_median`.
+    draws: float32 [draws, n, ...]; returns [n, ...]. Draws that agree, as at observed entries, come
+    back bit-identical. NaN as in `lower_median`.
     """
     if len(draws) % 2:
         return lower_median(draws)
@@ -68,11 +74,15 @@ def median(draws: np.ndarray) -> np.ndarray:
 def imputation_scores(
     truth: Mapping[str, np.ndarray], draws: Mapping[str, np.ndarray], hidden: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, dict[str, float]]:
-    """mae, rmse, crps, coverage and hidden (how many entries were scored), per modality and over "all" together.
+    """mae, rmse, crps, coverage and hidden (how many entries were scored), per modality and over
+    "all" together.
 
-    truth:  modality -> float32 [n, length, channels], the standardised grid before hiding; or [k], single entries.
-    draws:  modality -> float32 [draws, n, length, channels], as `Imputer.impute` returns; or [draws, k].
-    hidden: modality -> bool, of the shape of truth: which entries to score (every one where it is left out).
+    truth:  modality -> float32 [n, length, channels], the standardised grid before hiding; or [k],
+            single entries.
+    draws:  modality -> float32 [draws, n, length, channels], as `Imputer.impute` returns; or
+            [draws, k].
+    hidden: modality -> bool, of the shape of truth: which entries to score (every one where it is
+            left out).
 
     See `scores_of` for what is left out, `record_sums` for what is raised.
     """
@@ -85,8 +95,9 @@ def imputation_scores(
 def scores_of(sums: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """The scores of each modality, and of "all" together, from float64 [terms] each.
 
-    A modality without an entry to score is left out, and "all" too where there is none. crps is left out where every true
-    value is 0, since its divisor is the sum of |truth|; coverage for an imputer of one draw.
+    A modality without an entry to score is left out, and "all" too where there is none. crps is
+    left out where every true value is 0, since its divisor is the sum of |truth|; coverage for an
+    imputer of one draw.
     """
     sums = {name: terms for name, terms in sums.items() if terms[0] > 0}
     if sums:
@@ -118,9 +129,10 @@ def metric(score: str, sums: np.ndarray) -> np.ndarray:
 def record_sums(name: str, truth: np.ndarray, draws: np.ndarray, hidden: np.ndarray | None = None) -> np.ndarray:
     """The sums over the hidden entries of each record: float64 [n, terms].
 
-    truth: float32 [n, length, channels] (or [n]); draws: float32 [draws, *truth]; hidden: bool, of the shape of truth
-    (None: every entry). name: of the modality, for messages. Raises ScoreError when shapes do not fit or when a scored value is
-    not finite: never call it for an imputer tagged `leaves_nan`.
+    truth: float32 [n, length, channels] (or [n]); draws: float32 [draws, *truth]; hidden: bool, of
+           the shape of truth
+    (None: every entry). name: of the modality, for messages. Raises ScoreError when shapes do not
+    fit or when a scored value is not finite: never call it for an imputer tagged `leaves_nan`.
     """
     if truth.shape != draws.shape[1:] or (hidden is not None and truth.shape != hidden.shape):
         shapes = f"truth {truth.shape}, draws {draws.shape}, hidden {None if hidden is None else hidden.shape}"
@@ -161,10 +173,12 @@ def _records(shape: tuple[int, ...]) -> Iterator[slice]:
 
 @dataclass(frozen=True)
 class Errors:
-    """Sums over the hidden entries of each test record; how many they are does not depend on the imputer.
+    """Sums over the hidden entries of each test record; how many they are does not depend on the
+    imputer.
 
-    ids, groups: str [n]. modalities: str [modalities], those in which anything was hidden. sums: float64 [n, modalities,
-    terms], terms as in `TERMS`; NaN where a term does not apply to the imputer.
+    ids, groups: str [n]. modalities: str [modalities], those in which anything was hidden. sums:
+    float64 [n, modalities, terms], terms as in `TERMS`; NaN where a term does not apply to the
+    imputer.
     """
 
     ids: np.ndarray

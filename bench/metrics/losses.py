@@ -1,4 +1,5 @@
-"""Metrics that are a mean of losses of records: Brier score, mean absolute error, (root) mean squared error.
+"""Metrics that are a mean of losses of records: Brier score, mean absolute error, (root) mean
+squared error.
 
 A record of a forecast has several values; its loss is the mean over them.
 """

@@ -1,7 +1,9 @@
-"""Metrics of the order in which probabilities put records: AUROC, average precision, recall at a precision.
+"""Metrics of the order in which probabilities put records: AUROC, average precision, recall at a
+precision.
 
-Several labels or classes (one against the rest) are averaged with equal weight. The weighted forms agree with scikit-learn's
-functions with `sample_weight`; whatever does not depend on the weights (sorting, ties) is done once per prediction.
+Several labels or classes (one against the rest) are averaged with equal weight. The weighted forms
+agree with scikit-learn's functions with `sample_weight`; whatever does not depend on the weights
+(sorting, ties) is done once per prediction.
 """
 
 from __future__ import annotations
@@ -55,8 +57,8 @@ def _recall_at(least: float, actual: np.ndarray, output: np.ndarray) -> float:
 def cumulated(weights: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Running sums over the records `order` (int [k]), from none to all: [k + 1, resamples].
 
-    NumPy's cumsum along the first axis goes down one column at a time; adding whole rows is several times faster
-    where rows are long enough. Both add in the same order, so the sums are the same.
+    NumPy's cumsum along the first axis goes down one column at a time; adding whole rows is several
+    times faster where rows are long enough. Both add in the same order, so the sums are the same.
     """
     sums = np.zeros((len(order) + 1, weights.shape[1]), weights.dtype)
     np.take(weights, order, axis=0, out=sums[1:])
@@ -69,7 +71,9 @@ def cumulated(weights: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def _weighted_roc_auc(positive: np.ndarray, score: np.ndarray) -> Evaluator:
-    """The share of weighted (positive, negative) pairs in the right order; a tie counts half (Mann & Whitney 1947)."""
+    """The share of weighted (positive, negative) pairs in the right order; a tie counts half
+    (Mann & Whitney 1947).
+    """
     if positive.sum() > len(positive) / 2:  # the same area seen from the other class: fewer rows to look up
         positive, score = ~positive, -score
     rows = np.flatnonzero(positive)
@@ -94,8 +98,9 @@ def _weighted_roc_auc(positive: np.ndarray, score: np.ndarray) -> Evaluator:
 def _steps(
     positive: np.ndarray, score: np.ndarray
 ) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Per threshold that a positive record lies at, tied scores as one: weights -> positives that it adds, all above or at it,
-    and the precision there; float64 [thresholds, resamples] each, from the highest threshold down.
+    """Per threshold that a positive record lies at, tied scores as one: weights -> positives that
+    it adds, all above or at it, and the precision there; float64 [thresholds, resamples] each, from
+    the highest threshold down.
     """
     rows = np.flatnonzero(positive)
     rows = rows[np.argsort(-score[rows], kind="stable")]
@@ -130,8 +135,9 @@ def _weighted_prevalence(positive: np.ndarray, score: np.ndarray) -> Evaluator:
 
 
 def _weighted_recall_at(least: float, positive: np.ndarray, score: np.ndarray) -> Evaluator:
-    """The largest recall among thresholds of enough precision. A threshold between two positives has the recall of the higher
-    one and no more precision, so that positives are all there is to look at.
+    """The largest recall among thresholds of enough precision. A threshold between two positives
+    has the recall of the higher one and no more precision, so that positives are all there is to
+    look at.
     """
     steps = _steps(positive, score)
 

@@ -1,7 +1,7 @@
 """Scores of predictions, where they are defined: of a whole part, and of resamples of it.
 
-The primary metric decides whether a cell has a result at all. Every other metric may be missing: it can be computed later, from
-the predictions that a cell leaves.
+The primary metric decides whether a cell has a result at all. Every other metric may be missing: it
+can be computed later, from the predictions that a cell leaves.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from bench.metrics.known import metric
 class Scores:
     """What metrics give for one prediction.
 
-    values: metric -> score. undefined: metrics that have no score here. failed: metric -> why it could not be computed.
+    values: metric -> score. undefined: metrics that have no score here. failed: metric -> why it
+            could not be computed.
     """
 
     values: dict[str, float] = field(default_factory=dict)
@@ -34,10 +35,11 @@ class Scores:
 
 
 def value(name: str, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> float:
-    """One metric. truth: float32 [n] or [n, outputs], no NaN; outputs: float32 [n, outputs]; at_hand: see `bench.metric.Metric`.
+    """One metric. truth: float32 [n] or [n, outputs], no NaN; outputs: float32 [n, outputs];
+    at_hand: see `bench.metric.Metric`.
 
-    NaN where the score is not defined (`bench.metrics.defined`) or an output is no finite number. Raises PluginError where the
-    function of the metric fails.
+    NaN where the score is not defined (`bench.metrics.defined`) or an output is no finite number.
+    Raises PluginError where the function of the metric fails.
     """
     spec, truth = metric(name), _flat(truth, outputs)
     if not np.isfinite(outputs).all() or needs(spec.undefined, truth, outputs.shape[1], outputs).lacking():
@@ -48,7 +50,9 @@ def value(name: str, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> 
 
 
 def evaluator(name: str, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> Evaluator:
-    """One metric of one prediction, ready to be evaluated for many weightings; arguments as for `value`."""
+    """One metric of one prediction, ready to be evaluated for many weightings; arguments as for
+    `value`.
+    """
     if not len(truth):
         return lambda weights: np.full(weights.shape[1], np.nan)
     spec, truth = metric(name), _flat(truth, outputs)
@@ -68,7 +72,9 @@ def evaluator(name: str, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any)
 
 
 def scores_of(names: Iterable[str], truth: np.ndarray, outputs: np.ndarray, at_hand: Mapping[str, Any]) -> Scores:
-    """Several metrics. at_hand: all that is at hand of what metrics may ask for; one that asks for more is left out."""
+    """Several metrics. at_hand: all that is at hand of what metrics may ask for; one that asks
+    for more is left out.
+    """
     scores = Scores()
     for name in names:
         asks = metric(name).asks
@@ -91,9 +97,10 @@ def scores_of(names: Iterable[str], truth: np.ndarray, outputs: np.ndarray, at_h
 def score(task: Task, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> Scores:
     """The task's metrics of the test part. at_hand: see `scores_of`.
 
-    Raises ScoreError, so that the cell fails, when shapes differ from the task's, an output is not finite, or the primary metric
-    has no score for which the predictions are not to blame: a score over fewer records would be another test. Where the
-    predictions are (a correlation with a constant), the primary metric is undefined.
+    Raises ScoreError, so that the cell fails, when shapes differ from the task's, an output is not
+    finite, or the primary metric has no score for which the predictions are not to blame: a score
+    over fewer records would be another test. Where the predictions are (a correlation with a
+    constant), the primary metric is undefined.
     """
     if outputs.shape != (len(truth), task.outputs):
         raise ScoreError(

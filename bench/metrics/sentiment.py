@@ -1,15 +1,18 @@
-"""Metrics of a target with a sign, such as sentiment from -3 to 3: correlation, rounded classes, and decisions by sign.
+"""Metrics of a target with a sign, such as sentiment from -3 to 3: correlation, rounded classes,
+and decisions by sign.
 
-What counts as positive and who is scored differs from paper to paper, and the same predictions then differ by points. So
-there is no `acc2` but three, named by what stands on either side of the border (specs/mosi-mosei, section 5):
+What counts as positive and who is scored differs from paper to paper, and the same predictions then
+differ by points. So there is no `acc2` but three, named by what stands on either side of the border
+(specs/mosi-mosei, section 5):
 
     neg_pos      values whose truth is not 0; truth > 0 against prediction > 0
     neg_nonneg   all values; truth >= 0 against prediction >= 0
     nonpos_pos   all values; truth > 0 against prediction > 0
 
-`f1_*` weighs the F1 of either side by how many values truly stand on it (some published code swaps the two arguments and so
-weighs by predicted counts); `f1_macro_*` weighs both sides alike. Values of a forecast count one by one.
-`bench.metrics.defined` says where a score is defined; what is computed elsewhere means nothing.
+`f1_*` weighs the F1 of either side by how many values truly stand on it (some published code swaps
+the two arguments and so weighs by predicted counts); `f1_macro_*` weighs both sides alike. Values
+of a forecast count one by one. `bench.metrics.defined` says where a score is defined; what is
+computed elsewhere means nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ CONVENTIONS: dict[str, Decide] = {
     "neg_nonneg": lambda truth, outputs: (np.ones(len(truth), bool), truth >= 0, outputs >= 0),
     "nonpos_pos": lambda truth, outputs: (np.ones(len(truth), bool), truth > 0, outputs > 0),
 }
-"""Name -> (truth [n], outputs [n]) -> who is scored, truly on the upper side, predicted there: bool [n] each."""
+"""Name -> (truth [n], outputs [n]) -> who is scored, truly on the upper side, predicted there:
+bool [n] each.
+"""
 
 
 def _flat(truth: np.ndarray, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +48,9 @@ def corr(truth: np.ndarray, outputs: np.ndarray) -> float:
 
 
 def _same_class(limit: int, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Equal after clipping to [-limit, limit] and rounding, a half to the even number: bool, as truth."""
+    """Equal after clipping to [-limit, limit] and rounding, a half to the even number: bool, as
+    truth.
+    """
     same: np.ndarray = np.rint(np.clip(truth, -limit, limit)) == np.rint(np.clip(outputs, -limit, limit))
     return same
 
@@ -77,7 +84,8 @@ def _weighted_corr(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
 
     def evaluate(weights: np.ndarray) -> np.ndarray:
         w = _spread(weights, len(y))
-        # Deviations from the mean of each weighting: from a common one, what nearly agrees would be lost to rounding.
+        # Deviations from the mean of each weighting: from a common one, what nearly agrees would be
+        # lost to rounding.
         apart_y, apart_p = (values[:, None] - total(values, w) / w.sum(axis=0) for values in (y, p))
         both, of_y, of_p = (
             np.einsum("nr,nr,nr->r", w, a, b) for a, b in ((apart_y, apart_p), (apart_y,) * 2, (apart_p,) * 2)

@@ -1,1 +1,3 @@
-"""Pictures of imputations. Needs matplotlib (the extra `report`), which is imported when something is drawn."""
+"""Pictures of imputations. Needs matplotlib (the extra `report`), which is imported when
+something is drawn.
+"""

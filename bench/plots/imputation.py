@@ -1,4 +1,6 @@
-"""What imputers make of single records: observed points, hidden truth, median and 5-95 % band, in recorded units."""
+"""What imputers make of single records: observed points, hidden truth, median and 5-95 % band,
+in recorded units.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ MOST = 40
 
 @dataclass(frozen=True)
 class Guess:
-    """What one imputer says of a panel, in recorded units: float64 [length]; low and high None for a single draw."""
+    """What one imputer says of a panel, in recorded units: float64 [length]; low and high None
+    for a single draw.
+    """
 
     median: np.ndarray
     low: np.ndarray | None
@@ -37,7 +41,9 @@ class Guess:
 
 @dataclass(frozen=True)
 class Panel:
-    """One channel of one record, in recorded units. observed, hidden: float64 [length], NaN where there is nothing."""
+    """One channel of one record, in recorded units. observed, hidden: float64 [length], NaN
+    where there is nothing.
+    """
 
     record: str
     channel: str
@@ -58,10 +64,10 @@ def panels(
 ) -> list[list[Panel]]:
     """The panels to draw, a row per channel, a column per record.
 
-    cells: one per imputer, of one modality set, scenario and seed. Where no records or channels are named: test records,
-    and in them channels, with most hidden entries (without any, most observed ones). Real records that were not named
-    are called "record 1", "record 2". Raises UsageError for a name that is not there, StorageError when an imputation is
-    not in the cache.
+    cells: one per imputer, of one modality set, scenario and seed. Where no records or channels are
+    named: test records, and in them channels, with most hidden entries (without any, most observed
+    ones). Real records that were not named are called "record 1", "record 2". Raises UsageError for
+    a name that is not there, StorageError when an imputation is not in the cache.
     """
     seen = seen_of(cells[0], run, registry)
     series = {
@@ -124,7 +130,9 @@ def _unscaled(seen: View, name: str, channel: int, values: np.ndarray) -> np.nda
 
 
 def _counts(seen: View, series: Mapping[str, Series], places: Sequence[tuple[str, int]]) -> np.ndarray:
-    """Hidden entries of each record and channel, int [n, places]; observed ones where nothing is hidden at all."""
+    """Hidden entries of each record and channel, int [n, places]; observed ones where nothing is
+    hidden at all.
+    """
     hides = any(seen.hidden[name].any() for name in series)
     of = seen.hidden if hides else {name: modality.observed for name, modality in series.items()}
     return np.stack([of[name][:, :, k].sum(axis=1) for name, k in places], axis=1)
@@ -144,7 +152,9 @@ def _records(seen: View, counts: np.ndarray, records: Sequence[str]) -> list[int
 
 
 def draw(panel_rows: Sequence[Sequence[Panel]], title: str, path: Path) -> None:
-    """The picture of some panels, a row per channel and a column per record. Raises StorageError."""
+    """The picture of some panels, a row per channel and a column per record. Raises
+    StorageError.
+    """
     drawn, axes = style.figure(len(panel_rows), len(panel_rows[0]), 4.2, 2.0, sharex="col", sharey="row")
     handles: dict[str, object] = {}
     for row, line in enumerate(panel_rows):

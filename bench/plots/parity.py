@@ -27,7 +27,8 @@ WIDTH, SIDE = 4.0, 3.2
 
 @dataclass(frozen=True)
 class Parity:
-    """One scenario: MAE over the hidden entries of each test record, float64 [n] for the first and second imputer.
+    """One scenario: MAE over the hidden entries of each test record, float64 [n] for the first and
+    second imputer.
 
     imputers: their labels.
     """
@@ -39,7 +40,9 @@ class Parity:
 
     @property
     def below(self) -> float:
-        """Share of records below the diagonal: the second imputer is nearer. Equal ones do not count."""
+        """Share of records below the diagonal: the second imputer is nearer. Equal ones do not
+        count.
+        """
         return float((self.second < self.first).mean())
 
 
@@ -52,11 +55,13 @@ def parities(
     seeds: Sequence[str] = (),
     modality: str = "",
 ) -> list[Parity]:
-    """One per modality set and scenario in which both imputers were scored. Several seeds: their entries taken together.
+    """One per modality set and scenario in which both imputers were scored. Several seeds: their
+    entries taken together.
 
-    imputers: labels, or names that stand for one. scenarios: labels, or names that stand for all their variants.
-    modality: over the entries of one modality only. Raises UsageError for a name that is not there or stands for several
-    imputers, StorageError when the ledger lacks what is asked for.
+    imputers: labels, or names that stand for one. scenarios: labels, or names that stand for all
+              their variants.
+    modality: over the entries of one modality only. Raises UsageError for a name that is not there
+    or stands for several imputers, StorageError when the ledger lacks what is asked for.
     """
     records_by_key = ledger.load({key for _, key in planned.planned})
     errors: dict[TableKey, dict[str, dict[Repeat, Errors]]] = {}

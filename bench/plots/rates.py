@@ -23,7 +23,9 @@ LEVELS = {"coverage50": 50, "coverage90": 90}
 
 
 def curves_of(export: Export, metric: str, imputers: Sequence[str] = (), scenarios: Sequence[str] = ()) -> list[Curve]:
-    """The curves that have that score, of the imputers and scenarios that are named. UsageError when there are none."""
+    """The curves that have that score, of the imputers and scenarios that are named. UsageError
+    when there are none.
+    """
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS, ORIGIN)
     every = Board(export)[SECTION]
@@ -45,7 +47,9 @@ def curves_of(export: Export, metric: str, imputers: Sequence[str] = (), scenari
 
 
 def draw(curves: Sequence[Curve], metric: str, title: str, path: Path) -> None:
-    """A panel per modality set and scenario. Bars: the bootstrap interval over patients and seeds, where it is stored."""
+    """A panel per modality set and scenario. Bars: the bootstrap interval over patients and
+    seeds, where it is stored.
+    """
     names = list(dict.fromkeys(row.imputer for curve in curves for row in curve.rows))
     columns = min(len(curves), 3)
     rows = -(-len(curves) // columns)

@@ -1,4 +1,6 @@
-"""How pictures look and are written: colours all eyes can tell apart, no display, the same bytes for the same picture."""
+"""How pictures look and are written: colours all eyes can tell apart, no display, the same bytes
+for the same picture.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5C00", "#5E5E5E")
-"""Of Okabe and Ito, Color Universal Design (2008); its yellow, which fades on white, is left out."""
+"""Of Okabe and Ito, Color Universal Design (2008); its yellow, which fades on white, is left
+out.
+"""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -24,7 +28,8 @@ CHARACTER = 0.08
 
 
 def figure(rows: int, columns: int, width: float, height: float, **more: Any) -> tuple[Figure, Any]:
-    """A figure with rows x columns axes of that size each in inches, and the axes as an array [rows, columns].
+    """A figure with rows x columns axes of that size each in inches, and the axes as an array
+    [rows, columns].
 
     Raises UsageError, with the command that helps, where matplotlib is not installed.
     """
@@ -57,7 +62,9 @@ def figure(rows: int, columns: int, width: float, height: float, **more: Any) ->
 
 
 def colour(place: int) -> str:
-    """The colour of the method at that place; after the last one they begin again, with another marker."""
+    """The colour of the method at that place; after the last one they begin again, with another
+    marker.
+    """
     return PALETTE[place % len(PALETTE)]
 
 
@@ -67,7 +74,9 @@ def marker(place: int) -> str:
 
 
 def check_target(path: Path) -> None:
-    """UsageError, before any work is done, when the name does not say which kind of picture it is."""
+    """UsageError, before any work is done, when the name does not say which kind of picture it
+    is.
+    """
     if path.suffix not in SUFFIXES:
         raise UsageError(f'"to" = "{path}" is no picture; its name must end in one of: {", ".join(SUFFIXES)}')
 

@@ -1,4 +1,6 @@
-"""From the ledger to an export: planned cells, their records, and statistics computed once and stored."""
+"""From the ledger to an export: planned cells, their records, and statistics computed once and
+stored.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,11 @@ STATISTICS_VERSION = 5
 
 
 def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = lambda message: None) -> Export:
-    """The export of a plan: what the ledger holds of it, with comparisons. planned: an export without records.
+    """The export of a plan: what the ledger holds of it, with comparisons. planned: an export
+    without records.
 
-    planned.statistics holds the settings of the bootstrap. A record is shown where the plan puts its key, so a cell
-    that two suites share is computed once.
+    planned.statistics holds the settings of the bootstrap. A record is shown where the plan puts
+    its key, so a cell that two suites share is computed once.
     """
     records_by_key = ledger.load({key for _, key in planned.planned})
     records = [
@@ -45,7 +48,9 @@ def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = lambda
 
 
 def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Callable[[str], None]) -> Statistics:
-    """Statistics of the scored cells: those stored for the same predictions and settings, else computed and stored."""
+    """Statistics of the scored cells: those stored for the same predictions and settings, else
+    computed and stored.
+    """
     scored = [r for r in export.records if r.status == "ok" and not r.coordinates.audit and r.predictions]
     key = digest(
         {
@@ -99,7 +104,9 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
 
 
 def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[Repeat, Errors]], bool]:
-    """What each imputation scores on each test record, by imputer and seed; whether all that were scored are there."""
+    """What each imputation scores on each test record, by imputer and seed; whether all that
+    were scored are there.
+    """
     known: dict[str, Errors | None] = {}
     errors_of_method: dict[Method, dict[Repeat, Errors]] = {}
     complete = True
@@ -130,8 +137,8 @@ def suite_word(export: Export) -> str:
 
 
 def last_plan(ledger: Ledger, suite: str, typed: str = "") -> Export:
-    """The plan of the last run of a suite. UsageError, with the command that helps, when there was none; StorageError where it is
-    damaged. typed: how the suite was named, where by a file.
+    """The plan of the last run of a suite. UsageError, with the command that helps, when there was
+    none; StorageError where it is damaged. typed: how the suite was named, where by a file.
     """
     planned = ledger.last(suite)
     if planned is None:
@@ -145,8 +152,8 @@ def last_plan(ledger: Ledger, suite: str, typed: str = "") -> Export:
 
 
 def stem(export: Export) -> str:
-    """File name of a suite's leaderboard, without suffix: another profile, another split, or what differs from the suite
-    otherwise (`bench.grid.differences.suffix`) is another table.
+    """File name of a suite's leaderboard, without suffix: another profile, another split, or what
+    differs from the suite otherwise (`bench.grid.differences.suffix`) is another table.
     """
     named = {"profile": export.profile} if export.profile != "demo" else {}
     named |= {"split": "+".join(export.splits)} if export.splits != [PATIENT] else {}

@@ -1,4 +1,6 @@
-"""Which metrics a table shows and compares methods by: those of the tasks, and further ones that somebody asked for."""
+"""Which metrics a table shows and compares methods by: those of the tasks, and further ones that
+somebody asked for.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from bench.results.records import MetricSummary, TaskSummary
 def summaries(
     tasks: Iterable[Task | TaskSummary], further: Sequence[str], metrics: Mapping[str, MetricSpec], origin: str
 ) -> list[TaskSummary]:
-    """What a table must know of each task, whose methods are compared by `further` metrics too, as far as these are for it.
+    """What a table must know of each task, whose methods are compared by `further` metrics too, as
+    far as these are for it.
 
     Raises UsageError for a metric that is not known, or is for none of the tasks.
     """

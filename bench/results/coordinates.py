@@ -1,4 +1,6 @@
-"""Where a cell stands in the grid, the table and the row it belongs to, and what a row is averaged over."""
+"""Where a cell stands in the grid, the table and the row it belongs to, and what a row is
+averaged over.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def split_of(repeat: Repeat) -> str:
 
 
 def in_words(repeats: Sequence[Repeat]) -> str:
-    """The seeds, and the splits where they are not the default one: "splits: fold0, fold1; seed: 42"."""
+    """The seeds, and the splits where they are not the default one: "splits: fold0, fold1; seed:
+    42".
+    """
 
     def counted(name: str, values: Iterable[object]) -> str:
         each = [str(value) for value in dict.fromkeys(values)]
@@ -40,11 +44,13 @@ def by_split(repeats: Iterable[Repeat]) -> dict[str, list[Repeat]]:
 
 
 class Coordinates(msgspec.Struct, gc=False, frozen=True, order=True, omit_defaults=True):
-    """Where a cell stands in the grid; what a gate compares by, since edited source rightly changes the key.
+    """Where a cell stands in the grid; what a gate compares by, since edited source rightly changes
+    the key.
 
-    scenario, imputer and fuser are labels: the name, and in brackets whatever parameters the command line or a sweep set,
-    e.g. `mcar(rate=0.1)`. modalities is the name of a modality set of the suite. audit is "" for a cell that is scored, else
-    "permuted-labels" or "repeat". split is the name of a split.
+    scenario, imputer and fuser are labels: the name, and in brackets whatever parameters the
+    command line or a sweep set, e.g. `mcar(rate=0.1)`. modalities is the name of a modality set of
+    the suite. audit is "" for a cell that is scored, else "permuted-labels" or "repeat". split is
+    the name of a split.
     """
 
     suite: str
@@ -66,7 +72,8 @@ class Coordinates(msgspec.Struct, gc=False, frozen=True, order=True, omit_defaul
 class TableKey(msgspec.Struct, frozen=True, order=True):
     """What one table is about: the coordinates that all its rows share.
 
-    One that is "" stands for all of its values: imputations have no task, and what compares modality sets has none of its own.
+    One that is "" stands for all of its values: imputations have no task, and what compares
+    modality sets has none of its own.
     """
 
     task: str
@@ -80,7 +87,9 @@ class TableKey(msgspec.Struct, frozen=True, order=True):
 
 
 class Method(TableKey, frozen=True, order=True):
-    """A row of a table: everything of the coordinates but the seed. An imputation, which all fusers share, has none ("")."""
+    """A row of a table: everything of the coordinates but the seed. An imputation, which all
+    fusers share, has none ("").
+    """
 
     imputer: str
     fuser: str
@@ -110,7 +119,8 @@ def across_sets(at: TableKey | Coordinates) -> TableKey:
 def method_of(at: Coordinates) -> Method:
     """The row a cell belongs to.
 
-    A value of an axis that is no component, and not the default one, stands behind the label of the method that it concerns.
+    A value of an axis that is no component, and not the default one, stands behind the label of the
+    method that it concerns.
     """
     row = Method(*_of_method(at))
     for axis in BESIDE:
@@ -122,7 +132,9 @@ def method_of(at: Coordinates) -> Method:
 
 
 def beside(at: Coordinates) -> str:
-    """What of a cell a person must be told besides its components, its seed and its audit; empty where all is the default."""
+    """What of a cell a person must be told besides its components, its seed and its audit; empty
+    where all is the default.
+    """
     axes = (axis for axis in AXES if axis.default is not None and getattr(at, axis.name) != axis.default)
     return "".join(f" {axis.name}={getattr(at, axis.name)}" for axis in axes)
 

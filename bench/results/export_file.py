@@ -1,7 +1,8 @@
-"""Exports as files: one JSON document with a line per record, the same bytes whatever order the records came in.
+"""Exports as files: one JSON document with a line per record, the same bytes whatever order the
+records came in.
 
-Its first line is the checksum of all the others. Exports of earlier versions have none and begin with their schema; they are
-read as they are.
+Its first line is the checksum of all the others. Exports of earlier versions have none and begin
+with their schema; they are read as they are.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ HUGE = 1e100
 """What no score, cost or interval reaches; its square is still a number."""
 
 _MAYBE_HUGE = re.compile(rb"[eE]\+?[1-9]\d\d|\d{100}")
-"""How a huge number is written; that it stands in text too, only a look at the numbers tells, which takes longer."""
+"""How a huge number is written; that it stands in text too, only a look at the numbers tells,
+which takes longer.
+"""
 
 
 def _huge(value: Any) -> Iterator[float]:
@@ -56,7 +59,9 @@ _schema = msgspec.json.Decoder(_Schema)
 
 
 def save_export(path: Path, export: Export) -> None:
-    """Write an export whole or not at all. Raises StorageError, also where it could not be read again."""
+    """Write an export whole or not at all. Raises StorageError, also where it could not be read
+    again.
+    """
     content = encode_export(export)
     try:
         check_count(content)
@@ -72,9 +77,11 @@ def save_export(path: Path, export: Export) -> None:
 
 
 def encode_export(export: Export) -> bytes:
-    """An export as JSON: records sorted by coordinates, each on a line of its own, names in dictionaries sorted.
+    """An export as JSON: records sorted by coordinates, each on a line of its own, names in
+    dictionaries sorted.
 
-    Numbers that are not finite have no form in JSON and are left out: a score that is not a number is no score.
+    Numbers that are not finite have no form in JSON and are left out: a score that is not a number
+    is no score.
     """
     records = sorted((finite(record) for record in export.records), key=lambda record: (record.coordinates, record.key))
     lines: list[bytes] = []
@@ -90,7 +97,9 @@ def encode_export(export: Export) -> bytes:
 
 
 def _visible(line: bytes) -> bytes:
-    """A line of JSON that says the same, without characters that nobody can see: a file is looked at, too."""
+    """A line of JSON that says the same, without characters that nobody can see: a file is
+    looked at, too.
+    """
     return line if line.isascii() and b"\x7f" not in line else json_text(line.decode()).encode()
 
 
@@ -122,7 +131,8 @@ def _finite(scores: dict[str, float]) -> dict[str, float]:
 
 
 def load_export(path: Path, again: str = "bench report") -> Export:
-    """Read an export. Raises StorageError when it is not there, damaged, or of a schema this version does not know.
+    """Read an export. Raises StorageError when it is not there, damaged, or of a schema this
+    version does not know.
 
     again: the command that makes it.
     """

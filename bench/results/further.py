@@ -1,5 +1,6 @@
-"""Scores that a record lacks, from its stored predictions, without a fit: of a metric that was added or edited since, or that
-somebody asks for later. What was computed once is kept in the ledger.
+"""Scores that a record lacks, from its stored predictions, without a fit: of a metric that was
+added or edited since, or that somebody asks for later. What was computed once is kept in the
+ledger.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ Say = Callable[[str], None]
 
 
 def code_of(names: Iterable[str]) -> str:
-    """The digest of the code of these metrics, as a record notes it; "" where one of them is not known."""
+    """The digest of the code of these metrics, as a record notes it; "" where one of them is not
+    known.
+    """
     known = metrics()
     ordered = sorted(names)
     return digest([of_metric(known[name]) for name in ordered]) if all(name in known for name in ordered) else ""
 
 
 def completed(records: Sequence[Record], tasks: Iterable[TaskSummary], ledger: Ledger, say: Say) -> list[Record]:
-    """The records with a score of every metric of their task that is known, defined and can be computed.
+    """The records with a score of every metric of their task that is known, defined and can be
+    computed.
 
-    The primary score stays as it is: its code is in the key. A record whose metrics are not those of the code as it is gets all
-    others anew. Warns of what cannot be computed.
+    The primary score stays as it is: its code is in the key. A record whose metrics are not those
+    of the code as it is gets all others anew. Warns of what cannot be computed.
     """
     of_task = {task.name: task for task in tasks}
     wanted: dict[str, list[int]] = {}

@@ -1,16 +1,18 @@
 """The ledger: one fragment per cell, written atomically.
 
     <out>/ledger/cells/ab/<key>.json   the record, with a checksum of its own bytes
-    <out>/ledger/cells/ab/<key>.npz    its predictions of the test and the validation part; no pickle; written before the record
-    <out>/ledger/errors/ab/<sha>.npz   what an imputation scores on each test record, named by its own digest; no pickle
-    <out>/ledger/plans/<suite>.json    the cells of the last `bench run` of a suite, with a checksum
-    <out>/ledger/scores/<key>.json     further scores of stored predictions, computed once, with a checksum
-    <out>/ledger/statistics/<key>.json comparisons of the same predictions, computed once, with a checksum
-    <out>/ledger/lock                  held by the one process that writes
+    <out>/ledger/cells/ab/<key>.npz    its predictions of the test and the validation part; no
+    pickle; written before the record <out>/ledger/errors/ab/<sha>.npz   what an imputation scores
+    on each test record, named by its own digest; no pickle <out>/ledger/plans/<suite>.json    the
+    cells of the last `bench run` of a suite, with a checksum <out>/ledger/scores/<key>.json
+    further scores of stored predictions, computed once, with a checksum
+    <out>/ledger/statistics/<key>.json comparisons of the same predictions, computed once, with a
+    checksum <out>/ledger/lock                  held by the one process that writes
 
-Only the parent process of a run writes here, under the lock. Reading needs no lock. Whatever is read is compared with its
-checksum first: what was changed is never believed, and the next run makes it again. There is no index: a copy could only be
-trusted where times and sizes of files can be, and to read and check ten thousand fragments takes a fifth of a second.
+Only the parent process of a run writes here, under the lock. Reading needs no lock. Whatever is
+read is compared with its checksum first: what was changed is never believed, and the next run makes
+it again. There is no index: a copy could only be trusted where times and sizes of files can be, and
+to read and check ten thousand fragments takes a fifth of a second.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 LARGEST_DOCUMENT, LARGEST_ARRAYS = 64 * 2**20, 256 * 2**20
-"""Bytes that are read of a JSON document (of a cell, a plan, statistics), and of a file of arrays."""
+"""Bytes that are read of a JSON document (of a cell, a plan, statistics), and of a file of
+arrays.
+"""
 
 _export = msgspec.json.Decoder(Export)
 _statistics = msgspec.json.Decoder(Statistics)
@@ -50,7 +54,9 @@ _scores = msgspec.json.Decoder(dict[str, Further])
 
 
 class Ledger:
-    """All records below one folder. `damaged` lists the files that were ignored because their checksum is wrong."""
+    """All records below one folder. `damaged` lists the files that were ignored because their
+    checksum is wrong.
+    """
 
     def __init__(self, out: Path):
         self.folder = out / "ledger"
@@ -85,9 +91,11 @@ class Ledger:
         return self.folder / "cells" / key[:2] / f"{key}.json"
 
     def write(self, record: Record, predictions: Predictions | None = None) -> Record:
-        """Store a record (and its predictions, first); the record as it is stored, with their digest.
+        """Store a record (and its predictions, first); the record as it is stored, with their
+        digest.
 
-        Raises StorageError, and ValueError for what could not be read again; then nothing of it is visible.
+        Raises StorageError, and ValueError for what could not be read again; then nothing of it is
+        visible.
         """
         from bench.results.predictions import pack
 
@@ -102,7 +110,8 @@ class Ledger:
         return record
 
     def predictions(self, record: Record) -> Predictions:
-        """The predictions of a record. Raises StorageError when they are missing or not those the record was made from.
+        """The predictions of a record. Raises StorageError when they are missing or not those the
+        record was made from.
 
         What does not match is removed, so that the next run makes the cell again.
         """
@@ -127,7 +136,9 @@ class Ledger:
         return self.folder / "errors" / digest[:2] / f"{digest}.npz"
 
     def keep_errors(self, digest: str, source: Path) -> bool:
-        """Copy the errors of an imputation from the cache, unless they are here. False when they are not what they were."""
+        """Copy the errors of an imputation from the cache, unless they are here. False when they
+        are not what they were.
+        """
         path = self._errors_path(digest)
         if self._intact(path, digest):
             return True
@@ -138,7 +149,9 @@ class Ledger:
         return True
 
     def errors(self, record: Record) -> Errors | None:
-        """What the imputation of a record scores on each test record; None when it is not here or was changed."""
+        """What the imputation of a record scores on each test record; None when it is not here
+        or was changed.
+        """
         from bench.metrics.imputation import unpack
 
         try:
@@ -148,8 +161,8 @@ class Ledger:
             return None
 
     def lacks(self, record: Record) -> list[Path]:
-        """The files of arrays that a record speaks of and that are gone or not what they were; changed ones are named in
-        `damaged`.
+        """The files of arrays that a record speaks of and that are gone or not what they were;
+        changed ones are named in `damaged`.
         """
         files = {record.predictions: self._path(record.key).with_suffix(".npz")}
         if record.imputation_errors:
@@ -159,7 +172,9 @@ class Ledger:
         return lost
 
     def _intact(self, path: Path, digest: str) -> bool:
-        """Whether a file is what it was; looked at once, since all cells of an imputation share one."""
+        """Whether a file is what it was; looked at once, since all cells of an imputation share
+        one.
+        """
         if path not in self._compared:
             self._compared[path] = is_file_of(path, digest)
         return self._compared[path]
@@ -168,8 +183,8 @@ class Ledger:
         self.damaged += [name for name in dict.fromkeys(names) if name not in self.damaged]
 
     def load(self, keys: Iterable[str] | None = None) -> dict[str, Record]:
-        """Records by key: those asked for, or all. Damaged fragments, and those of another schema, are left out and named in
-        `damaged`.
+        """Records by key: those asked for, or all. Damaged fragments, and those of another schema,
+        are left out and named in `damaged`.
         """
         wanted = None if keys is None else set(keys)
         decoder = msgspec.json.Decoder(Record)
@@ -217,7 +232,9 @@ class Ledger:
         write_bytes(self._scores_path(code), seal(_encoder.encode(scores)))
 
     def scores(self, code: str) -> dict[str, Further]:
-        """What `keep_scores` stored; empty where nothing was. Raises StorageError when it was changed."""
+        """What `keep_scores` stored; empty where nothing was. Raises StorageError when it was
+        changed.
+        """
         return _stored(self._scores_path(code), _scores) or {}
 
     def _statistics_path(self, key: str) -> Path:
@@ -228,12 +245,16 @@ class Ledger:
         write_bytes(self._statistics_path(key), seal(_encoder.encode(statistics)))
 
     def statistics(self, key: str) -> Statistics | None:
-        """The statistics of that key; None when they are not here. Raises StorageError when they were changed."""
+        """The statistics of that key; None when they are not here. Raises StorageError when they
+        were changed.
+        """
         return _stored(self._statistics_path(key), _statistics)
 
 
 def _stored(path: Path, decoder: msgspec.json.Decoder[T], remedy: str = "") -> T | None:
-    """What a sealed file holds; None when it is not there. Raises StorageError, with the remedy, when it was changed."""
+    """What a sealed file holds; None when it is not there. Raises StorageError, with the remedy,
+    when it was changed.
+    """
     if not path.is_file():
         return None
     try:

@@ -22,12 +22,13 @@ class Predictions:
     """What one cell predicted for a part.
 
     ids:     str [n], unique record ids. groups: str [n], the patient each record belongs to.
-    truth:   float32 [n], or [n, labels] for multilabel; no NaN. outputs: float32 [n, outputs], as `Fuser.predict`
-    gives.
-    statics: float32 [n, statics], in recorded units, NaN where unknown, and static_names: str [statics]; None in files of
-    earlier versions.
+    truth:   float32 [n], or [n, labels] for multilabel; no NaN. outputs: float32 [n, outputs], as
+    `Fuser.predict` gives.
+    statics: float32 [n, statics], in recorded units, NaN where unknown, and static_names: str
+    [statics]; None in files of earlier versions.
     oracle:  float32 [n, outputs], the best possible prediction; None where it is not known.
-    valid:   the same of the validation part; None in files of earlier versions, and of a validation part.
+    valid:   the same of the validation part; None in files of earlier versions, and of a validation
+             part.
     """
 
     ids: np.ndarray
@@ -40,8 +41,8 @@ class Predictions:
     valid: Predictions | None = None
 
     def by_id(self) -> Predictions:
-        """The same, ordered by id, so that two cells can be compared whatever order they were scored in. The validation part
-        keeps its order.
+        """The same, ordered by id, so that two cells can be compared whatever order they were
+        scored in. The validation part keeps its order.
         """
         order = np.argsort(self.ids, kind="stable")
         arrays = {name: array[order] for name, array in _of_records(self).items() if array is not None}

@@ -16,7 +16,9 @@ LIBRARIES = ("numpy", "scipy", "pandas", "sklearn", "torch")
 
 @cache
 def revision() -> str:
-    """The git revision of the harness when it runs from a checkout, with "+changes" where files differ; else empty."""
+    """The git revision of the harness when it runs from a checkout, with "+changes" where files
+    differ; else empty.
+    """
     folder = Path(bench.__file__).resolve().parents[1]
     if not (folder / ".git").exists():
         return ""
@@ -45,6 +47,8 @@ def surroundings() -> dict[str, str]:
 
 
 def of_worker(gpu: str | None) -> dict[str, str]:
-    """The surroundings of a worker, with its host and the names of its devices ("cpu", and "cuda" where it has a GPU)."""
+    """The surroundings of a worker, with its host and the names of its devices ("cpu", and
+    "cuda" where it has a GPU).
+    """
     named = {"cuda": device.name("cuda")} if gpu is not None else {}
     return {**surroundings(), "host": platform.node(), "cpu": device.cpu_name(), **named}

@@ -1,4 +1,6 @@
-"""What a cell left behind (`Record`) and what may be committed of it (`Export`). Schema-versioned, plain data."""
+"""What a cell left behind (`Record`) and what may be committed of it (`Export`).
+Schema-versioned, plain data.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,18 @@ STATUSES: tuple[Status, ...] = ("ok", "failed", "skipped", "timeout", "oom", "no
 
 
 class Audit(msgspec.Struct, frozen=True):
-    """The outcome of one audit: passed is None where it does not apply, and detail says why or what was measured."""
+    """The outcome of one audit: passed is None where it does not apply, and detail says why or
+    what was measured.
+    """
 
     passed: bool | None
     detail: str = ""
 
 
 IMPUTER_AUDITS = ("observed-untouched", "imputer-independent", "draws-nested")
-"""Audits of an imputation, made in the impute stage; all cells that share it have their outcomes."""
+"""Audits of an imputation, made in the impute stage; all cells that share it have their
+outcomes.
+"""
 
 
 def failed_audits(record: Record) -> dict[str, str]:
@@ -32,11 +38,13 @@ def failed_audits(record: Record) -> dict[str, str]:
 
 
 class Pattern(msgspec.Struct, frozen=True):
-    """The test records to which the same modalities were available, after hiding; see `bench.metrics.patterns`.
+    """The test records to which the same modalities were available, after hiding; see
+    `bench.metrics.patterns`.
 
-    name: the modalities joined by "+", "(nothing)", or "(others)" for all combinations that are too small to be shown.
-    records: how many, never fewer than `bench.metrics.patterns.SMALLEST`. score: the task's primary metric over them; None
-    where it is not defined (one class alone).
+    name: the modalities joined by "+", "(nothing)", or "(others)" for all combinations that are too
+          small to be shown.
+    records: how many, never fewer than `bench.metrics.patterns.SMALLEST`. score: the task's primary
+    metric over them; None where it is not defined (one class alone).
     """
 
     name: str
@@ -45,7 +53,9 @@ class Pattern(msgspec.Struct, frozen=True):
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """Predictions of nearly the same probability: how many, the mean probability, the share that came true."""
+    """Predictions of nearly the same probability: how many, the mean probability, the share that
+    came true.
+    """
 
     records: int
     predicted: float
@@ -55,8 +65,9 @@ class Bin(msgspec.Struct, frozen=True):
 class Calibration(msgspec.Struct, frozen=True):
     """How well probabilities of the test part are calibrated; see `bench.metrics.calibration`.
 
-    ece: expected calibration error, 0 to 1. brier: the mean squared error of the probabilities. bins: those that hold
-    enough records to be shown, by growing probability; `ece` is of all of them.
+    ece: expected calibration error, 0 to 1. brier: the mean squared error of the probabilities.
+    bins: those that hold enough records to be shown, by growing probability; `ece` is of all of
+    them.
     """
 
     ece: float
@@ -65,7 +76,9 @@ class Calibration(msgspec.Struct, frozen=True):
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What a fuser's fit decided or found, as it declares it (`bench.registry.Spec.notes`): no words of its own."""
+    """What a fuser's fit decided or found, as it declares it (`bench.registry.Spec.notes`): no
+    words of its own.
+    """
 
     name: str
     values: list[int | float | str]
@@ -74,26 +87,35 @@ class Note(msgspec.Struct, frozen=True):
 class Measures(msgspec.Struct, kw_only=True, frozen=True):
     """What a cell measured, as its worker hands it over.
 
-    scores:     test metrics by name; validation: the same on the validation part. undefined: metrics without a score on the test
-                part; a metric of the task that is in neither could not be computed.
-    oracle:     generated data only: what the best possible prediction scores on the same test records.
-    imputation: modality (and "all") -> mae, rmse, crps, coverage50 and coverage90 (standardised scale; coverage of several
-                draws only) and hidden (how many entries were scored), of the test part.
-    imputation_validation: the same of the validation part alone: what imputers are tuned by. Empty in earlier versions.
-    hidden:     unit-share expected and realised of the scenario: {"expected", "realised", "standard_error"}; absent: which share
-                of the hidden entries of test records lies in modalities that are absent to the fuser, so that it reads no
-                value that was imputed there.
+    scores:     test metrics by name; validation: the same on the validation part. undefined:
+                metrics without a score on the test part; a metric of the task that is in neither
+                could not be computed.
+    oracle:     generated data only: what the best possible prediction scores on the same test
+                records.
+    imputation: modality (and "all") -> mae, rmse, crps, coverage50 and coverage90 (standardised
+                scale; coverage of several draws only) and hidden (how many entries were scored), of
+                the test part.
+    imputation_validation: the same of the validation part alone: what imputers are tuned by. Empty
+                           in earlier versions.
+    hidden:     unit-share expected and realised of the scenario: {"expected", "realised",
+                "standard_error"}; absent: which share of the hidden entries of test records lies in
+                modalities that are absent to the fuser, so that it reads no value that was imputed
+                there.
     audits:     by name; see docs/explanation/audits.md.
-    costs:      seconds (impute, fit, predict), seconds_per_sample, parameters and peak_memory_bytes of the fuser; of the
-                imputer: impute_seconds_per_draw (per record and draw), imputer_parameters, impute_peak_memory_bytes, draws; of
-                audits of independence: batch_audit_seconds, impute_audit_seconds, impute_audit_records.
-    counts:     train, valid, test records of the task, positives, left out (ineligible or unknown outcome); under a split by
-                record also how many patients stand on both sides; without_NAME where nobody has the modality NAME of its set.
-    imputation_errors: SHA-256 of the array file of the imputation's error on each test record, shared by all cells of the
-                imputation; "" when nothing was scored.
-    patterns:   the primary score by which modalities were available; empty where there are too few test records.
+    costs:      seconds (impute, fit, predict), seconds_per_sample, parameters and peak_memory_bytes
+                of the fuser; of the imputer: impute_seconds_per_draw (per record and draw),
+                imputer_parameters, impute_peak_memory_bytes, draws; of audits of independence:
+                batch_audit_seconds, impute_audit_seconds, impute_audit_records.
+    counts:     train, valid, test records of the task, positives, left out (ineligible or unknown
+                outcome); under a split by record also how many patients stand on both sides;
+                without_NAME where nobody has the modality NAME of its set.
+    imputation_errors: SHA-256 of the array file of the imputation's error on each test record,
+                shared by all cells of the imputation; "" when nothing was scored.
+    patterns:   the primary score by which modalities were available; empty where there are too few
+                test records.
     calibration: of tasks that predict probabilities; None for regression.
-    notes:      what the fuser said of its fit (`bench.components.Context.note`); text in records of earlier versions.
+    notes:      what the fuser said of its fit (`bench.components.Context.note`); text in records of
+                earlier versions.
     """
 
     scores: dict[str, float] = {}
@@ -113,14 +135,19 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Record(Measures, kw_only=True, frozen=True):
-    """One cell's result. Every planned cell has one once it was tried. Built by `bench.run.record`, then never changed.
+    """One cell's result. Every planned cell has one once it was tried. Built by `bench.run.record`,
+    then never changed.
 
-    Fields that came later have a default and no new schema number: older records lack them, and a leaderboard shows a dash.
+    Fields that came later have a default and no new schema number: older records lack them, and a
+    leaderboard shows a dash.
 
-    provenance: versions, revision, device, precision, manifest digest, split, command (data.root redacted on export).
+    provenance: versions, revision, device, precision, manifest digest, split, command (data.root
+                redacted on export).
     predictions: SHA-256 of the array file beside the fragment; "" when there is none.
-    metrics_code: the digest of the code by which scores other than the primary one were computed; "" in earlier versions.
-    own_words:  the reason holds no words of a component; False in records of earlier versions, where it may.
+    metrics_code: the digest of the code by which scores other than the primary one were computed;
+                  "" in earlier versions.
+    own_words:  the reason holds no words of a component; False in records of earlier versions,
+                where it may.
     """
 
     schema: int = SCHEMA
@@ -141,10 +168,12 @@ Correction = Literal["maxt", "holm"]
 class Comparison(msgspec.Struct, frozen=True):
     """A paired bootstrap of two methods on the same test groups and seeds.
 
-    difference: mean over seeds of primary(a) - primary(b), in the metric's own direction; low, high: its interval;
-    standard_error: of the difference; p: two-sided bootstrap p-value; p_adjusted: for all comparisons of the table (one task,
-    modality set and scenario), by `Statistics.correction`. Files call it `p_holm`, its name when that was the only correction, so
-    that exports and baselines of earlier versions can be read.
+    difference: mean over seeds of primary(a) - primary(b), in the metric's own direction; low,
+                high: its interval;
+    standard_error: of the difference; p: two-sided bootstrap p-value; p_adjusted: for all
+    comparisons of the table (one task, modality set and scenario), by `Statistics.correction`.
+    Files call it `p_holm`, its name when that was the only correction, so that exports and
+    baselines of earlier versions can be read.
     """
 
     a: Method
@@ -169,11 +198,14 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class TableStatistics(TableKey, frozen=True, kw_only=True):
-    """How the statistics of one table (task, modality set, scenario) and metric were made, or why there are none.
+    """How the statistics of one table (task, modality set, scenario) and metric were made, or why
+    there are none.
 
-    seeds: those (and splits) of the cells that every compared method has; groups: of the test part, of all splits;
-    resamples: how many were drawn, of which left_out had no score of some method (they lack a class, say) and were not
-    used; critical: what the largest statistic of all comparisons exceeds with probability alpha where no two methods differ
+    seeds: those (and splits) of the cells that every compared method has; groups: of the test part,
+           of all splits;
+    resamples: how many were drawn, of which left_out had no score of some method (they lack a
+    class, say) and were not used; critical: what the largest statistic of all comparisons exceeds
+    with probability alpha where no two methods differ
     (None: not known); reason: why no method, or which method, is not compared ("" = all are).
     """
 
@@ -187,9 +219,11 @@ class TableStatistics(TableKey, frozen=True, kw_only=True):
 
 
 class ImputationStatistics(msgspec.Struct, kw_only=True):
-    """Paired comparisons of imputers on the same hidden entries of the same records; lower is better.
+    """Paired comparisons of imputers on the same hidden entries of the same records; lower is
+    better.
 
-    Methods and tables have no task and no fuser (""): an imputation serves all of them. intervals: of mae, rmse and crps;
+    Methods and tables have no task and no fuser (""): an imputation serves all of them. intervals:
+    of mae, rmse and crps;
     comparisons: of mae, a - b, all pairs of a table (one modality set and scenario).
     """
 
@@ -201,11 +235,12 @@ class ImputationStatistics(msgspec.Struct, kw_only=True):
 class Statistics(msgspec.Struct, kw_only=True):
     """What is computed from predictions and stored, so that tables can be regenerated without them.
 
-    resamples: the least number of resamples per table (see `bench.statistics.corrections.resamples_for`).
-    correction: how p-values are adjusted for the number of comparisons; of earlier versions, which do not say, by Holm's
-    procedure.
-    gains: of two modality sets, the larger (a) against the smaller (b) with the same imputer and fuser; adjusted within the
-    gains of one task and scenario.
+    resamples: the least number of resamples per table (see
+               `bench.statistics.corrections.resamples_for`).
+    correction: how p-values are adjusted for the number of comparisons; of earlier versions, which
+    do not say, by Holm's procedure.
+    gains: of two modality sets, the larger (a) against the smaller (b) with the same imputer and
+    fuser; adjusted within the gains of one task and scenario.
     imputation: of imputers on hidden entries.
     """
 
@@ -221,8 +256,8 @@ class Statistics(msgspec.Struct, kw_only=True):
 
 
 class TaskSummary(msgspec.Struct, frozen=True):
-    """What a table must know of a task: metrics (the first is primary). compared: those besides the primary one by which
-    methods are compared too.
+    """What a table must know of a task: metrics (the first is primary). compared: those besides the
+    primary one by which methods are compared too.
     """
 
     name: str
@@ -233,8 +268,8 @@ class TaskSummary(msgspec.Struct, frozen=True):
 
 
 class Further(msgspec.Struct, frozen=True):
-    """A score that was computed from stored predictions: of the test part, of the validation part, and of the best possible
-    prediction; None where it is not defined, or there is nothing to score.
+    """A score that was computed from stored predictions: of the test part, of the validation part,
+    and of the best possible prediction; None where it is not defined, or there is nothing to score.
     """
 
     test: float | None = None
@@ -243,7 +278,9 @@ class Further(msgspec.Struct, frozen=True):
 
 
 class MetricSummary(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a table must know of a metric, so that it can be made where its plugin is not installed."""
+    """What a table must know of a metric, so that it can be made where its plugin is not
+    installed.
+    """
 
     higher: bool | None = True
     chance: float | None = None
@@ -299,9 +336,11 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Override(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A key of a suite that a run set to something else than the suite and its profile: both values in words.
+    """A key of a suite that a run set to something else than the suite and its profile: both values
+    in words.
 
-    shipped: the name of the installed suite that `suite` is the value of, where the run was of another file of that name.
+    shipped: the name of the installed suite that `suite` is the value of, where the run was of
+             another file of that name.
     """
 
     key: str
@@ -311,20 +350,23 @@ class Override(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Export(msgspec.Struct, kw_only=True):
-    """All a leaderboard is made of: the suite, every planned cell, the records without predictions, the comparisons.
+    """All a leaderboard is made of: the suite, every planned cell, the records without predictions,
+    the comparisons.
 
-    `planned` holds the coordinates and the key of each cell of the plan, in order; a planned cell without a record is
-    shown as not-run. `controls` are labels of imputers and fusers that are in the grid as controls. `scaling` is what
-    standardisation was learnt over; every rule but `train` is in all notes. `hiding` names the parts in which scenarios
-    hide, empty for all of them. `fill_absent` says whether imputers filled modalities that a record lacks altogether.
-    `metrics` is what is known of the metrics of the tasks; empty in exports of earlier versions.
-    `overrides` is all in which the run differs from the suite and its profile (`bench.grid.differences`); every output says
-    it in its first lines. `release` says which release the data are (empty: not recorded; `bench.data.release`), `data` holds
-    the parameters of the dataset.
-    `notes` are further sentences that every table says. `ingredients` are what the keys of the plan were made of
-    (`bench.grid.ingredients`), `deterministic` the labels of components declared so (None: made by a version that did not say).
-    `edited` holds the keys of planned cells whose key is another with the code, the suite and the data as they were when this was
-    made, so that their records are of before an edit; `edits` says what was edited (`bench.run.edited`).
+    `planned` holds the coordinates and the key of each cell of the plan, in order; a planned cell
+    without a record is shown as not-run. `controls` are labels of imputers and fusers that are in
+    the grid as controls. `scaling` is what standardisation was learnt over; every rule but `train`
+    is in all notes. `hiding` names the parts in which scenarios hide, empty for all of them.
+    `fill_absent` says whether imputers filled modalities that a record lacks altogether. `metrics`
+    is what is known of the metrics of the tasks; empty in exports of earlier versions. `overrides`
+    is all in which the run differs from the suite and its profile (`bench.grid.differences`); every
+    output says it in its first lines. `release` says which release the data are (empty: not
+    recorded; `bench.data.release`), `data` holds the parameters of the dataset. `notes` are further
+    sentences that every table says. `ingredients` are what the keys of the plan were made of
+    (`bench.grid.ingredients`), `deterministic` the labels of components declared so (None: made by
+    a version that did not say). `edited` holds the keys of planned cells whose key is another with
+    the code, the suite and the data as they were when this was made, so that their records are of
+    before an edit; `edits` says what was edited (`bench.run.edited`).
     """
 
     schema: int = SCHEMA

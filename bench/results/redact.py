@@ -19,7 +19,9 @@ PRIVATE = frozenset(
     | {"cwd", "path", "root", "data.root", "data_root", "out", "cache", "scratch", "executable"}
     | {"started", "finished", "ended", "time", "date", "timestamp"}
 )
-"""Names of provenance entries that are never exported: they name the machine, its folders, or the hour of a run."""
+"""Names of provenance entries that are never exported: they name the machine, its folders, or
+the hour of a run.
+"""
 
 _PATH = re.compile(
     r"""(?<![\w.:/\\~-])            # not inside a word, a URL or a longer path
@@ -38,7 +40,8 @@ def redact_text(text: str) -> str:
 
 @lru_cache(maxsize=1024)  # thousands of records share a command
 def redact_command(command: str) -> str:
-    """A command line without what names a machine: `data.root=...`, any other absolute path as value likewise.
+    """A command line without what names a machine: `data.root=...`, any other absolute path as
+    value likewise.
 
     `data.root=synthetic` names no machine and stays.
     """
@@ -67,7 +70,9 @@ def _holds_path(value: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def is_public(name: str, value: str) -> bool:
-    """Whether an entry of a record's provenance may be shared: no private name, no absolute path inside."""
+    """Whether an entry of a record's provenance may be shared: no private name, no absolute path
+    inside.
+    """
     return name.lower() not in PRIVATE and not _holds_path(value) and redact_text(value) == value
 
 
@@ -78,12 +83,14 @@ def _redact_audit(audit: Audit) -> Audit:
 
 
 def redact(export: Export) -> Export:
-    """The export without names of machines, folders and hours; scores, statistics and keys stay as they are.
+    """The export without names of machines, folders and hours; scores, statistics and keys stay as
+    they are.
 
-    The command keeps its words but not the value of data.root or any absolute path; provenance loses the entries in
-    `PRIVATE` and those that hold an absolute path; reasons and details of audits keep only the last part of a path, and words of
-    components, which records of earlier versions hold, are left out (`bench.results.shareable.shareable`).
-    Redacting twice changes nothing more.
+    The command keeps its words but not the value of data.root or any absolute path; provenance
+    loses the entries in `PRIVATE` and those that hold an absolute path; reasons and details of
+    audits keep only the last part of a path, and words of components, which records of earlier
+    versions hold, are left out (`bench.results.shareable.shareable`). Redacting twice changes
+    nothing more.
     """
     records = [_redact_record(record) for record in export.records]
     edits = [redact_text(edit) for edit in export.edits]

@@ -1,8 +1,10 @@
-"""JSON documents under a checksum of their own bytes: one changed byte, wherever it is, and the document is refused.
+"""JSON documents under a checksum of their own bytes: one changed byte, wherever it is, and the
+document is refused.
 
     {"sha256":"<64 digits>","record":<the JSON>}
 
-Only these exact bytes are accepted, not what any parser would take for the same: else a changed space would go unnoticed.
+Only these exact bytes are accepted, not what any parser would take for the same: else a changed
+space would go unnoticed.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ def seal(body: bytes) -> bytes:
 
 
 def unseal(content: bytes) -> bytes:
-    """The JSON text of a document. Raises ValueError when it is not, byte by byte, what `seal` made."""
+    """The JSON text of a document. Raises ValueError when it is not, byte by byte, what `seal`
+    made.
+    """
     whole = _WHOLE.fullmatch(content)
     if not whole:
         raise ValueError("it is not a whole document with a checksum")

@@ -1,4 +1,6 @@
-"""Whether a record can be stored and read again, and what of a record and an export may leave the machine."""
+"""Whether a record can be stored and read again, and what of a record and an export may leave
+the machine.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,10 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 
 
 def encoded(record: Measures) -> bytes:
-    """A record, or what is measured of one, as JSON that is read back as that very thing. Raises ValueError for what JSON cannot
-    carry: a number that is not finite, text that is no Unicode, another type than its field's; and for more than `LARGEST`.
+    """A record, or what is measured of one, as JSON that is read back as that very thing. Raises
+    ValueError for what JSON cannot
+    carry: a number that is not finite, text that is no Unicode, another type than its field's; and
+           for more than `LARGEST`.
     """
     try:
         body = _encoder.encode(record)
@@ -31,7 +35,9 @@ def encoded(record: Measures) -> bytes:
 
 
 def shareable(record: Record) -> Record:
-    """The record as it may leave the machine: without words of a component, which records of earlier versions hold."""
+    """The record as it may leave the machine: without words of a component, which records of
+    earlier versions hold.
+    """
     notes = [note for note in record.notes if isinstance(note, Note)]
     reason = record.reason
     if record.status in ("failed", "oom", "timeout") and not record.own_words:
@@ -42,7 +48,9 @@ def shareable(record: Record) -> Record:
 
 
 def check_names(export: Export, origin: str) -> Export:
-    """The export, whose names may become those of files. Raises StorageError, saying where it is from, for one that may not."""
+    """The export, whose names may become those of files. Raises StorageError, saying where it is
+    from, for one that may not.
+    """
     at = [coordinates for coordinates, _ in export.planned] + [record.coordinates for record in export.records]
     named = {
         "suite": [export.suite, *(each.suite for each in at)],

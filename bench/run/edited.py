@@ -1,4 +1,6 @@
-"""What was edited since a run: its words planned again with code, suite file, libraries and data as they are now."""
+"""What was edited since a run: its words planned again with code, suite file, libraries and data
+as they are now.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ from bench.stages.weights import wanted
 
 
 def words_of(planned: Export, suite: str, out: str, cache: str = "", root: str = "") -> list[str]:
-    """The words of a run, for the same suite (a name or a file), ledger and cache. root: where the data lie now."""
+    """The words of a run, for the same suite (a name or a file), ledger and cache. root: where
+    the data lie now.
+    """
     words = without(shlex.split(planned.command)[2:], ("suite", "data.root") if root else ("suite",))
     words += [f"data.root={root}"] * bool(root)
     return [f"suite={suite}", *words, f"out={out}", *([f"cache={cache}"] if cache else [])]
@@ -36,12 +40,14 @@ def words_of(planned: Export, suite: str, out: str, cache: str = "", root: str =
 def since(
     planned: Export, suite: str, out: str, registry: Registry, cache: str = "", say: Callable[[str], None] = print
 ) -> Export:
-    """A run's plan as the code is now. `edited` names the keys of cells whose result is of before, `edits` says what changed.
+    """A run's plan as the code is now. `edited` names the keys of cells whose result is of before,
+    `edits` says what changed.
 
-    A cell that was run again since, under any words, has its new key and is not edited. Where none is edited, what is said of
-    the suite is what the one that is named now says, be it another file of the same name; else it is what the run was asked
-    for, whose results some still are. Where the run cannot be planned any more (a method that is gone, a word that is
-    refused), all of its cells are edited.
+    A cell that was run again since, under any words, has its new key and is not edited. Where none
+    is edited, what is said of the suite is what the one that is named now says, be it another file
+    of the same name; else it is what the run was asked for, whose results some still are. Where the
+    run cannot be planned any more (a method that is gone, a word that is refused), all of its cells
+    are edited.
     """
     try:
         request = read_request(words_of(planned, suite, out, cache), registry)

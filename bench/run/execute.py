@@ -21,14 +21,17 @@ from bench.run.schedule import gpus_of, jobs_of, setup_of, workers_of
 from bench.run.write import Writer
 
 SMALLEST_FREE = 200 * 2**20
-"""A run is refused when less than this is free where it writes: better at once than in the middle."""
+"""A run is refused when less than this is free where it writes: better at once than in the
+middle.
+"""
 
 
 @dataclass
 class Outcome:
-    """How a run ended. counts: cells of the plan by status; stopped: why it ended early, or empty; unfinished:
-    cells whose turn did not come or that were stopped, those tried again after a failure included. warnings: damaged files of
-    the ledger; logs: what failed in this run -> the file that holds what it said.
+    """How a run ended. counts: cells of the plan by status; stopped: why it ended early, or empty;
+    unfinished: cells whose turn did not come or that were stopped, those tried again after a
+    failure included. warnings: damaged files of the ledger; logs: what failed in this run -> the
+    file that holds what it said.
     """
 
     prepared: Prepared
@@ -47,7 +50,8 @@ class Outcome:
 def execute(
     prepared: Prepared, watch: Watch, started: Callable[[list[Job]], None] = lambda jobs: None, remember: bool = True
 ) -> Outcome:
-    """Run what is left of a plan and record every cell. Raises StorageError, DataError; what was finished stays.
+    """Run what is left of a plan and record every cell. Raises StorageError, DataError; what was
+    finished stays.
 
     remember: as the last run of its suite, which reports are made of.
     """

@@ -19,7 +19,9 @@ from bench.run.prepare import Prepared
 
 
 def described(request: Request, dataset: Spec, metrics: Mapping[str, MetricSpec]) -> dict[str, Any]:
-    """Fields of an export that tell what was asked for, whatever came of it. metrics: all that are known."""
+    """Fields of an export that tell what was asked for, whatever came of it. metrics: all that
+    are known.
+    """
     suite, stats = request.suite, request.suite.stats
     tasks = summaries([dataset.tasks[name] for name in suite.grid.task], stats.metrics, metrics, f"suite {suite.name}")
     return {

@@ -1,4 +1,6 @@
-"""The last run of a suite, planned again from the words it was started with, and what of it is in the cache."""
+"""The last run of a suite, planned again from the words it was started with, and what of it is
+in the cache.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class LastRun:
-    """prepared, setup: of the same words as the last run. again: the command that makes what is missing."""
+    """prepared, setup: of the same words as the last run. again: the command that makes what is
+    missing.
+    """
 
     prepared: Prepared
     setup: Setup
@@ -42,7 +46,8 @@ class LastRun:
 
 
 def last_run(suite: str, out: str, registry: Registry, cache: str = "", root: str = "") -> LastRun:
-    """The last run of a suite (a name or a file) in a folder of results. Raises UsageError when there was none.
+    """The last run of a suite (a name or a file) in a folder of results. Raises UsageError when
+    there was none.
 
     root: where the data lie, when the command of the run did not say it or they have moved.
     """
@@ -61,7 +66,8 @@ def imputations(run: LastRun) -> list[Cell]:
 
 
 def choose(cells: Sequence[Cell], values_of_axis: Mapping[str, tuple[str, ...]]) -> list[Cell]:
-    """The cells whose axes have the values that were said. A label without its brackets stands for all its variants.
+    """The cells whose axes have the values that were said. A label without its brackets stands for
+    all its variants.
 
     Raises UsageError, with what there is, for a value that no cell has.
     """
@@ -94,7 +100,9 @@ def missing(what: str, run: LastRun) -> StorageError:
 
 
 def seen_of(cell: Cell, run: LastRun, registry: Registry) -> View:
-    """What the imputer of a cell saw, from the cache. Raises StorageError when the prepared data are not there."""
+    """What the imputer of a cell saw, from the cache. Raises StorageError when the prepared data
+    are not there.
+    """
     from bench.stages.view import view
 
     if not run.setup.store.has(artifacts.cohort(cell.keys["cohort"])):

@@ -1,4 +1,6 @@
-"""The one place where a cell's record is built: from what its worker measured and from where it was made."""
+"""The one place where a cell's record is built: from what its worker measured and from where it
+was made.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from bench.run.prepare import Prepared
 from bench.stages import artifacts
 
 NAMES = ("host", "cpu", "cuda")
-"""Entries of a worker's surroundings that name a machine; the device that was used has its own entry."""
+"""Entries of a worker's surroundings that name a machine; the device that was used has its own
+entry.
+"""
 
 
 def skipped(prepared: Prepared, cell: Cell) -> Record:
@@ -67,8 +71,8 @@ def errors_of(prepared: Prepared, cell: Cell) -> Path:
 
 
 def training_of(suite: Suite, method: Variant, spec: Spec) -> str:
-    """What `[training]` gave this method, in words: with its own values where it sets some, and empty for one that is not trained
-    step by step, or that was loaded and not trained.
+    """What `[training]` gave this method, in words: with its own values where it sets some, and
+    empty for one that is not trained step by step, or that was loaded and not trained.
     """
     training = suite.training.of(method.kind)
     shared = training.shared() if training else {}
@@ -85,7 +89,9 @@ def _record(cell: Cell, measures: Measures, status: Status, reason: str, where: 
 
 
 def _provenance(prepared: Prepared, cell: Cell, device: str, surroundings: Mapping[str, str]) -> dict[str, str]:
-    """Where a record comes from; entries that say nothing are left out. device: of the fuser's job, "cpu" or "cuda"."""
+    """Where a record comes from; entries that say nothing are left out. device: of the fuser's
+    job, "cpu" or "cuda".
+    """
     request, plan, registry = prepared.request, prepared.plan, prepared.registry
     suite, scenario = request.suite, cell.scenario
     fuser, imputer = registry.get("fuser", cell.fuser.name), registry.get("imputer", cell.imputer.name)
@@ -124,7 +130,9 @@ def _json(params: dict[str, object]) -> str:
 
 
 def _repeated(prepared: Prepared, cell: Cell, result: Result) -> Audit:
-    """The audit `repeat-identical`: the same cell, done again by another job, gave the same bits."""
+    """The audit `repeat-identical`: the same cell, done again by another job, gave the same
+    bits.
+    """
     from bench.results.predictions import digest_of
 
     base = prepared.done.get(prepared.bases.get(msgspec.structs.replace(cell.coordinates, audit=""), ""))

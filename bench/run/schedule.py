@@ -1,4 +1,6 @@
-"""The jobs that give cells their records, in the order in which they are run, and what the workers must know."""
+"""The jobs that give cells their records, in the order in which they are run, and what the
+workers must know.
+"""
 
 from __future__ import annotations
 
@@ -33,17 +35,22 @@ def setup_of(prepared: Prepared) -> Setup:
 
 
 def gpus_of(prepared: Prepared) -> tuple[str, ...]:
-    """What CUDA_VISIBLE_DEVICES must say for each GPU that the run uses; none where it runs on the CPU."""
+    """What CUDA_VISIBLE_DEVICES must say for each GPU that the run uses; none where it runs on
+    the CPU.
+    """
     return tuple(device.gpus()) if prepared.plan.device == "cuda" else ()
 
 
 def workers_of(prepared: Prepared) -> int:
-    """How many processes the run has. Without a number: one per core, and no fewer than GPUs, so that none of these idles."""
+    """How many processes the run has. Without a number: one per core, and no fewer than GPUs, so
+    that none of these idles.
+    """
     return prepared.request.settings.workers or max(device.cores(), len(gpus_of(prepared)))
 
 
 def jobs_of(prepared: Prepared, todo: list[Cell]) -> list[Job]:
-    """The jobs that give those cells their records, each after those that it needs, and what cells share once.
+    """The jobs that give those cells their records, each after those that it needs, and what cells
+    share once.
 
     So a budget ends with whole cells. With `shuffle` their order is drawn, as far as needs allow.
     """

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    """Stores what comes. left: cells whose turn did not come; logs: what failed -> the file that holds what it said."""
+    """Stores what comes. left: cells whose turn did not come; logs: what failed -> the file that
+    holds what it said.
+    """
 
     def __init__(self, prepared: Prepared):
         self.prepared = prepared
@@ -27,7 +29,9 @@ class Writer:
         self.logs: dict[str, Path] = {}
 
     def take(self, result: Result) -> None:
-        """One job has ended: learn how long it took, and store the record of a cell whose last one it was."""
+        """One job has ended: learn how long it took, and store the record of a cell whose last
+        one it was.
+        """
         job, prepared = result.job, self.prepared
         if result.status == "ok":
             prepared.estimates.see(job.stage, job.cell, result.seconds)

@@ -12,11 +12,13 @@ from bench.scenarios.presence import present
 
 
 class Block(Scenario[BlockParams]):
-    """Hides round(rate * length) consecutive bins of each modality, all channels; half goes to the even number.
+    """Hides round(rate * length) consecutive bins of each modality, all channels; half goes to the
+    even number.
 
-    The start is uniform over the places where the whole block fits, modality by modality. Edge effect: a bin near
-    either end lies in fewer of these places than one in the middle, so it is hidden less often; with k bins hidden,
-    bin j (from 0) is hidden with probability min(j + 1, length - j, k, length - k + 1) / (length - k + 1).
+    The start is uniform over the places where the whole block fits, modality by modality. Edge
+    effect: a bin near either end lies in fewer of these places than one in the middle, so it is
+    hidden less often; with k bins hidden, bin j (from 0) is hidden with probability min(j + 1,
+    length - j, k, length - k + 1) / (length - k + 1).
     """
 
     unit = "cells"

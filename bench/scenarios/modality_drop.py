@@ -12,12 +12,14 @@ from bench.scenarios.presence import present
 
 
 class ModalityDrop(Scenario[ModalityDropParams]):
-    """Drops each modality of a record independently with probability `rate`, but never the last one that holds a value.
+    """Drops each modality of a record independently with probability `rate`, but never the last one
+    that holds a value.
 
-    Each modality that holds an observation draws u uniform on [0, 1) and is dropped where u < rate; if that would drop
-    all of them, the one with the largest u stays (each is equally likely to). Modalities that are absent by nature take
-    no part. With k present, a modality is dropped with probability rate - rate**k / k, which is the expected share of
-    the record's entries too; a record with a single modality keeps it. Masks are nested in `rate`.
+    Each modality that holds an observation draws u uniform on [0, 1) and is dropped where u < rate;
+    if that would drop all of them, the one with the largest u stays (each is equally likely to).
+    Modalities that are absent by nature take no part. With k present, a modality is dropped with
+    probability rate - rate**k / k, which is the expected share of the record's entries too; a
+    record with a single modality keeps it. Masks are nested in `rate`.
     """
 
     unit = "entries"
@@ -48,7 +50,9 @@ class ModalityDrop(Scenario[ModalityDropParams]):
         return float(np.sqrt(max(same * (one - two) + two - one**2, 0.0)))
 
     def _moments(self, count: int) -> tuple[float, float]:
-        """The probability that one given modality of `count` is dropped, and that two given ones both are."""
+        """The probability that one given modality of `count` is dropped, and that two given ones
+        both are.
+        """
         if count < 2:
             return 0.0, 0.0
         rate = self.params.rate

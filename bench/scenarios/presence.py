@@ -1,4 +1,6 @@
-"""Which modalities of a record hold anything, so that a scenario's effect is never spent on what is absent already."""
+"""Which modalities of a record hold anything, so that a scenario's effect is never spent on what
+is absent already.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ import numpy as np
 
 
 def present(observed: Mapping[str, np.ndarray]) -> list[str]:
-    """The modalities with at least one observed value, in alphabetical order, so that no draw depends on their order.
+    """The modalities with at least one observed value, in alphabetical order, so that no draw
+    depends on their order.
 
     observed: modality -> bool [length, channels].
     """

@@ -11,13 +11,16 @@ from bench.scenarios.params.published_holdout import PublishedHoldoutParams
 
 
 class PublishedHoldout(Scenario[PublishedHoldoutParams]):
-    """The entries that CSDI's public code hides (its evaluation of PhysioNet 2012; many later papers copy it).
+    """The entries that CSDI's public code hides (its evaluation of PhysioNet 2012; many later
+    papers copy it).
 
-    One legacy NumPy generator, RandomState(seed), serves all records in ascending order of their ids (as numbers where all
-    are whole numbers): of a record's `count` observed positions, listed bin by bin and within a bin channel by channel (all
-    modalities side by side, in the cohort's order), `choice` takes int(rate * count) without replacement. A record without
-    any is passed over. So the mask of a record depends on the records before it: it is that of the publication only on
-    the publication's cohort (`physionet2012_csdi`). Each rate starts from a fresh generator; masks are not nested.
+    One legacy NumPy generator, RandomState(seed), serves all records in ascending order of their
+    ids (as numbers where all are whole numbers): of a record's `count` observed positions, listed
+    bin by bin and within a bin channel by channel (all modalities side by side, in the cohort's
+    order), `choice` takes int(rate * count) without replacement. A record without any is passed
+    over. So the mask of a record depends on the records before it: it is that of the publication
+    only on the publication's cohort (`physionet2012_csdi`). Each rate starts from a fresh
+    generator; masks are not nested.
     """
 
     unit = "entries"

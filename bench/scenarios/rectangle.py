@@ -14,12 +14,14 @@ from bench.scenarios.presence import present
 
 
 class Rectangle(Scenario[RectangleParams]):
-    """Hides one rectangle, time x channels, of a modality (or one in each), at a place uniform over all that fit.
+    """Hides one rectangle, time x channels, of a modality (or one in each), at a place uniform over
+    all that fit.
 
-    Of `length` bins and `channels` it covers b = round(sqrt(rate) * length) bins and round(rate * length * channels / b)
-    channels, at least one of each unless rate is 0 and no more than there are; half goes to the even number. On a grid
-    of 50 x 30 that gives the sizes of the TRACE specification (section 11.3). With the same seed a larger rectangle covers a
-    smaller one that is no longer on either side.
+    Of `length` bins and `channels` it covers b = round(sqrt(rate) * length) bins and round(rate *
+    length * channels / b) channels, at least one of each unless rate is 0 and no more than there
+    are; half goes to the even number. On a grid of 50 x 30 that gives the sizes of the TRACE
+    specification (section 11.3). With the same seed a larger rectangle covers a smaller one that is
+    no longer on either side.
     """
 
     unit = "entries"
@@ -53,14 +55,18 @@ class Rectangle(Scenario[RectangleParams]):
         return self._moments(observed)[1]
 
     def _chosen(self, observed: Mapping[str, np.ndarray]) -> list[str]:
-        """The modalities that a rectangle lies in. Raises UsageError for a name that the cohort does not have."""
+        """The modalities that a rectangle lies in. Raises UsageError for a name that the cohort
+        does not have.
+        """
         wanted = self.params.modality
         if wanted is not None and wanted not in observed:
             raise unknown("modality", wanted, observed, "scenario.rectangle.modality")
         return [name for name in present(observed) if wanted in (None, name)]
 
     def _moments(self, observed: Mapping[str, np.ndarray]) -> tuple[float, float]:
-        """Mean and standard deviation of the hidden share, over all places: exact, whatever is observed."""
+        """Mean and standard deviation of the hidden share, over all places: exact, whatever is
+        observed.
+        """
         total = sum(int(known.sum()) for known in observed.values())
         mean = variance = 0.0
         for name in self._chosen(observed):

@@ -12,19 +12,23 @@ from bench.scenarios.presence import present
 
 
 class Within(Scenario[WithinParams]):
-    """Hides bins within modalities, in the sense p_s and p_w have in the CondI paper (section 4.1), but with an effect.
+    """Hides bins within modalities, in the sense p_s and p_w have in the CondI paper (section 4.1),
+    but with an effect.
 
     1. A record is affected with probability ps.
-    2. Of its K modalities that hold an observation, n are affected: n uniform on 1..K (or `affected`, at most K), the
-       subset uniform. A modality that is absent by nature takes no part, since hiding in it would do nothing.
-    3. In each of them exactly h = round(pw * length) bins are hidden, all channels; half goes to the even number.
-       `point`: uniform without replacement. `block`: contiguous blocks, round(10 h / length) of them where they fit,
-       at least one bin apart, so their mean length is length / 10; uniform over all such arrangements.
-    4. At least one observed value of the record stays: where none would, one bin that holds an observation is shown
-       again. A bin without any takes its place where there is one, which hides nothing more and keeps h exact.
+    2. Of its K modalities that hold an observation, n are affected: n uniform on 1..K (or
+       `affected`, at most K), the subset uniform. A modality that is absent by nature takes no
+       part, since hiding in it would do nothing.
+    3. In each of them exactly h = round(pw * length) bins are hidden, all channels; half goes to
+       the even number. `point`: uniform without replacement. `block`: contiguous blocks, round(10 h
+       / length) of them where they fit, at least one bin apart, so their mean length is length /
+       10; uniform over all such arrangements.
+    4. At least one observed value of the record stays: where none would, one bin that holds an
+       observation is shown again. A bin without any takes its place where there is one, which hides
+       nothing more and keeps h exact.
 
-    Expected share of the cells: ps * (K + 1) / (2 K) * h / length, a little less where h = length (step 4).
-    Masks are nested in `ps`, and in `pw` for `point`.
+    Expected share of the cells: ps * (K + 1) / (2 K) * h / length, a little less where h = length
+    (step 4). Masks are nested in `ps`, and in `pw` for `point`.
     """
 
     unit = "cells"
@@ -59,7 +63,9 @@ class Within(Scenario[WithinParams]):
         return float(np.sqrt(chances @ (shares - mean) ** 2 + (1 - chances.sum()) * mean**2))
 
     def _outcomes(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """The probability of each number of affected modalities, 1 to K, and the share of the cells it hides."""
+        """The probability of each number of affected modalities, 1 to K, and the share of the
+        cells it hides.
+        """
         names = present(observed)
         most = len(names)
         if not most:
@@ -92,7 +98,9 @@ def _blocks(hidden: int, length: int, rng: np.random.Generator) -> np.ndarray:
 def _keep_one(
     bins: dict[str, np.ndarray], known: Mapping[str, np.ndarray], names: list[str], rng: np.random.Generator
 ) -> None:
-    """Show one observed bin again, in place, if `bins` (modality -> bool [length]) would hide all that are `known`."""
+    """Show one observed bin again, in place, if `bins` (modality -> bool [length]) would hide
+    all that are `known`.
+    """
     if any((known[name] & ~bins[name]).any() for name in names):
         return
     places = [(name, place) for name in names for place in np.flatnonzero(known[name])]

@@ -1,11 +1,12 @@
-"""The names of what stages leave in the store, and whether an imputation is there with all its parts.
+"""The names of what stages leave in the store, and whether an imputation is there with all its
+parts.
 
-cohorts/KEY.safetensors               a prepared cohort
-masks/KEY.safetensors                 modality -> bool [n, length, channels], what is visible
-imputations/KEY/completed.safetensors modality -> float32 [n, length, channels], median of the draws; written last
-imputations/KEY/draws.safetensors     modality -> float32 [draws, n, length, channels], where there are several
-imputations/KEY/state.safetensors     what the imputer learnt
-imputations/KEY/errors.npz            sums over the hidden entries of each test record, where any are hidden
+cohorts/KEY.safetensors               a prepared cohort masks/KEY.safetensors
+modality -> bool [n, length, channels], what is visible imputations/KEY/completed.safetensors
+modality -> float32 [n, length, channels], median of the draws; written last
+imputations/KEY/draws.safetensors     modality -> float32 [draws, n, length, channels], where there
+are several imputations/KEY/state.safetensors     what the imputer learnt imputations/KEY/errors.npz
+sums over the hidden entries of each test record, where any are hidden
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def imputation(key: str, part: str = "") -> str:
 
 
 def size_of(store: Store, key: str) -> tuple[int, dict[str, int]] | None:
-    """How many records the prepared cohort of that key has, and how many channels each modality; None when it is not prepared."""
+    """How many records the prepared cohort of that key has, and how many channels each modality;
+    None when it is not prepared.
+    """
     name = cohort(key)
     if not store.has(name):
         return None
@@ -39,7 +42,9 @@ def size_of(store: Store, key: str) -> tuple[int, dict[str, int]] | None:
 
 
 def is_imputed(store: Store, key: str) -> bool:
-    """Whether an imputation is there with all its parts; arrays are compared with their digests when they are read."""
+    """Whether an imputation is there with all its parts; arrays are compared with their digests
+    when they are read.
+    """
     try:
         about = json.loads(arrays.metadata(store.open(imputation(key, "completed.safetensors")))["about"])
         parts = ["draws.safetensors"] * bool(drawn(about)) + ["state.safetensors"] * bool(about.get("learnt"))

@@ -1,4 +1,6 @@
-"""Audits made inside every cell: promises are tested on the very model whose score enters the table."""
+"""Audits made inside every cell: promises are tested on the very model whose score enters the
+table.
+"""
 
 from __future__ import annotations
 
@@ -26,20 +28,28 @@ SHIFT = 5.0
 """How far, in standard deviations of the channel."""
 
 REACHED = 0.9
-"""The share of probed records whose prediction must move. Not all: a tree ensemble may put both values in one leaf."""
+"""The share of probed records whose prediction must move. Not all: a tree ensemble may put both
+values in one leaf.
+"""
 
 CHANCE = 0.01
-"""A share below REACHED passes where fewer than PROBE records could be probed and chance explains it at least so often."""
+"""A share below REACHED passes where fewer than PROBE records could be probed and chance
+explains it at least so often.
+"""
 
 ALONE, COMPANY = 8, 256
-"""Test records that are predicted again alone, and in one call in other company, at most (of few records half)."""
+"""Test records that are predicted again alone, and in one call in other company, at most (of few
+records half).
+"""
 
 FALSE_ALARM = 1e-4
 """How often an honest pipeline may fail the audit of permuted labels."""
 
 
 def scored_once(ids: np.ndarray, planned: np.ndarray, outputs: np.ndarray) -> Audit:
-    """Each test id of the task is scored exactly once. Raises PluginError, so that the cell fails, when it is not."""
+    """Each test id of the task is scored exactly once. Raises PluginError, so that the cell
+    fails, when it is not.
+    """
     if len(outputs) != len(ids) or len(np.unique(ids)) != len(ids) or set(ids.tolist()) != set(planned.tolist()):
         raise PluginError(
             f"{len(planned)} test records are planned, {len(np.unique(ids))} ids and {len(outputs)} predictions came"
@@ -48,11 +58,13 @@ def scored_once(ids: np.ndarray, planned: np.ndarray, outputs: np.ndarray) -> Au
 
 
 def imputed_reaches(fuser: Fuser[Any], test: Cohort, imputer_tags: Collection[str], context: Context) -> Audit:
-    """Shifting a record's imputed values by 5 SD, up or down, changes its prediction: for 90 % of the probed records.
+    """Shifting a record's imputed values by 5 SD, up or down, changes its prediction: for 90 % of
+    the probed records.
 
-    Of fewer than PROBE records so few may move that chance alone (below 1 %) would not explain it at a rate of 90 %.
-    A fuser that says it reads none (`Fuser.reads_imputed`) fails where any prediction moves; of one that says it reads a part of
-    them nothing is asked, and the share is told.
+    Of fewer than PROBE records so few may move that chance alone (below 1 %) would not explain it
+    at a rate of 90 %. A fuser that says it reads none (`Fuser.reads_imputed`) fails where any
+    prediction moves; of one that says it reads a part of them nothing is asked, and the share is
+    told.
     """
     if {"leaves_nan", "hides_values"} & set(imputer_tags):
         return Audit(None, "nothing is imputed")
@@ -95,10 +107,11 @@ def shifted(series: Series, shift: float) -> Series:
 
 
 def absent_ignored(fuser: Fuser[Any], test: Cohort, context: Context) -> Audit:
-    """What the grid holds of a modality that is neither available nor filled has no effect, up to rounding.
+    """What the grid holds of a modality that is neither available nor filled has no effect, up to
+    rounding.
 
-    Of test records that lack one, those entries (and their draws) are set to SHIFT: of each modality the first records that
-    lack it, up to its share of PROBE.
+    Of test records that lack one, those entries (and their draws) are set to SHIFT: of each
+    modality the first records that lack it, up to its share of PROBE.
     """
     share = math.ceil(PROBE / len(test.modalities))
     lacking = [np.flatnonzero(~series.present)[:share] for series in test.modalities.values()]
@@ -132,11 +145,13 @@ def batch_independent(
     seconds: float = 0.0,
     limit: float = math.inf,
 ) -> Audit:
-    """Alone, in other company and another order, and after other calls, a record gets what it got among all test records.
+    """Alone, in other company and another order, and after other calls, a record gets what it got
+    among all test records.
 
-    Up to rounding; of records drawn by the key. twin: of the fuser, made before the stage's first call. outputs: of all test
-    records, in so many seconds. limit: seconds these calls may take; two are always made, one record alone and some in company,
-    and others follow (the next ones in company, then more alone) while one more like the last fits.
+    Up to rounding; of records drawn by the key. twin: of the fuser, made before the stage's first
+    call. outputs: of all test records, in so many seconds. limit: seconds these calls may take; two
+    are always made, one record alone and some in company, and others follow (the next ones in
+    company, then more alone) while one more like the last fits.
     """
     twin.seconds = seconds
     most = max(2, min(COMPANY, math.ceil(len(test) / 2)))
@@ -167,9 +182,10 @@ def batch_independent(
 def at_chance(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Audit:
     """With labels permuted within each part before anything was fitted, the test score is chance.
 
-    Test labels are then independent of everything the fuser saw, so the AUROC has mean 1/2 and the standard error of
-    the Mann-Whitney statistic, and Spearman's correlation that of independence: a leak of test targets is the
-    only way to exceed the bound (false alarm: `FALSE_ALARM`, shared by Bonferroni among several labels, classes or values).
+    Test labels are then independent of everything the fuser saw, so the AUROC has mean 1/2 and the
+    standard error of the Mann-Whitney statistic, and Spearman's correlation that of independence: a
+    leak of test targets is the only way to exceed the bound (false alarm: `FALSE_ALARM`, shared by
+    Bonferroni among several labels, classes or values).
     """
     tests = 1
     if task.kind == "regression":

@@ -1,4 +1,6 @@
-"""The stage `cohort`: a dataset's files become a prepared cohort, once for all cells that can share it."""
+"""The stage `cohort`: a dataset's files become a prepared cohort, once for all cells that can
+share it.
+"""
 
 from __future__ import annotations
 

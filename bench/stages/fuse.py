@@ -1,4 +1,6 @@
-"""The stage `fuse`: a fuser is fitted, predicts the test part once, is scored and audited. It makes the cell's record."""
+"""The stage `fuse`: a fuser is fitted, predicts the test part once, is scored and audited. It
+makes the cell's record.
+"""
 
 from __future__ import annotations
 

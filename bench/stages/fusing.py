@@ -29,7 +29,9 @@ from bench.stages.view import View
 
 
 def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output:
-    """Do the job: what the cell measures and its test predictions. Raises whatever makes the cell fail."""
+    """Do the job: what the cell measures and its test predictions. Raises whatever makes the
+    cell fail.
+    """
     cell = job.cell
     at = cell.coordinates
     cohort, seen, imputation = completed_cohort(cell, setup, registry)
@@ -121,7 +123,9 @@ def _scores(task: Task, predictions: Predictions | None) -> dict[str, float]:
 
 
 def _predictions(part: Cohort, outputs: np.ndarray, task: Task, cohort: Cohort, recorded: Cohort) -> Predictions:
-    """What is kept of a part. recorded: the whole cohort in recorded units, its records in the order of `cohort`."""
+    """What is kept of a part. recorded: the whole cohort in recorded units, its records in the
+    order of `cohort`.
+    """
     place = {record: index for index, record in enumerate(cohort.ids.tolist())}
     index = np.array([place[record] for record in part.ids.tolist()], int)
     return Predictions(
@@ -136,7 +140,9 @@ def _predictions(part: Cohort, outputs: np.ndarray, task: Task, cohort: Cohort, 
 
 
 def _require(spec: Spec, outputs: object, task: Task, part: str, n: int) -> None:
-    """Raise PluginError unless these are predictions of n records of a part, as the contract has them."""
+    """Raise PluginError unless these are predictions of n records of a part, as the contract has
+    them.
+    """
     if problem := broken_predictions(outputs, task, n):
         raise PluginError(f"{handed.who(spec)}on the {part} part, {problem}")
 
@@ -148,7 +154,9 @@ def _eligible(cohort: Cohort, task: Task) -> np.ndarray:
 
 
 def _parts(cohort: Cohort, parts: np.ndarray, task: Task, permute: int | None) -> tuple[dict[str, Cohort], int]:
-    """Train, valid and test of a task: eligible records, no other task's targets; labels permuted within parts on demand."""
+    """Train, valid and test of a task: eligible records, no other task's targets; labels
+    permuted within parts on demand.
+    """
     eligible = _eligible(cohort, task)
     cohorts = {}
     for number, name in enumerate(PARTS):
@@ -176,13 +184,17 @@ def absent_share(seen: View, cohort: Cohort) -> dict[str, float]:
 
 
 def _absent(cohort: Cohort, recorded: Cohort, records: int) -> dict[str, int]:
-    """Records of the cell without a modality that nobody has: its table says that the modality adds nothing."""
+    """Records of the cell without a modality that nobody has: its table says that the modality
+    adds nothing.
+    """
     nowhere = [name for name in cohort.modalities if not recorded.modalities[name].available.any()]
     return {f"without_{name}": records for name in nowhere}
 
 
 def _crossing(cohort: Cohort, parts: np.ndarray, task: Task, split: Split) -> dict[str, int]:
-    """How many patients of a task stand on both sides; said where the rule of the split allows any."""
+    """How many patients of a task stand on both sides; said where the rule of the split allows
+    any.
+    """
     if not split.legacy:
         return {}
     eligible = _eligible(cohort, task)

@@ -1,6 +1,7 @@
 """What components hand over beside arrays of values: looked at before anything is kept of it.
 
-Every message here says what was wrong in our words; none quotes what came, since it ends in a record that is shared.
+Every message here says what was wrong in our words; none quotes what came, since it ends in a
+record that is shared.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ NAME = re.compile(r"[\x20-\x7e]{1,200}")
 """The name of an array that an imputer learnt."""
 
 SHORTEST = 4
-"""Characters of an id that is looked for in names: a shorter one may well be the number of a layer."""
+"""Characters of an id that is looked for in names: a shorter one may well be the number of a
+layer.
+"""
 
 MOST = 200
 """Notes of a cell, and values of a note."""
@@ -45,8 +48,8 @@ def count(value: object, spec: Spec) -> int:
 
 
 def state(learnt: object, spec: Spec, ids: Iterable[str] = ()) -> dict[str, np.ndarray]:
-    """What `state_dict()` returned: arrays of numbers by name. ids: of records and patients; no name is one of them, since
-    weights that are passed on list their arrays. Raises PluginError.
+    """What `state_dict()` returned: arrays of numbers by name. ids: of records and patients; no
+    name is one of them, since weights that are passed on list their arrays. Raises PluginError.
     """
     if not isinstance(learnt, Mapping):
         raise PluginError(f"{who(spec)}state_dict() must return arrays by name")
@@ -66,7 +69,9 @@ def state(learnt: object, spec: Spec, ids: Iterable[str] = ()) -> dict[str, np.n
 
 
 def notes(entries: Iterable[object], spec: Spec, modalities: Sequence[str]) -> list[Note]:
-    """What a fit kept by `Context.note`, as the fuser declares it. Raises PluginError for anything else."""
+    """What a fit kept by `Context.note`, as the fuser declares it. Raises PluginError for
+    anything else.
+    """
     kept: list[Note] = []
     for entry in entries:
         name, values = entry if isinstance(entry, tuple) and len(entry) == 2 else (None, None)
@@ -96,7 +101,9 @@ def _value(value: object, spec: Spec, name: str, modalities: Sequence[str]) -> i
 
 
 def is_plain(array: object) -> bool:
-    """Whether it is a NumPy array or a memory map of one, no masked array or other subclass whose meaning would be lost."""
+    """Whether it is a NumPy array or a memory map of one, no masked array or other subclass
+    whose meaning would be lost.
+    """
     return type(array) in (np.ndarray, np.memmap)
 
 

@@ -1,4 +1,6 @@
-"""The stage `hide`: a scenario's mask of the whole cohort; made by the first job that needs it, in whichever worker."""
+"""The stage `hide`: a scenario's mask of the whole cohort; made by the first job that needs it,
+in whichever worker.
+"""
 
 from __future__ import annotations
 

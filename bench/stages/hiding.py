@@ -1,8 +1,10 @@
-"""The work of the stage `hide`: a scenario's mask of a whole cohort, and the cohort with what is hidden taken out.
+"""The work of the stage `hide`: a scenario's mask of a whole cohort, and the cohort with what is
+hidden taken out.
 
-The mask depends on nothing but (seed, scenario, parameters, record id): it is the same for every method, whatever the
-order of the records and whichever other records are in the cohort. Where a scenario hides a cohort at once, as published
-procedures do, it depends on the other records too, and still on no method.
+The mask depends on nothing but (seed, scenario, parameters, record id): it is the same for every
+method, whatever the order of the records and whichever other records are in the cohort. Where a
+scenario hides a cohort at once, as published procedures do, it depends on the other records too,
+and still on no method.
 """
 
 from __future__ import annotations
@@ -32,9 +34,11 @@ class Hidden:
     """What a scenario hides of a cohort.
 
     visible: modality -> bool [n, length, channels]; recorded and shown.
-    hidden:  modality -> bool [n, length, channels]; recorded and taken out, the truth of imputation scores.
-    shares:  expected, realised and standard_error (of the realised share, known before it is drawn), in the scenario's
-             unit, and entries: the share of all recorded values that is hidden.
+    hidden:  modality -> bool [n, length, channels]; recorded and taken out, the truth of imputation
+             scores.
+    shares:  expected, realised and standard_error (of the realised share, known before it is
+             drawn), in the scenario's unit, and entries: the share of all recorded values that is
+             hidden.
     """
 
     visible: dict[str, np.ndarray]
@@ -45,11 +49,11 @@ class Hidden:
 def hide(cohort: Cohort, scenario: Scenario[Any], seed: int, label: str) -> Hidden:
     """What `scenario` hides of `cohort` under `seed`.
 
-    label: the scenario's registered name. Its parameters are left out on purpose: variants of one scenario then start
-    from the same random numbers, so that curves over a rate compare nested masks and not chance.
-    Raises PluginError when the scenario returns something that is no mask, or when the realised share of hidden units
-    is further from the expected one than chance explains (see `_assert_share`), or when it hides something else of a record
-    that it is asked for again.
+    label: the scenario's registered name. Its parameters are left out on purpose: variants of one
+    scenario then start from the same random numbers, so that curves over a rate compare nested
+    masks and not chance. Raises PluginError when the scenario returns something that is no mask, or
+    when the realised share of hidden units is further from the expected one than chance explains
+    (see `_assert_share`), or when it hides something else of a record that it is asked for again.
     """
     if scenario.unit not in ("entries", "cells"):
         raise PluginError(f'scenario "{label}": unit must be "entries" or "cells"')
@@ -88,7 +92,9 @@ def hide(cohort: Cohort, scenario: Scenario[Any], seed: int, label: str) -> Hidd
 def _at_once(
     scenario: Scenario[Any], observed: Mapping[str, np.ndarray], cohort: Cohort, label: str
 ) -> dict[str, np.ndarray] | None:
-    """The masks of a scenario that hides a cohort at once, as many as there are records; else None."""
+    """The masks of a scenario that hides a cohort at once, as many as there are records; else
+    None.
+    """
     whole = scenario.hide_cohort(observed, cohort.ids.tolist())
     for name, mask in (whole or {}).items():
         if name not in observed:
@@ -111,8 +117,9 @@ def _ask_again(
     seed: int,
     label: str,
 ) -> None:
-    """PluginError where some records' masks are others when they are asked for again, the last first: what is hidden of a record
-    may depend on nothing but the record and its generators, not on calls before or on a generator of the process.
+    """PluginError where some records' masks are others when they are asked for again, the last
+    first: what is hidden of a record may depend on nothing but the record and its generators, not
+    on calls before or on a generator of the process.
     """
     for i in np.unique(np.linspace(0, len(cohort) - 1, AGAIN).astype(int))[::-1]:
         known, record = {name: mask[i] for name, mask in observed.items()}, str(cohort.ids[i])
@@ -155,10 +162,11 @@ def _assert_share(
 ) -> dict[str, float]:
     """The shares of the whole cohort, or PluginError when they do not agree.
 
-    Per record (all [n]): expected share, its standard deviation, units, and units realised as hidden. Records are
-    independent, so by Bernstein's inequality the sum of their deviations exceeds 5 standard errors plus 5**2 / 6 times
-    the largest deviation in under 8 of a million cohorts. The second term matters only where few records are affected,
-    and is absent where nothing is left to chance.
+    Per record (all [n]): expected share, its standard deviation, units, and units realised as
+    hidden. Records are independent, so by Bernstein's inequality the sum of their deviations
+    exceeds 5 standard errors plus 5**2 / 6 times the largest deviation in under 8 of a million
+    cohorts. The second term matters only where few records are affected, and is absent where
+    nothing is left to chance.
     """
     total = max(float(units.sum()), 1.0)
     deviations = realised - expected * units
@@ -180,11 +188,13 @@ def _assert_share(
 
 
 def apply(cohort: Cohort, visible: Mapping[str, np.ndarray]) -> Cohort:
-    """The cohort as methods may see it: what is not visible leaves the grid, the events and the flags.
+    """The cohort as methods may see it: what is not visible leaves the grid, the events and the
+    flags.
 
-    visible: modality -> bool [n, length, channels], within `observed`. An event leaves with its (record, channel, bin)
-    cell; rows left without a value are dropped. Events outside the grid leave under every scenario: no cell can hide
-    them, and the time after the window may tell the outcome.
+    visible: modality -> bool [n, length, channels], within `observed`. An event leaves with its
+    (record, channel, bin) cell; rows left without a value are dropped. Events outside the grid
+    leave under every scenario: no cell can hide them, and the time after the window may tell the
+    outcome.
     """
     return cohort.with_modalities(
         {

@@ -1,4 +1,6 @@
-"""The stage `impute`: an imputer is fitted and completes the grid, once for all cells that share it."""
+"""The stage `impute`: an imputer is fitted and completes the grid, once for all cells that share
+it.
+"""
 
 from __future__ import annotations
 

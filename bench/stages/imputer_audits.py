@@ -1,14 +1,17 @@
-"""Audits made inside every impute stage: a seeded sample of its own records is completed again, otherwise than in the stage.
+"""Audits made inside every impute stage: a seeded sample of its own records is completed again,
+otherwise than in the stage.
 
-`imputer-independent`: alone, in other company and another order, and after other calls, a record gets the values it got in
-the stage. `draws-nested`: asked for another number of draws, the first ones are the same. Both up to rounding
-(`bench.stages.contract.TOLERANCE`). Asked is the twin of the imputer (`bench.stages.twin`), which knows nothing of the
-stage's calls.
+`imputer-independent`: alone, in other company and another order, and after other calls, a record
+gets the values it got in the stage. `draws-nested`: asked for another number of draws, the first
+ones are the same. Both up to rounding (`bench.stages.contract.TOLERANCE`). Asked is the twin of the
+imputer (`bench.stages.twin`), which knows nothing of the stage's calls.
 
-Time. A stage may spend `SHARE` of its own seconds on this, and `LEAST` seconds in any case (both of `bench.stages.twin`). Two
-calls are always made: one record alone with another number of draws, and a few in other company; where draws are so dear that
-this alone would take too long, with fewer draws. More follow, up to `ALONE` records, while one more call like the last fits into
-the time. How many records it came to and how long it took stand in the costs, not here: findings shall be the same in every run.
+Time. A stage may spend `SHARE` of its own seconds on this, and `LEAST` seconds in any case (both of
+`bench.stages.twin`). Two calls are always made: one record alone with another number of draws, and
+a few in other company; where draws are so dear that this alone would take too long, with fewer
+draws. More follow, up to `ALONE` records, while one more call like the last fits into the time. How
+many records it came to and how long it took stand in the costs, not here: findings shall be the
+same in every run.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ from bench.stages.contract import TOLERANCE, apart, broken_completion
 from bench.stages.twin import Twin, sample
 
 ALONE, COMPANY = 16, 64
-"""Records that are completed again alone, and in one call in other company, at most (of small cohorts half)."""
+"""Records that are completed again alone, and in one call in other company, at most (of small
+cohorts half).
+"""
 
 Completed = Mapping[str, np.ndarray]
 """modality -> float32 [draws, n, length, channels]"""
@@ -37,8 +42,10 @@ Completed = Mapping[str, np.ndarray]
 class ImputerAudits:
     """Audits of what an imputer made of a cohort, and what they found.
 
-    twin: made before the first of the stage's calls. stage: what these gave, all draws. limit: seconds that the audits may take.
-    independent, nested: what differed first, "" where nothing did; records: how many were completed again.
+    twin: made before the first of the stage's calls. stage: what these gave, all draws. limit:
+          seconds that the audits may take.
+    independent, nested: what differed first, "" where nothing did; records: how many were completed
+                         again.
     """
 
     twin: Twin
@@ -79,8 +86,8 @@ class ImputerAudits:
         }
 
     def run(self, alone: int = ALONE, seconds: float = 0.0, key: str = "") -> ImputerAudits:
-        """Make the calls. alone: how many records are completed alone at most; seconds: what the stage's own calls took; key:
-        decides the sample.
+        """Make the calls. alone: how many records are completed alone at most; seconds: what the
+        stage's own calls took; key: decides the sample.
         """
         self.twin.seconds = seconds
         if self.spec.randomness == "stochastic":
@@ -102,15 +109,18 @@ class ImputerAudits:
         return self
 
     def _affordable(self, seconds: float) -> int:
-        """With how many draws three records can be completed in the time there is, from the seconds of the stage: 2 at least."""
+        """With how many draws three records can be completed in the time there is, from the
+        seconds of the stage: 2 at least.
+        """
         three = 3 * seconds / len(self.cohort)
         return self.draws if three <= self.limit else min(self.draws, max(2, int(self.draws * self.limit / three)))
 
     def _again(self, index: np.ndarray, draws: int, how: str) -> float:
-        """Complete some records again and compare them with what the stage made of them; the seconds that the call took.
+        """Complete some records again and compare them with what the stage made of them; the
+        seconds that the call took.
 
-        Where another number of draws gives other values, the same records with the stage's number of draws tell whether it is
-        that number or their company that counts.
+        Where another number of draws gives other values, the same records with the stage's number
+        of draws tell whether it is that number or their company that counts.
         """
         before = self.seconds
         completed, problem = self._call(index, draws)

@@ -1,6 +1,6 @@
-"""The work of the stage `impute`: fit on training groups (or load what was learnt elsewhere), complete every record, score the
-entries that are hidden in the test part and, by themselves, in the validation part, check what came back.
-`bench.stages.artifacts` says what it leaves.
+"""The work of the stage `impute`: fit on training groups (or load what was learnt elsewhere),
+complete every record, score the entries that are hidden in the test part and, by themselves, in the
+validation part, check what came back. `bench.stages.artifacts` says what it leaves.
 """
 
 from __future__ import annotations
@@ -38,13 +38,15 @@ from bench.stages.weights import installed, load_into
 VALIDATION, TEST = PARTS.index("valid"), PARTS.index("test")
 
 CHUNK = 1024
-"""Records handed to an imputer at a time; results do not depend on it (that is a promise of the contract)."""
+"""Records handed to an imputer at a time; results do not depend on it (that is a promise of the
+contract).
+"""
 
 
 @dataclass(frozen=True)
 class Imputation:
-    """What the impute stage left: see the module. scores (of the test part), validation (of that part), audits, costs and errors
-    as in `bench.results.records.Measures`.
+    """What the impute stage left: see the module. scores (of the test part), validation (of that
+    part), audits, costs and errors as in `bench.results.records.Measures`.
     """
 
     completed: dict[str, np.ndarray]
@@ -57,7 +59,9 @@ class Imputation:
 
 
 def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None:
-    """Do the job and leave the imputation in the store. Raises PluginError when the imputer breaks its contract."""
+    """Do the job and leave the imputation in the store. Raises PluginError when the imputer
+    breaks its contract.
+    """
     cell, store, name = job.cell, setup.store, artifacts.imputation(job.id)
     spec = registry.get("imputer", cell.imputer.name)
     seen = view(cell, setup, registry).select(cell.modalities)
@@ -120,8 +124,9 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
 class Scored:
     """Sums over the hidden entries of each record of the parts that are scored.
 
-    ids, groups: str [n]. parts: int8 [n], as in `View`. modalities: the m that are scored. sums: float64 [n, m, terms], terms as
-    in `bench.metrics.imputation.TERMS`; 0 for records of other parts, NaN where a term does not apply to the imputer.
+    ids, groups: str [n]. parts: int8 [n], as in `View`. modalities: the m that are scored. sums:
+    float64 [n, m, terms], terms as in `bench.metrics.imputation.TERMS`; 0 for records of other
+    parts, NaN where a term does not apply to the imputer.
     """
 
     ids: np.ndarray
@@ -131,12 +136,16 @@ class Scored:
     sums: np.ndarray
 
     def scores(self, part: int) -> dict[str, dict[str, float]]:
-        """The scores of one part, made of its own records alone (`bench.metrics.imputation.scores_of`)."""
+        """The scores of one part, made of its own records alone
+        (`bench.metrics.imputation.scores_of`).
+        """
         sums = self.sums[self.parts == part].sum(axis=0)
         return scores_of({name: sums[column] for column, name in enumerate(self.modalities)})
 
     def errors(self, part: int) -> Errors | None:
-        """The sums of each record of one part, for the modalities in which it has anything hidden; None where nothing is."""
+        """The sums of each record of one part, for the modalities in which it has anything
+        hidden; None where nothing is.
+        """
         rows = np.flatnonzero(self.parts == part)
         sums = self.sums[rows]
         hidden = sums[..., 0].sum(axis=0) > 0
@@ -148,8 +157,8 @@ class Scored:
 def _apply(
     imputer: Imputer[Any], spec: Spec, seen: View, cohort: Cohort, draws: int, context: Context
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, Scored, Audit]:
-    """The completed grid, all draws where there are several, the errors at what is hidden and filled, and the audit
-    `observed-untouched`. Raises PluginError for what is no completion.
+    """The completed grid, all draws where there are several, the errors at what is hidden and
+    filled, and the audit `observed-untouched`. Raises PluginError for what is no completion.
     """
     n = len(cohort)
     completed = {name: np.empty(series.grid.shape, np.float32) for name, series in cohort.modalities.items()}
@@ -187,7 +196,9 @@ def _apply(
 
 
 def _untouched(spec: Spec, changed: dict[str, tuple[int, float]]) -> Audit:
-    """The audit `observed-untouched`. changed: modality -> observed entries that came back as something else, and by how much."""
+    """The audit `observed-untouched`. changed: modality -> observed entries that came back as
+    something else, and by how much.
+    """
     if "hides_values" in spec.tags:
         return Audit(None, "a control that hides all values")
     problems = [f"{count} of {name}, by up to {largest:.1g}" for name, (count, largest) in changed.items() if count]
@@ -197,7 +208,9 @@ def _untouched(spec: Spec, changed: dict[str, tuple[int, float]]) -> Audit:
 
 
 def blank(cohort: Cohort) -> Cohort:
-    """The cohort with every observed value, event value and static set to 0: only masks and times are left to see."""
+    """The cohort with every observed value, event value and static set to 0: only masks and
+    times are left to see.
+    """
 
     def zero(values: np.ndarray) -> np.ndarray:
         return np.where(np.isnan(values), np.float32(np.nan), np.float32(0))
@@ -210,7 +223,9 @@ def blank(cohort: Cohort) -> Cohort:
 
 
 def load(store: Store, key: str) -> Imputation:
-    """The imputation of that key, memory-mapped. Raises Damaged for a part that is gone or not what it was."""
+    """The imputation of that key, memory-mapped. Raises Damaged for a part that is gone or not
+    what it was.
+    """
     folder = store.open(artifacts.imputation(key))
     completed, metadata = arrays.read(folder / "completed.safetensors", key)
     about = json.loads(metadata["about"])
@@ -229,7 +244,9 @@ def load(store: Store, key: str) -> Imputation:
 
 
 def completed_cohort(cell: Cell, setup: Setup, registry: Registry) -> tuple[Cohort, View, Imputation]:
-    """What a fuser may see of a cell: the completed grid, the original masks, the events, both flags, all targets."""
+    """What a fuser may see of a cell: the completed grid, the original masks, the events, both
+    flags, all targets.
+    """
     spec = registry.get("imputer", cell.imputer.name)
     seen = view(cell, setup, registry).select(cell.modalities)
     imputation = load(setup.store, cell.keys["impute"])

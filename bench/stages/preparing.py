@@ -1,4 +1,6 @@
-"""The work of the stage `cohort`: a dataset's files become a prepared cohort, cached and memory-mapped."""
+"""The work of the stage `cohort`: a dataset's files become a prepared cohort, cached and
+memory-mapped.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,11 @@ from bench.stages.validate import arrays_of, fields_of, validate
 
 
 def prepare(spec: Spec, params: Mapping[str, Any], setup: Setup, key: str, context: Context) -> Cohort:
-    """The cohort of that key: from the store, else read by the dataset from `setup.root` and put there.
+    """The cohort of that key: from the store, else read by the dataset from `setup.root` and put
+    there.
 
-    Raises DataError from the dataset, or when its files are not those of `setup.manifest` any more once they were read;
-    PluginError when what it returns breaks the contract of `Cohort`.
+    Raises DataError from the dataset, or when its files are not those of `setup.manifest` any more
+    once they were read; PluginError when what it returns breaks the contract of `Cohort`.
     """
     name, root = artifacts.cohort(key), Path(setup.root)
     if not setup.store.has(name):
@@ -67,7 +70,9 @@ def save(path: Path, cohort: Cohort) -> None:
 
 
 def load(path: Path) -> Cohort:
-    """A cohort from its file; arrays stay on disk until they are used. Raises StorageError when the file is damaged."""
+    """A cohort from its file; arrays stay on disk until they are used. Raises StorageError when
+    the file is damaged.
+    """
     tensors, metadata = arrays.read(path, path.stem)
     about = json.loads(metadata["cohort"])
     modalities = {

@@ -1,7 +1,8 @@
-"""Standardising: every channel to mean 0 and standard deviation 1 over its visible training entries.
+"""Standardising: every channel to mean 0 and standard deviation 1 over its visible training
+entries.
 
-A suite may have it learnt from everything instead (`[scaling] over = "everything"`), to repeat published figures that were
-made so; see `bench.config.suite.Scaling`.
+A suite may have it learnt from everything instead (`[scaling] over = "everything"`), to repeat
+published figures that were made so; see `bench.config.suite.Scaling`.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ import numpy as np
 from bench.cohort import Cohort, Series
 
 WINSOR = 10.0
-"""Standardised values are cut at this many standard deviations, either side (mimic48 protocol, section 6)."""
+"""Standardised values are cut at this many standard deviations, either side (mimic48 protocol,
+section 6).
+"""
 
 
 class Scaler:
-    """Mean and population standard deviation (no n - 1) per channel, and the cut at ±`winsor` of what they give.
+    """Mean and population standard deviation (no n - 1) per channel, and the cut at ±`winsor` of
+    what they give.
 
-    A channel (or static) that is constant in training gets scale 1, one that was never seen also mean 0.
-    state: "series.<modality>" and "statics", each float64 [2, channels] (mean, scale), and "winsor", float64 [1].
+    A channel (or static) that is constant in training gets scale 1, one that was never seen also
+    mean 0.
+    state: "series.<modality>" and "statics", each float64 [2, channels] (mean, scale), and
+           "winsor", float64 [1].
     """
 
     def __init__(self, state: Mapping[str, np.ndarray]):
@@ -29,7 +35,8 @@ class Scaler:
 
     @classmethod
     def fit(cls, train: Cohort, winsor: float = WINSOR) -> Scaler:
-        """Learn from the records given: the training part after hiding, unless the suite says otherwise.
+        """Learn from the records given: the training part after hiding, unless the suite says
+        otherwise.
 
         `winsor` may be infinite.
         """
@@ -41,16 +48,22 @@ class Scaler:
         return cls(state)
 
     def scale(self, cohort: Cohort) -> Cohort:
-        """The cohort with grid, events and statics standardised; NaN stays NaN, targets stay as they are."""
+        """The cohort with grid, events and statics standardised; NaN stays NaN, targets stay as
+        they are.
+        """
         series = {name: self._series(name, series) for name, series in cohort.modalities.items()}
         return replace(cohort, modalities=series, statics=self._apply("statics", cohort.statics))
 
     def grid(self, modality: str, values: np.ndarray) -> np.ndarray:
-        """Values of one modality, float32 [..., channels], standardised; used for the truth of imputation scores."""
+        """Values of one modality, float32 [..., channels], standardised; used for the truth of
+        imputation scores.
+        """
         return self._apply(f"series.{modality}", values)
 
     def unscale(self, modality: str, values: np.ndarray) -> np.ndarray:
-        """Standardised values of one modality, [..., channels], in recorded units: float64. What was cut stays cut."""
+        """Standardised values of one modality, [..., channels], in recorded units: float64. What
+        was cut stays cut.
+        """
         mean, scale = self.state[f"series.{modality}"]
         unscaled: np.ndarray = values.astype(np.float64) * scale + mean
         return unscaled
@@ -77,7 +90,8 @@ def _moments(columns: list[np.ndarray]) -> np.ndarray:
         values = column.astype(np.float64)
         deviation = values.std()
         moments[0, k] = values.mean()
-        # Equal float32 values may leave a deviation of rounding size; 1e-6 of the mean is below what float32 resolves.
+        # Equal float32 values may leave a deviation of rounding size; 1e-6 of the mean is below
+        # what float32 resolves.
         if deviation > 1e-6 * abs(moments[0, k]):
             moments[1, k] = deviation
     return moments

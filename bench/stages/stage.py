@@ -1,8 +1,9 @@
-"""What a stage is: a step that all cells take, with a key, something it leaves, and the work a worker does for it.
+"""What a stage is: a step that all cells take, with a key, something it leaves, and the work a
+worker does for it.
 
-Plan, schedule, worker, progress, estimates and tables loop over the stages (`bench.stages.order`). A new stage is a file with a
-`Stage` in it, and an entry there. This module, and every module with a stage in it, is light: the work is imported when
-it is done.
+Plan, schedule, worker, progress, estimates and tables loop over the stages (`bench.stages.order`).
+A new stage is a file with a `Stage` in it, and an entry there. This module, and every module with a
+stage in it, is light: the work is imported when it is done.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ Values = tuple[tuple[str, Any], ...]
 
 @dataclass(frozen=True)
 class Basis:
-    """What all keys of a plan are made of. manifest: the digest of the data. device: "cpu" or "cuda"."""
+    """What all keys of a plan are made of. manifest: the digest of the data. device: "cpu" or
+    "cuda".
+    """
 
     request: Request
     registry: Registry
@@ -53,7 +56,9 @@ class Basis:
         return self._specs[at]
 
     def method(self, stage: Stage, variant: Variant) -> str:
-        """The digest of a stage's code and of the method it runs, with its parameters; computed once."""
+        """The digest of a stage's code and of the method it runs, with its parameters; computed
+        once.
+        """
         at = stage.name, variant.label
         if at not in self._methods:
             spec = self.spec(variant)
@@ -84,9 +89,10 @@ class Basis:
 class Stage(ABC):
     """One step of a cell.
 
-    kind: of the component that it runs. noun: what a job of it makes. code: the module whose code, with all it imports,
-    decides its result. costs: those of a record that are its seconds. own_job: whether a worker does it by itself; else the
-    first job that needs it does. ends_run: data that it cannot use are an error of the run, not of a cell.
+    kind: of the component that it runs. noun: what a job of it makes. code: the module whose code,
+    with all it imports, decides its result. costs: those of a record that are its seconds. own_job:
+    whether a worker does it by itself; else the first job that needs it does. ends_run: data that
+    it cannot use are an error of the run, not of a cell.
     """
 
     name: ClassVar[str]
@@ -110,7 +116,8 @@ class Stage(ABC):
         return {}
 
     def reads(self, axis: Axis, spec: Spec) -> bool:
-        """Whether the value of an axis is in its key; that of every axis which enters before is in the key of a stage before.
+        """Whether the value of an axis is in its key; that of every axis which enters before is in
+        the key of a stage before.
 
         A seed is left out where the component is declared deterministic.
         """

@@ -1,13 +1,16 @@
-"""A twin: a fitted component as it was before its first call, which answers the audits of independence.
+"""A twin: a fitted component as it was before its first call, which answers the audits of
+independence.
 
-A component may remember: in itself, in its class, in a variable of its module, in a cache of a function, in a closure. Asked
-again it could then answer from memory what it made of all records together. So the twin lives in a process of its own, split off
-(`os.fork`) before the first call: it holds all that the component had then, locks and caches too, and nothing that came later.
+A component may remember: in itself, in its class, in a variable of its module, in a cache of a
+function, in a closure. Asked again it could then answer from memory what it made of all records
+together. So the twin lives in a process of its own, split off (`os.fork`) before the first call: it
+holds all that the component had then, locks and caches too, and nothing that came later.
 
-Where a process cannot be split off (other systems than Linux, models on a GPU), or where the component does not work in one
-that was (its answer is an exception, or none comes), the twin is a fresh process that gets the component as a pickle, or,
-of an imputer that cannot be pickled, builds it from its parameters and its `state_dict`. Without any of these there is no
-twin, and an audit that has none fails: what cannot be tested is no promise.
+Where a process cannot be split off (other systems than Linux, models on a GPU), or where the
+component does not work in one that was (its answer is an exception, or none comes), the twin is a
+fresh process that gets the component as a pickle, or, of an imputer that cannot be pickled, builds
+it from its parameters and its `state_dict`. Without any of these there is no twin, and an audit
+that has none fails: what cannot be tested is no promise.
 """
 
 from __future__ import annotations
@@ -39,11 +42,14 @@ from bench.execute.failure import class_of, text_of
 from bench.registry import Spec
 
 SHARE, LEAST = 0.02, 1.0
-"""What audits of independence may cost: this share of a stage's seconds, or so many seconds where that is less."""
+"""What audits of independence may cost: this share of a stage's seconds, or so many seconds
+where that is less.
+"""
 
 PATIENCE, START = 60.0, 60.0
-"""Seconds after which a twin counts as lost: so many, or those of the stage where it took longer; and for a fresh process, which
-loads libraries before its first answer, so many more."""
+"""Seconds after which a twin counts as lost: so many, or those of the stage where it took longer;
+and for a fresh process, which loads libraries before its first answer, so many more.
+"""
 
 FORKS = sys.platform == "linux"
 """Whether a process can be split off safely. The system libraries of macOS do not allow it."""
@@ -56,7 +62,9 @@ NO_TWIN = (
 
 @dataclass(frozen=True)
 class _Rebuilt:
-    """What a fresh process needs to build a fitted imputer that cannot be pickled. path: `module:attribute`."""
+    """What a fresh process needs to build a fitted imputer that cannot be pickled. path:
+    `module:attribute`.
+    """
 
     path: str
     params: Any
@@ -70,7 +78,8 @@ class _Rebuilt:
 
 
 class Twin:
-    """The twin of a component that was fitted and has not been called since; a context manager, which ends its process.
+    """The twin of a component that was fitted and has not been called since; a context manager,
+    which ends its process.
 
     seconds: how long the stage's own calls took, once it is known.
     """
@@ -87,7 +96,8 @@ class Twin:
             self._split(component, context)
 
     def ask(self, part: Cohort, draws: int = 1) -> tuple[Any, str]:
-        """What it gives for these records (draws: of imputers), and "" or, in words, why it gives nothing.
+        """What it gives for these records (draws: of imputers), and "" or, in words, why it gives
+        nothing.
 
         Raises Interrupted where the component does, MemoryError where it has not enough memory.
         """
@@ -110,7 +120,9 @@ class Twin:
         return None, f"{problem}; {no_twin}" if problem else no_twin
 
     def _split(self, component: Imputer[Any] | Fuser[Any], context: Context) -> None:
-        """Fork a process that holds the component. Where the system refuses another process, none is there."""
+        """Fork a process that holds the component. Where the system refuses another process,
+        none is there.
+        """
         here, there = multiprocessing.Pipe()
         quiet = replace(self._context, should_stop=context.should_stop)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
@@ -128,7 +140,8 @@ class Twin:
                     here.close()
                     _settle()
                     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-                    # In a thread of its own, since OpenMP waits for ever for the threads that the parent's main thread had.
+                    # In a thread of its own, since OpenMP waits for ever for the threads that the
+                    # parent's main thread had.
                     thread = threading.Thread(target=_serve, args=(component, quiet, there))
                     thread.start()
                     thread.join()
@@ -252,7 +265,9 @@ def _answer(component: Imputer[Any] | Fuser[Any], part: Cohort, draws: int, cont
 
 
 def sample(cohort: Cohort, most: int, kind: str, key: str) -> np.ndarray:
-    """Places of up to so many records, at random by the key; after the first one, one record that lacks each modality."""
+    """Places of up to so many records, at random by the key; after the first one, one record
+    that lacks each modality.
+    """
     order = seeds.generator(0, "audit", kind, key).permutation(len(cohort))
     lacking = [order[~series.available[order]][:1] for series in cohort.modalities.values()]
     chosen = np.concatenate([order[:1], *lacking, order]).tolist()

@@ -1,5 +1,6 @@
-"""The promises of `bench.cohort.Cohort`, looked at by one function each: when a dataset was read, before it is stored, and by
-`bench check`. Each says in words what is broken, nothing where all is kept; it may rely on the promises before it.
+"""The promises of `bench.cohort.Cohort`, looked at by one function each: when a dataset was read,
+before it is stored, and by `bench check`. Each says in words what is broken, nothing where all is
+kept; it may rely on the promises before it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ SERIES, EVENTS = ("grid", "observed", "times", "available", "filled"), ("offsets
 
 
 def arrays_of(series: Series) -> dict[str, np.ndarray]:
-    """The arrays of a series by name, those of its events as `events/NAME`; without draws, which no dataset has."""
+    """The arrays of a series by name, those of its events as `events/NAME`; without draws, which
+    no dataset has.
+    """
     own = {part: getattr(series, part) for part in SERIES}
     return own | {f"events/{part}": getattr(series.events, part) for part in EVENTS}
 
 
 def fields_of(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, Any]:
-    """The fields of the series `name` that `arrays_of` took apart, from arrays named `name/PART`."""
+    """The fields of the series `name` that `arrays_of` took apart, from arrays named
+    `name/PART`.
+    """
     events = Events(*(arrays[f"{name}/events/{part}"] for part in EVENTS))
     return {part: arrays[f"{name}/{part}"] for part in SERIES} | {"events": events}
 

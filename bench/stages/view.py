@@ -1,4 +1,6 @@
-"""What a cell's methods may see: the cohort after hiding and scaling, and the split. Kept in memory for the next job."""
+"""What a cell's methods may see: the cohort after hiding and scaling, and the split. Kept in
+memory for the next job.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,10 @@ from bench.stages.scale import Scaler
 class View:
     """One hide key's result.
 
-    cohort: visible entries only, standardised. parts: int8 [n], index into `bench.data.splits.PARTS`. shares: realised and
-    expected hidden share. recorded: the cohort before hiding; with scaler it gives the truth of what is hidden, for
-    scoring only: never handed to a component.
+    cohort: visible entries only, standardised. parts: int8 [n], index into
+    `bench.data.splits.PARTS`. shares: realised and expected hidden share. recorded: the cohort
+    before hiding; with scaler it gives the truth of what is hidden, for scoring only: never handed
+    to a component.
     """
 
     cohort: Cohort
@@ -76,11 +79,15 @@ def _parts(cache: str, key: str, split: Split) -> np.ndarray:
 _views: dict[str, View] = {}
 
 KEPT = 2**30
-"""Bytes of views a worker keeps for its next cells: those of all seeds of a few thousand stays; one where views are larger."""
+"""Bytes of views a worker keeps for its next cells: those of all seeds of a few thousand stays;
+one where views are larger.
+"""
 
 
 def view(cell: Cell, setup: Setup, registry: Registry) -> View:
-    """The view of a cell's hide key. Masks are stored in the cache, so that every worker hides the same entries once."""
+    """The view of a cell's hide key. Masks are stored in the cache, so that every worker hides
+    the same entries once.
+    """
     key, cohort_key = cell.keys["hide"], cell.keys["cohort"]
     if key in _views:
         return _views[key]

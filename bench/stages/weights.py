@@ -1,11 +1,13 @@
-"""What an imputer has learnt, as a file that travels: safetensors, with the record of how it was made inside.
+"""What an imputer has learnt, as a file that travels: safetensors, with the record of how it was
+made inside.
 
-    FILE.safetensors   the imputer's state and, in its header, a `WeightsRecord` with a checksum; never a pickle
-    FILE.json          the same record, for people; never read
+    FILE.safetensors   the imputer's state and, in its header, a `WeightsRecord` with a checksum;
+    never a pickle FILE.json          the same record, for people; never read
 
-A run that names such a file (`weights=FILE`) loads the state instead of fitting that imputer. Whatever could make the
-result something else than it is called is compared first: the imputer, its version and parameters, modalities, channels,
-units, length, what values are divided by, and, on the same data set, who was trained on.
+A run that names such a file (`weights=FILE`) loads the state instead of fitting that imputer.
+Whatever could make the result something else than it is called is compared first: the imputer, its
+version and parameters, modalities, channels, units, length, what values are divided by, and, on the
+same data set, who was trained on.
 """
 
 from __future__ import annotations
@@ -39,11 +41,15 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 TOLERANCE = 0.1
-"""How far the mean of a channel may lie off, in its standard deviations, and by what share the deviation itself may differ:
-masks of other seeds move both a little, other wards and units by far more."""
+"""How far the mean of a channel may lie off, in its standard deviations, and by what share the
+deviation itself may differ: masks of other seeds move both a little, other wards and units by far
+more.
+"""
 
 LARGEST = 1e30
-"""Of means, scales and amounts in a record: what is larger, or closer to 0 as a scale, was never measured."""
+"""Of means, scales and amounts in a record: what is larger, or closer to 0 as a scale, was never
+measured.
+"""
 
 Differ = tuple[str, ...]
 """What may differ all the same: "scaling", "split"."""
@@ -53,7 +59,9 @@ DIGITS = 8
 
 
 class Channels(msgspec.Struct, frozen=True):
-    """One modality: its name, channels and units, and mean and standard deviation of each channel in recorded units."""
+    """One modality: its name, channels and units, and mean and standard deviation of each
+    channel in recorded units.
+    """
 
     modality: str
     channels: tuple[str, ...]
@@ -65,10 +73,11 @@ class Channels(msgspec.Struct, frozen=True):
 class WeightsRecord(msgspec.Struct, kw_only=True):
     """How weights were made.
 
-    component, version, params: the imputer; source, libraries: of its code. data, manifest, split: what of which records it
-    learnt from; scenario: what was hidden meanwhile. modalities, statics (with mean and scale), cut, length, bin_hours:
-    what it may be given. budget: fit_seconds, and how long it may train stands in params. scores: on the hidden test
-    entries of its own run. arrays: name -> dtype and shape. by, licence: as the person who saved them said.
+    component, version, params: the imputer; source, libraries: of its code. data, manifest, split:
+    what of which records it learnt from; scenario: what was hidden meanwhile. modalities, statics
+    (with mean and scale), cut, length, bin_hours: what it may be given. budget: fit_seconds, and
+    how long it may train stands in params. scores: on the hidden test entries of its own run.
+    arrays: name -> dtype and shape. by, licence: as the person who saved them said.
     """
 
     format: int = FORMAT
@@ -132,7 +141,8 @@ class Weights:
 
 
 def write(path: Path, state: Mapping[str, np.ndarray], record: WeightsRecord) -> None:
-    """Write weights with their record, and the record beside them. Raises UsageError for a name, StorageError.
+    """Write weights with their record, and the record beside them. Raises UsageError for a name,
+    StorageError.
 
     Neither file is written over another: training that cost hours may exist nowhere else.
     """
@@ -164,7 +174,9 @@ def described(state: Mapping[str, np.ndarray]) -> dict[str, tuple[str, tuple[int
 
 
 def read(path: Path) -> Weights:
-    """Read and check a file. Raises UsageError when it is missing, DataError when it is damaged or no file of weights."""
+    """Read and check a file. Raises UsageError when it is missing, DataError when it is damaged
+    or no file of weights.
+    """
     if not path.is_file():
         raise UsageError(f"there are no weights at {path}; see what is installed with: bench weights list")
     again = "get the file again from where it came from"
@@ -279,7 +291,8 @@ def check_plan(
 ) -> None:
     """Refuse, before anything is run, what the plan alone tells. Raises UsageError.
 
-    imputer: version and the parameters of each of its variants; modalities: name -> members of each modality set of the run;
+    imputer: version and the parameters of each of its variants; modalities: name -> members of each
+             modality set of the run;
     data: dataset, its parameters, manifest and the split's identity.
     """
     record, who = weights.record, f"weights {weights.path} ({weights.record.component})"
@@ -307,7 +320,9 @@ def check_plan(
 
 
 def _plain(values: Any) -> Any:
-    """Values as they come back from a file, where tuples are lists, so that the two can be compared."""
+    """Values as they come back from a file, where tuples are lists, so that the two can be
+    compared.
+    """
     return msgspec.json.decode(msgspec.json.encode(values))
 
 
@@ -329,7 +344,8 @@ def _differs(component: str, key: str, there: Mapping[str, Any], here: Mapping[s
 def check_cohort(record: WeightsRecord, seen: Cohort, scaler: Scaler, differ: Differ) -> None:
     """Refuse what only the prepared data tell: channels, units, length, scaling. Raises UsageError.
 
-    seen: the cohort an imputer would get, of the modality set. scaler: what its values were standardised with.
+    seen: the cohort an imputer would get, of the modality set. scaler: what its values were
+          standardised with.
     """
     who = f"the weights of {record.component} do not fit: "
     here = channels_of(seen, scaler)
@@ -385,7 +401,9 @@ def cut_of(scaler: Scaler) -> str:
 
 
 def load_into(imputer: Imputer[Any], path: Path, seen: Cohort, scaler: Scaler, differ: Differ) -> None:
-    """Give an imputer what it learnt elsewhere, instead of a fit. Raises UsageError, DataError, PluginError."""
+    """Give an imputer what it learnt elsewhere, instead of a fit. Raises UsageError, DataError,
+    PluginError.
+    """
     weights = read(path)
     check_cohort(weights.record, seen, scaler, differ)
     try:

@@ -1,30 +1,37 @@
-"""From shared resamples to intervals, standard errors and p-values of differences: their variance and their reference.
+"""From shared resamples to intervals, standard errors and p-values of differences: their variance
+and their reference.
 
-The null hypothesis of a pair: over the population of patients and of seeds (and splits), both methods have the same mean score.
-The variance of a difference has a part of patients and one of each level (seeds, splits), which are reckoned apart:
+The null hypothesis of a pair: over the population of patients and of seeds (and splits), both
+methods have the same mean score. The variance of a difference has a part of patients and one of
+each level (seeds, splits), which are reckoned apart:
 
-- Patients: A, the variance over resamples of the groups, with all seeds in each. It holds what patients do by themselves and what
-  they do together with seeds, for the seeds that were run.
-- Seeds: the K differences scatter with variance S for their mean. S holds what patients and seeds do together once more; G, how
-  much, is known from the resamples under each seed. So seeds by themselves add S - G, or nothing where that is negative: an
-  analysis of variance of two crossed factors (Searle, Casella & McCulloch, Variance components, 1992, section 4.3).
-  Drawing seeds as well as patients, the crossed bootstrap, counts G three times (Owen, The pigeonhole bootstrap, Annals of
-  Applied Statistics 2007), and draws of K = 3 seeds have no tails.
-- S has K - 1 degrees of freedom and may be small by chance, so a pair does not stand alone. Where seeds do nothing by themselves
-  S is G on average; in this table it is R times G, by the median of S / G over all pairs. A pair has S or R G, whichever is
-  larger (variances that lean on those of others: Smyth, Linear models and empirical Bayes methods, Statistical Applications in
-  Genetics and Molecular Biology 2004). Methods that are the same under all seeds have G = S = 0.
-- Splits: the same once more. The difference scatters between splits; what patients and seeds add to that is known; the rest is of
-  splits. Splits share training records, so they are not independent and an interval is too narrow rather than too wide
-  (Nadeau & Bengio, Inference for the generalization error, Machine Learning 2003).
+- Patients: A, the variance over resamples of the groups, with all seeds in each. It holds what
+  patients do by themselves and what they do together with seeds, for the seeds that were run.
+- Seeds: the K differences scatter with variance S for their mean. S holds what patients and seeds
+  do together once more; G, how much, is known from the resamples under each seed. So seeds by
+  themselves add S - G, or nothing where that is negative: an analysis of variance of two crossed
+  factors (Searle, Casella & McCulloch, Variance components, 1992, section 4.3). Drawing seeds as
+  well as patients, the crossed bootstrap, counts G three times (Owen, The pigeonhole bootstrap,
+  Annals of Applied Statistics 2007), and draws of K = 3 seeds have no tails.
+- S has K - 1 degrees of freedom and may be small by chance, so a pair does not stand alone. Where
+  seeds do nothing by themselves S is G on average; in this table it is R times G, by the median of
+  S / G over all pairs. A pair has S or R G, whichever is larger (variances that lean on those of
+  others: Smyth, Linear models and empirical Bayes methods, Statistical Applications in Genetics and
+  Molecular Biology 2004). Methods that are the same under all seeds have G = S = 0.
+- Splits: the same once more. The difference scatters between splits; what patients and seeds add to
+  that is known; the rest is of splits. Splits share training records, so they are not independent
+  and an interval is too narrow rather than too wide (Nadeau & Bengio, Inference for the
+  generalization error, Machine Learning 2003).
 
-A part of a variance cannot be negative, so these are a little too large on average where seeds do nothing by themselves.
+A part of a variance cannot be negative, so these are a little too large on average where seeds do
+nothing by themselves.
 
-The statistic of a pair is its difference over its standard error, with Student's t distribution: degrees of freedom by
-Satterthwaite (Biometrics Bulletin 1946), of the groups for A, and of all contrasts of the table for the other parts. It is
-turned into the normal deviate of the same tail. Its reference are the resamples: the patients' part as drawn, minus what was
-observed, plus normal noise with the variance of the other parts, independent between methods, over the same standard error
-(`bench.statistics.corrections` adjusts for the number of pairs).
+The statistic of a pair is its difference over its standard error, with Student's t distribution:
+degrees of freedom by Satterthwaite (Biometrics Bulletin 1946), of the groups for A, and of all
+contrasts of the table for the other parts. It is turned into the normal deviate of the same tail.
+Its reference are the resamples: the patients' part as drawn, minus what was observed, plus normal
+noise with the variance of the other parts, independent between methods, over the same standard
+error (`bench.statistics.corrections` adjusts for the number of pairs).
 """
 
 from __future__ import annotations
@@ -45,15 +52,21 @@ from bench.statistics.resampling import Level, Resampled
 from bench.statistics.student import as_normal, median_variance, wider
 
 _HELD = 4_000_000
-"""Differences of resamples held at once (pairs x resamples, float64): 32 megabytes, and a few times that while reckoning."""
+"""Differences of resamples held at once (pairs x resamples, float64): 32 megabytes, and a few
+times that while reckoning.
+"""
 
 _ROUNDING = 1e-12
-"""A difference or standard error that is smaller than this, relative to the largest score, is 0 but for rounding."""
+"""A difference or standard error that is smaller than this, relative to the largest score, is 0
+but for rounding.
+"""
 
 
 @dataclass(frozen=True)
 class _Spread:
-    """Of some quantities, float64 [quantities] each: standard error, degrees of freedom, ends of the interval around 0."""
+    """Of some quantities, float64 [quantities] each: standard error, degrees of freedom, ends of
+    the interval around 0.
+    """
 
     error: np.ndarray
     freedom: np.ndarray
@@ -63,7 +76,9 @@ class _Spread:
 
 @dataclass(frozen=True)
 class _Noise:
-    """What a level adds to the differences of a resample: float64 [pairs], standard deviations of both methods' parts."""
+    """What a level adds to the differences of a resample: float64 [pairs], standard deviations
+    of both methods' parts.
+    """
 
     of_a: np.ndarray
     of_b: np.ndarray
@@ -71,7 +86,9 @@ class _Noise:
 
 
 def intervals(methods: Sequence[Method], metric: str, resampled: Resampled, alpha: float) -> list[Interval]:
-    """The interval and standard error of each method's own score. What all seeds share is in it, so nothing leans on others."""
+    """The interval and standard error of each method's own score. What all seeds share is in it,
+    so nothing leans on others.
+    """
     moved = resampled.drawn - resampled.scores[:, None]
     variance, tails = moved.var(axis=1, ddof=1), np.quantile(moved, [alpha / 2, 1 - alpha / 2], axis=1)
     total, doubt = variance.copy(), _squared_share(variance, resampled.groups - 1)
@@ -93,11 +110,13 @@ def compare(
     correction: Correction,
     place: tuple[Any, ...],
 ) -> tuple[list[Comparison], float | None]:
-    """The comparison of each pair (places in `methods`), adjusted over all of them; and what the largest of their statistics
-    exceeds with probability alpha where no two methods differ, None where nothing can differ.
+    """The comparison of each pair (places in `methods`), adjusted over all of them; and what the
+    largest of their statistics exceeds with probability alpha where no two methods differ, None
+    where nothing can differ.
 
-    place: what the noise is derived from, the seed first. Methods whose scores are the same in all resamples are one method:
-    their difference is 0, p = 1, and what they are compared with is compared once.
+    place: what the noise is derived from, the seed first. Methods whose scores are the same in all
+    resamples are one method: their difference is 0, p = 1, and what they are compared with is
+    compared once.
     """
     first, which = _distinct(resampled)
     ends = np.array([(which[a], which[b]) for a, b in pairs], np.int64).reshape(-1, 2)
@@ -123,8 +142,8 @@ def compare(
 
 
 def _distinct(resampled: Resampled) -> tuple[np.ndarray, np.ndarray]:
-    """Methods that never differ are one: the place of its first, ordered by score and not by name, and of each method which it
-    is.
+    """Methods that never differ are one: the place of its first, ordered by score and not by name,
+    and of each method which it is.
     """
     parts = [resampled.drawn, *(level.apart for level in resampled.levels)]
     keys = [
@@ -139,7 +158,8 @@ def _distinct(resampled: Resampled) -> tuple[np.ndarray, np.ndarray]:
 def _test(
     first: np.ndarray, pairs: np.ndarray, resampled: Resampled, alpha: float, place: tuple[Any, ...]
 ) -> tuple[_Spread, np.ndarray, np.ndarray, float | None]:
-    """Of pairs of distinct methods, int [pairs, 2]: spread, p-values, those of max-T, and the critical value of the largest.
+    """Of pairs of distinct methods, int [pairs, 2]: spread, p-values, those of max-T, and the
+    critical value of the largest.
 
     first: int [distinct], their places.
     """
@@ -179,7 +199,8 @@ def _test(
 
 
 def _added(level: Level, a: np.ndarray, b: np.ndarray, total: np.ndarray, smallest: float) -> tuple[np.ndarray, int]:
-    """What a level adds to the variance of the difference of each pair, float64 [pairs], and by how many contrasts it is known.
+    """What a level adds to the variance of the difference of each pair, float64 [pairs], and by how
+    many contrasts it is known.
 
     total: the variance by all that stands before. smallest: a standard deviation that is rounding.
     """
@@ -193,8 +214,8 @@ def _added(level: Level, a: np.ndarray, b: np.ndarray, total: np.ndarray, smalle
 
 
 def _halves(level: Level, added: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What each method of a pair has of the standard deviation that a level adds, float64 [pairs] each: as much of the variance
-    as it moves by itself between units, half where neither does.
+    """What each method of a pair has of the standard deviation that a level adds, float64 [pairs]
+    each: as much of the variance as it moves by itself between units, half where neither does.
     """
     alone = np.ones(len(level.apart)) if level.within is None else np.maximum(0.0, np.diag(level.within))
     both = alone[a] + alone[b]
@@ -203,8 +224,8 @@ def _halves(level: Level, added: np.ndarray, a: np.ndarray, b: np.ndarray) -> tu
 
 
 def _contrasts(level: Level, a: np.ndarray, b: np.ndarray, smallest: float) -> int:
-    """How many of the differences are independent as far as a level goes: their rank, one at least. A method that is the same in
-    all units adds nothing to a difference.
+    """How many of the differences are independent as far as a level goes: their rank, one at least.
+    A method that is the same in all units adds nothing to a difference.
     """
     graph = np.zeros((len(level.apart), len(level.apart)))  # its Laplacian has the rank of the matrix of differences
     for one, two in ((a, b), (b, a)):
@@ -221,11 +242,12 @@ def _squared_share(variance: np.ndarray, freedom: int) -> np.ndarray:
 
 
 def _spread(variance: np.ndarray, total: np.ndarray, doubt: np.ndarray, tails: np.ndarray, alpha: float) -> _Spread:
-    """variance: of the groups alone, whose quantiles are `tails` [2, ...]; total: with all levels; doubt: Satterthwaite's
-    denominator.
+    """variance: of the groups alone, whose quantiles are `tails` [2, ...]; total: with all levels;
+    doubt: Satterthwaite's denominator.
 
-    The normal quantiles of what levels add and the quantiles of resamples are added as standard deviations are, and the interval
-    is as much wider as Student's t is than the normal distribution.
+    The normal quantiles of what levels add and the quantiles of resamples are added as standard
+    deviations are, and the interval is as much wider as Student's t is than the normal
+    distribution.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(doubt > 0, total**2 / doubt, np.inf)

@@ -1,9 +1,11 @@
-"""Can two imputers be told apart on hidden entries? Paired bootstrap over groups x seeds, as in `bench.statistics.paired`.
+"""Can two imputers be told apart on hidden entries? Paired bootstrap over groups x seeds, as in
+`bench.statistics.paired`.
 
-Masks are the same for every imputer, so errors are paired entry by entry; what is resampled are groups (patients), with
-all hidden entries of their records. A score of a resample is made of the sums of its records (`record_sums`): the ratio of
-sums, not a mean of per-record means, as the score itself is. One table is one modality set under one scenario: an
-imputation serves all tasks and fusers.
+Masks are the same for every imputer, so errors are paired entry by entry; what is resampled are
+groups (patients), with all hidden entries of their records. A score of a resample is made of the
+sums of its records (`record_sums`): the ratio of sums, not a mean of per-record means, as the score
+itself is. One table is one modality set under one scenario: an imputation serves all tasks and
+fusers.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ Cells = Mapping[Method, Mapping[Repeat, Errors]]
 def compare(
     cells: Cells, resamples: int, alpha: float, seed: int, correction: Correction = "maxt"
 ) -> ImputationStatistics:
-    """Intervals of all imputers and comparisons of all pairs, by modality set and scenario. See the module."""
+    """Intervals of all imputers and comparisons of all pairs, by modality set and scenario. See
+    the module.
+    """
     made = ImputationStatistics(intervals=[], comparisons=[], tables=[])
     tables: dict[TableKey, dict[Method, Mapping[Repeat, Errors]]] = {}
     for method in sorted(cells):
@@ -92,7 +96,9 @@ def _table(
 
 
 def _differing(found: Mapping[Method, Sequence[Errors]]) -> str:
-    """Which imputer was not scored on the same records and entries as the first one, in words; "" when all were."""
+    """Which imputer was not scored on the same records and entries as the first one, in words;
+    "" when all were.
+    """
     (_, first), *others = found.items()
     if any(not np.array_equal(first[0].ids, each.ids) for each in first):
         return f"not compared: the seeds of {next(iter(found)).imputer} were scored on other test records"
@@ -106,7 +112,9 @@ def _differing(found: Mapping[Method, Sequence[Errors]]) -> str:
 def _resample(
     errors: Mapping[str, Sequence[Sequence[Errors]]], resamples: int, place: tuple[Any, ...]
 ) -> dict[str, Resampled]:
-    """By metric, all imputers on all splits. errors: by split, imputer and seed, records of a split in the same order."""
+    """By metric, all imputers on all splits. errors: by split, imputer and seed, records of a
+    split in the same order.
+    """
     of_split = [
         _of_split(each, resamples, place if len(errors) == 1 else (*place, split)) for split, each in errors.items()
     ]
@@ -118,7 +126,8 @@ def _of_split(errors: Sequence[Sequence[Errors]], resamples: int, place: tuple[A
     first = errors[0][0]
     names, group_of = np.unique(first.groups, return_inverse=True)
     imputers = len(errors)
-    # float64 [imputers, seeds, terms, groups]: a resample weighs whole groups, so their sums are all it needs.
+    # float64 [imputers, seeds, terms, groups]: a resample weighs whole groups, so their sums are
+    # all it needs.
     sums = np.nan_to_num(
         [[[np.bincount(group_of, term, minlength=len(names)) for term in each.all.T] for each in row] for row in errors]
     )

@@ -1,22 +1,26 @@
-"""Can two methods be told apart? Paired bootstrap of a table's methods, on one shared set of resamples.
+"""Can two methods be told apart? Paired bootstrap of a table's methods, on one shared set of
+resamples.
 
-One table is one task on one modality set under one scenario. In each resample the groups (patients) of the test part
-are drawn with replacement, as many as there are; every method of the table is scored on the same draw, under each of its seeds,
-so differences between methods are paired in patients and in seeds. A group's records are weighted by how often it was drawn,
-which is the same as repeating them.
+One table is one task on one modality set under one scenario. In each resample the groups (patients)
+of the test part are drawn with replacement, as many as there are; every method of the table is
+scored on the same draw, under each of its seeds, so differences between methods are paired in
+patients and in seeds. A group's records are weighted by how often it was drawn, which is the same
+as repeating them.
 
-- Resamples: `bench.statistics.resampling`. The bootstrap of Efron & Tibshirani, An Introduction to the Bootstrap (1993),
-  chapters 6, 13 and 16; p-values count one more above and below the line (Davison & Hinkley, Bootstrap Methods and their
-  Application, 1997, section 4.2).
-- Variance of a difference over patients, seeds and splits, its interval and its p-value: `bench.statistics.differences`. With
-  one seed the statistics speak of patients alone, not of training again (Bouthillier et al., Accounting for variance in machine
-  learning benchmarks, MLSys 2021).
-- Many comparisons: `bench.statistics.corrections`; max-T over all pairs of a table, or Holm's procedure (`correction`).
+- Resamples: `bench.statistics.resampling`. The bootstrap of Efron & Tibshirani, An Introduction to
+  the Bootstrap (1993), chapters 6, 13 and 16; p-values count one more above and below the line
+  (Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 4.2).
+- Variance of a difference over patients, seeds and splits, its interval and its p-value:
+  `bench.statistics.differences`. With one seed the statistics speak of patients alone, not of
+  training again (Bouthillier et al., Accounting for variance in machine learning benchmarks, MLSys
+  2021).
+- Many comparisons: `bench.statistics.corrections`; max-T over all pairs of a table, or Holm's
+  procedure (`correction`).
 - Tie groups and the resolution floor: `bench.statistics.ties`.
 
-A resample by which the score of a method is not defined (`bench.metrics.defined`; it lacks a class, say) is left out for every
-method alike and counted. If that happens
-to more than a tenth of them (as with fewer than three patients of a class), the table has no statistics. Nor has it with so few
+A resample by which the score of a method is not defined (`bench.metrics.defined`; it lacks a class,
+say) is left out for every method alike and counted. If that happens to more than a tenth of them
+(as with fewer than three patients of a class), the table has no statistics. Nor has it with so few
 groups that all of them pointing one way would be no evidence (`too_few`).
 """
 
@@ -53,22 +57,26 @@ def compute(
     modalities: Sequence[str] = (),
     correction: Correction = "maxt",
 ) -> Statistics:
-    """Intervals of all methods and comparisons of all pairs, table by table; and what more modalities add.
+    """Intervals of all methods and comparisons of all pairs, table by table; and what more
+    modalities add.
 
-    cells:     method -> seed of the cell, with its split where it is not the default one (`Repeat`) -> predictions; only cells
-               whose status is ok.
-    tasks:     the tasks by which the methods name them; the first metric of each is its primary one.
-    metrics:   what to compare; None = each task's primary metric, and those by which it is compared too (`TaskSummary.compared`).
-    resamples: of each table; more where alpha, or with Holm's procedure the pairs of a table, need them (`resamples_for`).
+    cells:     method -> seed of the cell, with its split where it is not the default one (`Repeat`)
+               -> predictions; only cells whose status is ok.
+    tasks:     the tasks by which the methods name them; the first metric of each is its primary
+               one.
+    metrics:   what to compare; None = each task's primary metric, and those by which it is compared
+               too (`TaskSummary.compared`).
+    resamples: of each table; more where alpha, or with Holm's procedure the pairs of a table, need
+               them (`resamples_for`).
     seed:      of the resampling (axis `bootstrap`).
-    modalities: the modality sets in the order in which they grow. Of each two of them, the later is compared with the
-               earlier, method by method (`Statistics.gains`), adjusted over all gains of a task and scenario. Sets that are not
-               named are not compared.
+    modalities: the modality sets in the order in which they grow. Of each two of them, the later is
+               compared with the earlier, method by method (`Statistics.gains`), adjusted over all
+               gains of a task and scenario. Sets that are not named are not compared.
     correction: `maxt` or `holm`: how p-values are adjusted for the number of comparisons.
 
-    A method that lacks one of the seeds of its table is not compared: a comparison on other seeds than its neighbours'
-    would be another table. If the methods of a table were not scored on the same test records, none of them are.
-    `Statistics.tables` says so in words.
+    A method that lacks one of the seeds of its table is not compared: a comparison on other seeds
+    than its neighbours' would be another table. If the methods of a table were not scored on the
+    same test records, none of them are. `Statistics.tables` says so in words.
     """
     if resamples < 1 or not 0 < alpha < 1:
         raise ValueError(f"resamples must be at least 1 and alpha within (0, 1), not {resamples} and {alpha}")
@@ -132,7 +140,9 @@ def _compute_table(
 
 
 def _lacking(resampled: Resampled, resamples: int, alpha: float) -> str:
-    """Why there are no statistics: too few groups, or too many resamples that could not be scored; "" where there are."""
+    """Why there are no statistics: too few groups, or too many resamples that could not be
+    scored; "" where there are.
+    """
     if few := too_few(resampled.groups, alpha):
         return few
     if resampled.left_out <= resamples / 10 and np.isfinite(resampled.scores).all():
@@ -144,7 +154,9 @@ Rows = dict[Method, Mapping[Repeat, Predictions]]
 
 
 def _across_sets(tables: Mapping[TableKey, Rows], modalities: Sequence[str]) -> dict[TableKey, Rows]:
-    """The rows of all tables that differ in their modality set alone, as far as the set is named."""
+    """The rows of all tables that differ in their modality set alone, as far as the set is
+    named.
+    """
     merged: dict[TableKey, Rows] = {}
     for table, rows in tables.items():
         if table.modalities in modalities:
@@ -153,7 +165,9 @@ def _across_sets(tables: Mapping[TableKey, Rows], modalities: Sequence[str]) -> 
 
 
 def _compute_gains(statistics: Statistics, table: TableKey, rows: Rows, metric: str, modalities: Sequence[str]) -> None:
-    """Add what the later of each two modality sets gains over the earlier with the same imputer, fuser and seeds."""
+    """Add what the later of each two modality sets gains over the earlier with the same imputer,
+    fuser and seeds.
+    """
     at = {(m.modalities, m.imputer, m.fuser): m for m in rows}
     wanted = [
         (at[later, imputer, fuser], at[earlier, imputer, fuser])
@@ -184,7 +198,9 @@ def _compute_gains(statistics: Statistics, table: TableKey, rows: Rows, metric: 
 
 
 def _differing(cells: Mapping[tuple[Method, Repeat], Predictions]) -> str:
-    """Which cell was not scored on the same test ids, groups and truth as the first of its split, in words; "" when all were."""
+    """Which cell was not scored on the same test ids, groups and truth as the first of its
+    split, in words; "" when all were.
+    """
     first: dict[str, Predictions] = {}
     for (method, repeat), other in cells.items():
         same = first.setdefault(split_of(repeat), other)
@@ -220,7 +236,9 @@ def _of_split(
     resamples: int,
     place: tuple[Any, ...],
 ) -> Split:
-    """The methods on one split, whose seeds were scored on one test part. Cells with the same predictions are scored once."""
+    """The methods on one split, whose seeds were scored on one test part. Cells with the same
+    predictions are scored once.
+    """
     first = cells[methods[0], repeats[0]]
     names, group_of = np.unique(first.groups, return_inverse=True)
     evaluators: dict[bytes, Evaluator] = {}

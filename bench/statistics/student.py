@@ -1,4 +1,6 @@
-"""Student's t distribution and that of variances, in the part of SciPy that holds them: that alone is imported, when needed."""
+"""Student's t distribution and that of variances, in the part of SciPy that holds them: that
+alone is imported, when needed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def critical(level: float, freedom: int) -> float:
 
 
 def wider(level: float, freedom: np.ndarray) -> np.ndarray:
-    """How many times as wide as a normal interval one of Student's t is: float64 [quantities], 1 where freedom is infinite."""
+    """How many times as wide as a normal interval one of Student's t is: float64 [quantities], 1
+    where freedom is infinite.
+    """
     import numpy as np
     from scipy.special import stdtrit
 
@@ -27,9 +31,11 @@ def wider(level: float, freedom: np.ndarray) -> np.ndarray:
 
 
 def as_normal(statistics: np.ndarray, freedom: np.ndarray) -> np.ndarray:
-    """The normal deviate with the upper tail that Student's t has beyond each statistic: float64 [quantities], none negative.
+    """The normal deviate with the upper tail that Student's t has beyond each statistic: float64
+    [quantities], none negative.
 
-    statistics: float64 [quantities], not negative; infinite ones stay so. freedom: degrees of freedom; infinite ones are normal.
+    statistics: float64 [quantities], not negative; infinite ones stay so. freedom: degrees of
+                freedom; infinite ones are normal.
     """
     import numpy as np
     from scipy.special import ndtri, stdtr
@@ -40,7 +46,9 @@ def as_normal(statistics: np.ndarray, freedom: np.ndarray) -> np.ndarray:
 
 
 def median_variance(freedom: int) -> float:
-    """The median of an estimated variance of normal values, as a share of the true one: that of chi square over its freedom."""
+    """The median of an estimated variance of normal values, as a share of the true one: that of
+    chi square over its freedom.
+    """
     from scipy.special import gammaincinv
 
     return float(gammaincinv(freedom / 2, 0.5) * 2 / freedom)

@@ -1,26 +1,30 @@
-"""How much is the imputer worth, how much the fuser? A two-way decomposition of the scores of one table.
+"""How much is the imputer worth, how much the fuser? A two-way decomposition of the scores of one
+table.
 
-On a complete block of imputers x fusers, each with every seed, the mean score over seeds is taken apart exactly into
+On a complete block of imputers x fusers, each with every seed, the mean score over seeds is taken
+apart exactly into
 
     score = mean + imputer + fuser + interaction
 
-where the effects of each factor sum to 0 (Fisher's two-way layout, one value per cell; Montgomery, Design and Analysis of
-Experiments, chapter 5). Rows with holes are never filled: the largest complete block is used, and what is not in it is named.
-A row that failed an audit is a hole.
+where the effects of each factor sum to 0 (Fisher's two-way layout, one value per cell; Montgomery,
+Design and Analysis of Experiments, chapter 5). Rows with holes are never filled: the largest
+complete block is used, and what is not in it is named. A row that failed an audit is a hole.
 
-Noise. Where the comparisons of a table are stored, the variance of any contrast follows from them exactly: for weights w
-that sum to 0, Var(sum w y) = -1/2 sum w_m w_n SE_mn^2, with SE_mn the stored standard error of the difference of two
-methods (a paired bootstrap over patients and seeds). All effects are such contrasts. Where none are stored, the noise
-is that of the seeds alone, from the scores of single seeds, with Student's t of (seeds - 1) degrees of freedom. Intervals
-of effects are quantiles of that distribution, intervals of shares of draws from it; with one seed and no comparisons there
-are none.
+Noise. Where the comparisons of a table are stored, the variance of any contrast follows from them
+exactly: for weights w that sum to 0, Var(sum w y) = -1/2 sum w_m w_n SE_mn^2, with SE_mn the stored
+standard error of the difference of two methods (a paired bootstrap over patients and seeds). All
+effects are such contrasts. Where none are stored, the noise is that of the seeds alone, from the
+scores of single seeds, with Student's t of (seeds - 1) degrees of freedom. Intervals of effects are
+quantiles of that distribution, intervals of shares of draws from it; with one seed and no
+comparisons there are none.
 
-Shares. A factor's sum of squares grows with noise, by the trace of the noise inside the factor's own space. That is taken
-off (method of moments, as variance components are estimated; at least 0), and what is left is shown as shares of their
-sum. Draws around the estimate carry the noise twice and lose it twice. Where noise alone would make all methods together
-differ as much with a probability of alpha or more, there is nothing to share out. Shares speak of these levels only: an
-imputer so bad that nobody would use it makes the imputer look important. So controls are shown in a block and left out of a
-second one.
+Shares. A factor's sum of squares grows with noise, by the trace of the noise inside the factor's
+own space. That is taken off (method of moments, as variance components are estimated; at least 0),
+and what is left is shown as shares of their sum. Draws around the estimate carry the noise twice
+and lose it twice. Where noise alone would make all methods together differ as much with a
+probability of alpha or more, there is nothing to share out. Shares speak of these levels only: an
+imputer so bad that nobody would use it makes the imputer look important. So controls are shown in a
+block and left out of a second one.
 """
 
 from __future__ import annotations
@@ -43,13 +47,16 @@ DIGITS = 6
 """Of what is stored; linear algebra may differ in the last bits from machine to machine."""
 
 CANDIDATES = 512
-"""So many sets of imputers are tried for the largest complete block; more only where holes have no pattern at all."""
+"""So many sets of imputers are tried for the largest complete block; more only where holes have
+no pattern at all.
+"""
 
 FACTORS = ("imputer", "fuser", "interaction")
 
 
 class Share(msgspec.Struct, frozen=True):
-    """The share of one factor in what differs between methods, 0 to 1, what noise alone would give taken off.
+    """The share of one factor in what differs between methods, 0 to 1, what noise alone would give
+    taken off.
 
     p: how often noise alone would differ as much. None where the noise is not known.
     """
@@ -61,7 +68,9 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Effect(NamedTuple):
-    """The mean over the other factor minus the mean of all, with its interval; None where the noise is not known."""
+    """The mean over the other factor minus the mean of all, with its interval; None where the
+    noise is not known.
+    """
 
     effect: float
     low: float | None = None
@@ -71,9 +80,10 @@ class Effect(NamedTuple):
 class TwoWay(msgspec.Struct, kw_only=True):
     """Scores taken apart: score = mean + imputer + fuser + interaction.
 
-    interaction: float [imputers][fusers]; interaction_low, interaction_high: its intervals, empty where noise is not known.
-    shares: of `FACTORS`; they sum to 1; empty where nothing differs beyond noise. noise: what the intervals are about:
-    `PATIENTS_AND_SEEDS`, `PATIENTS`, "seeds" or "".
+    interaction: float [imputers][fusers]; interaction_low, interaction_high: its intervals, empty
+                 where noise is not known.
+    shares: of `FACTORS`; they sum to 1; empty where nothing differs beyond noise. noise: what the
+    intervals are about: `PATIENTS_AND_SEEDS`, `PATIENTS`, "seeds" or "".
     """
 
     mean: float
@@ -91,9 +101,11 @@ Axes = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def complete_block(pairs: Iterable[Pair]) -> Axes:
-    """The imputers and fusers, each sorted, of the largest block without a hole; of equal ones that with more imputers.
+    """The imputers and fusers, each sorted, of the largest block without a hole; of equal ones that
+    with more imputers.
 
-    Every largest block has as its imputers what some fusers have in common, so the intersections of their sets are tried.
+    Every largest block has as its imputers what some fusers have in common, so the intersections of
+    their sets are tried.
     """
     partners: dict[str, set[str]] = {}
     for imputer, fuser in pairs:
@@ -120,7 +132,8 @@ def _size(imputers: int, fusers: int) -> tuple[bool, int]:
 def take_apart(
     scores: Sequence[Sequence[Sequence[float]]], methods: Sequence[Method], stored: Sequence[Comparison], alpha: float
 ) -> TwoWay:
-    """scores: float [imputers][fusers][seeds], no NaN. methods: their rows, fuser by fuser, imputer by imputer, of one table.
+    """scores: float [imputers][fusers][seeds], no NaN. methods: their rows, fuser by fuser, imputer
+    by imputer, of one table.
     stored: comparisons of that table, if any. alpha: of the intervals.
     """
     values = np.array(scores).transpose(2, 0, 1)  # seeds x imputers x fusers
@@ -153,8 +166,10 @@ def take_apart(
 
 
 def decompose(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Effects of imputers, of fusers and of both together, of values [..., imputers, fusers]: each as wide as it must be
-    to be added: [..., imputers, 1], [..., 1, fusers], [..., imputers, fusers]."""
+    """Effects of imputers, of fusers and of both together, of values [..., imputers, fusers]: each
+    as wide as it must be to be added: [..., imputers, 1], [..., 1, fusers], [..., imputers,
+    fusers].
+    """
     middle = values.mean(axis=(-2, -1), keepdims=True)
     imputers = values.mean(axis=-1, keepdims=True) - middle
     fusers = values.mean(axis=-2, keepdims=True) - middle
@@ -165,9 +180,10 @@ PATIENTS, PATIENTS_AND_SEEDS = "patients", "patients and seeds"
 
 
 def _noise(values: np.ndarray, methods: Sequence[Method], stored: Sequence[Comparison]) -> tuple[np.ndarray, str]:
-    """A square root of the covariance of the scores about their common mean, [k, imputers, fusers] with
-    covariance = sum over k of outer products, and what it is about: `PATIENTS_AND_SEEDS`, `PATIENTS` where one seed was run,
-    "seeds" or "" (not known)."""
+    """A square root of the covariance of the scores about their common mean, [k, imputers, fusers]
+    with covariance = sum over k of outer products, and what it is about: `PATIENTS_AND_SEEDS`,
+    `PATIENTS` where one seed was run, "seeds" or "" (not known).
+    """
     shape = values.shape[1:]
     place = {method: k for k, method in enumerate(methods)}
     squared = np.full((len(methods), len(methods)), np.nan)
@@ -178,7 +194,8 @@ def _noise(values: np.ndarray, methods: Sequence[Method], stored: Sequence[Compa
     if stored and not np.isnan(squared).any():
         centred = squared - squared.mean(axis=0) - squared.mean(axis=1, keepdims=True) + squared.mean()
         sizes, directions = np.linalg.eigh(-centred / 2)
-        # The symmetric root does not depend on the sign or the choice of directions; rounding must not become noise.
+        # The symmetric root does not depend on the sign or the choice of directions; rounding must
+        # not become noise.
         sizes = np.where(sizes > 1e-10 * sizes.max(), np.maximum(sizes, 0.0), 0.0)
         return ((directions * np.sqrt(sizes)) @ directions.T).reshape(-1, *shape), PATIENTS_AND_SEEDS if len(
             values
@@ -191,18 +208,24 @@ def _noise(values: np.ndarray, methods: Sequence[Method], stored: Sequence[Compa
 
 
 def _width(alpha: float, freedom: int | None) -> float:
-    """Half the width of an interval in standard errors: the quantile of the normal or of Student's t distribution."""
+    """Half the width of an interval in standard errors: the quantile of the normal or of
+    Student's t distribution.
+    """
     return NormalDist().inv_cdf(1 - alpha / 2) if freedom is None else critical(alpha, freedom)
 
 
 def _drawn(rng: np.random.Generator, size: int, freedom: int | None) -> np.ndarray:
-    """Draws of the noise in units of its root, [DRAWS, size]: normal, or Student's t with that many degrees of freedom."""
+    """Draws of the noise in units of its root, [DRAWS, size]: normal, or Student's t with that
+    many degrees of freedom.
+    """
     drawn = rng.standard_normal((DRAWS, size))
     return drawn if freedom is None else drawn * np.sqrt(freedom / rng.chisquare(freedom, DRAWS))[:, None]
 
 
 def _shares(mean: np.ndarray, root: np.ndarray, drawn: np.ndarray | None, alpha: float) -> dict[str, Share]:
-    """The mean stands first among the directions, the noise after it: a sum of squares of any draw is a small form."""
+    """The mean stands first among the directions, the noise after it: a sum of squares of any
+    draw is a small form.
+    """
     directions = np.concatenate([mean[None], root])
     parts = [np.broadcast_to(part, directions.shape).reshape(len(directions), -1) for part in decompose(directions)]
     forms = [part @ part.T for part in parts]

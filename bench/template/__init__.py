@@ -1,4 +1,6 @@
-"""What `bench new plugin NAME` writes: a working package with an imputer, a fuser and their contract tests."""
+"""What `bench new plugin NAME` writes: a working package with an imputer, a fuser and their
+contract tests.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,10 @@ FILES = {
 def render(name: str, folder: Path) -> list[Path]:
     """Write the package `name` into `folder`; returns the files, in order.
 
-    name: of the distribution, such as "gap-filler"; the package is called the same with underscores. Raises UsageError
-    when that is no usable name or a file is in the way (nothing is written then), StorageError when it cannot be
-    written; what was written before that is removed again.
+    name: of the distribution, such as "gap-filler"; the package is called the same with
+    underscores. Raises UsageError when that is no usable name or a file is in the way (nothing is
+    written then), StorageError when it cannot be written; what was written before that is removed
+    again.
     """
     module, own = _module(name), importlib.resources.files(__name__)
     values = {

@@ -2,7 +2,8 @@
 
     bench check NAME                                   on the command line
     bench.testing.check("mymean")                      as a function, returns a Report
-    @bench.testing.parametrize("mymean")               as a pytest parametrisation, one test per check
+    @bench.testing.parametrize("mymean")               as a pytest parametrisation, one test per
+    check
 
 Importing this package is cheap; pytest is needed for `parametrize` only.
 """

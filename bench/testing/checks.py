@@ -1,7 +1,8 @@
 """What a conformance check is, and how one is declared: `promise`.
 
-A check is a function of one `Subject`, or of a `MetricSubject`; its docstring is the promise in one sentence. It returns when
-the promise is kept, raises `Violation` when it is broken and `Skip` when it does not apply (`bench.testing.words`).
+A check is a function of one `Subject`, or of a `MetricSubject`; its docstring is the promise in one
+sentence. It returns when the promise is kept, raises `Violation` when it is broken and `Skip` when
+it does not apply (`bench.testing.words`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ Checked = Kind | Literal["metric"]
 class Check:
     """One promise and the function that tests it.
 
-    first: later checks build on it (constructing, fitting); it runs even when only others were asked for.
+    first: later checks build on it (constructing, fitting); it runs even when only others were
+           asked for.
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""Promises that imputers and fusers share: form of the calls, isolation of records, reproducibility."""
+"""Promises that imputers and fusers share: form of the calls, isolation of records,
+reproducibility.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def constructs(subject: Subject) -> None:
 
 @promise("dataset", "scenario", "imputer", "fuser", "metric")
 def sources_followed(subject: Any) -> None:
-    """All that decides its results is in its key: import statements lead to all of its code, and versions tell of libraries."""
+    """All that decides its results is in its key: import statements lead to all of its code, and
+    versions tell of libraries.
+    """
     subject.built()
     places = unfollowed(subject.spec.path.partition(":")[0], reads_data=subject.spec.kind == "dataset")
     more = f"; and {len(places) - 5} more" * (len(places) > 5)
@@ -57,7 +61,9 @@ def sources_followed(subject: Any) -> None:
 
 @promise("dataset", "scenario", "imputer", "fuser")
 def parameters_described(subject: Subject) -> None:
-    """Every parameter says what it means: `Meta(description=...)`, which `bench show` prints; no failure if not."""
+    """Every parameter says what it means: `Meta(description=...)`, which `bench show` prints; no
+    failure if not.
+    """
     subject.built()
     silent = [each.name for each in parameters(subject.spec.params) if not each.description]
     if silent:
@@ -66,7 +72,9 @@ def parameters_described(subject: Subject) -> None:
 
 @promise("imputer", "fuser", first=True)
 def fits(subject: Subject) -> None:
-    """It fits on toy records (of fusers: with one task's target; of imputers: with none) and is applied to others."""
+    """It fits on toy records (of fusers: with one task's target; of imputers: with none) and is
+    applied to others.
+    """
     subject.returned()
 
 
@@ -87,7 +95,9 @@ def refuses_before_fit(subject: Subject) -> None:
 
 @promise("imputer", "fuser")
 def inputs_untouched(subject: Subject) -> None:
-    """Neither `fit` nor `impute` or `predict` changes the arrays it is given, nor its own parameters."""
+    """Neither `fit` nor `impute` or `predict` changes the arrays it is given, nor its own
+    parameters.
+    """
     subject.fitted()
     small = subject.small
     component = subject.fit(small)
@@ -111,7 +121,9 @@ def read_only_inputs(subject: Subject) -> None:
 
 @promise("imputer", "fuser")
 def same_alone_or_together(subject: Subject) -> None:
-    """A record's result is the same, up to rounding, whether it comes alone, in half of the batch or in all of it."""
+    """A record's result is the same, up to rounding, whether it comes alone, in half of the
+    batch or in all of it.
+    """
     subject.require_reproducible()
     whole, test = subject.result(), subject.data.test
     index = np.arange(len(test))
@@ -154,7 +166,9 @@ def order_has_no_effect(subject: Subject) -> None:
 
 @promise("imputer", "fuser")
 def earlier_calls_have_no_effect(subject: Subject) -> None:
-    """What it was applied to before changes nothing: after other records, and once more, it gives what it gave at first."""
+    """What it was applied to before changes nothing: after other records, and once more, it
+    gives what it gave at first.
+    """
     subject.require_reproducible()
     subject.returned()
     component, test = subject.fit(subject.small), subject.small.test
@@ -171,7 +185,9 @@ def earlier_calls_have_no_effect(subject: Subject) -> None:
 
 @promise("imputer", "fuser")
 def reproducible(subject: Subject) -> None:
-    """Fitted and applied twice with the same seed it gives the same bits, whatever global generators hold."""
+    """Fitted and applied twice with the same seed it gives the same bits, whatever global
+    generators hold.
+    """
     subject.require_reproducible()
     twice(subject)
 
@@ -202,12 +218,16 @@ def same_in_another_process(subject: Subject) -> None:
 
 
 def elsewhere(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
-    """What it gives on `small` in another process, and what its audit of independence finds there."""
+    """What it gives on `small` in another process, and what its audit of independence finds
+    there.
+    """
     return subject.once("same_in_another_process", lambda: apply_elsewhere(subject))
 
 
 def require_independent(subject: Subject) -> None:
-    """Require the audit of independence of a run to pass, in a process in which no check left anything to remember."""
+    """Require the audit of independence of a run to pass, in a process in which no check left
+    anything to remember.
+    """
     subject.require_reproducible()
     try:
         _, fault = elsewhere(subject)
@@ -220,7 +240,9 @@ def require_independent(subject: Subject) -> None:
 
 @promise("imputer", "fuser")
 def stops_and_goes_on(subject: Subject) -> None:
-    """Stopped in the middle of `fit` it raises Interrupted; fitted again, with the same scratch folder, it ends the same."""
+    """Stopped in the middle of `fit` it raises Interrupted; fitted again, with the same scratch
+    folder, it ends the same.
+    """
     subject.require_reproducible()
     subject.returned()
     calls = 0
@@ -265,7 +287,9 @@ Form = Callable[[Subject, Cohort, dict[str, Any]], None]
 
 
 def needs_form(subject: Subject, form: Form) -> None:
-    """NotReached where the ordinary result has not the right form, so that one defect is reported once."""
+    """NotReached where the ordinary result has not the right form, so that one defect is
+    reported once.
+    """
     result = subject.returned()
     try:
         form(subject, subject.data.test, result)

@@ -1,4 +1,6 @@
-"""Promises of datasets. They need the files; without them every check that reads no data is skipped."""
+"""Promises of datasets. They need the files; without them every check that reads no data is
+skipped.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from bench.testing.words import require, require_same, skip
 
 
 def _context() -> Context:
-    """As the harness gives it: a dataset that learns while preparing is told which records are for training (here: all)."""
+    """As the harness gives it: a dataset that learns while preparing is told which records are
+    for training (here: all).
+    """
     return Context(parts=lambda ids, groups: np.zeros(len(groups), np.int8))
 
 
@@ -50,7 +54,9 @@ def prepares(subject: Subject) -> None:
 
 @promise("dataset")
 def as_declared(subject: Subject) -> None:
-    """It has the modalities that its registration lists, in that order, and a target for each declared task."""
+    """It has the modalities that its registration lists, in that order, and a target for each
+    declared task.
+    """
     _require(subject, validate.components)
 
 
@@ -62,7 +68,9 @@ def ids_and_groups(subject: Subject) -> None:
 
 @promise("dataset")
 def series_form(subject: Subject) -> None:
-    """Grids are float32 [n, length, channels] with a unit per channel, masks bool, times the left edges of bins."""
+    """Grids are float32 [n, length, channels] with a unit per channel, masks bool, times the
+    left edges of bins.
+    """
     cohort = _cohort(subject)
     _require(subject, validate.series)
     for name, series in cohort.modalities.items():
@@ -78,7 +86,9 @@ def series_form(subject: Subject) -> None:
 
 @promise("dataset")
 def missing_is_nan(subject: Subject) -> None:
-    """The grid is NaN exactly where nothing was observed, finite elsewhere, and `available` says where anything was."""
+    """The grid is NaN exactly where nothing was observed, finite elsewhere, and `available` says
+    where anything was.
+    """
     _require(subject, validate.missing)
 
 
@@ -99,7 +109,9 @@ def grid_from_events(subject: Subject) -> None:
 
 @promise("dataset")
 def targets_form(subject: Subject) -> None:
-    """Targets are float32 [n], or [n, outputs], hold values the kind of task allows, and NaN where unknown."""
+    """Targets are float32 [n], or [n, outputs], hold values the kind of task allows, and NaN
+    where unknown.
+    """
     cohort = _cohort(subject)
     _require(subject, validate.components)
     _require(subject, validate.targets)
@@ -109,7 +121,9 @@ def targets_form(subject: Subject) -> None:
 
 @promise("dataset")
 def splits_form(subject: Subject) -> None:
-    """Splits are those that its registration lists: int8 [n] of 0, 1, 2 (train, valid, test), no group in two parts."""
+    """Splits are those that its registration lists: int8 [n] of 0, 1, 2 (train, valid, test), no
+    group in two parts.
+    """
     cohort = _cohort(subject)
     _require(subject, validate.splits)
     for name, parts in cohort.splits.items():
@@ -126,7 +140,9 @@ def statics_form(subject: Subject) -> None:
 
 @promise("dataset")
 def counts_form(subject: Subject) -> None:
-    """Counts are whole numbers from 0 by a short name, each of a kind (`bench.cohort.Counts` collects them)."""
+    """Counts are whole numbers from 0 by a short name, each of a kind (`bench.cohort.Counts`
+    collects them).
+    """
     _require(subject, validate.counts)
 
 
@@ -143,7 +159,9 @@ def reproducible(subject: Subject) -> None:
 
 @promise("dataset")
 def files_listed(subject: Subject) -> None:
-    """Prepared from those files alone that its `files` lists, it is the same: no other file under the root decides anything."""
+    """Prepared from those files alone that its `files` lists, it is the same: no other file
+    under the root decides anything.
+    """
     root = subject.data_root
     if not subject.spec.files or root is None:
         skip(

@@ -22,10 +22,14 @@ from bench.testing.toy import TOY_TASKS
 from bench.testing.words import require, require_same, skip
 
 FEW = 0.05
-"""Share of the records that may be predicted wrongly where the answer is plain: a short training is no defect."""
+"""Share of the records that may be predicted wrongly where the answer is plain: a short training
+is no defect.
+"""
 
 LEARNT = 0.7
-"""AUROC on held-out toy records that counts as having learnt; chance is 0.5, standard error 0.06 on 100 records."""
+"""AUROC on held-out toy records that counts as having learnt; chance is 0.5, standard error 0.06
+on 100 records.
+"""
 
 
 def require_form(subject: Subject, cohort: Cohort, result: dict[str, Any], task: Task | None = None) -> None:
@@ -36,20 +40,26 @@ def require_form(subject: Subject, cohort: Cohort, result: dict[str, Any], task:
 
 @promise("fuser")
 def output_form(subject: Subject) -> None:
-    """`predict` gives a plain array, float32 [n, outputs], finite; probabilities lie in [0, 1], those of classes sum to 1."""
+    """`predict` gives a plain array, float32 [n, outputs], finite; probabilities lie in [0, 1],
+    those of classes sum to 1.
+    """
     require_form(subject, subject.data.test, subject.returned())
 
 
 @promise("fuser")
 def batch_independent(subject: Subject) -> None:
-    """Predicted again alone, in other company and another order, or after other calls, a record gets the same prediction."""
+    """Predicted again alone, in other company and another order, or after other calls, a record
+    gets the same prediction.
+    """
     needs_form(subject, require_form)
     require_independent(subject)
 
 
 @promise("fuser")
 def learns(subject: Subject) -> None:
-    """It learns an easy task: AUROC of at least 0.7 on held-out toy records, with its parameters for tests."""
+    """It learns an easy task: AUROC of at least 0.7 on held-out toy records, with its parameters
+    for tests.
+    """
     outputs = subject.result()["predictions"].astype(np.float64)
     if subject.task.kind == "multiclass":
         outputs = outputs @ np.arange(outputs.shape[1])[:, None]
@@ -68,7 +78,9 @@ def targets_unseen(subject: Subject) -> None:
 
 @promise("fuser")
 def imputed_values_reach(subject: Subject) -> None:
-    """Shifting a record's imputed values by 5 standard deviations changes its prediction, for 90 % of the records."""
+    """Shifting a record's imputed values by 5 standard deviations changes its prediction, for 90
+    % of the records.
+    """
     subject.require_reproducible()
     _reaches(subject)
 
@@ -95,7 +107,9 @@ def _reaches(subject: Subject) -> None:
 
 
 def _moved(subject: Subject, only: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Which predictions change under a shift of imputed values up or down, and which records have any to shift."""
+    """Which predictions change under a shift of imputed values up or down, and which records
+    have any to shift.
+    """
     whole, test = subject.result()["predictions"], subject.data.test
     shiftable = np.zeros(len(test), bool)
     for name, series in test.modalities.items():
@@ -120,7 +134,9 @@ def absent_modality_ignored(subject: Subject) -> None:
 
 @promise("fuser")
 def absent_modality_not_learnt(subject: Subject) -> None:
-    """What the grid holds where a modality is neither available nor filled has no effect on what is learnt."""
+    """What the grid holds where a modality is neither available nor filled has no effect on what
+    is learnt.
+    """
     subject.require_reproducible()
     whole, small = twice(subject)["predictions"], subject.small
     changed = subject.fit(replace(small, train=overwritten(small.train), valid=overwritten(small.valid)))
@@ -132,7 +148,9 @@ def absent_modality_not_learnt(subject: Subject) -> None:
 
 @promise("fuser")
 def events_as_declared(subject: Subject) -> None:
-    """Values of the time-stamped events change predictions if it is tagged uses_events and reads them, and only then."""
+    """Values of the time-stamped events change predictions if it is tagged uses_events and reads
+    them, and only then.
+    """
     subject.require_reproducible()
     whole, test = subject.result()["predictions"], subject.data.test
 
@@ -150,7 +168,9 @@ def events_as_declared(subject: Subject) -> None:
 
 @promise("fuser")
 def draws_reach(subject: Subject) -> None:
-    """A fuser tagged uses_draws reads them: other draws beside the same grid give other predictions."""
+    """A fuser tagged uses_draws reads them: other draws beside the same grid give other
+    predictions.
+    """
     if not subject.has("uses_draws"):
         skip("not tagged uses_draws")
     subject.require_reproducible()
@@ -163,7 +183,9 @@ def draws_reach(subject: Subject) -> None:
 
 @promise("fuser")
 def nan_grid(subject: Subject) -> None:
-    """A grid with NaN is accepted if it is tagged nan_aware; otherwise it is refused by an error that speaks of NaN."""
+    """A grid with NaN is accepted if it is tagged nan_aware; otherwise it is refused by an error
+    that speaks of NaN.
+    """
 
     def open_gaps(series: Series) -> Series:
         grid = np.where(series.observed, series.grid, np.float32(np.nan))
@@ -261,7 +283,9 @@ def no_statics(subject: Subject) -> None:
 
 
 def _predicted(subject: Subject, kind: str, data: Parts) -> np.ndarray:
-    """What it predicts for the test part of a task of this kind, in the right form; skipped where it refuses the kind."""
+    """What it predicts for the test part of a task of this kind, in the right form; skipped
+    where it refuses the kind.
+    """
     task = TOY_TASKS[kind]
     needs_form(subject, require_form)
     try:
@@ -304,7 +328,9 @@ def takes_regression(subject: Subject) -> None:
 
 @promise("fuser")
 def class_unseen(subject: Subject) -> None:
-    """Of a multiclass task, a class that no training record has is the likeliest one for at most 5 % of the records."""
+    """Of a multiclass task, a class that no training record has is the likeliest one for at most
+    5 % of the records.
+    """
     data, name = subject.data, TOY_TASKS["multiclass"].name
     train = data.train.take(np.flatnonzero(data.train.targets[name] != 1))
     outputs = _predicted(subject, "multiclass", replace(data, train=train))
@@ -330,7 +356,9 @@ def label_never_varies(subject: Subject) -> None:
 
 @promise("fuser")
 def target_scale(subject: Subject) -> None:
-    """A regression is learnt as well in another unit: a target 1000 times as large has at most 1000 times the error (+ 10 %)."""
+    """A regression is learnt as well in another unit: a target 1000 times as large has at most
+    1000 times the error (+ 10 %).
+    """
     name = TOY_TASKS["regression"].name
 
     def error(scale: float) -> float:

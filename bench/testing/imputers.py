@@ -19,14 +19,18 @@ from bench.testing.words import require, require_same, skip
 
 
 def require_form(subject: Subject, cohort: Cohort, result: Any) -> None:
-    """Require the type, shape, dtype and content that `impute` promises, as far as the tags let them stand."""
+    """Require the type, shape, dtype and content that `impute` promises, as far as the tags let
+    them stand.
+    """
     problem = broken_completion(result, cohort, subject.draws, subject.spec.tags)
     require(not problem, problem)
 
 
 @promise("imputer")
 def output_form(subject: Subject) -> None:
-    """`impute` gives plain arrays, per modality float32 [draws, n, length, channels], finite (NaN only if tagged leaves_nan)."""
+    """`impute` gives plain arrays, per modality float32 [draws, n, length, channels], finite
+    (NaN only if tagged leaves_nan).
+    """
     require_form(subject, subject.data.test, subject.returned())
 
 
@@ -43,7 +47,9 @@ def observed_untouched(subject: Subject) -> None:
 
 @promise("imputer")
 def imputer_independent(subject: Subject) -> None:
-    """Completed again alone, in other company and another order, or after other calls, a record gets the same values."""
+    """Completed again alone, in other company and another order, or after other calls, a record
+    gets the same values.
+    """
     needs_form(subject, require_form)
     require_independent(subject)
 
@@ -61,7 +67,9 @@ def values_hidden(subject: Subject) -> None:
 
 @promise("imputer")
 def draws_honoured(subject: Subject) -> None:
-    """An imputer tagged draws returns as many draws as asked, different from each other; any other returns one."""
+    """An imputer tagged draws returns as many draws as asked, different from each other; any
+    other returns one.
+    """
     test = subject.data.test
     result = subject.fitted().impute(test, 4, Context())
     wanted = 4 if subject.has("draws") else 1

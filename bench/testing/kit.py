@@ -32,10 +32,12 @@ def check(
 
     component: a spec, or a name looked up in `registry` (default: every installed plugin).
     only:      names of checks; those they build on (constructing, fitting) run as well.
-    data_root: the folder with a dataset's files; without it, checks of a dataset that needs files are skipped.
+    data_root: the folder with a dataset's files; without it, checks of a dataset that needs files
+               are skipped.
     kind:      needed when components of several kinds share the name.
 
-    Raises UsageError for an unknown component or check, PluginError when `expected_failures` names an unknown check.
+    Raises UsageError for an unknown component or check, PluginError when `expected_failures` names
+    an unknown check.
     """
     spec = _spec(component, registry, kind)
     checks = _checks(spec)
@@ -94,10 +96,11 @@ def parametrize(
         def test_contract(check):
             check()
 
-    components: names (of any kind) or specs; names are looked up in `registry` (default: every installed plugin).
-    The test is skipped with the reason where a check does not apply, and an expected failure is reported as such. A
-    check that cannot start because the component fails earlier fails too, since it may be the only one selected, unless
-    that earlier failure is expected.
+    components: names (of any kind) or specs; names are looked up in `registry` (default: every
+    installed plugin). The test is skipped with the reason where a check does not apply, and an
+    expected failure is reported as such. A check that cannot start because the component fails
+    earlier fails too, since it may be the only one selected, unless that earlier failure is
+    expected.
     """
     import pytest
 
@@ -160,7 +163,9 @@ def _checks(spec: Component) -> dict[str, Check]:
 
 
 def _in_one_line(error: Exception) -> str:
-    """An error in one line: the innermost place outside the harness's kit and what was said there."""
+    """An error in one line: the innermost place outside the harness's kit and what was said
+    there.
+    """
     if isinstance(error, BenchError):
         return f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -27,7 +27,9 @@ CLOSE = 1e-6
 
 @dataclass(frozen=True)
 class Problem:
-    """Predictions to be scored. name: in words; the rest as a metric takes it, all arrays read-only."""
+    """Predictions to be scored. name: in words; the rest as a metric takes it, all arrays
+    read-only.
+    """
 
     name: str
     truth: np.ndarray
@@ -76,7 +78,9 @@ class MetricSubject:
 
     @cached_property
     def problems(self) -> list[Problem]:
-        """Of each kind of task: usual predictions, equal ones, coarse ones, and a part that has one class."""
+        """Of each kind of task: usual predictions, equal ones, coarse ones, and a part that has
+        one class.
+        """
         return [problem for kind in self.spec.kinds for problem in _problems(kind, self.spec)]
 
     @property
@@ -138,7 +142,9 @@ def loads(subject: MetricSubject) -> None:
 
 @promise("metric")
 def scores(subject: MetricSubject) -> None:
-    """It gives one number for usual, equal and coarse predictions of every kind of task that it is for, where it is defined."""
+    """It gives one number for usual, equal and coarse predictions of every kind of task that it
+    is for, where it is defined.
+    """
     subject.built()
     for problem in subject.problems:
         score = subject.score(problem)

@@ -14,9 +14,11 @@ _MARKS: dict[Status, str] = {"passed": "ok", "failed": "FAILED", "skipped": "ski
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check: its name, what became of it, the promise, why (empty when it passed), and how long it took.
+    """One check: its name, what became of it, the promise, why (empty when it passed), and how long
+    it took.
 
-    needed: what failed in an earlier check, where this one was skipped because it could not start without.
+    needed: what failed in an earlier check, where this one was skipped because it could not start
+            without.
     """
 
     name: str
@@ -61,7 +63,9 @@ class Report:
         return f"{told_of}; {len(skipped)} skipped" + (f": {why}" if why else "")
 
     def to_text(self) -> str:
-        """The report for a terminal: a line per check, the promise under each that failed, the summary."""
+        """The report for a terminal: a line per check, the promise under each that failed, the
+        summary.
+        """
         width = max((len(outcome.name) for outcome in self.outcomes), default=0)
         lines = [f"{self.kind} {self.name} (from {self.plugin or 'the caller'})"]
         for outcome in self.outcomes:

@@ -53,7 +53,9 @@ def _masks(subject: Subject) -> list[Masks]:
 
 @promise("scenario", first=True)
 def hides(subject: Subject) -> None:
-    """`hide` works on every record, also on one without any observation, and does not write to what it is given."""
+    """`hide` works on every record, also on one without any observation, and does not write to
+    what it is given.
+    """
     _masks(subject)
 
 
@@ -84,7 +86,9 @@ def _well_formed(subject: Subject) -> list[Masks]:
 
 @promise("scenario")
 def decided_by_record(subject: Subject) -> None:
-    """What is hidden of a record depends on that record and its generators, not on the records before it."""
+    """What is hidden of a record depends on that record and its generators, not on the records
+    before it.
+    """
     masks_of_record, scenario, cohort = _well_formed(subject), subject.build(), _cohort()
     for record in reversed(range(len(cohort))):
         _require_same_masks(
@@ -105,7 +109,9 @@ def reproducible(subject: Subject) -> None:
 
 @promise("scenario")
 def randomness_is_declared(subject: Subject) -> None:
-    """A scenario declared deterministic hides the same whatever the generators; one declared seeded does not."""
+    """A scenario declared deterministic hides the same whatever the generators; one declared
+    seeded does not.
+    """
     _well_formed(subject)
     scenario, cohort = subject.build(), _cohort()
     two = [
@@ -123,7 +129,9 @@ def randomness_is_declared(subject: Subject) -> None:
 
 @promise("scenario")
 def cohort_at_once(subject: Subject) -> None:
-    """`hide_cohort`, where offered, gives bool [n, length, channels] per modality, always the same, in any order of records."""
+    """`hide_cohort`, where offered, gives bool [n, length, channels] per modality, always the
+    same, in any order of records.
+    """
     cohort = _cohort()
     observed = {name: np.asarray(series.observed) for name, series in cohort.modalities.items()}
     ids = cohort.ids.tolist()
@@ -146,7 +154,9 @@ def cohort_at_once(subject: Subject) -> None:
 
 @promise("scenario")
 def share_as_promised(subject: Subject) -> None:
-    """Over 400 records the share that is hidden is what `expected` says, as far as chance allows."""
+    """Over 400 records the share that is hidden is what `expected` says, as far as chance
+    allows.
+    """
     _well_formed(subject)
     for seed in (0, 1):
         hide(toy_cohort(n=400, length=24), subject.build(), seed, subject.spec.name)

@@ -1,4 +1,6 @@
-"""The component under test, with everything that is costly and shared by several checks computed once."""
+"""The component under test, with everything that is costly and shared by several checks computed
+once.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ NOBODY = np.array([], np.int64)
 
 @dataclass(frozen=True)
 class Parts:
-    """A toy cohort in three parts that share no group. The test part's last record has no observation at all."""
+    """A toy cohort in three parts that share no group. The test part's last record has no
+    observation at all.
+    """
 
     train: Cohort
     valid: Cohort
@@ -40,7 +44,9 @@ class Parts:
 
 
 def parts(train: int, valid: int, test: int, **toy: Any) -> Parts:
-    """A toy cohort (arguments of `toy_cohort`) with all toy targets, cut into parts of these (even) sizes."""
+    """A toy cohort (arguments of `toy_cohort`) with all toy targets, cut into parts of these
+    (even) sizes.
+    """
     cohort = toy_cohort(n=train + valid + test, **toy)
     cohort = replace(cohort, targets=toy_targets(len(cohort)))
     index = np.arange(len(cohort))
@@ -52,7 +58,8 @@ def parts(train: int, valid: int, test: int, **toy: Any) -> Parts:
 class Subject:
     """A component under test.
 
-    What cannot be computed fails the check that first asks for it; every later check that builds on it is NotReached.
+    What cannot be computed fails the check that first asks for it; every later check that builds on
+    it is NotReached.
     """
 
     def __init__(self, spec: Spec, data_root: Path | None = None):
@@ -75,7 +82,9 @@ class Subject:
         return self.spec.build(dict(self.spec.test_params))
 
     def once(self, name: str, make: Callable[[], T]) -> T:
-        """`make()`, computed once; where it raised, NotReached from then on (or Skip, where it was skipped)."""
+        """`make()`, computed once; where it raised, NotReached from then on (or Skip, where it
+        was skipped).
+        """
         if name not in self._kept:
             self._kept[name] = NotReached(name)
             try:
@@ -88,16 +97,19 @@ class Subject:
         return result
 
     def require_reproducible(self) -> None:
-        """Skip checks that compare two results of a component that declares itself not reproducible."""
+        """Skip checks that compare two results of a component that declares itself not
+        reproducible.
+        """
         if self.spec.randomness == "stochastic":
             raise Skip("declared stochastic: two results cannot be compared")
 
     @property
     def data(self) -> Parts:
-        """What most checks use, a fresh copy each time, so that a component that writes to it spoils nothing.
+        """What most checks use, a fresh copy each time, so that a component that writes to it
+        spoils nothing.
 
-        Imputers: natural gaps, absent modalities, no targets. Fusers: completed grids; of the absent modalities half
-        are filled and half are not; all toy targets.
+        Imputers: natural gaps, absent modalities, no targets. Fusers: completed grids; of the
+        absent modalities half are filled and half are not; all toy targets.
         """
         return self._parts("data", (64, 16, 20), (192, 48, 100), 10)
 
@@ -138,7 +150,9 @@ class Subject:
         return 3 if self.has("draws") else 1
 
     def fit(self, data: Parts, task: Task | None = None, seed: int = 0, **guest: Any) -> Any:
-        """A fresh imputer or fuser, fitted as the harness fits it. guest: more of the context (scratch, should_stop)."""
+        """A fresh imputer or fuser, fitted as the harness fits it. guest: more of the context
+        (scratch, should_stop).
+        """
         component, context = self.build(), Context(seed=seed, **guest)
         if isinstance(component, Imputer):
             component.fit(data.train, data.valid, context)
@@ -148,7 +162,9 @@ class Subject:
         return component
 
     def raw(self, component: Any, cohort: Cohort, seed: int = 0) -> dict[str, Any]:
-        """What `impute` or `predict` returned, as it is; predictions under the name `predictions`."""
+        """What `impute` or `predict` returned, as it is; predictions under the name
+        `predictions`.
+        """
         cohort = cohort.without_targets()
         if isinstance(component, Imputer):
             return component.impute(cohort, self.draws, Context(seed=seed))
@@ -159,7 +175,9 @@ class Subject:
         return self.records_first(self.raw(component, cohort, seed), len(cohort))
 
     def records_first(self, result: dict[str, Any], n: int) -> dict[str, np.ndarray]:
-        """What was returned with records on the first axis; NotReached where that axis is not of n records."""
+        """What was returned with records on the first axis; NotReached where that axis is not of
+        n records.
+        """
         axis = 1 if self.spec.kind == "imputer" else 0
         if not isinstance(result, dict):
             raise NotReached("output_form")
@@ -190,8 +208,9 @@ class Subject:
 def completed(cohort: Cohort, draws: bool = False) -> Cohort:
     """A toy cohort as a fuser receives it: no NaN, every second absent modality filled.
 
-    Gaps hold the record's own channel mean, or 0 (the training mean) where there is none; a generated modality holds a
-    slow rise. With `draws` there are three, half a standard deviation apart where nothing was observed.
+    Gaps hold the record's own channel mean, or 0 (the training mean) where there is none; a
+    generated modality holds a slow rise. With `draws` there are three, half a standard deviation
+    apart where nothing was observed.
     """
 
     def complete(series: Series) -> Series:
@@ -240,7 +259,9 @@ def each(cohort: Cohort, change: Callable[[Series], Series], only: str | None = 
 def with_values(
     cohort: Cohort, records: np.ndarray, change: Callable[[np.ndarray], np.ndarray], statics: bool = True
 ) -> Cohort:
-    """The cohort with the recorded values of some records changed (records: bool [n]); masks and times stay."""
+    """The cohort with the recorded values of some records changed (records: bool [n]); masks and
+    times stay.
+    """
 
     def touch(series: Series) -> Series:
         grid, values = series.grid.copy(), series.events.values.copy()

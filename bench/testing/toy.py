@@ -1,4 +1,6 @@
-"""A tiny cohort with known answers, for tests of components. Generated: nothing to download, milliseconds to make."""
+"""A tiny cohort with known answers, for tests of components. Generated: nothing to download,
+milliseconds to make.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,11 @@ def toy_cohort(
 ) -> Cohort:
     """A standardised cohort driven by one latent severity per record.
 
-    n records (two per group), `length` hourly bins, `modalities` name -> number of channels (default: vitals 3, labs
-    2). Every channel is severity + a slow wave + noise, recorded at irregular times: `rate` events per bin and channel
-    on average. Each record lacks a whole modality with probability `absent`. The task `toy` is whether severity
-    exceeds 0.
-    One record (the last) has no observation at all.
+    n records (two per group), `length` hourly bins, `modalities` name -> number of channels
+    (default: vitals 3, labs 2). Every channel is severity + a slow wave + noise, recorded at
+    irregular times: `rate` events per bin and channel on average. Each record lacks a whole
+    modality with probability `absent`. The task `toy` is whether severity exceeds 0. One record
+    (the last) has no observation at all.
     """
     rng = seeds.generator(seed, "data", "toy")
     severity = rng.normal(size=n)
@@ -79,7 +81,9 @@ def toy_cohort(
 
 
 def toy_targets(n: int = 48, seed: int = 0) -> dict[str, np.ndarray]:
-    """The targets of all `TOY_TASKS` for the records of `toy_cohort(n, seed=seed)`, by task name."""
+    """The targets of all `TOY_TASKS` for the records of `toy_cohort(n, seed=seed)`, by task
+    name.
+    """
     severity = seeds.generator(seed, "data", "toy").normal(size=n).astype(np.float32)
     return {
         "toy": (severity > 0).astype(np.float32),

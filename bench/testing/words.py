@@ -1,4 +1,6 @@
-"""The words checks are written in: a broken promise (`Violation`), one that does not apply (`Skip`), and what requires them."""
+"""The words checks are written in: a broken promise (`Violation`), one that does not apply
+(`Skip`), and what requires them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ class Skip(Exception):
 
 
 class NotReached(Skip):
-    """The check could not start, because what it needs failed in an earlier check, of this name or in these words."""
+    """The check could not start, because what it needs failed in an earlier check, of this name
+    or in these words.
+    """
 
     def __init__(self, needed: str):
         super().__init__(f"not reached: {needed} failed")
@@ -37,7 +41,9 @@ def skip(reason: str) -> NoReturn:
 
 
 def require_same(a: np.ndarray, b: np.ndarray, what: str, exact: bool = True) -> None:
-    """Require two results to be equal (bit for bit, or up to `bench.stages.contract.TOLERANCE`), NaN in the same places."""
+    """Require two results to be equal (bit for bit, or up to `bench.stages.contract.TOLERANCE`),
+    NaN in the same places.
+    """
     require(a.shape == b.shape, f"{what}: shape {a.shape} became {b.shape}")
     same = np.array_equal(a, b, equal_nan=True)
     if not exact and not same:

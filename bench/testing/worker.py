@@ -1,4 +1,6 @@
-"""Fit, apply and audit a component in a fresh process, and hand its result back as safetensors (no pickle)."""
+"""Fit, apply and audit a component in a fresh process, and hand its result back as safetensors
+(no pickle).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ from bench.testing.words import require, skip
 
 
 def audited(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
-    """What a component that is fitted now gives for the test part of `small`, and what its audit of independence finds in it.
+    """What a component that is fitted now gives for the test part of `small`, and what its audit of
+    independence finds in it.
 
     The audit is that of a run (`imputer-independent`, `batch-independent`); "" where it passes.
     """
@@ -41,8 +44,8 @@ def audited(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
 def apply_elsewhere(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
     """The same as `audited`, in another process, in which nothing was called before.
 
-    Skips when the parameter struct cannot be found by its name. Another hash seed is used there, so that an order of
-    sets or a `hash(...)` that decides a result shows.
+    Skips when the parameter struct cannot be found by its name. Another hash seed is used there, so
+    that an order of sets or a `hash(...)` that decides a result shows.
     """
     spec = subject.spec
     if "<locals>" in spec.params.__qualname__ or spec.params.__module__ == "__main__":
@@ -60,7 +63,8 @@ def apply_elsewhere(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
     environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     environment["PYTHONHASHSEED"] = "1" if environment.get("PYTHONHASHSEED") != "1" else "2"
     if "torch" in spec.tags and "torch" in sys.modules:
-        # Sums over threads depend on their number, which a program may have changed after torch was loaded.
+        # Sums over threads depend on their number, which a program may have changed after torch was
+        # loaded.
         environment["OMP_NUM_THREADS"] = str(sys.modules["torch"].get_num_threads())
     done = subprocess.run(
         [sys.executable, "-m", "bench.testing.worker"],

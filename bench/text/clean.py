@@ -1,9 +1,11 @@
-"""Text of strangers, made harmless for the place it goes to: a terminal, Markdown, HTML, CSV or JSON.
+"""Text of strangers, made harmless for the place it goes to: a terminal, Markdown, HTML, CSV or
+JSON.
 
-Strangers are plugins, suites, records files and whatever components say: names, labels, reasons, sources, summaries. What is left
-of a text reads as it was written; characters that nobody can see (control characters, escape sequences, marks that turn
-the direction of writing, lone surrogates) become U+FFFD. Text of our own, with its Markdown, is not sent through here:
-each stranger's part is cleaned where the sentence is put together.
+Strangers are plugins, suites, records files and whatever components say: names, labels, reasons,
+sources, summaries. What is left of a text reads as it was written; characters that nobody can see
+(control characters, escape sequences, marks that turn the direction of writing, lone surrogates)
+become U+FFFD. Text of our own, with its Markdown, is not sent through here: each stranger's part is
+cleaned where the sentence is put together.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ REPLACEMENT = "\ufffd"
 
 @lru_cache(maxsize=4096)  # thousands of rows share their labels
 def line(text: str) -> str:
-    """One line of printable characters; every run of white space is one space. For a terminal, and the base of the others."""
+    """One line of printable characters; every run of white space is one space. For a terminal,
+    and the base of the others.
+    """
     return "".join(_printable(" ".join(text.split())))
 
 
@@ -40,13 +44,17 @@ def _printable(text: str) -> Iterator[str]:
 
 _MARKUP = re.compile(r"[\\`*\[\]|~]|(?<!\w)_+|_++(?!\w)")
 _LINKS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=www)\.|(?<=mailto):|(?<=xmpp):|@(?=\w)")
-"""By what programs such as GitHub's make links of text that is none: an address, a mail, somebody's name."""
+"""By what programs such as GitHub's make links of text that is none: an address, a mail,
+somebody's name.
+"""
 _BEGINS = re.compile(r"([#+=>-])|(\d{1,9})([.)])(?=\s|$)")
 
 
 @lru_cache(maxsize=4096)
 def markdown(text: str) -> str:
-    """One line that a parser of Markdown shows as it is: no markup, link, heading, list or HTML, and no end of a table's cell."""
+    """One line that a parser of Markdown shows as it is: no markup, link, heading, list or HTML,
+    and no end of a table's cell.
+    """
     escaped = _MARKUP.sub(lambda match: "".join(f"\\{char}" for char in match[0]), line(text))
     escaped = _LINKS.sub(lambda match: f"\\{match[0]}", escaped.replace("&", "&amp;").replace("<", "&lt;"))
     if begins := _BEGINS.match(escaped):
@@ -71,7 +79,9 @@ _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def cell(value: Any) -> Any:
-    """A cell of a CSV file. Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers stay."""
+    """A cell of a CSV file. Text that a spreadsheet would take for a formula gets an apostrophe
+    before it; numbers stay.
+    """
     if not isinstance(value, str):
         return value
     text = line(value)
@@ -88,7 +98,9 @@ def _escaped(char: str) -> str:
 
 
 class Printed:
-    """A stream that prints `lines` of what it is given, for everything that is written to a terminal."""
+    """A stream that prints `lines` of what it is given, for everything that is written to a
+    terminal.
+    """
 
     def __init__(self, stream: TextIO):
         self.stream = stream

@@ -1,4 +1,6 @@
-"""JSON of strangers, read within bounds: a small file of many or deeply nested values must not take all memory."""
+"""JSON of strangers, read within bounds: a small file of many or deeply nested values must not
+take all memory.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from typing import TypeVar
 import msgspec
 
 MOST_VALUES = 6_000_000
-"""Values, names included: each takes up to a hundred bytes of memory, however short it is written."""
+"""Values, names included: each takes up to a hundred bytes of memory, however short it is
+written.
+"""
 
 _MARKS = (b",", b":", b"[", b"{")
 
@@ -15,7 +19,9 @@ T = TypeVar("T")
 
 
 def decoded(content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """What a JSON text says. Raises msgspec.DecodeError, also for what is within too much or has too many values."""
+    """What a JSON text says. Raises msgspec.DecodeError, also for what is within too much or has
+    too many values.
+    """
     check_count(content)
     try:
         return decoder.decode(content)
@@ -26,6 +32,8 @@ def decoded(content: bytes, decoder: msgspec.json.Decoder[T]) -> T:
 
 
 def check_count(content: bytes) -> None:
-    """Raise msgspec.DecodeError for a text with more than MOST_VALUES values. Marks inside texts count too."""
+    """Raise msgspec.DecodeError for a text with more than MOST_VALUES values. Marks inside texts
+    count too.
+    """
     if sum(content.count(mark) for mark in _MARKS) > MOST_VALUES:
         raise msgspec.DecodeError(f"it has more than {MOST_VALUES:,} values, the most that is read")

@@ -1,4 +1,6 @@
-"""The file that `bench tune` writes and `bench run tuned=FILE` applies: chosen parameters, and how they were chosen."""
+"""The file that `bench tune` writes and `bench run tuned=FILE` applies: chosen parameters, and
+how they were chosen.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +30,13 @@ HEAD = (
 
 
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What all methods of a file had in common. modalities, scenario, imputer, seed: what a trial's score is the mean over; no
-    imputer where imputers were tuned.
+    """What all methods of a file had in common. modalities, scenario, imputer, seed: what a trial's
+    score is the mean over; no imputer where imputers were tuned.
 
-    kind: of the methods, "fuser" or "imputer". split: its identity. training: what `[training]` sets for that kind. fill_absent,
-    draws: as in the suite. precision: as in the settings of a run. inputs: digest of what the methods were given. optuna: its
-    version.
+    kind: of the methods, "fuser" or "imputer". split: its identity. training: what `[training]`
+          sets for that kind. fill_absent,
+    draws: as in the suite. precision: as in the settings of a run. inputs: digest of what the
+    methods were given. optuna: its version.
     """
 
     kind: Literal["fuser", "imputer"]
@@ -60,7 +63,9 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """One trial: what it had of the space, how its cells ended, its mean validation score (None unless all are ok)."""
+    """One trial: what it had of the space, how its cells ended, its mean validation score (None
+    unless all are ok).
+    """
 
     values: dict[str, Any]
     status: str
@@ -70,9 +75,10 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class TunedMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """One method. best: number of the chosen trial, 0 = the defaults. default, chosen: all parameters of either trial, those
-    without a value left out. seconds: of fit and prediction (or imputation) over all trials. source: digest of the code that was
-    tuned and of the versions of its libraries; "" in files of before it was kept.
+    """One method. best: number of the chosen trial, 0 = the defaults. default, chosen: all
+    parameters of either trial, those without a value left out. seconds: of fit and prediction (or
+    imputation) over all trials. source: digest of the code that was tuned and of the versions of
+    its libraries; "" in files of before it was kept.
     """
 
     best: int
@@ -93,9 +99,11 @@ class TunedMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Tuned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """The whole file. In it stands a digest as well, so that what was edited by hand is not taken for what was tuned.
+    """The whole file. In it stands a digest as well, so that what was edited by hand is not taken
+    for what was tuned.
 
-    differs: in what it was tuned otherwise than the suite says (`bench.grid.differences.sentence`); empty for nothing.
+    differs: in what it was tuned otherwise than the suite says (`bench.grid.differences.sentence`);
+             empty for nothing.
     """
 
     format: int = FORMAT
@@ -131,7 +139,9 @@ def _with_values(tree: Any) -> Any:
 
 
 def read(path: Path) -> Tuned:
-    """The file. Raises UsageError when it is not there, damaged, edited, or written for another version."""
+    """The file. Raises UsageError when it is not there, damaged, edited, or written for another
+    version.
+    """
     again = "write it anew with: bench tune"
     try:
         text = toml_file.text_of(path)
@@ -155,10 +165,11 @@ def read(path: Path) -> Tuned:
 
 
 def applied(request: Request, registry: Registry) -> Request:
-    """The request with one more row, `NAME(tuned)`, for each of its methods that a file of `settings.tuned` holds.
+    """The request with one more row, `NAME(tuned)`, for each of its methods that a file of
+    `settings.tuned` holds.
 
-    Raises UsageError where default and tuned would not be a fair comparison, or where two files are of one kind; the data are
-    compared once they are there (`check_manifest`).
+    Raises UsageError where default and tuned would not be a fair comparison, or where two files are
+    of one kind; the data are compared once they are there (`check_manifest`).
     """
     before: dict[str, Path] = {}
     for path in request.settings.tuned_files():
@@ -224,12 +235,16 @@ def _row(path: Path, name: str, tuned: Tuned, request: Request, registry: Regist
 
 
 def source_of(spec: Spec) -> str:
-    """What identifies the code of a method and its libraries, to know whether it was edited since it was tuned."""
+    """What identifies the code of a method and its libraries, to know whether it was edited
+    since it was tuned.
+    """
     return digest(component(spec))
 
 
 def note(tuned: Tuned, names: list[str], left: list[str], edited: Sequence[str] = ()) -> str:
-    """What a table with tuned rows says of them. left: methods of the run that were not tuned; edited: since they were tuned."""
+    """What a table with tuned rows says of them. left: methods of the run that were not tuned;
+    edited: since they were tuned.
+    """
     protocol = tuned.protocol
     fusers = protocol.kind == "fuser"
     counts = {name: len(tuned.method[name].trial) for name in names}
@@ -252,7 +267,9 @@ def note(tuned: Tuned, names: list[str], left: list[str], edited: Sequence[str] 
 
 
 def check_manifest(request: Request, manifest: str) -> None:
-    """Refuse parameters that were tuned on other files of the same dataset: the patients there may be test patients here."""
+    """Refuse parameters that were tuned on other files of the same dataset: the patients there
+    may be test patients here.
+    """
     if request.tuned_on and request.tuned_on != manifest:
         raise UsageError(
             f"{request.settings.tuned} was tuned on other files of {request.suite.dataset} (digest {request.tuned_on[:12]}, "

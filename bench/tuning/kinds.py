@@ -1,4 +1,6 @@
-"""The kinds of methods that can be tuned: by which score of a record, what of it counts as failed, and what took time."""
+"""The kinds of methods that can be tuned: by which score of a record, what of it counts as
+failed, and what took time.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class Kind(ABC):
 
     @abstractmethod
     def metric(self, primary: str) -> tuple[str, bool]:
-        """The metric that trials are chosen by, and whether more of it is better. primary: that of the task."""
+        """The metric that trials are chosen by, and whether more of it is better. primary: that
+        of the task.
+        """
 
     @abstractmethod
     def score(self, record: Record, name: str) -> float | None:
@@ -62,7 +66,9 @@ class FuserKind(Kind):
 
 
 class ImputerKind(Kind):
-    """Imputers, by the error on entries that the scenario hid in the validation part, over all modalities."""
+    """Imputers, by the error on entries that the scenario hid in the validation part, over all
+    modalities.
+    """
 
     name = "imputer"
     costs = ("impute_fit_seconds", "impute_seconds")

@@ -1,4 +1,6 @@
-"""Which combination of a small space to try next: Optuna, asked so that no combination comes twice."""
+"""Which combination of a small space to try next: Optuna, asked so that no combination comes
+twice.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ Combination = tuple[int, ...]
 """Per parameter, which of its values: a place in its list."""
 
 ATTEMPTS = 50
-"""How often Optuna is asked before a combination that was never tried is drawn at random instead."""
+"""How often Optuna is asked before a combination that was never tried is drawn at random
+instead.
+"""
 
 
 def version() -> str:
@@ -26,10 +30,11 @@ def version() -> str:
 
 
 class Proposer:
-    """Proposals for a space with so many values per parameter; the first combination, (0, 0, ...), is tried from the start.
+    """Proposals for a space with so many values per parameter; the first combination, (0, 0, ...),
+    is tried from the start.
 
-    Random until a score is known, then Optuna's tree-structured Parzen estimator. The same seed and the same scores give the
-    same proposals.
+    Random until a score is known, then Optuna's tree-structured Parzen estimator. The same seed and
+    the same scores give the same proposals.
     """
 
     def __init__(self, sizes: Sequence[int], seed: int, higher: bool):

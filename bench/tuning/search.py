@@ -1,7 +1,8 @@
-"""Tuning: every method of a kind the same number of trials, chosen among by the validation score alone. See docs/how-to/tune.md.
+"""Tuning: every method of a kind the same number of trials, chosen among by the validation score
+alone. See docs/how-to/tune.md.
 
-Trials are cells of the grid with other parameters, so all that holds for cells holds for them. Nothing here reads a test score:
-of a record, `Seen` is all that is looked at.
+Trials are cells of the grid with other parameters, so all that holds for cells holds for them.
+Nothing here reads a test score: of a record, `Seen` is all that is looked at.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def once(kind: str) -> tuple[str, ...]:
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A command line of `bench tune`. kind: what is tuned. request: of trial 0 of every method. to: the file. pinned: method ->
-    parameters that the command line set.
+    """A command line of `bench tune`. kind: what is tuned. request: of trial 0 of every method. to:
+    the file. pinned: method -> parameters that the command line set.
     """
 
     kind: Kind
@@ -60,8 +61,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def asked(words: Sequence[str], registry: Registry) -> Asked:
-    """Understand a command line. Raises UsageError for what is not known, for a method with several rows in the suite, and for an
-    imputer that fills nothing.
+    """Understand a command line. Raises UsageError for what is not known, for a method with several
+    rows in the suite, and for an imputer that fills nothing.
     """
     parsed = {word.key: word for word in parse(words)}
     own = {key: word for key, word in parsed.items() if key in (*OWN, "tuned")}
@@ -108,7 +109,9 @@ def asked(words: Sequence[str], registry: Registry) -> Asked:
 
 
 def _methods(kind: Kind, whole: Request, named: bool, registry: Registry) -> tuple[str, ...]:
-    """The methods to tune: those that words name, else those of the suite, controls included, that can be tuned."""
+    """The methods to tune: those that words name, else those of the suite, controls included,
+    that can be tuned.
+    """
     suite = whole.suite
     controls = () if named else getattr(suite.controls, kind.name)
     names = tuple(dict.fromkeys([*getattr(suite.grid, kind.name), *controls]))
@@ -122,7 +125,9 @@ def _methods(kind: Kind, whole: Request, named: bool, registry: Registry) -> tup
 
 
 def check_hidden(ask: Asked, plan: Plan, registry: Registry) -> None:
-    """Refuse to tune imputers where nothing is hidden in the validation part, so that no trial could have a score."""
+    """Refuse to tune imputers where nothing is hidden in the validation part, so that no trial
+    could have a score.
+    """
     if ask.kind.name != "imputer":
         return
     suite = ask.request.suite
@@ -141,7 +146,9 @@ def check_hidden(ask: Asked, plan: Plan, registry: Registry) -> None:
 
 
 def _hides(cell: Cell, registry: Registry) -> bool:
-    """Whether its scenario expects to hide anything of a record in which everything was observed."""
+    """Whether its scenario expects to hide anything of a record in which everything was
+    observed.
+    """
     scenario = registry.get("scenario", cell.scenario.name).build(cell.scenario.params)
     observed = {name: np.ones((24, 4), bool) for name in cell.modalities}
     return bool(scenario.expected(observed) > 0)
@@ -153,7 +160,9 @@ def run_command(ask: Asked) -> str:
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What tuning looks at of a record: how it ended, the score of the validation part, seconds of the kind that is tuned."""
+    """What tuning looks at of a record: how it ended, the score of the validation part, seconds
+    of the kind that is tuned.
+    """
 
     status: str
     reason: str
@@ -162,8 +171,8 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def seen(record: Record, metric: str, failed: Sequence[str] = (), kind: Kind = KINDS["fuser"]) -> Seen:
-    """The only place where a score is read; test scores are none of its business. failed: names of the audits that the cell
-    failed; where one is about the kind that is tuned, its score is none.
+    """The only place where a score is read; test scores are none of its business. failed: names of
+    the audits that the cell failed; where one is about the kind that is tuned, its score is none.
     """
     score = kind.score(record, metric)
     costs = record.costs
@@ -189,8 +198,8 @@ def concluded(values: Mapping[str, Any], cells: Sequence[Seen]) -> Trial:
 
 
 def best_of(trials: Sequence[Trial], higher: bool) -> int:
-    """The number of the best trial; of equal ones the first, so that what does not beat the defaults changes nothing. 0 where
-    none has a score.
+    """The number of the best trial; of equal ones the first, so that what does not beat the
+    defaults changes nothing. 0 where none has a score.
     """
     scored = [
         (trial.score if higher else -trial.score, -number)
@@ -202,7 +211,9 @@ def best_of(trials: Sequence[Trial], higher: bool) -> int:
 
 @dataclass
 class Search:
-    """The trials of one method. choices: parameter -> its values, that of trial 0 first; source: as in `TunedMethod`."""
+    """The trials of one method. choices: parameter -> its values, that of trial 0 first; source:
+    as in `TunedMethod`.
+    """
 
     base: Variant
     choices: Mapping[str, list[Any]]
@@ -319,7 +330,9 @@ def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
 
 
 def check_same(known: Tuned, protocol: Protocol, path: Path) -> None:
-    """Refuse to add to a file whose methods were tuned otherwise: methods in one file had the same chances."""
+    """Refuse to add to a file whose methods were tuned otherwise: methods in one file had the
+    same chances.
+    """
     for name in Protocol.__struct_fields__:
         was, now = getattr(known.protocol, name), getattr(protocol, name)
         if was != now:
@@ -330,8 +343,8 @@ def check_same(known: Tuned, protocol: Protocol, path: Path) -> None:
 
 
 class Ran(msgspec.Struct, frozen=True):
-    """What came of running a request: its cells, the records by key, and whether any cell's turn did not come. failed: key ->
-    names of the audits that the cell failed.
+    """What came of running a request: its cells, the records by key, and whether any cell's turn
+    did not come. failed: key -> names of the audits that the cell failed.
     """
 
     cells: Sequence[Cell]
@@ -345,8 +358,8 @@ def tune(
 ) -> dict[str, TunedMethod] | None:
     """All trials of all methods; None when the run was stopped before their end.
 
-    run: does the cells of a request. Half of the trials are drawn up front and done together with the defaults, each other
-    one is proposed from the scores of those before it.
+    run: does the cells of a request. Half of the trials are drawn up front and done together with
+    the defaults, each other one is proposed from the scores of those before it.
     """
     going, kind = searches(ask, registry, protocol.higher), ask.kind
     count = 1 + (ask.trials - 1) // 2

@@ -1,8 +1,8 @@
-"""The doors through which what strangers wrote comes in: for each, files that are as they should be, mutations of them, and
-the commands that read them.
+"""The doors through which what strangers wrote comes in: for each, files that are as they should
+be, mutations of them, and the commands that read them.
 
-A file under a checksum is mutated in its content and sealed again as often as it is mutated as it lies: whoever knows about
-checksums makes files too.
+A file under a checksum is mutated in its content and sealed again as often as it is mutated as it
+lies: whoever knows about checksums makes files too.
 """
 
 from __future__ import annotations

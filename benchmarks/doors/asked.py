@@ -103,7 +103,9 @@ GRID = [
     "imputer=csdi-quick", "imputer.csdi-quick.steps=5", "title=x", "weights=x.safetensors", "tuned=x.toml",
     "published_file=x.toml",
 ]  # fmt: skip
-"""Words as they should be, of commands that plan a grid; the last three name files that are not there."""
+"""Words as they should be, of commands that plan a grid; the last three name files that are not
+there.
+"""
 
 OTHERS = [
     "to=there", "from=x.json", "metric=auroc", "model=x", "modality=notes", "trials=3", "data.file=x.pkl",
@@ -141,7 +143,9 @@ NAMES = [
 
 
 def words(chance: random.Random) -> Case:
-    """Words of the command line; more often of `bench plan`, which reads most of them and has the data."""
+    """Words of the command line; more often of `bench plan`, which reads most of them and has
+    the data.
+    """
     with_data = ("plan", "suite=small.toml", f"data.root={stand_in()}")
     chosen = with_data if chance.random() < 0.6 else chance.choice(COMMANDS)
     known = GRID if chosen[:1] in (("plan",), ("run",), ("tune",)) else [*OTHERS, *NAMES]
@@ -194,7 +198,9 @@ def tuned(chance: random.Random) -> Case:
     from bench.tuning import file as files
 
     def sealed(tree: Any) -> bytes:
-        """As the harness writes it, where it is a file of tuned parameters; else with a digest that fits."""
+        """As the harness writes it, where it is a file of tuned parameters; else with a digest
+        that fits.
+        """
         with contextlib.suppress(msgspec.ValidationError, ValueError, OverflowError):
             return files._text(msgspec.convert(tree, files.Tuned)).encode("utf-8", "surrogatepass")
         text = tomli_w.dumps(tree)

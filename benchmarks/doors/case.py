@@ -14,7 +14,9 @@ for _place in (CHECKOUT / "tests" / part for part in ("", "support")):
 
 @dataclass
 class Case:
-    """files: where in the folder of the case -> content; commands: the words of each, done one after another."""
+    """files: where in the folder of the case -> content; commands: the words of each, done one
+    after another.
+    """
 
     commands: list[tuple[str, ...]]
     files: dict[str, bytes] = field(default_factory=dict)

@@ -20,7 +20,9 @@ from benchmarks.mutations import (
 
 
 def _archive(members: dict[str, bytes], layout: str, chance: random.Random | None = None) -> bytes:
-    """An archive, the same bytes every time. chance: with one member that no archive of the release has."""
+    """An archive, the same bytes every time. chance: with one member that no archive of the
+    release has.
+    """
     odd = chance and chance.randrange(8)
     stream = io.BytesIO()
     if layout == "zip":
@@ -72,7 +74,9 @@ def _stays() -> tuple[dict[str, str], str]:
 
 @functools.cache
 def stand_in() -> Path:
-    """A folder with made-up stays in the layout of PhysioNet 2012, for commands that only need some data."""
+    """A folder with made-up stays in the layout of PhysioNet 2012, for commands that only need
+    some data.
+    """
     from support.physionet_files import STAYS, write_set
 
     root = Path(tempfile.mkdtemp(prefix="bench-fuzz-")) / "data"

@@ -84,7 +84,9 @@ HOSTILE = [
     b"I" + b"9" * 100_000 + b"\n.",
     b"\x80\x02\x8b" + (200_000).to_bytes(4, "little") + b"\x7f" * 200_000 + b".",
 ]
-"""Pickles of a few bytes that cost whoever reads them much, or end in the middle of what they are."""
+"""Pickles of a few bytes that cost whoever reads them much, or end in the middle of what they
+are.
+"""
 
 
 def _opcodes(content: bytes, chance: random.Random) -> bytes:

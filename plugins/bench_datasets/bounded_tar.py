@@ -1,5 +1,6 @@
-"""Archives of strangers, read within bounds: what is held in memory is a part of what the archive may hold, however small it is
-packed."""
+"""Archives of strangers, read within bounds: what is held in memory is a part of what the archive
+may hold, however small it is packed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 LARGEST_READ = 32 * 2**20
-"""Bytes that are asked for at once: more than any record; headers of an archive have a few hundred."""
+"""Bytes that are asked for at once: more than any record; headers of an archive have a few
+hundred.
+"""
 
 LARGEST = 2**30
 """Bytes of an archive once it is unpacked: twenty times a published set."""
@@ -30,8 +33,9 @@ DAMAGED = (
     OSError, EOFError, ValueError, ArithmeticError, LookupError, RuntimeError, zlib.error, lzma.LZMAError, struct.error,
     tarfile.TarError, zipfile.BadZipFile,
 )  # fmt: skip
-"""What `gzip`, `tarfile` and `zipfile` raise for archives that are cut short, changed, or made to mislead. ValueError is also how
-a name is refused that is no UTF-8; `TooLarge` is one of these."""
+"""What `gzip`, `tarfile` and `zipfile` raise for archives that are cut short, changed, or made to
+mislead. ValueError is also how a name is refused that is no UTF-8; `TooLarge` is one of these.
+"""
 
 
 class _Bounded:
@@ -60,8 +64,8 @@ class _Bounded:
 
 @contextmanager
 def opened(source: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]]:
-    """The members of a .tar.gz, one after the other, with the archive to take them from. At the end of the block the rest is
-    read too, since the checksum of the whole stands there.
+    """The members of a .tar.gz, one after the other, with the archive to take them from. At the end
+    of the block the rest is read too, since the checksum of the whole stands there.
 
     Raises TooLarge beyond the bounds, and what `tarfile` and `gzip` raise.
     """

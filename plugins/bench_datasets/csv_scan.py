@@ -1,8 +1,10 @@
-"""Rows of a CSV file counted without parsing it, and quotes that were opened and never closed found.
+"""Rows of a CSV file counted without parsing it, and quotes that were opened and never closed
+found.
 
-A reader of CSV forgives: a quote that damage has opened swallows all rows up to the next one, and nobody hears of it. This
-goes over the bytes beside the reader and keeps the rules of RFC 4180: a quote opens a field only at its beginning, and what
-closes it stands before a comma or the end of a line.
+A reader of CSV forgives: a quote that damage has opened swallows all rows up to the next one, and
+nobody hears of it. This goes over the bytes beside the reader and keeps the rules of RFC 4180: a
+quote opens a field only at its beginning, and what closes it stands before a comma or the end of a
+line.
 """
 
 from __future__ import annotations
@@ -32,8 +34,9 @@ class Readable(Protocol):
 
 @dataclass
 class Scan:
-    """What a file holds. rows: records after the first line, blank lines not counted; damage: what no CSV has, with its line,
-    or empty; several_lines: the first line of a field that goes over several, or 0; cut: the last line has no end.
+    """What a file holds. rows: records after the first line, blank lines not counted; damage: what
+    no CSV has, with its line, or empty; several_lines: the first line of a field that goes over
+    several, or 0; cut: the last line has no end.
     """
 
     rows: int = 0
@@ -69,7 +72,9 @@ def _blocks(stream: Readable, stop: threading.Event, state: _State) -> Iterator[
 
 
 class _State:
-    """Counts after the blocks so far. lines: ends of lines, whether quoted or not; opened: the line of an open quote, or 0."""
+    """Counts after the blocks so far. lines: ends of lines, whether quoted or not; opened: the
+    line of an open quote, or 0.
+    """
 
     def __init__(self) -> None:
         self.lines = self.records = self.line_feeds = self.returns = 0

@@ -1,4 +1,6 @@
-"""What a file is that is not what its name says: told by its first bytes, in words for a message."""
+"""What a file is that is not what its name says: told by its first bytes, in words for a
+message.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
 
 
 def kind_of(path: Path) -> str:
-    """What a file is, by its first bytes, or "" where nothing is known or it cannot be read. Empty files are called so."""
+    """What a file is, by its first bytes, or "" where nothing is known or it cannot be read.
+    Empty files are called so.
+    """
     try:
         with path.open("rb") as stream:
             start = stream.read(64)

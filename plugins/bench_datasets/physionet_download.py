@@ -1,4 +1,5 @@
-"""Download of published files: resumed, checked against the publisher's own SHA256SUMS.txt, whole files or none.
+"""Download of published files: resumed, checked against the publisher's own SHA256SUMS.txt, whole
+files or none.
 
 Only the standard library: `pooch`, the usual choice, checks and shows progress but cannot resume.
 """
@@ -35,9 +36,11 @@ class _Transient(Exception):
 
 
 def published(base: str, variable: str, into: Path, report: Report) -> tuple[str, Mapping[str, str]]:
-    """The address to fetch from and what is published there: name -> SHA-256. `into` is made where it is not there.
+    """The address to fetch from and what is published there: name -> SHA-256. `into` is made where
+    it is not there.
 
-    base: the publisher's folder; variable: the environment variable that names a mirror with the same files.
+    base: the publisher's folder; variable: the environment variable that names a mirror with the
+          same files.
     """
     base = (os.environ.get(variable) or base).rstrip("/") + "/"
     if not base.startswith(("http://", "https://")):
@@ -57,9 +60,9 @@ def fetch_file(url: str, target: Path, expected: str, variable: str, report: Rep
     """Bring one file, or check the one that is there.
 
     An interrupted download stays as `NAME.part` and is resumed by the next call.
-    report: takes one short line at a time. variable: names a mirror. Raises DataError when the file cannot be reached or has
-    another checksum than `expected` (a corrupt download is removed, a file that was there before is left alone); StorageError
-    when it cannot be written.
+    report: takes one short line at a time. variable: names a mirror. Raises DataError when the file
+    cannot be reached or has another checksum than `expected` (a corrupt download is removed, a file
+    that was there before is left alone); StorageError when it cannot be written.
     """
     if target.exists():
         digest = _sha256(target)
@@ -88,7 +91,9 @@ def fetch_file(url: str, target: Path, expected: str, variable: str, report: Rep
 
 
 def _download(url: str, part: Path, report: Report) -> None:
-    """Bring `part` to its full length, resuming what is there. DataError after TRIES attempts that brought nothing."""
+    """Bring `part` to its full length, resuming what is there. DataError after TRIES attempts
+    that brought nothing.
+    """
     failed = 0
     while True:
         before = part.stat().st_size if part.exists() else 0

@@ -26,7 +26,9 @@ class ExpertFuser(TorchFuser[P]):
         """The share that each expert of each layer had in the last batch, [experts] each."""
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `TorchFuser.fit`. Notes how evenly the experts are used on a batch of training records."""
+        """See `TorchFuser.fit`. Notes how evenly the experts are used on a batch of training
+        records.
+        """
         super().fit(train, valid, task, context)
         self.predict(train.take(np.arange(min(len(train), self.params.batch_size))), context)
         note_experts(context, self.usages())

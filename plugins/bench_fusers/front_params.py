@@ -1,4 +1,6 @@
-"""How a modality enters a fuser of the clinical comparison: the words, and what does not go together."""
+"""How a modality enters a fuser of the clinical comparison: the words, and what does not go
+together.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ import msgspec
 from bench.train_params import Positive
 
 Front = Literal["grid", "utde"]
-"""grid: the completed grid, bin by bin. utde: events and completed grid at common points of time (`encoders.utde`)."""
+"""grid: the completed grid, bin by bin. utde: events and completed grid at common points of time
+(`encoders.utde`).
+"""
 
 MixupLevel = Literal["batch", "batch_seq", "batch_seq_feature"]
 """The gate of utde. The published names."""
@@ -27,7 +31,8 @@ Points = Annotated[Positive, msgspec.Meta(description="Most points of time; a gr
 
 
 def require_front(fuser: str, front: Front, contradictions: Mapping[str, bool]) -> None:
-    """Raise ValueError where front=utde stands beside a parameter about bins, which no point of time is.
+    """Raise ValueError where front=utde stands beside a parameter about bins, which no point of
+    time is.
 
     contradictions: what was asked for, as it is typed (`causal=true`), and whether it was.
     """

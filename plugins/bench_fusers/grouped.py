@@ -1,8 +1,9 @@
-"""Matrix products of tokens grouped by expert, and the way there and back, for `bench_fusers.sparse_moe`.
+"""Matrix products of tokens grouped by expert, and the way there and back, for
+`bench_fusers.sparse_moe`.
 
-Pairs (token, expert chosen) are sorted by expert; then an expert is one product over a run of rows. Gradients are written
-by hand: torch's own would add up a full-sized gradient of all experts for each expert, and scatter where a gather will do,
-each pair being one row exactly once.
+Pairs (token, expert chosen) are sorted by expert; then an expert is one product over a run of rows.
+Gradients are written by hand: torch's own would add up a full-sized gradient of all experts for
+each expert, and scatter where a gather will do, each pair being one row exactly once.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from torch.nn import functional
 class Groups:
     """The pairs of n tokens with k experts each, sorted by expert.
 
-    counts: pairs of each expert. tokens: int64 [n k], the token of each sorted pair. order: int64 [n k], its place in the
-    unsorted [n, k], flattened. place: int64 [n, k], where each pair went.
+    counts: pairs of each expert. tokens: int64 [n k], the token of each sorted pair. order: int64
+    [n k], its place in the unsorted [n, k], flattened. place: int64 [n, k], where each pair went.
     """
 
     counts: list[int]
@@ -44,8 +45,8 @@ def grouped_linear(
 ) -> torch.Tensor:
     """Each row times the matrix of its expert: [n k, in] -> [n k, out], sorted by expert.
 
-    weight: [E, in, out], bias: [E, out]. spread: x is [n, in], a row per token; every pair reads its token's.
-    Under autocast in its precision.
+    weight: [E, in, out], bias: [E, out]. spread: x is [n, in], a row per token; every pair reads
+    its token's. Under autocast in its precision.
     """
     kind = x.device.type
     if torch.is_autocast_enabled(kind):
@@ -75,7 +76,9 @@ def grouped_native(
 
 
 def collect(rows: torch.Tensor, weights: torch.Tensor, groups: Groups) -> torch.Tensor:
-    """The sum over a token's experts of weight x row: rows [n k, out] as sorted, weights [n, k] -> [n, out]."""
+    """The sum over a token's experts of weight x row: rows [n k, out] as sorted, weights [n, k]
+    -> [n, out].
+    """
     summed: Callable[..., torch.Tensor] = _Collect.apply
     return summed(rows, weights, groups)
 

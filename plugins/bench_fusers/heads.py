@@ -1,4 +1,6 @@
-"""Between a task's targets and scikit-learn's classifiers: one label vector per model, and back to probabilities."""
+"""Between a task's targets and scikit-learn's classifiers: one label vector per model, and back
+to probabilities.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def labels_of(task: Task, truth: np.ndarray) -> list[np.ndarray]:
 
 
 def classifier(rows: np.ndarray, label: np.ndarray, learn: Callable[[], Any]) -> Any:
-    """The fitted model of `learn`, or a constant one where `label` knows a single class and nothing can be learnt."""
+    """The fitted model of `learn`, or a constant one where `label` knows a single class and
+    nothing can be learnt.
+    """
     if len(np.unique(label)) == 1:
         return DummyClassifier(strategy="most_frequent").fit(rows, label)
     return learn()
@@ -26,8 +30,8 @@ def classifier(rows: np.ndarray, label: np.ndarray, learn: Callable[[], Any]) ->
 def outputs_of(task: Task, models: Sequence[Any], predictions: Sequence[np.ndarray]) -> np.ndarray:
     """float32 [n, task.outputs] from each model's own predictions.
 
-    predictions: values [n] or [n, outputs] (regression) or probabilities [n, classes the model met]. A class not met has
-    probability 0.
+    predictions: values [n] or [n, outputs] (regression) or probabilities [n, classes the model
+    met]. A class not met has probability 0.
     """
     if task.kind == "regression":
         return predictions[0].reshape(-1, task.outputs).astype(np.float32)

@@ -1,16 +1,18 @@
-"""A sparse mixture of experts: routers, experts of which only the chosen are computed, and what keeps them balanced.
+"""A sparse mixture of experts: routers, experts of which only the chosen are computed, and what
+keeps them balanced.
 
-Shazeer et al. 2017, "Outrageously Large Neural Networks" (noisy top-k, load balance); Han et al. 2024, "FuseMoE" (Laplace
-and Gaussian gates, routers over modalities). A token is a row [width]; n tokens, E experts, k of them chosen per token.
+Shazeer et al. 2017, "Outrageously Large Neural Networks" (noisy top-k, load balance); Han et al.
+2024, "FuseMoE" (Laplace and Gaussian gates, routers over modalities). A token is a row [width]; n
+tokens, E experts, k of them chosen per token.
 
-    router = Router(width=64, experts=16, top_k=4, gating="laplace")
-    experts = Experts(16, 64, hidden=128, width_out=64)
-    routing = router(tokens)                                # tokens [n, 64]
-    out = experts(tokens, routing.chosen, routing.gates)    # [n, 64]; any weights [n, k] may stand for the gates
-    penalty = cv2_balance(routing)
+    router = Router(width=64, experts=16, top_k=4, gating="laplace") experts = Experts(16, 64,
+    hidden=128, width_out=64) routing = router(tokens)                                # tokens [n,
+    64] out = experts(tokens, routing.chosen, routing.gates)    # [n, 64]; any weights [n, k] may
+    stand for the gates penalty = cv2_balance(routing)
 
-Tokens are sorted by expert, so that each expert is one matrix product over its own tokens; nothing is computed for an
-expert that a token did not choose. Nothing in a token's result comes from another token. Noise is drawn in training only.
+Tokens are sorted by expert, so that each expert is one matrix product over its own tokens; nothing
+is computed for an expert that a token did not choose. Nothing in a token's result comes from
+another token. Noise is drawn in training only.
 """
 
 from __future__ import annotations
@@ -53,9 +55,11 @@ class Routing:
 
     @property
     def load(self) -> torch.Tensor:
-        """[n, E]: the chance that an expert would be among the chosen under fresh noise, which has a gradient.
+        """[n, E]: the chance that an expert would be among the chosen under fresh noise, which has
+        a gradient.
 
-        Without noise (evaluation, `noise=False`) and where k = E: 1 for the chosen, 0 for the others.
+        Without noise (evaluation, `noise=False`) and where k = E: 1 for the chosen, 0 for the
+        others.
         """
         k = self.chosen.shape[1]
         if self.noisy is None or self.sd is None or k == self.logits.shape[1]:
@@ -72,7 +76,9 @@ class Routing:
         return torch.zeros_like(self.logits).scatter(1, self.chosen, self.gates.to(self.logits.dtype))
 
     def distribution(self, counted: torch.Tensor | None = None) -> torch.Tensor:
-        """[E]: the mean of the softmax over all logits, the p-hat of TRACE's Eq. 8, over the tokens that are counted."""
+        """[E]: the mean of the softmax over all logits, the p-hat of TRACE's Eq. 8, over the
+        tokens that are counted.
+        """
         return _mean(self.logits.softmax(dim=1), counted)
 
     def usage(self, counted: torch.Tensor | None = None) -> torch.Tensor:
@@ -83,10 +89,11 @@ class Routing:
 class Router(nn.Module):
     """Noisy top-k gates: the k best of h + noise, weighed by the softmax over these k.
 
-    With w_e, v_e the vectors of expert e: h_e = x . w_e (softmax), -|x - w_e| (laplace) or -|x - w_e|^2 (gaussian), the last
-    two up to |x| and |x|^2: a constant of a token changes nothing in softmax, top-k or load, and without it the logits do not
-    lose their digits. Noise has the standard deviation softplus(x . v_e) + 0.01. Both are registered parameters and start at
-    zero, as published. Computed in float32 under any precision.
+    With w_e, v_e the vectors of expert e: h_e = x . w_e (softmax), -|x - w_e| (laplace) or -|x -
+    w_e|^2 (gaussian), the last two up to |x| and |x|^2: a constant of a token changes nothing in
+    softmax, top-k or load, and without it the logits do not lose their digits. Noise has the
+    standard deviation softplus(x . v_e) + 0.01. Both are registered parameters and start at zero,
+    as published. Computed in float32 under any precision.
     """
 
     def __init__(self, width: int, experts: int, top_k: int, gating: Gating = "softmax", noise: bool = True):
@@ -98,7 +105,9 @@ class Router(nn.Module):
         self.spread = nn.Parameter(torch.zeros(experts, width)) if noise else None
 
     def forward(self, x: torch.Tensor, forced: torch.Tensor | None = None) -> Routing:
-        """x: [n, width]. forced: int64 [n], an expert that must be among the chosen of that token; -1 = none."""
+        """x: [n, width]. forced: int64 [n], an expert that must be among the chosen of that
+        token; -1 = none.
+        """
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
             logits = self.logits(x)
@@ -116,7 +125,7 @@ class Router(nn.Module):
         if self.gating == "gaussian":
             return nearer
         norm = x.square().sum(dim=1, keepdim=True)
-        # |x| - |x - w| as a quotient: the difference of two lengths near 100 would keep five digits.
+        # |x| - |x - w| as a quotient: the difference of lengths near 100 would keep five digits.
         return nearer / (norm.clamp_min(TINY).sqrt() + (norm - nearer).clamp_min(TINY).sqrt())
 
 
@@ -127,7 +136,8 @@ def top_k_routing(
     sd: torch.Tensor | None = None,
     forced: torch.Tensor | None = None,
 ) -> Routing:
-    """The routing by logits [n, E], or by `noisy` ones with the noise's standard deviation `sd`, both [n, E].
+    """The routing by logits [n, E], or by `noisy` ones with the noise's standard deviation `sd`,
+    both [n, E].
 
     forced: see `Router.forward`. Raises nothing; k must be 1 to E.
     """
@@ -141,11 +151,12 @@ def top_k_routing(
 
 
 class Experts(nn.Module):
-    """E networks Linear - activation - dropout - Linear of equal shape; a token is sent through those it chose.
+    """E networks Linear - activation - dropout - Linear of equal shape; a token is sent through
+    those it chose.
 
-    combine: linear sums weight x expert; log_mixture, as released, has every expert end in a softmax over its outputs and
-    takes the log of the weighted sum (zeros become the machine epsilon of float64 before it).
-    Starts like torch's Linear, each expert by itself.
+    combine: linear sums weight x expert; log_mixture, as released, has every expert end in a
+    softmax over its outputs and takes the log of the weighted sum (zeros become the machine epsilon
+    of float64 before it). Starts like torch's Linear, each expert by itself.
     """
 
     def __init__(
@@ -172,7 +183,9 @@ class Experts(nn.Module):
             nn.init.uniform_(bias, -bound, bound)
 
     def forward(self, x: torch.Tensor, chosen: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """x [n, width_in], chosen int64 [n, k], weights [n, k] (gates, or whatever else) -> [n, width_out]."""
+        """x [n, width_in], chosen int64 [n, k], weights [n, k] (gates, or whatever else) -> [n,
+        width_out].
+        """
         if not len(x):
             return x.new_zeros(0, self.weight_out.shape[2])
         groups = grouping(chosen, self.experts)
@@ -190,15 +203,18 @@ class ModalityMoE(nn.Module):
     """A sparse mixture over the modalities of a record, M of width F each; FuseMoE's three routers.
 
     joint:    one router and E experts read all modalities at once, M F -> M F.
-    permod:   each modality has its own router and is sent through the E experts all share, F -> M F; the results of the
-              modalities add up.
-    disjoint: as permod, but each modality has E // M experts of its own, and chooses min(top_k, E // M) of them.
+    permod:   each modality has its own router and is sent through the E experts all share, F -> M
+              F; the results of the modalities add up.
+    disjoint: as permod, but each modality has E // M experts of its own, and chooses min(top_k, E
+              // M) of them.
 
-    Every router is a registered module: the released code keeps the gates of the last two in a plain list, where they are
-    never trained. balance: cv2 = `cv2_balance` of each router, summed; entropy = TRACE's Eq. 8 over the modalities, which is
-    0 for joint and -ln M for disjoint whatever the weights, so that only permod learns from it; none = no penalty.
-    A modality that is absent in a record is not counted there.
-    used: [E], the share of each expert in all gates of the last call at evaluation; None before one.
+    Every router is a registered module: the released code keeps the gates of the last two in a
+    plain list, where they are never trained. balance: cv2 = `cv2_balance` of each router, summed;
+    entropy = TRACE's Eq. 8 over the modalities, which is 0 for joint and -ln M for disjoint
+    whatever the weights, so that only permod learns from it; none = no penalty. A modality that is
+    absent in a record is not counted there.
+    used: [E], the share of each expert in all gates of the last call at evaluation; None before
+          one.
     """
 
     def __init__(
@@ -231,7 +247,9 @@ class ModalityMoE(nn.Module):
         self.experts = Experts(experts, read, hidden, modalities * width, dropout, combine=combine)
 
     def forward(self, x: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """x [n, M, F], present [n, M] (1 or 0) -> [n, M, F] and the penalty, a scalar, not yet weighted."""
+        """x [n, M, F], present [n, M] (1 or 0) -> [n, M, F] and the penalty, a scalar, not yet
+        weighted.
+        """
         routings = self.route(x)
         read = [x.flatten(1)] if self.router == "joint" else list(x.unbind(1))
         chosen = [routing.chosen for routing in routings]
@@ -266,14 +284,17 @@ class ModalityMoE(nn.Module):
 
 
 def cv2(values: torch.Tensor) -> torch.Tensor:
-    """The squared coefficient of variation of values [E]: unbiased variance / (mean^2 + 1e-10); 0 for E = 1."""
+    """The squared coefficient of variation of values [E]: unbiased variance / (mean^2 + 1e-10);
+    0 for E = 1.
+    """
     if len(values) == 1:
         return values.new_zeros(())
     return values.var() / (values.mean().square() + TINY)
 
 
 def cv2_balance(routing: Routing, counted: torch.Tensor | None = None) -> torch.Tensor:
-    """CV^2 of the experts' importance (their gates) + CV^2 of their load; Shazeer et al., Eq. 6 to 11.
+    """CV^2 of the experts' importance (their gates) + CV^2 of their load; Shazeer et al., Eq. 6 to
+    11.
 
     counted: [n], 1 for the tokens that count, 0 for others; None: all. 0 where none counts.
     """
@@ -284,8 +305,8 @@ def cv2_balance(routing: Routing, counted: torch.Tensor | None = None) -> torch.
 def entropy_balance(distributions: torch.Tensor) -> torch.Tensor:
     """TRACE's Eq. 8: mean_j H(p_j) - H(mean_j p_j) of distributions [M, E], one per modality.
 
-    Minus the Jensen-Shannon divergence: 0 where all are equal, -ln min(E, M) where each modality has confident experts of
-    its own.
+    Minus the Jensen-Shannon divergence: 0 where all are equal, -ln min(E, M) where each modality
+    has confident experts of its own.
     """
     return entropy(distributions).mean() - entropy(distributions.mean(dim=0))
 
@@ -297,7 +318,9 @@ def entropy(distributions: torch.Tensor) -> torch.Tensor:
 
 
 def evenness(shares: torch.Tensor) -> float:
-    """The entropy of shares [E], which sum to 1, over its maximum: 1 = all are alike (also for E = 1), 0 = one has all."""
+    """The entropy of shares [E], which sum to 1, over its maximum: 1 = all are alike (also for E
+    = 1), 0 = one has all.
+    """
     if len(shares) == 1:
         return 1.0
     # Shares add up to 1 but for rounding, which alone could lead out of the range.
@@ -309,8 +332,8 @@ EXPERTS = {"evenness of experts": "share", "experts unused": "count"}
 
 
 def note_experts(context: Context, layers: Iterable[torch.Tensor]) -> None:
-    """Keep, of the shares [E] of each layer, the entropy over its maximum, and how many experts have no share where some have
-    none.
+    """Keep, of the shares [E] of each layer, the entropy over its maximum, and how many experts
+    have no share where some have none.
     """
     shares = list(layers)
     if not shares:

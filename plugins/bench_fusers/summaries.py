@@ -1,4 +1,6 @@
-"""A record as one row of numbers: statistics of the completed grid, of the mask, the flags and the statics."""
+"""A record as one row of numbers: statistics of the completed grid, of the mask, the flags and
+the statics.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ import numpy as np
 from bench.cohort import Cohort, Series
 
 CHUNK = 2048
-"""Records summarised at a time, so that the working memory stays small whatever the cohort's size."""
+"""Records summarised at a time, so that the working memory stays small whatever the cohort's
+size.
+"""
 
 PARTS = 3
 """Consecutive parts of equal length whose means are features too (early, middle, late)."""
@@ -18,14 +22,15 @@ PARTS = 3
 def features(cohort: Cohort) -> tuple[np.ndarray, tuple[str, ...]]:
     """Features float32 [n, features] and their names.
 
-    Per channel, from the completed grid, so that every imputed value counts: mean, standard deviation, min, max, first,
-    last, slope (per length of the grid, least squares) and the mean of each third. NaN entries are left out of them; a
-    channel without any value has NaN there (a slope needs no more than one value: it is then 0), and so have all channels
-    of a modality that is neither available nor filled, whatever its grid holds.
-    Per channel, from the mask: share of observed bins, bin of the first and of the last observation, as shares of the
-    length; a channel never observed has first 1 and last 0, which no observed one has.
-    Per modality the flags `available` and `filled`; per static its value (NaN where unknown) and whether it is known.
-    A record's row depends on that record alone.
+    Per channel, from the completed grid, so that every imputed value counts: mean, standard
+    deviation, min, max, first, last, slope (per length of the grid, least squares) and the mean of
+    each third. NaN entries are left out of them; a channel without any value has NaN there (a slope
+    needs no more than one value: it is then 0), and so have all channels of a modality that is
+    neither available nor filled, whatever its grid holds. Per channel, from the mask: share of
+    observed bins, bin of the first and of the last observation, as shares of the length; a channel
+    never observed has first 1 and last 0, which no observed one has. Per modality the flags
+    `available` and `filled`; per static its value (NaN where unknown) and whether it is known. A
+    record's row depends on that record alone.
     """
     columns, names = [], []
     for modality, series in cohort.modalities.items():

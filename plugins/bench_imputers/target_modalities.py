@@ -1,7 +1,8 @@
 """Which modalities a learnt imputer completes itself, and who completes the others.
 
-A model of one series cannot sensibly learn a modality of hundreds of channels (codes, embeddings), so by default it takes
-those of at most `widest` channels. The others are carried forward (`locf`), else get the training mean.
+A model of one series cannot sensibly learn a modality of hundreds of channels (codes, embeddings),
+so by default it takes those of at most `widest` channels. The others are carried forward (`locf`),
+else get the training mean.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ WIDEST = 48
 def chosen(
     widths: Mapping[str, int], targets: Sequence[str], widest: int, imputer: str = "the imputer"
 ) -> tuple[str, ...]:
-    """The modalities the imputer completes itself, in the order of `widths`: modality -> its number of channels.
+    """The modalities the imputer completes itself, in the order of `widths`: modality -> its number
+    of channels.
 
-    targets: names of modalities; empty: all of at most `widest` channels. imputer: its name, for messages.
-    Raises UsageError for a name the cohort has not, and where nothing is left to complete.
+    targets: names of modalities; empty: all of at most `widest` channels. imputer: its name, for
+    messages. Raises UsageError for a name the cohort has not, and where nothing is left to
+    complete.
     """
     for name in targets:
         if name not in widths:
@@ -43,7 +46,8 @@ def chosen(
 
 
 class Rest:
-    """Completes the modalities that the imputer does not: the last value carried forward, else the training mean.
+    """Completes the modalities that the imputer does not: the last value carried forward, else the
+    training mean.
 
     State: modality -> float32 [channels], the training means.
     """
@@ -57,7 +61,9 @@ class Rest:
         self._locf.fit(rest, rest, context)
 
     def impute(self, cohort: Cohort, targets: Sequence[str], draws: int, context: Context) -> dict[str, np.ndarray]:
-        """modality -> float32 [draws, n, length, channels] of those not in `targets`; all draws are alike."""
+        """modality -> float32 [draws, n, length, channels] of those not in `targets`; all draws
+        are alike.
+        """
         rest = _without(cohort, targets)
         if not rest.modalities:
             return {}

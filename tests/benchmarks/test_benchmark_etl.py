@@ -1,4 +1,6 @@
-"""`benchmarks/etl.py`: what it generates, what it concludes, what it exits with. How fast this machine is, is no test."""
+"""`benchmarks/etl.py`: what it generates, what it concludes, what it exits with. How fast this
+machine is, is no test.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`benchmarks/fusers.py`: a row for every fuser and for the mixture of experts. How fast this machine is, is no test."""
+"""`benchmarks/fusers.py`: a row for every fuser and for the mixture of experts. How fast this
+machine is, is no test.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`benchmarks/significance.py`: its tables are what it says they are. What it finds stands in its output, and is no test."""
+"""`benchmarks/significance.py`: its tables are what it says they are. What it finds stands in
+its output, and is no test.
+"""
 
 from __future__ import annotations
 

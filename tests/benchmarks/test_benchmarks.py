@@ -1,4 +1,6 @@
-"""`benchmarks/goals.py`: every number the design names has a row. How fast this machine is, is no test."""
+"""`benchmarks/goals.py`: every number the design names has a row. How fast this machine is, is
+no test.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The command: help, answers, and what it says to a person who mistyped. Runs in this process wherever that is not the point."""
+"""The command: help, answers, and what it says to a person who mistyped. Runs in this process
+wherever that is not the point.
+"""
 
 from __future__ import annotations
 
@@ -371,7 +373,9 @@ LIGHT_COMMANDS = [
 
 
 def test_no_command_that_only_looks_imports_anything_heavy(project, tmp_path):
-    """The export holds its statistics: where they are not stored yet, a report computes them, with SciPy."""
+    """The export holds its statistics: where they are not stored yet, a report computes them,
+    with SciPy.
+    """
     save_export(tmp_path / "demo.records.json", simulated_export({"mean": 1.0, "locf": 0.5}))
     given = {"SUITE": project.suite, "from=EXPORT": f"from={tmp_path / 'demo.records.json'}"}
     lines = [[given.get(word, word) for word in words] for words in LIGHT_COMMANDS]

@@ -1,4 +1,6 @@
-"""Folders of any name: a run, its plan and its report work in them, or one line says what is not accepted."""
+"""Folders of any name: a run, its plan and its report work in them, or one line says what is not
+accepted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`bench data verify`: of every dataset, each count stands in one of two blocks, by its kind alone."""
+"""`bench data verify`: of every dataset, each count stands in one of two blocks, by its kind
+alone.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from support.mimic4_tables import ward
 
 
 def challenge(root: Path) -> None:
-    """Three stays with lines of every kind: kept, mended, outside the range and the window, repeated, and unreadable."""
+    """Three stays with lines of every kind: kept, mended, outside the range and the window,
+    repeated, and unreadable.
+    """
     odd = ("01:00,Temp,98.6", "01:10,HR,999", "49:00,HR,80", "02:00,HR,70", "02:00,HR,71", "zz:zz,HR,80", "03:00,HR")
     stays = {str(number): physionet_files.record(number, *odd) for number in (11, 12, 13)}
     physionet_files.write_set(root, stays)

@@ -1,4 +1,6 @@
-"""`benchmarks/fuzz.py`, a few mutations of each kind: accepted, or refused in one line; and what the fuzzer itself promises."""
+"""`benchmarks/fuzz.py`, a few mutations of each kind: accepted, or refused in one line; and what
+the fuzzer itself promises.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from benchmarks.mutations import mutated_bytes, mutated_rows, mutated_tree, muta
 MUTATIONS, OF_MIMIC = 40, 20
 """Of each kind; a cohort of MIMIC-IV takes a quarter of a second."""
 DEEP = 100_000
-"""More levels than any supported version of Python follows in C: 3.11 gives up after 1,000, 3.13 after 10,000."""
+"""More levels than any supported version of Python follows in C: 3.11 gives up after 1,000, 3.13
+after 10,000.
+"""
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -1,7 +1,8 @@
-"""Whatever a file of others claims, holds or unpacks to: it is refused in one line, and reading it takes less than 1 GiB.
+"""Whatever a file of others claims, holds or unpacks to: it is refused in one line, and reading it
+takes less than 1 GiB.
 
-Each reader of outside files meets files at the sizes at which they do harm: some megabytes that stand for gigabytes. They run in
-a process of their own, whose peak of memory is measured.
+Each reader of outside files meets files at the sizes at which they do harm: some megabytes that
+stand for gigabytes. They run in a process of their own, whose peak of memory is measured.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ def sparse(path: Path, size: int, head: bytes = b"", tail: bytes = b"") -> Path:
 
 
 def packed(path: Path, *parts: bytes | tuple[bytes, int]) -> Path:
-    """A .gz whose content is these parts, one after the other, some of them many times over; each is packed but once."""
+    """A .gz whose content is these parts, one after the other, some of them many times over;
+    each is packed but once.
+    """
     with path.open("wb") as stream:
         for part in parts:
             content, times = part if isinstance(part, tuple) else (part, 1)
@@ -203,7 +206,9 @@ def test_an_archive_of_as_many_records_as_are_read_takes_less_than_a_gigabyte(tm
 
 
 def npz(path: Path, shape: tuple[int, ...], kind: str, blocks: int) -> Path:
-    """An .npz of one array whose header says that shape and type, and of which so many blocks of 16 MiB of zeros are there."""
+    """An .npz of one array whose header says that shape and type, and of which so many blocks of
+    16 MiB of zeros are there.
+    """
     about = b"{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (kind.encode(), repr(shape).encode())
     about += b" " * (-(len(about) + 11) % 64) + b"\n"
     with (

@@ -1,4 +1,6 @@
-"""Whatever words and files say, a command ends with one line and an exit code of its own: no traceback, no file outside."""
+"""Whatever words and files say, a command ends with one line and an exit code of its own: no
+traceback, no file outside.
+"""
 
 from __future__ import annotations
 
@@ -135,7 +137,9 @@ def test_whatever_a_file_of_tuned_parameters_holds_the_answer_is_a_line(at, valu
 
 
 def weights_file(path: Path, change: Callable[[dict[str, Any]], Any] = lambda header: header) -> Path:
-    """A file of weights whose record and header were changed by somebody who knows about checksums."""
+    """A file of weights whose record and header were changed by somebody who knows about
+    checksums.
+    """
     weights.write(path, STATE, weights_record())
     path.write_bytes(resealed(path.read_bytes(), change))
     return path

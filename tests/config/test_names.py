@@ -1,4 +1,6 @@
-"""Names of strangers are checked where they come in: none of them leads out of the folder that a command was told to write in."""
+"""Names of strangers are checked where they come in: none of them leads out of the folder that a
+command was told to write in.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,9 @@ PLACES = tuple(places(plain()))
 
 
 def written(tree: dict[str, Any], path: str) -> bytes:
-    """As JSON, whole by its checksum where there is one; a lone surrogate escaped, as a stranger's file may hold it."""
+    """As JSON, whole by its checksum where there is one; a lone surrogate escaped, as a
+    stranger's file may hold it.
+    """
     body = json.dumps(tree).encode()
     return seal(body) if "/plans/" in path else b"{\n" + body[1:]
 
@@ -196,7 +200,9 @@ def test_no_name_that_a_plugin_declares_may_lead_anywhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["../../x", "/tmp/x", "x\n", ""])
 def test_no_key_or_digest_in_a_stored_record_leads_out_of_the_ledger(tmp_path: Path, name: str) -> None:
-    """A record may say any key; its file must have the same one. Nothing is read, made or removed elsewhere."""
+    """A record may say any key; its file must have the same one. Nothing is read, made or
+    removed elsewhere.
+    """
     at = Coordinates("demo", "ihm", "all", "natural", "mean", "gbm", 1)
     ledger = Ledger(tmp_path / "a" / "b")
     victim = tmp_path / "x.npz"

@@ -1,4 +1,6 @@
-"""The grammar of the command line: `key=value`, comma = several, `0..4` = a range, quotes keep commas."""
+"""The grammar of the command line: `key=value`, comma = several, `0..4` = a range, quotes keep
+commas.
+"""
 
 from __future__ import annotations
 

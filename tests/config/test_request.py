@@ -1,4 +1,6 @@
-"""The words of a command line, understood: settings, overrides of the suite, and what is refused and how."""
+"""The words of a command line, understood: settings, overrides of the suite, and what is refused
+and how.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a fuser is handed of a modality that a record lacks: nothing, unless the run asks imputers to fill it."""
+"""What a fuser is handed of a modality that a record lacks: nothing, unless the run asks
+imputers to fill it.
+"""
 
 from __future__ import annotations
 

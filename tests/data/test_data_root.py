@@ -1,4 +1,6 @@
-"""Where the data are: what was generated is known as such wherever it lies, and is generated no more often than needed."""
+"""Where the data are: what was generated is known as such wherever it lies, and is generated no
+more often than needed.
+"""
 
 from __future__ import annotations
 

@@ -113,7 +113,9 @@ TRICKS = [in_place, replaced, removed_first, linked, mapped, folder_swapped]
 
 @pytest.fixture(params=["small", "large"])
 def size(request, monkeypatch):
-    """Files that are read each time, and files that are recognised without reading as soon as they are settled."""
+    """Files that are read each time, and files that are recognised without reading as soon as
+    they are settled.
+    """
     if request.param == "large":
         monkeypatch.setattr("bench.data.manifest.READ_ALWAYS", 0)
         monkeypatch.setattr("bench.data.manifest.SETTLED", 0.02)

@@ -1,4 +1,6 @@
-"""What was made under keys of before is told apart, never read, and freed on demand; nothing else is."""
+"""What was made under keys of before is told apart, never read, and freed on demand; nothing
+else is.
+"""
 
 from __future__ import annotations
 

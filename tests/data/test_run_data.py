@@ -1,4 +1,6 @@
-"""`bench run` on PhysioNet files as people have them: damaged ones are answered with one clear line, nothing is lost."""
+"""`bench run` on PhysioNet files as people have them: damaged ones are answered with one clear
+line, nothing is lost.
+"""
 
 from __future__ import annotations
 

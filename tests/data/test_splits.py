@@ -1,4 +1,6 @@
-"""The split: by group, by hash, by nothing else; and, where it is asked for, by record as published code does."""
+"""The split: by group, by hash, by nothing else; and, where it is asked for, by record as
+published code does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""CMU-MOSI from the files people have: valid ranges, padding on either side, what is missing, folds, ids, refusals."""
+"""CMU-MOSI from the files people have: valid ranges, padding on either side, what is missing,
+folds, ids, refusals.
+"""
 
 from __future__ import annotations
 

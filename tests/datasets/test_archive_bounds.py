@@ -1,4 +1,6 @@
-"""Archives that unpack to far more than they are: refused in one line, with little memory, wherever the size is hidden."""
+"""Archives that unpack to far more than they are: refused in one line, with little memory,
+wherever the size is hidden.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The suite csdi_healthcare on the real set a: the published procedure entry by entry, and the scores of simple methods."""
+"""The suite csdi_healthcare on the real set a: the published procedure entry by entry, and the
+scores of simple methods.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def cohort(data_root: Path) -> Cohort:
 
 
 def literally(root: Path, rate: float) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Ids, values [n, 48, 35] and what stays visible of the first records, hour by hour as the published code reads them."""
+    """Ids, values [n, 48, 35] and what stays visible of the first records, hour by hour as the
+    published code reads them.
+    """
     ids, grids, shown = [], [], []
     with tarfile.open(root / "physionet2012" / "set-a.tar.gz") as archive:
         members = {Path(m.name).stem: m for m in archive.getmembers() if m.isfile()}
@@ -83,7 +87,9 @@ ANCHORS = {
     "locf": (0.4513, 0.7848),
     "linear": (0.3714, 0.6477),
 }
-"""MAE and RMSE at 10 %, fold 0, seed 1: what these methods score on the published cohort, to see a change by."""
+"""MAE and RMSE at 10 %, fold 0, seed 1: what these methods score on the published cohort, to see
+a change by.
+"""
 
 
 @pytest.mark.slow

@@ -1,4 +1,6 @@
-"""Rows counted without parsing: the same as the csv module counts, however the bytes come, and no quote goes unseen."""
+"""Rows counted without parsing: the same as the csv module counts, however the bytes come, and
+no quote goes unseen.
+"""
 
 from __future__ import annotations
 

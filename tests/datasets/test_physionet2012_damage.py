@@ -1,4 +1,6 @@
-"""Damaged and incomplete PhysioNet 2012 files: one clear error, or a count and one warning; nothing lost in silence."""
+"""Damaged and incomplete PhysioNet 2012 files: one clear error, or a count and one warning;
+nothing lost in silence.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Fetching PhysioNet 2012 from a server on this machine that also cuts, corrupts, refuses and ignores ranges."""
+"""Fetching PhysioNet 2012 from a server on this machine that also cuts, corrupts, refuses and
+ignores ranges.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ ARCHIVE = "set-a.tar.gz"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `contents`. cuts: how many answers for ARCHIVE end halfway; failures: how many are 503; length: what is
-    said of it in place of the truth."""
+    """Serves `contents`. cuts: how many answers for ARCHIVE end halfway; failures: how many are
+    503; length: what is said of it in place of the truth.
+    """
 
     def __init__(self, contents: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

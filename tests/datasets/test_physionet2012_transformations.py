@@ -239,7 +239,9 @@ def test_what_is_no_set_is_called_by_its_name(tmp_path: Path, name: str, content
 
 
 def test_the_real_sets_saved_anew_give_the_same_cohort(data_root: Path, tmp_path: Path) -> None:
-    """Of set a, every record: out of the archive, all in quotes with an index, packed as a zip in another order."""
+    """Of set a, every record: out of the archive, all in quotes with an index, packed as a zip
+    in another order.
+    """
     import tarfile
 
     base = data_root / "physionet2012"

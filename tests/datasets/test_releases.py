@@ -1,4 +1,6 @@
-"""Each dataset tells its release by what its files hold, never by names, nor by counts where digests are known."""
+"""Each dataset tells its release by what its files hold, never by names, nor by counts where
+digests are known.
+"""
 
 from __future__ import annotations
 
@@ -151,7 +153,9 @@ def test_a_set_under_the_name_of_another_is_named(tmp_path: Path, published: dic
 
 
 def by_pandas(text: str) -> str:
-    """A table as pandas saves it anew, with its index; numbers of a column that holds some others become such."""
+    """A table as pandas saves it anew, with its index; numbers of a column that holds some
+    others become such.
+    """
     file = io.StringIO()
     pd.read_csv(io.StringIO(text)).to_csv(file)
     return file.getvalue()

@@ -1,4 +1,6 @@
-"""Pickles are read without running anything they name: what is plain comes through, everything else is one clear line."""
+"""Pickles are read without running anything they name: what is plain comes through, everything
+else is one clear line.
+"""
 
 from __future__ import annotations
 
@@ -372,7 +374,9 @@ def test_dicts_lists_tuples_numbers_and_text_come_through_and_sets_do_not(tmp_pa
 
 
 def doubled(times: int) -> bytes:
-    """Steps that leave a tuple of two tuples of two tuples ..., all the same: a few bytes, and 2**times to whoever follows it."""
+    """Steps that leave a tuple of two tuples of two tuples ..., all the same: a few bytes, and
+    2**times to whoever follows it.
+    """
     return b")" + b"".join(b"\x94h" + bytes([k]) + b"\x86" for k in range(times))
 
 

@@ -60,7 +60,9 @@ def test_channels_are_standardised_over_the_training_records_alone() -> None:
 
 
 def test_the_forecast_goes_on_where_the_series_ends() -> None:
-    """Neighbouring steps are nearer to each other than steps that are far apart: the 50th and the first of the target too."""
+    """Neighbouring steps are nearer to each other than steps that are far apart: the 50th and
+    the first of the target too.
+    """
     grid, target = COHORT.modalities["series"].grid, COHORT.targets["forecast"].reshape(400, 10, 30)
     step = np.abs(target[:, 0] - grid[:, -1]).mean()
     inside = np.abs(np.diff(grid, axis=1)).mean()
@@ -127,9 +129,11 @@ def test_features_have_28_entries_made_of_what_they_say() -> None:
 
 
 def explained(cohort: Cohort, name: str) -> float:
-    """Share of a condition's variance that energy, mean and slope of each channel explain by least squares, over chance.
+    """Share of a condition's variance that energy, mean and slope of each channel explain by least
+    squares, over chance.
 
-    Over the 2,000 training records; 91 regressors explain 91 / 2,000 of what has nothing to do with them.
+    Over the 2,000 training records; 91 regressors explain 91 / 2,000 of what has nothing to do with
+    them.
     """
     grid = cohort.modalities["series"].grid[:2000]
     slope = np.einsum("nlc,l->nc", grid, np.linspace(-1, 1, 50))

@@ -1,4 +1,6 @@
-"""CondI: its sizes and profiles, that without table and experts it is CSDI, and that it completes."""
+"""CondI: its sizes and profiles, that without table and experts it is CSDI, and that it
+completes.
+"""
 
 from __future__ import annotations
 

@@ -191,7 +191,9 @@ def test_before_the_pre_extractor_hidden_bins_hold_the_mean_of_the_visible_ones(
 
 
 def test_in_released_an_encoder_that_answers_to_zeros_would_change_absent_modalities_alone() -> None:
-    """The difference to the public code, which takes that answer for the encoding of a modality that is absent."""
+    """The difference to the public code, which takes that answer for the encoding of a modality
+    that is absent.
+    """
     condition = context_of(network(profile="released")).condition
     assert isinstance(condition, OtherModalities)
     seen = observed(told(absent=slice(1, 4)), list(PARTS.values()))

@@ -1,4 +1,6 @@
-"""The network of CSDI: its published numbers, and a plain restatement of its formulas with the same weights."""
+"""The network of CSDI: its published numbers, and a plain restatement of its formulas with the
+same weights.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,9 @@ def stock(layer: TransformerLayer) -> nn.TransformerEncoderLayer:
 def slowly(
     made: CsdiDenoiser, told: Given, state: torch.Tensor, step: torch.Tensor, extra: torch.Tensor | None
 ) -> torch.Tensor:
-    """The network as its description puts it: (b, channels, K, L) tensors, convolutions, the side information in full."""
+    """The network as its description puts it: (b, channels, K, L) tensors, convolutions, the
+    side information in full.
+    """
     b, k, l = state.shape
     visible = told.conditioning
 

@@ -1,4 +1,6 @@
-"""csdi-quick: it begins as linear interpolation, learns, and each entry of a draw hangs on what is given alone."""
+"""csdi-quick: it begins as linear interpolation, learns, and each entry of a draw hangs on what
+is given alone.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +52,10 @@ def at_its_start(data: Cohort, **params: Any) -> CsdiQuick:
 
 
 def waves(n: int = 96, length: int = 16, noise: float = 0.0) -> tuple[Cohort, np.ndarray]:
-    """Two channels that swing in opposite phase, a third of the entries missing, and all values [n, length, channels]:
-    a line between neighbours misses what the other channel shows. noise: standard deviation of what nothing shows."""
+    """Two channels that swing in opposite phase, a third of the entries missing, and all values [n,
+    length, channels]: a line between neighbours misses what the other channel shows. noise:
+    standard deviation of what nothing shows.
+    """
     rng = np.random.default_rng(0)
     phase = rng.uniform(0, 2 * np.pi, (n, 1))
     wave = np.sin(np.arange(length) * 1.7 + phase)

@@ -1,4 +1,6 @@
-"""Noise by counting: normal, independent across keys, and the same whatever else is in the batch."""
+"""Noise by counting: normal, independent across keys, and the same whatever else is in the
+batch.
+"""
 
 from __future__ import annotations
 

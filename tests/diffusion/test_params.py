@@ -1,4 +1,6 @@
-"""Parameters that exclude each other are refused where a command is understood, before anything runs."""
+"""Parameters that exclude each other are refused where a command is understood, before anything
+runs.
+"""
 
 from __future__ import annotations
 

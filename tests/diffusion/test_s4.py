@@ -1,4 +1,6 @@
-"""The S4 layer against what it is defined by: the state space, stepped, multiplied out, and in its published form."""
+"""The S4 layer against what it is defined by: the state space, stepped, multiplied out, and in
+its published form.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +127,9 @@ def test_an_impulse_is_answered_by_the_kernels_shifted_the_anticausal_one_from_t
 
 
 def test_reversing_time_swaps_the_kernels_but_for_the_weight_of_the_present():
-    """The present belongs to the causal kernel, so the swapped ones are shifted by a bin: k' = (k+[0], k-), k-' = k+[1:]."""
+    """The present belongs to the causal kernel, so the swapped ones are shifted by a bin: k' =
+    (k+[0], k-), k-' = k+[1:].
+    """
     causal, anticausal, inputs = torch.randn(3, 20, dtype=DOUBLE)
     forwards = convolve(inputs, spectrum(causal, anticausal))
     swapped = torch.cat([causal[:1], anticausal[:-1]]), torch.cat([causal[1:], torch.zeros(1, dtype=DOUBLE)])
@@ -185,7 +189,9 @@ def test_leaving_the_conjugates_out_gives_another_kernel():
 
 
 def test_the_published_complex_start_is_a_standard_normal_start_of_the_real_parameter():
-    """c = 2 Re(c_half V*) has unit covariance when c_half is complex normal of variance 1: Re(V V*) over the half is I / 2."""
+    """c = 2 Re(c_half V*) has unit covariance when c_half is complex normal of variance 1: Re(V
+    V*) over the half is I / 2.
+    """
     vectors = nplr.modes(64).vectors
     covariance = 2 * (vectors @ vectors.conj().T).real
     torch.testing.assert_close(covariance, torch.eye(64, dtype=DOUBLE), rtol=0, atol=1e-12)

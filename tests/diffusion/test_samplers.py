@@ -18,7 +18,9 @@ MEAN, SPREAD = 1.5, 0.4
 
 
 def answer(steps: Solver, index: int, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a perfect network implies: E[x0 | x_t] of normal data, and the noise that goes with it."""
+    """What a perfect network implies: E[x0 | x_t] of normal data, and the noise that goes with
+    it.
+    """
     signal, sigma = float(steps.signal[index]), float(steps.sigma[index])
     share = signal * SPREAD**2 / (signal**2 * SPREAD**2 + sigma**2)
     clean = MEAN + share * (state - signal * MEAN)
@@ -81,7 +83,8 @@ def test_without_noise_a_solver_converges_to_the_exact_flow_at_its_order(kind: s
     start = torch.linspace(-2, 2, 5, dtype=torch.float64)
 
     def error(count: int) -> float:
-        # The last step drops what noise is left, whatever the solver, so the paths are compared before it.
+        # The last step drops what noise is left, whatever the solver, so the paths are compared
+        # before it.
         steps, state = made(kind, count, 0.0, fine), start.clone()
         for index in range(len(steps.steps) - 1):
             clean, eps = answer(steps, index, state)

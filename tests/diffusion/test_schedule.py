@@ -1,4 +1,6 @@
-"""The noise process: values of the published schedules, kept steps, and the ways a network may speak of it."""
+"""The noise process: values of the published schedules, kept steps, and the ways a network may
+speak of it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The SSSD network: its published numbers, a plain restatement of its formulas, and what it may look at."""
+"""The SSSD network: its published numbers, a plain restatement of its formulas, and what it may
+look at.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +133,9 @@ def test_the_step_embedding_has_sines_then_cosines_of_falling_frequency():
 
 
 def naive_s4(layer: S4, inputs: torch.Tensor) -> torch.Tensor:
-    """inputs [b, features, length], by the definition: powers of the discretised matrix, a matrix of lags."""
+    """inputs [b, features, length], by the definition: powers of the discretised matrix, a
+    matrix of lags.
+    """
     length, states = inputs.shape[2], layer.c.shape[2]
     a, b = legs(states)
     mixed = torch.zeros_like(inputs)
@@ -153,7 +157,9 @@ def naive_s4(layer: S4, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def naive(made: SssdDenoiser, state: torch.Tensor, step: torch.Tensor, seen: Given) -> torch.Tensor:
-    """Section 2 of the specification, step by step, channels before bins, with the framework's convolutions."""
+    """Section 2 of the specification, step by step, channels before bins, with the framework's
+    convolutions.
+    """
 
     def convolved(layer: Convolution, inputs: torch.Tensor) -> torch.Tensor:
         raw, size = layer.parametrizations.weight.original1, layer.parametrizations.weight.original0
@@ -254,7 +260,9 @@ def test_a_record_is_denoised_the_same_in_any_company():
 
 
 def test_training_shows_conditioning_entries_as_the_reference_does_or_clean():
-    """Reference: the noise is replaced by the clean value there, so that x_t = (sqrt(abar) + sqrt(1 - abar)) x0."""
+    """Reference: the noise is replaced by the clean value there, so that x_t = (sqrt(abar) +
+    sqrt(1 - abar)) x0.
+    """
     state, step, seen = grids()
     bars = torch.from_numpy(np.cumprod(1 - np.linspace(1e-4, 0.02, 200)))[step, None, None]
     noised = (bars.sqrt() * seen.values + (1 - bars).sqrt() * seen.values).float()

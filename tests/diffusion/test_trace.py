@@ -249,7 +249,9 @@ def test_wide_modalities_are_context_and_no_targets() -> None:
 
 
 def constant_series(values: np.ndarray, observed: np.ndarray, length: int) -> Series:
-    """A modality whose channels keep their value [n, channels] at every bin of the records observed."""
+    """A modality whose channels keep their value [n, channels] at every bin of the records
+    observed.
+    """
     records = np.flatnonzero(observed)
     offsets = np.concatenate([[0], np.cumsum(np.where(observed, length, 0))]).astype(np.int64)
     times = np.tile(np.arange(length, dtype=np.float32), len(records))
@@ -261,7 +263,9 @@ def constant_series(values: np.ndarray, observed: np.ndarray, length: int) -> Se
 
 
 def told_elsewhere(n: int, seen: bool, seed: int) -> tuple[Cohort, np.ndarray]:
-    """A series whose level stands in a note of 3 numbers and, where `seen` is false, nowhere else."""
+    """A series whose level stands in a note of 3 numbers and, where `seen` is false, nowhere
+    else.
+    """
     rng = np.random.default_rng(seed)
     level = rng.normal(size=n)
     noise = rng.normal(size=n)
@@ -303,7 +307,9 @@ COMMON: dict[str, Any] = {name: value for name, value in SMALL.items() if name i
 
 
 def error_at_what_is_told_elsewhere(made: Trace | Csdi) -> float:
-    """Mean absolute error of the median of eight draws; the standard deviation of the truth is 1."""
+    """Mean absolute error of the median of eight draws; the standard deviation of the truth is
+    1.
+    """
     train, _ = told_elsewhere(256, True, 1)
     hidden, level = told_elsewhere(64, False, 2)
     made.fit(train, train, Context())

@@ -160,7 +160,9 @@ def test_every_available_modality_reaches_the_output(chosen: dict[str, Any]) -> 
 
 
 def test_the_context_of_the_pool_is_the_same_in_whatever_order_modalities_come() -> None:
-    """Where weights go with their modality, which experts and gates that read all of them together do not allow."""
+    """Where weights go with their modality, which experts and gates that read all of them
+    together do not allow.
+    """
     choice = TRACE_PRESETS.over(small(preset="trace-pool"))
     order = ["waves", "notes", "images"]
     made = ModalityContext(AROUND, choice, equal=False)

@@ -126,7 +126,9 @@ def test_the_order_of_events_has_no_effect_and_their_time_has() -> None:
 
 
 def with_notes(records: list[list[tuple[float, float]]]) -> Cohort:
-    """A toy cohort of `series` (1 channel, 4 bins) beside `note` (2 channels), whose events (hour, value) are given."""
+    """A toy cohort of `series` (1 channel, 4 bins) beside `note` (2 channels), whose events
+    (hour, value) are given.
+    """
     n = len(records)
     cohort = toy_cohort(n=n, length=4, modalities={"series": 1, "note": 2}).without_targets()
     offsets = np.concatenate([[0], np.cumsum([len(each) for each in records])]).astype(np.int64)
@@ -167,7 +169,9 @@ def test_others_are_not_given_events() -> None:
 
 
 def test_when_an_event_happened_is_learnt_where_the_mean_over_the_window_cannot_tell() -> None:
-    """The series is the value of the note written in that hour; both notes of a record have the mean 0."""
+    """The series is the value of the note written in that hour; both notes of a record have the
+    mean 0.
+    """
 
     def cohort(n: int, seed: int, shown: bool) -> tuple[Cohort, np.ndarray]:
         signs = np.random.default_rng(seed).choice([-1.0, 1.0], n)

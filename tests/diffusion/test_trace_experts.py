@@ -1,4 +1,6 @@
-"""The mixture of experts of TRACE: its published sizes, its formula, and the laws of its weights."""
+"""The mixture of experts of TRACE: its published sizes, its formula, and the laws of its
+weights.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a plugin declares is accepted or refused at once, in one line; what was accepted can be used."""
+"""What a plugin declares is accepted or refused at once, in one line; what was accepted can be
+used.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Plugins of strangers: whatever they are called, declare, print or do while loaded, ours stay ours and commands go on."""
+"""Plugins of strangers: whatever they are called, declare, print or do while loaded, ours stay
+ours and commands go on.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def on_the_path(*sites: str) -> Iterator[None]:
 
 
 def declaring(*components: tuple[str, str]) -> str:
-    """The source of a plugin that declares components of these kinds and names, all with one class of its own."""
+    """The source of a plugin that declares components of these kinds and names, all with one
+    class of its own.
+    """
     lines = []
     for kind, name in components:
         more = ", tasks=[], modalities=['x']" if kind == "dataset" else ""
@@ -260,7 +264,9 @@ def test_a_plugin_that_ends_the_process_ends_a_copy_of_it_alone_and_is_named(tmp
 
 
 HANGS = ("import time\nwhile True: time.sleep(1)", "while True: pass", "import ctypes; ctypes.PyDLL(None).pause()")
-"""Calls that never return: that wait, that work, and that hold the lock of the interpreter, so that no thread of it goes on."""
+"""Calls that never return: that wait, that work, and that hold the lock of the interpreter, so
+that no thread of it goes on.
+"""
 
 COMMAND = "import sys\nfrom bench.discovery import guard\nguard.PATIENCE, guard.LONGEST = 0.5, float(sys.argv.pop(1))\n"
 COMMAND += "from bench.cli.start import main\nmain()\n"

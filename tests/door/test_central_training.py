@@ -1,4 +1,6 @@
-"""Central training, of every torch method: the same weights and predictions, bit for bit, as those that are stored."""
+"""Central training, of every torch method: the same weights and predictions, bit for bit, as
+those that are stored.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Learners: every torch method is built from sums alone, and trains, travels and comes back as named arrays."""
+"""Learners: every torch method is built from sums alone, and trains, travels and comes back as
+named arrays.
+"""
 
 from __future__ import annotations
 
@@ -226,7 +228,9 @@ def test_local_arrays_are_never_sent_and_come_back_as_state() -> None:
 
 
 def proximal(mu: float) -> Callable[[nn.Module], Callable[[], torch.Tensor]]:
-    """The term of FedProx: mu / 2 times the squared distance to the weights the training starts from."""
+    """The term of FedProx: mu / 2 times the squared distance to the weights the training starts
+    from.
+    """
 
     def penalty(module: nn.Module) -> Callable[[], torch.Tensor]:
         start = [weight.detach().clone() for weight in module.parameters()]

@@ -1,4 +1,6 @@
-"""Sums of training records: of parts in order they are those of the whole, and of a single client they are taken as they are."""
+"""Sums of training records: of parts in order they are those of the whole, and of a single
+client they are taken as they are.
+"""
 
 from __future__ import annotations
 

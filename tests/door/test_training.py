@@ -1,4 +1,6 @@
-"""The training loop: deterministic, resumable to the bit, selecting on validation, and clear when a number breaks."""
+"""The training loop: deterministic, resumable to the bit, selecting on validation, and clear
+when a number breaks.
+"""
 
 from __future__ import annotations
 

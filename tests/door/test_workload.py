@@ -1,4 +1,6 @@
-"""`bench.workload`: what a training comes to, and what that takes. Laws; how fast a machine is, is no test."""
+"""`bench.workload`: what a training comes to, and what that takes. Laws; how fast a machine is,
+is no test.
+"""
 
 from __future__ import annotations
 

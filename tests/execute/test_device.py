@@ -106,7 +106,9 @@ def test_of_a_gpu_that_is_divided_its_parts_are_the_devices(said, shown):
 
 @pytest.mark.parametrize("said", ["1", "GPU-1111", SECOND, "0,1"])
 def test_what_a_scheduler_gives_is_used_and_given_on_in_its_own_words(driver, monkeypatch, said):
-    """A worker is shown one device by what stands in the answer, so each answer alone must name the same device."""
+    """A worker is shown one device by what stands in the answer, so each answer alone must name
+    the same device.
+    """
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", said)
     assert device.resolve("auto") == "cuda"
     for word, name in device.gpus().items():

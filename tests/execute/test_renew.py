@@ -1,4 +1,6 @@
-"""Each cell of a worker finds the modules of its component as Python loads them; what cannot be loaded twice stays."""
+"""Each cell of a worker finds the modules of its component as Python loads them; what cannot be
+loaded twice stays.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,9 @@ def attention(channels: int = 3, seed: int = 1, **options: object) -> MultiTimeA
 def written_out(
     module: MultiTimeAttention, queries: torch.Tensor, times: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
-    """[b, heads, q, channels]: for each head and channel a softmax of its own, over its own rows."""
+    """[b, heads, q, channels]: for each head and channel a softmax of its own, over its own
+    rows.
+    """
     b, _, channels = values.shape
     queries = queries if queries.dim() == 2 else queries.expand(b, -1)
     q, k = module.query(module.time(queries)), module.key(module.time(times))

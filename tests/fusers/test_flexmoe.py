@@ -1,4 +1,6 @@
-"""Flex-MoE: its published size, its two residuals, its tokens, its bank in the network, records that lack everything."""
+"""Flex-MoE: its published size, its two residuals, its tokens, its bank in the network, records
+that lack everything.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +156,8 @@ def test_missing_tokens_are_the_bank_s_and_those_that_are_there_are_not() -> Non
     assert built.bank is not None
     assert built.nobody is not None
     rows = built.bank.rows
-    # In the order of the combinations: 0 all, 1 vitals labs, 2 vitals note, 3 labs note, 4 vitals, 5 labs, 6 note.
+    # In the order of the combinations: 0 all, 1 vitals labs, 2 vitals note, 3 labs note, 4 vitals,
+    # 5 labs, 6 note.
     assert torch.equal(x[1, 1], rows[2, 1])
     assert torch.equal(x[2, 0], rows[5, 0])
     assert torch.equal(x[2, 2], rows[5, 2])

@@ -31,7 +31,8 @@ def fitted(make: Any, **given: Any) -> FlexMoE:
 def test_a_rule_that_turns_with_what_is_missing_is_learnt_with_a_bank_and_not_from_zeros(
     bank: str, low: float, high: float
 ) -> None:
-    # Patches hold values alone; windows would tell an absent modality by its observed share, bank or not.
+    # Patches hold values alone; windows would tell an absent modality by its observed share, bank
+    # or not.
     test = silent(400, 2)
     outputs = fitted(silent, tokeniser="patches", bank=bank).predict(test, CONTEXT)
     assert low <= score(TASK, test.targets["toy"], outputs).values["auroc"] <= high

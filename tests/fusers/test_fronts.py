@@ -1,4 +1,6 @@
-"""The clinical front end of `mult`, `mag_late` and `tfn`: the encoder of `mists`, and what the grid alone cannot say."""
+"""The clinical front end of `mult`, `mag_late` and `tfn`: the encoder of `mists`, and what the
+grid alone cannot say.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ def test_the_front_end_is_the_encoder_of_mists_and_gives_the_same_points(name: s
 
 @every_fuser
 def test_the_front_end_adds_as_many_parameters_as_its_formula(name: str) -> None:
-    """In place of a map of each bin: attention over events, a map of the grid, a gate, one embedding of time, places."""
+    """In place of a map of each bin: attention over events, a map of the grid, a gate, one
+    embedding of time, places.
+    """
     expected = 2 + 2 * (TIME - 1)
     for length, channels in SIZES.values():
         expected += 2 * (TIME * TIME + TIME) + (8 + 1) * channels * WIDTH + WIDTH  # attention
@@ -125,7 +129,9 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 
 
 def changed_where_later_events_hide_it(series: Series) -> tuple[Series, np.ndarray]:
-    """Every value that a later one of its bin and channel replaces, changed; and which records hold one."""
+    """Every value that a later one of its bin and channel replaces, changed; and which records
+    hold one.
+    """
     events = series.events
     bins, records = np.floor(events.times).astype(int), events.records()
     last: dict[tuple[int, int, int], int] = {}
@@ -162,7 +168,9 @@ def test_what_a_later_event_of_the_hour_replaces_in_the_grid_counts_with_the_fro
 
 
 def first_notes(n: int, seed: int) -> Cohort:
-    """Two notes in the same hour of every record. The first says the label, the second, which the grid keeps, nothing."""
+    """Two notes in the same hour of every record. The first says the label, the second, which
+    the grid keeps, nothing.
+    """
     rng = np.random.default_rng(seed)
     toy = cohort(n, seed=seed)
     label, noise = rng.random(n) < 0.5, rng.choice([-1.0, 1.0], n)

@@ -1,4 +1,6 @@
-"""FuseMoE: what its specification asks of the whole model, and a task whose answer lies in what is missing."""
+"""FuseMoE: what its specification asks of the whole model, and a task whose answer lies in what
+is missing.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +156,8 @@ def test_a_default_network_is_the_one_that_reads_the_events() -> None:
     whole = batch()
     default, events, dense = network({}), network({"irregular": "events"}), network({"irregular": "dense"})
     assert torch.equal(default(whole)[0], events(whole)[0])
-    # Two channels of a value and its mask for each head, in place of a value for each head and one "was it seen".
+    # Two channels of a value and its mask for each head, in place of a value for each head and one
+    # "was it seen".
     channels, heads = sum(channels for _, channels in INPUTS.modalities.values()), TINY["heads"]
     sizes = [sum(p.numel() for p in model.parameters()) for model in (default, dense)]
     assert sizes[1] - sizes[0] == (2 * heads - (heads + 1)) * channels * TINY["width"]
@@ -254,7 +257,9 @@ def test_training_tells_how_evenly_experts_are_used_and_is_otherwise_as_without_
 
 
 def puzzle(records: int, seed: int) -> tuple[Batch, torch.Tensor]:
-    """Two modalities of noise around a sign each; the label is b's sign where b is there and else minus a's."""
+    """Two modalities of noise around a sign each; the label is b's sign where b is there and
+    else minus a's.
+    """
     draw = torch.Generator().manual_seed(seed)
     signs = torch.randint(0, 2, (2, records), generator=draw) * 2.0 - 1
     here = torch.randint(0, 2, (records,), generator=draw).float()

@@ -1,4 +1,6 @@
-"""What every fuser of ours promises beyond the conformance kit, on toy cohorts with known answers."""
+"""What every fuser of ours promises beyond the conformance kit, on toy cohorts with known
+answers.
+"""
 
 from __future__ import annotations
 

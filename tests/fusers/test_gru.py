@@ -1,4 +1,6 @@
-"""The GRU per modality: what is concatenated, and the learned vector in place of a modality that is absent."""
+"""The GRU per modality: what is concatenated, and the learned vector in place of a modality that
+is absent.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ HIDDEN = 5
 
 
 def batch(absent: bool) -> Batch:
-    """Two modalities of four records; of the second, records 0 and 2 have nothing where `absent`."""
+    """Two modalities of four records; of the second, records 0 and 2 have nothing where
+    `absent`.
+    """
     views = {"vitals": view(channels=3, seed=1), "labs": view(channels=2, length=9, seed=2)}
     present = torch.tensor([0.0, 1.0, 0.0, 1.0]) if absent else torch.ones(4)
     views["vitals"] = replace(views["vitals"], available=torch.ones(4), filled=torch.zeros(4))
@@ -34,7 +38,9 @@ def network(of: Batch) -> Network:
 
 
 def of_labs(module: Network, of: Batch) -> torch.Tensor:
-    """What stands for labs in the representation, without its two flags: it is the second of two."""
+    """What stands for labs in the representation, without its two flags: it is the second of
+    two.
+    """
     return module.embed(of)[:, 4 * HIDDEN + 2 : 8 * HIDDEN + 2]
 
 

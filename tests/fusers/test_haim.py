@@ -1,4 +1,6 @@
-"""haim: the published grid and its cross-validation, what happens where a class lacks, backends, the audit of `raw`."""
+"""haim: the published grid and its cross-validation, what happens where a class lacks, backends,
+the audit of `raw`.
+"""
 
 from __future__ import annotations
 
@@ -141,7 +143,9 @@ def test_raw_is_untouched_by_imputed_values_says_so_and_is_audited(tiny: None) -
 
 
 def test_the_published_preset_has_the_features_of_the_published_recipe(tiny: None) -> None:
-    """Recorded values alone, 0 where there is none, no counts: eleven statistics of a channel, 0 for one that is empty."""
+    """Recorded values alone, 0 where there is none, no counts: eleven statistics of a channel, 0
+    for one that is empty.
+    """
     _, _, test = parts(cohort())
     fuser = fitted(preset="published")
     assert not fuser.reads_imputed

@@ -1,4 +1,6 @@
-"""The features of haim: the eleven statistics against closed forms and libraries, embeddings, modes, names and counts."""
+"""The features of haim: the eleven statistics against closed forms and libraries, embeddings,
+modes, names and counts.
+"""
 
 from __future__ import annotations
 

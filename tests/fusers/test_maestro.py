@@ -1,4 +1,6 @@
-"""MAESTRO: its published size, its tokens, its presence and budgets record by record, its two modes."""
+"""MAESTRO: its published size, its tokens, its presence and budgets record by record, its two
+modes.
+"""
 
 from __future__ import annotations
 
@@ -123,8 +125,9 @@ def test_what_an_absent_modality_holds_changes_nothing_not_even_nan(mode: str) -
 
 
 def test_masked_tokens_of_an_absent_modality_are_in_no_mean_and_kept_ones_are() -> None:
-    # A record without labs and note reads as one whose network knows the vitals alone. Of 28 bins an odd number of tokens comes
-    # to the fusion layer, so that none is made of vitals and labs together.
+    # A record without labs and note reads as one whose network knows the vitals alone. Of 28 bins
+    # an odd number of tokens comes to the fusion layer, so that none is made of vitals and labs
+    # together.
     one = {"vitals": (28, 3)}
     sizes = {**SIZES, **one}
     for absent, same in (("masked", True), ("kept", False)):

@@ -1,4 +1,6 @@
-"""MAESTRO's sparse attention: budgets by masking, limits in which it is known what comes out, half as many tokens."""
+"""MAESTRO's sparse attention: budgets by masking, limits in which it is known what comes out,
+half as many tokens.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""MAESTRO's modality dropout is what makes it read the modality that is not needed as long as all are there."""
+"""MAESTRO's modality dropout is what makes it read the modality that is not needed as long as
+all are there.
+"""
 
 from __future__ import annotations
 

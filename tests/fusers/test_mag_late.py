@@ -119,7 +119,8 @@ def test_the_ablation_reads_the_anchor_alone() -> None:
 
 def test_gradients_reach_every_parameter() -> None:
     whole = batch(THREE, statics=2, absent={"text": (0,)})
-    # Every bound at work: the states are as long as the anchor's, and beta has no say where none is.
+    # Every bound at work: the states are as long as the anchor's, and beta has no say where none
+    # is.
     made = network(statics=2)
     with torch.no_grad():
         made.gate.beta.fill_(-2)

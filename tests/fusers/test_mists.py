@@ -1,4 +1,6 @@
-"""MISTS: the published layer and its sizes, any number of modalities, and the known defects of earlier code."""
+"""MISTS: the published layer and its sizes, any number of modalities, and the known defects of
+earlier code.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,8 @@ def test_every_ordered_pair_has_a_cross_attention_and_a_single_modality_none(cou
 
 
 def test_the_published_sizes_have_the_published_number_of_parameters() -> None:
-    # Two modalities of d and e channels over 48 hours, no statics, one output: specified term by term.
+    # Two modalities of d and e channels over 48 hours, no statics, one output: specified term by
+    # term.
     d, e, width, outputs = 17, 5, 128, 1
     time = 2 + 2 * 63
 
@@ -156,7 +159,8 @@ def test_a_default_network_is_the_one_that_reads_the_events() -> None:
     of = batch(*THREE)
     default, read, dense = network(of), network(of, irregular="events"), network(of, irregular="dense")
     assert torch.equal(default(of), read(of))
-    # Two channels of a value and its mask for each head, in place of a value for each head and one "was it seen".
+    # Two channels of a value and its mask for each head, in place of a value for each head and one
+    # "was it seen".
     channels, heads = sum(one.values.shape[2] for one in THREE), SMALL["time_heads"]
     assert size(dense) - size(default) == (2 * heads - (heads + 1)) * channels * SMALL["width"]
 
@@ -205,7 +209,8 @@ def test_every_weight_is_reached_by_the_gradient() -> None:
     module = network(of, gate="batch_seq_feature")
     functional.softplus(module(of) * torch.tensor([[1.0], [-2], [3], [-4]])).sum().backward()
     still = [name for name, p in module.named_parameters() if p.grad is None or p.grad.abs().max() == 0]
-    # A bias of the keys shifts all scores of a query alike; a single point has one key, so its weights are always 1.
+    # A bias of the keys shifts all scores of a query alike; a single point has one key, so its
+    # weights are always 1.
     assert not [name for name in still if not name.endswith("key.bias")]
 
 
@@ -315,7 +320,9 @@ def test_a_width_that_its_heads_cannot_share_is_refused(given: dict[str, int], t
 
 
 def learnt(branches: str, of: Batch, label: torch.Tensor) -> float:
-    """Share of records told right by a small network of that kind, after a short training on all of them."""
+    """Share of records told right by a small network of that kind, after a short training on all
+    of them.
+    """
     module = network(of, branches=branches, layers=1, points=2, dropout=0.0).train()
     optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
     for _ in range(150):
@@ -326,7 +333,9 @@ def learnt(branches: str, of: Batch, label: torch.Tensor) -> float:
 
 
 def _toy(seed: int = 0, records: int = 256) -> tuple[ModalityView, torch.Tensor]:
-    """Two values within one bin, early and late; the bin holds their mean. And that early - late is above 0."""
+    """Two values within one bin, early and late; the bin holds their mean. And that early - late
+    is above 0.
+    """
     draw = torch.Generator().manual_seed(seed)
     values = torch.randn(records, 2, 1, generator=draw)
     times = torch.rand(records, 2, generator=draw) * 0.4 + torch.tensor([0.0, 0.6])

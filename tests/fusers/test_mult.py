@@ -183,7 +183,8 @@ def test_a_step_before_everything_its_source_recorded_reads_the_learned_step() -
     now = changed(changed(whole, "a", observed=torch.ones_like(seen)), "b", observed=seen)
     own, source = (made._stream(k, now.modalities[name]) for k, name in enumerate("ab"))
     _, allowed = made._readable(own, source)
-    # Rows: the learned step, which reads everything, and the three steps of a; columns: the learned step and those of b.
+    # Rows: the learned step, which reads everything, and the three steps of a; columns: the learned
+    #       step and those of b.
     assert allowed[0].int().tolist() == [[0, 0, 0, 1], [1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
 
 

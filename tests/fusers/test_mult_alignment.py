@@ -1,8 +1,10 @@
-"""What cross-attention is for: one modality says which step of the other counts, and that step lies anywhere.
+"""What cross-attention is for: one modality says which step of the other counts, and that step lies
+anywhere.
 
-`told` has CODES steps in random order, each with a code of its own and a sign; `cue` holds one of the codes. The class is the
-sign of the step with that code. `mult` compares steps; what reads each modality by itself and concatenates has to keep every
-sign of `told`, in order of the codes, in one vector.
+`told` has CODES steps in random order, each with a code of its own and a sign; `cue` holds one of
+the codes. The class is the sign of the step with that code. `mult` compares steps; what reads each
+modality by itself and concatenates has to keep every sign of `told`, in order of the codes, in one
+vector.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ BUDGET: dict[str, Any] = {"epochs": 12, "batch_size": 64, "learning_rate": 3e-3,
 
 
 class Late(TorchFuser[TorchFuserParams]):
-    """A wider transformer per modality, the mean of its steps, concatenated: the same encoders without crossing."""
+    """A wider transformer per modality, the mean of its steps, concatenated: the same encoders
+    without crossing.
+    """
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         return _Late(inputs, task)

@@ -1,4 +1,6 @@
-"""The sparse mixture of experts: gates, experts of which only the chosen are computed, balance losses, routers."""
+"""The sparse mixture of experts: gates, experts of which only the chosen are computed, balance
+losses, routers.
+"""
 
 from __future__ import annotations
 
@@ -302,7 +304,9 @@ def test_the_three_layers_of_table_6_have_0_6_to_1_2_billion_parameters(modaliti
 
 
 def specialised(experts: int, k: int) -> tuple[float, torch.Tensor]:
-    """Tokens of four kinds, each kind with a linear map of its own, learnt -> error as a share of variance, kind x expert."""
+    """Tokens of four kinds, each kind with a linear map of its own, learnt -> error as a share
+    of variance, kind x expert.
+    """
     torch.manual_seed(0)
     kinds, width = 4, 6
     centres, maps = torch.eye(kinds, width) * 6, torch.randn(kinds, width, width)

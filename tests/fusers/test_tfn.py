@@ -1,4 +1,6 @@
-"""tfn: the published sizes, what is learnt that concatenation cannot learn, absence, squashing, bad input."""
+"""tfn: the published sizes, what is learnt that concatenation cannot learn, absence, squashing,
+bad input.
+"""
 
 from __future__ import annotations
 
@@ -92,11 +94,14 @@ def test_gradients_reach_every_parameter(given: dict[str, Any]) -> None:
     assert [name for name, p in made.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-# The sign of a product of three numbers: no sum of what single modalities say, whatever they say, knows anything about it.
+# The sign of a product of three numbers: no sum of what single modalities say, whatever they say,
+# knows anything about it.
 
 
 def products(n: int, seed: int = 0) -> Cohort:
-    """Three modalities of one channel that says a number drawn from N(0, 1); the label is whether their product is above 0."""
+    """Three modalities of one channel that says a number drawn from N(0, 1); the label is
+    whether their product is above 0.
+    """
     drawn = np.random.default_rng(seed).normal(size=(n, 3)).astype(np.float32)
     toy = toy_cohort(n, length=4, modalities={"one": 1, "two": 1, "three": 1}, absent=0.0)
     series = {
@@ -115,7 +120,9 @@ def products(n: int, seed: int = 0) -> Cohort:
 
 
 class Concatenated(TorchFuser[TFNParams]):
-    """The encoders of tfn, their vectors side by side under a linear map, in place of the products."""
+    """The encoders of tfn, their vectors side by side under a linear map, in place of the
+    products.
+    """
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
         return SideBySide(inputs, task.outputs, self.params)
@@ -159,7 +166,9 @@ LATE = {"variant": "outer-late", "heads": 2, "layers": 1}
 
 
 def scores(fuser: Fuser[Any]) -> tuple[float, float]:
-    """AUROC and accuracy on 200 records it was not trained on, for the sign of a product of three numbers."""
+    """AUROC and accuracy on 200 records it was not trained on, for the sign of a product of
+    three numbers.
+    """
     train, valid, test = parts(products(1000))
     fuser.fit(train, valid, BINARY, CONTEXT)
     outputs, truth = fuser.predict(test, CONTEXT), test.targets["binary"]

@@ -1,4 +1,6 @@
-"""The products of TFN and their low-rank form: order, the rule of the cap, what low rank is equal to."""
+"""The products of TFN and their low-rank form: order, the rule of the cap, what low rank is
+equal to.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A module may add a penalty of its own to the loss, and a regression may be trained on absolute errors."""
+"""A module may add a penalty of its own to the loss, and a regression may be trained on absolute
+errors.
+"""
 
 from __future__ import annotations
 

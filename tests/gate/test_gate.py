@@ -276,7 +276,9 @@ def test_a_method_of_only_one_of_the_two_plans_cannot_be_compared() -> None:
 
 
 CHANGE = {"worse": -0.05, "not-comparable": 0.0, "inconclusive": 0.02, "improved": 0.05, "same": 0.01}
-"""Verdict -> the mean change of a method that deserves it; the baseline does not plan the one that cannot be compared."""
+"""Verdict -> the mean change of a method that deserves it; the baseline does not plan the one
+that cannot be compared.
+"""
 
 
 def mixed(*verdicts: str) -> GateReport:

@@ -1,4 +1,6 @@
-"""Laws of the gate: direction, level, what is the same test, audits; for every quantity it judges."""
+"""Laws of the gate: direction, level, what is the same test, audits; for every quantity it
+judges.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def put(record: Record, quantity: Quantity, value: float) -> Record:
 
 
 def run(quantity: Quantity, values: dict[int, float], imputers: tuple[str, ...] = ("locf",)) -> Export:
-    """One fuser behind an imputer, with these values of one quantity by seed; all else is the same for all seeds."""
+    """One fuser behind an imputer, with these values of one quantity by seed; all else is the
+    same for all seeds.
+    """
     export = make_export(
         imputers, ["gbm"], list(values), ["mcar"], [task_of(quantity.kind, quantity.name)],
         quality=lambda i, f, s: 0.8, audit_cells=False,

@@ -1,4 +1,6 @@
-"""`bench gate` and `bench baseline` on runs: an edited method is judged by all that it changed, and stale results never pass."""
+"""`bench gate` and `bench baseline` on runs: an edited method is judged by all that it changed,
+and stale results never pass.
+"""
 
 from __future__ import annotations
 

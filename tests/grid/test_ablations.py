@@ -1,4 +1,6 @@
-"""The suites of TRACE's two ablations: their rows are those of the figures, and they run without any file."""
+"""The suites of TRACE's two ablations: their rows are those of the figures, and they run without
+any file.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The table of axes: what derives from it agrees with it, and each axis enters the key of the stage that it names."""
+"""The table of axes: what derives from it agrees with it, and each axis enters the key of the
+stage that it names.
+"""
 
 from __future__ import annotations
 

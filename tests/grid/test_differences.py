@@ -1,4 +1,6 @@
-"""An overridden suite never looks like the suite: what differs stands in the first lines of every output, and is compared."""
+"""An overridden suite never looks like the suite: what differs stands in the first lines of
+every output, and is compared.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ WORDS = {
     "stats.correction": "stats.correction=holm",
     "audits.cells": "audits.cells=",
 }
-"""Every key of a suite that is compared -> a word that sets it to something else than the suite below."""
+"""Every key of a suite that is compared -> a word that sets it to something else than the suite
+below.
+"""
 
 SUITE = """
 name = "small"
@@ -212,10 +216,14 @@ EDITS = {
     "fuser": "fuser.flat.rate = 0.5",
     "published": 'published = [{task = "ihm", method = "X", metric = "auroc", value = 0.9}]',
 }
-"""Every key of a suite file but its name and its profiles -> a line that sets it to something else than the suite below."""
+"""Every key of a suite file but its name and its profiles -> a line that sets it to something
+else than the suite below.
+"""
 
 UNNAMED = {"summary", "limits.time", "limits.memory", "published_file", "stats.metrics"}
-"""Keys that change neither a number nor which rows there are: an empty file of published values holds none."""
+"""Keys that change neither a number nor which rows there are: an empty file of published values
+holds none.
+"""
 
 NAMED = {"dataset": {"dataset", "data.clean", "data.sets"}, "data": {"data.clean"}, "modalities": {"modalities.more"},
          "scenario": {"scenario.mcar.rate"}, "imputer": {"imputer.plain.steps"}, "fuser": {"fuser.flat.rate"}}  # fmt: skip
@@ -223,7 +231,9 @@ NAMED = {"dataset": {"dataset", "data.clean", "data.sets"}, "data": {"data.clean
 
 
 def edited(keys: Iterable[str]) -> str:
-    """The suite below with those keys set: those of its own lines in place, others in front of its tables."""
+    """The suite below with those keys set: those of its own lines in place, others in front of
+    its tables.
+    """
     tree = tomllib.loads(SUITE)
     for key in keys:
         tree = merge(tree, tomllib.loads(EDITS[key]))

@@ -1,4 +1,6 @@
-"""Estimates: what the ledger saw counts before what is declared, and what is declared grows with the work."""
+"""Estimates: what the ledger saw counts before what is declared, and what is declared grows with
+the work.
+"""
 
 from __future__ import annotations
 

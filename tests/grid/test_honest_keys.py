@@ -1,4 +1,6 @@
-"""Which keys move when a file is edited: those of what the file decides, and no others. Prose moves none."""
+"""Which keys move when a file is edited: those of what the file decides, and no others. Prose
+moves none.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ SCORES = (
     "bench/metric.py",
     *(f"bench/metrics/{name}.py" for name in ("scoring", "defined", "error")),
 )
-"""What of metrics all keys share: not the metrics themselves. That of a task's primary metric is in its key."""
+"""What of metrics all keys share: not the metrics themselves. That of a task's primary metric is
+in its key.
+"""
 
 CHOOSES = (*COMPONENT, *SCORES, "bench/selection.py", "bench/train_params.py")
 """What fusers share that choose among models by the validation part."""

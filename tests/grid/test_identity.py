@@ -1,4 +1,6 @@
-"""Identities: the hash of a component's sources, the versions of its libraries, canonical digests."""
+"""Identities: the hash of a component's sources, the versions of its libraries, canonical
+digests.
+"""
 
 from __future__ import annotations
 

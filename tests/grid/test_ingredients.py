@@ -1,4 +1,6 @@
-"""What the keys of a plan are made of, by name: equal ingredients mean equal keys, and what differs is named."""
+"""What the keys of a plan are made of, by name: equal ingredients mean equal keys, and what
+differs is named.
+"""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ def test_planning_twice_gives_the_same(ask):
 
 
 def test_methods_with_their_parameters_are_made_once_by_the_request_and_carried_by_it(ask, monkeypatch):
-    """Plan, ingredients and cells hold the objects of the request; two requests of the same words have equal ones."""
+    """Plan, ingredients and cells hold the objects of the request; two requests of the same
+    words have equal ones.
+    """
     words = (*GRID, "fuser.flat.rate=0.1,0.2", "imputer.plain.steps=3", "audits.cells=repeat")
     request, again = ask.request(*words), ask.request(*words)
     assert request.variants == again.variants

@@ -1,4 +1,6 @@
-"""What a suite may change of the protocol: what scaling is learnt from, where scenarios hide, which split is used."""
+"""What a suite may change of the protocol: what scaling is learnt from, where scenarios hide,
+which split is used.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What no key can see is named: code loaded by name, files beside the code, libraries without a version."""
+"""What no key can see is named: code loaded by name, files beside the code, libraries without a
+version.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Plain(Imputer):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package `hides` on the path with the module `method`; call it with more modules and their contents."""
+    """A package `hides` on the path with the module `method`; call it with more modules and
+    their contents.
+    """
     folder = tmp_path / "hides"
     folder.mkdir()
     monkeypatch.syspath_prepend(tmp_path)

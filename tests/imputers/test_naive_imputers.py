@@ -1,4 +1,6 @@
-"""The imputers that need no training to speak of: closed forms on little series, and the laws all must keep."""
+"""The imputers that need no training to speak of: closed forms on little series, and the laws
+all must keep.
+"""
 
 from __future__ import annotations
 

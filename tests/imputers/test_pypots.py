@@ -1,4 +1,6 @@
-"""PyPOTS as a guest: quiet, repeatable, stopped when asked, its failures said. One small model stands for all here."""
+"""PyPOTS as a guest: quiet, repeatable, stopped when asked, its failures said. One small model
+stands for all here.
+"""
 
 from __future__ import annotations
 

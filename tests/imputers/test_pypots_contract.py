@@ -1,4 +1,5 @@
-"""PyPOTS' models keep the contract of imputers: the usual ones every promise, the others the form of what they return.
+"""PyPOTS' models keep the contract of imputers: the usual ones every promise, the others the form
+of what they return.
 
 The whole kit over all models takes several minutes: `python benchmarks/pypots_conformance.py`.
 """

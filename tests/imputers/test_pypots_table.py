@@ -1,4 +1,6 @@
-"""The table of PyPOTS' models: complete, true to the installed package, and known to the command line and to suites."""
+"""The table of PyPOTS' models: complete, true to the installed package, and known to the command
+line and to suites.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a table, a figure and a note are is decided once: every target writes the same blocks, and loses nothing."""
+"""What a table, a figure and a note are is decided once: every target writes the same blocks,
+and loses nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the grid tells: imputer or fuser, the worth of a modality, patterns, calibration, cost beside score."""
+"""What the grid tells: imputer or fuser, the worth of a modality, patterns, calibration, cost
+beside score.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +156,9 @@ def test_without_comparisons_the_interval_is_students_over_seeds() -> None:
 
 
 def test_with_comparisons_an_effect_has_the_variance_that_the_bootstrap_gives_that_very_contrast() -> None:
-    """From pairwise standard errors alone: the variance of a mean of methods minus another, known here from its draws."""
+    """From pairwise standard errors alone: the variance of a mean of methods minus another,
+    known here from its draws.
+    """
     rng = np.random.default_rng(0)
     names = [*itertools.product(("a", "b"), ("x", "y"))]
     drawn = rng.multivariate_normal(np.zeros(4), [[4, 1, 0, 0], [1, 3, 1, 0], [0, 1, 2, 1], [0, 0, 1, 5]], 4000) * 0.003
@@ -200,7 +204,9 @@ def test_of_a_long_reason_the_end_stays(length: int) -> None:
 
 
 def noisy(effects: float, seed: int) -> Export:
-    """Six imputers x four fusers with stored comparisons, their predictions noisy, the effects of imputers so large."""
+    """Six imputers x four fusers with stored comparisons, their predictions noisy, the effects
+    of imputers so large.
+    """
     rng = np.random.default_rng(seed)
     n = 300
     truth = (rng.random(n) < 0.3).astype(np.float32)
@@ -249,7 +255,9 @@ def test_a_point_is_on_the_front_unless_another_is_as_small_on_both_axes_and_sma
 
 
 def costed(values: dict[str, tuple[float, float, float]], **more) -> Export:
-    """fuser -> (score, parameters, seconds per sample), one imputer that has two draws of a second and 100 parameters."""
+    """fuser -> (score, parameters, seconds per sample), one imputer that has two draws of a
+    second and 100 parameters.
+    """
     export = make_export(["csdi"], values, quality=lambda i, f, s: values[f][0], audit_cells=False)
     for record in export.records:
         _, parameters, seconds = values[record.coordinates.fuser]

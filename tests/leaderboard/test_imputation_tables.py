@@ -1,4 +1,6 @@
-"""Imputers in a leaderboard: ties, coverage, curves over the rate, costs, and whether better imputation predicts better."""
+"""Imputers in a leaderboard: ties, coverage, curves over the rate, costs, and whether better
+imputation predicts better.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ MCAR = "mcar(rate=0.1)"
 
 
 def imputed(export: Export, sizes: dict[str, float], draws: int = 1) -> Export:
-    """The export with that MAE for each imputer in every cell that hides, and errors compared as a report does."""
+    """The export with that MAE for each imputer in every cell that hides, and errors compared as
+    a report does.
+    """
     cells: dict[Method, dict[int, Errors]] = {}
     for record in export.records:
         at = record.coordinates
@@ -152,7 +156,9 @@ def test_where_nothing_was_hidden_the_page_says_that_there_is_no_imputation_erro
 
 
 def agreeing(sizes: dict[str, float], noise: dict[str, float]) -> Export:
-    """An export in which each imputer has that error, and predictions (compared as a report does) with that noise."""
+    """An export in which each imputer has that error, and predictions (compared as a report
+    does) with that noise.
+    """
     export = simulated_export(noise)
     moved = [
         msgspec.structs.replace(r, coordinates=msgspec.structs.replace(r.coordinates, scenario=MCAR))

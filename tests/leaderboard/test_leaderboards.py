@@ -1,4 +1,6 @@
-"""The committed leaderboards: made from the records beside them, byte for byte, with nothing of a patient or a machine."""
+"""The committed leaderboards: made from the records beside them, byte for byte, with nothing of
+a patient or a machine.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def test_tuned_parameters_are_as_bench_tune_wrote_them_and_every_fuser_had_its_t
 
 
 def test_rows_of_trace_made_before_its_presets_were_renamed_say_which_network_they_are():
-    """Told by the number of their parameters: 30 channels of 50 steps beside two conditions of 16 numbers."""
+    """Told by the number of their parameters: 30 channels of 50 steps beside two conditions of
+    16 numbers.
+    """
     export = load_export(FOLDER / "trace_motivational-sizes.records.json")
     recorded = {r.costs["imputer_parameters"] for r in export.records if r.coordinates.imputer.startswith("trace(")}
     shape = Shape(30, 50, {"series": 30}, {"c_low": 16, "c_high": 16}, tuple(map(float, range(50))))

@@ -1,4 +1,6 @@
-"""The HTML page: whole and valid by itself, no network, nothing unescaped, readable without JavaScript, sortable with it."""
+"""The HTML page: whole and valid by itself, no network, nothing unescaped, readable without
+JavaScript, sortable with it.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def page(export: Export) -> str:
 
 
 class Tags(HTMLParser):
-    """The elements of a page with their attributes; every end tag must close what was opened last."""
+    """The elements of a page with their attributes; every end tag must close what was opened
+    last.
+    """
 
     def __init__(self, content: str):
         super().__init__()

@@ -1,4 +1,6 @@
-"""The published values that come with the suites: each stands once, says where it is from, and has a metric that we compute."""
+"""The published values that come with the suites: each stands once, says where it is from, and
+has a metric that we compute.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def published(name: str) -> tuple[Published, ...]:
 
 
 def of_table(number: int) -> dict[tuple[str, str, str], float]:
-    """(modality set, method, metric) -> value for death in hospital, of a table of TRACE on MIMIC-IV."""
+    """(modality set, method, metric) -> value for death in hospital, of a table of TRACE on
+    MIMIC-IV.
+    """
     entries = [entry for entry in published("mimic48") if entry.source.startswith(f"TRACE, Table {number},")]
     return {(e.modalities, e.method, e.metric): e.value for e in entries if e.task == "ihm48"}
 

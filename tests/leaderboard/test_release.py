@@ -1,4 +1,6 @@
-"""Which release the data are stands in title, record, CSV and JSON; published values stand beside ours on the same data alone."""
+"""Which release the data are stands in title, record, CSV and JSON; published values stand
+beside ours on the same data alone.
+"""
 
 from __future__ import annotations
 

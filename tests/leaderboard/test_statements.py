@@ -1,4 +1,6 @@
-"""What holds for some records is never said of all: every statement on where numbers come from carries its count."""
+"""What holds for some records is never said of all: every statement on where numbers come from
+carries its count.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ provenances = st.fixed_dictionaries({}, optional={name: st.sampled_from(values) 
 
 
 def export_of(said: list[dict[str, str]]) -> Export:
-    """One method, a seed for each provenance, under a protocol with everything that is said in sentences."""
+    """One method, a seed for each provenance, under a protocol with everything that is said in
+    sentences.
+    """
     records = [
         make_record(
             Coordinates("demo", "ihm", "all", "mcar(rate=0.1)", "locf", "gbm", seed, split="reference-stay"),

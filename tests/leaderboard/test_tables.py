@@ -1,4 +1,6 @@
-"""Leaderboards: holes never become averages, every planned cell is shown, the same bytes for the same results."""
+"""Leaderboards: holes never become averages, every planned cell is shown, the same bytes for the
+same results.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A method that failed an audit has no rank and is never best: all others stand as if its cells had failed."""
+"""A method that failed an audit has no rank and is never best: all others stand as if its cells
+had failed.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def broken(record: Record) -> Record:
 
 
 def others(board: Board, lost: Method, imputation_too: bool) -> dict[str, Any]:
-    """All of a board that says something of methods but the lost one, which is called by name nowhere in it."""
+    """All of a board that says something of methods but the lost one, which is called by name
+    nowhere in it.
+    """
     kept = []
     for table in board[tables.SECTION]:
         mine = table_of(table) == table_of(lost)

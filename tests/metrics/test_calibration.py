@@ -1,4 +1,6 @@
-"""What a record keeps of its predictions: calibration, and scores by which modalities a record has, never of one patient."""
+"""What a record keeps of its predictions: calibration, and scores by which modalities a record
+has, never of one patient.
+"""
 
 from __future__ import annotations
 

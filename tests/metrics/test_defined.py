@@ -1,4 +1,6 @@
-"""Where a score is defined: one answer from the score, its bootstrap, thresholds, selection, calibration and the tables."""
+"""Where a score is defined: one answer from the score, its bootstrap, thresholds, selection,
+calibration and the tables.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def expected(name: str, kind: str, truth: np.ndarray, outputs: np.ndarray) -> bo
 
 @st.composite
 def parts(draw: st.DrawFn, kind: str, least: int = 0, most: int = 7) -> tuple[np.ndarray, np.ndarray]:
-    """Truth and outputs, mostly degenerate: empty, one record, constant, a class or label that does not occur."""
+    """Truth and outputs, mostly degenerate: empty, one record, constant, a class or label that
+    does not occur.
+    """
     n, width = draw(st.integers(least, most)), WIDTHS[kind]
     if kind == "regression":
         width = draw(st.sampled_from([1, 2]))  # a value, or a forecast of two

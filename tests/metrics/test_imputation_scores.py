@@ -72,9 +72,10 @@ def test_a_case_worked_out_by_hand() -> None:
     made = {"m": np.array([[[[2.0], [-2.0], [9.0]]], [[[4.0], [1.0], [9.0]]]], np.float32)}
     scores = imputation_scores(truth, made, hidden)
     assert scores["m"] == scores["all"]
-    # Lower medians 2 and -2. Quantiles 2 + 2q and -2 + 3q lie above the truth, so each loses 2 (1 - q) (value - truth):
-    # summed over both entries 2 (1 - q) (1 + 5q), whose mean over the 19 levels is 2.75.
-    # The first truth, 1, lies outside the draws 2 and 4; the second, -2, is the lower draw, below every inner quantile.
+    # Lower medians 2 and -2. Quantiles 2 + 2q and -2 + 3q lie above the truth, so each loses 2 (1 -
+    # q) (value - truth): summed over both entries 2 (1 - q) (1 + 5q), whose mean over the 19 levels
+    # is 2.75. The first truth, 1, lies outside the draws 2 and 4; the second, -2, is the lower
+    # draw, below every inner quantile.
     expected = {"mae": 0.5, "rmse": math.sqrt(0.5), "crps": 2.75 / 3, "hidden": 2, "coverage50": 0, "coverage90": 0}
     assert scores["m"] == pytest.approx(expected)
 

@@ -1,4 +1,6 @@
-"""Metrics of a signed target in closed form, above all where the three conventions of Acc-2 and F1 disagree."""
+"""Metrics of a signed target in closed form, above all where the three conventions of Acc-2 and
+F1 disagree.
+"""
 
 from __future__ import annotations
 

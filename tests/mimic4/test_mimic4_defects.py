@@ -1,4 +1,5 @@
-"""What published pipelines on these data get wrong, tried on the stages of the harness (mimic48 protocol, sections 5, 7, 9, 14).
+"""What published pipelines on these data get wrong, tried on the stages of the harness (mimic48
+protocol, sections 5, 7, 9, 14).
 
 That a later row of an hour never overwrites an observed value is in test_mimic4_values.py.
 """
@@ -37,7 +38,9 @@ audits = { cells = [] }
 
 
 class Harness:
-    """One cell on a prepared cohort, in this process. Every harness needs a name of its own: views are kept by key."""
+    """One cell on a prepared cohort, in this process. Every harness needs a name of its own:
+    views are kept by key.
+    """
 
     def __init__(self, cohort: Cohort, folder: Path, name: str, *words: str, suite: str = SUITE):
         (folder / "defects.toml").write_text(suite)
@@ -79,7 +82,9 @@ def returning(tmp_path: Path) -> Cohort:
 
 
 def test_no_stay_is_dropped_at_test_however_many_rows_it_has_or_how_few(tmp_path: Path) -> None:
-    """Published code removes stays of 1,000 rows and more, and batches that raise, from training and test alike."""
+    """Published code removes stays of 1,000 rows and more, and batches that raise, from training
+    and test alike.
+    """
     tables = returning_ward()
     for stay in range(7000, 7040, 2):
         for row in range(1_100):
@@ -97,7 +102,9 @@ def test_no_stay_is_dropped_at_test_however_many_rows_it_has_or_how_few(tmp_path
 
 
 def test_scalers_see_stays_of_training_patients_alone(returning: Cohort, tmp_path: Path) -> None:
-    """Published code fills with means over all stays, the test included, and scales each split by its own statistics."""
+    """Published code fills with means over all stays, the test included, and scales each split
+    by its own statistics.
+    """
     first = Harness(returning, tmp_path, "scaler").view()
     others = first.parts != 0
     assert 0 < others.sum() < len(others)

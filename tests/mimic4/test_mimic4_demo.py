@@ -1,4 +1,6 @@
-"""The open demo of MIMIC-IV: read as it is published, saved anew, and fetched; what it holds was counted without this reader."""
+"""The open demo of MIMIC-IV: read as it is published, saved anew, and fetched; what it holds was
+counted without this reader.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`bench data embed`: values known in closed form, what is counted, what is refused, and that interruptions change nothing."""
+"""`bench data embed`: values known in closed form, what is counted, what is refused, and that
+interruptions change nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The command `bench data embed`: from raw files to a modality of the dataset, its refusals, and kill -9 halfway."""
+"""The command `bench data embed`: from raw files to a modality of the dataset, its refusals, and
+kill -9 halfway.
+"""
 
 from __future__ import annotations
 

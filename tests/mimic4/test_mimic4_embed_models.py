@@ -1,4 +1,6 @@
-"""The model that `bench data embed` is given: which are taken, which are refused, and that no pickle is ever run."""
+"""The model that `bench data embed` is given: which are taken, which are refused, and that no
+pickle is ever run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Where the files are looked for, which decide the content, what verify says, and what the plugin declares."""
+"""Where the files are looked for, which decide the content, what verify says, and what the
+plugin declares.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A generated folder read as MIMIC-IV: it is known as generated, its oracle counts as content, and lies where the tables lie."""
+"""A generated folder read as MIMIC-IV: it is known as generated, its oracle counts as content,
+and lies where the tables lie.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Notes: which are read, when they count as known, and that their encoder sees training patients alone."""
+"""Notes: which are read, when they count as known, and that their encoder sees training patients
+alone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What must not matter to the cohort, and what must be counted: tables saved anew by other programs, and tables damaged."""
+"""What must not matter to the cohort, and what must be counted: tables saved anew by other
+programs, and tables damaged.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ NAMES = [name for name in COLUMNS if name != "note/radiology"]
 
 
 def mixed() -> Tables:
-    """Some stays with all that tells readers apart: repeats, ties, zeros in front of codes, text with commas and quotes."""
+    """Some stays with all that tells readers apart: repeats, ties, zeros in front of codes, text
+    with commas and quotes.
+    """
     tables = ward(12)
     for stay in range(5000, 5012):
         tables.chart(stay, 3, "Glucose (serum)", 150)

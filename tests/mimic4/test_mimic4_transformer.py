@@ -1,4 +1,6 @@
-"""The transformer as encoder of notes, with a real but tiny BERT: which words it sees, and what is never run."""
+"""The transformer as encoder of notes, with a real but tiny BERT: which words it sees, and what
+is never run.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,16 @@ from support.mimic4_tables import one_stay, prepare
 WORDS = ("chest", "lungs", "clear", "edema", "effusion", "##s", "line", ".")
 
 ROUNDING = 1e-5
-"""What single precision leaves of sums over hundreds of tokens in another order; another word changes 100 times as much."""
+"""What single precision leaves of sums over hundreds of tokens in another order; another word
+changes 100 times as much.
+"""
 
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of one layer with random weights and a vocabulary of a few wordpieces, saved with safetensors."""
+    """A BERT of one layer with random weights and a vocabulary of a few wordpieces, saved with
+    safetensors.
+    """
     transformers = pytest.importorskip("transformers", reason="pip install 'gapbench[notes]'")
     import torch
 

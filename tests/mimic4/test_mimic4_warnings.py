@@ -1,4 +1,6 @@
-"""What a run says of damaged or absent data: one line per table, never silent, and nothing of what a whole release has too."""
+"""What a run says of damaged or absent data: one line per table, never silent, and nothing of
+what a whole release has too.
+"""
 
 from __future__ import annotations
 

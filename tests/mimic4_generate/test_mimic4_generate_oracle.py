@@ -1,4 +1,6 @@
-"""That the oracle is what it says: the conditional probability of each label, and a bound that methods stay below."""
+"""That the oracle is what it says: the conditional probability of each label, and a bound that
+methods stay below.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""That outcomes and modalities are as frequent as in an ICU: in expectation, and in cohorts of other seeds."""
+"""That outcomes and modalities are as frequent as in an ICU: in expectation, and in cohorts of
+other seeds.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def test_a_modality_is_expected_as_often_as_published(name: str) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_cohort_of_any_seed_is_like_an_icu(seed: int) -> None:
-    """Bounds are four standard errors of 5,000 stays, patients with several of them counted once."""
+    """Bounds are four standard errors of 5,000 stays, patients with several of them counted
+    once.
+    """
     rows: list[tuple[float, bool, np.ndarray, list[bool]]] = []
     number = 0
     while len(rows) < STAYS:

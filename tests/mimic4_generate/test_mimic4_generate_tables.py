@@ -1,4 +1,6 @@
-"""That the tables of a generated cohort agree with each other and look like an ICU: sizes, labels, missingness, faults."""
+"""That the tables of a generated cohort agree with each other and look like an ICU: sizes,
+labels, missingness, faults.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Pictures: what they show is what was imputed, they name no real patient, and the same picture is the same file."""
+"""Pictures: what they show is what was imputed, they name no real patient, and the same picture
+is the same file.
+"""
 
 from __future__ import annotations
 
@@ -161,7 +163,9 @@ def test_a_name_of_no_row_or_of_several_is_refused_with_the_choices(typed: str, 
 
 @pytest.fixture(scope="module")
 def labelled(imputed: Project) -> tuple[Ledger, Export]:
-    """The shared ledger, and its last plan as if `around` and `mean` had been run with parameters that their labels show."""
+    """The shared ledger, and its last plan as if `around` and `mean` had been run with
+    parameters that their labels show.
+    """
     shown = {"around": "around(shift=0, width=2)", "mean": "mean(of=all)"}
     ledger = Ledger(imputed.folder / "results")
     planned = last_plan(ledger, "hidden")

@@ -1,4 +1,6 @@
-"""`benchmarks/damage.py`, a few bytes of each kind of file: a changed byte is noticed, and mended or named, never believed."""
+"""`benchmarks/damage.py`, a few bytes of each kind of file: a changed byte is noticed, and
+mended or named, never believed.
+"""
 
 from __future__ import annotations
 

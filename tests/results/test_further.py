@@ -1,4 +1,6 @@
-"""Metrics of cells that are done: computed from stored predictions without a fit, the same as a cell would have computed."""
+"""Metrics of cells that are done: computed from stored predictions without a fit, the same as a
+cell would have computed.
+"""
 
 from __future__ import annotations
 

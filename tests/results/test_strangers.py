@@ -1,4 +1,6 @@
-"""What components hand over: whatever it is, the run ends, its records can be read, and no word of it leaves the machine."""
+"""What components hand over: whatever it is, the run ends, its records can be read, and no word
+of it leaves the machine.
+"""
 
 from __future__ import annotations
 

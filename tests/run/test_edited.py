@@ -1,4 +1,6 @@
-"""Two suite files of one name share a ledger: whatever is said of the last run is said of the suite that is named."""
+"""Two suite files of one name share a ledger: whatever is said of the last run is said of the
+suite that is named.
+"""
 
 from __future__ import annotations
 

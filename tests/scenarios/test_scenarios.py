@@ -33,7 +33,9 @@ def stream(record: int, seed: int = 0) -> Callable[[str], np.random.Generator]:
 
 
 def record(length: int = 20, seed: int = 0, **rates: float) -> dict[str, np.ndarray]:
-    """One record: modality -> observed [length, 3], each entry observed with the modality's rate."""
+    """One record: modality -> observed [length, 3], each entry observed with the modality's
+    rate.
+    """
     rng = np.random.default_rng(seed)
     return {name: rng.random((length, 3)) < rate for name, rate in rates.items()}
 

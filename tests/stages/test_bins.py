@@ -1,4 +1,6 @@
-"""In which bin of the grid an event lies: one answer for the cohort, for what is hidden and for whoever reads events."""
+"""In which bin of the grid an event lies: one answer for the cohort, for what is hidden and for
+whoever reads events.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ WAYS = {
         0, len(places) / rate / 3600, len(places), endpoint=False, dtype=np.float32
     ),
 }
-"""How people compute the time, in hours, of sample 0, 1, 2, ... of a series of so many samples a second."""
+"""How people compute the time, in hours, of sample 0, 1, 2, ... of a series of so many samples a
+second.
+"""
 
 RATES = st.one_of(
     st.sampled_from([1 / 3600, 1 / 60, 1.0, 30.0, 100.0, 128.0, 256.0, 360.0, 500.0, 1000.0, 44_100.0]),
@@ -31,7 +35,9 @@ RATES = st.one_of(
 
 
 def regular(rate: float, length: int, way: str = "place times width, rounded") -> Cohort:
-    """One record of one channel: sample k has the value k, in bin k. The grid is made by place, as a file of samples is."""
+    """One record of one channel: sample k has the value k, in bin k. The grid is made by place,
+    as a file of samples is.
+    """
     times = WAYS[way](np.arange(length), rate)
     values = np.arange(length, dtype=np.float32)[:, None]
     series = Series(

@@ -1,4 +1,6 @@
-"""What components return is looked at before it is believed: type, dtype, shape, range, size; the words say what is wrong."""
+"""What components return is looked at before it is believed: type, dtype, shape, range, size;
+the words say what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -162,7 +164,9 @@ def test_apart_is_zero_up_to_rounding_and_symmetric_about_what_counts(a: np.ndar
 
 
 def test_a_dataset_of_masked_arrays_or_infinite_outcomes_is_refused() -> None:
-    """What a mask hides would be read as a value; an infinite outcome makes every error infinite."""
+    """What a mask hides would be read as a value; an infinite outcome makes every error
+    infinite.
+    """
     registry = Registry()
     task = TOY_TASKS["regression"]
     registry.dataset("toy", "nowhere:Toy", tasks=[task], modalities=("vitals", "labs"))

@@ -1,4 +1,6 @@
-"""Imputers are scored on hidden entries of the test part and, apart from them, of the validation part."""
+"""Imputers are scored on hidden entries of the test part and, apart from them, of the validation
+part.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Audits of an impute stage: whoever looks at other records, at calls before or at the number of draws is found; nobody else."""
+"""Audits of an impute stage: whoever looks at other records, at calls before or at the number of
+draws is found; nobody else.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def audited(
     limit: float = float("inf"),
     **asked: Any,
 ) -> ImputerAudits:
-    """The audits of what an imputer makes of a cohort, as the stage does it. calls: gets records, draws and seconds of each."""
+    """The audits of what an imputer makes of a cohort, as the stage does it. calls: gets
+    records, draws and seconds of each.
+    """
     imputer.fit(COHORT, COHORT, Context(seed=1))
     spec = spec or spec_of()
     with Twin(imputer, spec, Context(seed=1)) as twin:

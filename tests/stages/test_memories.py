@@ -1,4 +1,6 @@
-"""What remembers a call cannot answer its audit from memory, wherever the memory lives; what only looks like it passes."""
+"""What remembers a call cannot answer its audit from memory, wherever the memory lives; what
+only looks like it passes.
+"""
 
 from __future__ import annotations
 
@@ -126,7 +128,9 @@ def test_where_the_system_refuses_another_process_by_fork_a_fresh_one_is_asked(m
 
 
 class Threads(Recalls):
-    """Works in no process but the one that fitted it and fresh ones, as libraries with threads of their own do."""
+    """Works in no process but the one that fitted it and fresh ones, as libraries with threads
+    of their own do.
+    """
 
     def fit(self, train: Cohort, valid: Cohort, task: Any, context: Context) -> None:
         super().fit(train, valid, task, context)
@@ -281,7 +285,9 @@ def test_all_of_a_few_records_are_asked_again_in_other_company() -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, toy_plugin: str) -> Project:
-    """Every place and both honest ones, each in two variants, so that the second cell of a worker finds what the first left."""
+    """Every place and both honest ones, each in two variants, so that the second cell of a
+    worker finds what the first left.
+    """
     project = project_in(tmp_path_factory.mktemp("memories"), toy_plugin)
     places = ",".join([*(place for place in PLACES if place != "library"), *HONEST])
     words = [

@@ -1,4 +1,6 @@
-"""A component that breaks a promise is caught by a run and by `bench check`, and by both by the name of the audit."""
+"""A component that breaks a promise is caught by a run and by `bench check`, and by both by the
+name of the audit.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def test_a_run_names_the_audit_and_the_imputer_and_ends_with_the_exit_code_of_br
 
 
 def test_cells_that_take_an_imputation_from_the_cache_have_its_audits(run) -> None:
-    """Another fuser on the same imputation: nothing is imputed again, and its record says the same."""
+    """Another fuser on the same imputation: nothing is imputed again, and its record says the
+    same.
+    """
     project, _ = run
     names = ",".join(BROKEN)
     done = project.bench("run", project.suite, f"imputer={names}", "fuser=blind", *HIDDEN, "out=again", code=7)

@@ -1,4 +1,6 @@
-"""Weights that travel: loaded they do what they did, and whatever does not fit them is refused in one line."""
+"""Weights that travel: loaded they do what they did, and whatever does not fit them is refused
+in one line.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Step-down max-T on statistics whose reference is known, against its definition; Holm's procedure beside it."""
+"""Step-down max-T on statistics whose reference is known, against its definition; Holm's
+procedure beside it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def counted(observed: np.ndarray, reference: np.ndarray, parts: int = 1) -> Exce
 
 
 def by_definition(observed: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Romano & Wolf 2005: drop the hypotheses with larger statistics, compare with the largest of the rest, keep the order."""
+    """Romano & Wolf 2005: drop the hypotheses with larger statistics, compare with the largest
+    of the rest, keep the order.
+    """
     resamples = reference.shape[1]
     adjusted = np.zeros(len(observed))
     for k, value in enumerate(observed):
@@ -90,7 +94,8 @@ def test_of_one_hypothesis_nothing_is_adjusted() -> None:
 
 def test_by_hand() -> None:
     reference = np.array([[1, 5, 2, 0], [4, 1, 1, 0], [3, 2, 6, 0]], float)
-    # 4: of all, the largest (4, 5, 6, 0) reach it three times. 3: of the last two (4, 2, 6), twice; but not less than the first.
+    # 4: of all, the largest (4, 5, 6, 0) reach it three times. 3: of the last two (4, 2, 6), twice;
+    #    but not less than the first.
     counts = counted(np.array([4.0, 1.0, 3.0]), reference)
     assert counts.adjusted() == pytest.approx([4 / 5, 4 / 5, 4 / 5])
     assert counts.p_values() == pytest.approx([2 / 5, 4 / 5, 3 / 5])
@@ -113,7 +118,9 @@ def test_a_statistic_without_variance_is_as_sure_as_resamples_can_tell_and_leave
 
 
 def test_statistics_that_go_together_cost_less_than_holm_says() -> None:
-    """Twenty hypotheses that are nearly one: max-T asks what one asks, Holm twenty times as much."""
+    """Twenty hypotheses that are nearly one: max-T asks what one asks, Holm twenty times as
+    much.
+    """
     rng = np.random.default_rng(1)
     reference = np.abs(rng.normal(size=5000) + 0.01 * rng.normal(size=(20, 5000)))
     counts = counted(np.full(20, 2.4), reference)

@@ -1,4 +1,6 @@
-"""From resamples to p-values: laws that hold whatever the methods are called, and variances whose closed form is known."""
+"""From resamples to p-values: laws that hold whatever the methods are called, and variances
+whose closed form is known.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def method(name: str) -> Method:
 
 
 def of_means(values: np.ndarray, resamples: int = 400, seed: int = 0) -> Resampled:
-    """Methods whose score is a mean over patients. values: float64 [methods, seeds, patients], or with splits first."""
+    """Methods whose score is a mean over patients. values: float64 [methods, seeds, patients],
+    or with splits first.
+    """
     splits = values if values.ndim == 4 else values[None]
     rng = np.random.default_rng(seed)
     return joined(
@@ -41,7 +45,9 @@ def of_means(values: np.ndarray, resamples: int = 400, seed: int = 0) -> Resampl
 
 
 def compared(resampled: Resampled, names: str = "", correction: str = "maxt") -> dict[frozenset[str], Comparison]:
-    """The comparisons of all pairs, by names of their methods; a letter each, in the order given."""
+    """The comparisons of all pairs, by names of their methods; a letter each, in the order
+    given.
+    """
     methods = [method(name) for name in names or "abcdefghijkl"[: len(resampled.scores)]]
     pairs = list(combinations(range(len(methods)), 2))
     found, _ = compare(methods, pairs, "mae", resampled, 0.05, correction, (0, "place"))
@@ -49,7 +55,9 @@ def compared(resampled: Resampled, names: str = "", correction: str = "maxt") ->
 
 
 def patients(seed: int, methods: int, seeds: int = 3, count: int = 60, apart: float = 0.2) -> np.ndarray:
-    """float64 [methods, seeds, patients]: what patients, seeds and both together do, and methods that differ by `apart`."""
+    """float64 [methods, seeds, patients]: what patients, seeds and both together do, and methods
+    that differ by `apart`.
+    """
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(1, 1, count)) + 0.5 * rng.normal(size=(methods, 1, count))
     values = values + 0.1 * rng.normal(size=(methods, seeds, 1)) + 0.3 * rng.normal(size=(methods, seeds, count))
@@ -119,7 +127,9 @@ def test_the_adjusted_p_value_of_the_only_pair_is_its_p_value() -> None:
 
 
 def test_methods_of_which_only_two_differ_at_all() -> None:
-    """The third has the first's score in every resample: one hypothesis, and nothing without a variance disturbs it."""
+    """The third has the first's score in every resample: one hypothesis, and nothing without a
+    variance disturbs it.
+    """
     values = patients(3, 2)
     found = compared(of_means(np.concatenate([values, values[:1]])))
     assert found[frozenset("ac")].p_adjusted == 1
@@ -138,14 +148,17 @@ def test_a_difference_without_variance_is_as_sure_as_resamples_can_tell() -> Non
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 def test_what_patients_and_seeds_do_together_is_counted_once(seeds: int) -> None:
-    """Nothing but noise of its own in each patient under each seed: the variance of the mean is that of all of them."""
+    """Nothing but noise of its own in each patient under each seed: the variance of the mean is
+    that of all of them.
+    """
     rng = np.random.default_rng(seeds)
     shares = []
     for draw in range(60):
         values = rng.normal(size=(4, seeds, 80))
         found = compared(of_means(values, seed=draw))
         shares += [c.standard_error**2 / (2 / (80 * seeds)) for c in found.values()]
-    # A part that cannot be negative is too large on average, most with two seeds. Draws of seeds would count it three times.
+    # A part that cannot be negative is too large on average, most with two seeds. Draws of seeds
+    # would count it three times.
     assert 0.95 < np.mean(shares) < 2.4
 
 
@@ -174,7 +187,9 @@ def test_the_scatter_of_seeds_is_counted_whole() -> None:
 
 
 def test_a_pair_whose_seeds_scatter_little_by_chance_leans_on_the_others() -> None:
-    """Ten methods whose seeds all have the same variance: none of the 45 variances is far below the true one."""
+    """Ten methods whose seeds all have the same variance: none of the 45 variances is far below
+    the true one.
+    """
     rng = np.random.default_rng(2)
     values = 0.3 * rng.normal(size=(10, 3, 1)) + 0.5 * rng.normal(size=(10, 3, 50))
     true = 2 * (0.3**2 + 0.5**2 / 50) / 3
@@ -222,7 +237,9 @@ def test_an_interval_and_a_p_value_agree_but_for_chance() -> None:
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
 def test_of_equal_methods_some_pair_is_told_apart_as_often_as_alpha_says(seeds) -> None:
-    """Four methods, six pairs, on one test part; 200 of them, so chance alone moves the share by 0.015."""
+    """Four methods, six pairs, on one test part; 200 of them, so chance alone moves the share by
+    0.015.
+    """
     noise = dict.fromkeys("abcd", 0.7)
     told = [
         min(c.p_adjusted for c in compute(simulated(noise, 120, seeds, seed=seed), [IHM], resamples=200).comparisons)

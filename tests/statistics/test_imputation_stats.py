@@ -1,4 +1,6 @@
-"""Paired comparisons of imputers: paired in entries, resampled by patient, the same words for holes as elsewhere."""
+"""Paired comparisons of imputers: paired in entries, resampled by patient, the same words for
+holes as elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ def method(name: str, scenario: str = "mcar") -> Method:
 
 
 def errors(shift: float, seed: int = 0, n: int = 120, mask: int = 0) -> Errors:
-    """Two records per patient, about ten hidden entries each; every absolute error is larger by `shift`."""
+    """Two records per patient, about ten hidden entries each; every absolute error is larger by
+    `shift`.
+    """
     rng = np.random.default_rng(seed)
     hidden = np.random.default_rng(1000 + mask).integers(0, 20, n).astype(float)
     absolute = rng.gamma(2.0, 0.2, n) * hidden + shift * hidden

@@ -1,4 +1,6 @@
-"""Several splits in one table: each resample stays within the test part of a split, and methods are paired in all of it."""
+"""Several splits in one table: each resample stays within the test part of a split, and methods
+are paired in all of it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ A, B = (Method("ihm", "all", "natural", name, "gbm") for name in ("a", "b"))
 
 
 def fold(number: int, noise: float, n: int = 200) -> dict[Method, Predictions]:
-    """Two methods on a test part of its own: other records, other patients than any other fold has."""
+    """Two methods on a test part of its own: other records, other patients than any other fold
+    has.
+    """
     both = simulated({"a": noise, "b": noise + 0.4}, n=n, seeds=[1], seed=number)
     made = {}
     for method, cells in zip((A, B), both.values(), strict=True):
@@ -53,7 +57,9 @@ def test_scores_are_means_over_splits_and_groups_are_those_of_all_test_parts() -
 
 
 def test_what_differs_between_splits_alone_is_in_the_interval_of_a_score_and_not_in_a_difference() -> None:
-    """Of five folds that are easy or hard, the score scatters with the folds drawn; a method and its copy never differ."""
+    """Of five folds that are easy or hard, the score scatters with the folds drawn; a method and
+    its copy never differ.
+    """
     noises = [0.05, 0.4, 0.8, 1.6, 3.0]
     folds = {f"fold{k}": fold(k, noise) for k, noise in enumerate(noises)}
     twins = {name: {A: made[A], B: made[A]} for name, made in folds.items()}
@@ -69,7 +75,9 @@ def test_what_differs_between_splits_alone_is_in_the_interval_of_a_score_and_not
 
 
 def test_a_resample_never_mixes_test_parts() -> None:
-    """Predictions of one fold are all lower than those of another: pooled, their AUROC would be another number than in either."""
+    """Predictions of one fold are all lower than those of another: pooled, their AUROC would be
+    another number than in either.
+    """
     perfect = {k: fold(k, 0.0) for k in range(2)}
     for k, made in perfect.items():
         for method, part in made.items():

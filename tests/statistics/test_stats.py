@@ -1,4 +1,6 @@
-"""Statistics: weighted metrics equal scikit-learn's, resamples are paired, Holm, tie groups, resolution floor."""
+"""Statistics: weighted metrics equal scikit-learn's, resamples are paired, Holm, tie groups,
+resolution floor.
+"""
 
 from __future__ import annotations
 
@@ -261,7 +263,9 @@ def test_the_standard_error_of_a_mean_is_the_closed_form_over_patients() -> None
 
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_seeds_add_their_whole_variance_though_they_are_few(count: int) -> None:
-    """One patient-free case: every patient has the same error within a seed, so only the seeds scatter."""
+    """One patient-free case: every patient has the same error within a seed, so only the seeds
+    scatter.
+    """
     ids, levels = np.arange(50).astype(str), np.random.default_rng(9).normal(5, 1, count)
     cells = {
         Method("los", "all", "natural", "a", "b"): {

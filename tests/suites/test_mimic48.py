@@ -1,4 +1,6 @@
-"""The suite mimic48 on its generated cohort: one command, no credentials, and nobody can take the table for a real one."""
+"""The suite mimic48 on its generated cohort: one command, no credentials, and nobody can take
+the table for a real one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The suites mosi and mosei on their generated stand-in: one command, no files, and nobody can take the table for a real one."""
+"""The suites mosi and mosei on their generated stand-in: one command, no files, and nobody can
+take the table for a real one.
+"""
 
 from __future__ import annotations
 

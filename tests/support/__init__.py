@@ -1,1 +1,3 @@
-"""What tests share: made-up files and cohorts, a project in a folder of its own, components that keep or break promises."""
+"""What tests share: made-up files and cohorts, a project in a folder of its own, components that
+keep or break promises.
+"""

@@ -15,7 +15,9 @@ Content = dict[str, dict[str, Any]]
 
 
 def aligned(sizes: dict[str, int] = SIZES, left: bool = True, widths: tuple[int, int, int] = (4, 2, 3)) -> Content:
-    """As MulT's mosi_data.pkl. Sample k of a part has k % 5 + 2 words, of values k + 1, k + 1.25, ... in channel 0."""
+    """As MulT's mosi_data.pkl. Sample k of a part has k % 5 + 2 words, of values k + 1, k +
+    1.25, ... in channel 0.
+    """
     content: Content = {}
     for number, (part, size) in enumerate(sizes.items()):
         arrays = {
@@ -48,7 +50,8 @@ def multibench() -> Content:
 
 
 def mmsa(frames: tuple[int, int] | None = None, widths: tuple[int, int, int] = (4, 2, 3)) -> Content:
-    """As MMSA's aligned_50.pkl, or unaligned_50.pkl with so many steps of audio and vision. Padded on the right.
+    """As MMSA's aligned_50.pkl, or unaligned_50.pkl with so many steps of audio and vision. Padded
+    on the right.
 
     The attention mask covers one token more than text has values.
     """
@@ -81,7 +84,9 @@ def write(path: Path, content: Any, protocol: int = 4) -> Path:
 
 
 def python2(values: np.ndarray, text: str) -> bytes:
-    """{"a": float64 array, "name": text} as Python 2 and NumPy 1 pickle it (protocol 2, byte strings)."""
+    """{"a": float64 array, "name": text} as Python 2 and NumPy 1 pickle it (protocol 2, byte
+    strings).
+    """
 
     def string(raw: bytes) -> bytes:
         return b"T" + struct.pack("<i", len(raw)) + raw

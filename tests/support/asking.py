@@ -1,4 +1,6 @@
-"""Requests and plans of small suites, made in this process: no command is started and nothing is run."""
+"""Requests and plans of small suites, made in this process: no command is started and nothing is
+run.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ class DataParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 def made_registry(**changes: dict) -> Registry:
-    """One dataset and a few methods of each sort; `flat={"version": "2"}` changes what is declared of one of them."""
+    """One dataset and a few methods of each sort; `flat={"version": "2"}` changes what is
+    declared of one of them.
+    """
     registry = Registry()
 
     def declare(kind: str, name: str, attribute: str, **declared: object) -> None:

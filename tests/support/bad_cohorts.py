@@ -1,4 +1,6 @@
-"""A scenario that hides a cohort at once and a dataset that carries a split, and a liar for each promise of theirs."""
+"""A scenario that hides a cohort at once and a dataset that carries a split, and a liar for each
+promise of theirs.
+"""
 
 from __future__ import annotations
 

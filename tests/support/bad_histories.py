@@ -1,4 +1,6 @@
-"""Components whose results depend on calls before, on the company of a record, or on how many draws are asked for."""
+"""Components whose results depend on calls before, on the company of a record, or on how many
+draws are asked for.
+"""
 
 from __future__ import annotations
 
@@ -45,14 +47,18 @@ class CountsCalls(Honest):
 
 
 class SortsDraws(Honest):
-    """Gives the draws of each entry by size, so that the first of many is smaller than the first of few."""
+    """Gives the draws of each entry by size, so that the first of many is smaller than the first
+    of few.
+    """
 
     def complete(self, cohort: Cohort, name: str, draws: int, context: Context) -> np.ndarray:
         return np.sort(super().complete(cohort, name, draws, context), axis=0)
 
 
 class PairsDraws(Honest):
-    """Half of the draws, and the same noise with the other sign: the second of two is not the second of four."""
+    """Half of the draws, and the same noise with the other sign: the second of two is not the
+    second of four.
+    """
 
     def noise(self, cohort: Cohort, name: str, record: int, draw: int, draws: int, context: Context) -> np.ndarray:
         half = (draws + 1) // 2

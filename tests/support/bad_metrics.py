@@ -1,4 +1,6 @@
-"""Metrics that each break one promise, and one that keeps them all. Functions are named after what they do."""
+"""Metrics that each break one promise, and one that keeps them all. Functions are named after
+what they do.
+"""
 
 from __future__ import annotations
 

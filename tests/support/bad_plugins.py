@@ -1,4 +1,6 @@
-"""An honest imputer, scenario and dataset, and one small liar for each promise that can be broken; fusers in `bad_fusers`."""
+"""An honest imputer, scenario and dataset, and one small liar for each promise that can be
+broken; fusers in `bad_fusers`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Small central trainings of every torch method, as digests: `python tests/support/central_training.py` stores them anew."""
+"""Small central trainings of every torch method, as digests: `python
+tests/support/central_training.py` stores them anew.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ BRIEF: dict[str, Any] = {"epochs": 2, "batch_size": 16}
 
 
 def cases() -> dict[str, tuple[str, str, str, dict[str, Any]]]:
-    """Name of a case -> kind, component, kind of task ("" for imputers), parameters over those for tests."""
+    """Name of a case -> kind, component, kind of task ("" for imputers), parameters over those
+    for tests.
+    """
     fusers = [spec.name for spec in REGISTRY.specs("fuser") if "torch" in spec.tags]
     imputers = [spec.name for spec in IMPUTERS.specs("imputer") if issubclass(spec.params, TrainParams)]
     assert {"gru", "mag", "maestro", "tfn"} <= set(fusers)
@@ -69,7 +73,9 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def trained(kind: str, name: str, task_kind: str, params: dict[str, Any]) -> dict[str, str]:
-    """Digests of the weights and of what is predicted, of a training on a toy cohort; one thread."""
+    """Digests of the weights and of what is predicted, of a training on a toy cohort; one
+    thread.
+    """
     threads, context = torch.get_num_threads(), Context(seed=11, notes=[])
     torch.set_num_threads(1)
     try:

@@ -10,7 +10,9 @@ from bench.cohort import Cohort
 
 
 def cohort_digest(cohort: Cohort) -> str:
-    """SHA-256 of ids, groups, statics, targets, splits, and both forms of every series, to the last bit."""
+    """SHA-256 of ids, groups, statics, targets, splits, and both forms of every series, to the
+    last bit.
+    """
     digest = hashlib.sha256()
 
     def take(name: str, array: np.ndarray) -> None:

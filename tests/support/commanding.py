@@ -1,7 +1,8 @@
-"""The command `bench` in this process, in an empty folder of its own, and what holds of every command whatever it is given.
+"""The command `bench` in this process, in an empty folder of its own, and what holds of every
+command whatever it is given.
 
-Its answer is an exit code of its own and one line, never a traceback; it changes no file outside the folder it runs in or
-those that its words name, and leaves nothing among the temporary files.
+Its answer is an exit code of its own and one line, never a traceback; it changes no file outside
+the folder it runs in or those that its words name, and leaves nothing among the temporary files.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ PLACES = ("out", "to", "cache", "data.root")
 
 @dataclass
 class Ended:
-    """How a command ended. faults: what of the law it broke; outside: files that it changed where it should not."""
+    """How a command ended. faults: what of the law it broke; outside: files that it changed
+    where it should not.
+    """
 
     code: object
     out: str
@@ -108,7 +111,9 @@ def _outside(here: Path) -> set[Path]:
 
 
 class _Writes:
-    """What this process changes on disk, by Python's audit events, also where the folder of a test does not reach."""
+    """What this process changes on disk, by Python's audit events, also where the folder of a
+    test does not reach.
+    """
 
     def __init__(self) -> None:
         self.inside: tuple[str, ...] = ()
@@ -117,7 +122,9 @@ class _Writes:
 
     @contextlib.contextmanager
     def watched(self, here: Path, words: tuple[str, ...]) -> Iterator[list[str]]:
-        """The paths outside of `here`, and outside of what the words name, that are changed inside the block."""
+        """The paths outside of `here`, and outside of what the words name, that are changed
+        inside the block.
+        """
         if not self.hooked:
             sys.addaudithook(self._heard)
             self.hooked = True

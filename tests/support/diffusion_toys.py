@@ -31,7 +31,9 @@ TINY: dict[str, Any] = {
 
 
 class Toy(Denoiser):
-    """Says `weight` x the mean of the visible values, everywhere. log: the number of units of every call."""
+    """Says `weight` x the mean of the visible values, everywhere. log: the number of units of
+    every call.
+    """
 
     log: list[int]
 

@@ -1,4 +1,6 @@
-"""A project whose imputer and fuser lie in modules of their own, so that a test can edit one of them after a run."""
+"""A project whose imputer and fuser lie in modules of their own, so that a test can edit one of
+them after a run.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +124,9 @@ class Editing(Project):
 
 
 def editing(place: Path, width: float = 0.0) -> Editing:
-    """A project in `place`, not run yet. width: 0 for an imputer that is declared deterministic, else seeded."""
+    """A project in `place`, not run yet. width: 0 for an imputer that is declared deterministic,
+    else seeded.
+    """
     site = place / "site"
     shutil.copytree(SUPPORT / "bench_toy", site / "bench_toy", ignore=shutil.ignore_patterns("__pycache__"))
     info = site / "bench_toy-1.0.dist-info"

@@ -10,7 +10,9 @@ from bench.torch_fuser import EventView, ModalityView
 def view(
     records: int = 4, length: int = 6, channels: int = 3, rows: int = 9, seed: int = 0, absent: tuple[int, ...] = ()
 ) -> ModalityView:
-    """Hourly grid, events of up to `rows` rows (the last of them padding), records in `absent` neither available nor filled."""
+    """Hourly grid, events of up to `rows` rows (the last of them padding), records in `absent`
+    neither available nor filled.
+    """
     draw = torch.Generator().manual_seed(seed)
     here = torch.ones(records)
     here[list(absent)] = 0

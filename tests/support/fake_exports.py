@@ -98,7 +98,9 @@ def make_export(
     splits: Iterable[str] = (PATIENT,),
     **changes: Any,
 ) -> Export:
-    """All planned cells ok. Audit cells: one of each kind per task and fuser, on the first imputer, scenario and seed."""
+    """All planned cells ok. Audit cells: one of each kind per task and fuser, on the first
+    imputer, scenario and seed.
+    """
     imputers, fusers, seeds, scenarios, tasks = [*imputers], [*fusers], [*seeds], [*scenarios], [*tasks]
     splits = [*splits]
     records, audits = [], []
@@ -131,9 +133,11 @@ def make_export(
 def simulated(
     noise: dict[str, float], n: int = 400, seeds: Iterable[int] = SEEDS, prevalence: float = 0.3, seed: int = 0
 ) -> dict[Method, dict[int, Predictions]]:
-    """Binary predictions of methods called by the keys of `noise`, on one test set; more noise, worse predictions.
+    """Binary predictions of methods called by the keys of `noise`, on one test set; more noise,
+    worse predictions.
 
-    Two records per group. A noise of 0 is a deterministic method: the same predictions for all seeds.
+    Two records per group. A noise of 0 is a deterministic method: the same predictions for all
+    seeds.
     """
     rng = np.random.default_rng(seed)
     truth = (rng.random(n) < prevalence).astype(np.float32)

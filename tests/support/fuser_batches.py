@@ -32,7 +32,9 @@ def inputs(sizes: dict[str, tuple[int, int]], statics: int = 0) -> Inputs:
 def batch(
     sizes: dict[str, tuple[int, int]], statics: int = 0, seed: int = 0, absent: dict[str, tuple[int, ...]] | None = None
 ) -> Batch:
-    """RECORDS records of random values, half of them observed; `absent`: modality -> records without it."""
+    """RECORDS records of random values, half of them observed; `absent`: modality -> records
+    without it.
+    """
     made = {}
     with seeded(seed):
         for name, (length, channels) in sizes.items():

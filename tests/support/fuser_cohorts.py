@@ -38,7 +38,9 @@ def build(name: str, **params: Any) -> Fuser[Any]:
 
 
 def cohort(n: int = 200, seed: int = 0, absent: float = 0.2, fill: float | None = 0.0) -> Cohort:
-    """A toy cohort whose targets follow its latent severity; unobserved entries hold `fill` (None: NaN)."""
+    """A toy cohort whose targets follow its latent severity; unobserved entries hold `fill`
+    (None: NaN).
+    """
     toy = toy_cohort(n, seed=seed, absent=absent)
     severity = seeds.generator(seed, "data", "toy").normal(size=n)
     assert ((severity > 0) == (toy.targets["toy"] == 1)).all()

@@ -1,4 +1,6 @@
-"""A whole run in this process: plan, jobs, answers through a real pipe, ledger. No worker process, so many in a second."""
+"""A whole run in this process: plan, jobs, answers through a real pipe, ledger. No worker
+process, so many in a second.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ class Inline:
 
 
 class _Quiet:
-    """The worker's end of a pipe on which nobody asks for anything; what is sent is pickled as it would be."""
+    """The worker's end of a pipe on which nobody asks for anything; what is sent is pickled as
+    it would be.
+    """
 
     def poll(self) -> bool:
         return False
@@ -89,7 +93,9 @@ class _Quiet:
 
 
 def registry() -> Registry:
-    """Everything installed, the methods of the test plugin, the strange ones, and the dataset with a file."""
+    """Everything installed, the methods of the test plugin, the strange ones, and the dataset
+    with a file.
+    """
     from bench_toy import filed, strange
     from bench_toy.plugin import bench_register
 

@@ -1,4 +1,6 @@
-"""Distributions of strangers, as installers leave them: modules, and metadata that declare entry points."""
+"""Distributions of strangers, as installers leave them: modules, and metadata that declare entry
+points.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ def install(
 ) -> str:
     """A folder for the path with a distribution in it.
 
-    plugins, suites: entry point -> module, of the groups `bench` and `bench.suites`; modules: file name -> source.
+    plugins, suites: entry point -> module, of the groups `bench` and `bench.suites`; modules: file
+                     name -> source.
     """
     info = site / f"{distribution.replace('-', '_')}-9.0.dist-info"
     info.mkdir(parents=True)

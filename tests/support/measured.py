@@ -1,4 +1,6 @@
-"""A reader or a command in a process of its own: what it says, how it ends, and how much memory it took at most."""
+"""A reader or a command in a process of its own: what it says, how it ends, and how much memory
+it took at most.
+"""
 
 from __future__ import annotations
 

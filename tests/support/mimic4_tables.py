@@ -1,4 +1,6 @@
-"""Hand-written tables of MIMIC-IV for the tests: invented patients, in every accepted layout; and how to look."""
+"""Hand-written tables of MIMIC-IV for the tests: invented patients, in every accepted layout;
+and how to look.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ class Tables:
         self.add("note/radiology", f"{subject}-RR-{number}", subject, 10, "RR", number, at(hours), known, text)
 
     def write(self, root: Path, layout: str = "2.2", suffix: str = ".csv.gz") -> Path:
-        """All tables under `root`. The layout 3.1 has its columns in another order, and one more."""
+        """All tables under `root`. The layout 3.1 has its columns in another order, and one
+        more.
+        """
         for name, rows in self.rows.items():
             columns = COLUMNS[name].split()
             order = range(len(columns)) if layout == "2.2" else range(len(columns) - 1, -1, -1)
@@ -117,7 +121,9 @@ def one_stay(hours: float = 72, died: object = 0) -> Tables:
 
 
 def ward(stays: int = 12) -> Tables:
-    """Several patients with heart rates and one note each, so that a split and an encoder have something to do."""
+    """Several patients with heart rates and one note each, so that a split and an encoder have
+    something to do.
+    """
     tables = Tables()
     for i in range(stays):
         tables.patient(i, "MF"[i % 2], 40 + i % 50)

@@ -1,4 +1,6 @@
-"""Cohorts of two modalities whose best possible predictions are known, for the fusers that treat missing ones."""
+"""Cohorts of two modalities whose best possible predictions are known, for the fusers that treat
+missing ones.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ BINS = 4
 
 
 def series(name: str, values: np.ndarray, available: np.ndarray) -> Series:
-    """values [n]: the level of every bin of its one channel, all of them observed; 0 where the modality is absent."""
+    """values [n]: the level of every bin of its one channel, all of them observed; 0 where the
+    modality is absent.
+    """
     n = len(values)
     observed = np.repeat(available[:, None, None], BINS, axis=1)
     grid = np.where(observed, values[:, None, None], 0).astype(np.float32)
@@ -27,7 +31,8 @@ def two(a: Series, b: Series, label: np.ndarray) -> Cohort:
 
 
 def silent(n: int, seed: int) -> Cohort:
-    """The sign of `a` is the label where `b` is there, and the opposite where it is not. `b` never varies: it is 0.
+    """The sign of `a` is the label where `b` is there, and the opposite where it is not. `b` never
+    varies: it is 0.
 
     Who knows that `b` is absent is always right; who reads zeros in its place cannot beat chance.
     """
@@ -37,7 +42,9 @@ def silent(n: int, seed: int) -> Cohort:
 
 
 def either(n: int, seed: int) -> Cohort:
-    """Both show the label, as its sign and noise; each is absent in a third of the records, never both."""
+    """Both show the label, as its sign and noise; each is absent in a third of the records,
+    never both.
+    """
     rng = np.random.default_rng(seed)
     label, gone = rng.random(n) < 0.5, rng.integers(0, 3, n)
     a, b = (np.where(label, 1, -1) + 0.7 * rng.normal(size=(2, n))).astype(np.float32)
@@ -45,7 +52,9 @@ def either(n: int, seed: int) -> Cohort:
 
 
 def strong_and_hidden(n: int, seed: int, strong: bool) -> Cohort:
-    """`a` is the label; `b` shows it too, but in its distance from 0. Without `strong`, `a` is absent everywhere."""
+    """`a` is the label; `b` shows it too, but in its distance from 0. Without `strong`, `a` is
+    absent everywhere.
+    """
     rng = np.random.default_rng(seed)
     label, sign = rng.random(n) < 0.5, rng.choice([-1.0, 1.0], n)
     far = sign * np.where(label, 1.5, 0.5) + 0.2 * rng.normal(size=n)

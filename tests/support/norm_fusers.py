@@ -1,4 +1,6 @@
-"""Fusers with batch normalisation: one that predicts by running statistics, and one that never leaves training mode."""
+"""Fusers with batch normalisation: one that predicts by running statistics, and one that never
+leaves training mode.
+"""
 
 from __future__ import annotations
 

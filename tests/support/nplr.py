@@ -1,11 +1,13 @@
-"""The published parametrisation of the S4-LegS kernel, "normal plus low rank": what `s4` is checked and timed against.
+"""The published parametrisation of the S4-LegS kernel, "normal plus low rank": what `s4` is checked
+and timed against.
 
-Source: Gu, Goel and Re 2022; specification sssd.md, section 3. With P[i] = sqrt(i + 1/2), A + P P^T is normal: -1/2 on the
-diagonal plus a skew-symmetric part, with eigenvectors V and eigenvalues w in conjugate pairs, of which one each is kept.
-The stored parameter is c (I - Ab^L) in the basis of V, complex [.., states / 2]; the spectrum of the kernel comes from four
-Cauchy sums over the kept half *and its conjugates*. The plain-PyTorch fallback of the published code leaves the conjugates
-out, and is what runs where neither its CUDA extension nor pykeops is found; `conjugates=False` reproduces it, so that the
-difference can be shown.
+Source: Gu, Goel and Re 2022; specification sssd.md, section 3. With P[i] = sqrt(i + 1/2), A + P P^T
+is normal: -1/2 on the diagonal plus a skew-symmetric part, with eigenvectors V and eigenvalues w in
+conjugate pairs, of which one each is kept. The stored parameter is c (I - Ab^L) in the basis of V,
+complex [.., states / 2]; the spectrum of the kernel comes from four Cauchy sums over the kept half
+*and its conjugates*. The plain-PyTorch fallback of the published code leaves the conjugates out,
+and is what runs where neither its CUDA extension nor pykeops is found; `conjugates=False`
+reproduces it, so that the difference can be shown.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ from bench_imputers.diffusion.s4 import legs
 
 @dataclass(frozen=True)
 class Modes:
-    """The kept half of the eigenbasis: values complex128 [half], vectors complex128 [states, half], and in that basis
-    inputs (V* B) and low_rank (V* P), complex128 [half] each."""
+    """The kept half of the eigenbasis: values complex128 [half], vectors complex128 [states, half],
+    and in that basis inputs (V* B) and low_rank (V* P), complex128 [half] each.
+    """
 
     values: torch.Tensor
     vectors: torch.Tensor
@@ -29,7 +32,9 @@ class Modes:
 
 
 def modes(states: int) -> Modes:
-    """The eigenbasis of A + P P^T; `states` is even. Exactly unitary, since i times the skew-symmetric part is Hermitian."""
+    """The eigenbasis of A + P P^T; `states` is even. Exactly unitary, since i times the
+    skew-symmetric part is Hermitian.
+    """
     a, b = legs(states)
     p = torch.sqrt(torch.arange(states, dtype=torch.float64) + 0.5)
     normal = a + torch.outer(p, p)
@@ -44,7 +49,8 @@ def modes(states: int) -> Modes:
 def stored(c: torch.Tensor, delta: torch.Tensor, length: int, basis: Modes) -> torch.Tensor:
     """The published parameter of real `c`: c (I - Ab^length) in the eigenbasis.
 
-    c: float64 [features, directions, states]; delta: float64 [features]. Returns complex128 [features, directions, half].
+    c: float64 [features, directions, states]; delta: float64 [features]. Returns complex128
+       [features, directions, half].
     """
     a, _ = legs(c.shape[-1])
     unit = torch.eye(len(a), dtype=torch.float64)
@@ -57,7 +63,8 @@ def stored(c: torch.Tensor, delta: torch.Tensor, length: int, basis: Modes) -> t
 def kernel(
     parameter: torch.Tensor, delta: torch.Tensor, length: int, basis: Modes, conjugates: bool = True
 ) -> torch.Tensor:
-    """The kernel from the published parameter: real [features, directions, length], in the precision of `parameter`.
+    """The kernel from the published parameter: real [features, directions, length], in the
+    precision of `parameter`.
 
     parameter: complex [features, directions, half], as `stored` gives it; delta: real [features].
     conjugates: False sums over the kept half alone, which is the fallback's mistake.

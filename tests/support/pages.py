@@ -26,7 +26,9 @@ def links(text: str) -> Iterator[str]:
 
 
 def anchors(text: str) -> set[str]:
-    """What a link may name behind `#`: the headings of a Markdown text as GitHub and the site spell them, and its places."""
+    """What a link may name behind `#`: the headings of a Markdown text as GitHub and the site
+    spell them, and its places.
+    """
     text, names, found = FENCE.sub("", text), dict[str, int](), set[str]()
     for heading in HEADING.findall(text):
         name = slug(heading)

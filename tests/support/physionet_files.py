@@ -1,4 +1,6 @@
-"""Hand-written PhysioNet 2012 files for the tests: three invented stays, in every accepted layout; and how to look."""
+"""Hand-written PhysioNet 2012 files for the tests: three invented stays, in every accepted
+layout; and how to look.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def write_set(
     name: str = "a",
     results: Mapping[str, tuple[int, int]] | None = None,
 ) -> Path:
-    """One set under root/physionet2012 as a folder ("dir"), "tar.gz" or "zip", with its Outcomes file."""
+    """One set under root/physionet2012 as a folder ("dir"), "tar.gz" or "zip", with its Outcomes
+    file.
+    """
     base = root / "physionet2012"
     base.mkdir(parents=True, exist_ok=True)
     results = {i: (5, 0) for i in stays} if results is None else results

@@ -16,16 +16,20 @@ SUPPORT = Path(__file__).parent
 
 @dataclass
 class Project:
-    """An empty folder in which the command `bench` sees the test plugin, with a cache of its own."""
+    """An empty folder in which the command `bench` sees the test plugin, with a cache of its
+    own.
+    """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     suite: str = f"suite={SUPPORT / 'toy.toml'}"
 
     def start(self, *words: str, group: bool = False) -> subprocess.Popen[str]:
-        """The command, started and not waited for. It can be interrupted, which what a shell starts with `&` cannot.
+        """The command, started and not waited for. It can be interrupted, which what a shell starts
+        with `&` cannot.
 
-        group: in a group of processes of its own, as a terminal starts it, to which signals can be sent as a whole.
+        group: in a group of processes of its own, as a terminal starts it, to which signals can be
+               sent as a whole.
         """
         return subprocess.Popen(
             [sys.executable, "-m", "bench", *words], cwd=self.folder, env=self.environment, start_new_session=group,
@@ -34,7 +38,9 @@ class Project:
         )  # fmt: skip
 
     def bench(self, *words: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """The command, run to its end; asserts its exit code (None: any) and that no traceback is shown."""
+        """The command, run to its end; asserts its exit code (None: any) and that no traceback
+        is shown.
+        """
         process = self.start(*words)
         out, err = process.communicate(timeout=240)
         done = subprocess.CompletedProcess(process.args, process.returncode, out, err)
@@ -48,7 +54,9 @@ class Project:
         return [json.loads(path.read_bytes())["record"] for path in found]
 
     def leaderboard(self, *words: str) -> bytes:
-        """The Markdown, CSV and JSON of the last run without timings, joined; what differs from the suite is in their name."""
+        """The Markdown, CSV and JSON of the last run without timings, joined; what differs from
+        the suite is in their name.
+        """
         self.bench("report", self.suite, "--no-costs", *words)
         pages = (self.folder / "results" / "leaderboards").glob("toy*.md")
         page = max(pages, key=lambda path: path.stat().st_mtime_ns)
@@ -63,7 +71,9 @@ class Project:
 
 
 def toy_site(site: Path) -> str:
-    """A PYTHONPATH on which the test plugin is installed: its package, and the metadata that declares its entry point."""
+    """A PYTHONPATH on which the test plugin is installed: its package, and the metadata that
+    declares its entry point.
+    """
     info = site / "bench_toy-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-toy\nVersion: 1.0\n")
@@ -72,7 +82,9 @@ def toy_site(site: Path) -> str:
 
 
 def project_in(place: Path, toy_plugin: str) -> Project:
-    """An empty project below a folder. toy_plugin: the PYTHONPATH on which the test plugin is installed."""
+    """An empty project below a folder. toy_plugin: the PYTHONPATH on which the test plugin is
+    installed.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("BENCH_")}
     environment |= {"PYTHONPATH": toy_plugin, "BENCH_CACHE": str(place / "cache"), "COLUMNS": "200"}
     folder = place / "project"

@@ -1,4 +1,6 @@
-"""Tiny folders of MIMIC-CXR-JPG and MIMIC-IV-ECG for the tests: invented patients, real JPEG and WFDB files; and how to embed."""
+"""Tiny folders of MIMIC-CXR-JPG and MIMIC-IV-ECG for the tests: invented patients, real JPEG and
+WFDB files; and how to embed.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def xray_path(root: Path, number: int, subject: int) -> Path:
 def xrays(
     root: Path, grey: Sequence[int | np.ndarray], hours: Sequence[float] = (), subject: int = 1, start: datetime = START
 ) -> Path:
-    """One image for each grey value (or array of them), an hour apart, with its row in the metadata."""
+    """One image for each grey value (or array of them), an hour apart, with its row in the
+    metadata.
+    """
     from PIL import Image
 
     rows: list[tuple[object, ...]] = [COLUMNS]
@@ -54,7 +58,9 @@ def ecg_path(root: Path, number: int) -> Path:
 
 
 def ecgs(root: Path, *signals: np.ndarray, leads: Sequence[str] = LEADS, rate: int = 500) -> Path:
-    """One record for each signal (mV, [samples, leads]), an hour apart, with its row in the list."""
+    """One record for each signal (mV, [samples, leads]), an hour apart, with its row in the
+    list.
+    """
     import wfdb
 
     rows: list[tuple[object, ...]] = [("subject_id", "study_id", "file_name", "ecg_time", "path")]

@@ -13,10 +13,11 @@ from support.fuser_cohorts import BINARY, cohort, parts
 
 
 def told_of_experts(fuser: TorchFuser[Any], silent: TorchFuser[Any]) -> tuple[str, list[float]]:
-    """The first note of `fuser` on its experts: the name, and the evenness of each layer, from 0 to 1.
+    """The first note of `fuser` on its experts: the name, and the evenness of each layer, from 0 to
+    1.
 
-    silent: the same fuser, trained by `TorchFuser.fit`, which tells nothing: weights, predictions and torch's global generator
-    must be as after it.
+    silent: the same fuser, trained by `TorchFuser.fit`, which tells nothing: weights, predictions
+    and torch's global generator must be as after it.
     """
     train, valid, test = parts(cohort(60))
     told: list[tuple[str, tuple[Any, ...]]] = []

@@ -18,7 +18,9 @@ class Average(nn.Module):
 
 
 class Scaled(nn.Module):
-    """A feature map of two channels, the image and its negative, times one learnt weight; and that map as a submodule."""
+    """A feature map of two channels, the image and its negative, times one learnt weight; and
+    that map as a submodule.
+    """
 
     def __init__(self, start: float = 1.0):
         super().__init__()
@@ -68,7 +70,9 @@ def text() -> str:
 
 
 class Slow(Average):
-    """Takes its time for each batch: as many seconds as the environment says in TINY_MODEL_SECONDS, else none."""
+    """Takes its time for each batch: as many seconds as the environment says in
+    TINY_MODEL_SECONDS, else none.
+    """
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         time.sleep(float(os.environ.get("TINY_MODEL_SECONDS", "0")))

@@ -15,7 +15,9 @@ from bench.testing import TOY_TASK
 
 
 def prepared(folder: Path, suite: str, cohort: Cohort, *words: str) -> tuple[Plan, Setup, Registry]:
-    """The plan of a suite (its text) with these words, what its workers must know, and a cache that holds the cohort."""
+    """The plan of a suite (its text) with these words, what its workers must know, and a cache
+    that holds the cohort.
+    """
     registry = discover()
     registry.dataset("toy", "nowhere:Toy", tasks=[TOY_TASK], modalities=("vitals", "labs"), splits=tuple(cohort.splits))
     file = folder / "suite.toml"

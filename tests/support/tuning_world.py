@@ -19,7 +19,9 @@ class Sealed(types.SimpleNamespace):
 
 
 class World:
-    """Runs the cells of a request. score: a cell -> its validation score (of the fuser and of the imputer), or a failure."""
+    """Runs the cells of a request. score: a cell -> its validation score (of the fuser and of
+    the imputer), or a failure.
+    """
 
     def __init__(self, registry, score, stop_after=None):
         self.registry, self.score, self.stop_after = registry, score, stop_after

@@ -34,7 +34,9 @@ METHODS = [
 
 @functools.cache
 def whole() -> Export:
-    """Two modality sets, two rates, three imputers, two fusers, all ok, with everything that a leaderboard shows."""
+    """Two modality sets, two rates, three imputers, two fusers, all ok, with everything that a
+    leaderboard shows.
+    """
     rng = np.random.default_rng(5)
     n = 150
     truth = (rng.random(n) < 0.4).astype(np.float32)

@@ -1,4 +1,6 @@
-"""The harness's own components keep the contract they ask of others: the same kit, one test per check."""
+"""The harness's own components keep the contract they ask of others: the same kit, one test per
+check.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ REGISTRY = discover()
 
 
 def _own(kind: str) -> list[Spec]:
-    """Those of one kind. PyPOTS' models have tests of their own (tests/imputers/test_pypots_contract.py)."""
+    """Those of one kind. PyPOTS' models have tests of their own
+    (tests/imputers/test_pypots_contract.py).
+    """
     specs = [spec for spec in REGISTRY.specs(kind) if spec.plugin.startswith("gapbench:")]
     missing = () if importlib.util.find_spec("xgboost") else ("haim",)  # pip install 'gapbench[trees]'
     return [spec for spec in specs if not spec.name.startswith("pypots.") and spec.name not in missing]

@@ -1,4 +1,6 @@
-"""`bench check NAME KIND.NAME.PARAMETER=VALUE`: the contract is kept with other parameters than those for tests, too."""
+"""`bench check NAME KIND.NAME.PARAMETER=VALUE`: the contract is kept with other parameters than
+those for tests, too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The conformance kit: honest components pass every check, and each liar is caught by the check it lies to."""
+"""The conformance kit: honest components pass every check, and each liar is caught by the check
+it lies to.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The conformance kit as its users meet it: a report that counts, expected failures, names, pytest."""
+"""The conformance kit as its users meet it: a report that counts, expected failures, names,
+pytest.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The conformance kit of metrics: what each check catches, and that a metric which keeps every promise passes."""
+"""The conformance kit of metrics: what each check catches, and that a metric which keeps every
+promise passes.
+"""
 
 from __future__ import annotations
 

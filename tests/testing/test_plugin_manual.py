@@ -1,5 +1,6 @@
-"""The pages on plugins cannot fall behind: their headings are the live signatures, their lists are complete,
-their examples run."""
+"""The pages on plugins cannot fall behind: their headings are the live signatures, their lists are
+complete, their examples run.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ HEADINGS = set(re.findall(r"^### (.*)$", MANUAL, re.MULTILINE))
 
 
 def _signature(prefix: str, function: object) -> str:
-    """How a method is called, as the manual writes it: without `self`, annotations as in the source."""
+    """How a method is called, as the manual writes it: without `self`, annotations as in the
+    source.
+    """
     signature = inspect.signature(function)  # type: ignore[arg-type]
     parameters = [p for p in signature.parameters.values() if p.name != "self"]
     told = str(signature.replace(parameters=parameters))

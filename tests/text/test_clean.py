@@ -1,4 +1,6 @@
-"""Text of strangers stays text: in Markdown, HTML, CSV, JSON and on a terminal, wherever in an export it was planted."""
+"""Text of strangers stays text: in Markdown, HTML, CSV, JSON and on a terminal, wherever in an
+export it was planted.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def tokens(text: str) -> list[Token]:
 
 
 def structure(text: str) -> Counter[str]:
-    """How often each element occurs: headings, tables, rows, cells, lists, links, emphasis, code, HTML."""
+    """How often each element occurs: headings, tables, rows, cells, lists, links, emphasis,
+    code, HTML.
+    """
     return Counter(f"{each.type} {each.tag}" for each in tokens(text) if each.type not in ("text", "text_special"))
 
 
@@ -212,7 +216,9 @@ KEPT = frozenset(
 
 
 def planted(export: Export, plant: Callable[[str], str], kept: frozenset[str]) -> Export:
-    """The export with every string changed alike, names in dictionaries included, so that what belongs together still does."""
+    """The export with every string changed alike, names in dictionaries included, so that what
+    belongs together still does.
+    """
 
     def walk(value: Any) -> Any:
         if isinstance(value, str):

@@ -1,7 +1,8 @@
 """Somebody else's package, pip-installed in an environment of its own, outside the checkout.
 
-The environment is a fresh one: gapbench and three packages are installed into it from copies of their sources. Libraries
-are lent from the environment that runs the tests (a .pth file), so that nothing is downloaded.
+The environment is a fresh one: gapbench and three packages are installed into it from copies of
+their sources. Libraries are lent from the environment that runs the tests (a .pth file), so that
+nothing is downloaded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""`bench tune kind=imputer`: by the error on entries that are hidden in the validation part, and by nothing else."""
+"""`bench tune kind=imputer`: by the error on entries that are hidden in the validation part, and
+by nothing else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Tuned rows beside default ones, and the same optimiser steps for all: what `tuned=FILE` and `[training]` do to a plan."""
+"""Tuned rows beside default ones, and the same optimiser steps for all: what `tuned=FILE` and
+`[training]` do to a plan.
+"""
 
 from __future__ import annotations
 
@@ -309,7 +311,9 @@ def test_a_budget_of_imputers_refuses_no_file_of_fusers_and_the_other_way_round(
 
 @pytest.mark.parametrize("kind", ["fuser", "imputer"])
 def test_what_is_marked_as_trained_by_steps_takes_them(kind):
-    """Every method of the project that extends `StepParams` can be given steps; those that train by steps do extend it."""
+    """Every method of the project that extends `StepParams` can be given steps; those that train
+    by steps do extend it.
+    """
     marked = [spec for spec in discover().specs(kind) if issubclass(spec.params, StepParams)]
     assert len(marked) > 5
     for spec in marked:

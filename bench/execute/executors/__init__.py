@@ -1,5 +1,6 @@
-"""Ways to run jobs. Every module here is one, called by its name (`executor=NAME`): it has a class `Executor`, as
-`bench.execute.api` describes it."""
+"""Ways to run jobs. Every module here is one, called by its name (`executor=NAME`): it has a class
+`Executor`, as `bench.execute.api` describes it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Local worker processes: spawned, warm, limited in time and memory, one GPU each where there are any.
+"""Local worker processes: spawned, warm, limited in time and memory, one GPU each where there are
+any.
 
-The parent never computes: it hands out jobs whose needs are met, watches the clock and the memory, and passes on what
-comes back. A worker that is killed (limit, crash, the system's out-of-memory killer) costs its job and is replaced.
+The parent never computes: it hands out jobs whose needs are met, watches the clock and the memory,
+and passes on what comes back. A worker that is killed (limit, crash, the system's out-of-memory
+killer) costs its job and is replaced.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ GRACE = 15.0
 """Seconds a worker has for its checkpoint once it was asked to stop."""
 
 STARTS = 3
-"""How often a worker may die before it is ready: once may be chance (want of memory), three times in a row is no chance."""
+"""How often a worker may die before it is ready: once may be chance (want of memory), three
+times in a row is no chance.
+"""
 
 
 @dataclass
@@ -229,7 +233,9 @@ class Executor:
         self._end(result)
 
     def _end(self, result: Result) -> None:
-        """Pass a result on; a job whose need did not end well ends the same way, with the reason."""
+        """Pass a result on; a job whose need did not end well ends the same way, with the
+        reason.
+        """
         self.watch.finished(result)
         for job in self.waiting.ended(result.job.id, well=result.status == "ok"):
             reason = result.reason if result.status == "not-run" else f"{result.job.label}: {result.reason}"
@@ -269,7 +275,9 @@ def _received(connection: Connection) -> tuple[list[tuple[Any, ...]], bool]:
 
 
 def shorten(path: Path, longest: int) -> None:
-    """Cut a log that others append to: of one longer than `longest` bytes the newest sixteenth is kept."""
+    """Cut a log that others append to: of one longer than `longest` bytes the newest sixteenth
+    is kept.
+    """
     with contextlib.suppress(OSError):
         if path.stat().st_size > longest:
             with path.open("r+b") as file:

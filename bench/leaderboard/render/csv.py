@@ -1,4 +1,6 @@
-"""The tables among blocks as CSV, for programs: numbers in full, each part of a number in a column of its own."""
+"""The tables among blocks as CSV, for programs: numbers in full, each part of a number in a
+column of its own.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ PARTS = ("std", "low", "high", "p")
 def to_csv(blocks: Iterable[Block]) -> str:
     """Table after table, an empty line between two.
 
-    A column whose numbers have a standard deviation, an interval or a p-value has a column for each of these behind it. What
-    is missing is empty, or says why. Text that a spreadsheet would take for a formula has an apostrophe before it
-    (`bench.text.clean.cell`).
+    A column whose numbers have a standard deviation, an interval or a p-value has a column for each
+    of these behind it. What is missing is empty, or says why. Text that a spreadsheet would take
+    for a formula has an apostrophe before it (`bench.text.clean.cell`).
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -39,7 +41,9 @@ def to_csv(blocks: Iterable[Block]) -> str:
 
 
 def _parts(cells: Sequence[Cell]) -> list[tuple[str, Any]]:
-    """What a column becomes: its cells, and each part that its numbers have, by name. Of intervals alone, their parts."""
+    """What a column becomes: its cells, and each part that its numbers have, by name. Of
+    intervals alone, their parts.
+    """
     kinds = set(map(type, cells))
     if kinds <= PLAIN:
         return [("", cells)]

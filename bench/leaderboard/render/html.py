@@ -1,6 +1,8 @@
-"""Blocks as one HTML page that needs nothing else: sortable tables, pictures, its reader's light or dark theme.
+"""Blocks as one HTML page that needs nothing else: sortable tables, pictures, its reader's light or
+dark theme.
 
-No network, no fonts or scripts from elsewhere, readable without JavaScript. The page is `page.html`, a template of Jinja2.
+No network, no fonts or scripts from elsewhere, readable without JavaScript. The page is
+`page.html`, a template of Jinja2.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ def _page() -> Template:
 
 
 def _visible(text: str) -> str:
-    """Text without characters that nobody can see, with the space that parts it from its neighbours; Jinja2 escapes it."""
+    """Text without characters that nobody can see, with the space that parts it from its
+    neighbours; Jinja2 escapes it.
+    """
     inside = clean.line(text)
     return f"{' ' * text[:1].isspace()}{inside}{' ' * (bool(inside) and text[-1:].isspace())}"
 

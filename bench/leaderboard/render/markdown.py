@@ -51,7 +51,9 @@ def _text(cell: Cell) -> str:
 
 
 def _harmless(text: str, mark: Mark | None) -> str:
-    """A piece of text that is no markup but its mark. White space at its ends stays, outside of the mark."""
+    """A piece of text that is no markup but its mark. White space at its ends stays, outside of
+    the mark.
+    """
     harmless = clean.code(text) if mark == "code" else clean.markdown(text)
     before, after = " " * text[:1].isspace(), " " * text[-1:].isspace()
     return f"{before}{MARKS[mark].format(harmless)}{after}" if harmless else before

@@ -1,4 +1,6 @@
-"""How a cell reads, for all targets that people read: pieces of text with their marks, not yet made harmless for a target."""
+"""How a cell reads, for all targets that people read: pieces of text with their marks, not yet
+made harmless for a target.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Small pictures as inline SVG, drawn in the colours of the page around them: points, lines and shares.
+"""Small pictures as inline SVG, drawn in the colours of the page around them: points, lines and
+shares.
 
-Written by hand and not with matplotlib, so that a page needs no extra, follows its reader's dark or light theme and every point
-can say what it is. `bench.plots` draws the pictures for print.
+Written by hand and not with matplotlib, so that a page needs no extra, follows its reader's dark or
+light theme and every point can say what it is. `bench.plots` draws the pictures for print.
 """
 
 from __future__ import annotations

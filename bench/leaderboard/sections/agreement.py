@@ -1,4 +1,6 @@
-"""Does better imputation give better predictions? Rank correlation over imputers, fuser by fuser, and the exceptions."""
+"""Does better imputation give better predictions? Rank correlation over imputers, fuser by
+fuser, and the exceptions.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from bench.results.coordinates import TableKey, method_in, table_of
 from bench.results.records import Statistics
 
 EXACT = 8
-"""Up to so many imputers all their permutations are gone through; beyond, so many random ones are drawn:"""
+"""Up to so many imputers all their permutations are gone through; beyond, so many random ones
+are drawn:
+"""
 PERMUTATIONS = 20_000
 
 LISTED = 12
@@ -27,10 +31,11 @@ LISTED = 12
 
 
 class Contrary(msgspec.Struct, kw_only=True):
-    """Two imputers of which the first has significantly lower MAE on hidden entries but the worse score of the task.
+    """Two imputers of which the first has significantly lower MAE on hidden entries but the worse
+    score of the task.
 
-    mae, score: first minus second, paired; score is None where the two were not compared on the task. apart: whether the
-    interval of the score excludes 0.
+    mae, score: first minus second, paired; score is None where the two were not compared on the
+    task. apart: whether the interval of the score excludes 0.
     """
 
     first: str
@@ -44,9 +49,10 @@ class Contrary(msgspec.Struct, kw_only=True):
 class Agreement(TableKey, kw_only=True, frozen=True):
     """Whether imputers with lower MAE lead to better predictions, for one fuser in one table.
 
-    rho: Spearman's rank correlation over imputers, signed so that 1 means the better imputation always predicts better;
-    None with fewer than three imputers or where one side does not differ. p: two-sided permutation p-value, exact or of
-    random permutations. contrary: the pairs for which it does not hold; None where imputers were not compared.
+    rho: Spearman's rank correlation over imputers, signed so that 1 means the better imputation
+    always predicts better; None with fewer than three imputers or where one side does not differ.
+    p: two-sided permutation p-value, exact or of random permutations. contrary: the pairs for which
+    it does not hold; None where imputers were not compared.
     """
 
     fuser: str
@@ -59,9 +65,11 @@ class Agreement(TableKey, kw_only=True, frozen=True):
 
 
 def aggregate(board: Board) -> list[Agreement]:
-    """One per table with scores on hidden entries and fuser, in the order of the tables; eligible rows only.
+    """One per table with scores on hidden entries and fuser, in the order of the tables; eligible
+    rows only.
 
-    None where all hidden entries lie in modalities that are absent to fusers: predictions cannot depend on those errors.
+    None where all hidden entries lie in modalities that are absent to fusers: predictions cannot
+    depend on those errors.
     """
     scored = {table_of(table): table for table in board[imputation.SECTION]}
     agreements = []
@@ -107,7 +115,9 @@ def _agreement(
 def _contrary(
     table: tables.TaskTable, fuser: str, scores: Mapping[str, float], sign: int, statistics: Statistics | None
 ) -> list[Contrary] | None:
-    """Pairs of which the significantly better imputer predicts worse, those whose interval says so surely first."""
+    """Pairs of which the significantly better imputer predicts worse, those whose interval says
+    so surely first.
+    """
     key = _imputations(table)
     if statistics is None or not any(table_of(t) == key for t in statistics.imputation.tables):
         return None
@@ -131,8 +141,9 @@ def _contrary(
 
 
 def spearman(one: Sequence[float], two: Sequence[float]) -> tuple[float | None, float | None, bool]:
-    """Spearman's rank correlation (equal values share their mean rank), its two-sided permutation p-value, and whether
-    all permutations were gone through. None with fewer than three values, or where all values of a side are equal.
+    """Spearman's rank correlation (equal values share their mean rank), its two-sided permutation
+    p-value, and whether all permutations were gone through. None with fewer than three values, or
+    where all values of a side are equal.
 
     The p-value of random permutations counts one more above and below the line, so it is never 0.
     """
@@ -157,7 +168,9 @@ def _ranks(values: Sequence[float]) -> np.ndarray:
 
 @cache
 def _permutations(n: int) -> np.ndarray:
-    """All permutations of n places, or the same random ones for every caller: int [permutations, n]."""
+    """All permutations of n places, or the same random ones for every caller: int [permutations,
+    n].
+    """
     if n <= EXACT:
         return np.array(list(itertools.permutations(range(n))))
     rng = seeds.generator(0, "permutations", n)

@@ -1,4 +1,6 @@
-"""The sections of a leaderboard, in the order of the page and of the JSON. A new one is a file beside this and a line here."""
+"""The sections of a leaderboard, in the order of the page and of the JSON. A new one is a file
+beside this and a line here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""How much is the imputer worth, how much the fuser, in one table? See `bench.statistics.two_way`."""
+"""How much is the imputer worth, how much the fuser, in one table? See
+`bench.statistics.two_way`.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,18 @@ SIDE_BY_SIDE = 6
 """Tables of the board that stand beside each other as columns."""
 
 LISTED = 12
-"""Pairs that do better or worse together than apart, spelt out per page; the JSON file holds all."""
+"""Pairs that do better or worse together than apart, spelt out per page; the JSON file holds
+all.
+"""
 
 NAMED = 6
 """Methods named in one sentence."""
 
 
 class Level(msgspec.Struct, frozen=True):
-    """One imputer or fuser: its mean over all of the other factor minus the mean of the block, with its interval."""
+    """One imputer or fuser: its mean over all of the other factor minus the mean of the block,
+    with its interval.
+    """
 
     name: str
     control: bool
@@ -55,9 +61,10 @@ class Level(msgspec.Struct, frozen=True):
 class Complete(msgspec.Struct, kw_only=True):
     """A complete block of a table, taken apart: score = mean + imputer + fuser + interaction.
 
-    controls: whether control rows are in it. interaction: float [imputers][fusers]; interaction_low, interaction_high: its
-    intervals, empty where noise is not known. shares: of "imputer", "fuser" and "interaction"; they sum to 1; empty where
-    nothing differs beyond noise. noise: what the intervals are about: "patients and seeds", "patients", "seeds" or "". left_out:
+    controls: whether control rows are in it. interaction: float [imputers][fusers];
+    interaction_low, interaction_high: its intervals, empty where noise is not known. shares: of
+    "imputer", "fuser" and "interaction"; they sum to 1; empty where nothing differs beyond noise.
+    noise: what the intervals are about: "patients and seeds", "patients", "seeds" or "". left_out:
     the methods of the table that are not in the block.
     """
 
@@ -74,8 +81,9 @@ class Complete(msgspec.Struct, kw_only=True):
 
 
 class Attribution(TableKey, kw_only=True, frozen=True):
-    """What the imputer and what the fuser is worth in one table, in the primary metric. blocks: the largest complete one,
-    and that of the rows that are no controls; none, and `note` says why. alpha: of the intervals.
+    """What the imputer and what the fuser is worth in one table, in the primary metric. blocks: the
+    largest complete one, and that of the rows that are no controls; none, and `note` says why.
+    alpha: of the intervals.
     """
 
     metric: str

@@ -16,11 +16,15 @@ from bench.results.coordinates import TableKey, table_of
 from bench.results.records import Bin, Record
 
 DRAWN = 6
-"""Rows of a table whose reliability is drawn, the best ones: more lines than that cannot be told apart."""
+"""Rows of a table whose reliability is drawn, the best ones: more lines than that cannot be told
+apart.
+"""
 
 
 class CalibrationRow(MethodRow, kw_only=True):
-    """How well one method's probabilities are calibrated. bins: of all seeds together, of the best rows, for a picture."""
+    """How well one method's probabilities are calibrated. bins: of all seeds together, of the
+    best rows, for a picture.
+    """
 
     ece: Score | None
     brier: Score | None

@@ -1,4 +1,6 @@
-"""Every planned cell in a line, in the order of the plan, with every number its record holds: for programs, not for pages."""
+"""Every planned cell in a line, in the order of the plan, with every number its record holds:
+for programs, not for pages.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,17 @@ BLOCKS = ("test", "validation", "calibration", "pattern", "imputation", "hidden"
 """Groups of columns, in their order; a column is called by its block and the name inside."""
 
 COSTS_THAT_REPEAT = frozenset({"parameters", "imputer_parameters", "draws"})
-"""Costs that are the same whenever a cell is run again; all others are timings or measured memory."""
+"""Costs that are the same whenever a cell is run again; all others are timings or measured
+memory.
+"""
 
 CALIBRATION = ("ece", "brier")
 
 
 def place(board: Board) -> list[str]:
-    """The coordinates that stand in every line: an axis whose value is the default one everywhere is left out."""
+    """The coordinates that stand in every line: an axis whose value is the default one
+    everywhere is left out.
+    """
     hidden = {axis.name for axis in AXES if not any(shown(axis.name, getattr(at, axis.name)) for at in board.cells)}
     return [name for name in Coordinates.__struct_fields__ if name not in hidden]
 
@@ -35,10 +41,12 @@ def place(board: Board) -> list[str]:
 def cells(board: Board) -> Table:
     """One line per planned cell.
 
-    Columns: coordinates, release (of the data), differs (in what the run differs from the suite and its profile; both the same
-    on every line, since what reads CSV would not understand a comment above the header), control (0 or 1), key, status,
-    reason, unranked (the audits that failed, because of which its row has no rank), then those of `BLOCKS`, each name that any
-    record has; audits are pass, fail or n.a. Of a board without costs, those that differ from run to run are left out.
+    Columns: coordinates, release (of the data), differs (in what the run differs from the suite and
+    its profile; both the same on every line, since what reads CSV would not understand a comment
+    above the header), control (0 or 1), key, status, reason, unranked (the audits that failed,
+    because of which its row has no rank), then those of `BLOCKS`, each name that any record has;
+    audits are pass, fail or n.a. Of a board without costs, those that differ from run to run are
+    left out.
     """
     export = board.export
     names = _names(board.records)

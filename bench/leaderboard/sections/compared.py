@@ -1,4 +1,6 @@
-"""Methods by the metrics that somebody asked for besides the primary one: ranks, ties and intervals as in the main tables."""
+"""Methods by the metrics that somebody asked for besides the primary one: ranks, ties and
+intervals as in the main tables.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from bench.statistics.ties import tie_groups
 
 
 class ComparedRow(MethodRow, kw_only=True):
-    """One method: its score over the seeds of the table, and where it stands by it. behind: its difference from the best, with
-    the p-value of that comparison, corrected for all of the table.
+    """One method: its score over the seeds of the table, and where it stands by it. behind: its
+    difference from the best, with the p-value of that comparison, corrected for all of the table.
     """
 
     score: Score
@@ -28,9 +30,11 @@ class ComparedRow(MethodRow, kw_only=True):
 
 
 class Compared(TableKey, kw_only=True, frozen=True):
-    """The methods of one table by one metric, best first; without a rank in the main table there is none here.
+    """The methods of one table by one metric, best first; without a rank in the main table there is
+    none here.
 
-    reason: why there are no intervals and ties, in words. chance: what an uninformed prediction scores, where it is known.
+    reason: why there are no intervals and ties, in words. chance: what an uninformed prediction
+            scores, where it is known.
     """
 
     metric: str
@@ -86,8 +90,8 @@ def _compared(board: Board, table: tables.TaskTable, name: str) -> Compared:
 def _stored(
     statistics: Statistics | None, table: TableKey, name: str, methods: list[Method]
 ) -> tuple[dict[Method, tuple[float, float]], dict[Method, int], list[Comparison], str]:
-    """Intervals, tie groups and comparisons of these methods, best first, where all of them were compared; else why there are
-    none.
+    """Intervals, tie groups and comparisons of these methods, best first, where all of them were
+    compared; else why there are none.
     """
     if statistics is None or not methods:
         return {}, {}, [], "no comparisons are stored"

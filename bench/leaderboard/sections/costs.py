@@ -1,4 +1,5 @@
-"""What methods cost, and which of them nobody beats in cost and score: Vilfredo Pareto's front, table by table.
+"""What methods cost, and which of them nobody beats in cost and score: Vilfredo Pareto's front,
+table by table.
 
 The only place, with that of imputers, whose numbers differ from run to run.
 """
@@ -36,18 +37,21 @@ from bench.results.coordinates import Method, TableKey, table_of
 from bench.results.records import Record
 
 COSTS = ("parameters", "seconds_per_sample")
-"""What is set against the score: parameters of the whole method, and seconds it takes for one record once it is fitted."""
+"""What is set against the score: parameters of the whole method, and seconds it takes for one
+record once it is fitted.
+"""
 
 FRONTS = {"parameters": "size", "seconds_per_sample": "speed"}
 AXES = {"parameters": ("parameters", 1.0), "seconds_per_sample": ("ms per sample", 1e3)}
 
 
 class Cost(TableKey, kw_only=True, frozen=True):
-    """What the ok cells of one method took, on average: seconds per stage, seconds per sample, bytes, parameters.
+    """What the ok cells of one method took, on average: seconds per stage, seconds per sample,
+    bytes, parameters.
 
-    score: mean of the primary metric, of eligible rows. whole: cost of the whole method per name of `COSTS`, imputer included
-    unless `fuser_only`. front: those of them for which no row of the table is at least as good and at least as cheap, and one
-    of both strictly.
+    score: mean of the primary metric, of eligible rows. whole: cost of the whole method per name of
+    `COSTS`, imputer included unless `fuser_only`. front: those of them for which no row of the
+    table is at least as good and at least as cheap, and one of both strictly.
     """
 
     imputer: str
@@ -66,7 +70,9 @@ class Cost(TableKey, kw_only=True, frozen=True):
 
 
 def aggregate(board: Board) -> list[Cost] | None:
-    """Of each method with an ok cell that says its costs, in the order of the plan; None where they are left out."""
+    """Of each method with an ok cell that says its costs, in the order of the plan; None where
+    they are left out.
+    """
     if not board.wall_costs:
         return None
     costs = []
@@ -92,11 +98,13 @@ def _cost(method: Method, records: Sequence[Record]) -> Cost:
 
 
 def _placed(table: tables.TaskTable, costs: Sequence[Cost]) -> list[Cost]:
-    """Each cost of a table with the score of its row, the cost of the whole method, and the fronts it is on.
+    """Each cost of a table with the score of its row, the cost of the whole method, and the fronts
+    it is on.
 
-    The whole method is the fuser and its imputer: seconds per record and draw times draws, and the parameters of both.
-    Where a row of a table does not know what its imputer costs, all rows of that table count the fuser alone, and say so.
-    A fuser whose parameters are not counted (0, as of trees) has no place on that axis.
+    The whole method is the fuser and its imputer: seconds per record and draw times draws, and the
+    parameters of both. Where a row of a table does not know what its imputer costs, all rows of
+    that table count the fuser alone, and say so. A fuser whose parameters are not counted (0, as of
+    trees) has no place on that axis.
     """
     scores = {pair: row.scores[table.primary].mean for pair, row in table.eligible.items()}
     eligible = [cost for cost in costs if (cost.imputer, cost.fuser) in scores]
@@ -135,8 +143,10 @@ def _whole(cost: Cost, fuser_only: bool) -> dict[str, float]:
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Whether each point is on the front, smaller being better on both axes: no other point is at least as small on both and
-    smaller on one. So the best and the cheapest are always on it, and so are equal points together."""
+    """Whether each point is on the front, smaller being better on both axes: no other point is at
+    least as small on both and smaller on one. So the best and the cheapest are always on it, and so
+    are equal points together.
+    """
     best = float("inf")
     on_front = [False] * len(points)
     order = sorted(range(len(points)), key=points.__getitem__)

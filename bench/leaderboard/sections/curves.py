@@ -20,7 +20,9 @@ SHOWN = 6
 
 
 class CurveRow(msgspec.Struct, kw_only=True):
-    """One imputer over the rates of a curve: metric -> a score (or None), and its interval (or None), per rate."""
+    """One imputer over the rates of a curve: metric -> a score (or None), and its interval (or
+    None), per rate.
+    """
 
     imputer: str
     control: bool
@@ -30,7 +32,9 @@ class CurveRow(msgspec.Struct, kw_only=True):
 
 
 class Curve(TableKey, kw_only=True, frozen=True):
-    """Scenarios that differ in their rate alone, side by side: scores over all entries. scenario: what they share."""
+    """Scenarios that differ in their rate alone, side by side: scores over all entries.
+    scenario: what they share.
+    """
 
     rates: list[float]
     metrics: list[str]
@@ -49,7 +53,9 @@ def rate_of(scenario: str) -> tuple[str, float | None]:
 
 
 def aggregate(board: Board) -> list[Curve]:
-    """One per modality set and group of scenarios that differ in their rate alone, where there are two rates or more."""
+    """One per modality set and group of scenarios that differ in their rate alone, where there
+    are two rates or more.
+    """
     families: dict[TableKey, dict[float, Imputation]] = {}
     for table in board[imputation.SECTION]:
         family, rate = rate_of(table.scenario)

@@ -18,10 +18,12 @@ from bench.results.records import Comparison
 
 
 class Gain(msgspec.Struct, kw_only=True):
-    """What one method gains, in the primary metric, from a larger modality set: paired difference over groups x seeds.
+    """What one method gains, in the primary metric, from a larger modality set: paired difference
+    over groups x seeds.
 
-    difference: score with `larger` - score with `smaller`; low, high: its interval; p_adjusted: for all gains of the task
-    and scenario. better: the difference is an improvement and its interval excludes 0; worse: the opposite.
+    difference: score with `larger` - score with `smaller`; low, high: its interval; p_adjusted: for
+    all gains of the task and scenario. better: the difference is an improvement and its interval
+    excludes 0; worse: the opposite.
     """
 
     smaller: str
@@ -37,7 +39,8 @@ class Gain(msgspec.Struct, kw_only=True):
 
 
 class Gains(TableKey, kw_only=True, frozen=True):
-    """All gains of one task under one scenario. best: modality set -> its best method and that method's mean score.
+    """All gains of one task under one scenario. best: modality set -> its best method and that
+    method's mean score.
     correction: how p-values are adjusted for their number.
     """
 
@@ -50,7 +53,9 @@ class Gains(TableKey, kw_only=True, frozen=True):
 
 
 def aggregate(board: Board) -> list[Gains]:
-    """One per table, whatever its modality set, with stored gains. Both methods must be eligible rows."""
+    """One per table, whatever its modality set, with stored gains. Both methods must be eligible
+    rows.
+    """
     statistics = board.export.statistics
     if statistics is None:
         return []

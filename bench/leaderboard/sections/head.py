@@ -1,4 +1,6 @@
-"""What the leaderboard is of: title, suite, data, how many cells, and what a reader must know first."""
+"""What the leaderboard is of: title, suite, data, how many cells, and what a reader must know
+first.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ from bench.results.redact import redact_command
 
 
 class Head(msgspec.Struct, kw_only=True):
-    """release: which release the data are, empty where it is not recorded. overrides: in what the run differs from the suite and
-    its profile. statuses: status -> how many scored cells. nobody: modality set -> the modalities of it that no record has.
+    """release: which release the data are, empty where it is not recorded. overrides: in what the
+    run differs from the suite and its profile. statuses: status -> how many scored cells. nobody:
+    modality set -> the modalities of it that no record has.
     """
 
     schema: int

@@ -1,4 +1,6 @@
-"""Scores on hidden entries: one row per imputer, since an imputation is made once for all tasks and fusers."""
+"""Scores on hidden entries: one row per imputer, since an imputation is made once for all tasks
+and fusers.
+"""
 
 from __future__ import annotations
 
@@ -43,11 +45,14 @@ _SAME = 1e-9
 
 
 class ImputationRow(msgspec.Struct, kw_only=True):
-    """One imputer: modality (and "all") -> metric -> score; empty unless every planned seed has scores.
+    """One imputer: modality (and "all") -> metric -> score; empty unless every planned seed has
+    scores.
 
-    draws, parameters: of the imputer, where its records say so and all seeds agree (parameters 0: does not apply).
-    unranked: the imputer's audits that failed, because of which it stands below, is compared with nobody and never best.
-    interval, tie_group, to_best (MAE minus that of the best): of MAE over all entries, where comparisons are stored.
+    draws, parameters: of the imputer, where its records say so and all seeds agree (parameters 0:
+                       does not apply).
+    unranked: the imputer's audits that failed, because of which it stands below, is compared with
+    nobody and never best. interval, tie_group, to_best (MAE minus that of the best): of MAE over
+    all entries, where comparisons are stored.
     """
 
     imputer: str
@@ -64,18 +69,21 @@ class ImputationRow(msgspec.Struct, kw_only=True):
 
     @property
     def eligible(self) -> bool:
-        """Whether it may be ranked and compared: it has the score by which imputers are ordered, MAE over all entries, and failed
-        no audit.
+        """Whether it may be ranked and compared: it has the score by which imputers are ordered,
+        MAE over all entries, and failed no audit.
         """
         return not self.unranked and "mae" in self.scores.get("all", {})
 
 
 class Imputation(TableKey, kw_only=True, frozen=True):
-    """Scores on the entries that a scenario hid, for one modality set (standardised scale, lower is better).
+    """Scores on the entries that a scenario hid, for one modality set (standardised scale, lower is
+    better).
 
-    expected, realised: the hidden share, mean over seeds; entries: modality -> entries scored per seed, mean over
-    seeds. absent: the share of hidden entries of test records in modalities that are absent to fusers, mean over seeds.
-    silent: imputers without scores, since they fill nothing. alpha: of the comparisons, where there are any.
+    expected, realised: the hidden share, mean over seeds; entries: modality -> entries scored per
+    seed, mean over seeds. absent: the share of hidden entries of test records in modalities that
+    are absent to fusers, mean over seeds.
+    silent: imputers without scores, since they fill nothing. alpha: of the comparisons, where there
+            are any.
     """
 
     expected: float | None
@@ -93,7 +101,9 @@ class Imputation(TableKey, kw_only=True, frozen=True):
 
 
 def aggregate(board: Board) -> list[Imputation]:
-    """One per table of imputations in which something was hidden and scored, in the order of the plan."""
+    """One per table of imputations in which something was hidden and scored, in the order of the
+    plan.
+    """
     tables = (_table(board.export, key, cells) for key, cells in by_table(board).items())
     return [table for table in tables if table.rows]
 
@@ -194,7 +204,9 @@ def _common(records: Iterable[Record], cost: str) -> int | None:
 
 
 def _entries(used: list[dict[str, dict[str, float]]], names: list[str]) -> dict[str, float]:
-    """How many entries were scored per modality, the mean over seeds; every imputer is scored on the same ones."""
+    """How many entries were scored per modality, the mean over seeds; every imputer is scored on
+    the same ones.
+    """
     entries = {name: mean(scores.get(name, {}).get("hidden") for scores in used) for name in names}
     return {name: value for name, value in entries.items() if value is not None}
 
@@ -206,7 +218,9 @@ def mean(values: Iterable[float | None]) -> float | None:
 
 
 def _compare(export: Export, key: TableKey, rows: list[ImputationRow], notes: list[str]) -> float | None:
-    """Intervals, tie groups and differences to the best, where stored comparisons are of this very table. Returns their alpha."""
+    """Intervals, tie groups and differences to the best, where stored comparisons are of this
+    very table. Returns their alpha.
+    """
     statistics = export.statistics
     stored = statistics.imputation if statistics else ImputationStatistics()
     by_method = {method_in(key, row.imputer): row for row in rows if row.eligible}
@@ -280,7 +294,9 @@ def _absent_note(table: Imputation) -> list[str]:
 
 
 def _over_all(table: Imputation) -> Table:
-    """Scores over all hidden entries, and what others published: a column per metric, a line per method that is no row."""
+    """Scores over all hidden entries, and what others published: a column per metric, a line per
+    method that is no row.
+    """
     rows = table.rows
     header = [Column("imputer")]
     filled: list[list[Cell]] = [[Label(row.imputer, row.control) for row in rows]]
@@ -347,7 +363,9 @@ def _difference(difference: Difference | None) -> Cell:
 
 
 def _coverage_note(table: Imputation) -> list[str]:
-    """What coverage to expect of a perfect forecaster with so few draws: (draws - 1) / (draws + 1) of the level."""
+    """What coverage to expect of a perfect forecaster with so few draws: (draws - 1) / (draws +
+    1) of the level.
+    """
     draws = sorted({row.draws for row in table.rows if row.draws and row.draws > 1})
     if not draws or not set(table.metrics) & COVERAGE.keys():
         return []

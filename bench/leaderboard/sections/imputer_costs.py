@@ -31,7 +31,9 @@ class ImputerCost(TableKey, kw_only=True, frozen=True):
 
 
 def aggregate(board: Board) -> list[ImputerCost] | None:
-    """Of imputers that tell their draws, by modality set and scenario; None where costs are left out."""
+    """Of imputers that tell their draws, by modality set and scenario; None where costs are left
+    out.
+    """
     if not board.wall_costs:
         return None
     costs = []

@@ -1,4 +1,6 @@
-"""What each modality is worth: the same method with it and without it, wherever the suite ran both."""
+"""What each modality is worth: the same method with it and without it, wherever the suite ran
+both.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from bench.results.records import Comparison, Export
 
 
 class MarginalRow(msgspec.Struct, frozen=True):
-    """What one method gains from one modality; low, high: the stored interval, where there is one."""
+    """What one method gains from one modality; low, high: the stored interval, where there is
+    one.
+    """
 
     imputer: str
     fuser: str
@@ -27,10 +31,11 @@ class MarginalRow(msgspec.Struct, frozen=True):
 
 
 class Marginal(TableKey, kw_only=True, frozen=True):
-    """What a modality adds to a modality set: score with it minus score without it, method by method.
+    """What a modality adds to a modality set: score with it minus score without it, method by
+    method.
 
-    mean, least, most: over the methods. better, worse: how many gain and lose; surely_better, surely_worse: those whose
-    interval excludes 0, None where no intervals are stored.
+    mean, least, most: over the methods. better, worse: how many gain and lose; surely_better,
+    surely_worse: those whose interval excludes 0, None where no intervals are stored.
     """
 
     metric: str
@@ -49,14 +54,18 @@ class Marginal(TableKey, kw_only=True, frozen=True):
 
 
 def members(export: Export, name: str) -> frozenset[str]:
-    """The modalities of a set. Exports made before it was stored: the parts of its name, as in `vitals+notes`."""
+    """The modalities of a set. Exports made before it was stored: the parts of its name, as in
+    `vitals+notes`.
+    """
     return frozenset(export.modality_sets.get(name) or name.split("+"))
 
 
 def aggregate(board: Board) -> list[Marginal]:
-    """One per table, whatever its modality set, and pair of sets of which one has one modality more; methods eligible on both.
+    """One per table, whatever its modality set, and pair of sets of which one has one modality
+    more; methods eligible on both.
 
-    A modality that no record of the data has is worth nothing that could be measured, and is left out.
+    A modality that no record of the data has is worth nothing that could be measured, and is left
+    out.
     """
     export = board.export
     stored = {frozenset((c.a, c.b)): c for c in (export.statistics.gains if export.statistics else [])}

@@ -17,11 +17,14 @@ from bench.results.coordinates import Method, Repeat, TableKey, table_of
 from bench.results.records import Record
 
 ENOUGH = 50
-"""Records a pattern needs, on average over seeds, to be called a method's worst: of less than that, chance picks the worst."""
+"""Records a pattern needs, on average over seeds, to be called a method's worst: of less than
+that, chance picks the worst.
+"""
 
 
 class PatternRow(MethodRow, kw_only=True):
-    """The primary score of one method by pattern, in the order of the table's; None where a seed lacks it.
+    """The primary score of one method by pattern, in the order of the table's; None where a seed
+    lacks it.
 
     worst: place of the worst pattern among those large enough to be called so.
     """
@@ -31,7 +34,9 @@ class PatternRow(MethodRow, kw_only=True):
 
 
 class Patterns(TableKey, kw_only=True, frozen=True):
-    """Scores by which modalities a test record has, for one table. records: per pattern, the mean over seeds."""
+    """Scores by which modalities a test record has, for one table. records: per pattern, the
+    mean over seeds.
+    """
 
     metric: str
     higher: bool
@@ -51,7 +56,9 @@ def eligible_records(table: tables.TaskTable, methods: Mapping[Method, Cells]) -
 
 
 def aggregate(board: Board) -> list[Patterns]:
-    """One per table whose records have more than one pattern. Rows in the order of the table, eligible ones only."""
+    """One per table whose records have more than one pattern. Rows in the order of the table,
+    eligible ones only.
+    """
     patterns = []
     for table in board[tables.SECTION]:
         key = table_of(table)

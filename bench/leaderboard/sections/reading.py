@@ -10,7 +10,9 @@ from bench.leaderboard.words import CORRECTIONS
 
 
 def text(correction: str) -> Rich:
-    """correction: how the p-values of the tables are adjusted for their number; "" where none are stored."""
+    """correction: how the p-values of the tables are adjusted for their number; "" where none
+    are stored.
+    """
     adjusted = f"; p-values adjusted over all pairs of a table by {CORRECTIONS[correction]}" if correction else ""
     return Rich(
         strong("Scores"),

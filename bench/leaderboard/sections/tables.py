@@ -1,4 +1,6 @@
-"""A table per task, modality set and scenario: every method in its row, ranks and ties only among rows without a hole."""
+"""A table per task, modality set and scenario: every method in its row, ranks and ties only
+among rows without a hole.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +42,15 @@ UNDEFINED = Missing("NaN")
 class TaskTable(TableKey, kw_only=True, frozen=True):
     """One task on one modality set under one scenario. Rows are in the order they are printed.
 
-    higher: metric -> larger is better. counts: of the task's records, the same for every cell, or it says so in
-    `notes`.
+    higher: metric -> larger is better. counts: of the task's records, the same for every cell, or
+    it says so in `notes`.
     notes: sentences a reader must not miss: controls that tie, why there is no comparison.
-    oracle: metric -> what the best possible prediction scores, where the data were generated and it is known.
-    published, elsewhere: values of others that name no row, and those that were not measured on these data.
-    floor, floor_corrected: the resolution floor, for one comparison and for the first of all; correction: how p-values are
-    adjusted for their number ("" where nothing is compared).
+    oracle: metric -> what the best possible prediction scores, where the data were generated and it
+            is known.
+    published, elsewhere: values of others that name no row, and those that were not measured on
+                          these data.
+    floor, floor_corrected: the resolution floor, for one comparison and for the first of all;
+    correction: how p-values are adjusted for their number ("" where nothing is compared).
     """
 
     summary: str
@@ -134,7 +138,9 @@ def _table(board: Board, key: TableKey, task: TaskSummary, methods: Mapping[Meth
 
 
 def _unranked_notes(rows: Collection[Row]) -> Iterator[str]:
-    """How many rows lost their rank to an audit, and what an audit that was run for one row alone means for the others."""
+    """How many rows lost their rank to an audit, and what an audit that was run for one row
+    alone means for the others.
+    """
     lost = [row for row in rows if row.unranked]
     if lost:
         failed = f"{len(lost)} of {len(rows)} methods failed an audit and have no rank"
@@ -166,11 +172,11 @@ def _compare(
     statistics: Statistics | None,
     notes: list[str],
 ) -> dict[str, Any]:
-    """Fields of the table: alpha, correction, comparisons, resamples and the resolution floor, where stored comparisons are of
-    this table.
+    """Fields of the table: alpha, correction, comparisons, resamples and the resolution floor,
+    where stored comparisons are of this table.
 
-    Gives ranked rows their intervals and tie groups, and says in `notes` what must be said about controls, or why there is no
-    comparison.
+    Gives ranked rows their intervals and tie groups, and says in `notes` what must be said about
+    controls, or why there is no comparison.
     """
     if not ranked:
         complete = any(row.complete for row in rows.values())
@@ -228,8 +234,8 @@ def _control_note(ranked: list[Row]) -> str:
 
 
 def _place_published(board: Board, table: TaskTable) -> None:
-    """Put each published value into the row it names (`imputer + fuser`, or a name only one row bears), else below; one that
-    was not measured on these data into a footnote.
+    """Put each published value into the row it names (`imputer + fuser`, or a name only one row
+    bears), else below; one that was not measured on these data into a footnote.
     """
     lacking = sorted({name for row in table.rows for name in row.nobody})
     for value in published.published(board.export, table.task, table, lacking):
@@ -299,7 +305,9 @@ def _column(table: TaskTable, name: str) -> Column:
 
 
 def _oracle_line(table: TaskTable, columns: Sequence[Column]) -> list[Cell]:
-    """The row of the best possible prediction, known because the data were generated; above all others, without rank."""
+    """The row of the best possible prediction, known because the data were generated; above all
+    others, without rank.
+    """
     known: dict[Column, Cell] = {_column(table, name): Number(value) for name, value in table.oracle.items()}
     known |= {Column("imputer"): "oracle", Column("fuser"): "oracle", Column("regret"): 0}
     return [{**known, Column("cells"): "best possible"}.get(column, "") for column in columns]
@@ -332,7 +340,9 @@ def _audit_count(audits: Mapping[str, AuditResult]) -> Cell:
 
 
 def _cells(row: Row) -> str:
-    """How many cells have which status, and why; where it is so, that nobody has a modality and that the row has no rank."""
+    """How many cells have which status, and why; where it is so, that nobody has a modality and
+    that the row has no rank.
+    """
     states = ", ".join(f"{count} {status}" for status, count in row.statuses.items())
     reasons = "; ".join(map(short, row.reasons))
     if not row.nobody and not row.unranked:

@@ -1,4 +1,6 @@
-"""Parameters of the scenarios: a module each, so that an edit of one runs no other scenario again."""
+"""Parameters of the scenarios: a module each, so that an edit of one runs no other scenario
+again.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ class Generated(Dataset[CohortParams]):
 
 
 class Idle(Fuser[IdleParams]):
-    """Learns nothing; predicts from the last four bins of the first channels, so that its cells pass every audit."""
+    """Learns nothing; predicts from the last four bins of the first channels, so that its cells
+    pass every audit.
+    """
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
         return None

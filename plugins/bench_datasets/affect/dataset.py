@@ -1,4 +1,6 @@
-"""CMU-MOSI and CMU-MOSEI as cohorts: spoken segments with words, voice and face, and their sentiment."""
+"""CMU-MOSI and CMU-MOSEI as cohorts: spoken segments with words, voice and face, and their
+sentiment.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +22,21 @@ _log = logging.getLogger("bench.affect")
 
 
 class Mosi(Dataset[MosiParams]):
-    """Reads a file of MulT, MultiBench or MMSA, or an .npz of one's own; see docs/reference/suites/mosi.md for every decision.
+    """Reads a file of MulT, MultiBench or MMSA, or an .npz of one's own; see
+    docs/reference/suites/mosi.md for every decision.
 
-    Records are segments in the order of the file (train, valid, test), groups are videos, the split `folds` is the file's own.
-    Times are steps, not hours: word indices of aligned files, places in the segment of others. Nothing is dropped: a
-    segment without text stays, where published loaders delete it.
+    Records are segments in the order of the file (train, valid, test), groups are videos, the split
+    `folds` is the file's own. Times are steps, not hours: word indices of aligned files, places in
+    the segment of others. Nothing is dropped: a segment without text stays, where published loaders
+    delete it.
     """
 
     dataset = "mosi"
 
     def prepare(self, root: Path, context: Context) -> Cohort:
-        """The cohort. Raises DataError for a file that is refused, and where `terms` is not said for files of others."""
+        """The cohort. Raises DataError for a file that is refused, and where `terms` is not said
+        for files of others.
+        """
         params, counts = self.params, Counts()
         files = find(self.dataset, root, params)
         check_terms(files, params)
@@ -67,7 +73,9 @@ class Mosei(Mosi):
 
 
 def check_terms(files: AffectFiles, params: MosiParams) -> None:
-    """Raises DataError where a person has not said that they follow the terms; generated and own files need no word."""
+    """Raises DataError where a person has not said that they follow the terms; generated and own
+    files need no word.
+    """
     if params.terms or files.mark or files.features.suffix == ".npz":
         return
     raise DataError(

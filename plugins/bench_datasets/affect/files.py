@@ -1,6 +1,7 @@
 """Where the files of CMU-MOSI and CMU-MOSEI are. Light: looks at names only, opens nothing.
 
-Accepted as data.root: the folder that holds the file, or one above it in a usual place (`mosi/`, `MOSI/Processed/`, ...).
+Accepted as data.root: the folder that holds the file, or one above it in a usual place (`mosi/`,
+`MOSI/Processed/`, ...).
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ def mosei_release(root: Path, params: MosiParams) -> str:
 
 
 def _release(dataset: str, root: Path, params: MosiParams) -> str:
-    """ "CMU-MOSI", followed by `BY_COUNTS`, for a file as it is passed on: the reader asks that its folds are of a published
-    size, and no digest of these files is published. Else what differs.
+    """ "CMU-MOSI", followed by `BY_COUNTS`, for a file as it is passed on: the reader asks that its
+    folds are of a published size, and no digest of these files is published. Else what differs.
     """
     own = ", features of your own" if find(dataset, root, params).features.suffix == ".npz" else ""
     folds = ", folds of any size" if params.fold_sizes == "any" else ""
@@ -77,7 +78,8 @@ def _release(dataset: str, root: Path, params: MosiParams) -> str:
 def find(dataset: str, root: Path, params: MosiParams) -> AffectFiles:
     """The one file of features under `root`.
 
-    Raises DataError, with what to type next, when there is none or there are several, and for a file of a kind that is not read.
+    Raises DataError, with what to type next, when there is none or there are several, and for a
+    file of a kind that is not read.
     """
     features = _named(root, params.file) if params.file else _only(dataset, root)
     mark = features.parent / MARK

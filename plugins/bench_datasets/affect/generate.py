@@ -1,6 +1,8 @@
-"""A stand-in for CMU-MOSI and CMU-MOSEI: a made-up file in the form of MulT's aligned ones, with the best prediction known.
+"""A stand-in for CMU-MOSI and CMU-MOSEI: a made-up file in the form of MulT's aligned ones, with
+the best prediction known.
 
-Nothing here is computed from recordings of people. docs/reference/suites/mosi.md describes the model.
+Nothing here is computed from recordings of people. docs/reference/suites/mosi.md describes the
+model.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ TOPICS = 8
 
 @dataclass(frozen=True)
 class Shape:
-    """What the two differ in: channels of audio and vision, segments per video, the grid of labels."""
+    """What the two differ in: channels of audio and vision, segments per video, the grid of
+    labels.
+    """
 
     audio: int
     vision: int
@@ -52,7 +56,9 @@ def mosei(folder: Path, params: MosiParams, report: Callable[[str], None]) -> No
 
 
 def generate(dataset: str, folder: Path, samples: int, seed: int) -> None:
-    """The file, its oracle and the mark by which it is known to be made up. `samples` are parted as the published folds are."""
+    """The file, its oracle and the mark by which it is known to be made up. `samples` are parted
+    as the published folds are.
+    """
     published = next(iter(FOLD_SIZES[dataset]))
     shares = np.array(published) / sum(published)
     sizes = np.maximum(np.rint(shares * samples).astype(int), 10)
@@ -70,7 +76,9 @@ def generate(dataset: str, folder: Path, samples: int, seed: int) -> None:
 
 @dataclass(frozen=True)
 class _World:
-    """What all samples share: word vectors, how far a word leans, topics, and how hidden states become channels."""
+    """What all samples share: word vectors, how far a word leans, topics, and how hidden states
+    become channels.
+    """
 
     shape: Shape
     vectors: np.ndarray
@@ -94,7 +102,9 @@ def _world(shape: Shape, rng: np.random.Generator) -> _World:
 def _part(
     dataset: str, part: str, size: int, world: _World, rng: np.random.Generator
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """The arrays of one part, and the median of each label given the hidden sentiment: float32 [size]."""
+    """The arrays of one part, and the median of each label given the hidden sentiment: float32
+    [size].
+    """
     shape = world.shape
     of = np.minimum(np.cumsum(rng.random(size) < 1 / shape.clips), max(size - 1, 0))
     mood = rng.normal(scale=0.7, size=size)[of]
@@ -128,7 +138,9 @@ def _part(
 
 
 def _rated(sentiment: np.ndarray, step: float) -> np.ndarray:
-    """What raters make of it: a mean of whole numbers from -3 to 3. It never falls, so it keeps a median a median."""
+    """What raters make of it: a mean of whole numbers from -3 to 3. It never falls, so it keeps
+    a median a median.
+    """
     return np.clip(np.rint(sentiment / step) * step, -SCALE, SCALE)
 
 

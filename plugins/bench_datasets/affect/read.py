@@ -1,7 +1,9 @@
-"""The files of MulT, MultiBench and MMSA, and .npz files of one's own, brought to one form and checked.
+"""The files of MulT, MultiBench and MMSA, and .npz files of one's own, brought to one form and
+checked.
 
-What tells them apart is what is inside, not how the file is called: `regression_labels` (MMSA) or `labels`, one number of
-steps for all modalities (aligned) or not, ids of the form `video[k]` (MultiBench's mosi_raw.pkl).
+What tells them apart is what is inside, not how the file is called: `regression_labels` (MMSA) or
+`labels`, one number of steps for all modalities (aligned) or not, ids of the form `video[k]`
+(MultiBench's mosi_raw.pkl).
 """
 
 from __future__ import annotations
@@ -45,10 +47,14 @@ FOLD_SIZES: dict[str, dict[tuple[int, ...], str]] = {
     "mosi": {(1284, 229, 686): "MulT, MMSA", (1283, 214, 686): "MultiBench, mosi_raw.pkl"},
     "mosei": {(16326, 1871, 4659): "MMSA", (16265, 1869, 4643): "MulT, MultiBench, mosei_senti_data.pkl"},
 }
-"""Dataset -> train, valid and test samples of the files that are passed on (specs/mosi-mosei, section 2)."""
+"""Dataset -> train, valid and test samples of the files that are passed on (specs/mosi-mosei,
+section 2).
+"""
 
 LARGEST, TIMES = 128 * 2**20, 8
-"""An .npz may unpack to so many bytes, and so many times its own size: steps of padding compress well, numbers do not."""
+"""An .npz may unpack to so many bytes, and so many times its own size: steps of padding compress
+well, numbers do not.
+"""
 
 _INDEXED = re.compile(r"(.+)\[\d+\]")
 
@@ -57,10 +63,11 @@ _INDEXED = re.compile(r"(.+)\[\d+\]")
 class Samples:
     """All samples of a file, train, then valid, then test.
 
-    ids, videos: str [n]. part: int8 [n]. labels: float32 [n]. values: modality -> float32 [n, steps, channels], padded as the
-    file has it. text_mask: bool [n, steps], True at tokens, or None. lengths: audio and vision -> int64 [n], where the file
-    says them. kind: whose file it is, in words. aligned: all modalities have the same steps. approximate: they have, but text
-    and the others were cut differently. pipeline: what the features were made with.
+    ids, videos: str [n]. part: int8 [n]. labels: float32 [n]. values: modality -> float32 [n,
+    steps, channels], padded as the file has it. text_mask: bool [n, steps], True at tokens, or
+    None. lengths: audio and vision -> int64 [n], where the file says them. kind: whose file it is,
+    in words. aligned: all modalities have the same steps. approximate: they have, but text and the
+    others were cut differently. pipeline: what the features were made with.
     """
 
     ids: np.ndarray
@@ -79,7 +86,9 @@ class Samples:
 def read(
     dataset: str, files: AffectFiles, params: MosiParams, report: Callable[[str], None], counts: Counts
 ) -> Samples:
-    """The samples of a file, every one of them; what is odd is counted. Raises DataError, with the file, for what is refused."""
+    """The samples of a file, every one of them; what is odd is counted. Raises DataError, with
+    the file, for what is refused.
+    """
     path = files.features
     if path.suffix == ".npz":
         return _samples(dataset, path, _own(path), params, files.mark is not None, counts)
@@ -88,8 +97,8 @@ def read(
 
 
 def _own(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz of one's own. Raises DataError for what it should not hold, and for what would unpack to far more
-    than it has.
+    """The arrays of an .npz of one's own. Raises DataError for what it should not hold, and for
+    what would unpack to far more than it has.
     """
     arrays_by_place: dict[str, np.ndarray] = {}
     try:

@@ -1,7 +1,9 @@
-"""Padded arrays become series: the valid range of each sample, left-aligned in time, with what is missing marked.
+"""Padded arrays become series: the valid range of each sample, left-aligned in time, with what is
+missing marked.
 
-Time: the index of the word (aligned files), or the place within the modality's own valid range, scaled to the bins of the
-grid (others): files carry no clock, and frames of one modality have no common index with words of another.
+Time: the index of the word (aligned files), or the place within the modality's own valid range,
+scaled to the bins of the grid (others): files carry no clock, and frames of one modality have no
+common index with words of another.
 """
 
 from __future__ import annotations
@@ -12,15 +14,18 @@ from bench.cohort import Counts, Events, Series, bin_events
 from bench_datasets.affect.read import MODALITIES, PARTS, Samples
 
 SPOKEN = ("audio", "vision")
-"""The modalities whose row of zeros means that the tracker failed; in text it is a word without a vector."""
+"""The modalities whose row of zeros means that the tracker failed; in text it is a word without
+a vector.
+"""
 
 
 def ranges(samples: Samples, counts: Counts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Modality -> first step and the step after the last, int64 [n] each, of what is not padding.
 
-    Aligned: from the first to the last token of the attention mask, else to the last step with any text that is not 0; a
-    sample without text is as long as what else it has. Not aligned: modality by modality, by its length where the file says
-    it and nothing lies beyond, else from the first to the last step that is not 0.
+    Aligned: from the first to the last token of the attention mask, else to the last step with any
+    text that is not 0; a sample without text is as long as what else it has. Not aligned: modality
+    by modality, by its length where the file says it and nothing lies beyond, else from the first
+    to the last step that is not 0.
     """
     filled = {name: np.asarray((samples.values[name] != 0).any(axis=2)) for name in MODALITIES}
     text = samples.text_mask if samples.text_mask is not None else filled["text"]
@@ -45,7 +50,9 @@ def ranges(samples: Samples, counts: Counts) -> dict[str, tuple[np.ndarray, np.n
 
 
 def _span(filled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First True and one after the last True of each row; 0 and 0 where there is none. filled: bool [n, steps]."""
+    """First True and one after the last True of each row; 0 and 0 where there is none. filled:
+    bool [n, steps].
+    """
     some = filled.any(axis=1)
     first = np.where(some, filled.argmax(axis=1), 0)
     end = np.where(some, filled.shape[1] - filled[:, ::-1].argmax(axis=1), 0)
@@ -55,7 +62,9 @@ def _span(filled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def series_of(
     name: str, samples: Samples, span: tuple[np.ndarray, np.ndarray], bins: int, zero_rows: str, counts: Counts
 ) -> Series:
-    """One modality. Numbers that are not finite are missing, channel by channel, and counted by channel and part."""
+    """One modality. Numbers that are not finite are missing, channel by channel, and counted by
+    channel and part.
+    """
     first, end = span
     values = samples.values[name]
     steps = np.arange(values.shape[1])

@@ -1,4 +1,6 @@
-"""What of CMU-MOSI or CMU-MOSEI is there: whose file, its checksum, folds, alignment and features."""
+"""What of CMU-MOSI or CMU-MOSEI is there: whose file, its checksum, folds, alignment and
+features.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def mosei(root: Path, params: MosiParams) -> list[dict[str, Any]]:
 
 
 def verify(dataset: str, root: Path, params: MosiParams) -> list[dict[str, Any]]:
-    """One entry per thing looked at: item, status (ok, differs, unknown) and detail. Raises DataError as reading does."""
+    """One entry per thing looked at: item, status (ok, differs, unknown) and detail. Raises
+    DataError as reading does.
+    """
     files = find(dataset, root, params)
     check_terms(files, params)
     samples = read(dataset, files, params, lambda line: None, Counts())

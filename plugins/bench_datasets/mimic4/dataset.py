@@ -1,4 +1,6 @@
-"""MIMIC-IV as a cohort: every ICU stay with a recorded variable in its first 48 hours, four modalities, three tasks."""
+"""MIMIC-IV as a cohort: every ICU stay with a recorded variable in its first 48 hours, four
+modalities, three tasks.
+"""
 
 from __future__ import annotations
 
@@ -30,20 +32,26 @@ _log = logging.getLogger("bench.mimic4")
 
 
 class Mimic4(Dataset[Mimic4Params]):
-    """Reads a folder of MIMIC-IV 2.2 or 3.1; see docs/reference/datasets/mimic4.md for every decision.
+    """Reads a folder of MIMIC-IV 2.2 or 3.1; see docs/reference/datasets/mimic4.md for every
+    decision.
 
-    Records are ICU stays by ascending stay_id that have a value of the 30 variables in the window; groups are
-    patients (subject_id). Time is hours since ICU admission; events at exactly `window_hours` are outside. Hourly bins.
-    Modalities: vitals, and notes, cxr, ecg, which are there without any observation where their file is absent.
-    Statics: age in years, male. Targets: ihm48, los48 (NaN for stays of less than 2 days), phe25 [n, 25].
+    Records are ICU stays by ascending stay_id that have a value of the 30 variables in the window;
+    groups are patients (subject_id). Time is hours since ICU admission; events at exactly
+    `window_hours` are outside. Hourly bins.
+    Modalities: vitals, and notes, cxr, ecg, which are there without any observation where their
+                file is absent.
+    Statics: age in years, male. Targets: ihm48, los48 (NaN for stays of less than 2 days), phe25
+             [n, 25].
     """
 
     def prepare(self, root: Path, context: Context) -> Cohort:
-        """The cohort. Every row of the tables that is about it is kept or counted in `Cohort.counts`; damage is logged too.
+        """The cohort. Every row of the tables that is about it is kept or counted in
+        `Cohort.counts`; damage is logged too.
 
-        Raises DataError for missing or damaged files, a missing column, a stay that stands twice with different content,
-        and when no stay has a value; PluginError when a needed package is not installed, or when there are notes and
-        the context does not say who the training patients are.
+        Raises DataError for missing or damaged files, a missing column, a stay that stands twice
+        with different content, and when no stay has a value; PluginError when a needed package is
+        not installed, or when there are notes and the context does not say who the training
+        patients are.
         """
         params, counts = self.params, Counts()
         files = find(root, params)

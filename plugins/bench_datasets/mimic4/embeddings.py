@@ -1,8 +1,8 @@
 """Prepared embeddings of chest X-rays and ECGs: a Parquet file of timed vectors becomes a modality.
 
-Columns: `stay_id`, or `subject_id` (then a vector belongs to each stay that was under way: intime <= charttime <= outtime);
-`charttime`, a timestamp; `embedding`, a list of numbers, equally many in each row. `bench data embed` makes such files, and
-says in their metadata how.
+Columns: `stay_id`, or `subject_id` (then a vector belongs to each stay that was under way: intime
+<= charttime <= outtime); `charttime`, a timestamp; `embedding`, a list of numbers, equally many in
+each row. `bench data embed` makes such files, and says in their metadata how.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ FORM = "stay_id or subject_id, charttime, embedding (a list of numbers)"
 
 
 def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours: int, counts: Counts) -> Series:
-    """The modality `name` of the stays in the temporary table `kept`. `n`: how many; `path` None: it is absent.
+    """The modality `name` of the stays in the temporary table `kept`. `n`: how many; `path` None:
+    it is absent.
 
-    Vectors outside the window or with a number that is not finite are left out and counted, and so is what could not be
-    read when the file was made, where it says so; where none is left the modality is unavailable. Raises DataError for a
-    file of another form, or of another modality.
+    Vectors outside the window or with a number that is not finite are left out and counted, and so
+    is what could not be read when the file was made, where it says so; where none is left the
+    modality is unavailable. Raises DataError for a file of another form, or of another modality.
     """
     if path is None:
         counts.left_out(f"{name}: {ABSENT}")
@@ -98,7 +99,9 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
 
 
 def made_by(path: Path) -> dict[str, Any]:
-    """How `bench data embed` made a file, from its metadata; empty where it does not say, or is no Parquet file."""
+    """How `bench data embed` made a file, from its metadata; empty where it does not say, or is
+    no Parquet file.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -110,7 +113,9 @@ def made_by(path: Path) -> dict[str, Any]:
 
 
 def _form(tables: Tables, path: Path, scan: str) -> tuple[str, int]:
-    """The column that names the stay or patient, and the width of the vectors; DataError when the form is another."""
+    """The column that names the stay or patient, and the width of the vectors; DataError when
+    the form is another.
+    """
     described = tables.rows(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {scan}", path)
     columns = {name: kind for name, kind, *_ in described}
     by = "stay_id" if "stay_id" in columns else "subject_id"

@@ -1,4 +1,6 @@
-"""Download of the open demo of MIMIC-IV: 100 patients of the release 2.2, for everybody (Open Database License 1.0)."""
+"""Download of the open demo of MIMIC-IV: 100 patients of the release 2.2, for everybody (Open
+Database License 1.0).
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,11 @@ FILES = ("LICENSE.txt", "README.txt", *(f"{name}.csv.gz" for name in TABLES))
 
 
 def fetch(root: Path, params: Mimic4Params, report: Report) -> None:
-    """Download the tables that are read, with their licence, into `root/mimic-iv-demo-2.2`; about 6 MB.
+    """Download the tables that are read, with their licence, into `root/mimic-iv-demo-2.2`; about 6
+    MB.
 
-    A file that is there already is checked and kept. Raises DataError when a file is not published, and as `fetch_file` does.
+    A file that is there already is checked and kept. Raises DataError when a file is not published,
+    and as `fetch_file` does.
     """
     into = root / DEMO
     base, sums = published(BASE, MIRROR, into, report)

@@ -1,8 +1,10 @@
-"""Where the files of MIMIC-IV are. Light: looks at names only, opens nothing; only a model of the hub may be fetched.
+"""Where the files of MIMIC-IV are. Light: looks at names only, opens nothing; only a model of the
+hub may be fetched.
 
-Accepted as data.root: the folder that holds `hosp/` and `icu/`, or one above it that holds exactly one such folder in a
-usual place (`3.1/`, `mimic4/`, `mimiciv/3.1/`, `physionet.org/files/mimiciv/3.1/`, `mimic-iv-3.1/`). Where a table is there in
-several forms (`FORMS`), the first is read: that is what was published.
+Accepted as data.root: the folder that holds `hosp/` and `icu/`, or one above it that holds exactly
+one such folder in a usual place (`3.1/`, `mimic4/`, `mimiciv/3.1/`,
+`physionet.org/files/mimiciv/3.1/`, `mimic-iv-3.1/`). Where a table is there in several forms
+(`FORMS`), the first is read: that is what was published.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ DEMO = "mimic-iv-demo-2.2"
 """The folder that `bench data fetch mimic4-demo` makes."""
 
 FORMS = (".csv.gz", ".csv", ".parquet")
-"""The forms of a table, the one that is read first in front: it is what was published, and has a checksum."""
+"""The forms of a table, the one that is read first in front: it is what was published, and has a
+checksum.
+"""
 
 _PLACES = (
     "[0-9]*",
@@ -66,10 +70,11 @@ _NOTES = (
 
 @dataclass(frozen=True)
 class Mimic4Files:
-    """What is there. base: the folder of hosp/ and icu/; tables: name -> file; the others None where absent.
+    """What is there. base: the folder of hosp/ and icu/; tables: name -> file; the others None
+    where absent.
 
-    model: the files of a local text encoder, part of what decides the content. mark, oracle: of a generated cohort only, the
-    second only beside the first.
+    model: the files of a local text encoder, part of what decides the content. mark, oracle: of a
+    generated cohort only, the second only beside the first.
     """
 
     base: Path
@@ -85,7 +90,9 @@ class Mimic4Files:
 
 
 def files(root: Path, params: Mimic4Params) -> list[Path]:
-    """The files that decide the cohort's content, in a fixed order. Raises DataError as `find` does."""
+    """The files that decide the cohort's content, in a fixed order. Raises DataError as `find`
+    does.
+    """
     sources = find(root, params)
     optional = (sources.notes, sources.cxr, sources.ecg, sources.ccs, sources.gem, sources.mark, sources.oracle)
     return [*sources.tables.values(), *(path for path in optional if path), *sources.model]
@@ -94,9 +101,9 @@ def files(root: Path, params: Mimic4Params) -> list[Path]:
 def find(root: Path, params: Mimic4Params) -> Mimic4Files:
     """The files under `root`.
 
-    Raises DataError, with how to obtain them, when there is no MIMIC-IV at all, when a table is missing, when the
-    layout is another one (`hosp/` itself, MIMIC-IV 1.0 with `core/`, MIMIC-III), or when a file named in a parameter
-    is not there.
+    Raises DataError, with how to obtain them, when there is no MIMIC-IV at all, when a table is
+    missing, when the layout is another one (`hosp/` itself, MIMIC-IV 1.0 with `core/`, MIMIC-III),
+    or when a file named in a parameter is not there.
     """
     base = _base(root)
     tables = {name: path for name in TABLES if (path := table(base, name))}
@@ -125,7 +132,8 @@ def find(root: Path, params: Mimic4Params) -> Mimic4Files:
 
 
 def check_named(folder: Path, params: Mimic4Params) -> None:
-    """Refuse what a parameter names and is not there, before `folder` is generated. Raises DataError as `find` does.
+    """Refuse what a parameter names and is not there, before `folder` is generated. Raises
+    DataError as `find` does.
 
     Paths relative to `folder` are left to `find`: they may name what is about to be generated.
     """
@@ -147,9 +155,11 @@ def table(base: Path, name: str) -> Path | None:
 
 
 def model_folder(root: Path, encoder: str) -> Path:
-    """The folder that `note_encoder` names, relative to the root where it is not absolute; else that of a model of the hub.
+    """The folder that `note_encoder` names, relative to the root where it is not absolute; else
+    that of a model of the hub.
 
-    Raises DataError when it is neither, PluginError where a hub's model needs a package that is not installed.
+    Raises DataError when it is neither, PluginError where a hub's model needs a package that is not
+    installed.
     """
     folder = (root / Path(encoder).expanduser()).absolute()
     if (folder / "config.json").is_file():

@@ -1,7 +1,9 @@
-"""Radiology reports of a stay, and their encoders: TF-IDF and SVD fitted on training notes, or a transformer.
+"""Radiology reports of a stay, and their encoders: TF-IDF and SVD fitted on training notes, or a
+transformer.
 
-A report's charttime is the time of the examination; its text exists only from storetime. So by default a report counts
-as known at the later of the two (mimic48 protocol, section 3). No text leaves this module: not in a message, not in a file.
+A report's charttime is the time of the examination; its text exists only from storetime. So by
+default a report counts as known at the later of the two (mimic48 protocol, section 3). No text
+leaves this module: not in a message, not in a file.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ WORDS = 20_000
 
 @dataclass(frozen=True)
 class Notes:
-    """Notes sorted by record and time: record and seconds since intime, int64 [rows]; texts [rows]."""
+    """Notes sorted by record and time: record and seconds since intime, int64 [rows]; texts
+    [rows].
+    """
 
     record: np.ndarray
     seconds: np.ndarray
@@ -41,9 +45,9 @@ class Notes:
 def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counts) -> Notes:
     """The last `notes_kept` reports of each stay in the temporary table `kept`.
 
-    A report belongs to a stay when intime <= charttime <= outtime, and is inside the window by the clock of the
-    parameters. Every row is kept or counted; most are of no ICU stay. Raises DataError for a missing column, one most of
-    which cannot be read, or a damaged file.
+    A report belongs to a stay when intime <= charttime <= outtime, and is inside the window by the
+    clock of the parameters. Every row is kept or counted; most are of no ICU stay. Raises DataError
+    for a missing column, one most of which cannot be read, or a damaged file.
     """
     source = tables.table(path, COLUMNS["note/radiology"], prose=True)
     window = params.window_hours * 3600
@@ -64,7 +68,8 @@ def read_notes(tables: Tables, path: Path, params: Mimic4Params, counts: Counts)
         """,
         path,
     )
-    # A row without a subject meets no stay, one without a date or with another width may meet several: once is enough.
+    # A row without a subject meets no stay, one without a date or with another width may meet
+    # several: once is enough.
     tables.run(
         """
         DELETE FROM note WHERE rowid NOT IN (
@@ -147,10 +152,11 @@ def note_series(
 
 
 def tfidf(texts: Sequence[str], training: np.ndarray, channels: int) -> np.ndarray | None:
-    """Latent semantic vectors, float32 [notes, width], width at most `channels`; None when training notes have no word.
+    """Latent semantic vectors, float32 [notes, width], width at most `channels`; None when training
+    notes have no word.
 
-    training: bool [notes]. Words, weights and components are learnt from these notes alone; a note of another patient
-    changes nothing but its own row.
+    training: bool [notes]. Words, weights and components are learnt from these notes alone; a note
+    of another patient changes nothing but its own row.
     """
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer

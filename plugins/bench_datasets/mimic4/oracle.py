@@ -1,4 +1,6 @@
-"""The oracle of a generated cohort: the probabilities its outcomes were drawn with. Real MIMIC-IV has none."""
+"""The oracle of a generated cohort: the probabilities its outcomes were drawn with. Real
+MIMIC-IV has none.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,11 @@ from bench_datasets.mimic4.table import PHENOTYPES
 
 
 def read_oracle(tables: Tables, path: Path | None, stays: np.ndarray) -> dict[str, np.ndarray]:
-    """Task -> float32 [n, outputs], the probabilities given the whole latent state; 0.5 where a task does not apply.
+    """Task -> float32 [n, outputs], the probabilities given the whole latent state; 0.5 where a
+    task does not apply.
 
-    path: the oracle's file, or None: then empty. stays: stay_id of each record, int [n]. Raises DataError for a file that
-    cannot be read, and when it lacks a stay.
+    path: the oracle's file, or None: then empty. stays: stay_id of each record, int [n]. Raises
+    DataError for a file that cannot be read, and when it lacks a stay.
     """
     if path is None:
         return {}

@@ -8,7 +8,9 @@ import msgspec
 
 
 class Mimic4Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What of MIMIC-IV is read, and how; see docs/reference/datasets/mimic4.md. Paths are absolute or relative to data.root."""
+    """What of MIMIC-IV is read, and how; see docs/reference/datasets/mimic4.md. Paths are
+    absolute or relative to data.root.
+    """
 
     variables: Annotated[
         Literal["v30-clean", "v30-reference"],
@@ -80,7 +82,9 @@ class Mimic4Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class EmbedParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The torch model that turns raw files into embeddings, and how it is called; see docs/reference/datasets/mimic4.md."""
+    """The torch model that turns raw files into embeddings, and how it is called; see
+    docs/reference/datasets/mimic4.md.
+    """
 
     model: Annotated[
         str,

@@ -1,7 +1,9 @@
-"""Tables of MIMIC-IV through DuckDB: headers checked, checksums and quotes checked, no table ever loaded whole.
+"""Tables of MIMIC-IV through DuckDB: headers checked, checksums and quotes checked, no table ever
+loaded whole.
 
-Every column is read as text and cast where it is used, so that one bad field costs one row, counted, and not the file.
-The same text is made of a Parquet file, so that the form a table is stored in changes nothing.
+Every column is read as text and cast where it is used, so that one bad field costs one row,
+counted, and not the file. The same text is made of a Parquet file, so that the form a table is
+stored in changes nothing.
 """
 
 from __future__ import annotations
@@ -43,15 +45,19 @@ _WORDS = ", ".join(f"'{word}'" for word in EMPTY)
 
 MACROS = (
     f"field(t) AS CASE WHEN trim(t) IN ({_WORDS}) THEN NULL ELSE trim(t) END",
-    # pandas and R turn whole numbers into 1.0 and 1e+05 where one of a column is missing; 1.5 is no number of anything.
+    # pandas and R turn whole numbers into 1.0 and 1e+05 where one of a column is missing; 1.5 is no
+    # number of anything.
     """whole(t) AS CASE WHEN try_cast(t AS DOUBLE) = floor(try_cast(t AS DOUBLE)) AND abs(try_cast(t AS DOUBLE)) < 9e15
                          THEN try_cast(t AS DOUBLE)::BIGINT END""",
-    # The clock of the hospital: year first, no zone but UTC, which R writes after times that have none.
+    # The clock of the hospital: year first, no zone but UTC, which R writes after times that have
+    # none.
     r"""moment(t) AS CASE WHEN length(t) = 19 AND t[14] = ':' AND t[17] = ':' THEN try_cast(t AS TIMESTAMP)
         WHEN regexp_full_match(t, '\d{4}[-/]\d\d?[-/]\d\d?([ T]\d\d?:\d\d(:\d\d([.]\d*)?)?)?( ?(Z|UTC|[+]00(:?00)?))?')
         THEN try_cast(trim(regexp_extract(t, '^[^Z+U]*')) AS TIMESTAMP) END""",
 )
-"""field: a field, or NULL; whole: text as BIGINT; moment: text as TIMESTAMP; all NULL for what is no such thing."""
+"""field: a field, or NULL; whole: text as BIGINT; moment: text as TIMESTAMP; all NULL for what
+is no such thing.
+"""
 
 TIME = "YYYY-MM-DD HH:MM:SS"
 WHOLE = "a whole number"
@@ -63,9 +69,9 @@ _log = logging.getLogger("bench.mimic4")
 class Tables:
     """A DuckDB session that reads CSV files; use with `with`.
 
-    While DuckDB reads a file of CSV, a second thread reads it too: it compares the checksum of a .gz and keeps the rules of
-    quotes, which DuckDB does not, and counts the rows (`csv_scan`). A file that was cut, flipped or has a quote too many is
-    refused, not half believed.
+    While DuckDB reads a file of CSV, a second thread reads it too: it compares the checksum of a
+    .gz and keeps the rules of quotes, which DuckDB does not, and counts the rows (`csv_scan`). A
+    file that was cut, flipped or has a quote too many is refused, not half believed.
     """
 
     def __init__(self) -> None:
@@ -85,7 +91,8 @@ class Tables:
                 "preserve_insertion_order": True,
             }
         )
-        # Without statistics of a CSV file the optimiser may hash the large side of a join: join as written instead.
+        # Without statistics of a CSV file the optimiser may hash the large side of a join: join as
+        # written instead.
         self._session.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(1)
@@ -109,10 +116,12 @@ class Tables:
     def table(self, path: Path, needed: Sequence[str], optional: Sequence[str] = (), prose: bool = False) -> str:
         """A table expression over a file: the columns asked for, as text, and `ragged`, bool.
 
-        path: .csv.gz, .csv or .parquet; prose: a field may go over several lines. A field is trimmed, and NULL where it is
-        empty or says so in a word (`EMPTY`); an optional column that is absent is NULL throughout. ragged: the row has another
-        number of fields than the first line, so that no field of it can be trusted. Columns are found by name, in any order and
-        case. Raises DataError when a needed column is absent or stands twice, or holds times with a time zone.
+        path: .csv.gz, .csv or .parquet; prose: a field may go over several lines. A field is
+        trimmed, and NULL where it is empty or says so in a word (`EMPTY`); an optional column that
+        is absent is NULL throughout. ragged: the row has another number of fields than the first
+        line, so that no field of it can be trusted. Columns are found by name, in any order and
+        case. Raises DataError when a needed column is absent or stands twice, or holds times with a
+        time zone.
         """
         if path.suffix == ".parquet":
             return self._parquet(path, needed, optional)
@@ -126,7 +135,8 @@ class Tables:
         chosen = [
             f"field(c{places[name]}) AS {name}" if name in places else _nothing(name) for name in (*needed, *optional)
         ]
-        # What no file holds stands for NULL, so that a field that is empty and one that is not there can be told apart.
+        # What no file holds stands for NULL, so that a field that is empty and one that is not
+        # there can be told apart.
         return f"""(
             SELECT {", ".join([*chosen, f"beyond IS NOT NULL OR c{len(header) - 1} IS NULL AS ragged"])}
             FROM read_csv({path_literal(path)}, columns = {{{columns}, beyond: 'VARCHAR'}}, auto_detect = false, skip = 1,
@@ -155,7 +165,8 @@ class Tables:
     def clock(self, path: Path, column: str) -> str:
         """SQL of a column of times of a Parquet file, as the clock of the hospital showed them.
 
-        Raises DataError where the times are moments in a time zone other than UTC: what the clock showed there is unknown.
+        Raises DataError where the times are moments in a time zone other than UTC: what the clock
+        showed there is unknown.
         """
         zone = _zone(path, column)
         if zone in UTC:
@@ -182,10 +193,12 @@ class Tables:
         return rows
 
     def legible(self, path: Path, table: str, column: str, parsed: str, expected: str, bad: int, filled: int) -> None:
-        """Raises DataError when most of a column cannot be read, saying what its fields look like, letters and digits masked.
+        """Raises DataError when most of a column cannot be read, saying what its fields look like,
+        letters and digits masked.
 
-        table: of `self.table`; parsed: SQL of the column's value, NULL where it cannot be read; bad, filled: rows of which that
-        is so, and rows with any text there. A few bad fields cost their rows alone, which the callers count.
+        table: of `self.table`; parsed: SQL of the column's value, NULL where it cannot be read;
+        bad, filled: rows of which that is so, and rows with any text there. A few bad fields cost
+        their rows alone, which the callers count.
         """
         if bad < MANY or 2 * bad <= filled:
             return
@@ -240,7 +253,9 @@ class Tables:
 
     @contextlib.contextmanager
     def _explained(self, paths: tuple[Path, ...]) -> Iterator[None]:
-        """Turn what DuckDB says of `paths` into one clear DataError; when it says nothing, compare their checksums."""
+        """Turn what DuckDB says of `paths` into one clear DataError; when it says nothing,
+        compare their checksums.
+        """
         try:
             yield
         except self._error as error:
@@ -286,7 +301,9 @@ class Tables:
 
 
 def read_header(path: Path) -> list[str]:
-    """The column names in the first line of a CSV file. DataError when it is empty, cannot be read or is no CSV with commas."""
+    """The column names in the first line of a CSV file. DataError when it is empty, cannot be
+    read or is no CSV with commas.
+    """
     kind = kind_of(path)
     if kind not in ("", "empty") and not (path.suffix == ".gz" and "gzip" in kind):
         raise DataError(f"{path} cannot be read: it is {kind}")

@@ -1,4 +1,6 @@
-"""Which release of MIMIC-IV the tables are: by numbers of rows, and by checksums where they are known. Light."""
+"""Which release of MIMIC-IV the tables are: by numbers of rows, and by checksums where they are
+known. Light.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ RELEASES: dict[str, dict[str, int]] = {
         "icu/chartevents": 668_862,
     },
 }
-"""Rows of each table by release, as the validation scripts of MIT-LCP's mimic-code repository count them."""
+"""Rows of each table by release, as the validation scripts of MIT-LCP's mimic-code repository
+count them.
+"""
 
 SHA256: dict[str, dict[str, str]] = {
     "demo 2.2": {
@@ -50,20 +54,22 @@ SHA256: dict[str, dict[str, str]] = {
         "icu/chartevents": "90f096ad3db847ed1aaec073f8d86053c51fea7b616d3b046410e030f083d560",
     }
 }
-"""Checksum of each table (.csv.gz) by release, as PhysioNet publishes them (SHA256SUMS.txt). Those of the whole releases
-are not known here."""
+"""Checksum of each table (.csv.gz) by release, as PhysioNet publishes them (SHA256SUMS.txt). Those
+of the whole releases are not known here.
+"""
 
 LARGEST = {".gz": 64 * 2**20, ".csv": 512 * 2**20}
-"""Bytes of a table that is counted in passing, by its suffix. The chart events of a whole release are larger: that they
-are whole, `bench data verify` says.
+"""Bytes of a table that is counted in passing, by its suffix. The chart events of a whole release
+are larger: that they are whole, `bench data verify` says.
 """
 
 
 def release(root: Path, params: Mimic4Params) -> str:
-    """ "MIMIC-IV demo 2.2" where its tables are the published files. "MIMIC-IV 2.2" or "MIMIC-IV 3.1", followed by `BY_COUNTS`,
-    where every table that is counted has the rows of that release: more cannot be known of them here. Tables with the rows of
-    the demo that are not its files are called by that name with which tables are not as published. Empty for any other tables,
-    a part of a release included, and for damaged ones, which the reader refuses.
+    """ "MIMIC-IV demo 2.2" where its tables are the published files. "MIMIC-IV 2.2" or "MIMIC-IV
+    3.1", followed by `BY_COUNTS`, where every table that is counted has the rows of that release:
+    more cannot be known of them here. Tables with the rows of the demo that are not its files are
+    called by that name with which tables are not as published. Empty for any other tables, a part
+    of a release included, and for damaged ones, which the reader refuses.
     """
     tables = find(root, params).tables
     counted = {name: path for name, path in tables.items() if path.stat().st_size <= LARGEST.get(path.suffix, 0)}

@@ -1,4 +1,6 @@
-"""Modalities other than the vitals: rows of numbers with a time become a series; what is absent becomes an empty one."""
+"""Modalities other than the vitals: rows of numbers with a time become a series; what is absent
+becomes an empty one.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def to_series(events: Events, channels: tuple[str, ...], units: tuple[str, ...],
 
 
 def rows_to_events(n: int, record: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> Events:
-    """Rows sorted by record and time as events. record, seconds: int [rows]; values: float32 [rows, channels]."""
+    """Rows sorted by record and time as events. record, seconds: int [rows]; values: float32
+    [rows, channels].
+    """
     offsets = np.concatenate([[0], np.cumsum(np.bincount(record, minlength=n))]).astype(np.int64)
     return Events(offsets, (seconds / 3600).astype(np.float32), values.astype(np.float32, copy=False))
 

@@ -1,4 +1,6 @@
-"""ICU stays of MIMIC-IV with their patient and admission: one row per stay, and what the tasks need of it."""
+"""ICU stays of MIMIC-IV with their patient and admission: one row per stay, and what the tasks
+need of it.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,9 @@ class Stays:
     """All usable ICU stays by ascending stay_id, each array [n].
 
     stay, subject: int64 ids; admission: int64 hadm_id, -1 where unknown.
-    days:  float64, the table's `los`, also where the times contradict it, else from the times; hours: float64,
-           outtime - intime. NaN where unknown; both are, where a stay ends before it begins.
+    days:  float64, the table's `los`, also where the times contradict it, else from the times;
+           hours: float64, outtime - intime. NaN where unknown; both are, where a stay ends before
+           it begins.
     died:  float64, hospital_expire_flag of the admission; NaN where unknown.
     age:   float64, years at ICU admission; male: float64, 1 or 0. NaN where unknown.
     """
@@ -53,10 +56,11 @@ class Stays:
 
 
 def read_stays(tables: Tables, files: Mimic4Files, counts: Counts) -> Stays:
-    """The stays, and a temporary table `stay` (record, stay_id, subject_id, intime, outtime) for the other readers.
+    """The stays, and a temporary table `stay` (record, stay_id, subject_id, intime, outtime) for
+    the other readers.
 
-    Raises DataError for a missing column, a damaged file, a stay or admission that stands twice with different
-    content, and when no stay is usable.
+    Raises DataError for a missing column, a damaged file, a stay or admission that stands twice
+    with different content, and when no stay is usable.
     """
     _read_icustays(tables, files, counts)
     _read_admissions(tables, files, counts)
@@ -191,11 +195,15 @@ EXPECTED = {
     "gender": ("CASE WHEN upper(gender) IN ('M', 'F') THEN 1 END", "M or F"),
     "hospital_expire_flag": ("CASE WHEN whole(hospital_expire_flag) IN (0, 1) THEN 1 END", "0 or 1"),
 }
-"""Column -> SQL of its value, NULL where it cannot be read, and what is expected there; any other holds whole numbers."""
+"""Column -> SQL of its value, NULL where it cannot be read, and what is expected there; any
+other holds whole numbers.
+"""
 
 
 def _load(tables: Tables, path: Path, name: str, counts: Counts) -> str:
-    """A small table as text, its rows and those of another width counted; its columns legible, or DataError. Returns its name."""
+    """A small table as text, its rows and those of another width counted; its columns legible,
+    or DataError. Returns its name.
+    """
     source, copy = tables.table(path, COLUMNS[name]), name.replace("/", "_")
     tables.run(f"CREATE TEMP TABLE {copy} AS SELECT *, row_number() OVER () AS line FROM {source}", path)
     rows = tables.rows_of(path, tables.number(f"SELECT count(*) FROM {copy}"))
@@ -214,7 +222,8 @@ def _load(tables: Tables, path: Path, name: str, counts: Counts) -> str:
 
 def _once(tables: Tables, path: Path, table: str, usable: str, key: str, columns: tuple[str, ...]) -> None:
     """Raises DataError where a key stands twice with different content."""
-    # A struct with NULL in it counts, where a NULL alone would not: what is known once and unknown once differs too.
+    # A struct with NULL in it counts, where a NULL alone would not: what is known once and unknown
+    # once differs too.
     differ = tables.rows(
         f"""
         SELECT list_sort(list(line))[:2], count(*) OVER () FROM {table} WHERE {usable}
@@ -241,11 +250,12 @@ def _others(tables: Tables, table: str, key: str, noun: str, counts: Counts) -> 
 
 
 def outcomes(stays: Stays) -> dict[str, np.ndarray]:
-    """ihm48 and los48, float32 [n]; NaN for stays of less than 2 days or of unknown length, and where the outcome is unknown.
+    """ihm48 and los48, float32 [n]; NaN for stays of less than 2 days or of unknown length, and
+    where the outcome is unknown.
 
-    `los` decides who takes part, the times who left before hour 96, also where the two contradict each other. Who died in
-    hospital did not leave alive, however long the stay: los48 is 0 even where its end is unknown (mimic48 protocol,
-    section 8).
+    `los` decides who takes part, the times who left before hour 96, also where the two contradict
+    each other. Who died in hospital did not leave alive, however long the stay: los48 is 0 even
+    where its end is unknown (mimic48 protocol, section 8).
     """
     with np.errstate(invalid="ignore"):
         inside = stays.days >= LONG_DAYS

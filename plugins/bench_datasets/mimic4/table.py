@@ -1,12 +1,14 @@
 """The 30 variables of the mimic48 suite and the 25 phenotypes: one declared table, two maps of it.
 
-`v30-reference` is the published list: every label marked so, values as typed, no range, no conversion. It inherits what the
-published numbers inherit: total calcium (mg/dL) and ionised calcium (mmol/L) share a column, and so do blood and urine-dipstick
-pH. `v30-clean` (the default) leaves out ionised calcium and dipstick pH, adds temperatures in Fahrenheit as Celsius,
-turns inspired oxygen typed as a fraction into percent, and removes what lies outside the range, value by value.
+`v30-reference` is the published list: every label marked so, values as typed, no range, no
+conversion. It inherits what the published numbers inherit: total calcium (mg/dL) and ionised
+calcium (mmol/L) share a column, and so do blood and urine-dipstick pH. `v30-clean` (the default)
+leaves out ionised calcium and dipstick pH, adds temperatures in Fahrenheit as Celsius, turns
+inspired oxygen typed as a fraction into percent, and removes what lies outside the range, value by
+value.
 
-Items are found by their exact label in `d_items`; the item ids here are general knowledge of MIMIC-IV, used for a
-warning alone (mimic48 protocol, section 4).
+Items are found by their exact label in `d_items`; the item ids here are general knowledge of
+MIMIC-IV, used for a warning alone (mimic48 protocol, section 4).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ CONVERSIONS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Label:
-    """One label of `d_items`. item: its usual id, None where none is known; maps: "both", "clean" or "reference"."""
+    """One label of `d_items`. item: its usual id, None where none is known; maps: "both",
+    "clean" or "reference".
+    """
 
     text: str
     item: int | None = None
@@ -38,7 +42,9 @@ class Label:
 
 @dataclass(frozen=True)
 class Variable:
-    """One channel: name, unit and range after conversion, labels in the order in which they win at equal times."""
+    """One channel: name, unit and range after conversion, labels in the order in which they win
+    at equal times.
+    """
 
     name: str
     unit: str
@@ -161,7 +167,9 @@ PHENOTYPES: tuple[tuple[int, str], ...] = (
 
 
 def labels(chosen: Map) -> Iterator[tuple[int, Variable, int, Label]]:
-    """The labels a map reads: index of the variable, the variable, rank of the label in it, the label."""
+    """The labels a map reads: index of the variable, the variable, rank of the label in it, the
+    label.
+    """
     other = "reference" if chosen == "v30-clean" else "clean"
     for index, variable in enumerate(VARIABLES):
         for rank, label in enumerate(variable.labels):

@@ -1,4 +1,6 @@
-"""A frozen transformer as encoder of notes: the first chunk of each note, pooled output (mimic48 protocol, section 10)."""
+"""A frozen transformer as encoder of notes: the first chunk of each note, pooled output (mimic48
+protocol, section 10).
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,8 @@ SAFE = (
 def hub_folder(name: str, key: str) -> Path:
     """The folder of a model of the Hugging Face hub: from the local cache, else downloaded into it.
 
-    key: the parameter, for messages. Raises PluginError where huggingface_hub is not installed, DataError where the model is
-    neither in the cache nor to be had.
+    key: the parameter, for messages. Raises PluginError where huggingface_hub is not installed,
+    DataError where the model is neither in the cache nor to be had.
     """
     try:
         from huggingface_hub import snapshot_download
@@ -58,10 +60,11 @@ def hub_folder(name: str, key: str) -> Path:
 
 
 def first_chunk(text: str, words: Any, limit: int) -> str:
-    """The first chunk of a note that is cut at line breaks into chunks of at most `limit` wordpieces.
+    """The first chunk of a note that is cut at line breaks into chunks of at most `limit`
+    wordpieces.
 
-    A note that begins with a longer line is cut inside it (by the tokenizer's truncation): in the published code it becomes
-    the empty text.
+    A note that begins with a longer line is cut inside it (by the tokenizer's truncation): in the
+    published code it becomes the empty text.
     """
     lines = text.splitlines()
     taken = 0
@@ -74,11 +77,13 @@ def first_chunk(text: str, words: Any, limit: int) -> str:
 
 
 def transformer(texts: Sequence[str], folder: Path, context: Context) -> np.ndarray:
-    """The pooled output (else the first token's) of the first chunk of each note, float32 [notes, width].
+    """The pooled output (else the first token's) of the first chunk of each note, float32 [notes,
+    width].
 
-    A note's vector does not depend on the others. Weights are read from safetensors alone, so nothing is unpickled; no code of
-    the folder is run; nothing is downloaded. Raises PluginError where `transformers` is not installed, DataError where the
-    folder holds no model that it can load.
+    A note's vector does not depend on the others. Weights are read from safetensors alone, so
+    nothing is unpickled; no code of the folder is run; nothing is downloaded. Raises PluginError
+    where `transformers` is not installed, DataError where the folder holds no model that it can
+    load.
     """
     try:
         from transformers import AutoModel, AutoTokenizer

@@ -1,4 +1,6 @@
-"""The 30 variables from icu/chartevents: one streaming pass, then windowing, conversion and merging in SQL."""
+"""The 30 variables from icu/chartevents: one streaming pass, then windowing, conversion and
+merging in SQL.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,13 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Counts) -> list[str]:
-    """Resolve the labels of a map into a temporary table `item` (itemid text, source, and what to do with it).
+    """Resolve the labels of a map into a temporary table `item` (itemid text, source, and what to
+    do with it).
 
-    Of several items with one label that are linked to chartevents the usual one is read, else that with the lowest id, so that
-    the order of the rows decides nothing. Returns what a person should know: labels without an item, and items with another id
-    than the usual one. Raises DataError when no label is found.
+    Of several items with one label that are linked to chartevents the usual one is read, else that
+    with the lowest id, so that the order of the rows decides nothing. Returns what a person should
+    know: labels without an item, and items with another id than the usual one. Raises DataError
+    when no label is found.
     """
     path = files.tables["icu/d_items"]
     source = tables.table(path, table.COLUMNS["icu/d_items"])
@@ -83,11 +87,13 @@ def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Co
 
 
 def read_values(tables: Tables, files: Mimic4Files, hours: int, counts: Counts) -> dict[str, np.ndarray]:
-    """What was recorded in the window, sorted: record int32, seconds int32 since intime, channel int16, value float32.
+    """What was recorded in the window, sorted: record int32, seconds int32 since intime, channel
+    int16, value float32.
 
-    Of values with equal record, time and channel the label listed first wins, and within a label the smallest (our
-    decision; the published code keeps the first in the file, mimic48 protocol, section 5). Every row is kept or counted.
-    Raises DataError where most of a column cannot be read.
+    Of values with equal record, time and channel the label listed first wins, and within a label
+    the smallest (our decision; the published code keeps the first in the file, mimic48 protocol,
+    section 5). Every row is kept or counted. Raises DataError where most of a column cannot be
+    read.
     """
     path = files.tables["icu/chartevents"]
     source = tables.table(path, table.COLUMNS["icu/chartevents"], ("value",))
@@ -127,7 +133,8 @@ def read_values(tables: Tables, files: Mimic4Files, hours: int, counts: Counts) 
         if there >= damage.SEVERAL and 2 * removed > there:
             counts.found(f"{variable.name}: {damage.IMPLAUSIBLE}", removed)
     plausible = tables.number("SELECT count(*) FROM converted WHERE plausible")
-    # Of equal labels the smallest value, whatever the order of the rows: nothing else tells the two apart.
+    # Of equal labels the smallest value, whatever the order of the rows: nothing else tells the two
+    # apart.
     tables.run(
         """
         CREATE TEMP TABLE chosen_value AS
@@ -202,7 +209,8 @@ def _classify(tables: Tables, path: Path, hours: int, counts: Counts) -> None:
 def to_events(n: int, readings: dict[str, np.ndarray], channels: int) -> Events:
     """Values sorted by record and time as events: one row per record and distinct time.
 
-    found: record, seconds, channel, value, each [values]; at most one value per record, time and channel.
+    found: record, seconds, channel, value, each [values]; at most one value per record, time and
+           channel.
     """
     record, seconds = readings["record"].astype(np.int64), readings["seconds"].astype(np.int64)
     new = np.ones(len(record), bool)

@@ -1,4 +1,6 @@
-"""What of MIMIC-IV is there: files, release, row counts, and what each set of modalities needs. Reads, prepares nothing."""
+"""What of MIMIC-IV is there: files, release, row counts, and what each set of modalities needs.
+Reads, prepares nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,11 @@ Status = Literal["ok", "differs", "absent", "unknown"]
 
 
 def verify(root: Path, params: Mimic4Params) -> list[dict[str, Any]]:
-    """One entry per thing looked at: item, status (ok, differs, absent, unknown), detail, and for a table its rows.
+    """One entry per thing looked at: item, status (ok, differs, absent, unknown), detail, and for a
+    table its rows.
 
-    Reads every table to its end, so it takes as long as preparing the cohort. Raises DataError where a needed table or a column
-    of it is missing, and where a file is cut short or damaged.
+    Reads every table to its end, so it takes as long as preparing the cohort. Raises DataError
+    where a needed table or a column of it is missing, and where a file is cut short or damaged.
     """
     files = find(root, params)
     rows: dict[str, int] = {}
@@ -53,7 +56,9 @@ def verify(root: Path, params: Mimic4Params) -> list[dict[str, Any]]:
 
 
 def guess(base: Path, rows: dict[str, int]) -> tuple[str, str]:
-    """The release, "" when it cannot be told, and the reason: row counts first, then CHANGELOG, then the folder."""
+    """The release, "" when it cannot be told, and the reason: row counts first, then CHANGELOG,
+    then the folder.
+    """
     for release, expected in RELEASES.items():
         agreeing = [name for name in TABLES if rows.get(name) == expected[name]]
         if "icu/icustays" in agreeing:

@@ -1,6 +1,8 @@
-"""What a person who runs a suite must know of the data: counts of damage, one line per table, and modalities without a file.
+"""What a person who runs a suite must know of the data: counts of damage, one line per table, and
+modalities without a file.
 
-What a whole release has too (values out of range, rows outside the window) is counted and not warned of.
+What a whole release has too (values out of range, rows outside the window) is counted and not
+warned of.
 """
 
 from __future__ import annotations
@@ -20,10 +22,14 @@ UNREPORTED = "no report of a stay in the window, modality unavailable"
 WORDLESS = "no word in the notes of training patients, modality unavailable"
 UNGROUPED = "no code of any stay is in one of the 25 groups, task phe25 unavailable"
 UNAVAILABLE = {EMPTY, NO_VECTOR, NONE_FINITE, UNREPORTED, WORDLESS, UNGROUPED}
-"""How the count of a modality or task ends that the files do not give though they are there: it says all, without its number."""
+"""How the count of a modality or task ends that the files do not give though they are there: it
+says all, without its number.
+"""
 
 SOUGHT = {"notes": "note/radiology.csv.gz (or .csv)", "cxr": "cxr.parquet", "ecg": "ecg.parquet"}
-"""Modality -> the file that is looked for in the folder of hosp/ and icu/ (notes: also beside it)."""
+"""Modality -> the file that is looked for in the folder of hosp/ and icu/ (notes: also beside
+it).
+"""
 
 RAGGED = "rows with another number of fields than the first line, skipped"
 SEVERAL = 50
@@ -75,11 +81,15 @@ BEYOND = {
     CODELESS: (0.01, STAYS),
     STORELESS: (0.1, REPORTS),
 }
-"""Counts that a whole release has a few of: warned of when more than this share of another count."""
+"""Counts that a whole release has a few of: warned of when more than this share of another
+count.
+"""
 
 
 def warnings(files: Mimic4Files, counts: Counts) -> list[str]:
-    """The lines: one for each table or modality of which anything could not be used, one for each absent modality."""
+    """The lines: one for each table or modality of which anything could not be used, one for
+    each absent modality.
+    """
     remarks: defaultdict[str, list[str]] = defaultdict(list)
     for name, count in counts.by_name().items():
         table, _, what = name.partition(": ")

@@ -1,4 +1,5 @@
-"""PhysioNet 2012 as the CSDI evaluation reads it: one modality of 35 variables, 48 whole hours, five published folds.
+"""PhysioNet 2012 as the CSDI evaluation reads it: one modality of 35 variables, 48 whole hours,
+five published folds.
 
 The reading is that of `physionet2012`; what differs is what is made of the lines. See
 docs/reference/suites/csdi_healthcare.md and the CSDI specification, section 7 (Tashiro, Song,
@@ -31,11 +32,13 @@ CHANNELS = tuple(table.INDEX[name] for name in VARIABLES)
 
 
 class Physionet2012Csdi(Dataset[Physionet2012CsdiParams]):
-    """Hours 0 to 47 of the 35 variables; of several values in one hour the last line of the file is kept, in both forms.
+    """Hours 0 to 47 of the 35 variables; of several values in one hour the last line of the file is
+    kept, in both forms.
 
-    So an event is the kept line at its own minute, and grid and events hold the same values. Values stay as typed unless
-    `clean`. Weight, MechVent and the descriptors are not read, so there are no statics; records without any of the 35
-    variables are left out, as published, and counted. Groups are the record ids, since the files name no patient.
+    So an event is the kept line at its own minute, and grid and events hold the same values. Values
+    stay as typed unless `clean`. Weight, MechVent and the descriptors are not read, so there are no
+    statics; records without any of the 35 variables are left out, as published, and counted. Groups
+    are the record ids, since the files name no patient.
     """
 
     def prepare(self, root: Path, context: Context) -> Cohort:
@@ -84,17 +87,21 @@ class Physionet2012Csdi(Dataset[Physionet2012CsdiParams]):
 
 
 def _last_of_hour(record: np.ndarray, minutes: np.ndarray, variable: np.ndarray) -> np.ndarray:
-    """The last line of each (record, hour, variable), int [k], ascending. Lines are in file order within a record."""
+    """The last line of each (record, hour, variable), int [k], ascending. Lines are in file
+    order within a record.
+    """
     key = (record * HOURS + minutes // 60) * len(table.VARIABLES) + variable
     backwards = np.unique(key[::-1], return_index=True)[1]
     return np.sort(len(key) - 1 - backwards)
 
 
 def fold(n: int, number: int, seed: int) -> np.ndarray:
-    """The published split of `n` records for fold 0 to 4: int8 [n], an index into `bench.data.splits.PARTS`.
+    """The published split of `n` records for fold 0 to 4: int8 [n], an index into
+    `bench.data.splits.PARTS`.
 
-    Places 0 to n - 1 are shuffled by NumPy's legacy generator; the fold's fifth is the test part, the rest, shuffled by a
-    fresh generator of the same seed, is training up to int(0.7 n) records and validation.
+    Places 0 to n - 1 are shuffled by NumPy's legacy generator; the fold's fifth is the test part,
+    the rest, shuffled by a fresh generator of the same seed, is training up to int(0.7 n) records
+    and validation.
     """
     order = np.arange(n)
     np.random.RandomState(seed).shuffle(order)

@@ -13,7 +13,9 @@ FOLDS = ("fold0", "fold1", "fold2", "fold3", "fold4")
 
 
 class Physionet2012CsdiParams(Physionet2012Params, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """PhysioNet 2012 in the protocol of the CSDI evaluation; see docs/reference/suites/csdi_healthcare.md."""
+    """PhysioNet 2012 in the protocol of the CSDI evaluation; see
+    docs/reference/suites/csdi_healthcare.md.
+    """
 
     sets: Annotated[
         tuple[SetName, ...], msgspec.Meta(description="Which of the sets a, b and c; published: set a.")

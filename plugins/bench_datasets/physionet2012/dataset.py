@@ -1,4 +1,6 @@
-"""PhysioNet/CinC Challenge 2012 as a cohort: 48 hours of ICU stays, four modalities, five statics, two tasks."""
+"""PhysioNet/CinC Challenge 2012 as a cohort: 48 hours of ICU stays, four modalities, five
+statics, two tasks.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class Stays:
 
 
 def read_stays(root: Path, params: Physionet2012Params, context: Context, counts: Counts) -> Stays:
-    """All lines of the sets of `params`, every line kept or counted in `counts`. Raises DataError as `prepare` does."""
+    """All lines of the sets of `params`, every line kept or counted in `counts`. Raises
+    DataError as `prepare` does.
+    """
     outcomes: dict[str, Outcome] = {}
     sets: list[Lines] = []
     for entry in find(root, params):
@@ -72,20 +76,24 @@ def read_stays(root: Path, params: Physionet2012Params, context: Context, counts
 
 
 class Physionet2012(Dataset[Physionet2012Params]):
-    """Reads sets a, b and c of the challenge; see docs/reference/datasets/physionet2012.md for every decision.
+    """Reads sets a, b and c of the challenge; see docs/reference/datasets/physionet2012.md for
+    every decision.
 
-    Records by ascending id; groups are the record ids, since the files name no patient. Hourly bins 0 to 47; what
-    was recorded at 48:00 or later is outside both forms. One event row per record, modality and distinct minute; a
-    variable recorded twice in a minute keeps the last line that is plausible. Descriptors and the weight of 00:00 are
-    statics; later weights belong to `fluids`. Targets: ihm is In-hospital_death; los is 1 for survivors whose hospital
-    stay lasted 2 to 4 days, else 0.
+    Records by ascending id; groups are the record ids, since the files name no patient. Hourly bins
+    0 to 47; what was recorded at 48:00 or later is outside both forms. One event row per record,
+    modality and distinct minute; a variable recorded twice in a minute keeps the last line that is
+    plausible. Descriptors and the weight of 00:00 are statics; later weights belong to `fluids`.
+    Targets: ihm is In-hospital_death; los is 1 for survivors whose hospital stay lasted 2 to 4
+    days, else 0.
     """
 
     def prepare(self, root: Path, context: Context) -> Cohort:
-        """The cohort of the sets asked for. Every line of the files is kept or counted in `Cohort.counts`.
+        """The cohort of the sets asked for. Every line of the files is kept or counted in
+        `Cohort.counts`.
 
-        Raises DataError for missing or damaged files, for a record without an outcome, an outcome without a record, a
-        record that stands in two sets, and a file that names another RecordID inside.
+        Raises DataError for missing or damaged files, for a record without an outcome, an outcome
+        without a record, a record that stands in two sets, and a file that names another RecordID
+        inside.
         """
         counts = Counts()
         stays = read_stays(root, self.params, context, counts)
@@ -137,7 +145,9 @@ class Physionet2012(Dataset[Physionet2012Params]):
 
 
 def clean(variable: np.ndarray, values: np.ndarray, counts: Counts) -> np.ndarray:
-    """As `physionet2012_table.clean`, with a warning of each variable most of whose values it removes."""
+    """As `physionet2012_table.clean`, with a warning of each variable most of whose values it
+    removes.
+    """
     cleaned = table.clean(variable, values, counts)
     for index, declared in enumerate(table.VARIABLES):
         rows = variable == index
@@ -153,7 +163,9 @@ def clean(variable: np.ndarray, values: np.ndarray, counts: Counts) -> np.ndarra
 def series_of(
     n: int, record: np.ndarray, minutes: np.ndarray, place: np.ndarray, values: np.ndarray, channels: tuple[int, ...]
 ) -> Series:
-    """One modality from its lines; of lines with equal time and channel the last stays. place: channel, int [rows]."""
+    """One modality from its lines; of lines with equal time and channel the last stays. place:
+    channel, int [rows].
+    """
     key = record * (60 * HOURS) + minutes
     order = np.argsort(key, kind="stable")
     key = key[order]
@@ -178,9 +190,9 @@ def series_of(
 def targets_of(outcomes: list[Outcome], counts: Counts) -> dict[str, np.ndarray]:
     """ihm and los, float32 [n], NaN where the outcome is unknown.
 
-    A survivor's stay of less than 2 days contradicts the challenge's own rule (only ICU stays of 48 hours or more), so
-    it counts as unknown. Who died did not leave alive, however long the stay: los is 0 even where its length is
-    unknown.
+    A survivor's stay of less than 2 days contradicts the challenge's own rule (only ICU stays of 48
+    hours or more), so it counts as unknown. Who died did not leave alive, however long the stay:
+    los is 0 even where its length is unknown.
     """
     died = np.array([outcome.died for outcome in outcomes], np.float32)
     days = np.array([outcome.days for outcome in outcomes], np.float32)

@@ -15,9 +15,11 @@ MIRROR = "BENCH_PHYSIONET_URL"
 
 
 def fetch(root: Path, params: Physionet2012Params, report: Report) -> None:
-    """Download the sets of `params.sets` (where it is empty, all that are published) into the folder under `root`.
+    """Download the sets of `params.sets` (where it is empty, all that are published) into the
+    folder under `root`.
 
-    A file that is there already is checked and kept. Raises DataError when a file is not published, and as `fetch_file` does.
+    A file that is there already is checked and kept. Raises DataError when a file is not published,
+    and as `fetch_file` does.
     """
     into = folder(root)
     base, sums = published(BASE, MIRROR, into, report)

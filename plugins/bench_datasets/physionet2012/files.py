@@ -1,9 +1,10 @@
 """Where the files of PhysioNet 2012 are. Light: looks at names only, opens nothing.
 
-Accepted: the folder named by data.root, or `physionet2012/` in it, or a usual place below them, with for each set
-`set-a.tar.gz`, `set-a.zip` or a folder `set-a/` of `<RecordID>.txt`, and `Outcomes-a.txt`. Where a set is there in several
-forms, the first in this order is read: an archive is what was published and can be checked against a checksum, a folder may
-have been unpacked in part.
+Accepted: the folder named by data.root, or `physionet2012/` in it, or a usual place below them,
+with for each set `set-a.tar.gz`, `set-a.zip` or a folder `set-a/` of `<RecordID>.txt`, and
+`Outcomes-a.txt`. Where a set is there in several forms, the first in this order is read: an archive
+is what was published and can be checked against a checksum, a folder may have been unpacked in
+part.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ RECORD_NAME = re.compile(r"([0-9]+)\.txt", re.ASCII)
 
 @dataclass(frozen=True)
 class SetFiles:
-    """One set on disk. source: an archive, or a folder of record files; outcomes: its Outcomes file."""
+    """One set on disk. source: an archive, or a folder of record files; outcomes: its Outcomes
+    file.
+    """
 
     name: str
     source: Path
@@ -40,7 +43,9 @@ _PLACES = (
 
 
 def folder(root: Path) -> Path:
-    """The folder that holds the sets: `root/physionet2012`, else `root`, else a usual place below one of them."""
+    """The folder that holds the sets: `root/physionet2012`, else `root`, else a usual place
+    below one of them.
+    """
     inside = root / "physionet2012"
     for place in _PLACES:
         for above in (inside, root):
@@ -53,8 +58,8 @@ def folder(root: Path) -> Path:
 def find(root: Path, params: Physionet2012Params) -> list[SetFiles]:
     """The sets to read, in the order a, b, c.
 
-    Raises DataError, with what to type next, when there is no set at all, when one of `params.sets` is missing, or
-    when a set lacks its Outcomes file.
+    Raises DataError, with what to type next, when there is no set at all, when one of `params.sets`
+    is missing, or when a set lacks its Outcomes file.
     """
     base = folder(root)
     sources = {name: source for name in SETS if (source := _source(base, name))}
@@ -85,7 +90,9 @@ def find(root: Path, params: Physionet2012Params) -> list[SetFiles]:
 
 
 def files(root: Path, params: Physionet2012Params) -> list[Path]:
-    """The files that decide the cohort's content, in a fixed order. Raises DataError as `find` does."""
+    """The files that decide the cohort's content, in a fixed order. Raises DataError as `find`
+    does.
+    """
     result = []
     for entry in find(root, params):
         result += record_files(entry.source) if entry.source.is_dir() else [entry.source]

@@ -1,6 +1,8 @@
-"""Raw bytes of PhysioNet 2012 to flat arrays: archives, record lines, outcomes. No cleaning, no binning.
+"""Raw bytes of PhysioNet 2012 to flat arrays: archives, record lines, outcomes. No cleaning, no
+binning.
 
-Archives are read member by member in memory; nothing is ever written to disk and no member's path is followed.
+Archives are read member by member in memory; nothing is ever written to disk and no member's path
+is followed.
 """
 
 from __future__ import annotations
@@ -74,7 +76,9 @@ class Lines:
 
 
 def read_set(source: Path) -> Lines:
-    """All records of an archive or a folder. DataError when it is damaged, holds no record or holds one twice."""
+    """All records of an archive or a folder. DataError when it is damaged, holds no record or
+    holds one twice.
+    """
     counts = Counts()
     ids: list[str] = []
     contents: list[bytes] = []
@@ -120,9 +124,11 @@ def read_set(source: Path) -> Lines:
 
 
 def _as_published(content: bytes) -> bytes:
-    """A record as it was published, of one that another program saved with its columns named: quotes, an index, another order.
+    """A record as it was published, of one that another program saved with its columns named:
+    quotes, an index, another order.
 
-    Fields are read line by line, so that a stray quote costs its line. A line of another width becomes one that is none.
+    Fields are read line by line, so that a stray quote costs its line. A line of another width
+    becomes one that is none.
     """
     if b"\r" in content and b"\n" not in content:
         content = content.replace(b"\r", b"\n")
@@ -142,7 +148,9 @@ def _as_published(content: bytes) -> bytes:
 
 
 def _fields(line: str) -> list[str]:
-    """The fields of a line; none where it is blank, or no line of CSV: a field without end, or an end of line within."""
+    """The fields of a line; none where it is blank, or no line of CSV: a field without end, or
+    an end of line within.
+    """
     try:
         return next(csv.reader([line]), []) if line.strip() else []
     except csv.Error:
@@ -150,7 +158,9 @@ def _fields(line: str) -> list[str]:
 
 
 def _records(source: Path, counts: Counts) -> Iterator[tuple[str, bytes]]:
-    """Record id and content of each member that is a plain file named <digits>.txt; others are counted."""
+    """Record id and content of each member that is a plain file named <digits>.txt; others are
+    counted.
+    """
     if source.is_dir():
         paths = record_files(source)
         others = sum(p.is_file() for p in source.iterdir()) - len(paths)
@@ -282,17 +292,20 @@ def _number(text: str) -> float:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a stay. died: 0, 1 or NaN; days: length of the stay in hospital, NaN when unknown."""
+    """What became of a stay. died: 0, 1 or NaN; days: length of the stay in hospital, NaN when
+    unknown.
+    """
 
     died: float
     days: float
 
 
 def read_outcomes(path: Path) -> dict[str, Outcome]:
-    """Record id -> outcome, from an Outcomes file; -1, NA and empty fields are unknown. Columns are found by name.
+    """Record id -> outcome, from an Outcomes file; -1, NA and empty fields are unknown. Columns are
+    found by name.
 
-    Raises DataError, with the line, for a missing column, a value that is not accepted or an id that stands there
-    twice.
+    Raises DataError, with the line, for a missing column, a value that is not accepted or an id
+    that stands there twice.
     """
     needed = ("RecordID", "Length_of_stay", "In-hospital_death")
     result: dict[str, Outcome] = {}

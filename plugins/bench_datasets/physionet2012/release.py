@@ -1,4 +1,6 @@
-"""Which sets of PhysioNet 2012 are read, told by digests of what their records and outcomes say. Light: builds no cohort."""
+"""Which sets of PhysioNet 2012 are read, told by digests of what their records and outcomes say.
+Light: builds no cohort.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,11 @@ VALUES: dict[str, str] = {
 
 
 def release(root: Path, params: Physionet2012Params) -> str:
-    """For example "PhysioNet 2012 set a" or "PhysioNet 2012 sets a, b", where the contents are those that were published, in
-    whatever form they were saved since. Behind a set that is not whole stands how many records it has; of a set whose digest is
-    not known, that its records were counted alone. A set that has the records of a published one, but says anything else, is
-    called by that name with what differs. Empty where a file is damaged, which the reader refuses.
+    """For example "PhysioNet 2012 set a" or "PhysioNet 2012 sets a, b", where the contents are
+    those that were published, in whatever form they were saved since. Behind a set that is not
+    whole stands how many records it has; of a set whose digest is not known, that its records were
+    counted alone. A set that has the records of a published one, but says anything else, is called
+    by that name with what differs. Empty where a file is damaged, which the reader refuses.
     """
     names, others = [], {}
     try:
@@ -65,7 +68,9 @@ def release(root: Path, params: Physionet2012Params) -> str:
 
 
 def _other(each: SetFiles, records: Mapping[str, bytes]) -> str | None:
-    """The set whose contents these are, if they are not those of the set of that name: empty for none that is known."""
+    """The set whose contents these are, if they are not those of the set of that name: empty for
+    none that is known.
+    """
     known = _known(text_digest(records, each.outcomes.read_bytes()), TEXT)
     if not known:
         known = _known(value_digest(records, each.outcomes.read_text("utf-8-sig")), VALUES)
@@ -86,7 +91,8 @@ def _lines(content: bytes) -> bytes:
 
 
 def value_digest(records: Mapping[str, bytes], outcomes: str) -> str:
-    """SHA-256 over what the records and the outcomes say: numbers as numbers, columns by name, the outcomes in any order.
+    """SHA-256 over what the records and the outcomes say: numbers as numbers, columns by name, the
+    outcomes in any order.
 
     Raises csv.Error for outcomes that are no table.
     """
@@ -134,7 +140,9 @@ def _digest(parts: Iterable[tuple[str, bytes]]) -> str:
 
 
 def _records(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Id and content of every record of an archive or a folder. Raises TooLarge for more than a set has."""
+    """Id and content of every record of an archive or a folder. Raises TooLarge for more than a
+    set has.
+    """
     left = LARGEST_SET
     for name, size, content in _files(source):
         left -= size

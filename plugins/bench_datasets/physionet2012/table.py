@@ -1,10 +1,12 @@
-"""The variables of PhysioNet 2012: modality, unit, plausible range, and the unit slips that can be mended.
+"""The variables of PhysioNet 2012: modality, unit, plausible range, and the unit slips that can be
+mended.
 
-One rule for all: a value inside a slip's interval is mended, then a value outside the plausible range is removed, one
-by one, never the row or the record. A slip is listed only where one reading is possible: its interval lies outside the
-plausible range and its mended values inside. Heights of 5 to 18 cm are feet and inches typed as a decimal number; 5.1
-may be 5 ft 1 or 5 ft 10, so they are removed, not mended. The ranges are those of the mimic48 protocol (section
-4) where it lists the variable (WBC excepted: leukaemia reaches more), else wide enough to keep what intensive care can
+One rule for all: a value inside a slip's interval is mended, then a value outside the plausible
+range is removed, one by one, never the row or the record. A slip is listed only where one reading
+is possible: its interval lies outside the plausible range and its mended values inside. Heights of
+5 to 18 cm are feet and inches typed as a decimal number; 5.1 may be 5 ft 1 or 5 ft 10, so they are
+removed, not mended. The ranges are those of the mimic48 protocol (section 4) where it lists the
+variable (WBC excepted: leukaemia reaches more), else wide enough to keep what intensive care can
 show: they are there to remove typing errors, not sick patients.
 """
 
@@ -30,7 +32,9 @@ class Slip:
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable: name as in the files, modality ("statics" for a descriptor), unit after mending, plausible range."""
+    """A variable: name as in the files, modality ("statics" for a descriptor), unit after
+    mending, plausible range.
+    """
 
     name: str
     modality: str
@@ -126,7 +130,8 @@ def clean(variable: np.ndarray, values: np.ndarray, counts: Counts) -> np.ndarra
     """Mend and remove by the table.
 
     variable: int [rows], index into VARIABLES; values: float64 [rows], NaN allowed and kept.
-    Returns new values (NaN where removed); how many were mended and removed goes into `counts`, by variable.
+    Returns new values (NaN where removed); how many were mended and removed goes into `counts`, by
+    variable.
     """
     values = values.copy()
     for index, declared in enumerate(VARIABLES):

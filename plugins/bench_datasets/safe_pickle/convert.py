@@ -1,10 +1,12 @@
-"""A pickle of {part: {key: array}} becomes an .npz and a JSON sidecar, once, in a child process with limits.
+"""A pickle of {part: {key: array}} becomes an .npz and a JSON sidecar, once, in a child process
+with limits.
 
-    NAME.pkl.<first digits of its SHA-256>.converted/arrays.npz   "part/key" -> float32 [n, ...], or text [n] or [n, k]
-    NAME.pkl.<first digits of its SHA-256>.converted/about.json   `About`
+    NAME.pkl.<first digits of its SHA-256>.converted/arrays.npz   "part/key" -> float32 [n, ...], or
+    text [n] or [n, k] NAME.pkl.<first digits of its SHA-256>.converted/about.json   `About`
 
-Only these are read afterwards, with pickling disabled. The child scans, loads and checks (`bench_datasets.safe_pickle.reader`); a
-file that is too large for its memory or its time, or that brings the child down, is refused, and this process goes on.
+Only these are read afterwards, with pickling disabled. The child scans, loads and checks
+(`bench_datasets.safe_pickle.reader`); a file that is too large for its memory or its time, or that
+brings the child down, is refused, and this process goes on.
 """
 
 from __future__ import annotations
@@ -34,8 +36,10 @@ FORMAT = 1
 REFUSED = 3
 LONGEST_LIST = 1_000_000
 WAITING = 112
-"""Seconds, of those that a conversion may take, in which it may wait for the machine; the others it may compute. A few bytes can
-ask for more steps than there is time: tuples of tuples of the same tuple, each twice in the next."""
+"""Seconds, of those that a conversion may take, in which it may wait for the machine; the others it
+may compute. A few bytes can ask for more steps than there is time: tuples of tuples of the same
+tuple, each twice in the next.
+"""
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -46,14 +50,18 @@ class Field(msgspec.Struct, frozen=True):
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """What is kept of a file. parts: name in the file -> ours; all of ours must be found. fields: key -> what it must be."""
+    """What is kept of a file. parts: name in the file -> ours; all of ours must be found.
+    fields: key -> what it must be.
+    """
 
     parts: dict[str, str]
     fields: dict[str, Field]
 
 
 class About(msgspec.Struct, frozen=True):
-    """The sidecar. sizes: part -> records; keys: "part/key" -> shape; left_out: keys of the file that are not kept."""
+    """The sidecar. sizes: part -> records; keys: "part/key" -> shape; left_out: keys of the file
+    that are not kept.
+    """
 
     format: int
     source: str
@@ -88,10 +96,12 @@ def folder_of(source: Path, digest: str) -> Path:
 def converted(
     source: Path, layout: Layout, report: Callable[[str], None]
 ) -> Iterator[tuple[dict[str, np.ndarray], About]]:
-    """The arrays of a pickle and what is known of it; from the conversion beside it, else made and put there.
+    """The arrays of a pickle and what is known of it; from the conversion beside it, else made and
+    put there.
 
-    Where nothing can be written beside it, the conversion is made in a temporary folder and does not outlive the block.
-    Raises Refused, naming the file, for what is no pickle of plain arrays in that layout.
+    Where nothing can be written beside it, the conversion is made in a temporary folder and does
+    not outlive the block. Raises Refused, naming the file, for what is no pickle of plain arrays in
+    that layout.
     """
     digest = sha256(source)
     place = folder_of(source, digest)
@@ -134,7 +144,9 @@ def _made(source: Path, place: Path, digest: str, layout: Layout, size: int) -> 
 
 
 def run(job: _Job) -> None:
-    """Do the job in a child. Raises Refused with the one line that the child says, or with how it ended."""
+    """Do the job in a child. Raises Refused with the one line that the child says, or with how
+    it ended.
+    """
     line = [sys.executable, "-P", "-m", "bench_datasets.safe_pickle.convert"]
     threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     try:
@@ -176,7 +188,8 @@ def _read(place: Path, digest: str) -> tuple[dict[str, np.ndarray], About] | Non
 
 
 def pick(content: Any, layout: Layout, python2: bool = False) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The arrays of a loaded file that the layout names, and the keys it does not. Raises Refused for another layout.
+    """The arrays of a loaded file that the layout names, and the keys it does not. Raises Refused
+    for another layout.
 
     Numbers become float32, text becomes text; every field of a part has as many records.
     """

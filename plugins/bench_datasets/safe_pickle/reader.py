@@ -2,14 +2,17 @@
 
 Unpickling calls what the file names, so a file can run code. Here nothing of it is called:
 
-1. `scan` walks the opcodes without executing any, and refuses a file that names anything beyond what arrays need, builds
-   objects, refers outside itself, claims more bytes than it has, or goes on after its end.
-2. `load` unpickles with a class lookup of exact (module, name) pairs. Each pair stands for a stand-in of ours that checks its
-   arguments and keeps bytes: NumPy's own constructors, which trust what they are given, are never reached.
+1. `scan` walks the opcodes without executing any, and refuses a file that names anything beyond
+   what arrays need, builds objects, refers outside itself, claims more bytes than it has, or goes
+   on after its end.
+2. `load` unpickles with a class lookup of exact (module, name) pairs. Each pair stands for a
+   stand-in of ours that checks its arguments and keeps bytes: NumPy's own constructors, which trust
+   what they are given, are never reached.
 
-Allowed pairs (specs/mosi-mosei, section 4): numpy.ndarray, numpy.dtype, _reconstruct and scalar under both names of
-NumPy's multiarray module, _frombuffer under both of numeric, _codecs.encode. Files of either NumPy major version load.
-Strings of Python 2 are read as latin1, then decoded as UTF-8 where they can be.
+Allowed pairs (specs/mosi-mosei, section 4): numpy.ndarray, numpy.dtype, _reconstruct and scalar
+under both names of NumPy's multiarray module, _frombuffer under both of numeric, _codecs.encode.
+Files of either NumPy major version load. Strings of Python 2 are read as latin1, then decoded as
+UTF-8 where they can be.
 """
 
 from __future__ import annotations
@@ -85,7 +88,9 @@ class Refused(DataError):
 
 @dataclass(frozen=True)
 class Scan:
-    """What the opcodes say. names: every global, (module, name); python2: whether strings of Python 2 are inside."""
+    """What the opcodes say. names: every global, (module, name); python2: whether strings of
+    Python 2 are inside.
+    """
 
     names: frozenset[tuple[str, str]]
     python2: bool
@@ -125,7 +130,9 @@ class _Reader:
 
 
 def scan(path: Path) -> Scan:
-    """Look at every opcode, execute none. Raises Refused with what is wrong, DataError when the file cannot be read."""
+    """Look at every opcode, execute none. Raises Refused with what is wrong, DataError when the
+    file cannot be read.
+    """
     with _refusing(path), path.open("rb") as stream:
         size = path.stat().st_size
         if size > LARGEST:
@@ -181,7 +188,8 @@ def _walk(reader: _Reader) -> Scan:
 
 
 def load(path: Path) -> tuple[Any, bool]:
-    """What the file holds, made of dicts, lists, tuples, numbers, text and `Array`; whether its text is of Python 2.
+    """What the file holds, made of dicts, lists, tuples, numbers, text and `Array`; whether its
+    text is of Python 2.
 
     Scans first. Raises Refused, with nothing run, for everything that is no pickle of plain arrays.
     """
@@ -228,7 +236,9 @@ class _Unpickler(pickle.Unpickler):
 
 
 class Array:
-    """An array of the file. values: np.ndarray of numbers or text; or, of an array of objects, the flat list of them."""
+    """An array of the file. values: np.ndarray of numbers or text; or, of an array of objects,
+    the flat list of them.
+    """
 
     def __init__(self) -> None:
         self.values: np.ndarray | None = None
@@ -240,7 +250,9 @@ class Array:
         self.fill(content, kind, shape, bool(fortran))
 
     def fill(self, content: Any, kind: Any, shape: Any, fortran: bool) -> None:
-        """Take the bytes (or the list of objects). Raises ValueError where they do not fit the shape and the kind."""
+        """Take the bytes (or the list of objects). Raises ValueError where they do not fit the
+        shape and the kind.
+        """
         if not isinstance(kind, _Kind):
             raise ValueError("an array without a type")
         if not isinstance(shape, tuple) or len(shape) > MOST_DIMS or not all(type(k) is int and k >= 0 for k in shape):
@@ -265,7 +277,9 @@ class Array:
 
 
 class _Kind:
-    """A type of numbers (b, i, u, f), of text (S, U) or of objects (O), as far as the file has described it."""
+    """A type of numbers (b, i, u, f), of text (S, U) or of objects (O), as far as the file has
+    described it.
+    """
 
     def __init__(self, text: str):
         bare = text.lstrip("<>=|")
@@ -288,7 +302,9 @@ class _Kind:
 
 
 class _StandIn:
-    """Called in place of a NumPy function. It has no state, so a file cannot change what it does."""
+    """Called in place of a NumPy function. It has no state, so a file cannot change what it
+    does.
+    """
 
     __slots__ = ("_make",)
 

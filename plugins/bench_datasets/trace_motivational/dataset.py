@@ -1,7 +1,8 @@
-"""The synthetic study that motivates TRACE: 30 mixed series, and two conditions made from what generated them.
+"""The synthetic study that motivates TRACE: 30 mixed series, and two conditions made from what
+generated them.
 
-Specification: TRACE, appendix A.3, with its gaps filled as docs/reference/suites/trace_motivational.md says.
-Nothing is read from disk.
+Specification: TRACE, appendix A.3, with its gaps filled as
+docs/reference/suites/trace_motivational.md says. Nothing is read from disk.
 """
 
 from __future__ import annotations
@@ -30,18 +31,21 @@ LARGEST_CONDITION = 1e3
 """A mixing matrix is drawn again until its condition number is below this."""
 
 BLOCK = 500
-"""Records that share one generator; always drawn whole, so a larger data set begins with the records of a smaller one, but
-for the statistics of the training part by which it is standardised."""
+"""Records that share one generator; always drawn whole, so a larger data set begins with the
+records of a smaller one, but for the statistics of the training part by which it is standardised.
+"""
 
 PARTS = ("train", "valid", "test")
 
 
 class TraceMotivational(Dataset[TraceMotivationalParams]):
-    """`series` [50 steps, 30 channels] and the conditions `c_low`, `c_high` [16 channels each], one item at time 0.
+    """`series` [50 steps, 30 channels] and the conditions `c_low`, `c_high` [16 channels each], one
+    item at time 0.
 
-    Everything is observed; what a scenario hides is known. Values are standardised per channel over all training records
-    (conditions are left as made). `forecast` is the next 10 steps of all 30 channels, on the same scale, step by step. The
-    split `sizes` is by construction: the first `train` records, then `valid`, then `test`. Times are steps.
+    Everything is observed; what a scenario hides is known. Values are standardised per channel over
+    all training records (conditions are left as made). `forecast` is the next 10 steps of all 30
+    channels, on the same scale, step by step. The split `sizes` is by construction: the first
+    `train` records, then `valid`, then `test`. Times are steps.
     """
 
     def prepare(self, root: Path, context: Context) -> Cohort:
@@ -87,7 +91,9 @@ def _mixing(rng: np.random.Generator) -> np.ndarray:
 
 
 def _part(seed: int, part: str, size: int, mixing: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Mixed, noisy values float32 [size, steps + horizon, dims] and the features u1, u2 float64 [size, features]."""
+    """Mixed, noisy values float32 [size, steps + horizon, dims] and the features u1, u2 float64
+    [size, features].
+    """
     values, low, high = [], [], []
     for block in range(0, size, BLOCK):
         rng = generator(seed, "data", "trace_motivational", part, block // BLOCK)
@@ -103,13 +109,17 @@ def _part(seed: int, part: str, size: int, mixing: np.ndarray) -> tuple[np.ndarr
 
 
 def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each column, float64; scale 1 where nothing varies (a handful of records)."""
+    """Mean and standard deviation of each column, float64; scale 1 where nothing varies (a
+    handful of records).
+    """
     scale = rows.std(axis=0, dtype=np.float64)
     return rows.mean(axis=0, dtype=np.float64), np.where(scale > 0, scale, 1.0)
 
 
 def _noise(seed: int, name: str, sizes: dict[str, int]) -> np.ndarray:
-    """float64 [n, WIDTH], part by part, so that a larger data set begins with the noise of a smaller one."""
+    """float64 [n, WIDTH], part by part, so that a larger data set begins with the noise of a
+    smaller one.
+    """
     return np.concatenate(
         [
             generator(seed, "data", "trace_motivational", name, part).normal(scale=CONDITION_NOISE, size=(size, WIDTH))
@@ -119,7 +129,9 @@ def _noise(seed: int, name: str, sizes: dict[str, int]) -> np.ndarray:
 
 
 def _shuffle(seed: int, sizes: dict[str, int]) -> np.ndarray:
-    """Whose conditions each record gets instead of its own, int [n]: another order within its part, both alike."""
+    """Whose conditions each record gets instead of its own, int [n]: another order within its
+    part, both alike.
+    """
     order, start = [], 0
     for part, size in sizes.items():
         rng = generator(seed, "data", "trace_motivational", "shuffle", part)

@@ -1,7 +1,9 @@
-"""One record of the synthetic TRACE study: its parameters, its latent series, the features that its conditions are made of.
+"""One record of the synthetic TRACE study: its parameters, its latent series, the features that its
+conditions are made of.
 
-Latent dimensions: 0-7 low (slow waves with a trend), 8-13 mid, 14-29 high (fast waves, and a burst in some records). Equation
-numbers are those of TRACE, appendix A.3; what the paper leaves open is decided in docs/reference/suites/trace_motivational.md.
+Latent dimensions: 0-7 low (slow waves with a trend), 8-13 mid, 14-29 high (fast waves, and a burst
+in some records). Equation numbers are those of TRACE, appendix A.3; what the paper leaves open is
+decided in docs/reference/suites/trace_motivational.md.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ MOMENTS = (np.mean, np.std, np.min, np.max)
 
 @dataclass(frozen=True)
 class Drawn:
-    """Generation parameters of n records. Waves: name -> float64 [n, dims of the group]; drift, burst: name -> [n]."""
+    """Generation parameters of n records. Waves: name -> float64 [n, dims of the group]; drift,
+    burst: name -> [n].
+    """
 
     low: dict[str, np.ndarray]
     mid: dict[str, np.ndarray]
@@ -43,7 +47,9 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Latent:
-    """Latent series float64 [n, steps + horizon, dims], drift included, and the burst alone [n, steps + horizon]."""
+    """Latent series float64 [n, steps + horizon, dims], drift included, and the burst alone [n,
+    steps + horizon].
+    """
 
     whole: np.ndarray
     mid: np.ndarray
@@ -97,7 +103,9 @@ def latent(drawn: Drawn) -> Latent:
 
 
 def features(drawn: Drawn, latent: Latent, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """u1 (low group and drift) and u2 (mid, high and burst), float64 [n, FEATURES] each. Energies are over the 50 steps."""
+    """u1 (low group and drift) and u2 (mid, high and burst), float64 [n, FEATURES] each.
+    Energies are over the 50 steps.
+    """
     n = len(latent.whole)
     low, mid, high, burst = drawn.low, drawn.mid, drawn.high, drawn.burst
     u1 = [moment(low[name], axis=1) for name in ("a", "f", "phi", "s", "q") for moment in MOMENTS]

@@ -1,4 +1,5 @@
-"""A modality's state for a late fusion: the last readable step of a transformer, over its bins or over points of time.
+"""A modality's state for a late fusion: the last readable step of a transformer, over its bins or
+over points of time.
 
 The "memory" encoder that the clinical code of MISTS puts before MAG and TFN.
 """
@@ -20,7 +21,8 @@ from bench_fusers.front_params import Mixup
 
 
 class Bins(nn.Module):
-    """The bins of the completed grid, mapped to `width` and placed by their time: view -> x [b, length, width], mask [b, length].
+    """The bins of the completed grid, mapped to `width` and placed by their time: view -> x [b,
+    length, width], mask [b, length].
 
     masks: what was recorded stands beside the values. read: see `readable_steps`.
     """
@@ -40,7 +42,9 @@ class Bins(nn.Module):
 
 
 class Points(nn.Module):
-    """The points of `utde`, placed by a learned table: view with events -> x [b, points, width], mask [b, points]."""
+    """The points of `utde`, placed by a learned table: view with events -> x [b, points, width],
+    mask [b, points].
+    """
 
     def __init__(self, utde: UTDE, width: int, dropout: float):
         super().__init__()
@@ -53,7 +57,9 @@ class Points(nn.Module):
 
 
 class LastState(nn.Module):
-    """forward(view) -> the last readable step [b, width], 0 where there is none; and [b], 1 = there is one."""
+    """forward(view) -> the last readable step [b, width], 0 where there is none; and [b], 1 =
+    there is one.
+    """
 
     def __init__(self, enter: Bins | Points, width: int, heads: int, layers: int, dropout: float):
         super().__init__()

@@ -1,6 +1,8 @@
-"""Multi-time attention (mTAND): irregular rows of partly observed channels, read at any times one asks for.
+"""Multi-time attention (mTAND): irregular rows of partly observed channels, read at any times one
+asks for.
 
-Shukla & Marlin, "Multi-Time Attention Networks for Irregularly Sampled Time Series", 2021, as MISTS and FuseMoE use it.
+Shukla & Marlin, "Multi-Time Attention Networks for Irregularly Sampled Time Series", 2021, as MISTS
+and FuseMoE use it.
 """
 
 from __future__ import annotations
@@ -12,29 +14,33 @@ from torch.nn import functional
 from bench_fusers.encoders.time import Time2Vec
 
 FLOOR = 1e-30
-"""Added to every weight e^(s - max s). Far below what a weight may be of use for; where all rows of a channel underflow
-beside a row of another channel, their plain mean is left instead of 0 / 0."""
+"""Added to every weight e^(s - max s). Far below what a weight may be of use for; where all rows of
+a channel underflow beside a row of another channel, their plain mean is left instead of 0 / 0.
+"""
 
 PIECE = 2**21
-"""Most weights computed at a time on a CPU: beyond some 10 MB the allocation of a tensor takes longer than its arithmetic."""
+"""Most weights computed at a time on a CPU: beyond some 10 MB the allocation of a tensor takes
+longer than its arithmetic.
+"""
 
 
 class MultiTimeAttention(nn.Module):
     """Reads `channels` at given times: [b, q, width].
 
-    Per head a row's score is the scaled product of the query's and the row's time embedding; per channel the scores are put
-    through a softmax over the rows that observed that channel, and weigh its values. Heads and channels are mapped to
-    `width`. The softmax per channel is sum(e^s m v) / sum(e^s m): the weights e^s are the same for every channel, so that all
-    channels of a head are one matrix product, and memory is [b, heads, q, n], never times channels.
+    Per head a row's score is the scaled product of the query's and the row's time embedding; per
+    channel the scores are put through a softmax over the rows that observed that channel, and weigh
+    its values. Heads and channels are mapped to `width`. The softmax per channel is sum(e^s m v) /
+    sum(e^s m): the weights e^s are the same for every channel, so that all channels of a head are
+    one matrix product, and memory is [b, heads, q, n], never times channels.
 
-    seen: each channel's "was it ever observed" joins the input of the last map. It is what the published [values, mask], its
-          mask averaged over its own ones, comes to, at half the cost.
+    seen: each channel's "was it ever observed" joins the input of the last map. It is what the
+          published [values, mask], its mask averaged over its own ones, comes to, at half the cost.
     time: an embedding shared with others (`Time2Vec(time_width)`); default one of its own.
 
-    A channel that no row observed gives 0 (the published code: the mean of all rows, padding included). Times are shares of
-    the window, see `Time2Vec`. Dropout acts on the weights; here a row's weight for a channel is dropped for all heads and
-    queries together, where the published code draws each one: the same in expectation, and nothing of the size of the
-    scores is drawn.
+    A channel that no row observed gives 0 (the published code: the mean of all rows, padding
+    included). Times are shares of the window, see `Time2Vec`. Dropout acts on the weights; here a
+    row's weight for a channel is dropped for all heads and queries together, where the published
+    code draws each one: the same in expectation, and nothing of the size of the scores is drawn.
     """
 
     def __init__(
@@ -58,7 +64,9 @@ class MultiTimeAttention(nn.Module):
     def forward(
         self, queries: torch.Tensor, times: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
     ) -> torch.Tensor:
-        """queries: [q] or [b, q]. times: [b, n]. values: [b, n, channels]. mask: [b, n, channels] or [b, n], 1 = readable."""
+        """queries: [q] or [b, q]. times: [b, n]. values: [b, n, channels]. mask: [b, n,
+        channels] or [b, n], 1 = readable.
+        """
         attended, observed = self.attend(queries, times, values, mask)
         read = attended.transpose(1, 2).flatten(2)
         if self.seen:
@@ -69,7 +77,9 @@ class MultiTimeAttention(nn.Module):
     def attend(
         self, queries: torch.Tensor, times: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is weighed, [b, heads, q, channels], and whether a channel was seen at all, [b, channels or 1]."""
+        """What is weighed, [b, heads, q, channels], and whether a channel was seen at all, [b,
+        channels or 1].
+        """
         mask = mask[..., None] if mask.dim() == 2 else mask
         held = functional.dropout(torch.where(mask > 0, values, 0.0), self.dropout, self.training)
         rows = torch.cat([held, mask], dim=2)
@@ -85,7 +95,9 @@ class MultiTimeAttention(nn.Module):
 
 
 def _weighed(query: torch.Tensor, key: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """sum over n of e^(s - max s) rows. query [(b,) heads, q, d], key [b, heads, d, n], rows [b, n, c] -> [b, heads * q, c]."""
+    """sum over n of e^(s - max s) rows. query [(b,) heads, q, d], key [b, heads, d, n], rows [b,
+    n, c] -> [b, heads * q, c].
+    """
     each = query.shape[-2] * key.shape[1] * key.shape[3]
     piece = len(key) if key.is_cuda else max(1, PIECE // each)
     queries = [query] * len(key) if query.dim() == 3 else query.split(piece)
@@ -98,7 +110,9 @@ def _weighed(query: torch.Tensor, key: torch.Tensor, rows: torch.Tensor) -> torc
 
 
 def _readable_times(times: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Times with those of unreadable rows replaced by the record's first readable one: padding moves no maximum."""
+    """Times with those of unreadable rows replaced by the record's first readable one: padding
+    moves no maximum.
+    """
     readable = mask.amax(dim=2) > 0
     first = readable.float().argmax(dim=1, keepdim=True)
     return torch.where(readable, times, times.gather(1, first))

@@ -1,4 +1,6 @@
-"""A sequence of steps through a GRU (Cho et al. 2014) or an LSTM (Hochreiter and Schmidhuber 1997)."""
+"""A sequence of steps through a GRU (Cho et al. 2014) or an LSTM (Hochreiter and Schmidhuber
+1997).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ from torch import nn
 
 
 class Recurrent(nn.Module):
-    """forward(x [b, n, channels]) -> the hidden state after each step, [b, n, hidden]; a step never reads a later one.
+    """forward(x [b, n, channels]) -> the hidden state after each step, [b, n, hidden]; a step never
+    reads a later one.
 
-    Every step is read; what was recorded enters as channels of x, and what is made of an absent modality is the caller's to
-    mask by its flag.
+    Every step is read; what was recorded enters as channels of x, and what is made of an absent
+    modality is the caller's to mask by its flag.
     """
 
     def __init__(self, channels: int, hidden: int, cell: Literal["gru", "lstm"]):

@@ -1,7 +1,9 @@
-"""A modality as a sequence of steps, with what is readable: its completed grid, or its events as recorded.
+"""A modality as a sequence of steps, with what is readable: its completed grid, or its events as
+recorded.
 
-The rule of every fuser here: of a modality that is present every step of the completed grid is readable, so that an imputed
-value can reach the prediction, and the mask of what was recorded enters as further channels. Raw events keep their own mask.
+The rule of every fuser here: of a modality that is present every step of the completed grid is
+readable, so that an imputed value can reach the prediction, and the mask of what was recorded
+enters as further channels. Raw events keep their own mask.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from bench.torch_fuser import ModalityView
 
 @dataclass(frozen=True)
 class Steps:
-    """values: [b, n, channels]. times: [b, n], hours. mask: [b, n], 1 = the step is readable, 0 = padding or absent.
+    """values: [b, n, channels]. times: [b, n], hours. mask: [b, n], 1 = the step is readable, 0 =
+    padding or absent.
 
     values and times are 0 where mask is 0.
     """
@@ -28,11 +31,12 @@ class Steps:
 
 
 def grid_steps(view: ModalityView, points: int | None = None) -> Steps:
-    """The completed grid and its mask side by side: values [b, length, 2 D], every step of a present modality readable.
+    """The completed grid and its mask side by side: values [b, length, 2 D], every step of a
+    present modality readable.
 
-    points: where given, the grid is averaged over that many consecutive parts ([b, points, 2 D]; a shorter grid repeats its
-            steps), so that any length comes to one number of steps and every imputed value still counts. A step's time is then
-            the mean time of its part.
+    points: where given, the grid is averaged over that many consecutive parts ([b, points, 2 D]; a
+            shorter grid repeats its steps), so that any length comes to one number of steps and
+            every imputed value still counts. A step's time is then the mean time of its part.
     """
     values = torch.cat([view.values, view.observed], dim=2)
     times = view.times
@@ -47,8 +51,9 @@ def grid_steps(view: ModalityView, points: int | None = None) -> Steps:
 def readable_steps(view: ModalityView, which: Literal["all", "observed"]) -> Steps:
     """`grid_steps` of the view; with `observed` a step in which no channel was recorded is padding.
 
-    The published step masks are of that kind; then what an imputer put into such a step is not read. Of a modality that is
-    present without a single recorded step (filled, or recorded outside the grid) all steps are read.
+    The published step masks are of that kind; then what an imputer put into such a step is not
+    read. Of a modality that is present without a single recorded step (filled, or recorded outside
+    the grid) all steps are read.
     """
     steps = grid_steps(view)
     if which == "all":
@@ -61,8 +66,9 @@ def readable_steps(view: ModalityView, which: Literal["all", "observed"]) -> Ste
 def event_steps(view: ModalityView) -> tuple[Steps, torch.Tensor]:
     """The rows as recorded: values [b, rows, D], 0 where not observed; and `observed` [b, rows, D].
 
-    A row is readable where a channel was observed and the modality is present. A batch without any row gets one that is not
-    readable, so that nothing has to treat an empty axis. Raises ValueError where the view holds no events (`uses_events`).
+    A row is readable where a channel was observed and the modality is present. A batch without any
+    row gets one that is not readable, so that nothing has to treat an empty axis. Raises ValueError
+    where the view holds no events (`uses_events`).
     """
     if view.events is None:
         raise ValueError("the view holds no events: the fuser's class attribute uses_events must be True")

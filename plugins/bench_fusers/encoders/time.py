@@ -1,4 +1,6 @@
-"""When a step was, as a vector: learned (Time2Vec), or fixed sinusoids; and the table of a step's place in the sequence."""
+"""When a step was, as a vector: learned (Time2Vec), or fixed sinusoids; and the table of a
+step's place in the sequence.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,11 @@ from torch import nn
 
 
 class Time2Vec(nn.Module):
-    """times [..] -> [.., width]: one learned linear component, the others sines of learned frequency and phase.
+    """times [..] -> [.., width]: one learned linear component, the others sines of learned
+    frequency and phase.
 
-    Kazemi et al. 2019; with width 64 the embedding of MISTS and FuseMoE, whose times are shares of the window (0 to 1), not
-    hours. Times must come scaled likewise.
+    Kazemi et al. 2019; with width 64 the embedding of MISTS and FuseMoE, whose times are shares of
+    the window (0 to 1), not hours. Times must come scaled likewise.
     """
 
     def __init__(self, width: int):
@@ -27,7 +30,8 @@ class Time2Vec(nn.Module):
 def sinusoid(positions: torch.Tensor, width: int) -> torch.Tensor:
     """positions [..], of any kind and unit -> [.., width]: sines, then cosines (not interleaved).
 
-    Frequency k is exp(-k ln(10000) / (width // 2 - 1)); an odd width ends with a channel of zeros. As MulT has it.
+    Frequency k is exp(-k ln(10000) / (width // 2 - 1)); an odd width ends with a channel of zeros.
+    As MulT has it.
     """
     half = width // 2
     steps = torch.arange(half, device=positions.device, dtype=torch.float32)
@@ -39,10 +43,11 @@ def sinusoid(positions: torch.Tensor, width: int) -> torch.Tensor:
 
 
 class PositionTable(nn.Module):
-    """A learned vector for each place of a sequence of at most `length` steps: forward(n) -> [n, width].
+    """A learned vector for each place of a sequence of at most `length` steps: forward(n) -> [n,
+    width].
 
-    Drawn with standard deviation 0.02; the vector of the first place stays zero. The tables of MISTS declare it as padding,
-    which is never trained either, but there it stays as it was drawn.
+    Drawn with standard deviation 0.02; the vector of the first place stays zero. The tables of
+    MISTS declare it as padding, which is never trained either, but there it stays as it was drawn.
     """
 
     def __init__(self, length: int, width: int):

@@ -1,7 +1,10 @@
-"""Attention and pre-norm transformer layers, to oneself and across sequences; masked keys are never read.
+"""Attention and pre-norm transformer layers, to oneself and across sequences; masked keys are never
+read.
 
-The layout is that of the transformer that MulT, MISTS and FuseMoE share (Tsai et al. 2019). Starting weights are those of MulT's
-code: every matrix Xavier-uniform, biases 0. The code of MISTS starts attention so too, its feed-forward parts as torch does.
+The layout is that of the transformer that MulT, MISTS and FuseMoE share (Tsai et al. 2019).
+Starting weights are those of MulT's
+code: every matrix Xavier-uniform, biases 0. The code of MISTS starts attention so too, its
+      feed-forward parts as torch does.
 """
 
 from __future__ import annotations
@@ -14,10 +17,10 @@ from torch.nn import functional
 class Attention(nn.Module):
     """Multi-head attention of x to itself or to a source.
 
-    forward(x [b, q, width], source [b, k, width] or None, mask [b, k] (1 = readable), allowed (bool [q, k] or [b, q, k],
-    True = this query may read this key) -> [b, q, width].
-    A query without any key it may read gets exactly 0, the bias of the output map included.
-    One packed matrix maps queries, keys and values (Xavier-uniform as one, biases 0); dropout acts on the weights.
+    forward(x [b, q, width], source [b, k, width] or None, mask [b, k] (1 = readable), allowed (bool
+    [q, k] or [b, q, k], True = this query may read this key) -> [b, q, width]. A query without any
+    key it may read gets exactly 0, the bias of the output map included. One packed matrix maps
+    queries, keys and values (Xavier-uniform as one, biases 0); dropout acts on the weights.
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0):
@@ -42,7 +45,8 @@ class Attention(nn.Module):
             packed = functional.linear(source, self.packed.weight[width:], self.packed.bias[width:])
             key, value = packed.split(width, dim=2)
         readable = _readable(mask, allowed)
-        # Where nothing may be read, everything is, and what comes of it is dropped: a softmax of nothing is NaN.
+        # Where nothing may be read, everything is, and what comes of it is dropped: a softmax of
+        # nothing is NaN.
         some = None if readable is None else readable.any(dim=-1, keepdim=True)
         query, key, value = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (query, key, value))
         dropout = self.dropout if self.training else 0.0
@@ -53,7 +57,9 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """drop(W2 drop(relu(W1 x))), Xavier-uniform, biases 0. inner: width of the hidden layer, default 4 width."""
+    """drop(W2 drop(relu(W1 x))), Xavier-uniform, biases 0. inner: width of the hidden layer,
+    default 4 width.
+    """
 
     def __init__(self, width: int, dropout: float = 0.0, inner: int | None = None):
         super().__init__()
@@ -67,9 +73,11 @@ class FeedForward(nn.Module):
 
 
 class CrossLayer(nn.Module):
-    """u = x + drop(attention(LN0 x, LN0 source)); u + feed_forward(LN1 u). One LN0 serves queries, keys and values.
+    """u = x + drop(attention(LN0 x, LN0 source)); u + feed_forward(LN1 u). One LN0 serves queries,
+    keys and values.
 
-    Without a source x attends to itself. attention_dropout: of the attention's weights, default dropout.
+    Without a source x attends to itself. attention_dropout: of the attention's weights, default
+    dropout.
     """
 
     def __init__(
@@ -93,7 +101,9 @@ class CrossLayer(nn.Module):
         mask: torch.Tensor | None = None,
         allowed: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """x: [b, q, width]. source: [b, k, width]. mask, allowed: see `Attention`. -> [b, q, width]."""
+        """x: [b, q, width]. source: [b, k, width]. mask, allowed: see `Attention`. -> [b, q,
+        width].
+        """
         read = None if source is None else self.norms[0](source)
         x = x + self.dropout(self.attention(self.norms[0](x), read, mask, allowed))
         outputs: torch.Tensor = x + self.feed_forward(self.norms[1](x))
@@ -101,7 +111,9 @@ class CrossLayer(nn.Module):
 
 
 class CrossEncoder(nn.Module):
-    """Layers that read the same source at each depth, then a LayerNorm. Arguments as `CrossLayer`."""
+    """Layers that read the same source at each depth, then a LayerNorm. Arguments as
+    `CrossLayer`.
+    """
 
     def __init__(
         self,
@@ -123,7 +135,9 @@ class CrossEncoder(nn.Module):
         mask: torch.Tensor | None = None,
         allowed: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """x: [b, q, width]. source: [b, k, width]. mask, allowed: see `Attention`. -> [b, q, width]."""
+        """x: [b, q, width]. source: [b, k, width]. mask, allowed: see `Attention`. -> [b, q,
+        width].
+        """
         for layer in self.layers:
             x = layer(x, source, mask, allowed)
         outputs: torch.Tensor = self.norm(x)
@@ -138,8 +152,8 @@ class CrossEncoder(nn.Module):
     ) -> torch.Tensor:
         """[b, width]: step `step` [b] of what it makes of x [b, n, width] by self-attention.
 
-        The same up to rounding, since in the last layer nothing but that step's query is asked for. With few layers that is
-        most of the work.
+        The same up to rounding, since in the last layer nothing but that step's query is asked for.
+        With few layers that is most of the work.
         """
         rows = torch.arange(len(x), device=x.device)
         *below, top = self.layers

@@ -1,6 +1,8 @@
-"""UTDE: a modality on regular reference points, from its events and from its completed grid, mixed by a learned gate.
+"""UTDE: a modality on regular reference points, from its events and from its completed grid, mixed
+by a learned gate.
 
-Zhang et al., "Improving Medical Predictions by Irregular Multimodal Electronic Health Records Modeling", 2023.
+Zhang et al., "Improving Medical Predictions by Irregular Multimodal Electronic Health Records
+Modeling", 2023.
 """
 
 from __future__ import annotations
@@ -19,20 +21,27 @@ from bench_fusers.front_params import MixupLevel
 Branches = Literal["mixed", "irregular", "regular"]
 
 Irregular = Literal["events", "dense"]
-"""What the branch `irregular` reads: the events as recorded, or every step of the completed grid."""
+"""What the branch `irregular` reads: the events as recorded, or every step of the completed
+grid.
+"""
 
 
 class UTDE(nn.Module):
-    """forward(view with events, unless dense) -> [b, points, width]; zero where the modality is absent.
+    """forward(view with events, unless dense) -> [b, points, width]; zero where the modality is
+    absent.
 
-    irregular: multi-time attention over the events with their own mask, read at `points` times evenly from 0 to the end of
-               the window; with `irregular="dense"` over all steps of the completed grid, its mask as further channels.
-    regular:   a map without bias (a convolution of kernel 1) of the completed grid and its mask, averaged to `points`.
-    mixed:     g * irregular + (1 - g) * regular, g = sigmoid(W2 relu(W1 dropout([irregular, regular]))), weights
-               Xavier-normal; at level `batch` the gate reads the maximum of both over the points.
+    irregular: multi-time attention over the events with their own mask, read at `points` times
+               evenly from 0 to the end of the window; with `irregular="dense"` over all steps of
+               the completed grid, its mask as further channels.
+    regular:   a map without bias (a convolution of kernel 1) of the completed grid and its mask,
+               averaged to `points`.
+    mixed:     g * irregular + (1 - g) * regular, g = sigmoid(W2 relu(W1 dropout([irregular,
+               regular]))), weights Xavier-normal; at level `batch` the gate reads the maximum of
+               both over the points.
 
-    hours: the length of the window, which times are shares of. time: an embedding of time shared with other modalities.
-    The branch `irregular` alone, over events, reads no imputed value: a fuser that offers it says so.
+    hours: the length of the window, which times are shares of. time: an embedding of time shared
+    with other modalities. The branch `irregular` alone, over events, reads no imputed value: a
+    fuser that offers it says so.
     """
 
     def __init__(
@@ -54,7 +63,8 @@ class UTDE(nn.Module):
         self.dense = irregular == "dense"
         read = 2 * channels if self.dense else channels
         self.attention = (
-            # Where every step is attended to, "was it ever seen" is the same for all records: a second bias.
+            # Where every step is attended to, "was it ever seen" is the same for all records: a
+            # second bias.
             MultiTimeAttention(read, width, heads, time_width, dropout, seen=not self.dense, time=time)
             if branches != "regular"
             else None
@@ -81,7 +91,9 @@ class UTDE(nn.Module):
         return embedded * view.present[:, None, None]
 
     def irregular(self, view: ModalityView) -> torch.Tensor:
-        """[b, points, width], from the events, or from the completed grid where it is read densely."""
+        """[b, points, width], from the events, or from the completed grid where it is read
+        densely.
+        """
         assert self.attention is not None
         if self.dense:
             steps = grid_steps(view)
@@ -98,7 +110,9 @@ class UTDE(nn.Module):
         return read
 
     def gates(self, irregular: torch.Tensor, regular: torch.Tensor) -> torch.Tensor:
-        """Shares of the irregular branch: [b, 1, 1], [b, points, 1] or [b, points, width], by level."""
+        """Shares of the irregular branch: [b, 1, 1], [b, points, 1] or [b, points, width], by
+        level.
+        """
         assert self.gate is not None
         both = torch.cat([irregular, regular], dim=2)
         read: torch.Tensor = self.gate(both.amax(dim=1, keepdim=True) if self.level == "batch" else both)
@@ -116,7 +130,8 @@ def streams(
     dropout: float = 0.0,
     irregular: Irregular = "events",
 ) -> list[UTDE]:
-    """A `UTDE` for each modality, in their order, with one embedding of time for all; arguments as there.
+    """A `UTDE` for each modality, in their order, with one embedding of time for all; arguments as
+    there.
 
     most: reference points; a modality with fewer bins has a point for each of them.
     """

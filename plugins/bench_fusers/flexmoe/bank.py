@@ -1,4 +1,6 @@
-"""Which modalities a record has, as a number, and the learned tokens that stand for those it lacks (Flex-MoE)."""
+"""Which modalities a record has, as a number, and the learned tokens that stand for those it
+lacks (Flex-MoE).
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,10 @@ MOST = 60
 class Combinations(nn.Module):
     """present [b, M] (1 or 0) -> int64 [b], the number of the combination.
 
-    All non-empty subsets by falling size, those of one size in the order of `itertools.combinations`: the full set is 0, the
-    last modality alone 2^M - 2. A record with no modality gets 2^M - 1, which no subset has; the released code has -1 there,
-    which reads the last row of its bank.
+    All non-empty subsets by falling size, those of one size in the order of
+    `itertools.combinations`: the full set is 0, the last modality alone 2^M - 2. A record with no
+    modality gets 2^M - 1, which no subset has; the released code has -1 there, which reads the last
+    row of its bank.
     """
 
     def __init__(self, modalities: int):
@@ -32,7 +35,8 @@ class Combinations(nn.Module):
     def forward(self, present: torch.Tensor) -> torch.Tensor:
         here = (present > 0).long()
         m, size = here.shape[1], here.sum(dim=1)
-        # Subsets of the same size that come later: for the i-th member e, those that agree so far and go on behind e.
+        # Subsets of the same size that come later: for the i-th member e, those that agree so far
+        # and go on behind e.
         left = size[:, None] - here.cumsum(dim=1) + 1
         behind = m - 1 - torch.arange(m, device=here.device)
         later = (here * self.binomials[behind[None], left.clamp(min=0)]).sum(dim=1)
@@ -40,9 +44,11 @@ class Combinations(nn.Module):
 
 
 class FullBank(nn.Module):
-    """A row of tokens for each combination and missing modality, N(0, 1): forward(combination [b]) -> [b, M, tokens, width].
+    """A row of tokens for each combination and missing modality, N(0, 1): forward(combination [b])
+    -> [b, M, tokens, width].
 
-    As published, [2^M - 1, M, tokens, width]; the rows of modalities that are not missing are never read.
+    As published, [2^M - 1, M, tokens, width]; the rows of modalities that are not missing are never
+    read.
     """
 
     def __init__(self, modalities: int, tokens: int, width: int):
@@ -54,7 +60,8 @@ class FullBank(nn.Module):
 
 
 class AdditiveBank(nn.Module):
-    """M (M + 1) rows in place of the full bank: of the missing modality m, its own b_m and a u of each that is observed, summed.
+    """M (M + 1) rows in place of the full bank: of the missing modality m, its own b_m and a u of
+    each that is observed, summed.
 
     b starts as N(0, 1), u at 0: at first a missing modality looks the same whatever else is there.
     """

@@ -1,13 +1,19 @@
-"""Flex-MoE: learned tokens for what is missing, one transformer block over all tokens, experts led by the combination.
+"""Flex-MoE: learned tokens for what is missing, one transformer block over all tokens, experts led
+by the combination.
 
-Yun et al., NeurIPS 2024 (arXiv 2410.08245). Preset `released` follows the public code, `fixed` puts right what looks like a
-slip in it: the block adds the attention's output to itself, so that its input is lost. Where the code, the paper or we differ:
-- A modality counts as observed where it is available or was filled, record by record; the code looks for the value -2.
-- A record with no modality at all reads tokens of its own, which start at 0 and are trained like all others (the
-  specification would leave such records out of the training, and their tokens at random); the routers' loss leaves it out.
+Yun et al., NeurIPS 2024 (arXiv 2410.08245). Preset `released` follows the public code, `fixed` puts
+right what looks like a slip in it: the block adds the attention's output to itself, so that its
+input is lost. Where the code, the paper or we differ:
+- A modality counts as observed where it is available or was filled, record by record; the code
+  looks for the value -2.
+- A record with no modality at all reads tokens of its own, which start at 0 and are trained like
+  all others (the specification would leave such records out of the training, and their tokens at
+  random); the routers' loss leaves it out.
 - The routers' loss is made in training only; the code goes on adding it up at evaluation.
-- The paper's fixed top-1 expert of incomplete records is an option (s_router=forced); in the code it is only encouraged.
-- The first published epochs show complete records first. The order of records is the harness's here, the same for all fusers.
+- The paper's fixed top-1 expert of incomplete records is an option (s_router=forced); in the code
+  it is only encouraged.
+- The first published epochs show complete records first. The order of records is the harness's
+  here, the same for all fusers.
 - Losses are those of the task (published: cross-entropy); statics join before the head.
 """
 
@@ -33,17 +39,23 @@ from bench_fusers.flexmoe.plugin import FLEXMOE_PRESETS, Bank, FlexMoEParams, Ta
 from bench_fusers.flexmoe.router import MixedExperts, Records
 
 FULL_BANK = 6
-"""Most modalities of which every combination has rows of its own in the bank, unless it is asked for."""
+"""Most modalities of which every combination has rows of its own in the bank, unless it is asked
+for.
+"""
 
 LARGEST_BANK = 12
 """Most modalities a full bank is made for at all: its rows double with each."""
 
 INDEXED = 4
-"""Most modalities of which every combination must have an expert of its own, unless another target is asked for."""
+"""Most modalities of which every combination must have an expert of its own, unless another
+target is asked for.
+"""
 
 
 class FlexMoE(ExpertFuser[FlexMoEParams]):
-    """See the module. The representation of a record is the mean token of each modality, and the statics."""
+    """See the module. The representation of a record is the mean token of each modality, and the
+    statics.
+    """
 
     def begin(self, sums: Sums, context: Context) -> None:
         """See `Learner.begin`. Says where several combinations share an expert."""
@@ -93,7 +105,9 @@ class FlexMoE(ExpertFuser[FlexMoEParams]):
 
 
 def target(params: FlexMoEParams, modalities: int) -> Target:
-    """What is given, else index where it must or can be, else folded (off where combinations cannot be numbered)."""
+    """What is given, else index where it must or can be, else folded (off where combinations
+    cannot be numbered).
+    """
     if params.target is not None:
         return params.target
     if modalities > MOST:
@@ -107,7 +121,9 @@ def bank(params: FlexMoEParams, modalities: int) -> Bank:
 
 
 class Network(nn.Module):
-    """forward(batch) -> logits [b, outputs]; with them, while training, the routers' weighted loss."""
+    """forward(batch) -> logits [b, outputs]; with them, while training, the routers' weighted
+    loss.
+    """
 
     def __init__(self, inputs: Inputs, outputs: int, params: FlexMoEParams):
         super().__init__()
@@ -158,7 +174,9 @@ class Network(nn.Module):
         return pooled, loss
 
     def completed(self, batch: Batch, present: torch.Tensor) -> torch.Tensor:
-        """[b, M, tokens, width]: the tokens of what is there, and those that stand for what is not."""
+        """[b, M, tokens, width]: the tokens of what is there, and those that stand for what is
+        not.
+        """
         views = batch.modalities.values()
         x = torch.stack([tokens(view) for tokens, view in zip(self.tokenisers, views, strict=True)], dim=1)
         here = present[:, :, None, None] > 0
@@ -183,12 +201,15 @@ class Network(nn.Module):
 
 
 class Tokens(nn.Module):
-    """forward(view) -> [b, tokens, width]; of an absent modality those of a series of zeros with nothing observed.
+    """forward(view) -> [b, tokens, width]; of an absent modality those of a series of zeros with
+    nothing observed.
 
-    windows: of each of so many equal windows the mean of every channel of the completed grid and its observed share, through one
-    linear map (the specification averages observed entries only, which would read no imputed value). A series of one bin, such
-    as an embedding, is cut into pieces instead, its mask beside it.
-    patches: the flat values, zero-padded on the right, cut into so many pieces, through one linear map; as released.
+    windows: of each of so many equal windows the mean of every channel of the completed grid and
+    its observed share, through one linear map (the specification averages observed entries only,
+    which would read no imputed value). A series of one bin, such as an embedding, is cut into
+    pieces instead, its mask beside it.
+    patches: the flat values, zero-padded on the right, cut into so many pieces, through one linear
+             map; as released.
     """
 
     def __init__(self, length: int, channels: int, tokens: int, width: int, kind: Tokeniser):
@@ -210,7 +231,8 @@ class Tokens(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention over all tokens, then a feed-forward part (or a mixture of experts): x [b, M, tokens, width] -> as x, and a loss.
+    """Attention over all tokens, then a feed-forward part (or a mixture of experts): x [b, M,
+    tokens, width] -> as x, and a loss.
 
     released: x1 = y + drop(y) with y the attention's output; else x1 = x + drop(y).
     """
@@ -238,7 +260,9 @@ class Block(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention of all tokens to all: x [b, n, width] -> as x. Queries, keys and values without bias."""
+    """Multi-head attention of all tokens to all: x [b, n, width] -> as x. Queries, keys and
+    values without bias.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float):
         super().__init__()

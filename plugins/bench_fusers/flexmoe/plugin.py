@@ -1,4 +1,6 @@
-"""Flex-MoE, declared: its parameters and what its presets choose. The method is `bench_fusers.flexmoe.fuser`."""
+"""Flex-MoE, declared: its parameters and what its presets choose. The method is
+`bench_fusers.flexmoe.fuser`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ Target = Literal["index", "folded", "off"]
 
 
 class FlexMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Flex-MoE. What is null is as the preset says (`FLEXMOE_PRESETS`), or as the number of modalities; what is given wins."""
+    """Flex-MoE. What is null is as the preset says (`FLEXMOE_PRESETS`), or as the number of
+    modalities; what is given wins.
+    """
 
     preset: Annotated[
         Literal["fixed", "released"],

@@ -1,4 +1,6 @@
-"""Flex-MoE's gate, its balance on complete records (G-Router) and its lesson on incomplete ones (S-Router)."""
+"""Flex-MoE's gate, its balance on complete records (G-Router) and its lesson on incomplete ones
+(S-Router).
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ from bench_fusers.sparse_moe import LEAST_NOISE, Experts, Routing, cv2, top_k_ro
 class Records:
     """What the routers know of each record, all [b].
 
-    complete, incomplete: 1 or 0; a record with no modality at all is neither. target: int64, the expert that an incomplete
-    record is led to; -1 for all others, and for all where there are no targets.
+    complete, incomplete: 1 or 0; a record with no modality at all is neither. target: int64, the
+    expert that an incomplete record is led to; -1 for all others, and for all where there are no
+    targets.
     """
 
     complete: torch.Tensor
@@ -26,10 +29,11 @@ class Records:
 
 
 class Gate(nn.Module):
-    """Noisy top-k: x [n, width] -> the routing, and the logits [n, experts] it was made by (with noise while training).
+    """Noisy top-k: x [n, width] -> the routing, and the logits [n, experts] it was made by (with
+    noise while training).
 
-    Logits x W; noise of standard deviation softplus(x V) + 0.01. Both start Kaiming-uniform with a = sqrt(5), as in fastmoe.
-    Computed in float32 under any precision.
+    Logits x W; noise of standard deviation softplus(x V) + 0.01. Both start Kaiming-uniform with a
+    = sqrt(5), as in fastmoe. Computed in float32 under any precision.
     """
 
     def __init__(self, width: int, experts: int, top_k: int):
@@ -50,10 +54,11 @@ class Gate(nn.Module):
 
 
 class MixedExperts(nn.Module):
-    """E networks width -> 2 width -> width that all modalities share: x [b, M, tokens, width] -> as x, and the routers' loss.
+    """E networks width -> 2 width -> width that all modalities share: x [b, M, tokens, width] -> as
+    x, and the routers' loss.
 
-    The loss is a scalar, summed over modalities; 0 outside training. usage: the share of each expert in the gates of the batch
-    when it was last used, [experts].
+    The loss is a scalar, summed over modalities; 0 outside training. usage: the share of each
+    expert in the gates of the batch when it was last used, [experts].
     """
 
     def __init__(self, width: int, experts: int, top_k: int, forced: bool):
@@ -77,11 +82,13 @@ class MixedExperts(nn.Module):
 
 
 def router_loss(routing: Routing, logits: torch.Tensor, records: Records, modalities: int) -> torch.Tensor:
-    """The loss of tokens laid out as [b, modalities, tokens], summed over modalities (the code calls the gate for each).
+    """The loss of tokens laid out as [b, modalities, tokens], summed over modalities (the code
+    calls the gate for each).
 
-    For the tokens of a modality: CV^2 of importance and load over the complete records; the same over the incomplete ones
-    without expert 0, which is the complete records' own; and the cross-entropy of the logits, noise and all, with the target
-    of the incomplete records, whose tokens out of the bank count too, as in the code.
+    For the tokens of a modality: CV^2 of importance and load over the complete records; the same
+    over the incomplete ones without expert 0, which is the complete records' own; and the
+    cross-entropy of the logits, noise and all, with the target of the incomplete records, whose
+    tokens out of the bank count too, as in the code.
     """
     b, experts = len(records.target), logits.shape[1]
     shape = (b, modalities, -1, experts)

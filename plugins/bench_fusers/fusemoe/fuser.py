@@ -1,15 +1,20 @@
-"""FuseMoE: each modality at common points of time, then attention within and a sparse mixture of experts across modalities.
+"""FuseMoE: each modality at common points of time, then attention within and a sparse mixture of
+experts across modalities.
 
-Han et al. 2024, "FuseMoE: Mixture-of-Experts Transformers for Fleximodal Fusion", as TRACE uses it (Section 3.3, Table 6).
-Where we decide otherwise than the published code:
+Han et al. 2024, "FuseMoE: Mixture-of-Experts Transformers for Fleximodal Fusion", as TRACE uses it
+(Section 3.3, Table 6). Where we decide otherwise than the published code:
 
-- The code hands a tensor [points, records, width] to the experts as [records, points x width] without turning its axes, so
-  that a row mixes records and a prediction depends on batch mates. Here a row is a record; no parameter brings it back.
-- The routers' noise is drawn in training alone; the code draws it at evaluation too, so that predictions are random.
-- All gates are parameters; the code keeps those of two of its three routers in a list, where they are never trained.
-- Every modality has the two branches of UTDE, events and completed grid; the code has them for the series alone, and what
-  an imputer completed would not reach the prediction of the others.
-- A modality is absent by its flag, never by its content; the type of a modality does not depend on batch mates.
+- The code hands a tensor [points, records, width] to the experts as [records, points x width]
+  without turning its axes, so that a row mixes records and a prediction depends on batch mates.
+  Here a row is a record; no parameter brings it back.
+- The routers' noise is drawn in training alone; the code draws it at evaluation too, so that
+  predictions are random.
+- All gates are parameters; the code keeps those of two of its three routers in a list, where they
+  are never trained.
+- Every modality has the two branches of UTDE, events and completed grid; the code has them for the
+  series alone, and what an imputer completed would not reach the prediction of the others.
+- A modality is absent by its flag, never by its content; the type of a modality does not depend on
+  batch mates.
 """
 
 from __future__ import annotations
@@ -33,7 +38,9 @@ from bench_fusers.sparse_moe import ModalityMoE
 
 
 class FuseMoE(ExpertFuser[FuseMoEParams]):
-    """See the module. The representation is what the head reads: the pooled modalities, and the statics."""
+    """See the module. The representation is what the head reads: the pooled modalities, and the
+    statics.
+    """
 
     uses_events = True
 
@@ -126,9 +133,11 @@ class Network(nn.Module):
 
 
 class FusionLayer(nn.Module):
-    """Attention of each modality to itself, the mixture of experts across them, a feed-forward part; each pre-norm, residual.
+    """Attention of each modality to itself, the mixture of experts across them, a feed-forward
+    part; each pre-norm, residual.
 
-    Weights are a modality's own but for the mixture. Nothing the published layer declares without using it is built.
+    Weights are a modality's own but for the mixture. Nothing the published layer declares without
+    using it is built.
     """
 
     def __init__(self, count: int, params: FuseMoEParams, choice: FuseMoEChoice):

@@ -1,4 +1,6 @@
-"""FuseMoE, declared: its parameters and what its presets choose. The method is `bench_fusers.fusemoe.fuser`."""
+"""FuseMoE, declared: its parameters and what its presets choose. The method is
+`bench_fusers.fusemoe.fuser`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ Pool = Literal["last", "mean"]
 
 
 class FuseMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """FuseMoE. What is null is as the preset says (`FUSEMOE_PRESETS`); what is given wins over it."""
+    """FuseMoE. What is null is as the preset says (`FUSEMOE_PRESETS`); what is given wins over
+    it.
+    """
 
     preset: Annotated[
         Literal["small", "paper", "released"],
@@ -188,11 +192,15 @@ def fusemoe_choice(params: FuseMoEParams) -> FuseMoEChoice:
 
 
 PRODUCTS, MOVED = 2.5e10, 2e8
-"""Multiplications that a core does in a second, and weights that the optimiser moves in one, about."""
+"""Multiplications that a core does in a second, and weights that the optimiser moves in one,
+about.
+"""
 
 
 def fusemoe_seconds(params: FuseMoEParams, work: Workload) -> float:
-    """Measured at the preset small; where a record is one token, the experts hold nearly all weights, and each step moves all."""
+    """Measured at the preset small; where a record is one token, the experts hold nearly all
+    weights, and each step moves all.
+    """
     choice, modalities = fusemoe_choice(params), len(work.channels)
     points = modalities * choice.points
     token = choice.width * (points if choice.token == "record" else 1)

@@ -29,7 +29,9 @@ class GBMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 def gbm_seconds(params: GBMParams, work: Workload) -> float:
-    """Measured: a tree takes a while however few records there are, and more with records and channels, of 13 features each."""
+    """Measured: a tree takes a while however few records there are, and more with records and
+    channels, of 13 features each.
+    """
     return work.labels * params.trees * params.leaves / 15 * (4e-3 + 1.5e-7 * work.train * work.width)
 
 

@@ -1,8 +1,10 @@
-"""One GRU per modality over values, mask and time gaps; what they read is concatenated and classified.
+"""One GRU per modality over values, mask and time gaps; what they read is concatenated and
+classified.
 
-The GRU is Cho et al. 2014. The inputs beside the values (mask, time since the last observation) are those of GRU-simple
-in Che et al. 2018, "Recurrent Neural Networks for Multivariate Time Series with Missing Values"; the decay of their
-GRU-D is left out, since completing the grid is the imputer's work here.
+The GRU is Cho et al. 2014. The inputs beside the values (mask, time since the last observation) are
+those of GRU-simple in Che et al. 2018, "Recurrent Neural Networks for Multivariate Time Series with
+Missing Values"; the decay of their GRU-D is left out, since completing the grid is the imputer's
+work here.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ from bench_fusers.gru.plugin import GRUParams
 
 
 class GRU(TorchFuser[GRUParams]):
-    """See the module. The representation of a modality is its last hidden state and the mean, largest and smallest over all bins.
+    """See the module. The representation of a modality is its last hidden state and the mean,
+    largest and smallest over all bins.
 
-    Extremes are what summaries of a stay are read for; without them the GRU falls behind a linear model of such summaries.
-    A modality that is not present has a learned vector in its place.
+    Extremes are what summaries of a stay are read for; without them the GRU falls behind a linear
+    model of such summaries. A modality that is not present has a learned vector in its place.
     """
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
@@ -28,7 +31,9 @@ class GRU(TorchFuser[GRUParams]):
 
 
 class Network(nn.Module):
-    """Readers of all modalities, the vectors that stand for absent ones, the head. forward(batch) -> logits [b, outputs]."""
+    """Readers of all modalities, the vectors that stand for absent ones, the head.
+    forward(batch) -> logits [b, outputs].
+    """
 
     def __init__(self, inputs: Inputs, task: Task, params: GRUParams):
         super().__init__()
@@ -64,7 +69,9 @@ class Network(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _steps(self, view: ModalityView) -> torch.Tensor:
-        """[b, length, 3 * channels]: values, mask, and the time since the last observation as a share of the window."""
+        """[b, length, 3 * channels]: values, mask, and the time since the last observation as a
+        share of the window.
+        """
         before = view.times[0] - self.bin_hours
         times = view.times[None, :, None]
         seen = torch.where(view.observed > 0, times, before).cummax(dim=1).values

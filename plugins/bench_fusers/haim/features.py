@@ -1,7 +1,8 @@
-"""A record as HAIM sees it: eleven statistics of every channel, aggregated embeddings, the statics, side by side.
+"""A record as HAIM sees it: eleven statistics of every channel, aggregated embeddings, the statics,
+side by side.
 
-Soenksen et al., npj Digital Medicine 5:149 (2022), and its code (MIMIC_IV_HAIM_API.py: get_ts_emb and the aggregation of
-notes and images).
+Soenksen et al., npj Digital Medicine 5:149 (2022), and its code (MIMIC_IV_HAIM_API.py: get_ts_emb
+and the aggregation of notes and images).
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ STATISTICS = (
 """In the order of the code."""
 
 CHUNK = 1024
-"""Records summarised at a time, so that the working memory stays small whatever the cohort's size; of events, which are padded to
-the longest record, an eighth of it."""
+"""Records summarised at a time, so that the working memory stays small whatever the cohort's size;
+of events, which are padded to the longest record, an eighth of it.
+"""
 
 ALL = "all"
 """Stands for the channel in the name of a feature that speaks of a whole modality."""
@@ -38,21 +40,23 @@ def features(
     trend_time: bool,
     events: bool = False,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Features float32 [n, features] and their names, `modality/channel/statistic`; statics are `statics/name/value`.
+    """Features float32 [n, features] and their names, `modality/channel/statistic`; statics are
+    `statics/name/value`.
 
-    embeddings: the modalities whose steps are vectors of an encoder; each becomes their mean over the steps. Any other
-                becomes the `STATISTICS` of each of its channels.
+    embeddings: the modalities whose steps are vectors of an encoder; each becomes their mean over
+                the steps. Any other becomes the `STATISTICS` of each of its channels.
     events:     with `raw`, every value that was recorded; else of each bin the last.
-    raw:        observed entries alone; else every entry of the completed grid of a modality that is available or filled.
-    mode:       honest: what has no value is NaN (a static too), and steps of an embedding weigh the same. reference: it
-                is 0, and a step weighs t if the modality is of words (`TEXTS`), else (t - first) / (last - first) of the
-                steps read; all weigh the same where that is nothing.
-                The code also adds a row of zeros to every series, which makes the minimum of positive signals 0 and the
-                slope too small; that is left out in both.
-    counts:     add, in mode honest, how many entries of each channel were observed (of an embedding: how many steps) and
-                whether the modality is there (available or filled).
-    trend_time: slopes against hours, in place of the number of the value.
-    NaN in the grid, as the imputer `none` leaves it, counts as not read. A record's row depends on that record alone.
+    raw:        observed entries alone; else every entry of the completed grid of a modality that is
+                available or filled.
+    mode:       honest: what has no value is NaN (a static too), and steps of an embedding weigh the
+                same. reference: it is 0, and a step weighs t if the modality is of words (`TEXTS`),
+                else (t - first) / (last - first) of the steps read; all weigh the same where that
+                is nothing. The code also adds a row of zeros to every series, which makes the
+                minimum of positive signals 0 and the slope too small; that is left out in both.
+    counts:     add, in mode honest, how many entries of each channel were observed (of an
+                embedding: how many steps) and whether the modality is there (available or filled).
+    trend_time: slopes against hours, in place of the number of the value. NaN in the grid, as the
+    imputer `none` leaves it, counts as not read. A record's row depends on that record alone.
     """
     more = counts and mode == "honest"
     columns, names = [np.zeros((len(cohort), 0), np.float32)], []
@@ -81,13 +85,15 @@ def features(
 
 
 def statistics(values: np.ndarray, read: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
-    """The eleven `STATISTICS`, float64 [n, channels, 11]; NaN for a channel without any value that is read.
+    """The eleven `STATISTICS`, float64 [n, channels, 11]; NaN for a channel without any value that
+    is read.
 
-    values: [n, length, channels]; read: bool of the same shape, which of them count; times: [length] or [n, length], against
-    which the slope is fitted, None for the number of the value (0, 1, ... of those read), as published.
-    Variance has n - 1 in its denominator; differences are between values that follow each other among those read; a peak
-    is a strict local maximum inside the series, a plateau counts once. Of one value alone, variance, differences, peaks
-    and slope are 0.
+    values: [n, length, channels]; read: bool of the same shape, which of them count; times:
+    [length] or [n, length], against which the slope is fitted, None for the number of the value (0,
+    1, ... of those read), as published. Variance has n - 1 in its denominator; differences are
+    between values that follow each other among those read; a peak is a strict local maximum inside
+    the series, a plateau counts once. Of one value alone, variance, differences, peaks and slope
+    are 0.
     """
     n, length, channels = values.shape
     # What is read comes first, in order of time; its number is `count`.
@@ -132,11 +138,13 @@ def statistics(values: np.ndarray, read: np.ndarray, times: np.ndarray | None = 
 def aggregated(
     values: np.ndarray, read: np.ndarray, times: np.ndarray | None = None, words: bool = False
 ) -> np.ndarray:
-    """The mean of the vectors of an embedding, float64 [n, channels]; NaN where no step has a value.
+    """The mean of the vectors of an embedding, float64 [n, channels]; NaN where no step has a
+    value.
 
-    values: [n, length, channels]; read: bool of the same shape. times: [length] or [n, length], hours, None for equal weights;
-    else a step weighs (t - first) / (last - first) among the record's steps that hold anything, or t with `words`, and all
-    weigh the same where no step has a weight, as where there is one. A channel is averaged over the steps in which it is read.
+    values: [n, length, channels]; read: bool of the same shape. times: [length] or [n, length],
+    hours, None for equal weights; else a step weighs (t - first) / (last - first) among the
+    record's steps that hold anything, or t with `words`, and all weigh the same where no step has a
+    weight, as where there is one. A channel is averaged over the steps in which it is read.
     """
     weights = read.astype(np.float64)
     if times is not None:
@@ -146,7 +154,8 @@ def aggregated(
         span = np.where(steps, hours, -np.inf).max(axis=1, keepdims=True) - first
         if words:
             first, span = np.zeros_like(first), np.ones_like(span)
-        # A channel that is read in the first step alone has no weight anywhere either: it keeps equal weights.
+        # A channel that is read in the first step alone has no weight anywhere either: it keeps
+        # equal weights.
         timed = np.where(steps & (span > 0), (hours - np.where(span > 0, first, 0)) / np.where(span > 0, span, 1), 0.0)
         later = weights * timed[:, :, None]
         weights = np.where((later.sum(axis=1) > 0)[:, None], later, weights)
@@ -160,7 +169,9 @@ def _width(series: Series, embedded: bool) -> int:
 
 
 def _read(series: Series, rows: slice, raw: bool, events: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of some records values [n, steps, channels], which of them count (bool, same shape), and hours [n or 1, steps]."""
+    """Of some records values [n, steps, channels], which of them count (bool, same shape), and
+    hours [n or 1, steps].
+    """
     if raw and events:
         index = np.arange(len(series.grid))[rows]
         times, values, observed = series.events.take(index).padded()
@@ -181,7 +192,8 @@ def _block(
 ) -> np.ndarray:
     """What some records' values of one modality become, float32 [n, `_width`]."""
     if values.shape[1] == 0:
-        # Nobody has anything: one step that does not count, so that nothing has to treat an empty axis.
+        # Nobody has anything: one step that does not count, so that nothing has to treat an empty
+        # axis.
         n, _, channels = values.shape
         values, read, times = np.zeros((n, 1, channels)), np.zeros((n, 1, channels), bool), np.zeros((n, 1))
     if embedded:
@@ -194,7 +206,9 @@ def _block(
 
 
 def _counts(series: Series, embedded: bool) -> np.ndarray:
-    """Observed entries of each channel, or of an embedding the steps with any: float32 [n, channels or 1]."""
+    """Observed entries of each channel, or of an embedding the steps with any: float32 [n,
+    channels or 1].
+    """
     observed = np.asarray(series.observed)
     numbers = observed.any(axis=2).sum(axis=1)[:, None] if embedded else observed.sum(axis=1)
     counts: np.ndarray = numbers.astype(np.float32)

@@ -1,6 +1,7 @@
 """HAIM: every source becomes a vector, the vectors stand side by side, boosted trees classify.
 
-Soenksen et al., npj Digital Medicine 5:149 (2022); features in `haim_features`, trees in `haim_trees`.
+Soenksen et al., npj Digital Medicine 5:149 (2022); features in `haim_features`, trees in
+`haim_trees`.
 """
 
 from __future__ import annotations
@@ -26,21 +27,23 @@ FOLDS = 5
 
 
 class HAIM(Fuser[HAIMParams]):
-    """One ensemble per label (one for all classes of multiclass, an extension as is regression), each tuned by itself.
+    """One ensemble per label (one for all classes of multiclass, an extension as is regression),
+    each tuned by itself.
 
-    grid `published` and `small`: for every point the mean score of five folds, stratified as far as that is possible, all
-    records of a patient in one fold (the code's own folds part images of one stay); then the best point is grown on the
-    whole training part. The score is ROC AUC, as published; of a regression, which never
-    was, mean absolute error. grid `validation`: the score on the
-    validation part, by the primary metric of the task, as for every other fuser; what was grown stays. Where a class lacks in
-    a part that is scored, the log loss of all parts decides instead; where nothing can be scored, the first point of the
-    grid. Ties go to the loss, then to the earlier point.
-    A point of fewer trees is the beginning of the one with more: both are scored, one is grown.
+    grid `published` and `small`: for every point the mean score of five folds, stratified as far as
+    that is possible, all records of a patient in one fold (the code's own folds part images of one
+    stay); then the best point is grown on the whole training part. The score is ROC AUC, as
+    published; of a regression, which never was, mean absolute error. grid `validation`: the score
+    on the validation part, by the primary metric of the task, as for every other fuser; what was
+    grown stays. Where a class lacks in a part that is scored, the log loss of all parts decides
+    instead; where nothing can be scored, the first point of the grid. Ties go to the loss, then to
+    the earlier point. A point of fewer trees is the beginning of the one with more: both are
+    scored, one is grown.
 
-    Reads the completed grid, every entry of it. With `raw` it reads what was observed and nothing else (with `events` each
-    value, else the last of each bin), so that no imputed value can reach it: this is declared (`reads_imputed`), and the
-    audit of a run then tests that none does.
-    The imputer `none` comes to the same. Records with NaN features are never dropped, as the code does.
+    Reads the completed grid, every entry of it. With `raw` it reads what was observed and nothing
+    else (with `events` each value, else the last of each bin), so that no imputed value can reach
+    it: this is declared (`reads_imputed`), and the audit of a run then tests that none does. The
+    imputer `none` comes to the same. Records with NaN features are never dropped, as the code does.
     """
 
     def __init__(self, params: HAIMParams):
@@ -69,8 +72,9 @@ class HAIM(Fuser[HAIMParams]):
         return tuple(point for _, point in self._fitted())
 
     def fit(self, train: Cohort, valid: Cohort, task: Task, context: Context) -> None:
-        """See `Fuser.fit`. Raises UsageError for a regression of several values or a modality that is not there,
-        PluginError where XGBoost is missing."""
+        """See `Fuser.fit`. Raises UsageError for a regression of several values or a modality that
+        is not there, PluginError where XGBoost is missing.
+        """
         if task.kind == "regression" and task.outputs > 1:
             raise UsageError(
                 f"task {task.name} has {task.outputs} values; haim grows one ensemble per value and takes one value: "
@@ -141,7 +145,9 @@ class _Search:
     def on_validation(
         self, rows: np.ndarray, label: np.ndarray, valid_rows: np.ndarray, valid_label: np.ndarray
     ) -> tuple[Ensemble, Point]:
-        """The ensemble of the best point on the validation part; of the first point where that part is empty."""
+        """The ensemble of the best point on the validation part; of the first point where that
+        part is empty.
+        """
         if len(valid_label) == 0 or self._known(label):
             return self._grown(rows, label, self.grid[0]), self.grid[0]
         kept: dict[Point, Ensemble] = {}
@@ -172,7 +178,9 @@ class _Search:
     def _scored(
         self, rows: np.ndarray, label: np.ndarray, held: np.ndarray, fold: str
     ) -> Iterator[tuple[Point, Ensemble, np.ndarray]]:
-        """Every point, what was grown for it and its outputs for the records held out. Raises Interrupted."""
+        """Every point, what was grown for it and its outputs for the records held out. Raises
+        Interrupted.
+        """
         grow = grower(self.params.backend, rows, label, self.regression, self.balance)
         longest: dict[tuple[int, float], Point] = {}
         for point in self.grid:
@@ -205,10 +213,11 @@ class _Search:
 
 
 def folds(label: np.ndarray, groups: np.ndarray, regression: bool) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Indices (learn from, held out) of at most `FOLDS` folds; no group stands on both sides; empty for a single group.
+    """Indices (learn from, held out) of at most `FOLDS` folds; no group stands on both sides; empty
+    for a single group.
 
-    Classes are spread evenly as far as groups allow. There are no more folds than groups, nor, down to two, than records of
-    the rarest class.
+    Classes are spread evenly as far as groups allow. There are no more folds than groups, nor, down
+    to two, than records of the rarest class.
     """
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 

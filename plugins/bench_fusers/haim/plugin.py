@@ -35,7 +35,9 @@ GRIDS = {
 
 
 class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Statistics of every channel and gradient-boosted trees. What is null is as the preset says (`HAIM_PRESETS`)."""
+    """Statistics of every channel and gradient-boosted trees. What is null is as the preset says
+    (`HAIM_PRESETS`).
+    """
 
     preset: Annotated[
         Literal["completed", "published"],
@@ -113,7 +115,9 @@ class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class HAIMChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a preset of `haim` decides. balance, balance_labels: in a binary task; for each label of a multilabel one."""
+    """What a preset of `haim` decides. balance, balance_labels: in a binary task; for each label
+    of a multilabel one.
+    """
 
     mode: Mode
     raw: bool
@@ -140,7 +144,9 @@ def haim_choice(params: HAIMParams) -> HAIMChoice:
 
 
 def haim_seconds(params: HAIMParams, work: Workload) -> float:
-    """Measured: an ensemble for each label, point of the grid and fold, on some features of every channel."""
+    """Measured: an ensemble for each label, point of the grid and fold, on some features of
+    every channel.
+    """
     fits = {"validation": 4, "small": 21, "published": 2.5 * 61}[params.grid]
     return work.labels * fits * work.width * (1e-2 + 3e-5 * work.train)
 

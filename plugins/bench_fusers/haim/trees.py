@@ -1,4 +1,6 @@
-"""Gradient-boosted trees of two libraries behind one call; a library is imported when trees of it are grown."""
+"""Gradient-boosted trees of two libraries behind one call; a library is imported when trees of
+it are grown.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from bench.errors import PluginError
 from bench_fusers.haim.plugin import Backend, Point
 
 SMALLEST_LEAF = 20
-"""Fewest records in a leaf of scikit-learn's trees (its default), but never more than a tenth of the training records."""
+"""Fewest records in a leaf of scikit-learn's trees (its default), but never more than a tenth of
+the training records.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,9 @@ Grower = Callable[[Point], Ensemble]
 def grower(backend: Backend, rows: np.ndarray, label: np.ndarray, regression: bool, balance: bool) -> Grower:
     """What grows an ensemble on `rows` (float32 [n, f], NaN = no value) for a point of a grid.
 
-    label: [n], values or classes. A single class gives a constant. balance: of two classes the higher one weighs
-    negatives / positives. Trees are grown on all records and all features, so nothing is random.
-    Raises PluginError where XGBoost is asked for and is not installed.
+    label: [n], values or classes. A single class gives a constant. balance: of two classes the
+    higher one weighs negatives / positives. Trees are grown on all records and all features, so
+    nothing is random. Raises PluginError where XGBoost is asked for and is not installed.
     """
     classes = np.zeros(0) if regression else np.unique(label)
     if len(classes) == 1:

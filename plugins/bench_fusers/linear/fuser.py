@@ -20,10 +20,11 @@ ITERATIONS = 2000
 
 
 class Linear(Fuser[LinearParams]):
-    """One linear model per label (multinomial for multiclass), its L2 penalty chosen by the primary metric on `valid`.
+    """One linear model per label (multinomial for multiclass), its L2 penalty chosen by the primary
+    metric on `valid`.
 
-    Where `valid` is empty the strongest penalty decides. Features are standardised on `train` and clipped; an unknown
-    static counts as the mean, and its indicator is a feature.
+    Where `valid` is empty the strongest penalty decides. Features are standardised on `train` and
+    clipped; an unknown static counts as the mean, and its indicator is a feature.
     """
 
     def __init__(self, params: LinearParams):

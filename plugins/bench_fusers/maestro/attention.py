@@ -1,7 +1,9 @@
-"""MAESTRO's sparse attention: only as many queries as the budget allows attend, the others output the mean of the values.
+"""MAESTRO's sparse attention: only as many queries as the budget allows attend, the others output
+the mean of the values.
 
-Mohapatra et al. 2025 after Zhou et al. 2021 (Informer). All tokens come with a mask, so that an absent modality is no key,
-no query and no part of a mean, and the budget is a number of queries per record, kept by masking.
+Mohapatra et al. 2025 after Zhou et al. 2021 (Informer). All tokens come with a mask, so that an
+absent modality is no key, no query and no part of a mean, and the budget is a number of queries per
+record, kept by masking.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ SHORTEST = 4
 class Budget:
     """How many queries of a record may attend.
 
-    factor: [b], f in (0, c), or c itself. most: ceil(c), by which keys are drawn while training. learnt: the factor gets a
-    gradient, from soft counts of this temperature (in queries).
+    factor: [b], f in (0, c), or c itself. most: ceil(c), by which keys are drawn while training.
+    learnt: the factor gets a gradient, from soft counts of this temperature (in queries).
     """
 
     factor: torch.Tensor
@@ -31,15 +33,18 @@ class Budget:
     learnt: bool = False
 
     def queries(self, readable: torch.Tensor) -> torch.Tensor:
-        """max(1, min(ceil(f) ceil(ln n), n)), [b], for n readable tokens [b]; 1 where there is none."""
+        """max(1, min(ceil(f) ceil(ln n), n)), [b], for n readable tokens [b]; 1 where there is
+        none.
+        """
         readable = readable.clamp(min=1)
         return torch.minimum(self.factor.detach().ceil() * readable.log().ceil(), readable).clamp(min=1)
 
     def weights(self, rank: torch.Tensor, readable: torch.Tensor) -> torch.Tensor:
-        """1 for the queries that attend, else 0; rank [b, heads, n] from 0, the best -> the same shape.
+        """1 for the queries that attend, else 0; rank [b, heads, n] from 0, the best -> the same
+        shape.
 
-        A learnt budget gets the gradient of sigmoid((f ceil(ln n) - rank) / temperature), while what is computed stays the
-        whole number of queries (straight-through).
+        A learnt budget gets the gradient of sigmoid((f ceil(ln n) - rank) / temperature), while
+        what is computed stays the whole number of queries (straight-through).
         """
         allowed = self.queries(readable)[:, None, None]
         hard = (rank < allowed).float()
@@ -53,9 +58,10 @@ class Budget:
 class SparseAttention(nn.Module):
     """forward(x [b, n, width], mask [b, n] (1 = readable), budget) -> [b, n, width].
 
-    A query's score is the largest minus the mean of its unscaled inner products with keys: while training with as many keys,
-    drawn anew for every place in the sequence, as the budget has queries; otherwise with all readable keys, so that nothing
-    is random (the released code draws at evaluation too). The best queries of each head attend to all readable keys.
+    A query's score is the largest minus the mean of its unscaled inner products with keys: while
+    training with as many keys, drawn anew for every place in the sequence, as the budget has
+    queries; otherwise with all readable keys, so that nothing is random (the released code draws at
+    evaluation too). The best queries of each head attend to all readable keys.
     """
 
     def __init__(self, width: int, heads: int):
@@ -68,12 +74,14 @@ class SparseAttention(nn.Module):
             part(x).unflatten(2, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value)
         )
         readable = mask.sum(dim=1)
-        # The root of the width changes no rank, so that one product serves the scores and the attention.
+        # The root of the width changes no rank, so that one product serves the scores and the
+        # attention.
         products = query / math.sqrt(query.shape[-1]) @ key.transpose(2, 3)
         with torch.no_grad():
             rank = self._rank(products.float(), mask, budget)
         weights = budget.weights(rank, readable)[..., None].to(value.dtype)
-        # The lowest number and not -inf: without any key the softmax stays finite, and the token is masked anyway.
+        # The lowest number and not -inf: without any key the softmax stays finite, and the token is
+        # masked anyway.
         scaled = torch.where(mask[:, None, None] > 0, products, torch.finfo(products.dtype).min)
         attended = scaled.softmax(dim=-1).to(value.dtype) @ value
         mean = (value * mask[:, None, :, None]).sum(dim=2, keepdim=True) / readable.clamp(min=1)[:, None, None, None]
@@ -82,7 +90,9 @@ class SparseAttention(nn.Module):
         return outputs
 
     def _rank(self, products: torch.Tensor, mask: torch.Tensor, budget: Budget) -> torch.Tensor:
-        """The place of each query among those of its head, from 0, the best; those not readable last. [b, heads, n]."""
+        """The place of each query among those of its head, from 0, the best; those not readable
+        last. [b, heads, n].
+        """
         n = products.shape[-1]
         usable = mask[:, None, None] > 0
         if self.training:
@@ -101,10 +111,11 @@ class SparseAttention(nn.Module):
 
 
 class SparseLayer(nn.Module):
-    """LN(x + attention x), half as many tokens, LN(x + feed_forward x): x [b, n, width], mask [b, n] -> the same, ceil(n / 2).
+    """LN(x + attention x), half as many tokens, LN(x + feed_forward x): x [b, n, width], mask [b,
+    n] -> the same, ceil(n / 2).
 
-    Half as many: a convolution plus the largest of three, stride 2. A token is readable where one of the three was; tokens
-    that are not are 0 before and after. feed_forward(x, mask) -> as x.
+    Half as many: a convolution plus the largest of three, stride 2. A token is readable where one
+    of the three was; tokens that are not are 0 before and after. feed_forward(x, mask) -> as x.
     """
 
     def __init__(self, width: int, heads: int, feed_forward: nn.Module):

@@ -1,18 +1,24 @@
-"""MAESTRO: symbols, sparse attention within each modality, sparse attention and a mixture of experts over all of them.
+"""MAESTRO: symbols, sparse attention within each modality, sparse attention and a mixture of
+experts over all of them.
 
-Mohapatra et al., NeurIPS 2025 (arXiv 2509.25278). Mode `paper` follows the description, `released` the public code; where the
-two, or we, differ:
-- A missing modality is masked out of attention, budgets and the mean (paper), or keeps tokens that are read (released, as
-  there). Presence is each record's own; the code drops modalities for a whole batch at once.
-- The budget of a modality depends on which are present. The code turns it into a whole number, through which no gradient
-  goes: a fixed random function, and so it is in `released`. In `paper` the whole number is kept and the gradient is that of a
-  soft count, with a small penalty on the mean budget.
-- Experts are weighed by the gate's softmax over all experts, also where one is chosen: the softmax over the chosen one is 1
-  and would give the gate no gradient. `released` takes the bare logit. No load balance, as in both.
-- Position codes are sines, then cosines, of frequencies 10000^(-k / (d/2 - 1)); the code interleaves them, with 10000^(-2k / d).
-  Both modes have ours.
-- Where a missing modality is masked (paper), the vectors of its symbol 0 are read by nothing and keep their first values.
-- The heads' losses are those of the task; published runs use cross-entropy and Adam at 1e-3. Statics join before the head.
+Mohapatra et al., NeurIPS 2025 (arXiv 2509.25278). Mode `paper` follows the description, `released`
+the public code; where the two, or we, differ:
+- A missing modality is masked out of attention, budgets and the mean (paper), or keeps tokens that
+  are read (released, as there). Presence is each record's own; the code drops modalities for a
+  whole batch at once.
+- The budget of a modality depends on which are present. The code turns it into a whole number,
+  through which no gradient goes: a fixed random function, and so it is in `released`. In `paper`
+  the whole number is kept and the gradient is that of a soft count, with a small penalty on the
+  mean budget.
+- Experts are weighed by the gate's softmax over all experts, also where one is chosen: the softmax
+  over the chosen one is 1 and would give the gate no gradient. `released` takes the bare logit. No
+  load balance, as in both.
+- Position codes are sines, then cosines, of frequencies 10000^(-k / (d/2 - 1)); the code
+  interleaves them, with 10000^(-2k / d). Both modes have ours.
+- Where a missing modality is masked (paper), the vectors of its symbol 0 are read by nothing and
+  keep their first values.
+- The heads' losses are those of the task; published runs use cross-entropy and Adam at 1e-3.
+  Statics join before the head.
 """
 
 from __future__ import annotations
@@ -41,10 +47,14 @@ QUIET = 0.1
 
 
 class Maestro(ExpertFuser[MaestroParams]):
-    """See the module. The representation of a record is the mean over its readable tokens, and the statics."""
+    """See the module. The representation of a record is the mean over its readable tokens, and
+    the statics.
+    """
 
     steps: int | None = None
-    """optimiser steps of the training, for the growth of `modality_dropout`; None = it is there from the first"""
+    """optimiser steps of the training, for the growth of `modality_dropout`; None = it is there
+    from the first
+    """
 
     def begin(self, sums: Sums, context: Context) -> None:
         """See `Learner.begin`."""
@@ -59,7 +69,9 @@ class Maestro(ExpertFuser[MaestroParams]):
         return [mixture.usage for mixture in mixtures]
 
     def build(self, inputs: Inputs, task: Task) -> nn.Module:
-        """UsageError where the heads do not divide the width, or more experts are chosen than there are."""
+        """UsageError where the heads do not divide the width, or more experts are chosen than
+        there are.
+        """
         p = self.params
         if p.width % p.heads:
             raise UsageError(
@@ -74,7 +86,9 @@ class Maestro(ExpertFuser[MaestroParams]):
 
 
 class Network(nn.Module):
-    """forward(batch) -> logits [b, outputs]; with them, while training with learnt budgets, their penalty."""
+    """forward(batch) -> logits [b, outputs]; with them, while training with learnt budgets,
+    their penalty.
+    """
 
     def __init__(self, inputs: Inputs, outputs: int, params: MaestroParams, steps: int | None = None):
         super().__init__()
@@ -90,7 +104,8 @@ class Network(nn.Module):
             nn.ModuleList(SparseLayer(p.width, p.heads, Dense(p.width, p.dropout)) for _ in range(p.layers))
             for _ in sizes
         )
-        # As long as the longest modality before it is made shorter, as published; the rows behind are never read.
+        # As long as the longest modality before it is made shorter, as published; the rows behind
+        # are never read.
         longest = max(math.ceil(length / p.word) for length, _ in sizes)
         self.places = nn.Parameter(torch.randn(longest, p.width) * 0.02)
         self.modalities = nn.Embedding(len(sizes), p.width)
@@ -158,7 +173,9 @@ class Network(nn.Module):
 
 
 class BudgetGate(nn.Module):
-    """present [b, M] -> factors [b, M]: c sigmoid(W2 relu(W1 present + b1) + b2) where present, else 0.001 (a budget of 1)."""
+    """present [b, M] -> factors [b, M]: c sigmoid(W2 relu(W1 present + b1) + b2) where present,
+    else 0.001 (a budget of 1).
+    """
 
     def __init__(self, modalities: int, factor: float, learnt: bool):
         super().__init__()
@@ -173,7 +190,8 @@ class BudgetGate(nn.Module):
 
 
 class Mixture(nn.Module):
-    """The mixture of experts of a fusion layer: forward(x [b, n, width], mask [b, n]) -> as x, 0 where not readable.
+    """The mixture of experts of a fusion layer: forward(x [b, n, width], mask [b, n]) -> as x, 0
+    where not readable.
 
     usage: the share of the readable tokens that each expert got when it was last used, [experts].
     """
@@ -199,7 +217,9 @@ class Mixture(nn.Module):
 
 
 def dropped(present: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
-    """present [b, M] with each modality of each record dropped with probability `rate`, but never a record's last one."""
+    """present [b, M] with each modality of each record dropped with probability `rate`, but
+    never a record's last one.
+    """
     draw = torch.rand_like(present).masked_fill(present == 0, -1.0)
     last = torch.zeros_like(present).scatter(1, draw.argmax(dim=1, keepdim=True), 1.0)
     return present * torch.maximum((draw >= rate).float(), last)

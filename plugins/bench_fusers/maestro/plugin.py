@@ -1,4 +1,6 @@
-"""MAESTRO, declared: its parameters and what its modes choose. The method is `bench_fusers.maestro.fuser`."""
+"""MAESTRO, declared: its parameters and what its modes choose. The method is
+`bench_fusers.maestro.fuser`.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,9 @@ class MaestroParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
 
 
 class MaestroChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mode of `maestro` decides. learnt_budgets and raw_gate belong to the mode and cannot be given."""
+    """What a mode of `maestro` decides. learnt_budgets and raw_gate belong to the mode and
+    cannot be given.
+    """
 
     tokens: Tokens
     scale: Scale

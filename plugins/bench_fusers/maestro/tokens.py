@@ -1,4 +1,6 @@
-"""The completed grid of a modality as tokens of MAESTRO: symbols, or values, of words of consecutive bins."""
+"""The completed grid of a modality as tokens of MAESTRO: symbols, or values, of words of
+consecutive bins.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +20,19 @@ CONSTANT = 1e-6
 
 
 class Tokens(nn.Module):
-    """forward(view, present [b]) -> [b, words, width]. Where present is 0 the tokens are the same for every record.
+    """forward(view, present [b]) -> [b, words, width]. Where present is 0 the tokens are the same
+    for every record.
 
-    Every step of the completed grid counts, so that imputed values are read; how much of a word was observed stands beside it
-    as further channels (the specification averages over observed entries only, which would read no imputed value). The grid is
-    already standardised over the training part; scale=window standardises it once more over the record's own window, and what
-    does not vary in it becomes 0, the middle.
-    - symbols: a vector for each symbol of each channel, 0 = missing, summed over channels and divided by the root of their
-      number, and a linear map of the observed shares. A table for each channel: one that all channels of a modality share, as
-      the specification has it, could not tell a high pulse from a high temperature. The vectors start in the order of the
-      symbols, as the numbers of the released code are (`ordered_symbols`).
+    Every step of the completed grid counts, so that imputed values are read; how much of a word was
+    observed stands beside it as further channels (the specification averages over observed entries
+    only, which would read no imputed value). The grid is already standardised over the training
+    part; scale=window standardises it once more over the record's own window, and what does not
+    vary in it becomes 0, the middle.
+    - symbols: a vector for each symbol of each channel, 0 = missing, summed over channels and
+      divided by the root of their number, and a linear map of the observed shares. A table for each
+      channel: one that all channels of a modality share, as the specification has it, could not
+      tell a high pulse from a high temperature. The vectors start in the order of the symbols, as
+      the numbers of the released code are (`ordered_symbols`).
     - linear: a linear map of the means and the observed shares.
     - numbers: a linear map of the symbols as plain numbers, without the shares: the released code.
     """
@@ -67,7 +72,8 @@ class Tokens(nn.Module):
 
 
 def ordered_symbols(channels: int, alphabet: int, width: int) -> torch.Tensor:
-    """[channels (alphabet + 1), width]: symbol s of a channel is its standardised number times a direction drawn from N(0, 1).
+    """[channels (alphabet + 1), width]: symbol s of a channel is its standardised number times a
+    direction drawn from N(0, 1).
 
     The vectors of the symbol 0 are drawn from N(0, 1).
     """
@@ -78,19 +84,25 @@ def ordered_symbols(channels: int, alphabet: int, width: int) -> torch.Tensor:
 
 
 def symbolised(values: torch.Tensor, breaks: torch.Tensor) -> torch.Tensor:
-    """1 + how many of the break points are below each value: int64, as values. Between 1 and the size of the alphabet."""
+    """1 + how many of the break points are below each value: int64, as values. Between 1 and the
+    size of the alphabet.
+    """
     return 1 + torch.bucketize(values.contiguous(), breaks)
 
 
 def words(steps: torch.Tensor, word: int) -> torch.Tensor:
-    """The mean of every `word` consecutive steps, the last word of what is left: [b, n, c] -> [b, ceil(n / word), c]."""
+    """The mean of every `word` consecutive steps, the last word of what is left: [b, n, c] ->
+    [b, ceil(n / word), c].
+    """
     if word == 1:
         return steps
     return functional.avg_pool1d(steps.transpose(1, 2), word, ceil_mode=True).transpose(1, 2)
 
 
 def standardised(values: torch.Tensor) -> torch.Tensor:
-    """Each channel of each record minus its mean, over its standard deviation, over the window; 0 where it does not vary."""
+    """Each channel of each record minus its mean, over its standard deviation, over the window;
+    0 where it does not vary.
+    """
     center = values.mean(dim=1, keepdim=True)
     spread = values.std(dim=1, keepdim=True, unbiased=False)
     return torch.where(spread > CONSTANT, (values - center) / spread.clamp(min=CONSTANT), 0.0)

@@ -31,17 +31,23 @@ class AnchoredFuser(TorchFuser[P]):
 
     @property
     def reads_imputed(self) -> bool | None:
-        """See `Fuser.reads_imputed`: with read=observed steps in which something was recorded, and what is imputed in them."""
+        """See `Fuser.reads_imputed`: with read=observed steps in which something was recorded,
+        and what is imputed in them.
+        """
         return None if self.params.read == "observed" else True
 
     def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
-        """See `TorchFuser.summary`; and the observed steps of each modality, in the order of the form."""
+        """See `TorchFuser.summary`; and the observed steps of each modality, in the order of the
+        form.
+        """
         sums = super().summary(cohort, task)
         steps = [series.observed.any(axis=2).sum(dtype=np.float64) for series in cohort.modalities.values()]
         return replace(sums, totals={**sums.totals, "steps": np.array(steps)})
 
     def begin(self, sums: Sums, context: Context) -> None:
-        """See `Learner.begin`. Raises UsageError for an anchor that the records lack, and sizes that do not fit together."""
+        """See `Learner.begin`. Raises UsageError for an anchor that the records lack, and sizes
+        that do not fit together.
+        """
         name, params = self.name, self.params
         if params.width % params.heads:
             raise UsageError(
@@ -55,8 +61,8 @@ class AnchoredFuser(TorchFuser[P]):
 
 
 def choose_anchor(steps: Mapping[str, float], configured: str | None, fuser: str) -> str:
-    """The configured modality; else that of words, where a record has it; else the one with the most observed steps, of equal
-    ones the first. steps: modality -> how many are observed.
+    """The configured modality; else that of words, where a record has it; else the one with the
+    most observed steps, of equal ones the first. steps: modality -> how many are observed.
 
     Raises UsageError, with the nearest name, for a configured one that the records lack.
     """
@@ -70,10 +76,11 @@ def choose_anchor(steps: Mapping[str, float], configured: str | None, fuser: str
 def align(
     anchor: torch.Tensor, times: torch.Tensor, mask: torch.Tensor, max_lag: float | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """For every time of the anchor the last readable step at or before it, no more than `max_lag` hours.
+    """For every time of the anchor the last readable step at or before it, no more than `max_lag`
+    hours.
 
-    anchor: [q]; times: [n], rising; mask: [b, n], 1 = readable; all hours. -> index int64 [b, q] (0 where there is none) and
-    found [b, q], 1 where there is one.
+    anchor: [q]; times: [n], rising; mask: [b, n], 1 = readable; all hours. -> index int64 [b, q] (0
+    where there is none) and found [b, q], 1 where there is one.
     """
     allowed = times[None, :] <= anchor[:, None]
     if max_lag is not None:

@@ -1,13 +1,17 @@
-"""MAG: the steps of one modality, the anchor, are shifted by what the others say at that time; a transformer reads on.
+"""MAG: the steps of one modality, the anchor, are shifted by what the others say at that time; a
+transformer reads on.
 
-Rahman et al., "Integrating Multimodal Information in Large Pretrained Transformers", ACL 2020, for any number of modalities.
-The gate is theirs; the backbone here is a transformer encoder trained from the start over prepared values, not a pre-trained
-language model over words, so that results are not those of MAG-BERT (the label says backbone=encoder).
+Rahman et al., "Integrating Multimodal Information in Large Pretrained Transformers", ACL 2020, for
+any number of modalities. The gate is theirs; the backbone here is a transformer encoder trained
+from the start over prepared values, not a pre-trained language model over words, so that results
+are not those of MAG-BERT (the label says backbone=encoder).
 
-Ours, not published: the modality of which nothing is there adds nothing, its biases included; without an anchor one learned
-vector stands at every step at which another modality has something new; every step of a completed grid is read, with the mask
-of what was recorded beside the values. Weights start as torch has them, biases of the gate at 0 (published: normal with
-standard deviation 0.02, by the initialiser of the language model). Published training: squared errors, AdamW, a rate of 1e-5.
+Ours, not published: the modality of which nothing is there adds nothing, its biases included;
+without an anchor one learned vector stands at every step at which another modality has something
+new; every step of a completed grid is read, with the mask of what was recorded beside the values.
+Weights start as torch has them, biases of the gate at 0 (published: normal with standard deviation
+0.02, by the initialiser of the language model). Published training: squared errors, AdamW, a rate
+of 1e-5.
 """
 
 from __future__ import annotations
@@ -38,11 +42,12 @@ class Mag(AnchoredFuser[MagParams]):
 class Gate(nn.Module):
     """drop(LN(z + alpha h)), the multimodal adaptation gate.
 
-    h = sum over modalities of a * relu(W_g [x; z] + c) * (W x + b): a sum, whose length grows with their number.
-    alpha = min(beta |z| / (|h| + 1e-6), 1), for every step by itself. Without any a, h is 0 and LN(z) is left.
+    h = sum over modalities of a * relu(W_g [x; z] + c) * (W x + b): a sum, whose length grows with
+    their number. alpha = min(beta |z| / (|h| + 1e-6), 1), for every step by itself. Without any a,
+    h is 0 and LN(z) is left.
 
-    channels: of each other modality. forward(z [b, n, width], others) -> [b, n, width]; others: for each modality x
-    [b, n, channels] and a [b, n], 1 where there is something to say.
+    channels: of each other modality. forward(z [b, n, width], others) -> [b, n, width]; others: for
+    each modality x [b, n, channels] and a [b, n], 1 where there is something to say.
     """
 
     def __init__(self, width: int, channels: list[int], beta: float = 1.0, dropout: float = 0.0):
@@ -65,7 +70,9 @@ class Gate(nn.Module):
 
 
 def bounded(h: torch.Tensor, z: torch.Tensor, beta: torch.Tensor | float) -> torch.Tensor:
-    """min(beta |z| / (|h| + 1e-6), 1) h, norms over the last axis; where h is 0 the norm counts as 1, as published."""
+    """min(beta |z| / (|h| + 1e-6), 1) h, norms over the last axis; where h is 0 the norm counts
+    as 1, as published.
+    """
     length = torch.linalg.vector_norm(h, dim=-1, keepdim=True)
     length = torch.where(length == 0, 1.0, length)
     limit = beta * torch.linalg.vector_norm(z, dim=-1, keepdim=True)
@@ -74,7 +81,9 @@ def bounded(h: torch.Tensor, z: torch.Tensor, beta: torch.Tensor | float) -> tor
 
 
 class MagNetwork(nn.Module):
-    """forward(batch) -> logits [b, outputs]; embed(batch) -> [b, width], what was read of the shifted steps, and the statics."""
+    """forward(batch) -> logits [b, outputs]; embed(batch) -> [b, width], what was read of the
+    shifted steps, and the statics.
+    """
 
     def __init__(self, inputs: Inputs, outputs: int, anchor: str, params: MagParams):
         super().__init__()

@@ -1,18 +1,21 @@
-"""MISTS: every modality on reference points (UTDE), then layers of self-attention, cross-attention and feed-forward.
+"""MISTS: every modality on reference points (UTDE), then layers of self-attention, cross-attention
+and feed-forward.
 
-Zhang et al., "Improving Medical Predictions by Irregular Multimodal Electronic Health Records Modeling", ICML 2023. The paper
-and its code know a series and clinical notes; what is decided here instead:
+Zhang et al., "Improving Medical Predictions by Irregular Multimodal Electronic Health Records
+Modeling", ICML 2023. The paper and its code know a series and clinical notes; what is decided here
+instead:
 
-- Any number of modalities. Each is read in both forms, events and completed grid (the paper's code: notes as events only), so
-  that an imputed value of every modality reaches the prediction. A stream reads all others, a cross-attention of its own
-  for each ordered pair, and adds up what it read; with two modalities this is the published layer, with one there is none.
+- Any number of modalities. Each is read in both forms, events and completed grid (the paper's code:
+  notes as events only), so that an imputed value of every modality reaches the prediction. A stream
+  reads all others, a cross-attention of its own for each ordered pair, and adds up what it read;
+  with two modalities this is the published layer, with one there is none.
 - Times of all modalities are shares of the window, none reversed.
 - A channel without any observation is read as 0 and "never", not as the mean of the padding.
-- The stream of a modality that is neither available nor filled is zero at the head and is read by no other; no record is left
-  out, and none has an influence on another.
+- The stream of a modality that is neither available nor filled is zero at the head and is read by
+  no other; no record is left out, and none has an influence on another.
 - The token type that a later port adds to each stream is left out, as in the original.
-- Statics, embedded, stand beside the streams before the head. Loss and training are those of every fuser here; published are
-  Adam, learning rate 4e-4, 6 epochs, cross entropy.
+- Statics, embedded, stand beside the streams before the head. Loss and training are those of every
+  fuser here; published are Adam, learning rate 4e-4, 6 epochs, cross entropy.
 """
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ from bench_fusers.mists.plugin import MISTS_PRESETS, MistsChoice, MistsParams
 class Mists(TorchFuser[MistsParams]):
     """See the module. The representation is the last point of every stream, and the statics.
 
-    Raises UsageError where a width is not a multiple of its heads, and for irregular=dense without that branch.
+    Raises UsageError where a width is not a multiple of its heads, and for irregular=dense without
+    that branch.
     """
 
     uses_events = True
@@ -97,7 +101,9 @@ class MistsNetwork(nn.Module):
         return logits
 
     def embed(self, batch: Batch) -> torch.Tensor:
-        """[b, width * modalities (+ statics)]: the last point of every stream, zero where the modality is absent."""
+        """[b, width * modalities (+ statics)]: the last point of every stream, zero where the
+        modality is absent.
+        """
         views = list(batch.modalities.values())
         present = torch.stack([view.present for view in views])[..., None, None]
         streams = [self._placed(stream(view)) for stream, view in zip(self.streams, views, strict=True)]
@@ -115,9 +121,11 @@ class MistsNetwork(nn.Module):
 
 
 class InterleavedLayer(nn.Module):
-    """Self-attention of every stream, cross-attention of every ordered pair, feed-forward; all pre-norm and residual.
+    """Self-attention of every stream, cross-attention of every ordered pair, feed-forward; all
+    pre-norm and residual.
 
-    All pairs read the streams as they were after self-attention. present: [modalities, b, 1, 1], 0 = this stream is not read.
+    All pairs read the streams as they were after self-attention. present: [modalities, b, 1, 1], 0
+    = this stream is not read.
     """
 
     def __init__(self, modalities: int, choice: MistsChoice, dropout: float):
@@ -140,7 +148,8 @@ class InterleavedLayer(nn.Module):
     def forward(self, streams: list[torch.Tensor], present: torch.Tensor, last: bool = False) -> list[torch.Tensor]:
         """[b, points of the modality, width] for each modality -> the same.
 
-        last: -> [b, 1, width], the last point of the same: all that the head reads of the last layer, for a part of its cost.
+        last: -> [b, 1, width], the last point of the same: all that the head reads of the last
+              layer, for a part of its cost.
         """
         streams = [
             x + self.dropout(attention(norm(x)))

@@ -1,18 +1,22 @@
-"""MulT: every modality reads every other one by cross-attention, and a memory transformer joins what it was told.
+"""MulT: every modality reads every other one by cross-attention, and a memory transformer joins
+what it was told.
 
-Tsai et al., "Multimodal Transformer for Unaligned Multimodal Language Sequences", ACL 2019: layers of width 4d inside, the
-source never updated, one LayerNorm for queries and keys, the last step of each target, a residual head. Any number of
-modalities of any length and width.
+Tsai et al., "Multimodal Transformer for Unaligned Multimodal Language Sequences", ACL 2019: layers
+of width 4d inside, the source never updated, one LayerNorm for queries and keys, the last step of
+each target, a residual head. Any number of modalities of any length and width.
 
-With front=utde as in the clinical code of Zhang et al. 2023 (MISTS), model "MulT": every modality stands on common points of
-time, made of its events and its completed grid (there: notes of their events alone).
+With front=utde as in the clinical code of Zhang et al. 2023 (MISTS), model "MulT": every modality
+stands on common points of time, made of its events and its completed grid (there: notes of their
+events alone).
 
-Ours, not published: what an imputer filled and the mask of what was recorded are read (preset `reference`: the values alone);
-an absent modality is one learned step, which reads and is read in its place; the causal rule and the positions follow time
-stamps; beyond four modalities a linear map brings what a target was told to 2d instead of (M - 1)d; one modality alone is
-paired with itself. Different from the released code, in `reference` too: keys and values share one draw of dropout where they
-enter; the step a padding test takes for padding (first channel exactly 0) is an ordinary step; the projection is a map of
-kernel 1 whatever the widths. Published training: absolute errors (`regression_loss`), Adam, gradient norm 0.8 (`clip`).
+Ours, not published: what an imputer filled and the mask of what was recorded are read (preset
+`reference`: the values alone); an absent modality is one learned step, which reads and is read in
+its place; the causal rule and the positions follow time stamps; beyond four modalities a linear map
+brings what a target was told to 2d instead of (M - 1)d; one modality alone is paired with itself.
+Different from the released code, in `reference` too: keys and values share one draw of dropout
+where they enter; the step a padding test takes for padding (first channel exactly 0) is an ordinary
+step; the projection is a map of kernel 1 whatever the widths. Published training: absolute errors
+(`regression_loss`), Adam, gradient norm 0.8 (`clip`).
 """
 
 from __future__ import annotations
@@ -51,11 +55,15 @@ class Mult(TorchFuser[MultParams]):
 
     @property
     def reads_imputed(self) -> bool | None:
-        """See `Fuser.reads_imputed`: with read=observed steps in which something was recorded, and what is imputed in them."""
+        """See `Fuser.reads_imputed`: with read=observed steps in which something was recorded,
+        and what is imputed in them.
+        """
         return None if self.params.read == "observed" else True
 
     def begin(self, sums: Sums, context: Context) -> None:
-        """See `Learner.begin`. Says so where a linear map stands in for the published concatenation."""
+        """See `Learner.begin`. Says so where a linear map stands in for the published
+        concatenation.
+        """
         if len(sums.form.modalities) > WIDEST:
             context.note("channels a linear map leaves", 2 * mult_choice(self.params).width)
         super().begin(sums, context)
@@ -75,8 +83,8 @@ class Mult(TorchFuser[MultParams]):
 class Stream:
     """A modality as its transformers read it.
 
-    x: [b, n, width]; times: [n], hours; mask: [b, n], 1 = readable. With null tokens step 0 is the learned one, which is
-    readable where no other step is, and its time is never compared.
+    x: [b, n, width]; times: [n], hours; mask: [b, n], 1 = readable. With null tokens step 0 is the
+    learned one, which is readable where no other step is, and its time is never compared.
     """
 
     x: torch.Tensor
@@ -85,7 +93,9 @@ class Stream:
 
 
 class MultNetwork(nn.Module):
-    """forward(batch) -> logits [b, outputs]; embed(batch) -> [b, width], the last step of every target, and the statics."""
+    """forward(batch) -> logits [b, outputs]; embed(batch) -> [b, width], the last step of every
+    target, and the statics.
+    """
 
     def __init__(self, inputs: Inputs, outputs: int, choice: MultChoice, params: MultParams):
         super().__init__()
@@ -174,9 +184,11 @@ class MultNetwork(nn.Module):
         return self._taught(read, *streams)
 
     def _taught(self, outputs: torch.Tensor, *read: Stream) -> torch.Tensor:
-        """outputs [b, ...], without gradient for records that have none of the modalities they were made of.
+        """outputs [b, ...], without gradient for records that have none of the modalities they were
+        made of.
 
-        Without null tokens those are rows of zeros, and each layer norm of zeros multiplies a gradient by some 300.
+        Without null tokens those are rows of zeros, and each layer norm of zeros multiplies a
+        gradient by some 300.
         """
         if self.nulls is not None:
             return outputs
@@ -188,7 +200,9 @@ class MultNetwork(nn.Module):
         return entering
 
     def _places(self, stream: Stream, width: int, tables: nn.ModuleList | None, k: int) -> torch.Tensor:
-        """Where each step stands, [b or 1, n, width]; zero for the learned step and, where nothing is masked, for padding."""
+        """Where each step stands, [b or 1, n, width]; zero for the learned step and, where
+        nothing is masked, for padding.
+        """
         times = stream.times if self.nulls is None else stream.times[1:]
         if tables is not None:
             positions: torch.Tensor = tables[k](len(times))
@@ -214,7 +228,9 @@ class MultNetwork(nn.Module):
         return None, torch.cat([lonely, allowed[..., 1:]], dim=2)
 
     def _not_later(self, targets: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
-        """bool [q, k]; with places, of sequences of different length, the longer one is ahead, as published."""
+        """bool [q, k]; with places, of sequences of different length, the longer one is ahead,
+        as published.
+        """
         if self.choice.positions != "index":
             return sources[None, :] <= targets[:, None]
         rows, columns = (torch.arange(len(times), device=times.device) for times in (targets, sources))

@@ -161,12 +161,16 @@ MULT_PRESETS = Presets("preset", {
 
 
 def mult_choice(params: MultParams) -> MultChoice:
-    """The preset's choices, with what was given over them; memory transformers follow `layers`, 3 at least, as published."""
+    """The preset's choices, with what was given over them; memory transformers follow `layers`,
+    3 at least, as published.
+    """
     return MULT_PRESETS.over(params, memory_layers=None if params.layers is None else max(params.layers, 3))
 
 
 def mult_seconds(params: MultParams, work: Workload) -> float:
-    """Measured: a transformer for every pair of modalities. Reading events as well takes about twice as long."""
+    """Measured: a transformer for every pair of modalities. Reading events as well takes about
+    twice as long.
+    """
     choice, pairs = mult_choice(params), len(work.channels) ** 2
     grown = pairs * (choice.width / 16 * choice.layers) ** 1.25 * (2 if params.front == "utde" else 1)
     return training_seconds(params, work, step=3e-3 * pairs * choice.layers, visit=1e-4 * grown)

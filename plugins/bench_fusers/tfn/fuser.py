@@ -1,17 +1,20 @@
-"""TFN: one vector per modality, a 1 beside each, and the outer product of all of them, read by a small network.
+"""TFN: one vector per modality, a 1 beside each, and the outer product of all of them, read by a
+small network.
 
 Zadeh et al., "Tensor Fusion Network for Multimodal Sentiment Analysis", EMNLP 2017; the public code
-Justin1904/TensorFusionNetworks (preset `released`) and thuiar/MMSA (`mmsa`, `mmsa-mosei`); the low-rank form of Liu et al.,
-"Efficient Low-rank Multimodal Fusion with Modality-Specific Factors", ACL 2018; variant outer-late as in
-XZhang97666/MultimodalMIMIC (`mists`; its front end, points of time made of events and completed grid, with front=utde: there
-notes are read by their events alone). Any number of modalities of any length and width.
+Justin1904/TensorFusionNetworks (preset `released`) and thuiar/MMSA (`mmsa`, `mmsa-mosei`); the
+low-rank form of Liu et al., "Efficient Low-rank Multimodal Fusion with Modality-Specific Factors",
+ACL 2018; variant outer-late as in XZhang97666/MultimodalMIMIC (`mists`; its front end, points of
+time made of events and completed grid, with front=utde: there notes are read by their events
+alone). Any number of modalities of any length and width.
 
-Ours, not published: every step of the completed grid of a present modality is read, so that imputed values count, and with
-`masks` what was recorded stands beside it; an absent modality is 0 behind its encoder, so that its 1 stays and every product with
-it vanishes; in place of batch normalisation of the time means, which looks at batch mates, each feature has a learned scale
-and shift (the harness has standardised it) or a LayerNorm; what is known of a record besides (statics) is added to what
-the first layer makes of the products. MMSA's text dropout, switched off there by mistake, is on. Published training:
-absolute errors (`regression_loss`), Adam.
+Ours, not published: every step of the completed grid of a present modality is read, so that imputed
+values count, and with `masks` what was recorded stands beside it; an absent modality is 0 behind
+its encoder, so that its 1 stays and every product with it vanishes; in place of batch normalisation
+of the time means, which looks at batch mates, each feature has a learned scale and shift (the
+harness has standardised it) or a LayerNorm; what is known of a record besides (statics) is added to
+what the first layer makes of the products. MMSA's text dropout, switched off there by mistake, is
+on. Published training: absolute errors (`regression_loss`), Adam.
 """
 
 from __future__ import annotations
@@ -77,7 +80,9 @@ class TFN(TorchFuser[TFNParams]):
         return tfn_choice(self.params)
 
     def joined(self, names: tuple[str, ...]) -> Plan:
-        """How modalities of these names are joined. Raises UsageError where the preset or `means` does not fit them."""
+        """How modalities of these names are joined. Raises UsageError where the preset or
+        `means` does not fit them.
+        """
         p, choice = self.params, self.choice
         for name in p.means:
             if name not in names:
@@ -103,7 +108,9 @@ class TFN(TorchFuser[TFNParams]):
 
 
 class TFNNetwork(nn.Module):
-    """forward(batch) -> logits [b, outputs]; embed(batch) -> [b, head], what is made of the products and the statics."""
+    """forward(batch) -> logits [b, outputs]; embed(batch) -> [b, head], what is made of the
+    products and the statics.
+    """
 
     def __init__(
         self,
@@ -167,7 +174,9 @@ class TFNNetwork(nn.Module):
 
 
 class Mean(nn.Module):
-    """The mean of all steps -> scale and shift, or LayerNorm -> dropout -> three linear layers with ReLU: [b, width] >= 0."""
+    """The mean of all steps -> scale and shift, or LayerNorm -> dropout -> three linear layers
+    with ReLU: [b, width] >= 0.
+    """
 
     def __init__(self, channels: int, width: int, norm: str, choice: TFNChoice):
         super().__init__()
@@ -212,7 +221,9 @@ class LastOfLSTM(nn.Module):
 
 
 class Narrowed(nn.Module):
-    """The state of a modality, [b, width]: by a linear map where `width` is less than its transformer's."""
+    """The state of a modality, [b, width]: by a linear map where `width` is less than its
+    transformer's.
+    """
 
     def __init__(self, enter: Bins | Points, width: int, choice: TFNChoice):
         super().__init__()
@@ -225,6 +236,8 @@ class Narrowed(nn.Module):
 
 
 def _steps(view: ModalityView, masks: bool) -> torch.Tensor:
-    """[b, length, channels, or twice as many]: the completed grid, and with `masks` what was recorded."""
+    """[b, length, channels, or twice as many]: the completed grid, and with `masks` what was
+    recorded.
+    """
     values = grid_steps(view).values
     return values if masks else values[..., : view.values.shape[2]]

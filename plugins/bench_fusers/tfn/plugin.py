@@ -130,7 +130,9 @@ class TFNParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class TFNChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a preset of `tfn` decides. modalities: where it was published for some, name -> (encoder, width)."""
+    """What a preset of `tfn` decides. modalities: where it was published for some, name ->
+    (encoder, width).
+    """
 
     variant: Variant = "tfn"
     encoder: Encoder = "recurrent"
@@ -172,7 +174,9 @@ TFN_PRESETS = Presets(
 
 
 def tfn_choice(params: TFNParams) -> TFNChoice:
-    """The preset's choices, with what was given over them. A given `encoder` or `width` is that of every modality."""
+    """The preset's choices, with what was given over them. A given `encoder` or `width` is that
+    of every modality.
+    """
     published = TFN_PRESETS[params.preset].modalities
     modalities = {
         name: (params.encoder or encoder, params.width or width) for name, (encoder, width) in published.items()
@@ -181,7 +185,9 @@ def tfn_choice(params: TFNParams) -> TFNChoice:
 
 
 def tfn_seconds(params: TFNParams, work: Workload) -> float:
-    """Measured: a recurrent network for every modality, or a transformer, which takes twice as long on events as well."""
+    """Measured: a recurrent network for every modality, or a transformer, which takes twice as
+    long on events as well.
+    """
     choice, modalities = tfn_choice(params), len(work.channels)
     if choice.variant == "outer-late":
         transformers = modalities * (2 if params.front == "utde" else 1)

@@ -1,4 +1,6 @@
-"""Products across modalities: all of them, as an outer product, or a low-rank form of what a linear map makes of them."""
+"""Products across modalities: all of them, as an outer product, or a low-rank form of what a
+linear map makes of them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ NARROWEST = 4
 
 @dataclass(frozen=True)
 class Plan:
-    """How the modalities are joined. widths: of each, before the 1. products: their number where all are formed."""
+    """How the modalities are joined. widths: of each, before the 1. products: their number where
+    all are formed.
+    """
 
     widths: tuple[int, ...]
     low_rank: bool
@@ -26,8 +30,9 @@ class Plan:
 
 
 def plan(widths: Sequence[int], cap: int, low_rank: bool) -> Plan:
-    """The rule of the cap: the widths as they are where the products are at most `cap`; else each at most w, the largest with
-    (w + 1)^M <= cap; low-rank, with the widths as they are, where w < `NARROWEST`.
+    """The rule of the cap: the widths as they are where the products are at most `cap`; else each
+    at most w, the largest with (w + 1)^M <= cap; low-rank, with the widths as they are, where w <
+    `NARROWEST`.
     """
     whole = Plan(tuple(widths), low_rank)
     if low_rank or whole.products <= cap:
@@ -40,7 +45,9 @@ def plan(widths: Sequence[int], cap: int, low_rank: bool) -> Plan:
 
 
 def outer(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """[b, w] of each modality -> their outer product, flat, [b, product of the w]: the first slowest, the last fastest."""
+    """[b, w] of each modality -> their outer product, flat, [b, product of the w]: the first
+    slowest, the last fastest.
+    """
     joined = parts[0]
     for part in parts[1:]:
         joined = (joined[:, :, None] * part[:, None, :]).flatten(1)
@@ -69,11 +76,12 @@ class Tensor(nn.Module):
 
 
 class LowRank(nn.Module):
-    """LMF: h = sum_r w_r prod_m A_m^(r) [1; z_m] + b, the product element by element: forward as `Tensor`.
+    """LMF: h = sum_r w_r prod_m A_m^(r) [1; z_m] + b, the product element by element: forward as
+    `Tensor`.
 
-    It is a `Tensor` whose weights have rank `rank` at most. factors: for each modality [rank, width + 1, outputs]; factors and
-    weights are drawn Xavier-normal, b is 0 (Liu et al. 2018, equation 8 and code). All of them are trained; published code leaves
-    some out of the optimiser.
+    It is a `Tensor` whose weights have rank `rank` at most. factors: for each modality [rank, width
+    + 1, outputs]; factors and weights are drawn Xavier-normal, b is 0 (Liu et al. 2018, equation 8
+    and code). All of them are trained; published code leaves some out of the optimiser.
     """
 
     def __init__(self, widths: Sequence[int], outputs: int, rank: int, ones_last: bool):

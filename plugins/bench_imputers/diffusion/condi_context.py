@@ -1,8 +1,10 @@
-"""The context of CondI: what is observed, through a mixture of experts, and what modalities say to each other.
+"""The context of CondI: what is observed, through a mixture of experts, and what modalities say to
+each other.
 
-Axes: `b` records, `m` modalities of the grid, `width` of an encoding, D. All is computed from the conditioning entries
-alone: in training a hidden target has no part in it (the released code lets it). An absent modality is known by its mask,
-and its encoding is 0, never an encoder's answer to zeros.
+Axes: `b` records, `m` modalities of the grid, `width` of an encoding, D. All is computed from the
+      conditioning entries
+alone: in training a hidden target has no part in it (the released code lets it). An absent modality
+is known by its mask, and its encoding is 0, never an encoder's answer to zeros.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ TABLE_SPREAD = 0.02
 class Observed:
     """The conditioning part of b records by modality.
 
-    values, visible: per modality [b, its channels, length]. steps: [b, m, length], 1 where any channel is visible.
-    share: [b, m], visible share of a modality's cells. present: [b, m], 1 where it has a visible entry.
+    values, visible: per modality [b, its channels, length]. steps: [b, m, length], 1 where any
+                     channel is visible.
+    share: [b, m], visible share of a modality's cells. present: [b, m], 1 where it has a visible
+           entry.
     """
 
     values: list[torch.Tensor]
@@ -47,10 +51,11 @@ def observed(given: Given, sizes: list[int]) -> Observed:
 
 
 class CondiContext(nn.Module):
-    """[b, context width + m x D] for a `Given`, or [b, channels, ·] where each channel has the condition of its own modality.
+    """[b, context width + m x D] for a `Given`, or [b, channels, ·] where each channel has the
+    condition of its own modality.
 
-    First the context of observed values, where there is one, then the condition. With the condition `others`, a modality
-    has 2 D: its condition, and its own encoding.
+    First the context of observed values, where there is one, then the condition. With the condition
+    `others`, a modality has 2 D: its condition, and its own encoding.
     """
 
     def __init__(self, parts: Mapping[str, int], params: CondiParams, choice: CondiChoice):
@@ -87,7 +92,8 @@ def context_width(parts: Mapping[str, int], params: CondiParams, choice: CondiCh
 
 
 class ConditionTable(nn.Module):
-    """[b, m, D]: W[m, m] where modality m is present, else the mean of W[i, m] over the present i, else 0 (equation 4).
+    """[b, m, D]: W[m, m] where modality m is present, else the mean of W[i, m] over the present i,
+    else 0 (equation 4).
 
     Where every modality has an entry it is the same for all records.
     """
@@ -104,11 +110,12 @@ class ConditionTable(nn.Module):
 
 
 class OtherModalities(nn.Module):
-    """[b, m, 2 D]: a network of the mean encoding of the other present modalities, and the modality's own encoding.
+    """[b, m, 2 D]: a network of the mean encoding of the other present modalities, and the
+    modality's own encoding.
 
-    The mean of none is 0. Of the released code, with two differences: its encoder is trained with labels in phase B, and
-    without that phase the loss of the diffusion trains it; and an absent modality's own encoding is 0, where the code takes
-    the encoder's answer to zeros.
+    The mean of none is 0. Of the released code, with two differences: its encoder is trained with
+    labels in phase B, and without that phase the loss of the diffusion trains it; and an absent
+    modality's own encoding is 0, where the code takes the encoder's answer to zeros.
     """
 
     def __init__(self, sizes: list[int], width: int):
@@ -125,7 +132,8 @@ class OtherModalities(nn.Module):
 
 
 class ObservedContext(nn.Module):
-    """[b, context width]: experts read the encodings of the modalities, each times its visible share, and the missing shares.
+    """[b, context width]: experts read the encodings of the modalities, each times its visible
+    share, and the missing shares.
 
     Every expert weighs, or the `top_k` whose logits are largest in that record.
     """

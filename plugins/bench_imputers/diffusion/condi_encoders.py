@@ -1,7 +1,8 @@
-"""Encoders of one modality's visible entries to one vector. Specification condi.md, sections 4.1 and 5.1.
+"""Encoders of one modality's visible entries to one vector. Specification condi.md, sections 4.1
+and 5.1.
 
-Axes: `b` records, `m` modalities, `width` of an encoding. Batch normalisation makes a record's encoding depend on its batch
-mates in training; in sampling it uses running statistics and does not.
+Axes: `b` records, `m` modalities, `width` of an encoding. Batch normalisation makes a record's
+encoding depend on its batch mates in training; in sampling it uses running statistics and does not.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from bench.training import BatchNorm1d
 class SmallEncoder(nn.Module):
     """Two convolutions of 9 bins, the mean over visible bins, a linear map (section 4.1).
 
-    Modalities share all of it, but the first convolution is a modality's own where it has several channels.
+    Modalities share all of it, but the first convolution is a modality's own where it has several
+    channels.
     """
 
     def __init__(self, sizes: list[int], width: int):
@@ -30,7 +32,9 @@ class SmallEncoder(nn.Module):
         self.map = nn.Linear(64, width)
 
     def forward(self, values: list[torch.Tensor], steps: torch.Tensor) -> torch.Tensor:
-        """[b, m, width]. values: per modality [b, channels, length], 0 where not visible. steps: [b, m, length], 1 or 0."""
+        """[b, m, width]. values: per modality [b, channels, length], 0 where not visible. steps:
+        [b, m, length], 1 or 0.
+        """
         begun = torch.stack([self.first[i](each) for i, each in zip(self.which, values, strict=True)], dim=1)
         encoded = self.rest(begun.flatten(0, 1)).unflatten(0, steps.shape[:2])
         encoded = (encoded * steps[:, :, None]).sum(dim=3) / steps.sum(dim=2).clamp(min=1)[..., None]
@@ -52,8 +56,9 @@ class InceptionEncoder(nn.Module):
     def forward(self, values: list[torch.Tensor], visible: list[torch.Tensor], steps: torch.Tensor) -> torch.Tensor:
         """[b, m, width]. visible: as values, 1 or 0; others as in `SmallEncoder`.
 
-        Bins without a visible value hold the channel's mean over visible ones (0 where there is none) before the
-        pre-extractor, and 0 after it. The average over time counts visible bins, the maximum all.
+        Bins without a visible value hold the channel's mean over visible ones (0 where there is
+        none) before the pre-extractor, and 0 after it. The average over time counts visible bins,
+        the maximum all.
         """
         begun = []
         for place, (before, each, seen) in enumerate(zip(self.before, values, visible, strict=True)):
@@ -93,7 +98,9 @@ class PreExtractor(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Six Inception blocks, with a shortcut around each three: [series, 1, length] to [series, 128, length]."""
+    """Six Inception blocks, with a shortcut around each three: [series, 1, length] to [series,
+    128, length].
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,7 +119,9 @@ class Backbone(nn.Module):
 
 
 class Inception(nn.Module):
-    """Convolutions of 39, 19 and 9 bins behind a bottleneck, and a maximum over 3 bins; [series, inputs, length] to 128."""
+    """Convolutions of 39, 19 and 9 bins behind a bottleneck, and a maximum over 3 bins; [series,
+    inputs, length] to 128.
+    """
 
     def __init__(self, inputs: int):
         super().__init__()

@@ -12,7 +12,9 @@ from bench_imputers.diffusion.params import Betas, CsdiSizes, Rate, Whole
 
 
 class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """CondI, phase A. What is null is as the profile says (`CONDI_PROFILES`); what is given wins over it."""
+    """CondI, phase A. What is null is as the profile says (`CONDI_PROFILES`); what is given wins
+    over it.
+    """
 
     profile: Annotated[
         Literal["paper", "released"],

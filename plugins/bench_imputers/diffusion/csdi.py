@@ -2,23 +2,27 @@
 
 The same function as the published network, with fewer seconds. How each gain was got:
 
-1.  The side information (embedding of the time, embedding of the channel, mask) is never laid out on the grid. A linear
-    map of a concatenation of [function of bin, function of channel, mask] is a sum of three small products, broadcast;
-    it depends on neither state nor step and is computed once per batch of records and layer, not once per call.
+1.  The side information (embedding of the time, embedding of the channel, mask) is never laid out
+    on the grid. A linear map of a concatenation of [function of bin, function of channel, mask] is
+    a sum of three small products, broadcast; it depends on neither state nor step and is computed
+    once per batch of records and layer, not once per call.
 2.  Step embeddings: there are as many as steps. Their projections are tabulated once per sampling.
-3.  Tokens are channels-last, so that every 1 × 1 convolution is one matrix product without a permutation. Attention over
-    time is a reshape, attention over channels one transpose.
-4.  Attention reads batch-first queries, keys and values from one array: on a GPU by the fused kernel; on a CPU written
-    out, with scores as [keys, queries] and values as [width, tokens], so that every product has rows as long as the
-    sequence. That beats the fused kernel with one thread and with several, so nothing is chosen at start-up.
-5.  On a CPU every map is a 1 × 1 convolution over channels-last tokens, which torch hands to oneDNN, and the large arrays
-    are allocated once (`residual_cpu`).
-6.  tanh(x) = 2 sigmoid(2x) − 1: one sigmoid over both halves of the gate, which costs a fraction of a tanh on CPUs. The
-    two factors 2 are folded into the weights when sampling begins, and so is the head's first map into the skips.
+3.  Tokens are channels-last, so that every 1 × 1 convolution is one matrix product without a
+    permutation. Attention over time is a reshape, attention over channels one transpose.
+4.  Attention reads batch-first queries, keys and values from one array: on a GPU by the fused
+    kernel; on a CPU written out, with scores as [keys, queries] and values as [width, tokens], so
+    that every product has rows as long as the sequence. That beats the fused kernel with one thread
+    and with several, so nothing is chosen at start-up.
+5.  On a CPU every map is a 1 × 1 convolution over channels-last tokens, which torch hands to
+    oneDNN, and the large arrays are allocated once (`residual_cpu`).
+6.  tanh(x) = 2 sigmoid(2x) − 1: one sigmoid over both halves of the gate, which costs a fraction of
+    a tanh on CPUs. The two factors 2 are folded into the weights when sampling begins, and so is
+    the head's first map into the skips.
 7.  The residual half of the last layer's last map never reaches the output and is not computed.
-8.  Draws of a record share its conditioning, by broadcasting, in chunks whose activations stay in the cache.
-9.  Training: 1, 3 and 7; attention written out as in 4, since the fused kernel knows no dropout on a CPU; and dropout decided
-    by 16 random bits an entry in place of a double (`residual.dropout`).
+8.  Draws of a record share its conditioning, by broadcasting, in chunks whose activations stay in
+    the cache.
+9.  Training: 1, 3 and 7; attention written out as in 4, since the fused kernel knows no dropout on
+    a CPU; and dropout decided by 16 random bits an entry in place of a double (`residual.dropout`).
 """
 
 from __future__ import annotations
@@ -50,8 +54,9 @@ class Csdi(DiffusionImputer[CsdiParams]):
 class CsdiDenoiser(Denoiser):
     """The network of CSDI; shapes, gate order and starting values as in the authors' code.
 
-    context: maps a `Given` to vectors that enter the side information of every layer: [b, width] (one per record),
-    [b, channels, width] (one per channel) or [b, length, 1, width] (one per bin); None, as in CSDI, for none.
+    context: maps a `Given` to vectors that enter the side information of every layer: [b, width]
+    (one per record), [b, channels, width] (one per channel) or [b, length, 1, width] (one per bin);
+    None, as in CSDI, for none.
     """
 
     def __init__(self, shape: Shape, size: CsdiParams, context: nn.Module | None = None, width: int = 0):
@@ -79,7 +84,9 @@ class CsdiDenoiser(Denoiser):
         self._body: CpuBody | None = None
 
     def condition(self, given: Given) -> dict[str, Any]:
-        """values, open: the two inputs' fixed halves, [b, channels, length]. side: per layer [b or 1, length, channels, ·]."""
+        """values, open: the two inputs' fixed halves, [b, channels, length]. side: per layer [b
+        or 1, length, channels, ·].
+        """
         visible = given.conditioning
         vectors = None if self.context is None else self.context(given)
         sides = [self._side(layer, visible, vectors) for layer in self._each()]
@@ -141,13 +148,17 @@ class CsdiDenoiser(Denoiser):
 
 
 def csdi_sizes(params: CsdiSizes, unconditional: bool = False) -> CsdiParams:
-    """The parameters of the network of CSDI at these sizes, for methods that add a context to it."""
+    """The parameters of the network of CSDI at these sizes, for methods that add a context to
+    it.
+    """
     names = (*CsdiSizes.__annotations__, "diffusion_steps")
     return CsdiParams(unconditional=unconditional, **{name: getattr(params, name) for name in names})
 
 
 def step_table(steps: int, width: int) -> torch.Tensor:
-    """float32 [steps, width]: sin, then cos, of step x 10^(4 j / (width / 2 − 1)): frequencies that grow from 1 to 10⁴."""
+    """float32 [steps, width]: sin, then cos, of step x 10^(4 j / (width / 2 − 1)): frequencies
+    that grow from 1 to 10⁴.
+    """
     half = width // 2
     frequencies = 10.0 ** (torch.arange(half) / max(half - 1, 1) * 4.0)
     angle = torch.arange(steps)[:, None] * frequencies

@@ -1,19 +1,24 @@
-"""csdi-quick: a diffusion imputer for minutes on a CPU, in place of CSDI cut down to them. No paper's method; decided here.
+"""csdi-quick: a diffusion imputer for minutes on a CPU, in place of CSDI cut down to them. No
+paper's method; decided here.
 
-1.  It predicts the clean value, as a difference to the linear interpolation of the visible entries: a shift plus a gain times
-    the noisy state, both 0 at the start. So before the first step of training every draw is that interpolation, whatever
-    the noise, and training improves on it; an under-trained noise predictor diverges.
-2.  Attention over time and channels sees what is given (values, interpolated; what was visible; how near it is), and not
-    the noisy state. It runs once per record, not once per step and draw. A small head reads the noisy state, entry by
-    entry, beside what attention left there. That makes training visits and draws cheap, and it takes away what draws of
-    CSDI suffer from after a short training: at entries never observed the network sees noise around 0 in training and a
-    state of its own making in sampling, and attention spreads the difference; with x0 predicted, draws then hardly spread.
+1.  It predicts the clean value, as a difference to the linear interpolation of the visible entries:
+    a shift plus a gain times the noisy state, both 0 at the start. So before the first step of
+    training every draw is that interpolation, whatever the noise, and training improves on it; an
+    under-trained noise predictor diverges.
+2.  Attention over time and channels sees what is given (values, interpolated; what was visible; how
+    near it is), and not the noisy state. It runs once per record, not once per step and draw. A
+    small head reads the noisy state, entry by entry, beside what attention left there. That makes
+    training visits and draws cheap, and it takes away what draws of CSDI suffer from after a short
+    training: at entries never observed the network sees noise around 0 in training and a state of
+    its own making in sampling, and attention spreads the difference; with x0 predicted, draws then
+    hardly spread.
 3.  As the head costs little, a training visit draws several steps and noises (`noises`).
-4.  Errors count squared up to half a standard deviation and absolutely beyond (`loss`): the clean value, unlike the noise, has
-    typing errors in it, which rule a squared loss.
+4.  Errors count squared up to half a standard deviation and absolutely beyond (`loss`): the clean
+    value, unlike the noise, has typing errors in it, which rule a squared loss.
 
-The price of 2: given the record, the entries of a draw are independent. Each entry's median and interval mean what they say; a
-sum or a trend over several entries of one draw has too little spread.
+The price of 2: given the record, the entries of a draw are independent. Each entry's median and
+interval mean what they say; a sum or a trend over several entries of one draw has too little
+spread.
 """
 
 from __future__ import annotations
@@ -61,7 +66,8 @@ class QuickDenoiser(Denoiser):
         alpha_bars = torch.from_numpy(
             schedule(size.betas, size.diffusion_steps, size.beta_first, size.beta_last).alpha_bars
         )
-        # A third of log √(ᾱ / (1 − ᾱ)), so that it stays within about ±2: what a step is to the head.
+        # A third of log √(ᾱ / (1 − ᾱ)), so that it stays within about ±2: what a step is to the
+        # head.
         self.level: torch.Tensor
         self.register_buffer("level", (torch.logit(alpha_bars) / 6).float()[:, None], persistent=False)
         self.register_buffer("times", time_embedding(torch.tensor(shape.times), size.time_width), persistent=False)
@@ -86,5 +92,7 @@ class QuickDenoiser(Denoiser):
         return torch.addcmul(shift, scale, state)
 
     def cells(self, shape: Shape) -> int:
-        """A network call is the head alone, several times narrower than what a thousand per grid cell allows."""
+        """A network call is the head alone, several times narrower than what a thousand per grid
+        cell allows.
+        """
         return max(shape.channels * shape.length // 4, 1)

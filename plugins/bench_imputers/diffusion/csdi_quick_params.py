@@ -11,8 +11,8 @@ from bench_imputers.diffusion.params import CsdiSizes, Mask, Rate, Whole
 
 
 class CsdiQuickParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A diffusion model for minutes on a CPU; no published configuration. `steps` is what six CPU minutes buy on the grid of
-    the CSDI evaluation (35 channels, 48 bins).
+    """A diffusion model for minutes on a CPU; no published configuration. `steps` is what six CPU
+    minutes buy on the grid of the CSDI evaluation (35 channels, 48 bins).
     """
 
     channels: Annotated[Positive, IN_LABEL] = 16

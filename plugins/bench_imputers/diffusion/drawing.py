@@ -1,4 +1,6 @@
-"""Draws of a cohort's records by one network: chunks, shared conditioning, keyed noise, the way back from no memory."""
+"""Draws of a cohort's records by one network: chunks, shared conditioning, keyed noise, the way
+back from no memory.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +24,25 @@ from bench_imputers.diffusion.samplers import solver
 from bench_imputers.diffusion.schedule import Parameterisation, Schedule
 
 CPU_CELLS, GPU_CELLS = 2**12, 2**20
-"""Grid cells of a network call where `chunk` leaves the choice: on a CPU as many as keep the activations in its cache."""
+"""Grid cells of a network call where `chunk` leaves the choice: on a CPU as many as keep the
+activations in its cache.
+"""
 
 START, PASTE = -1, -2
 """Words of the noise of the start and of pasted values; those of solver steps are 0 and up."""
 
 
 class SamplingError(BenchError):
-    """Sampling cannot go on: a draw is not finite, or a single one does not fit into the memory of the GPU."""
+    """Sampling cannot go on: a draw is not finite, or a single one does not fit into the memory
+    of the GPU.
+    """
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """All that `draw` needs. ids: of the records of `grids`; fill: float32 [channels], for starts; others as in the engine."""
+    """All that `draw` needs. ids: of the records of `grids`; fill: float32 [channels], for
+    starts; others as in the engine.
+    """
 
     module: Denoiser
     grids: Grids
@@ -52,11 +60,13 @@ class Drawing:
 
 
 def draw(drawing: Drawing, context: Context) -> np.ndarray:
-    """float32 [draws, n, length, channels]; entries that were observed hold whatever the sampling left there.
+    """float32 [draws, n, length, channels]; entries that were observed hold whatever the sampling
+    left there.
 
-    A chunk is some records with some draws of each. Its last one is filled up with repetitions on the CPU, so that every
-    network call has the same shape and a record's bits hang on its chunk mates as little as possible.
-    Raises SamplingError, and Interrupted when the run is being stopped.
+    A chunk is some records with some draws of each. Its last one is filled up with repetitions on
+    the CPU, so that every network call has the same shape and a record's bits hang on its chunk
+    mates as little as possible. Raises SamplingError, and Interrupted when the run is being
+    stopped.
     """
     n, shape = len(drawing.ids), drawing.shape
     made = np.empty((drawing.draws, n, shape.length, shape.channels), np.float32)
@@ -172,7 +182,9 @@ def _chunk(
 
 
 def _pasted(betas: np.ndarray, values: torch.Tensor, noise: KeyedNoise) -> list[torch.Tensor]:
-    """The values noised forward along one chain, from the noisiest solver step to the cleanest (CSDI, unconditional)."""
+    """The values noised forward along one chain, from the noisiest solver step to the cleanest
+    (CSDI, unconditional).
+    """
     chain, state = [], values
     for place, beta in enumerate(betas[::-1]):
         fresh = noise(*values.shape[1:], PASTE, place)

@@ -1,8 +1,10 @@
-"""The diffusion engine: a method is a denoiser, how it is conditioned, and its defaults; the rest is done here.
+"""The diffusion engine: a method is a denoiser, how it is conditioned, and its defaults; the rest
+is done here.
 
-Self-supervised training (a part of the observed entries is hidden at each visit and learnt), sampling in chunks of
-records x draws, a state that travels. Modalities that are no target, and channels that no training record has ever seen, are
-completed by the last value carried forward, else the training mean.
+Self-supervised training (a part of the observed entries is hidden at each visit and learnt),
+sampling in chunks of records x draws, a state that travels. Modalities that are no target, and
+channels that no training record has ever seen, are completed by the last value carried forward,
+else the training mean.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ class Network:
 
 
 class DiffusionImputer(Learner[P], Imputer[P]):
-    """Base of the diffusion imputers. A subclass writes `build`, and says by the properties what else it needs."""
+    """Base of the diffusion imputers. A subclass writes `build`, and says by the properties what
+    else it needs.
+    """
 
     def __init__(self, params: P):
         super().__init__(params)
@@ -64,15 +68,21 @@ class DiffusionImputer(Learner[P], Imputer[P]):
 
     @abstractmethod
     def build(self, shape: Shape) -> Denoiser:
-        """The network, untrained. Called under the seed of the axis `init`, so torch's own initialisation is fine."""
+        """The network, untrained. Called under the seed of the axis `init`, so torch's own
+        initialisation is fine.
+        """
 
     def conditioning(self, observed: torch.Tensor) -> torch.Tensor:
-        """What a training visit leaves to see of the observed entries: [b, channels, length], 1 or 0."""
+        """What a training visit leaves to see of the observed entries: [b, channels, length], 1
+        or 0.
+        """
         return masking(self.params.mask, self.params.mask_ratio)(observed)
 
     @property
     def joint(self) -> bool:
-        """Whether all targets are stacked into one grid for one network; else each has a network of its own."""
+        """Whether all targets are stacked into one grid for one network; else each has a network
+        of its own.
+        """
         return False
 
     @property
@@ -87,7 +97,9 @@ class DiffusionImputer(Learner[P], Imputer[P]):
 
     @property
     def pastes(self) -> bool:
-        """Whether sampling replaces observed entries of the state by their own noised values before every network call."""
+        """Whether sampling replaces observed entries of the state by their own noised values
+        before every network call.
+        """
         return False
 
     @property
@@ -96,8 +108,9 @@ class DiffusionImputer(Learner[P], Imputer[P]):
         return schedule(betas, self.params.diffusion_steps, self.params.beta_first, last)
 
     def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
-        """Train a network per target modality (or one for all). Raises DataError for a grid that is not finite where it
-        is observed, UsageError for a target that is not there, TrainingError, Interrupted.
+        """Train a network per target modality (or one for all). Raises DataError for a grid that is
+        not finite where it is observed, UsageError for a target that is not there, TrainingError,
+        Interrupted.
         """
         self.learn(train, valid, context)
 
@@ -159,7 +172,9 @@ class DiffusionImputer(Learner[P], Imputer[P]):
         return Lesson(len(usable), loss, validate if self.params.validate and len(kept) else None)
 
     def validate(self, valid: Cohort, context: Context) -> dict[str, np.ndarray]:
-        """See `Learner.validate`: the denoising loss of `validation_records` records, under the same noise in every call."""
+        """See `Learner.validate`: the denoising loss of `validation_records` records, under the
+        same noise in every call.
+        """
         loss, count = 0.0, 0.0
         for name, network in self.networks.items():
             held = Grids(valid, network.shape, context.device, self.uses_events)
@@ -185,11 +200,12 @@ class DiffusionImputer(Learner[P], Imputer[P]):
     def losses(
         self, module: Denoiser, grids: Grids, items: np.ndarray, steps: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Sum of errors (squared, or as `loss` says) over the hidden entries of those records, and how many these are.
+        """Sum of errors (squared, or as `loss` says) over the hidden entries of those records, and
+        how many these are.
 
-        Mask, step and noise come from torch's generator, step and noise `noises` times for each record. steps: int64 [b], in
-        place of drawn ones, once. Entries never observed hold 0 with noise on top and have no loss (CSDI, section 3.3 and
-        algorithm 1).
+        Mask, step and noise come from torch's generator, step and noise `noises` times for each
+        record. steps: int64 [b], in place of drawn ones, once. Entries never observed hold 0 with
+        noise on top and have no loss (CSDI, section 3.3 and algorithm 1).
         """
         values, observed = grids.batch(items)
         visible = self.conditioning(observed)
@@ -212,14 +228,17 @@ class DiffusionImputer(Learner[P], Imputer[P]):
         return (LOSSES[self.params.loss](said, goal) * hidden).sum(), hidden.sum()
 
     def centre(self, values: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
-        """What the process is relative to: 0, or with `residual` the interpolation of the visible entries."""
+        """What the process is relative to: 0, or with `residual` the interpolation of the
+        visible entries.
+        """
         if not self.params.residual:
             return torch.zeros_like(values)
         return interpolated(values, visible, torch.zeros(values.shape[1], device=values.device))
 
     def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
-        """See `Imputer.impute`. Raises NotFitted, DataError, UsageError for a cohort of another form than the training's,
-        Interrupted. What is no target is completed once, and the same array is shown for every draw.
+        """See `Imputer.impute`. Raises NotFitted, DataError, UsageError for a cohort of another
+        form than the training's, Interrupted. What is no target is completed once, and the same
+        array is shown for every draw.
         """
         if not self.learnt:
             raise NotFitted(f"{self._who} must be fitted, or given a state, before it imputes")

@@ -1,4 +1,6 @@
-"""A cohort as a diffusion network sees it: stacked target grids batch by batch, other modalities pooled."""
+"""A cohort as a diffusion network sees it: stacked target grids batch by batch, other modalities
+pooled.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class Grids:
         }
 
     def events(self, items: np.ndarray) -> dict[str, SingleEvents]:
-        """The other modalities of those records, event by event; empty where they were not asked for."""
+        """The other modalities of those records, event by event; empty where they were not asked
+        for.
+        """
         return {
             name: SingleEvents(self._tensor(values), self._tensor(times), torch.from_numpy(visible).to(self._device))
             for name, (values, times, visible) in ((name, each.padded(items)) for name, each in self._events.items())
@@ -79,7 +83,9 @@ class _Events:
         self._offsets = np.concatenate([[0], np.cumsum(counts)])
 
     def padded(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """values [b, n, channels], times [b, n] and visible [b, n] of those records; n is at least 1."""
+        """values [b, n, channels], times [b, n] and visible [b, n] of those records; n is at
+        least 1.
+        """
         counts = self._offsets[items + 1] - self._offsets[items]
         visible = np.arange(max(counts.max(initial=0), 1)) < counts[:, None]
         rows = np.concatenate([self._rows[self._offsets[item] : self._offsets[item + 1]] for item in items])
@@ -97,7 +103,9 @@ def _inside(series: Series, cohort: Cohort) -> np.ndarray:
 
 
 def _pooled(series: Series, cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over visible event values in the window, per channel: float32 [n, channels]; bool [n], there is any."""
+    """Mean over visible event values in the window, per channel: float32 [n, channels]; bool
+    [n], there is any.
+    """
     records = series.events.records()
     values = np.asarray(series.events.values)
     inside = _inside(series, cohort)
@@ -118,7 +126,9 @@ def _pooled(series: Series, cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Form:
-    """What all cohorts of a training have in common. channels: modality -> how many. times: hours of the bins."""
+    """What all cohorts of a training have in common. channels: modality -> how many. times:
+    hours of the bins.
+    """
 
     channels: Mapping[str, int]
     times: tuple[float, ...]
@@ -132,7 +142,9 @@ def form_of(cohort: Cohort) -> Form:
 
 
 def shapes(form: Form, targets: tuple[str, ...], joint: bool, uses_context: bool) -> Mapping[str, Shape]:
-    """The networks to train, by name: one per target modality, or one for all where a method is joint."""
+    """The networks to train, by name: one per target modality, or one for all where a method is
+    joint.
+    """
     groups = {"joint": targets} if joint and targets else {name: (name,) for name in targets}
     made = {}
     for name, members in groups.items():

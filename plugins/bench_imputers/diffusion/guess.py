@@ -1,4 +1,6 @@
-"""Simple completions as tensors: where sampling starts, what a residual process is relative to, how far off that is."""
+"""Simple completions as tensors: where sampling starts, what a residual process is relative to,
+how far off that is.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,16 @@ import torch
 
 
 def carried(values: torch.Tensor, observed: torch.Tensor, fill: torch.Tensor) -> torch.Tensor:
-    """The last observed value along time, else `fill` [channels]. values, observed: [b, channels, length]."""
+    """The last observed value along time, else `fill` [channels]. values, observed: [b,
+    channels, length].
+    """
     place = _before(observed)
     return torch.where(place >= 0, values.gather(2, place.clamp(min=0)), fill[:, None])
 
 
 def interpolated(values: torch.Tensor, observed: torch.Tensor, fill: torch.Tensor) -> torch.Tensor:
-    """The line between the observed values before and after, the nearest beyond the ends, else `fill` [channels].
+    """The line between the observed values before and after, the nearest beyond the ends, else
+    `fill` [channels].
 
     Distances are counted in bins, as in the imputer `linear`.
     """
@@ -30,7 +35,9 @@ def interpolated(values: torch.Tensor, observed: torch.Tensor, fill: torch.Tenso
 
 
 def nearness(observed: torch.Tensor) -> torch.Tensor:
-    """1 / (1 + bins to the nearest observed one of the channel), 0 where there is none: float32, shape of `observed`."""
+    """1 / (1 + bins to the nearest observed one of the channel), 0 where there is none: float32,
+    shape of `observed`.
+    """
     length = observed.shape[2]
     here = torch.arange(length, device=observed.device)
     left, right = _before(observed), length - 1 - _before(observed.flip(2)).flip(2)
@@ -40,6 +47,8 @@ def nearness(observed: torch.Tensor) -> torch.Tensor:
 
 
 def _before(observed: torch.Tensor) -> torch.Tensor:
-    """The last observed bin at or before each bin, -1 where there is none: int64, shape of `observed`."""
+    """The last observed bin at or before each bin, -1 where there is none: int64, shape of
+    `observed`.
+    """
     here = torch.arange(observed.shape[2], device=observed.device)
     return torch.where(observed > 0, here, -1).cummax(dim=2).values

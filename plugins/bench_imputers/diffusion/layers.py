@@ -14,11 +14,13 @@ def two_layers(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 class ExpertMixture(nn.Module):
     """A dense mixture of experts: [b, inputs] to [b, width].
 
-    Every expert (two layers, `expert_width` wide between them) reads the whole input; a gate of the same form, `gate_width`
-    wide, reads it too and weighs the experts by a softmax. Public code of CondI, imputers of TRACE and CondI.
+    Every expert (two layers, `expert_width` wide between them) reads the whole input; a gate of the
+    same form, `gate_width` wide, reads it too and weighs the experts by a softmax. Public code of
+    CondI, imputers of TRACE and CondI.
 
-    top_k: in each record only the experts with the so many largest logits weigh; 0 = every one. equal: every weight is
-    1 / experts and there is no gate. A single expert has no gate either: its weight is 1.
+    top_k: in each record only the experts with the so many largest logits weigh; 0 = every one.
+    equal: every weight is 1 / experts and there is no gate. A single expert has no gate either: its
+    weight is 1.
     """
 
     def __init__(
@@ -52,6 +54,8 @@ class ExpertMixture(nn.Module):
 
 
 def time_embedding(times: torch.Tensor, width: int) -> torch.Tensor:
-    """[..., width] for times [...] in hours: sin and cos of time / 10000^(2i / width), interleaved (CSDI)."""
+    """[..., width] for times [...] in hours: sin and cos of time / 10000^(2i / width),
+    interleaved (CSDI).
+    """
     angle = times[..., None] / 10000 ** (torch.arange(0, width, 2, device=times.device) / width)
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)

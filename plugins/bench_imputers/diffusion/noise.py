@@ -1,9 +1,11 @@
-"""Standard normal numbers by counting: what a draw gets depends on its record and its place, on nothing else.
+"""Standard normal numbers by counting: what a draw gets depends on its record and its place, on
+nothing else.
 
-A generator with a state would give a record other numbers when its batch mates change. Here every number is a hash of
-(seed, record, draw, words, place in the grid): the splitmix64 generator (Steele, Lea and Flood 2014), whose state is a
-counter, keyed per record and draw, in 64-bit integer operations of torch, which are the same on every device. The upper
-and lower half of each integer make the two uniform numbers of a Box-Muller pair.
+A generator with a state would give a record other numbers when its batch mates change. Here every
+number is a hash of (seed, record, draw, words, place in the grid): the splitmix64 generator
+(Steele, Lea and Flood 2014), whose state is a counter, keyed per record and draw, in 64-bit integer
+operations of torch, which are the same on every device. The upper and lower half of each integer
+make the two uniform numbers of a Box-Muller pair.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ class KeyedNoise:
     """Noise of some units, each a record and a draw of it."""
 
     def __init__(self, seed: int, records: Sequence[int], draws: Sequence[int], device: str | torch.device):
-        """seed: any integer. records: keys of `record_key`, one per unit; draws: its index, one per unit."""
+        """seed: any integer. records: keys of `record_key`, one per unit; draws: its index, one
+        per unit.
+        """
         start = torch.tensor([_signed(seed)], device=device)
         keys = torch.tensor([_signed(record) for record in records], dtype=torch.int64, device=device)
         self._keys = _mixed(_mixed(_mixed(start + _STEP) ^ keys) + _STEP) ^ torch.tensor(draws, device=device)

@@ -1,4 +1,6 @@
-"""Parameters of the diffusion imputers, light enough to be imported where the plugin declares itself."""
+"""Parameters of the diffusion imputers, light enough to be imported where the plugin declares
+itself.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +148,9 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def noise(self) -> tuple[Betas, float]:
-        """How the noise variances grow, and the last of them, where both may be left to a preset too."""
+        """How the noise variances grow, and the last of them, where both may be left to a preset
+        too.
+        """
         return self.betas, self.beta_last
 
     def __post_init__(self) -> None:

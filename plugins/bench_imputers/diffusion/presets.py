@@ -12,14 +12,18 @@ from bench_imputers.diffusion.params import CsdiSizes
 P = TypeVar("P", bound=CsdiSizes)
 
 LITTLE = 0.05
-"""A share of signal at the last step below which a start from noise is close enough to what the network was trained on."""
+"""A share of signal at the last step below which a start from noise is close enough to what the
+network was trained on.
+"""
 
 
 class PresetImputer(DiffusionImputer[P]):
     """Base of the imputers with presets."""
 
     def begin(self, sums: Sums, context: Context) -> None:
-        """See `DiffusionImputer.begin`. Says so where sampling starts from noise that training never reaches."""
+        """See `DiffusionImputer.begin`. Says so where sampling starts from noise that training
+        never reaches.
+        """
         left = self.schedule.alpha_bars[-1]
         if left > LITTLE and self.params.start == "noise":
             context.report(

@@ -1,4 +1,6 @@
-"""The residual layer of CSDI, channels-last: attention over time, attention over channels, a gate."""
+"""The residual layer of CSDI, channels-last: attention over time, attention over channels, a
+gate.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,24 @@ from bench_imputers.diffusion.params import CsdiSizes
 
 
 def pointwise(inputs: int, outputs: int) -> nn.Linear:
-    """A 1 x 1 convolution, channels-last: Kaiming normal weights with gain √2, biases uniform ±1/√inputs."""
+    """A 1 x 1 convolution, channels-last: Kaiming normal weights with gain √2, biases uniform
+    ±1/√inputs.
+    """
     layer = nn.Linear(inputs, outputs)
     nn.init.kaiming_normal_(layer.weight)
     return layer
 
 
 class ResidualLayer(nn.Module):
-    """Section 3.3 and figure 6 of the paper. time, feature: whether the grid has more than one bin, one channel."""
+    """Section 3.3 and figure 6 of the paper. time, feature: whether the grid has more than one
+    bin, one channel.
+    """
 
     def __init__(self, size: CsdiSizes, side: int, time: bool, feature: bool):
         super().__init__()
         self.step = nn.Linear(size.step_width, size.channels)
-        # A layer that would attend over a single token is skipped, and so has no gradient, but has weights as published.
+        # A layer that would attend over a single token is skipped, and so has no gradient, but has
+        # weights as published.
         self.time, self.feature = (TransformerLayer(size) for _ in range(2))
         self.over_time, self.over_channels = time, feature
         self.middle = pointwise(size.channels, 2 * size.channels)
@@ -32,15 +39,19 @@ class ResidualLayer(nn.Module):
         self.out = pointwise(size.channels, 2 * size.channels)
 
     def side_weights(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weight [2C, side] of the side information and bias [2C], that of the middle map folded in."""
+        """Weight [2C, side] of the side information and bias [2C], that of the middle map folded
+        in.
+        """
         return self.side.weight, self.side.bias + self.middle.bias
 
     def forward(
         self, x: torch.Tensor, step: torch.Tensor, side: torch.Tensor, last: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """x: [b, channels, length, C]; step: [b or 1, 1, 1, C]; side: [b or 1, length, channels, 2C].
+        """x: [b, channels, length, C]; step: [b or 1, 1, 1, C]; side: [b or 1, length, channels,
+        2C].
 
-        Returns the next x (the same one where this is the last layer) and the skip [b, length, channels, C].
+        Returns the next x (the same one where this is the last layer) and the skip [b, length,
+        channels, C].
         """
         b, channels, length, width = x.shape
         y = x + step
@@ -58,7 +69,9 @@ class ResidualLayer(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """One post-norm encoder layer over sequences of C-wide tokens: [sequences, tokens, C] to the same."""
+    """One post-norm encoder layer over sequences of C-wide tokens: [sequences, tokens, C] to the
+    same.
+    """
 
     def __init__(self, size: CsdiSizes):
         super().__init__()
@@ -84,7 +97,8 @@ class TransformerLayer(nn.Module):
         head = width // self.heads
         packed = self.packed(y).view(sequences, tokens, 3, self.heads, head)
         if self.training and self.dropout and y.device.type == "cpu":
-            # The fused kernel has no dropout on a CPU and falls back to one that checks every row for masks.
+            # The fused kernel has no dropout on a CPU and falls back to one that checks every row
+            # for masks.
             query, key = (packed[:, :, i].transpose(1, 2).reshape(-1, tokens, head) for i in range(2))
             value = packed[:, :, 2].permute(0, 2, 3, 1).reshape(-1, head, tokens)
             scores = torch.bmm(key, query.transpose(1, 2) * head**-0.5)
@@ -100,9 +114,11 @@ class TransformerLayer(nn.Module):
 
 
 def dropout(y: torch.Tensor, share: float) -> torch.Tensor:
-    """Zero a share of the entries and scale the others so that the mean stays. torch's generator decides.
+    """Zero a share of the entries and scale the others so that the mean stays. torch's generator
+    decides.
 
-    On a CPU torch's own draws a double per entry; 16 random bits do, at a share that is rounded to 1/65,536.
+    On a CPU torch's own draws a double per entry; 16 random bits do, at a share that is rounded to
+    1/65,536.
     """
     if y.device.type != "cpu":
         return functional.dropout(y, share)

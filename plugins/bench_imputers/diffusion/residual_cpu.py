@@ -1,11 +1,14 @@
-"""The layers of CSDI for sampling on a CPU: the function of `residual.ResidualLayer` in evaluation, rearranged.
+"""The layers of CSDI for sampling on a CPU: the function of `residual.ResidualLayer` in evaluation,
+rearranged.
 
-- Every map of tokens is written as a 1 x 1 convolution over channels-last sequences, which torch hands to oneDNN; a matrix
-  product goes to the BLAS, which on processors of some makers leaves half of the vector unit idle.
-- Scores are laid out as [keys, queries] and values as [width, tokens]: the softmax then runs down columns, and the
-  second product has rows as long as the sequence, not as a head is wide (8), which vector units are made for.
-- Constants are folded into weights: the scale of the queries, the factors of tanh(f) = 2 sigmoid(2 f) − 1, √½ of the next
-  state, and the head's first map into the skips.
+- Every map of tokens is written as a 1 x 1 convolution over channels-last sequences, which torch
+  hands to oneDNN; a matrix product goes to the BLAS, which on processors of some makers leaves half
+  of the vector unit idle.
+- Scores are laid out as [keys, queries] and values as [width, tokens]: the softmax then runs down
+  columns, and the second product has rows as long as the sequence, not as a head is wide (8), which
+  vector units are made for.
+- Constants are folded into weights: the scale of the queries, the factors of tanh(f) = 2 sigmoid(2
+  f) − 1, √½ of the next state, and the head's first map into the skips.
 - The large arrays of a call are allocated once and used again by all layers and calls.
 """
 
@@ -21,7 +24,9 @@ from bench_imputers.diffusion.residual import ResidualLayer, TransformerLayer
 
 
 class Map:
-    """y @ weight.T + bias for tokens in sequences: [sequences, tokens, inputs] to [sequences, tokens, outputs]."""
+    """y @ weight.T + bias for tokens in sequences: [sequences, tokens, inputs] to [sequences,
+    tokens, outputs].
+    """
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None):
         self.weight = weight[:, :, None, None].contiguous(memory_format=torch.channels_last)
@@ -45,7 +50,8 @@ class CpuTransformerLayer:
 
     def __init__(self, layer: TransformerLayer):
         self.heads, self.head = layer.heads, layer.merge.in_features // layer.heads
-        # Scores = scaled queries · keys; the bias of the keys cancels in the softmax and is left out with no effect.
+        # Scores = scaled queries · keys; the bias of the keys cancels in the softmax and is left
+        # out with no effect.
         scale = (
             torch.ones(3).index_fill(0, torch.tensor([0]), self.head**-0.5).repeat_interleave(layer.merge.in_features)
         )
@@ -76,7 +82,9 @@ class CpuTransformerLayer:
 
 
 class CpuLayer:
-    """`residual.ResidualLayer` in evaluation. step: its step embeddings, [steps, C]. head: [C, C], the map of the skips."""
+    """`residual.ResidualLayer` in evaluation. step: its step embeddings, [steps, C]. head: [C,
+    C], the map of the skips.
+    """
 
     def __init__(self, layer: ResidualLayer, step: torch.Tensor, head: torch.Tensor):
         self.step = step
@@ -91,8 +99,8 @@ class CpuLayer:
     def __call__(
         self, x: torch.Tensor, skips: torch.Tensor, step: torch.Tensor, side: torch.Tensor, last: bool, work: Workspace
     ) -> None:
-        """x, skips: [b, length, channels, C], updated in place. step: [b]. side: [b or 1, length, channels, 2C], from
-        `CpuBody.sides`.
+        """x, skips: [b, length, channels, C], updated in place. step: [b]. side: [b or 1, length,
+        channels, 2C], from `CpuBody.sides`.
         """
         b, length, channels, width = x.shape
         embedded = self.step[step][:, None, None]
@@ -116,12 +124,16 @@ class CpuLayer:
 
 
 def doubled(width: int) -> torch.Tensor:
-    """Factors of the two halves of a gate before one sigmoid: the half that stands for a tanh is doubled."""
+    """Factors of the two halves of a gate before one sigmoid: the half that stands for a tanh is
+    doubled.
+    """
     return torch.cat([torch.ones(width), torch.full((width,), 2.0)])
 
 
 class CpuBody:
-    """All layers and the head of a `CsdiDenoiser` in evaluation. Built from its weights when sampling begins."""
+    """All layers and the head of a `CsdiDenoiser` in evaluation. Built from its weights when
+    sampling begins.
+    """
 
     def __init__(self, layers: list[ResidualLayer], skips: nn.Linear, output: nn.Linear, steps: list[torch.Tensor]):
         head = skips.weight / math.sqrt(len(layers))

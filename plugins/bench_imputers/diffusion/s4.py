@@ -1,26 +1,33 @@
-"""The S4-LegS layer in plain PyTorch and real arithmetic: no Cauchy kernel, no CUDA extension, no complex parameter.
+"""The S4-LegS layer in plain PyTorch and real arithmetic: no Cauchy kernel, no CUDA extension, no
+complex parameter.
 
-Source: Gu, Goel and Re 2022 (S4), as used by SSSD (Lopez Alcaraz and Strodthoff 2022); specification sssd.md, section 3.
-State space of feature h: x' = A x + B u, y = c x, HiPPO-LegS, bilinear with step width delta_h:
+Source: Gu, Goel and Re 2022 (S4), as used by SSSD (Lopez Alcaraz and Strodthoff 2022);
+specification sssd.md, section 3. State space of feature h: x' = A x + B u, y = c x, HiPPO-LegS,
+bilinear with step width delta_h:
 
-    A[i, j] = -sqrt((2i+1)(2j+1)) for i > j, -(i+1) for i = j, else 0;   B[i] = sqrt(2i+1);   i, j = 0 ... states-1
-    Ab = (I - delta/2 A)^-1 (I + delta/2 A),   Bb = delta (I - delta/2 A)^-1 B,   kernel k[l] = c Ab^l Bb
+    A[i, j] = -sqrt((2i+1)(2j+1)) for i > j, -(i+1) for i = j, else 0;   B[i] = sqrt(2i+1);   i, j =
+    0 ... states-1 Ab = (I - delta/2 A)^-1 (I + delta/2 A),   Bb = delta (I - delta/2 A)^-1 B,
+    kernel k[l] = c Ab^l Bb
 
-A, B and delta are frozen in the published code, so the kernel is linear in the one thing that is trained: k = c V with
-V = [Bb, Ab Bb, Ab^2 Bb, ...], computed once in double precision. The published code trains c in another basis (complex,
-that of the eigenvectors of A + P P^T) and multiplied by (I - Ab^L): the same function, and since that basis is unitary the
-same distribution of kernels at the start, but Adam walks in other coordinates. `tests/support/nplr.py` has the published form.
+A, B and delta are frozen in the published code, so the kernel is linear in the one thing that is
+trained: k = c V with V = [Bb, Ab Bb, Ab^2 Bb, ...], computed once in double precision. The
+published code trains c in another basis (complex, that of the eigenvectors of A + P P^T) and
+multiplied by (I - Ab^L): the same function, and since that basis is unitary the same distribution
+of kernels at the start, but Adam walks in other coordinates. `tests/support/nplr.py` has the
+published form.
 
 How V is had without a matrix power: the resolvent of LegS is a product,
 
     ((s I - A)^-1 B)[n] = sqrt(2n+1) s (s-1) ... (s-n+1) / ((s+1)(s+2) ... (s+n+1)),
 
-so that, with s = 2/delta (1-z)/(1+z), row n of V is row n-1 put through a filter of first order: three multiplications per
-entry in place of 2 states^2. All entries with the same n + l are computed at once.
+so that, with s = 2/delta (1-z)/(1+z), row n of V is row n-1 put through a filter of first order:
+three multiplications per entry in place of 2 states^2. All entries with the same n + l are computed
+at once.
 
-The convolution runs over the past with one kernel and over the future with another, by an FFT of length 2 `length`; a
-product with the Toeplitz matrix is slower at every length of `benchmarks/sssd.py`, which prints both. D is added to the
-kernel's first entry instead of being a term of its own.
+The convolution runs over the past with one kernel and over the future with another, by an FFT of
+length 2 `length`; a product with the Toeplitz matrix is slower at every length of
+`benchmarks/sssd.py`, which prints both. D is added to the kernel's first entry instead of being a
+term of its own.
 
 Axes: b records, length bins, features (each has a state space of its own), states of it.
 """
@@ -55,7 +62,8 @@ def legs(states: int = STATES) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def krylov(delta: torch.Tensor, length: int, states: int = STATES) -> torch.Tensor:
-    """V: float64 [features, states, length], column l being Ab^l Bb, for the step widths `delta` [features].
+    """V: float64 [features, states, length], column l being Ab^l Bb, for the step widths `delta`
+    [features].
 
     Independent of `length` column by column: a longer series needs more columns and nothing else.
     """
@@ -63,7 +71,8 @@ def krylov(delta: torch.Tensor, length: int, states: int = STATES) -> torch.Tens
     n = torch.arange(states, dtype=torch.float64, device=delta.device)
     below = a + n + 1
     same, before, earlier = (a - n - 1) / below, (a - n + 1) / below, -(a + n - 1) / below
-    # diagonals[d + 1][:, n] is entry (n, l = d - n). Those before the first bin are 0, and the recursion keeps them so.
+    # diagonals[d + 1][:, n] is entry (n, l = d - n). Those before the first bin are 0, and the
+    # recursion keeps them so.
     diagonals = torch.zeros(states + length, len(delta), states, dtype=torch.float64, device=delta.device)
     diagonals[1, :, 0] = 2 / below[:, 0]
     for older, old, new in zip(diagonals, diagonals[1:], diagonals[2:], strict=False):
@@ -71,12 +80,15 @@ def krylov(delta: torch.Tensor, length: int, states: int = STATES) -> torch.Tens
         new[:, 1:] += before[:, 1:] * old[:, :-1] + earlier[:, 1:] * older[:, :-1]
     plane = len(delta) * states
     entries = diagonals.as_strided((len(delta), states, length), (states, plane + 1, plane), plane)
-    # Contiguous: as it lies, a diagonal view, the product that makes kernels would take many times as long.
+    # Contiguous: as it lies, a diagonal view, the product that makes kernels would take many times
+    #             as long.
     return entries.contiguous() * torch.sqrt(2 * n + 1)[:, None]
 
 
 def spectrum(causal: torch.Tensor, anticausal: torch.Tensor) -> torch.Tensor:
-    """What `convolve` multiplies by: the transform of two kernels [..., length], complex [..., length + 1]."""
+    """What `convolve` multiplies by: the transform of two kernels [..., length], complex [...,
+    length + 1].
+    """
     transformed: torch.Tensor = torch.fft.rfft(torch.cat([causal, anticausal.flip(-1)], -1))
     return transformed
 
@@ -84,8 +96,9 @@ def spectrum(causal: torch.Tensor, anticausal: torch.Tensor) -> torch.Tensor:
 def convolve(inputs: torch.Tensor, transformed: torch.Tensor) -> torch.Tensor:
     """y[l] = sum over j <= l of causal[l-j] u[j], plus sum over j > l of anticausal[j-l-1] u[j].
 
-    inputs: [..., length]; transformed: `spectrum` of the kernels, whose leading axes broadcast against those of the inputs.
-    The past includes the present; the future begins one bin later, so both kernels start at full strength.
+    inputs: [..., length]; transformed: `spectrum` of the kernels, whose leading axes broadcast
+    against those of the inputs. The past includes the present; the future begins one bin later, so
+    both kernels start at full strength.
     """
     length = inputs.shape[-1]
     convolved: torch.Tensor = torch.fft.irfft(torch.fft.rfft(inputs, n=2 * length) * transformed, n=2 * length)
@@ -114,13 +127,16 @@ class Recomputed(torch.autograd.Function):
 
 
 class S4(nn.Module):
-    """One S4 layer as a residual encoder layer: LayerNorm(u + W GELU(k * u + D u) + b), over the features of each bin.
+    """One S4 layer as a residual encoder layer: LayerNorm(u + W GELU(k * u + D u) + b), over the
+    features of each bin.
 
-    Trained: c (real, one row of states per direction and feature), D, W, b and the norm. `delta` is a buffer and part of the
-    state; V follows from it and is not. Starting values: c and D normal(0, 1), W and b as nn.Linear starts.
+    Trained: c (real, one row of states per direction and feature), D, W, b and the norm. `delta` is
+    a buffer and part of the state; V follows from it and is not. Starting values: c and D normal(0,
+    1), W and b as nn.Linear starts.
 
-    keep: "stored" holds V, float32 [features, states, length]: 13 MB per layer at 512 features and 100 bins. "recomputed"
-    holds none of it and computes V twice in each training step: the same numbers, slower.
+    keep: "stored" holds V, float32 [features, states, length]: 13 MB per layer at 512 features and
+    100 bins. "recomputed" holds none of it and computes V twice in each training step: the same
+    numbers, slower.
     """
 
     def __init__(self, features: int, length: int, states: int = STATES, keep: Keep = "stored"):
@@ -155,7 +171,9 @@ class S4(nn.Module):
             return spectrum(causal + direct, anticausal)
 
     def sampling(self) -> None:
-        """Keep the spectrum until `train()`, `eval()` or `load_state_dict`: in sampling the weights stand still."""
+        """Keep the spectrum until `train()`, `eval()` or `load_state_dict`: in sampling the
+        weights stand still.
+        """
         with torch.no_grad():
             self._tabulated = self.spectrum()
 
@@ -174,7 +192,8 @@ class S4(nn.Module):
 
     def _krylov(self) -> torch.Tensor:
         if self._v is None or self._v.device != self.c.device or self._v.dtype != self.c.dtype:
-            # A sampling may be the first to ask, and its inference tensors could not be trained with.
+            # A sampling may be the first to ask, and its inference tensors could not be trained
+            # with.
             with torch.inference_mode(False):
                 parts = [krylov(some, self.length, self.c.shape[-1]) for some in self.delta.cpu().split(BLOCK)]
                 self._v = torch.cat([part.to(self.c.device, self.c.dtype) for part in parts])

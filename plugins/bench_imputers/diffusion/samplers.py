@@ -1,7 +1,7 @@
 """From noise to a draw: ancestral sampling, DDIM, DPM-Solver++.
 
-Written here and not taken from a library: three short recursions on a schedule that is given as an array, whose tests
-compare them with closed forms.
+Written here and not taken from a library: three short recursions on a schedule that is given as an
+array, whose tests compare them with closed forms.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ Noise = Callable[[int], torch.Tensor]
 
 
 class Solver(ABC):
-    """A recursion over the kept steps, from the noisiest to the cleanest; one object per draw, since some remember.
+    """A recursion over the kept steps, from the noisiest to the cleanest; one object per draw,
+    since some remember.
 
-    steps: the step of the whole schedule that the network is asked at, by solver step. signal, sigma: √ᾱ and √(1 − ᾱ) there, with
-    one more entry for the clean end, 1 and 0.
+    steps: the step of the whole schedule that the network is asked at, by solver step. signal,
+    sigma: √ᾱ and √(1 − ᾱ) there, with one more entry for the clean end, 1 and 0.
     """
 
     def __init__(self, whole: Schedule, count: int):
@@ -37,7 +38,9 @@ class Solver(ABC):
     def next(
         self, index: int, state: torch.Tensor, clean: torch.Tensor, eps: torch.Tensor, noise: Noise
     ) -> torch.Tensor:
-        """The state one solver step on. clean, eps: what the network's answer implies for `state`."""
+        """The state one solver step on. clean, eps: what the network's answer implies for
+        `state`.
+        """
 
     def _last(self, index: int) -> bool:
         return index == len(self.steps) - 1
@@ -46,7 +49,8 @@ class Solver(ABC):
 class Ancestral(Solver):
     """x ← (x − β/√(1 − ᾱ) ε) / √(1 − β) + σ z, σ² = β (1 − ᾱ') / (1 − ᾱ), no noise at the end.
 
-    Ho et al. 2020, algorithm 2, with the posterior variance; so CSDI. With fewer steps, on the respaced schedule.
+    Ho et al. 2020, algorithm 2, with the posterior variance; so CSDI. With fewer steps, on the
+    respaced schedule.
     """
 
     def next(
@@ -61,7 +65,9 @@ class Ancestral(Solver):
 
 
 class Ddim(Solver):
-    """x ← √ᾱ' x0 + √(1 − ᾱ' − v) ε + √v z, v = η² (1 − ᾱ') / (1 − ᾱ) (1 − ᾱ/ᾱ') (Song et al. 2021, equation 12)."""
+    """x ← √ᾱ' x0 + √(1 − ᾱ' − v) ε + √v z, v = η² (1 − ᾱ') / (1 − ᾱ) (1 − ᾱ/ᾱ') (Song et al.
+    2021, equation 12).
+    """
 
     def __init__(self, whole: Schedule, count: int, eta: float):
         super().__init__(whole, count)
@@ -77,7 +83,8 @@ class Ddim(Solver):
 
 
 class DpmSolver(Solver):
-    """DPM-Solver++(2M), mid-point: Lu et al. 2022, algorithm 2; the first and the last step are of first order.
+    """DPM-Solver++(2M), mid-point: Lu et al. 2022, algorithm 2; the first and the last step are of
+    first order.
 
     Deterministic: no noise but that of the start.
     """

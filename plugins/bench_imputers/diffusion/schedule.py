@@ -1,7 +1,9 @@
-"""The noise process on a discrete schedule, and what a network may predict of it. Double precision throughout.
+"""The noise process on a discrete schedule, and what a network may predict of it. Double precision
+throughout.
 
-ᾱ_t is the share of signal left at step t (0-based): x_t = √ᾱ_t x0 + √(1 − ᾱ_t) ε (Ho et al. 2020, equation 4). The
-quadratic schedule, whose square roots of β are equally spaced, is that of CSDI (Tashiro et al. 2021, appendix E).
+ᾱ_t is the share of signal left at step t (0-based): x_t = √ᾱ_t x0 + √(1 − ᾱ_t) ε (Ho et al. 2020,
+equation 4). The quadratic schedule, whose square roots of β are equally spaced, is that of CSDI
+(Tashiro et al. 2021, appendix E).
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ def schedule(kind: Literal["quadratic", "linear"], steps: int, first: float, las
 
 
 def kept_steps(total: int, count: int) -> np.ndarray:
-    """`count` of `total` steps, equally spaced and rounded, first and last included, rising; 0 or more than all = all.
+    """`count` of `total` steps, equally spaced and rounded, first and last included, rising; 0 or
+    more than all = all.
 
     A single one is the last.
     """
@@ -48,7 +51,9 @@ def kept_steps(total: int, count: int) -> np.ndarray:
 
 
 def respaced(whole: Schedule, kept: np.ndarray) -> Schedule:
-    """The schedule of the kept steps alone: β rebuilt from ratios of ᾱ (Nichol and Dhariwal 2021, equation 19)."""
+    """The schedule of the kept steps alone: β rebuilt from ratios of ᾱ (Nichol and Dhariwal
+    2021, equation 19).
+    """
     alpha_bars = whole.alpha_bars[kept]
     return Schedule(1 - alpha_bars / np.concatenate([[1.0], alpha_bars[:-1]]))
 
@@ -63,7 +68,9 @@ class Parameterisation:
     kind: Literal["noise", "x0", "v"]
 
     def goal(self, clean: torch.Tensor, noise: torch.Tensor, signal: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        """What the network should have said. signal = √ᾱ, sigma = √(1 − ᾱ), broadcast over the grids."""
+        """What the network should have said. signal = √ᾱ, sigma = √(1 − ᾱ), broadcast over the
+        grids.
+        """
         if self.kind == "noise":
             return noise
         return clean if self.kind == "x0" else signal * noise - sigma * clean

@@ -1,7 +1,7 @@
 """How long a diffusion imputer takes with one CPU core, about, before a ledger knows better.
 
-What was measured is the network: of one visit of a record in training, and of one network call of a draw. A network that reads
-one channel of 48 bins is the unit; time grows with the channels.
+What was measured is the network: of one visit of a record in training, and of one network call of a
+draw. A network that reads one channel of 48 bins is the unit; time grows with the channels.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def sssd_seconds(params: SssdParams, work: Workload) -> float:
 
 
 def _seconds(params: DiffusionParams, work: Workload, *, visit: float, call: float) -> float:
-    """Of one network: its training, validation where it is asked for, and all draws of all records."""
+    """Of one network: its training, validation where it is asked for, and all draws of all
+    records.
+    """
     whole = effort(work.train, epochs=params.epochs, batch_size=params.batch_size, steps=params.steps)
     validated = whole.passes * min(params.validation_records, work.valid) if params.validate else 0
     called = work.records * work.draws * _calls(params)

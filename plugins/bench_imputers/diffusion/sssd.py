@@ -1,13 +1,18 @@
-"""SSSD with S4: the denoiser of Lopez Alcaraz and Strodthoff (TMLR 2022, arXiv 2208.09399), variant SSSD^S4.
+"""SSSD with S4: the denoiser of Lopez Alcaraz and Strodthoff (TMLR 2022, arXiv 2208.09399), variant
+SSSD^S4.
 
-Specification sssd.md. The same function as the published network with the correct S4 kernel (the published plain-PyTorch
-fallback leaves half of every conjugate pair out, see `s4`), in fewer seconds:
+Specification sssd.md. The same function as the published network with the correct S4 kernel (the
+published plain-PyTorch fallback leaves half of every conjugate pair out, see `s4`), in fewer
+seconds:
 
-- kernels come from `s4` as one matrix product; in sampling their transforms are computed once and not once per step;
-- what the conditioning adds to each block depends on neither state nor step: once per batch of records;
+- kernels come from `s4` as one matrix product; in sampling their transforms are computed once and
+  not once per step;
+- what the conditioning adds to each block depends on neither state nor step: once per batch of
+  records;
 - the step embedding and its projection in each block: tabulated for all steps before sampling;
 - weight normalisation is folded into plain weights before sampling;
-- bins before channels throughout, so that every 1x1 convolution is one matrix product without a permutation.
+- bins before channels throughout, so that every 1x1 convolution is one matrix product without a
+  permutation.
 
 Axes inside: b records, length bins, width channels.
 """
@@ -34,7 +39,9 @@ STEP_WIDTH = 512
 
 
 def step_features(step: torch.Tensor) -> torch.Tensor:
-    """Sines, then cosines, of the step at 64 frequencies falling from 1 to 1e-4: float32 [b, 128] for int64 [b]."""
+    """Sines, then cosines, of the step at 64 frequencies falling from 1 to 1e-4: float32 [b,
+    128] for int64 [b].
+    """
     half = STEP_FEATURES // 2
     exponents = torch.arange(half, dtype=torch.float64, device=step.device) / (half - 1)
     angles = step[:, None] * torch.pow(10_000.0, -exponents)
@@ -49,9 +56,11 @@ class Sssd(DiffusionImputer[SssdParams]):
 
 
 class Convolution(nn.Conv1d):
-    """A convolution along the bins with weight normalisation per output channel; inputs [b, length, channels].
+    """A convolution along the bins with weight normalisation per output channel; inputs [b, length,
+    channels].
 
-    Starts as nn.Conv1d starts: the Kaiming call in the published source acts on a derived tensor and is lost.
+    Starts as nn.Conv1d starts: the Kaiming call in the published source acts on a derived tensor
+    and is lost.
     """
 
     def __init__(self, inputs: int, outputs: int, bins: int = 1):
@@ -80,7 +89,9 @@ class Convolution(nn.Conv1d):
 
 
 class Block(nn.Module):
-    """One residual block (specification, section 2, step 4). The denoiser calls `conditioning`, once per batch."""
+    """One residual block (specification, section 2, step 4). The denoiser calls `conditioning`,
+    once per batch.
+    """
 
     def __init__(self, shape: Shape, params: SssdParams):
         super().__init__()
@@ -96,7 +107,9 @@ class Block(nn.Module):
     def forward(
         self, hidden: torch.Tensor, step: torch.Tensor, conditioning: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """hidden [b, length, width], step [b, width], conditioning [b, length, 2 width] -> next hidden, skip."""
+        """hidden [b, length, width], step [b, width], conditioning [b, length, 2 width] -> next
+        hidden, skip.
+        """
         inner = self.first(self.widen(hidden + step[:, None])) + conditioning
         left, right = self.second(inner).chunk(2, -1)
         gated = torch.tanh(left) * torch.sigmoid(right)
@@ -106,9 +119,10 @@ class Block(nn.Module):
 class SssdDenoiser(Denoiser):
     """The noise in a grid, by residual blocks of two S4 layers each.
 
-    At conditioning entries the network sees the clean value while sampling, whatever the state holds there. While
-    training it sees the same (`observed="clean"`), or, as published (`observed="reference"`), the value times
-    sqrt(abar) + sqrt(1 - abar): the reference puts the clean value in the place of the noise and adds noise to it.
+    At conditioning entries the network sees the clean value while sampling, whatever the state
+    holds there. While training it sees the same (`observed="clean"`), or, as published
+    (`observed="reference"`), the value times sqrt(abar) + sqrt(1 - abar): the reference puts the
+    clean value in the place of the noise and adds noise to it.
     Parameters: 47,848,448 + 37,377 channels at the published size, of any length.
     """
 
@@ -160,7 +174,9 @@ class SssdDenoiser(Denoiser):
             self._steps = self._projected(torch.arange(len(self.scales), device=self.scales.device))
 
     def cells(self, shape: Shape) -> int:
-        """What the conditioning adds to each block, and some activations, weigh more than the grid."""
+        """What the conditioning adds to each block, and some activations, weigh more than the
+        grid.
+        """
         floats = 2 * self.params.width * (self.params.blocks + 8) * shape.length
         return max(floats // 1000, super().cells(shape))
 

@@ -1,7 +1,8 @@
-"""What a training visit hides: self-supervised target masks, drawn anew at each visit under torch's seeded generator.
+"""What a training visit hides: self-supervised target masks, drawn anew at each visit under torch's
+seeded generator.
 
-A mask takes the observed entries, float32 [b, channels, length] of 0 and 1, and returns those that the network may look
-at; observed minus these are the targets.
+A mask takes the observed entries, float32 [b, channels, length] of 0 and 1, and returns those that
+the network may look at; observed minus these are the targets.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ Masking = Callable[[torch.Tensor], torch.Tensor]
 
 
 def by_ratio(observed: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
-    """Hide `ratio` [b] of each record's observed entries, uniformly chosen; their number is rounded half to even."""
+    """Hide `ratio` [b] of each record's observed entries, uniformly chosen; their number is
+    rounded half to even.
+    """
     flat = observed.flatten(1)
     hidden = torch.round(ratio * flat.sum(dim=1))
     keys = torch.where(flat > 0, torch.rand_like(flat), -1.0)
@@ -43,19 +46,23 @@ def mix(observed: torch.Tensor) -> torch.Tensor:
 
 
 def points(observed: torch.Tensor, ratio: float) -> torch.Tensor:
-    """Hide `ratio` of the bins (rounded, at least one), drawn for each channel by itself: RM of SSSD.
+    """Hide `ratio` of the bins (rounded, at least one), drawn for each channel by itself: RM of
+    SSSD.
 
-    Of the bins and not of the observed entries: where everything was observed, exactly the reference. There a batch
-    shares one mask; here every record has its own, since records differ in what was observed.
+    Of the bins and not of the observed entries: where everything was observed, exactly the
+    reference. There a batch shares one mask; here every record has its own, since records differ in
+    what was observed.
     """
     rank = torch.rand_like(observed).argsort(dim=2).argsort(dim=2)
     return observed * (rank >= _bins(observed, ratio))
 
 
 def segments(observed: torch.Tensor, ratio: float, together: bool) -> torch.Tensor:
-    """Hide one segment of each channel (MNR of SSSD), or the same one of all channels (`together`, black-out: BM).
+    """Hide one segment of each channel (MNR of SSSD), or the same one of all channels (`together`,
+    black-out: BM).
 
-    Segments are consecutive, each `ratio` of the bins long (rounded, at least one); the last may be shorter.
+    Segments are consecutive, each `ratio` of the bins long (rounded, at least one); the last may be
+    shorter.
     """
     records, channels, length = observed.shape
     bins = _bins(observed, ratio)

@@ -1,8 +1,10 @@
-"""The context of TRACE: the other modalities of a record, pooled over time, as one vector, or event by event for every bin.
+"""The context of TRACE: the other modalities of a record, pooled over time, as one vector, or event
+by event for every bin.
 
-Specification trace.md, section 3. Axes: `b` records, `m` other modalities, `n` events of one, `width` of the context. Whether a
-modality is available is an input of its own; what its values hold where it is not has no effect. Where none is available, or
-the cell has none, the context is a trained vector that starts at 0.
+Specification trace.md, section 3. Axes: `b` records, `m` other modalities, `n` events of one,
+`width` of the context. Whether a modality is available is an input of its own; what its values hold
+where it is not has no effect. Where none is available, or the cell has none, the context is a
+trained vector that starts at 0.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ TIME_WIDTH = 128
 
 
 class PooledContext(nn.Module):
-    """[b, width] for a `Given`. Subclasses write how available modalities become one vector; with none there is none."""
+    """[b, width] for a `Given`. Subclasses write how available modalities become one vector;
+    with none there is none.
+    """
 
     def __init__(self, sizes: Mapping[str, int], width: int):
         super().__init__()
@@ -40,12 +44,16 @@ class PooledContext(nn.Module):
         return torch.where(available.any(dim=1, keepdim=True), self.mixed(values, available), self.null)
 
     def mixed(self, values: list[torch.Tensor], available: torch.Tensor) -> torch.Tensor:
-        """[b, width]. values: [b, channels] per modality, 0 where it is not available. available: bool [b, m]."""
+        """[b, width]. values: [b, channels] per modality, 0 where it is not available.
+        available: bool [b, m].
+        """
         raise NotImplementedError
 
 
 class ExpertContext(PooledContext):
-    """Experts that all read the same input, the vectors of all modalities and the flags of what is missing."""
+    """Experts that all read the same input, the vectors of all modalities and the flags of what
+    is missing.
+    """
 
     def __init__(self, sizes: Mapping[str, int], choice: TraceChoice, equal: bool):
         super().__init__(sizes, choice.context_width)
@@ -64,10 +72,11 @@ class ExpertContext(PooledContext):
 
 
 class ModalityContext(PooledContext):
-    """A projection of each modality, where the preset says so a pool of experts that all share, and weights of modalities.
+    """A projection of each modality, where the preset says so a pool of experts that all share, and
+    weights of modalities.
 
-    Of a modality's vector u, with a pool: e = u + Σ_k ρ_k E_k(u), ρ = softmax(W u); the context is Σ π e. `equal`: ρ and π are
-    equal shares, and neither is learnt.
+    Of a modality's vector u, with a pool: e = u + Σ_k ρ_k E_k(u), ρ = softmax(W u); the context is
+    Σ π e. `equal`: ρ and π are equal shares, and neither is learnt.
     """
 
     def __init__(self, sizes: Mapping[str, int], choice: TraceChoice, equal: bool):
@@ -93,7 +102,9 @@ class ModalityContext(PooledContext):
 
 
 class Pool(nn.Module):
-    """[..., width] to the same: the vector, and what the experts say of it. Every expert has a say."""
+    """[..., width] to the same: the vector, and what the experts say of it. Every expert has a
+    say.
+    """
 
     def __init__(self, width: int, experts: int, hidden: int, equal: bool):
         super().__init__()
@@ -109,7 +120,9 @@ class Pool(nn.Module):
 
 
 class InnerGate(nn.Module):
-    """Weights [b, m]: the softmax, over the available modalities alone, of inner products with a vector of each."""
+    """Weights [b, m]: the softmax, over the available modalities alone, of inner products with a
+    vector of each.
+    """
 
     def __init__(self, modalities: int, width: int):
         super().__init__()
@@ -121,7 +134,9 @@ class InnerGate(nn.Module):
 
 
 class MlpGate(nn.Module):
-    """Weights [b, m] of the public code: a network of all vectors and of the flags of what is missing."""
+    """Weights [b, m] of the public code: a network of all vectors and of the flags of what is
+    missing.
+    """
 
     def __init__(self, modalities: int, width: int, hidden: int):
         super().__init__()
@@ -142,7 +157,9 @@ class EqualGate(nn.Module):
 
 
 class Concatenated(PooledContext):
-    """The ablation without experts and gate: one linear map of all vectors and of the flags of what is missing."""
+    """The ablation without experts and gate: one linear map of all vectors and of the flags of
+    what is missing.
+    """
 
     def __init__(self, sizes: Mapping[str, int], width: int):
         super().__init__(sizes, width)
@@ -154,12 +171,14 @@ class Concatenated(PooledContext):
 
 
 class EventContext(nn.Module):
-    """[b, length, 1, width] for a `Given`: every bin attends over the single events of the other modalities.
+    """[b, length, 1, width] for a `Given`: every bin attends over the single events of the other
+    modalities.
 
-    Our own reading, of no published code: pooling over the window loses when a note was written. An event is a token: a
-    projection of its values (a modality's own), a linear map of the embedding of its time, and a vector of its modality. A bin
-    asks with a linear map of the embedding of its own time, and gets what multi-head attention over all events of the record
-    makes of it. Without any event it gets the null vector, which starts at 0.
+    Our own reading, of no published code: pooling over the window loses when a note was written. An
+    event is a token: a projection of its values (a modality's own), a linear map of the embedding
+    of its time, and a vector of its modality. A bin asks with a linear map of the embedding of its
+    own time, and gets what multi-head attention over all events of the record makes of it. Without
+    any event it gets the null vector, which starts at 0.
     """
 
     def __init__(self, sizes: Mapping[str, int], times: tuple[float, ...], choice: TraceChoice, heads: int):
@@ -183,7 +202,8 @@ class EventContext(nn.Module):
         ]
         visible = torch.cat([each.visible for each in events], dim=1)
         any_event = visible.any(dim=1)
-        # A softmax over nothing is NaN: a record without events attends over what is not visible, and that is not used.
+        # A softmax over nothing is NaN: a record without events attends over what is not visible,
+        # and that is not used.
         hidden = ~visible & any_event[:, None]
         asked = self.ask(self.times).expand(len(visible), -1, -1)
         told = torch.cat(tokens, dim=1)
@@ -192,7 +212,9 @@ class EventContext(nn.Module):
 
 
 def flagged(values: list[torch.Tensor], available: torch.Tensor) -> torch.Tensor:
-    """[b, all channels + m]: the vectors of all modalities, and for each of them 1 where it is missing."""
+    """[b, all channels + m]: the vectors of all modalities, and for each of them 1 where it is
+    missing.
+    """
     return torch.cat([*values, (~available).to(values[0].dtype)], dim=1)
 
 

@@ -12,7 +12,8 @@ from bench_imputers.diffusion.params import Betas, CsdiSizes, Rate, Whole
 
 
 class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """TRACE, stage 1. What is null is as the preset says (`TRACE_PRESETS`); what is given wins over it.
+    """TRACE, stage 1. What is null is as the preset says (`TRACE_PRESETS`); what is given wins over
+    it.
 
     Raises ValueError for values that exclude each other.
     """
@@ -108,9 +109,9 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class TraceChoice(msgspec.Struct, frozen=True, kw_only=True):
     """What a preset of `trace` decides.
 
-    context: what the context is made of: experts that read all modalities together (experts), one vector per modality
-    (modalities), the same through a shared pool of experts (pool), or single events (events). experts, expert_width: 0 where
-    there are none.
+    context: what the context is made of: experts that read all modalities together (experts), one
+    vector per modality (modalities), the same through a shared pool of experts (pool), or single
+    events (events). experts, expert_width: 0 where there are none.
     """
 
     context: Literal["experts", "modalities", "pool", "events"]

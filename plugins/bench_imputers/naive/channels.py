@@ -12,9 +12,11 @@ from bench.registry import NoParams
 
 
 class Filling(Imputer[NoParams]):
-    """Learns one fill value per channel from the visible training entries, and completes record by record from it.
+    """Learns one fill value per channel from the visible training entries, and completes record by
+    record from it.
 
-    Deterministic: returns a single draw whatever is asked for. State: modality -> float32 [channels].
+    Deterministic: returns a single draw whatever is asked for. State: modality -> float32
+                   [channels].
     """
 
     def __init__(self, params: NoParams):
@@ -26,11 +28,15 @@ class Filling(Imputer[NoParams]):
         return float(values.mean())
 
     def unseen(self) -> float:
-        """The fill value of a channel that has no visible training entry: 0, the centre of the standardised scale."""
+        """The fill value of a channel that has no visible training entry: 0, the centre of the
+        standardised scale.
+        """
         return 0.0
 
     def complete(self, grid: np.ndarray, observed: np.ndarray, fill: np.ndarray) -> np.ndarray:
-        """The grid (float32 [n, length, channels]) completed; `observed` is bool, same shape; `fill` [channels]."""
+        """The grid (float32 [n, length, channels]) completed; `observed` is bool, same shape;
+        `fill` [channels].
+        """
         return np.where(observed, grid, fill)
 
     def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
@@ -70,7 +76,9 @@ class Zero(Filling):
 
 
 class Mean(Filling):
-    """The channel's mean. Not exactly 0 on the standardised scale, since values are winsorised after standardising."""
+    """The channel's mean. Not exactly 0 on the standardised scale, since values are winsorised
+    after standardising.
+    """
 
 
 class Median(Filling):

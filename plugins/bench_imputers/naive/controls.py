@@ -8,7 +8,9 @@ from bench_imputers.naive.channels import Filling
 
 
 class Unfilled(Filling):
-    """No imputation: NaN wherever nothing is visible. For fusers tagged `nan_aware` only; has no imputation scores."""
+    """No imputation: NaN wherever nothing is visible. For fusers tagged `nan_aware` only; has no
+    imputation scores.
+    """
 
     def statistic(self, values: np.ndarray) -> float:
         return float("nan")
@@ -18,10 +20,12 @@ class Unfilled(Filling):
 
 
 class MaskOnly(Filling):
-    """Zeros everywhere, observed entries included: what a fuser then learns, it learns from masks and times alone.
+    """Zeros everywhere, observed entries included: what a fuser then learns, it learns from masks
+    and times alone.
 
-    The one exception to the rule that observed entries come back unchanged (tag `hides_values`). The harness takes the
-    values out of the events as well, keeping their times and which channels were observed.
+    The one exception to the rule that observed entries come back unchanged (tag `hides_values`).
+    The harness takes the values out of the events as well, keeping their times and which channels
+    were observed.
     """
 
     def complete(self, grid: np.ndarray, observed: np.ndarray, fill: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Imputers that look along time, channel by channel, within a record; where it has no value: the training mean.
+"""Imputers that look along time, channel by channel, within a record; where it has no value: the
+training mean.
 
 Distances in time are counted in bins, which are regular, so that ties are exact.
 """
@@ -31,7 +32,9 @@ class Nearest(Filling):
 
 
 class Linear(Filling):
-    """Linear interpolation between the values before and after; beyond the first and the last, the nearest value."""
+    """Linear interpolation between the values before and after; beyond the first and the last,
+    the nearest value.
+    """
 
     def complete(self, grid: np.ndarray, observed: np.ndarray, fill: np.ndarray) -> np.ndarray:
         length = grid.shape[1]
@@ -49,7 +52,9 @@ class Linear(Filling):
 
 
 def _before(grid: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The last observed value at or before each bin (0 where there is none) and its bin (int32, -1 where none)."""
+    """The last observed value at or before each bin (0 where there is none) and its bin (int32,
+    -1 where none).
+    """
     values = np.empty(grid.shape, np.float32)
     places = np.empty(grid.shape, np.int32)
     value = np.zeros(grid.shape[::2], np.float32)
@@ -64,6 +69,8 @@ def _before(grid: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _after(grid: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first observed value at or after each bin (0 where there is none) and its bin (int32, length where none)."""
+    """The first observed value at or after each bin (0 where there is none) and its bin (int32,
+    length where none).
+    """
     values, places = _before(grid[:, ::-1], observed[:, ::-1])
     return values[:, ::-1], (grid.shape[1] - 1 - places)[:, ::-1]

@@ -1,8 +1,10 @@
-"""One imputer for every imputation model of PyPOTS: one model per target modality, built from the table by its name.
+"""One imputer for every imputation model of PyPOTS: one model per target modality, built from the
+table by its name.
 
-What it adds to the package's own `fit` and `impute`: seeds before every construction and every batch, so that results can
-be repeated and depend on no other record; a validation set whose hidden entries the harness draws; an error where the
-package swallows one; observed entries restored; draws that are prefixes of each other; a state of named arrays.
+What it adds to the package's own `fit` and `impute`: seeds before every construction and every
+batch, so that results can be repeated and depend on no other record; a validation set whose hidden
+entries the harness draws; an error where the package swallows one; observed entries restored; draws
+that are prefixes of each other; a state of named arrays.
 """
 
 from __future__ import annotations
@@ -35,9 +37,10 @@ TABLE: Mapping[str, Model] = {model.name: model for model in MODELS}
 class PyPOTS(Imputer[Targets]):
     """A model of PyPOTS; which one says the parameter struct.
 
-    Modalities that are not its targets, and those never seen in training, are carried forward (`Rest`).
-    State: `model/<modality>/<weight>`, `size/<modality>` (int64 [3]: bins, channels, seed of the construction) and
-    `rest/<modality>`.
+    Modalities that are not its targets, and those never seen in training, are carried forward
+    (`Rest`).
+    State: `model/<modality>/<weight>`, `size/<modality>` (int64 [3]: bins, channels, seed of the
+    construction) and `rest/<modality>`.
     """
 
     def __init__(self, params: Targets):
@@ -50,9 +53,11 @@ class PyPOTS(Imputer[Targets]):
         self._fitted = False
 
     def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
-        """Train a model per target modality. Raises UsageError for targets that are not there, for a precision that
-        PyPOTS does not know and for arguments that the model refuses; TrainingError where training fails or ends early;
-        Interrupted when the run is being stopped (nothing is kept: PyPOTS cannot go on with a training)."""
+        """Train a model per target modality. Raises UsageError for targets that are not there, for
+        a precision that PyPOTS does not know and for arguments that the model refuses;
+        TrainingError where training fails or ends early; Interrupted when the run is being stopped
+        (nothing is kept: PyPOTS cannot go on with a training).
+        """
         if context.precision != "fp32":
             raise UsageError(f"imputer {self._model.key} runs in fp32 only; type precision=fp32")
         widths = {name: series.grid.shape[2] for name, series in train.modalities.items()}
@@ -182,7 +187,9 @@ class PyPOTS(Imputer[Targets]):
         raise TrainingError(told)
 
     def _validation(self, name: str, series: Series, context: Context) -> dict[str, np.ndarray] | None:
-        """Validation records with entries hidden by the harness's own generator, or None where nothing can be scored."""
+        """Validation records with entries hidden by the harness's own generator, or None where
+        nothing can be scored.
+        """
         assert isinstance(self.params, Trained)
         index = np.flatnonzero(series.observed.any(axis=(1, 2)))[: self.params.valid_records]
         whole = _with_gaps(series)[index]
@@ -235,10 +242,12 @@ class PyPOTS(Imputer[Targets]):
         model.batch_size = len(gaps)
         padded = self._pad(gaps)
         asked = {"X": padded, "X_ori": padded.copy()}
-        # The same numbers for every batch: what is drawn for all records of a batch alike depends on none of them.
+        # The same numbers for every batch: what is drawn for all records of a batch alike depends
+        # on none of them.
         reseed(context.seed_for("draws", name, draw))
         if self._model.name == "TRMF":
-            # Its own `impute` goes on fitting the factors of the records it was fitted to; here each record has its own.
+            # Its own `impute` goes on fitting the factors of the records it was fitted to; here
+            # each record has its own.
             seen = ~np.isnan(padded[0])
             return np.asarray(model.model({"X": np.where(seen, padded[0], 0), "missing_mask": seen})["imputed_data"])[
                 None

@@ -1,8 +1,10 @@
-"""PyPOTS as a quiet guest: imported without its banner and its folder, listened to instead of printed, seeded and left.
+"""PyPOTS as a quiet guest: imported without its banner and its folder, listened to instead of
+printed, seeded and left.
 
-What the package does by itself (1.5): importing it takes about 8 s, prints a banner on stdout and creates `.pypots` in the
-home; building a model logs to stderr; training swallows every exception after its first better epoch, KeyboardInterrupt
-included; random numbers come from the global generators of Python, NumPy and torch.
+What the package does by itself (1.5): importing it takes about 8 s, prints a banner on stdout and
+creates `.pypots` in the home; building a model logs to stderr; training swallows every exception
+after its first better epoch, KeyboardInterrupt included; random numbers come from the global
+generators of Python, NumPy and torch.
 """
 
 from __future__ import annotations
@@ -32,11 +34,15 @@ LOGGERS = ("PyPOTS running log", "TSDB running log", "PyGrinder running log", "B
 
 
 class Stopped(BaseException):
-    """Leaves a training of PyPOTS, which lets nothing that is an Exception or a KeyboardInterrupt pass."""
+    """Leaves a training of PyPOTS, which lets nothing that is an Exception or a
+    KeyboardInterrupt pass.
+    """
 
 
 def imputation(imputer: str) -> ModuleType:
-    """`pypots.imputation`. Raises PluginError, naming the imputer, where it is not installed or cannot be imported."""
+    """`pypots.imputation`. Raises PluginError, naming the imputer, where it is not installed or
+    cannot be imported.
+    """
     try:
         with _quietly(), _other_home():
             module = importlib.import_module("pypots.imputation")
@@ -57,7 +63,9 @@ def imputation(imputer: str) -> ModuleType:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """What is printed goes nowhere: to a real stream, since the banner asks for the encoding of stdout."""
+    """What is printed goes nowhere: to a real stream, since the banner asks for the encoding of
+    stdout.
+    """
     with (
         Path(os.devnull).open("w", encoding="utf-8") as nowhere,
         contextlib.redirect_stdout(nowhere),
@@ -70,7 +78,9 @@ def _quietly() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _other_home() -> Iterator[None]:
-    """The part of the package that creates `.pypots` in the home is imported with another home, unless it is there."""
+    """The part of the package that creates `.pypots` in the home is imported with another home,
+    unless it is there.
+    """
     if (Path.home() / ".pypots").exists():
         yield
         return
@@ -92,7 +102,9 @@ def _other_home() -> Iterator[None]:
 
 @contextlib.contextmanager
 def offline() -> Iterator[None]:
-    """Inside, models that load weights look for them on this machine alone, instead of asking a model hub again and again."""
+    """Inside, models that load weights look for them on this machine alone, instead of asking a
+    model hub again and again.
+    """
     switches = (("huggingface_hub.constants", "HF_HUB_OFFLINE"), ("transformers.utils.hub", "_is_offline_mode"))
     found = [(sys.modules[module], name) for module, name in switches if hasattr(sys.modules.get(module), name)]
     before = [getattr(module, name) for module, name in found]
@@ -107,7 +119,9 @@ def offline() -> Iterator[None]:
 
 @contextlib.contextmanager
 def seeded(seed: int, context: Context) -> Iterator[None]:
-    """Inside, all global generators follow `seed` and Python's warnings are silent; outside, nothing has changed."""
+    """Inside, all global generators follow `seed` and Python's warnings are silent; outside,
+    nothing has changed.
+    """
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  what PyPOTS draws from
     devices = [torch.cuda.current_device()] if context.device == "cuda" else []
     try:
@@ -128,7 +142,9 @@ def reseed(seed: int) -> None:
 
 
 class Listener(logging.Handler):
-    """Hears the package's log during one training: epochs done, early stopping, and the exception it swallowed."""
+    """Hears the package's log during one training: epochs done, early stopping, and the
+    exception it swallowed.
+    """
 
     def __init__(self, context: Context, name: str, epochs: int):
         super().__init__(logging.INFO)
@@ -164,8 +180,8 @@ class Listener(logging.Handler):
 def optimizer(learning_rate: float, weight_decay: float, context: Context, steps: int | None = None) -> Any:
     """The package's Adam, which leaves the training (`Stopped`) when the run is being stopped.
 
-    steps: it takes so many and then changes no weight any more, so that the last epoch ends, is validated and can be chosen as
-    any other. `taken`: how many it took.
+    steps: it takes so many and then changes no weight any more, so that the last epoch ends, is
+    validated and can be chosen as any other. `taken`: how many it took.
     """
     from pypots.optim import Adam
 
@@ -183,7 +199,9 @@ def optimizer(learning_rate: float, weight_decay: float, context: Context, steps
 
 
 class OwnNoise(TorchFunctionMode):
-    """Inside, `torch.randn_like` of a batch draws each record's noise from that record's own generator (on the CPU)."""
+    """Inside, `torch.randn_like` of a batch draws each record's noise from that record's own
+    generator (on the CPU).
+    """
 
     def __init__(self, seeds: Sequence[int]):
         super().__init__()

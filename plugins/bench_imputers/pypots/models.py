@@ -1,8 +1,10 @@
-"""The imputation models of PyPOTS 1.5 as a table: arguments with defaults, paper, and what the adapter must know of each.
+"""The imputation models of PyPOTS 1.5 as a table: arguments with defaults, paper, and what the
+adapter must know of each.
 
-Light: nothing of PyPOTS is imported. Arguments bear the names of PyPOTS' constructors and a test compares them with the
-installed package. Defaults are small enough for a CPU; those of `saits` and `brits` are the sizes measured on PhysioNet
-2012 (see `benchmarks/pypots_anchor.py`). What else a constructor takes is decided by the adapter, see `pypots_model.DECIDED`.
+Light: nothing of PyPOTS is imported. Arguments bear the names of PyPOTS' constructors and a test
+compares them with the installed package. Defaults are small enough for a CPU; those of `saits` and
+`brits` are the sizes measured on PhysioNet 2012 (see `benchmarks/pypots_anchor.py`). What else a
+constructor takes is decided by the adapter, see `pypots_model.DECIDED`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import math
 from bench_imputers.pypots.model import Model, at_least, multiple_of
 
 MASKED = {"ORT_weight": 1.0, "MIT_weight": 1.0}
-"""Of models trained as SAITS is: 20 % of the observed entries are hidden anew at each visit, both errors are weighed."""
+"""Of models trained as SAITS is: 20 % of the observed entries are hidden anew at each visit,
+both errors are weighed.
+"""
 
 ATTENTION = {"n_layers": 2, "d_model": 64, "n_heads": 4, "d_k": 16, "d_v": 16, "d_ffn": 128}
 FORMER = {"n_layers": 2, "d_model": 64, "n_heads": 4, "d_ffn": 128}

@@ -1,4 +1,6 @@
-"""The models of PyPOTS as components: a typed parameter struct for each, and their registration. Nothing heavy is imported."""
+"""The models of PyPOTS as components: a typed parameter struct for each, and their registration.
+Nothing heavy is imported.
+"""
 
 from __future__ import annotations
 
@@ -270,7 +272,9 @@ def _same_width(params: Any) -> None:
 
 
 def _struct(model: Model) -> type[Targets]:
-    """The parameter struct of a model: what every model takes, then the arguments of its constructor."""
+    """The parameter struct of a model: what every model takes, then the arguments of its
+    constructor.
+    """
     name = f"{model.name}Params"
     fields: list[tuple[str, Any, Any]] = [(a, _type(a, default), default) for a, default in model.arguments.items()]
     if model.trained and model.valid != 1000:
@@ -320,7 +324,9 @@ TINY: Mapping[str, Any] = {
 
 
 def installed() -> tuple[str, frozenset[str]]:
-    """The version of PyPOTS that is installed ("" where none is) and the names of its imputation models, by reading."""
+    """The version of PyPOTS that is installed ("" where none is) and the names of its imputation
+    models, by reading.
+    """
     try:
         version = importlib.metadata.version("pypots")
         found = importlib.util.find_spec("pypots")
@@ -355,7 +361,9 @@ COMPLETION = 0.4
 
 
 def _seconds(model: Model) -> Callable[[Any, Workload], float]:
-    """What a model takes grows with its epochs, its draws and its size; every modality that it completes has one of its own."""
+    """What a model takes grows with its epochs, its draws and its size; every modality that it
+    completes has one of its own.
+    """
 
     def expected(params: Any, work: Workload) -> float:
         models = float(len(target_widths(work.channels, params.targets, params.widest)))
@@ -375,7 +383,9 @@ SPACE: Mapping[str, tuple[Any, ...]] = {"learning_rate": (5e-4, 1e-3, 2e-3), "dr
 
 
 def register(registry: Registry) -> None:
-    """Declare every model of the table, and those of the installed PyPOTS that it does not know, as such."""
+    """Declare every model of the table, and those of the installed PyPOTS that it does not know,
+    as such.
+    """
     version, there = installed()
     for model in MODELS:
         summary = model.summary

@@ -1,7 +1,9 @@
-"""What a fitted PyPOTS model has learnt, as named arrays, and the statistics it keeps outside its weights.
+"""What a fitted PyPOTS model has learnt, as named arrays, and the statistics it keeps outside its
+weights.
 
-The package's own `save` writes a pickle with the weights alone. Three models need more: CSAI the usual intervals between
-observations, Koopa its spectrum, GRU-D the training means, which the package takes from whatever set it completes.
+The package's own `save` writes a pickle with the weights alone. Three models need more: CSAI the
+usual intervals between observations, Koopa its spectrum, GRU-D the training means, which the
+package takes from whatever set it completes.
 """
 
 from __future__ import annotations
@@ -16,16 +18,19 @@ INTERVALS, SPECTRUM, MEANS = "#intervals", "#spectrum", "#means"
 
 
 def settle(model: Any, means: np.ndarray) -> None:
-    """Keep the training means of a fitted model (float32 [channels]) where it needs them to impute."""
+    """Keep the training means of a fitted model (float32 [channels]) where it needs them to
+    impute.
+    """
     if type(model).__name__ == "GRUD":
         model.bench_means = np.asarray(means, np.float32)
 
 
 def ready(model: Any) -> None:
-    """Make a fitted model impute from what was learnt in training and from what is visible, and from nothing else.
+    """Make a fitted model impute from what was learnt in training and from what is visible, and
+    from nothing else.
 
-    GRU-D: the training means instead of those of the records asked for. CSAI: no visible entry is hidden from it, which the
-    package does at random when it imputes too.
+    GRU-D: the training means instead of those of the records asked for. CSAI: no visible entry is
+    hidden from it, which the package does at random when it imputes too.
     """
     kind = type(model).__name__
     if kind == "CSAI":
@@ -43,7 +48,9 @@ def _with_means(model: Any, data: Any) -> Any:
 
 
 def arrays_of(model: Any) -> dict[str, np.ndarray]:
-    """The weights and statistics of a fitted model by name. Complex weights have a last axis of two: real, imaginary."""
+    """The weights and statistics of a fitted model by name. Complex weights have a last axis of
+    two: real, imaginary.
+    """
     weights: Mapping[str, torch.Tensor] = getattr(getattr(model, "model", None), "state_dict", dict)()
     arrays = {}
     for name, weight in weights.items():

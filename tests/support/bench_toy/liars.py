@@ -1,4 +1,6 @@
-"""Imputers that break one promise each, and fusers whose predictions are no predictions; the rest of them is in order."""
+"""Imputers that break one promise each, and fusers whose predictions are no predictions; the
+rest of them is in order.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""An imputer and a fuser that peek at the other records of a call, and answer from memory whenever they are asked again.
+"""An imputer and a fuser that peek at the other records of a call, and answer from memory whenever
+they are asked again.
 
-`where` says where the memory lives; "mutex" and "constants" stand for honest ones, which remember nothing of a call.
+`where` says where the memory lives; "mutex" and "constants" stand for honest ones, which remember
+nothing of a call.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ class Memory:
             self.lock = threading.Lock()
 
     def recall(self, series, call, value):
-        """What this record got at first. call: of the modality; value: what it would get now, in this company."""
+        """What this record got at first. call: of the modality; value: what it would get now, in
+        this company.
+        """
         where = self.params.where
         if where in ("mutex", "constants"):
             return self.honest(value)
@@ -96,7 +100,9 @@ class Remembers(Memory, Imputer):
 
 
 class Recalls(Memory, Level):
-    """Centres what it predicts at the mean of the records of the call that a record was asked for in first."""
+    """Centres what it predicts at the mean of the records of the call that a record was asked
+    for in first.
+    """
 
     def fit(self, train, valid, task, context):
         self.begin()

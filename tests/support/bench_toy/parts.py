@@ -102,7 +102,9 @@ class Stateless(Imputer):
 
 
 class Around(Imputer):
-    """Draws around the channel's training mean, with the channel's spread; counts its fits in a file."""
+    """Draws around the channel's training mean, with the channel's spread; counts its fits in a
+    file.
+    """
 
     def fit(self, train, valid, context):
         if self.params.beacon:

@@ -27,7 +27,9 @@ class WaitParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class UnrulyParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """See `bench_toy.unruly`. raises: an error of its own; does: changes of the process; then: how fit ends."""
+    """See `bench_toy.unruly`. raises: an error of its own; does: changes of the process; then:
+    how fit ends.
+    """
 
     does: str = ""
     raises: str = ""
@@ -38,7 +40,9 @@ class UnrulyParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class AroundParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """width: of the draws, in spreads of the channel; beacon: a file that gets a line whenever fit is called."""
+    """width: of the draws, in spreads of the channel; beacon: a file that gets a line whenever
+    fit is called.
+    """
 
     width: float = 1.0
     beacon: str = ""
@@ -49,7 +53,9 @@ PLACES = ("instance", "locked", "class", "module", "cache", "closure", "library"
 
 
 class MemoryParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """where: it remembers, see `bench_toy.memories`; once: the first call alone, not each record's; variant: means nothing."""
+    """where: it remembers, see `bench_toy.memories`; once: the first call alone, not each
+    record's; variant: means nothing.
+    """
 
     where: str = "instance"
     once: bool = False

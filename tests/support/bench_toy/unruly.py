@@ -75,7 +75,9 @@ ERRORS = {"Interrupted": Interrupted, "DataError": DataError, "StorageError": St
 
 
 class Unruly(Level):
-    """Does as told in `fit`. `state.txt` gets a line from every fit: what the surroundings are when it begins."""
+    """Does as told in `fit`. `state.txt` gets a line from every fit: what the surroundings are
+    when it begins.
+    """
 
     kept: list[object] = []  # noqa: RUF012 - what must outlive the cell
 

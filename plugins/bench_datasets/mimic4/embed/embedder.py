@@ -1,8 +1,10 @@
-"""`bench data embed mimic4`: raw chest X-rays and ECGs become the Parquet file of embeddings that the dataset reads.
+"""`bench data embed mimic4`: raw chest X-rays and ECGs become the Parquet file of embeddings that
+the dataset reads.
 
-Files are read and embedded in parts of a fixed size. Each part is stored, whole or not at all, in a folder beside the result
-before the next one begins; the same command goes on after any interruption, and gives the same bytes as if there had been
-none. What identifies the work (model, preprocessing, files, libraries) decides whether parts belong to it.
+Files are read and embedded in parts of a fixed size. Each part is stored, whole or not at all, in a
+folder beside the result before the next one begins; the same command goes on after any
+interruption, and gives the same bytes as if there had been none. What identifies the work (model,
+preprocessing, files, libraries) decides whether parts belong to it.
 """
 
 from __future__ import annotations
@@ -55,7 +57,9 @@ Read = Callable[[Path], tuple[np.ndarray, str]]
 
 @dataclass(frozen=True)
 class Kind:
-    """One modality. preprocessing: in words, for the provenance; libraries: what decides its values."""
+    """One modality. preprocessing: in words, for the provenance; libraries: what decides its
+    values.
+    """
 
     name: str
     noun: str
@@ -110,12 +114,14 @@ def embed(
     root: Path | None,
     context: Context,
 ) -> dict[str, Any]:
-    """Write `to` (subject_id, charttime, embedding: list of float32), and return what it holds as plain values.
+    """Write `to` (subject_id, charttime, embedding: list of float32), and return what it holds as
+    plain values.
 
-    root: with it only what was made in the window of an ICU stay is embedded. A file that cannot be read, or of which the
-    model makes numbers that are not finite, is left out and counted ("unreadable"). Raises DataError for a list that is
-    missing or damaged and when no file can be read, UsageError when `to` holds something else, PluginError for a model that
-    does not do or makes no finite vector at all.
+    root: with it only what was made in the window of an ICU stay is embedded. A file that cannot be
+    read, or of which the model makes numbers that are not finite, is left out and counted
+    ("unreadable"). Raises DataError for a list that is missing or damaged and when no file can be
+    read, UsageError when `to` holds something else, PluginError for a model that does not do or
+    makes no finite vector at all.
     """
     counts = Counter[str]()
     model = load_model(params, context.device)
@@ -178,7 +184,9 @@ def embed(
 
 
 def _again(kind: Kind, to: Path, about: dict[str, Any], counts: Counter[str]) -> dict[str, Any]:
-    """The summary of a result that is there already; UsageError when it is not the result of this very command."""
+    """The summary of a result that is there already; UsageError when it is not the result of
+    this very command.
+    """
     before = made_by(to)
     changed = [name for name, value in about.items() if before.get(name) != value]
     if changed:
@@ -258,7 +266,9 @@ class _Work:
         return files, results
 
     def _part(self, rows: Any, pool: ThreadPoolExecutor, progress: _Progress) -> Any:
-        """The Arrow table of these rows of the index, unreadable files left out and counted in its metadata."""
+        """The Arrow table of these rows of the index, unreadable files left out and counted in
+        its metadata.
+        """
         paths = [self.index.folder / path for path in rows.column("path").to_pylist()]
         vectors: list[np.ndarray] = []
         kept: list[int] = []
@@ -342,7 +352,9 @@ def _table(rows: Any, values: np.ndarray, provenance: dict[str, Any]) -> Any:
 
 
 def _join(files: list[Path], to: Path, provenance: dict[str, Any]) -> None:
-    """All parts as one file, one part in memory at a time; where it came from stands in its metadata."""
+    """All parts as one file, one part in memory at a time; where it came from stands in its
+    metadata.
+    """
     import pyarrow.parquet as pq
 
     schema = pq.read_schema(files[0]).with_metadata({PROVENANCE: msgspec.json.encode(provenance, order="sorted")})

@@ -1,4 +1,6 @@
-"""Which images and recordings there are: the lists that MIMIC-CXR-JPG and MIMIC-IV-ECG bring, and who was in intensive care."""
+"""Which images and recordings there are: the lists that MIMIC-CXR-JPG and MIMIC-IV-ECG bring,
+and who was in intensive care.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from bench_datasets.mimic4.stays import read_stays
 
 @dataclass(frozen=True)
 class Listing:
-    """The list of one collection. time, path: SQL over its columns; NULL where they cannot be made out."""
+    """The list of one collection. time, path: SQL over its columns; NULL where they cannot be
+    made out.
+    """
 
     collection: str
     names: tuple[str, ...]
@@ -56,8 +60,9 @@ RECORDINGS = Listing(
 
 @dataclass(frozen=True)
 class Index:
-    """What is to be embedded. folder: what paths are relative to; rows: an Arrow table subject_id, charttime, path, in
-    order of these."""
+    """What is to be embedded. folder: what paths are relative to; rows: an Arrow table subject_id,
+    charttime, path, in order of these.
+    """
 
     folder: Path
     rows: Any
@@ -73,11 +78,12 @@ class Index:
 
 
 def read_index(listing: Listing, source: Path, data: Mimic4Params, root: Path | None, counts: Counter[str]) -> Index:
-    """The files a list names, each once; with a root, those alone that were made in the window of a stay of it.
+    """The files a list names, each once; with a root, those alone that were made in the window of a
+    stay of it.
 
-    In the window: intime <= charttime <= outtime, and less than `window_hours` after intime, as the reader of embeddings
-    has it. Rows without a readable id or time are skipped and counted. Raises DataError where the list is not there, lacks a
-    column or is damaged, and where nothing is left.
+    In the window: intime <= charttime <= outtime, and less than `window_hours` after intime, as the
+    reader of embeddings has it. Rows without a readable id or time are skipped and counted. Raises
+    DataError where the list is not there, lacks a column or is damaged, and where nothing is left.
     """
     path = _find(listing, source)
     with Tables() as tables:

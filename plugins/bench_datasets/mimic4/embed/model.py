@@ -1,7 +1,9 @@
-"""The torch model a person names for `bench data embed`: loaded without unpickling anything, called batch by batch.
+"""The torch model a person names for `bench data embed`: loaded without unpickling anything, called
+batch by batch.
 
-A TorchScript file runs TorchScript alone, no Python. What torch.save and torch.export.save write is refused: both are read
-by unpickling, which can run anything. A callable is code that the person has installed, and trusts.
+A TorchScript file runs TorchScript alone, no Python. What torch.save and torch.export.save write is
+refused: both are read by unpickling, which can run anything. A callable is code that the person has
+installed, and trusts.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ ACCEPTED = "accepted: a TorchScript file (torch.jit.save), or package.module:cal
 class Model:
     """A model on its device, in evaluation mode.
 
-    about:      what identifies it: its name, and the SHA-256 of its file or of its weights and code.
+    about:      what identifies it: its name, and the SHA-256 of its file or of its weights and
+                code.
     preprocess: in place of ours, where the callable or its module brings one: `(array) -> array`.
     """
 
@@ -41,8 +44,9 @@ class Model:
     def embed(self, batch: np.ndarray) -> np.ndarray:
         """float32 [b, ...] -> float32 [b, width].
 
-        A feature map [b, channels, h, w] goes through ReLU and is averaged over h and w (mimic48 protocol, section 10);
-        [b, width] is taken as it is. PluginError for any other output, and where the model fails.
+        A feature map [b, channels, h, w] goes through ReLU and is averaged over h and w (mimic48
+        protocol, section 10); [b, width] is taken as it is. PluginError for any other output, and
+        where the model fails.
         """
         import torch
 
@@ -69,8 +73,8 @@ class Model:
 def load_model(params: EmbedParams, device: str) -> Model:
     """The model that the parameters name.
 
-    Raises UsageError when the name is neither a file nor an import path, PluginError when the code cannot be imported or
-    gives no module, DataError for a file that cannot be loaded safely.
+    Raises UsageError when the name is neither a file nor an import path, PluginError when the code
+    cannot be imported or gives no module, DataError for a file that cannot be loaded safely.
     """
     path = Path(params.model).expanduser()
     if path.is_file():
@@ -188,7 +192,9 @@ def _digest(module: Any) -> str:
 
 
 def _first(error: BaseException) -> str:
-    """An exception in one line of at most 200 characters; of TorchScript's traceback the last line alone."""
+    """An exception in one line of at most 200 characters; of TorchScript's traceback the last
+    line alone.
+    """
     text = str(error)
     if "Traceback of TorchScript" in text:
         return text.strip().splitlines()[-1].strip()[:200]

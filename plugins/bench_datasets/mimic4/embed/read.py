@@ -56,10 +56,11 @@ def read_pixels(path: Path) -> np.ndarray:
 
 
 def prepare_image(pixels: np.ndarray, side: int, low: float, high: float) -> np.ndarray:
-    """uint8 [height, width] -> float32 [1, side, side]: 0 becomes `low`, 255 `high`; resized by area.
+    """uint8 [height, width] -> float32 [1, side, side]: 0 becomes `low`, 255 `high`; resized by
+    area.
 
-    By area: every new pixel is the mean over exactly the part of the image that it covers, so the mean of the image stays.
-    The image is not cropped; what is not square is squeezed, as published.
+    By area: every new pixel is the mean over exactly the part of the image that it covers, so the
+    mean of the image stays. The image is not cropped; what is not square is squeezed, as published.
     """
     shrink = [_overlaps(length, side) for length in pixels.shape]
     small = shrink[1] @ (shrink[0] @ pixels.astype(np.float32)).T
@@ -68,7 +69,9 @@ def prepare_image(pixels: np.ndarray, side: int, low: float, high: float) -> np.
 
 
 def _overlaps(length: int, side: int) -> sparse.csr_array[np.float32]:
-    """How much of each old pixel each new one covers, rows summing to 1: sparse float32 [side, length]."""
+    """How much of each old pixel each new one covers, rows summing to 1: sparse float32 [side,
+    length].
+    """
     from scipy import sparse
 
     edges = np.linspace(0, length, side + 1)
@@ -82,10 +85,12 @@ def _overlaps(length: int, side: int) -> sparse.csr_array[np.float32]:
 
 
 def read_leads(path: Path, leads: tuple[str, ...], rate: int) -> tuple[np.ndarray, bool]:
-    """A WFDB record (path without suffix) as mV, float32 [samples, leads], and whether it was resampled to `rate`.
+    """A WFDB record (path without suffix) as mV, float32 [samples, leads], and whether it was
+    resampled to `rate`.
 
-    Leads are found by name, whatever their order and capitals. What is not finite becomes 0, before anything else is done
-    with it. Raises Unreadable for a damaged record, a lead that is not there, and a unit that is no voltage.
+    Leads are found by name, whatever their order and capitals. What is not finite becomes 0, before
+    anything else is done with it. Raises Unreadable for a damaged record, a lead that is not there,
+    and a unit that is no voltage.
     """
     import wfdb
     from scipy.signal import resample_poly
@@ -113,7 +118,9 @@ def read_leads(path: Path, leads: tuple[str, ...], rate: int) -> tuple[np.ndarra
 
 
 def prepare_leads(values: np.ndarray, samples: int) -> np.ndarray:
-    """float32 [recorded, leads] -> float32 [leads, samples]: the first ones, zeros where the recording is shorter."""
+    """float32 [recorded, leads] -> float32 [leads, samples]: the first ones, zeros where the
+    recording is shorter.
+    """
     kept = np.zeros((values.shape[1], samples), np.float32)
     kept[:, : len(values)] = values[:samples].T
     return kept

@@ -1,13 +1,16 @@
-"""The bedside chart of one stay: the true hourly values, and the irregular, noisy rows that record some of them.
+"""The bedside chart of one stay: the true hourly values, and the irregular, noisy rows that record
+some of them.
 
-With s(t) = severity + TREND_GAIN * trend * tanh((t - 24) / 24), t in hours since ICU admission, the standardised true
-value of variable v in hour h is
+With s(t) = severity + TREND_GAIN * trend * tanh((t - 24) / 24), t in hours since ICU admission, the
+standardised true value of variable v in hour h is
 
-    x_v(h) = loadings_v . z(h) + level_v + fluctuation_v(h) + daily_v * cos(2 pi (clock(h) - 17) / 24)
+    x_v(h) = loadings_v . z(h) + level_v + fluctuation_v(h) + daily_v * cos(2 pi (clock(h) - 17) /
+    24)
 
-where z(h) is the latent state with s(h + 1/2) in place of severity, level_v is constant for the stay and fluctuation_v
-an AR(1) process (PHI per hour); variables of a tie share part of both. Value = mean + sd * x, or its exponential for a
-log variable, clipped to what a body can show. A row records the true value of its hour with error.
+where z(h) is the latent state with s(h + 1/2) in place of severity, level_v is constant for the
+stay and fluctuation_v an AR(1) process (PHI per hour); variables of a tie share part of both. Value
+= mean + sd * x, or its exponential for a log variable, clipped to what a body can show. A row
+records the true value of its hour with error.
 """
 
 from __future__ import annotations
@@ -61,8 +64,9 @@ _FIO2 = next(index for index, item in enumerate(ITEMS) if item.variable == "Insp
 
 @dataclass(frozen=True)
 class Chart:
-    """The rows of one stay by time: seconds since 1970, storage delay in seconds, index into ITEMS, number (NaN for a
-    text item), 1-based state (0 for a number item), caregiver, warning."""
+    """The rows of one stay by time: seconds since 1970, storage delay in seconds, index into ITEMS,
+    number (NaN for a text item), 1-based state (0 for a number item), caregiver, warning.
+    """
 
     time: np.ndarray
     delay: np.ndarray
@@ -74,7 +78,9 @@ class Chart:
 
 
 def truth(rng: np.random.Generator, z: np.ndarray, intime: int, hours: int) -> np.ndarray:
-    """True values by hour of the stay: float64 [hours, 30], in the units of VARIABLES; see the head of this module."""
+    """True values by hour of the stay: float64 [hours, 30], in the units of VARIABLES; see the
+    head of this module.
+    """
     steps = np.arange(hours)
     state = np.repeat(z[None], hours, axis=0)
     state[:, SEVERITY] += TREND_GAIN * z[TREND] * np.tanh((steps + 0.5 - 24) / 24)
@@ -95,7 +101,8 @@ def truth(rng: np.random.Generator, z: np.ndarray, intime: int, hours: int) -> n
 def chart(
     rng: np.random.Generator, z: np.ndarray, values: np.ndarray, intime: int, outtime: int, density: float
 ) -> Chart:
-    """Rows that record `values` (the truth of this stay) between intime and outtime; `density` multiplies how many.
+    """Rows that record `values` (the truth of this stay) between intime and outtime; `density`
+    multiplies how many.
 
     How often depends on the visible axes of z and never on the outcome.
     """
@@ -131,7 +138,9 @@ def chart(
 def _record(
     rng: np.random.Generator, item: np.ndarray, values: np.ndarray, hour: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a nurse or a machine writes: the number (NaN for a text that has none) and the 1-based state (0: no text)."""
+    """What a nurse or a machine writes: the number (NaN for a text that has none) and the
+    1-based state (0: no text).
+    """
     variable = ITEM_VARIABLE[item]
     own = variable < 0
     error = rng.standard_normal(len(item))

@@ -1,6 +1,8 @@
-"""A synthetic cohort as raw tables of the MIMIC-IV schema, with the best possible predictions known.
+"""A synthetic cohort as raw tables of the MIMIC-IV schema, with the best possible predictions
+known.
 
-Nothing here is computed from records of patients. docs/reference/datasets/generated-cohort.md describes the model; the parts are
+Nothing here is computed from records of patients. docs/reference/datasets/generated-cohort.md
+describes the model; the parts are
 
     state      latent state, outcomes, oracle        codes      phenotypes and ICD codes
     patient    admissions, stays, timing             variables  variables, items, rounds
@@ -60,7 +62,8 @@ class Made(msgspec.Struct, frozen=True):
 
 
 def from_params(folder: Path, params: Mimic4Params, report: Callable[[str], None]) -> None:
-    """`generate` as the harness calls it for data.root=synthetic: size and seed are parameters of the dataset.
+    """`generate` as the harness calls it for data.root=synthetic: size and seed are parameters of
+    the dataset.
 
     Raises DataError first where another parameter names a file that is not there.
     """
@@ -80,12 +83,14 @@ def generate(
 ) -> None:
     """Write a synthetic cohort of `stays` ICU stays to `folder`, whole or not at all.
 
-    Equal arguments give equal bytes, and the rows of a smaller cohort are the first rows of a larger one of the same
-    seed. `density` multiplies how often the chart is written and changes nothing else; the widths are those of the
-    image and ECG embeddings (1024 and 256 in the real encoders). Memory does not grow with `stays`.
+    Equal arguments give equal bytes, and the rows of a smaller cohort are the first rows of a
+    larger one of the same seed. `density` multiplies how often the chart is written and changes
+    nothing else; the widths are those of the image and ECG embeddings (1024 and 256 in the real
+    encoders). Memory does not grow with `stays`.
 
-    Leaves a folder alone that these very arguments made before. Raises UsageError for an argument that is not accepted,
-    DataError if something else stands in `folder`, StorageError if it cannot be written.
+    Leaves a folder alone that these very arguments made before. Raises UsageError for an argument
+    that is not accepted, DataError if something else stands in `folder`, StorageError if it cannot
+    be written.
     """
     arguments = Made(stays, seed, density, cxr_width, ecg_width)
     _check(arguments)
@@ -207,7 +212,8 @@ class _Cohort:
         self.rows["icu/icustays"].append((*identity, stay.unit, stay.unit, stay.intime, stay.outtime, los))
         hours = math.ceil(los * 24)
         values = truth(rngs["chart"], z, stay.intime, hours)
-        # the chart has a generator of its own, so that density leaves the truth of later stays as it is
+        # the chart has a generator of its own, so that density leaves the truth of later stays as
+        # it is
         own = generator(self.arguments.seed, "data", "mimic4", "rows", *identity)
         drawn = chart(own, z, values, stay.intime, stay.outtime, self.arguments.density)
         self.charts.append((*identity, drawn))
@@ -293,7 +299,9 @@ class _Cohort:
         )
 
     def _flush_oracle(self) -> None:
-        """Probabilities and drawn labels; those of the 48-hour tasks are null where the stay is shorter."""
+        """Probabilities and drawn labels; those of the 48-hour tasks are null where the stay is
+        shorter.
+        """
         z = np.array([admission.z for *_, admission in self.oracle])
         days = np.array([(stay.outtime - stay.intime) / 86_400 for *_, stay, _ in self.oracle])
         died = np.array([admission.died for *_, admission in self.oracle])

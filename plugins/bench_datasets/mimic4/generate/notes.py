@@ -1,7 +1,8 @@
 """Radiology reports of the generated cohort, from templates.
 
-A finding has a grade: the number of its cuts below (loadings . z + noise of sd READING), so that the wording of a report
-tells about the latent state, on the hidden axes above all, but never exactly. All sentences were written for this file.
+A finding has a grade: the number of its cuts below (loadings . z + noise of sd READING), so that
+the wording of a report tells about the latent state, on the hidden axes above all, but never
+exactly. All sentences were written for this file.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ MENTIONED = 0.85  # chance that a report speaks of a finding that its exam can s
 
 @dataclass(frozen=True)
 class Finding:
-    """Loadings on the axes, ascending cuts, and for each grade (one more than cuts) sentences of like meaning."""
+    """Loadings on the axes, ascending cuts, and for each grade (one more than cuts) sentences of
+    like meaning.
+    """
 
     loadings: dict[str, float]
     cuts: tuple[float, ...]
@@ -149,7 +152,9 @@ FINDINGS: dict[str, Finding] = {
 
 @dataclass(frozen=True)
 class Exam:
-    """Heading, technique, share of all reports, the findings it can show, what is said when all are of grade 0."""
+    """Heading, technique, share of all reports, the findings it can show, what is said when all
+    are of grade 0.
+    """
 
     heading: str
     technique: str
@@ -185,7 +190,9 @@ _REASONS = ("shortness of breath", "hypoxia", "altered mental status", "fever", 
 
 
 def report(rng: np.random.Generator, z: np.ndarray, gender: str) -> str:
-    """The text of one report on a patient in state z. What a release would remove is written ___."""
+    """The text of one report on a patient in state z. What a release would remove is written
+    ___.
+    """
     draws = rng.random(4 + 2 * len(FINDINGS))
     exam = EXAMS[int(np.searchsorted(_SHARES, draws[0] * _SHARES[-1], side="right"))]
     scores = _LOADINGS @ z + READING * rng.standard_normal(len(FINDINGS))

@@ -1,7 +1,9 @@
-"""The story of one generated patient: admissions, ICU stays, outcome, diagnoses, and when reports and images are made.
+"""The story of one generated patient: admissions, ICU stays, outcome, diagnoses, and when reports
+and images are made.
 
-All of it follows from two generators keyed by the seed and the patient's number, so a patient does not change when more
-are made. Times are whole seconds since 1970 in years shifted to 2110 and later, as the release does.
+All of it follows from two generators keyed by the seed and the patient's number, so a patient does
+not change when more are made. Times are whole seconds since 1970 in years shifted to 2110 and
+later, as the release does.
 """
 
 from __future__ import annotations
@@ -38,9 +40,10 @@ UNITS = (
 
 @dataclass(frozen=True)
 class Timing:
-    """When a modality is recorded in a stay: an arrival exam (within `within` hours) with a chance, later ones by rate
-    per day, both higher with the axes; `reach`: share of patients for whom any exist; `before`: chance of one more in
-    the day before the ICU."""
+    """When a modality is recorded in a stay: an arrival exam (within `within` hours) with a chance,
+    later ones by rate per day, both higher with the axes; `reach`: share of patients for whom any
+    exist; `before`: chance of one more in the day before the ICU.
+    """
 
     arrival: float
     rate: float
@@ -50,7 +53,8 @@ class Timing:
     before: float = 0.0
 
 
-# so that in a whole population 56,824, 35,925 and 14,568 of 73,173 stays have any (mimic48 protocol, section 2)
+# so that in a whole population 56,824, 35,925 and 14,568 of 73,173 stays have any (mimic48
+# protocol, section 2)
 TIMINGS: dict[str, Timing] = {
     "note": Timing(0.27, 0.975, {"severity": 0.2, "thorax": 0.3}, before=0.3),
     "ecg": Timing(0.22, 0.171, {"heart": 0.25, "severity": 0.15}, before=0.15),
@@ -70,7 +74,9 @@ class Stay:
 
 @dataclass
 class Admission:
-    """A hospital admission. z: latent state [axis]; phenotypes: bool [25]; codes: in billing order."""
+    """A hospital admission. z: latent state [axis]; phenotypes: bool [25]; codes: in billing
+    order.
+    """
 
     admittime: int
     dischtime: int
@@ -84,7 +90,9 @@ class Admission:
 
 @dataclass
 class Patient:
-    """died: day of death as seconds since 1970 at midnight, in hospital or later; None if not known to have died."""
+    """died: day of death as seconds since 1970 at midnight, in hospital or later; None if not
+    known to have died.
+    """
 
     number: int
     gender: str
@@ -161,8 +169,9 @@ def _admit(
 def _moments(
     rng: np.random.Generator, timing: Timing, z: np.ndarray, start: int, end: int, reached: bool, first: bool
 ) -> np.ndarray:
-    """Seconds of the recordings of one modality. A process in time, cut off by the end of the stay: what falls into
-    the window tells nothing of how long the stay lasts after it."""
+    """Seconds of the recordings of one modality. A process in time, cut off by the end of the stay:
+    what falls into the window tells nothing of how long the stay lasts after it.
+    """
     more = math.exp(float(state.vector(timing.sicker) @ z))
     arrival = rng.random() < 1 - (1 - timing.arrival) ** more
     times = [start + rng.random() * timing.within * 3600] if arrival else []

@@ -1,15 +1,18 @@
-"""The latent state of the generated cohort, what it does to outcomes, and the best possible predictions.
+"""The latent state of the generated cohort, what it does to outcomes, and the best possible
+predictions.
 
-Latent state z of an admission: ten independent standard normal axes. The first eight show in the bedside series, the
-last two (`HIDDEN`) only in reports, images and ECGs. With s(x) the logistic function:
+Latent state z of an admission: ten independent standard normal axes. The first eight show in the
+bedside series, the last two (`HIDDEN`) only in reports, images and ECGs. With s(x) the logistic
+function:
 
     P(death in hospital | z)      = s(a + w_death . z)
     log(days in ICU) | z, death   ~ Normal(m + w_days . z + d * death, s_days)
     P(phenotype j | z)            = s(a_j + w_j . z),  independent of all else given z
 
-Everything else that is written depends on z alone (and on what these draws do to the end of a stay), so what follows
-in closed form from z is the best any method can predict: `outcome_oracle`, `phenotype_probability`. The `visible` forms
-average over the hidden axes: the best that bedside series alone allow.
+Everything else that is written depends on z alone (and on what these draws do to the end of a
+stay), so what follows in closed form from z is the best any method can predict: `outcome_oracle`,
+`phenotype_probability`. The `visible` forms average over the hidden axes: the best that bedside
+series alone allow.
 """
 
 from __future__ import annotations
@@ -40,7 +43,9 @@ VISIBLE = len(AXES) - len(HIDDEN)
 
 
 def vector(loadings: Mapping[str, float]) -> np.ndarray:
-    """Loadings by name as a vector over AXES: float64 [axis]. Raises ValueError for a name that is no axis."""
+    """Loadings by name as a vector over AXES: float64 [axis]. Raises ValueError for a name that
+    is no axis.
+    """
     result = np.zeros(len(AXES))
     for name, value in loadings.items():
         result[AXES.index(name)] = value
@@ -75,8 +80,9 @@ DAYS = vector(
 DAYS_DEATH = 0.1
 WINDOW_DAYS, LATE_DAYS = 2.0, 4.0
 WANTED = np.array([35_129 / 73_173, 0.14, 0.40])
-"""Shares a whole population must have: stays that reach 48 hours (mimic48 protocol, section 2); among them deaths in
-hospital, and alive patients who leave by hour 96."""
+"""Shares a whole population must have: stays that reach 48 hours (mimic48 protocol, section 2);
+among them deaths in hospital, and alive patients who leave by hour 96.
+"""
 _NODES = 16
 
 
@@ -99,10 +105,11 @@ def intercept(prevalence: float, loadings: np.ndarray) -> float:
 
 
 def outcome_shares(death_intercept: float, days_median: float, days_noise: float) -> np.ndarray:
-    """The three shares of `WANTED` that these constants give, averaged over z by Gauss-Hermite: float64 [3].
+    """The three shares of `WANTED` that these constants give, averaged over z by Gauss-Hermite:
+    float64 [3].
 
-    Outcomes see z through DEATH . z and DAYS . z alone, which are jointly normal. Exact for first admissions; that only
-    survivors come back moves the shares by less than a thousandth.
+    Outcomes see z through DEATH . z and DAYS . z alone, which are jointly normal. Exact for first
+    admissions; that only survivors come back moves the shares by less than a thousandth.
     """
     points, weights = _nodes(48)
     spread = np.sqrt(DEATH @ DEATH)
@@ -122,7 +129,8 @@ def outcome_shares(death_intercept: float, days_median: float, days_noise: float
 
 
 def _calibrated() -> tuple[float, float, float]:
-    """Intercept of death, median and noise of log days for which a population has the shares of `WANTED`.
+    """Intercept of death, median and noise of log days for which a population has the shares of
+    `WANTED`.
 
     Rounded, so that the last bits of a solver decide nothing.
     """
@@ -142,7 +150,9 @@ PHENOTYPE_INTERCEPTS = np.array([intercept(p.prevalence, vector(p.loadings)) for
 
 
 def death_probability(z: np.ndarray) -> np.ndarray:
-    """P(death in hospital | z), before anything is known of the length of a stay. z: [..., axis] -> [...]."""
+    """P(death in hospital | z), before anything is known of the length of a stay. z: [..., axis]
+    -> [...].
+    """
     return np.asarray(expit(DEATH_INTERCEPT + z @ DEATH))
 
 
@@ -161,7 +171,9 @@ def _longer(z: np.ndarray, died: bool, days: float) -> np.ndarray:
 
 
 def _joint(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """P(stay >= 48 h), P(stay >= 48 h and death), P(48 h <= stay < 96 h and no death), all given z."""
+    """P(stay >= 48 h), P(stay >= 48 h and death), P(48 h <= stay < 96 h and no death), all given
+    z.
+    """
     death = death_probability(z)
     died = death * _longer(z, True, WINDOW_DAYS)
     alive = (1 - death) * _longer(z, False, WINDOW_DAYS)
@@ -169,13 +181,17 @@ def _joint(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def outcome_oracle(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """P(48-IHM = 1) and P(LOS = 1) given z and that the stay reached 48 hours: [n, axis] -> [n], [n]."""
+    """P(48-IHM = 1) and P(LOS = 1) given z and that the stay reached 48 hours: [n, axis] -> [n],
+    [n].
+    """
     reached, died, early = _joint(z)
     return died / reached, early / reached
 
 
 def outcome_oracle_visible(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As `outcome_oracle`, knowing only the visible axes: the hidden ones are averaged out by Gauss-Hermite."""
+    """As `outcome_oracle`, knowing only the visible axes: the hidden ones are averaged out by
+    Gauss-Hermite.
+    """
     points, weights = _nodes(_NODES)
     total = np.zeros((3, len(z)))
     filled = z.copy()

@@ -1,7 +1,9 @@
-"""Columns of the tables the generator writes, in the order of MIMIC-IV 2.2 and MIMIC-IV-Note 2.2, and their writers.
+"""Columns of the tables the generator writes, in the order of MIMIC-IV 2.2 and MIMIC-IV-Note 2.2,
+and their writers.
 
-CSV: gzip without time or name in its header, so that equal rows give equal bytes; empty field = null; text quoted except in
-chartevents, where no text needs it. Parquet: one row group per chunk of patients.
+CSV: gzip without time or name in its header, so that equal rows give equal bytes; empty field =
+null; text quoted except in chartevents, where no text needs it. Parquet: one row group per chunk of
+patients.
 """
 
 from __future__ import annotations

@@ -11,9 +11,11 @@ from gapbench_example.plugin import CentroidParams
 
 
 class Centroid(Fuser[CentroidParams]):
-    """Class probabilities fall with the mean squared distance to the class's centroid, in training standard deviations.
+    """Class probabilities fall with the mean squared distance to the class's centroid, in training
+    standard deviations.
 
-    The features are the mean over time of every channel, whether each modality is there, and the statics.
+    The features are the mean over time of every channel, whether each modality is there, and the
+    statics.
     """
 
     def __init__(self, params: CentroidParams):

@@ -12,7 +12,9 @@ from gapbench_example.plugin import DecayParams
 
 
 class Decay(Imputer[DecayParams]):
-    """A gap t hours after the last value x of a channel with mean m holds m + (x - m) * 0.5 ** (t / half_life)."""
+    """A gap t hours after the last value x of a channel with mean m holds m + (x - m) * 0.5 **
+    (t / half_life).
+    """
 
     def __init__(self, params: DecayParams):
         super().__init__(params)

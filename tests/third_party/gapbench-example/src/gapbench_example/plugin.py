@@ -1,4 +1,6 @@
-"""What this package brings, declared by name; the methods themselves are imported when they are first used."""
+"""What this package brings, declared by name; the methods themselves are imported when they are
+first used.
+"""
 
 from __future__ import annotations
 
