@@ -1,5 +1,5 @@
-"""Archives of strangers, read within bounds: what is held in memory is a part of what the archive
-may hold, however small it is packed.
+"""Archives from unknown sources, read within bounds: memory holds a limited part of the archive,
+however strongly it is compressed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ mislead. ValueError is also how a name is refused that is no UTF-8; `TooLarge` i
 
 
 class _Bounded:
-    """A stream from which nobody can ask for too much."""
+    """A stream that refuses reads and seeks beyond the bounds."""
 
     def __init__(self, stream: gzip.GzipFile):
         self._stream = stream

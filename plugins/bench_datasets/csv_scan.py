@@ -1,10 +1,8 @@
-"""Rows of a CSV file counted without parsing it, and quotes that were opened and never closed
-found.
+"""Counts the rows of a CSV file without parsing it, and finds quotes that are never closed.
 
-A reader of CSV forgives: a quote that damage has opened swallows all rows up to the next one, and
-nobody hears of it. This goes over the bytes beside the reader and keeps the rules of RFC 4180: a
-quote opens a field only at its beginning, and what closes it stands before a comma or the end of a
-line.
+Readers of CSV are lenient: an unclosed quote swallows all rows up to the next quote, without an
+error. This module scans the bytes beside the reader, by the rules of RFC 4180. A quote opens a
+field only at its beginning, and closes it only before a comma or the end of a line.
 """
 
 from __future__ import annotations
@@ -34,9 +32,12 @@ class Readable(Protocol):
 
 @dataclass
 class Scan:
-    """What a file holds. rows: records after the first line, blank lines not counted; damage: what
-    no CSV has, with its line, or empty; several_lines: the first line of a field that goes over
-    several, or 0; cut: the last line has no end.
+    """What a file holds.
+
+    - rows: records after the first line, blank lines not counted.
+    - damage: what no CSV has, with its line; or empty.
+    - several_lines: the first line of a field that goes over several lines, or 0.
+    - cut: the last line has no end.
     """
 
     rows: int = 0

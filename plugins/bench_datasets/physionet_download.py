@@ -59,10 +59,12 @@ def published(base: str, variable: str, into: Path, report: Report) -> tuple[str
 def fetch_file(url: str, target: Path, expected: str, variable: str, report: Report) -> None:
     """Bring one file, or check the one that is there.
 
-    An interrupted download stays as `NAME.part` and is resumed by the next call.
-    report: takes one short line at a time. variable: names a mirror. Raises DataError when the file
-    cannot be reached or has another checksum than `expected` (a corrupt download is removed, a file
-    that was there before is left alone); StorageError when it cannot be written.
+    An interrupted download stays as `NAME.part` and is resumed by the next call. report: takes one
+    short line at a time. variable: names a mirror.
+
+    Raises DataError when the file cannot be reached or has another checksum than `expected`. A
+    corrupt download is removed; a file that was there before is left alone. Raises StorageError
+    when the file cannot be written.
     """
     if target.exists():
         digest = _sha256(target)

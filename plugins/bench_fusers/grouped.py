@@ -1,9 +1,10 @@
 """Matrix products of tokens grouped by expert, and the way there and back, for
 `bench_fusers.sparse_moe`.
 
-Pairs (token, expert chosen) are sorted by expert; then an expert is one product over a run of rows.
-Gradients are written by hand: torch's own would add up a full-sized gradient of all experts for
-each expert, and scatter where a gather will do, each pair being one row exactly once.
+Pairs (token, expert chosen) are sorted by expert, so that an expert is one product over a run of
+rows. Gradients are written by hand. Torch's own would add up a full-sized gradient of all experts
+for each expert. They would also scatter where a gather is enough, since each pair is one row
+exactly once.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from torch.nn import functional
 class Groups:
     """The pairs of n tokens with k experts each, sorted by expert.
 
-    counts: pairs of each expert. tokens: int64 [n k], the token of each sorted pair. order: int64
-    [n k], its place in the unsorted [n, k], flattened. place: int64 [n, k], where each pair went.
+    - counts: pairs of each expert.
+    - tokens: int64 [n k], the token of each sorted pair.
+    - order: int64 [n k], its place in the unsorted [n, k], flattened.
+    - place: int64 [n, k], where each pair went.
     """
 
     counts: list[int]

@@ -42,9 +42,10 @@ TINY = 1e-10
 class Routing:
     """Where each token goes.
 
-    chosen: int64 [n, k], different experts. gates: [n, k], their weights; a row sums to 1.
-    logits: [n, E], free of noise; a constant may have been added to a row.
-    noisy, sd: [n, E], the logits with noise and its standard deviation; None without noise.
+    - chosen: int64 [n, k], different experts.
+    - gates: [n, k], their weights; a row sums to 1.
+    - logits: [n, E], free of noise; a constant may have been added to a row.
+    - noisy, sd: [n, E], the logits with noise and its standard deviation; None without noise.
     """
 
     chosen: torch.Tensor
@@ -90,10 +91,10 @@ class Router(nn.Module):
     """Noisy top-k gates: the k best of h + noise, weighed by the softmax over these k.
 
     With w_e, v_e the vectors of expert e: h_e = x . w_e (softmax), -|x - w_e| (laplace) or -|x -
-    w_e|^2 (gaussian), the last two up to |x| and |x|^2: a constant of a token changes nothing in
-    softmax, top-k or load, and without it the logits do not lose their digits. Noise has the
-    standard deviation softplus(x . v_e) + 0.01. Both are registered parameters and start at zero,
-    as published. Computed in float32 under any precision.
+    w_e|^2 (gaussian). The last two are computed up to |x| and |x|^2. That constant of a token
+    changes nothing in softmax, top-k or load, and without it the logits do not lose their digits.
+    Noise has the standard deviation softplus(x . v_e) + 0.01. w and v are registered parameters and
+    start at zero, as published. Computed in float32 under any precision.
     """
 
     def __init__(self, width: int, experts: int, top_k: int, gating: Gating = "softmax", noise: bool = True):
@@ -154,9 +155,11 @@ class Experts(nn.Module):
     """E networks Linear - activation - dropout - Linear of equal shape; a token is sent through
     those it chose.
 
-    combine: linear sums weight x expert; log_mixture, as released, has every expert end in a
-    softmax over its outputs and takes the log of the weighted sum (zeros become the machine epsilon
-    of float64 before it). Starts like torch's Linear, each expert by itself.
+    - combine: linear sums weight x expert. In log_mixture, as released, every expert ends in a
+      softmax over its outputs, and the log of the weighted sum is taken. Zeros become the machine
+      epsilon of float64 before the log.
+
+    Starts like torch's Linear, each expert by itself.
     """
 
     def __init__(
@@ -202,19 +205,21 @@ class Experts(nn.Module):
 class ModalityMoE(nn.Module):
     """A sparse mixture over the modalities of a record, M of width F each; FuseMoE's three routers.
 
-    joint:    one router and E experts read all modalities at once, M F -> M F.
-    permod:   each modality has its own router and is sent through the E experts all share, F -> M
-              F; the results of the modalities add up.
-    disjoint: as permod, but each modality has E // M experts of its own, and chooses min(top_k, E
-              // M) of them.
+    - joint: one router and E experts read all modalities at once, M F -> M F.
+    - permod: each modality has its own router and is sent through the E experts all share, F -> M
+      F; the results of the modalities add up.
+    - disjoint: as permod, but each modality has E // M experts of its own, and chooses min(top_k, E
+      // M) of them.
 
     Every router is a registered module: the released code keeps the gates of the last two in a
-    plain list, where they are never trained. balance: cv2 = `cv2_balance` of each router, summed;
-    entropy = TRACE's Eq. 8 over the modalities, which is 0 for joint and -ln M for disjoint
-    whatever the weights, so that only permod learns from it; none = no penalty. A modality that is
-    absent in a record is not counted there.
-    used: [E], the share of each expert in all gates of the last call at evaluation; None before
-          one.
+    plain list, where they are never trained. A modality that is absent in a record is not counted
+    there.
+
+    - balance: cv2 = `cv2_balance` of each router, summed; none = no penalty. entropy = TRACE's Eq.
+      8 over the modalities: 0 for joint and -ln M for disjoint whatever the weights, so only permod
+      learns from it.
+    - used: [E], the share of each expert in all gates of the last call at evaluation; None before
+      one.
     """
 
     def __init__(

@@ -22,15 +22,18 @@ PARTS = 3
 def features(cohort: Cohort) -> tuple[np.ndarray, tuple[str, ...]]:
     """Features float32 [n, features] and their names.
 
-    Per channel, from the completed grid, so that every imputed value counts: mean, standard
-    deviation, min, max, first, last, slope (per length of the grid, least squares) and the mean of
-    each third. NaN entries are left out of them; a channel without any value has NaN there (a slope
-    needs no more than one value: it is then 0), and so have all channels of a modality that is
-    neither available nor filled, whatever its grid holds. Per channel, from the mask: share of
-    observed bins, bin of the first and of the last observation, as shares of the length; a channel
-    never observed has first 1 and last 0, which no observed one has. Per modality the flags
-    `available` and `filled`; per static its value (NaN where unknown) and whether it is known. A
-    record's row depends on that record alone.
+    - Per channel, from the completed grid, so that every imputed value counts: mean, standard
+      deviation, min, max, first, last, slope and the mean of each third. The slope is per length of
+      the grid, by least squares. NaN entries are left out. A channel without any value has NaN
+      here; of one value the slope is 0. All channels of a modality that is neither available nor
+      filled have NaN, whatever its grid holds.
+    - Per channel, from the mask: share of observed bins, and the bins of the first and of the last
+      observation, as shares of the length. A channel never observed has first 1 and last 0, which
+      no observed one has.
+    - Per modality: the flags `available` and `filled`.
+    - Per static: its value (NaN where unknown) and whether it is known.
+
+    A record's row depends on that record alone.
     """
     columns, names = [], []
     for modality, series in cohort.modalities.items():

@@ -79,8 +79,8 @@ def check_terms(files: AffectFiles, params: MosiParams) -> None:
     if params.terms or files.mark or files.features.suffix == ".npz":
         return
     raise DataError(
-        f"{files.features} was made from recordings of people and passed on for research: read the current terms of who gave "
-        "it to you (docs/reference/suites/mosi.md), and where you follow them, say so: data.terms=accepted"
+        f"{files.features} was made from recordings of people and passed on for research. Read the current terms of who gave "
+        "it to you (docs/reference/suites/mosi.md). If you follow them, type: data.terms=accepted"
     )
 
 

@@ -67,8 +67,9 @@ def mosei_release(root: Path, params: MosiParams) -> str:
 
 
 def _release(dataset: str, root: Path, params: MosiParams) -> str:
-    """ "CMU-MOSI", followed by `BY_COUNTS`, for a file as it is passed on: the reader asks that its
-    folds are of a published size, and no digest of these files is published. Else what differs.
+    """For a file as it is passed on: "CMU-MOSI" (or MOSEI), followed by `BY_COUNTS`. The reader
+    checks that its folds have a published size; no digest of these files is published. For other
+    data: what differs (own features, folds of any size).
     """
     own = ", features of your own" if find(dataset, root, params).features.suffix == ".npz" else ""
     folds = ", folds of any size" if params.fold_sizes == "any" else ""
@@ -96,7 +97,7 @@ def _named(root: Path, file: str) -> Path:
     if path.suffix not in (".pkl", ".pickle", ".npz"):
         raise DataError(
             f'data.file = "{file}" is not read: a cache of torch (.pt, .dt) can hold any object, and a computational sequence '
-            "(.csd) is not aligned yet; accepted: .pkl of MulT, MultiBench or MMSA, or an .npz of your own "
+            "(.csd) is not aligned. Accepted: .pkl of MulT, MultiBench or MMSA, or an .npz of your own "
             "(docs/reference/suites/mosi.md)"
         )
     return path

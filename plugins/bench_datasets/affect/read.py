@@ -1,9 +1,11 @@
 """The files of MulT, MultiBench and MMSA, and .npz files of one's own, brought to one form and
 checked.
 
-What tells them apart is what is inside, not how the file is called: `regression_labels` (MMSA) or
-`labels`, one number of steps for all modalities (aligned) or not, ids of the form `video[k]`
-(MultiBench's mosi_raw.pkl).
+The content of a file tells which kind it is, not its name:
+
+- `regression_labels` (MMSA) or `labels`;
+- one number of steps for all modalities (aligned) or not;
+- ids of the form `video[k]` (MultiBench's mosi_raw.pkl).
 """
 
 from __future__ import annotations
@@ -61,13 +63,16 @@ _INDEXED = re.compile(r"(.+)\[\d+\]")
 
 @dataclass(frozen=True)
 class Samples:
-    """All samples of a file, train, then valid, then test.
+    """All samples of a file: train, then valid, then test.
 
-    ids, videos: str [n]. part: int8 [n]. labels: float32 [n]. values: modality -> float32 [n,
-    steps, channels], padded as the file has it. text_mask: bool [n, steps], True at tokens, or
-    None. lengths: audio and vision -> int64 [n], where the file says them. kind: whose file it is,
-    in words. aligned: all modalities have the same steps. approximate: they have, but text and the
-    others were cut differently. pipeline: what the features were made with.
+    - ids, videos: str [n]. part: int8 [n]. labels: float32 [n].
+    - values: modality -> float32 [n, steps, channels], padded as the file has it.
+    - text_mask: bool [n, steps], True at tokens; or None.
+    - lengths: audio and vision -> int64 [n], where the file says them.
+    - kind: whose file it is, in words.
+    - aligned: all modalities have the same steps.
+    - approximate: they have, but text and the others were cut differently.
+    - pipeline: what the features were made with.
     """
 
     ids: np.ndarray

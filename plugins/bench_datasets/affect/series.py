@@ -1,9 +1,9 @@
 """Padded arrays become series: the valid range of each sample, left-aligned in time, with what is
 missing marked.
 
-Time: the index of the word (aligned files), or the place within the modality's own valid range,
-scaled to the bins of the grid (others): files carry no clock, and frames of one modality have no
-common index with words of another.
+Files carry no clock. In aligned files time is the index of the word. In others, frames of one
+modality have no common index with words of another. There time is the place within the modality's
+own valid range, scaled to the bins of the grid.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ a vector.
 def ranges(samples: Samples, counts: Counts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Modality -> first step and the step after the last, int64 [n] each, of what is not padding.
 
-    Aligned: from the first to the last token of the attention mask, else to the last step with any
-    text that is not 0; a sample without text is as long as what else it has. Not aligned: modality
-    by modality, by its length where the file says it and nothing lies beyond, else from the first
-    to the last step that is not 0.
+    Aligned: from the first to the last token of the attention mask; without a mask, from the first
+    to the last step with any text that is not 0. A sample without text is as long as its other
+    modalities.
+
+    Not aligned: text in the same way. Audio and vision go by their length, where the file says it
+    and nothing lies beyond, else from the first to the last step that is not 0.
     """
     filled = {name: np.asarray((samples.values[name] != 0).any(axis=2)) for name in MODALITIES}
     text = samples.text_mask if samples.text_mask is not None else filled["text"]

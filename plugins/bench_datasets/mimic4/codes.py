@@ -90,7 +90,7 @@ def read_phenotypes(tables: Tables, files: Mimic4Files, admission: np.ndarray, c
     if (numbered or (digits >= MANY and pointed == digits)) and not leading:
         raise DataError(
             f"{path}: the ICD-9 codes were saved as numbers ({max(numbered, pointed):,} of {digits:,} have fewer than 3 digits "
-            "or a decimal point), so that leading zeros are lost and others would be meant; take the table that was published"
+            "or a decimal point). Their leading zeros are lost: other codes would be meant; take the table as published"
         )
     counts.found(LEADING, digits if digits >= NUMERALS and not leading else 0)
     kept = f"NOT ragged AND NOT {bad}"

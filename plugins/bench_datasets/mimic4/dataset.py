@@ -49,9 +49,9 @@ class Mimic4(Dataset[Mimic4Params]):
         `Cohort.counts`; damage is logged too.
 
         Raises DataError for missing or damaged files, a missing column, a stay that stands twice
-        with different content, and when no stay has a value; PluginError when a needed package is
-        not installed, or when there are notes and the context does not say who the training
-        patients are.
+        with different content, and when no stay has a value. Raises PluginError when a needed
+        package is not installed, or when there are notes but the context does not name the training
+        patients.
         """
         params, counts = self.params, Counts()
         files = find(root, params)

@@ -1,8 +1,13 @@
 """Prepared embeddings of chest X-rays and ECGs: a Parquet file of timed vectors becomes a modality.
 
-Columns: `stay_id`, or `subject_id` (then a vector belongs to each stay that was under way: intime
-<= charttime <= outtime); `charttime`, a timestamp; `embedding`, a list of numbers, equally many in
-each row. `bench data embed` makes such files, and says in their metadata how.
+Columns:
+
+- `stay_id`; or `subject_id`: then a vector belongs to each stay with intime <= charttime <=
+  outtime.
+- `charttime`: a timestamp.
+- `embedding`: a list of numbers, equally many in each row.
+
+`bench data embed` makes such files, and says in their metadata how.
 """
 
 from __future__ import annotations
@@ -29,9 +34,10 @@ def read_embeddings(tables: Tables, path: Path | None, name: str, n: int, hours:
     """The modality `name` of the stays in the temporary table `kept`. `n`: how many; `path` None:
     it is absent.
 
-    Vectors outside the window or with a number that is not finite are left out and counted, and so
-    is what could not be read when the file was made, where it says so; where none is left the
-    modality is unavailable. Raises DataError for a file of another form, or of another modality.
+    Vectors outside the window or with a number that is not finite are left out and counted. The
+    files that could not be read when the file was made are counted too, where its metadata say so.
+    Where no vector is left the modality is unavailable. Raises DataError for a file of another
+    form, or of another modality.
     """
     if path is None:
         counts.left_out(f"{name}: {ABSENT}")

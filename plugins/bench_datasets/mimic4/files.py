@@ -34,7 +34,7 @@ _HUB = r"[\w-][\w.-]*/[\w-][\w.-]*"
 
 ACCESS = (
     "MIMIC-IV is credentialed: become a credentialed user of PhysioNet, complete the CITI course, sign the data use agreement at "
-    "https://physionet.org/content/mimiciv/ and download it with wget as that page says; its demo of 100 patients is open to "
+    "https://physionet.org/content/mimiciv/ and download it with wget as that page says. Its demo of 100 patients is open to "
     "everybody: bench data fetch mimic4-demo data.root=DIR"
 )
 
@@ -101,9 +101,9 @@ def files(root: Path, params: Mimic4Params) -> list[Path]:
 def find(root: Path, params: Mimic4Params) -> Mimic4Files:
     """The files under `root`.
 
-    Raises DataError, with how to obtain them, when there is no MIMIC-IV at all, when a table is
-    missing, when the layout is another one (`hosp/` itself, MIMIC-IV 1.0 with `core/`, MIMIC-III),
-    or when a file named in a parameter is not there.
+    Raises DataError, with how to obtain them: when there is no MIMIC-IV at all, a table is missing,
+    or a file named in a parameter is not there. The same for another layout (`hosp/` itself,
+    MIMIC-IV 1.0 with `core/`, MIMIC-III).
     """
     base = _base(root)
     tables = {name: path for name in TABLES if (path := table(base, name))}

@@ -184,8 +184,8 @@ def _training(ids: np.ndarray, groups: np.ndarray, context: Context) -> np.ndarr
     parts = getattr(context, "parts", None)
     if parts is None:
         raise PluginError(
-            "the dataset mimic4 fits its note encoder on training patients alone, and this call did not say who they "
-            "are (Context.parts); take the notes away or name a transformer in data.note_encoder"
+            "the dataset mimic4 fits its note encoder on training patients alone, and this call does not name them "
+            "(Context.parts); take the notes away or name a transformer in data.note_encoder"
         )
     training: np.ndarray = np.asarray(parts([str(record) for record in ids], [str(group) for group in groups])) == 0
     return training

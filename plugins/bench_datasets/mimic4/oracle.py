@@ -29,8 +29,8 @@ def read_oracle(tables: Tables, path: Path | None, stays: np.ndarray) -> dict[st
     known = {row[0]: row[1:] for row in rows}
     if lacking := sum(int(stay) not in known for stay in stays):
         raise DataError(
-            f"{lacking:,} of {len(stays):,} stays have no row in {path}: the tables are not those that were generated with "
-            f"it; generate the folder again, or remove {path.parent} to do without the oracle"
+            f"{lacking:,} of {len(stays):,} stays have no row in {path}: the tables were not generated with it; "
+            f"generate the folder again, or remove {path.parent} to do without the oracle"
         )
     values = np.array([known[int(stay)] for stay in stays], np.float32)
     return {"ihm48": values[:, :1], "los48": values[:, 1:2], "phe25": values[:, 2:]}

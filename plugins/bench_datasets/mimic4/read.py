@@ -69,9 +69,9 @@ _log = logging.getLogger("bench.mimic4")
 class Tables:
     """A DuckDB session that reads CSV files; use with `with`.
 
-    While DuckDB reads a file of CSV, a second thread reads it too: it compares the checksum of a
-    .gz and keeps the rules of quotes, which DuckDB does not, and counts the rows (`csv_scan`). A
-    file that was cut, flipped or has a quote too many is refused, not half believed.
+    While DuckDB reads a CSV file, a second thread (`csv_scan`) reads it too. It counts the rows,
+    and checks what DuckDB does not: the checksum of a .gz and the rules of quotes. A file that was
+    cut, changed or has a quote too many is refused as a whole.
     """
 
     def __init__(self) -> None:
@@ -117,11 +117,11 @@ class Tables:
         """A table expression over a file: the columns asked for, as text, and `ragged`, bool.
 
         path: .csv.gz, .csv or .parquet; prose: a field may go over several lines. A field is
-        trimmed, and NULL where it is empty or says so in a word (`EMPTY`); an optional column that
-        is absent is NULL throughout. ragged: the row has another number of fields than the first
-        line, so that no field of it can be trusted. Columns are found by name, in any order and
-        case. Raises DataError when a needed column is absent or stands twice, or holds times with a
-        time zone.
+        trimmed, and NULL where it is empty or holds a word for missing (`EMPTY`). An optional
+        column that is absent is NULL throughout. `ragged`: the row has another number of fields
+        than the first line, so that no field of it can be trusted. Columns are found by name, in
+        any order and case. Raises DataError when a needed column is absent or stands twice, or
+        holds times with a time zone.
         """
         if path.suffix == ".parquet":
             return self._parquet(path, needed, optional)
@@ -135,8 +135,8 @@ class Tables:
         chosen = [
             f"field(c{places[name]}) AS {name}" if name in places else _nothing(name) for name in (*needed, *optional)
         ]
-        # What no file holds stands for NULL, so that a field that is empty and one that is not
-        # there can be told apart.
+        # A string that no file holds stands for NULL, so that an empty field differs from one that
+        # is absent.
         return f"""(
             SELECT {", ".join([*chosen, f"beyond IS NOT NULL OR c{len(header) - 1} IS NULL AS ragged"])}
             FROM read_csv({path_literal(path)}, columns = {{{columns}, beyond: 'VARCHAR'}}, auto_detect = false, skip = 1,
@@ -189,7 +189,7 @@ class Tables:
             self._compare((path,))
             rows = self._scans[path].result().rows
         if met is not None and met != rows:
-            raise DataError(f"{path} has {rows:,} rows, of which {met:,} could be told apart; download it again")
+            raise DataError(f"{path} has {rows:,} rows, of which {met:,} could be read; download it again")
         return rows
 
     def legible(self, path: Path, table: str, column: str, parsed: str, expected: str, bad: int, filled: int) -> None:
@@ -208,15 +208,15 @@ class Tables:
         )
         raise DataError(
             f"{path}: {bad:,} of {filled:,} fields of {column} cannot be read: they look like {form[0][0]!r}, expected is "
-            f"{expected}; was the table saved anew by a spreadsheet? take the one that was published"
+            f"{expected}; a spreadsheet may have changed the table: take the one that was published"
         )
 
     def square(self, path: Path, bad: int, rows: int) -> None:
         """Raises DataError when most rows have another number of fields than the first line."""
         if bad and 2 * bad > rows:
             raise DataError(
-                f"{path}: {bad:,} of {rows:,} rows have another number of fields than its first line has names; were row "
-                "names saved without a name of their own, or are decimal commas in it? take the one that was published"
+                f"{path}: {bad:,} of {rows:,} rows have another number of fields than its first line has names. It may "
+                "hold row names without a column name, or decimal commas: take the one that was published"
             )
 
     def run(self, query: str, *paths: Path) -> None:
@@ -264,8 +264,8 @@ class Tables:
                 line = re.search(r"Line: (\d+)", str(error))
                 raise DataError(
                     f"{', '.join(map(str, paths))} is not UTF-8: there is another byte in {f'line {line[1]}' if line else 'it'}; "
-                    "every table is read as UTF-8, as it is published: download it again, or convert it, for instance from "
-                    "Latin-1: iconv -f LATIN1 -t UTF-8 OLD.csv > NEW.csv"
+                    "every table is published in UTF-8. Download it again, or convert it, for instance from Latin-1: "
+                    "iconv -f LATIN1 -t UTF-8 OLD.csv > NEW.csv"
                 ) from None  # DuckDB quotes the row
             message = str(error).splitlines()[0]
             raise DataError(

@@ -33,12 +33,13 @@ LEFT_HOURS = 96.0
 class Stays:
     """All usable ICU stays by ascending stay_id, each array [n].
 
-    stay, subject: int64 ids; admission: int64 hadm_id, -1 where unknown.
-    days:  float64, the table's `los`, also where the times contradict it, else from the times;
-           hours: float64, outtime - intime. NaN where unknown; both are, where a stay ends before
-           it begins.
-    died:  float64, hospital_expire_flag of the admission; NaN where unknown.
-    age:   float64, years at ICU admission; male: float64, 1 or 0. NaN where unknown.
+    - stay, subject: int64 ids. admission: int64 hadm_id, -1 where unknown.
+    - days: float64, the table's `los`, also where the times contradict it; else from the times.
+    - hours: float64, outtime - intime.
+    - died: float64, hospital_expire_flag of the admission; NaN where unknown.
+    - age: float64, years at ICU admission. male: float64, 1 or 0. NaN where unknown.
+
+    days and hours are NaN where unknown; both are NaN where a stay ends before it begins.
     """
 
     stay: np.ndarray

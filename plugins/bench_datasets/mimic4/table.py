@@ -2,10 +2,11 @@
 
 `v30-reference` is the published list: every label marked so, values as typed, no range, no
 conversion. It inherits what the published numbers inherit: total calcium (mg/dL) and ionised
-calcium (mmol/L) share a column, and so do blood and urine-dipstick pH. `v30-clean` (the default)
-leaves out ionised calcium and dipstick pH, adds temperatures in Fahrenheit as Celsius, turns
-inspired oxygen typed as a fraction into percent, and removes what lies outside the range, value by
-value.
+calcium (mmol/L) share a column, and so do blood and urine-dipstick pH.
+
+`v30-clean` (the default) leaves out ionised calcium and dipstick pH. It adds temperatures in
+Fahrenheit as Celsius and turns inspired oxygen typed as a fraction into percent. Then it removes
+each value outside the range.
 
 Items are found by their exact label in `d_items`; the item ids here are general knowledge of
 MIMIC-IV, used for a warning alone (mimic48 protocol, section 4).

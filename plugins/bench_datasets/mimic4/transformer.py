@@ -35,8 +35,8 @@ SAFE = (
 def hub_folder(name: str, key: str) -> Path:
     """The folder of a model of the Hugging Face hub: from the local cache, else downloaded into it.
 
-    key: the parameter, for messages. Raises PluginError where huggingface_hub is not installed,
-    DataError where the model is neither in the cache nor to be had.
+    key: the parameter, for messages. Raises PluginError where huggingface_hub is not installed, and
+    DataError where the model is neither in the cache nor can be downloaded.
     """
     try:
         from huggingface_hub import snapshot_download
@@ -54,8 +54,8 @@ def hub_folder(name: str, key: str) -> Path:
             return cached
         raise DataError(
             f'{key} = "{name}" is no folder with a transformer, is not in the local Hugging Face cache, and cannot be '
-            f"downloaded ({type(error).__name__}); where there is a network type: hf download {name} --local-dir DIR; then bring "
-            f"DIR here and say {key}=DIR"
+            f"downloaded ({type(error).__name__}). On a machine with a network type: hf download {name} --local-dir DIR; "
+            f"then copy DIR here and type {key}=DIR"
         ) from error
 
 

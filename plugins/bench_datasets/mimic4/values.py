@@ -25,10 +25,10 @@ def read_items(tables: Tables, files: Mimic4Files, chosen: table.Map, counts: Co
     """Resolve the labels of a map into a temporary table `item` (itemid text, source, and what to
     do with it).
 
-    Of several items with one label that are linked to chartevents the usual one is read, else that
-    with the lowest id, so that the order of the rows decides nothing. Returns what a person should
-    know: labels without an item, and items with another id than the usual one. Raises DataError
-    when no label is found.
+    Several items with one label may be linked to chartevents. Then the usual one is read, else the
+    one with the lowest id, so that the order of the rows decides nothing. Returns warnings: labels
+    without an item, and items with another id than the usual one. Raises DataError when no label is
+    found.
     """
     path = files.tables["icu/d_items"]
     source = tables.table(path, table.COLUMNS["icu/d_items"])
@@ -91,9 +91,9 @@ def read_values(tables: Tables, files: Mimic4Files, hours: int, counts: Counts) 
     int16, value float32.
 
     Of values with equal record, time and channel the label listed first wins, and within a label
-    the smallest (our decision; the published code keeps the first in the file, mimic48 protocol,
-    section 5). Every row is kept or counted. Raises DataError where most of a column cannot be
-    read.
+    the smallest value. That is our decision: the published code keeps the first in the file
+    (mimic48 protocol, section 5). Every row is kept or counted. Raises DataError where most of a
+    column cannot be read.
     """
     path = files.tables["icu/chartevents"]
     source = tables.table(path, table.COLUMNS["icu/chartevents"], ("value",))

@@ -69,7 +69,7 @@ def guess(base: Path, rows: dict[str, int]) -> tuple[str, str]:
     for part in reversed(base.absolute().parts):
         if match := re.fullmatch(r"(?:mimic-?iv-)?v?([123]\.\d)", part, re.IGNORECASE):
             return match[1], f"the name of the folder {part}; its row counts are not those of that release"
-    return "", "neither row counts nor names are those of a release; a subset or a generated cohort?"
+    return "", "neither row counts nor names are those of a release: it may be a subset or a generated cohort"
 
 
 def _table(name: str, path: Path, rows: int, release: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ it).
 
 RAGGED = "rows with another number of fields than the first line, skipped"
 SEVERAL = 50
-"""Stays, or values, from which on a column that is all alike, or all out of range, is no chance."""
+"""From so many stays or values on, a column of one value, or with all out of range, is a fault."""
 STAYS = "icu/icustays: stays"
 REVERSED = "icu/icustays: stays that end before they begin, length unknown"
 CONTRADICTED = "icu/icustays: stays whose los is more than 0.1 days from outtime - intime"

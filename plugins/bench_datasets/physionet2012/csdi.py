@@ -99,9 +99,9 @@ def fold(n: int, number: int, seed: int) -> np.ndarray:
     """The published split of `n` records for fold 0 to 4: int8 [n], an index into
     `bench.data.splits.PARTS`.
 
-    Places 0 to n - 1 are shuffled by NumPy's legacy generator; the fold's fifth is the test part,
-    the rest, shuffled by a fresh generator of the same seed, is training up to int(0.7 n) records
-    and validation.
+    Places 0 to n - 1 are shuffled by NumPy's legacy generator, and the fold's fifth is the test
+    part. A fresh generator of the same seed shuffles the rest: up to int(0.7 n) records are
+    training, the others validation.
     """
     order = np.arange(n)
     np.random.RandomState(seed).shuffle(order)

@@ -91,9 +91,9 @@ class Physionet2012(Dataset[Physionet2012Params]):
         """The cohort of the sets asked for. Every line of the files is kept or counted in
         `Cohort.counts`.
 
-        Raises DataError for missing or damaged files, for a record without an outcome, an outcome
-        without a record, a record that stands in two sets, and a file that names another RecordID
-        inside.
+        Raises DataError for missing or damaged files, a record without an outcome and an outcome
+        without a record. The same for a record that stands in two sets, and a file that names
+        another RecordID inside.
         """
         counts = Counts()
         stays = read_stays(root, self.params, context, counts)

@@ -1,10 +1,9 @@
-"""Where the files of PhysioNet 2012 are. Light: looks at names only, opens nothing.
+"""Where the files of PhysioNet 2012 are. Looks at names only, opens nothing.
 
-Accepted: the folder named by data.root, or `physionet2012/` in it, or a usual place below them,
-with for each set `set-a.tar.gz`, `set-a.zip` or a folder `set-a/` of `<RecordID>.txt`, and
-`Outcomes-a.txt`. Where a set is there in several forms, the first in this order is read: an archive
-is what was published and can be checked against a checksum, a folder may have been unpacked in
-part.
+Accepted: the folder named by data.root, or `physionet2012/` in it, or a usual place below them. It
+holds for each set `set-a.tar.gz`, `set-a.zip` or a folder `set-a/` of `<RecordID>.txt`, and
+`Outcomes-a.txt`. Where a set is there in several forms, the first in this order is read. An archive
+is the published form and can be checked against a checksum; a folder may be incomplete.
 """
 
 from __future__ import annotations

@@ -57,13 +57,13 @@ _UNKNOWN, _RECORD_ID, _HEADER = -1, -2, -3
 class Lines:
     """The usable lines of one set, in file order.
 
-    ids:      record ids, in the order read.
-    record:   int64 [rows], index into ids.
-    minutes:  int64 [rows], minutes since admission to the ICU.
-    variable: int64 [rows], index into `physionet2012_table.VARIABLES`.
-    values:   float64 [rows], as typed.
-    garbage:  place and kind of the first line that could not be used, "" when there is none.
-    counts:   lines read and left out, by name.
+    - ids: record ids, in the order read.
+    - record: int64 [rows], index into ids.
+    - minutes: int64 [rows], minutes since admission to the ICU.
+    - variable: int64 [rows], index into `physionet2012_table.VARIABLES`.
+    - values: float64 [rows], as typed.
+    - garbage: place and kind of the first line that could not be used, "" when there is none.
+    - counts: lines read and left out, by name.
     """
 
     ids: list[str]
@@ -118,7 +118,7 @@ def read_set(source: Path) -> Lines:
     if bad >= MANY and 2 * bad > there:
         raise DataError(
             f"{source}: {bad:,} of {there:,} lines cannot be used, the first: {lines.garbage}; "
-            "were the files saved anew by another program? read is Time,Parameter,Value with times as HH:MM: fetch them again"
+            "expected is Time,Parameter,Value with times as HH:MM. Another program may have changed the files: fetch them again"
         )
     return lines
 

@@ -2,12 +2,14 @@
 mended.
 
 One rule for all: a value inside a slip's interval is mended, then a value outside the plausible
-range is removed, one by one, never the row or the record. A slip is listed only where one reading
-is possible: its interval lies outside the plausible range and its mended values inside. Heights of
-5 to 18 cm are feet and inches typed as a decimal number; 5.1 may be 5 ft 1 or 5 ft 10, so they are
-removed, not mended. The ranges are those of the mimic48 protocol (section 4) where it lists the
-variable (WBC excepted: leukaemia reaches more), else wide enough to keep what intensive care can
-show: they are there to remove typing errors, not sick patients.
+range is removed. Values are removed one by one, never the row or the record. A slip is listed only
+where one reading is possible: its interval lies outside the plausible range and its mended values
+inside. Heights of 5 to 18 cm are feet and inches typed as a decimal number. 5.1 may be 5 ft 1 or
+5 ft 10, so they are removed, not mended.
+
+The ranges are those of the mimic48 protocol (section 4) where it lists the variable, except WBC:
+leukaemia reaches more. The others are wide enough to keep what intensive care can show: they are
+there to remove typing errors, not sick patients.
 """
 
 from __future__ import annotations

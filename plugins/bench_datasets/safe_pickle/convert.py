@@ -1,12 +1,13 @@
 """A pickle of {part: {key: array}} becomes an .npz and a JSON sidecar, once, in a child process
 with limits.
 
-    NAME.pkl.<first digits of its SHA-256>.converted/arrays.npz   "part/key" -> float32 [n, ...], or
-    text [n] or [n, k] NAME.pkl.<first digits of its SHA-256>.converted/about.json   `About`
+    NAME.pkl.<first digits of its SHA-256>.converted/
+        arrays.npz   "part/key" -> float32 [n, ...], or text [n] or [n, k]
+        about.json   `About`
 
 Only these are read afterwards, with pickling disabled. The child scans, loads and checks
-(`bench_datasets.safe_pickle.reader`); a file that is too large for its memory or its time, or that
-brings the child down, is refused, and this process goes on.
+(`bench_datasets.safe_pickle.reader`). A file is refused when it is too large for the child's memory
+or time, or crashes the child; this process goes on.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 Unpickling calls what the file names, so a file can run code. Here nothing of it is called:
 
-1. `scan` walks the opcodes without executing any, and refuses a file that names anything beyond
-   what arrays need, builds objects, refers outside itself, claims more bytes than it has, or goes
-   on after its end.
+1. `scan` walks the opcodes without executing any. It refuses a file that names anything beyond what
+   arrays need, builds objects or refers outside itself. The same for a file that claims more bytes
+   than it has, or goes on after its end.
 2. `load` unpickles with a class lookup of exact (module, name) pairs. Each pair stands for a
-   stand-in of ours that checks its arguments and keeps bytes: NumPy's own constructors, which trust
-   what they are given, are never reached.
+   stand-in of ours that checks its arguments and keeps bytes. NumPy's own constructors trust their
+   arguments and are never reached.
 
 Allowed pairs (specs/mosi-mosei, section 4): numpy.ndarray, numpy.dtype, _reconstruct and scalar
 under both names of NumPy's multiarray module, _frombuffer under both of numeric, _codecs.encode.

@@ -31,8 +31,8 @@ LARGEST_CONDITION = 1e3
 """A mixing matrix is drawn again until its condition number is below this."""
 
 BLOCK = 500
-"""Records that share one generator; always drawn whole, so a larger data set begins with the
-records of a smaller one, but for the statistics of the training part by which it is standardised.
+"""Records that share one generator. A block is always drawn whole, so a larger data set begins with
+the records of a smaller one, except for the training statistics that standardise it.
 """
 
 PARTS = ("train", "valid", "test")

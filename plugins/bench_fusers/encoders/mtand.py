@@ -14,8 +14,8 @@ from torch.nn import functional
 from bench_fusers.encoders.time import Time2Vec
 
 FLOOR = 1e-30
-"""Added to every weight e^(s - max s). Far below what a weight may be of use for; where all rows of
-a channel underflow beside a row of another channel, their plain mean is left instead of 0 / 0.
+"""Added to every weight e^(s - max s); far below any weight that matters. All rows of a channel may
+underflow beside a row of another channel: then their plain mean is left instead of 0 / 0.
 """
 
 PIECE = 2**21
@@ -27,20 +27,20 @@ longer than its arithmetic.
 class MultiTimeAttention(nn.Module):
     """Reads `channels` at given times: [b, q, width].
 
-    Per head a row's score is the scaled product of the query's and the row's time embedding; per
-    channel the scores are put through a softmax over the rows that observed that channel, and weigh
-    its values. Heads and channels are mapped to `width`. The softmax per channel is sum(e^s m v) /
-    sum(e^s m): the weights e^s are the same for every channel, so that all channels of a head are
-    one matrix product, and memory is [b, heads, q, n], never times channels.
+    Per head, a row's score is the scaled product of the query's and the row's time embedding. Per
+    channel, a softmax over the rows that observed that channel turns the scores into weights of its
+    values. Heads and channels are mapped to `width`. The softmax per channel is sum(e^s m v) /
+    sum(e^s m). The weights e^s are the same for every channel, so all channels of a head are one
+    matrix product. Memory is [b, heads, q, n], never times channels.
 
-    seen: each channel's "was it ever observed" joins the input of the last map. It is what the
-          published [values, mask], its mask averaged over its own ones, comes to, at half the cost.
-    time: an embedding shared with others (`Time2Vec(time_width)`); default one of its own.
+    - seen: each channel's "was it ever observed" joins the input of the last map. This equals the
+      published [values, mask], its mask averaged over its own ones, at half the cost.
+    - time: an embedding shared with others (`Time2Vec(time_width)`); default one of its own.
 
     A channel that no row observed gives 0 (the published code: the mean of all rows, padding
-    included). Times are shares of the window, see `Time2Vec`. Dropout acts on the weights; here a
-    row's weight for a channel is dropped for all heads and queries together, where the published
-    code draws each one: the same in expectation, and nothing of the size of the scores is drawn.
+    included). Times are shares of the window, see `Time2Vec`. Dropout acts on the weights: a row's
+    weight for a channel is dropped for all heads and queries together. The published code draws
+    each one. The expectation is the same, and nothing of the size of the scores is drawn.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """A modality as a sequence of steps, with what is readable: its completed grid, or its events as
 recorded.
 
-The rule of every fuser here: of a modality that is present every step of the completed grid is
-readable, so that an imputed value can reach the prediction, and the mask of what was recorded
-enters as further channels. Raw events keep their own mask.
+The rule of every fuser here: every step of the completed grid of a present modality is readable, so
+that an imputed value can reach the prediction. The mask of what was recorded enters as further
+channels. Raw events keep their own mask.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ class Time2Vec(nn.Module):
     """times [..] -> [.., width]: one learned linear component, the others sines of learned
     frequency and phase.
 
-    Kazemi et al. 2019; with width 64 the embedding of MISTS and FuseMoE, whose times are shares of
-    the window (0 to 1), not hours. Times must come scaled likewise.
+    Kazemi et al. 2019; with width 64 the embedding of MISTS and FuseMoE. Times must come as shares
+    of the window (0 to 1), not in hours.
     """
 
     def __init__(self, width: int):

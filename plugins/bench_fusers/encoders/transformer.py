@@ -17,10 +17,15 @@ from torch.nn import functional
 class Attention(nn.Module):
     """Multi-head attention of x to itself or to a source.
 
-    forward(x [b, q, width], source [b, k, width] or None, mask [b, k] (1 = readable), allowed (bool
-    [q, k] or [b, q, k], True = this query may read this key) -> [b, q, width]. A query without any
-    key it may read gets exactly 0, the bias of the output map included. One packed matrix maps
-    queries, keys and values (Xavier-uniform as one, biases 0); dropout acts on the weights.
+        forward(x [b, q, width], source, mask, allowed) -> [b, q, width]
+
+    - source: [b, k, width] or None.
+    - mask: [b, k], 1 = readable.
+    - allowed: bool [q, k] or [b, q, k], True = this query may read this key.
+
+    A query without any key it may read gets exactly 0, the bias of the output map included. One
+    packed matrix maps queries, keys and values (Xavier-uniform as one, biases 0). Dropout acts on
+    the weights.
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0):

@@ -30,18 +30,19 @@ class UTDE(nn.Module):
     """forward(view with events, unless dense) -> [b, points, width]; zero where the modality is
     absent.
 
-    irregular: multi-time attention over the events with their own mask, read at `points` times
-               evenly from 0 to the end of the window; with `irregular="dense"` over all steps of
-               the completed grid, its mask as further channels.
-    regular:   a map without bias (a convolution of kernel 1) of the completed grid and its mask,
-               averaged to `points`.
-    mixed:     g * irregular + (1 - g) * regular, g = sigmoid(W2 relu(W1 dropout([irregular,
-               regular]))), weights Xavier-normal; at level `batch` the gate reads the maximum of
-               both over the points.
+    - irregular: multi-time attention over the events with their own mask, read at `points` times
+      evenly from 0 to the end of the window. With `irregular="dense"` it reads all steps of the
+      completed grid, its mask as further channels.
+    - regular: a map without bias (a convolution of kernel 1) of the completed grid and its mask,
+      averaged to `points`.
+    - mixed: g * irregular + (1 - g) * regular, g = sigmoid(W2 relu(W1 dropout([irregular,
+      regular]))), weights Xavier-normal. At level `batch` the gate reads the maximum of both over
+      the points.
+    - hours: the length of the window, which times are shares of.
+    - time: an embedding of time shared with other modalities.
 
-    hours: the length of the window, which times are shares of. time: an embedding of time shared
-    with other modalities. The branch `irregular` alone, over events, reads no imputed value: a
-    fuser that offers it says so.
+    The branch `irregular` alone, over events, reads no imputed value: a fuser that offers it says
+    so.
     """
 
     def __init__(

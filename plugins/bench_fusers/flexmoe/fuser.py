@@ -1,14 +1,15 @@
 """Flex-MoE: learned tokens for what is missing, one transformer block over all tokens, experts led
 by the combination.
 
-Yun et al., NeurIPS 2024 (arXiv 2410.08245). Preset `released` follows the public code, `fixed` puts
-right what looks like a slip in it: the block adds the attention's output to itself, so that its
-input is lost. Where the code, the paper or we differ:
+Yun et al., NeurIPS 2024 (arXiv 2410.08245). Preset `released` follows the public code. Preset
+`fixed` corrects what looks like a slip in it: the block adds the attention's output to itself, so
+that its input is lost. Where the code, the paper or we differ:
+
 - A modality counts as observed where it is available or was filled, record by record; the code
   looks for the value -2.
 - A record with no modality at all reads tokens of its own, which start at 0 and are trained like
-  all others (the specification would leave such records out of the training, and their tokens at
-  random); the routers' loss leaves it out.
+  all others. The specification would leave such records out of the training, and their tokens at
+  random. The routers' loss leaves them out.
 - The routers' loss is made in training only; the code goes on adding it up at evaluation.
 - The paper's fixed top-1 expert of incomplete records is an option (s_router=forced); in the code
   it is only encouraged.
@@ -204,12 +205,12 @@ class Tokens(nn.Module):
     """forward(view) -> [b, tokens, width]; of an absent modality those of a series of zeros with
     nothing observed.
 
-    windows: of each of so many equal windows the mean of every channel of the completed grid and
-    its observed share, through one linear map (the specification averages observed entries only,
-    which would read no imputed value). A series of one bin, such as an embedding, is cut into
-    pieces instead, its mask beside it.
-    patches: the flat values, zero-padded on the right, cut into so many pieces, through one linear
-             map; as released.
+    - windows: the grid is cut into so many equal windows. The mean of every channel of the
+      completed grid and its observed share, per window, go through one linear map. The
+      specification averages observed entries only, which would read no imputed value. A series of
+      one bin, such as an embedding, is cut into pieces instead, its mask beside it.
+    - patches: the flat values, zero-padded on the right, cut into so many pieces, through one
+      linear map; as released.
     """
 
     def __init__(self, length: int, channels: int, tokens: int, width: int, kind: Tokeniser):

@@ -28,7 +28,7 @@ class FlexMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
         Literal["fixed", "released"],
         ALWAYS_IN_LABEL,
         msgspec.Meta(
-            description="The residual around the attention put right (fixed), or network and tokens as released."
+            description="The residual around the attention corrected (fixed), or network and tokens as released."
         ),
     ] = "fixed"
     residual: Annotated[
@@ -52,7 +52,7 @@ class FlexMoEParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
         IN_LABEL,
         msgspec.Meta(
             description="Vectors for the tokens of a missing modality: for each combination observed (full), or a sum "
-            "over the observed modalities (additive); or none, and it is read as a series of zeros (zeros). "
+            "over the observed modalities (additive). Without vectors it is read as a series of zeros (zeros). "
             "Null: full up to 6 modalities, else additive."
         ),
     ] = None

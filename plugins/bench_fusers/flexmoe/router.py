@@ -18,9 +18,9 @@ from bench_fusers.sparse_moe import LEAST_NOISE, Experts, Routing, cv2, top_k_ro
 class Records:
     """What the routers know of each record, all [b].
 
-    complete, incomplete: 1 or 0; a record with no modality at all is neither. target: int64, the
-    expert that an incomplete record is led to; -1 for all others, and for all where there are no
-    targets.
+    - complete, incomplete: 1 or 0; a record with no modality at all is neither.
+    - target: int64, the expert that an incomplete record is led to; -1 for all others, and for all
+      where there are no targets.
     """
 
     complete: torch.Tensor
@@ -85,10 +85,12 @@ def router_loss(routing: Routing, logits: torch.Tensor, records: Records, modali
     """The loss of tokens laid out as [b, modalities, tokens], summed over modalities (the code
     calls the gate for each).
 
-    For the tokens of a modality: CV^2 of importance and load over the complete records; the same
-    over the incomplete ones without expert 0, which is the complete records' own; and the
-    cross-entropy of the logits, noise and all, with the target of the incomplete records, whose
-    tokens out of the bank count too, as in the code.
+    For the tokens of a modality it is the sum of:
+
+    - CV^2 of importance and load over the complete records;
+    - the same over the incomplete ones without expert 0, which belongs to the complete records;
+    - the cross-entropy of the logits, noise included, with the target of the incomplete records.
+      Their tokens out of the bank count too, as in the code.
     """
     b, experts = len(records.target), logits.shape[1]
     shape = (b, modalities, -1, experts)

@@ -5,14 +5,14 @@ Han et al. 2024, "FuseMoE: Mixture-of-Experts Transformers for Fleximodal Fusion
 (Section 3.3, Table 6). Where we decide otherwise than the published code:
 
 - The code hands a tensor [points, records, width] to the experts as [records, points x width]
-  without turning its axes, so that a row mixes records and a prediction depends on batch mates.
-  Here a row is a record; no parameter brings it back.
+  without turning its axes. So a row mixes records and a prediction depends on batch mates. Here a
+  row is a record; no parameter restores the other behaviour.
 - The routers' noise is drawn in training alone; the code draws it at evaluation too, so that
   predictions are random.
 - All gates are parameters; the code keeps those of two of its three routers in a list, where they
   are never trained.
-- Every modality has the two branches of UTDE, events and completed grid; the code has them for the
-  series alone, and what an imputer completed would not reach the prediction of the others.
+- Every modality has the two branches of UTDE, events and completed grid. The code has them for the
+  series alone; imputed values of other modalities would not reach the prediction.
 - A modality is absent by its flag, never by its content; the type of a modality does not depend on
   batch mates.
 """
@@ -136,8 +136,8 @@ class FusionLayer(nn.Module):
     """Attention of each modality to itself, the mixture of experts across them, a feed-forward
     part; each pre-norm, residual.
 
-    Weights are a modality's own but for the mixture. Nothing the published layer declares without
-    using it is built.
+    Each modality has its own weights, except in the mixture. What the published layer declares
+    without using it is left out.
     """
 
     def __init__(self, count: int, params: FuseMoEParams, choice: FuseMoEChoice):

@@ -23,10 +23,10 @@ class GBM(Fuser[GBMParams]):
     """One model per label (one for all classes of multiclass); how many of its trees predict is
     chosen on `valid`.
 
-    The choice is by the primary metric, ties by the loss, common to all labels; without `valid` all
-    trees predict. scikit-learn's own early stopping would split `train` at random, through
-    patients, and stays off. NaN (a grid that no imputer completed, an unknown static) is a value of
-    its own to the trees.
+    The choice is by the primary metric, ties by the loss, common to all labels. Without `valid` all
+    trees predict. scikit-learn's own early stopping stays off: it would split `train` at random,
+    through patients. The trees treat NaN as a value of its own (a grid that no imputer completed,
+    an unknown static).
     """
 
     def __init__(self, params: GBMParams):
@@ -41,8 +41,8 @@ class GBM(Fuser[GBMParams]):
             )
         self._task = task
         rows = features(train)[0]
-        # Binning fails on a column without any value, as of a modality nobody has under the control
-        # `none`.
+        # Binning fails on a column without any value, as of a modality that no record has under the
+        # control `none`.
         self._known = ~np.isnan(rows).all(axis=0)
         rows = rows[:, self._known]
         labels = labels_of(task, train.targets[task.name])

@@ -1,10 +1,9 @@
-"""One GRU per modality over values, mask and time gaps; what they read is concatenated and
+"""One GRU per modality over values, mask and time gaps; their states are concatenated and
 classified.
 
-The GRU is Cho et al. 2014. The inputs beside the values (mask, time since the last observation) are
-those of GRU-simple in Che et al. 2018, "Recurrent Neural Networks for Multivariate Time Series with
-Missing Values"; the decay of their GRU-D is left out, since completing the grid is the imputer's
-work here.
+The GRU is Cho et al. 2014. The further inputs (mask, time since the last observation) are those of
+GRU-simple: Che et al. 2018, "Recurrent Neural Networks for Multivariate Time Series with Missing
+Values". The decay of their GRU-D is left out, since the imputer completes the grid here.
 """
 
 from __future__ import annotations

@@ -43,20 +43,22 @@ def features(
     """Features float32 [n, features] and their names, `modality/channel/statistic`; statics are
     `statics/name/value`.
 
-    embeddings: the modalities whose steps are vectors of an encoder; each becomes their mean over
-                the steps. Any other becomes the `STATISTICS` of each of its channels.
-    events:     with `raw`, every value that was recorded; else of each bin the last.
-    raw:        observed entries alone; else every entry of the completed grid of a modality that is
-                available or filled.
-    mode:       honest: what has no value is NaN (a static too), and steps of an embedding weigh the
-                same. reference: it is 0, and a step weighs t if the modality is of words (`TEXTS`),
-                else (t - first) / (last - first) of the steps read; all weigh the same where that
-                is nothing. The code also adds a row of zeros to every series, which makes the
-                minimum of positive signals 0 and the slope too small; that is left out in both.
-    counts:     add, in mode honest, how many entries of each channel were observed (of an
-                embedding: how many steps) and whether the modality is there (available or filled).
-    trend_time: slopes against hours, in place of the number of the value. NaN in the grid, as the
-    imputer `none` leaves it, counts as not read. A record's row depends on that record alone.
+    - embeddings: the modalities whose steps are vectors of an encoder; each becomes their mean over
+      the steps. Any other becomes the `STATISTICS` of each of its channels.
+    - events: with `raw`, every value that was recorded; else of each bin the last.
+    - raw: observed entries alone; else every entry of the completed grid of a modality that is
+      available or filled.
+    - mode honest: what has no value is NaN (a static too), and steps of an embedding weigh the
+      same.
+    - mode reference: what has no value is 0. A step weighs t if the modality is of words (`TEXTS`),
+      else (t - first) / (last - first) of the steps read; all weigh the same where that is nothing.
+    - counts: add, in mode honest, how many entries of each channel were observed (of an embedding:
+      how many steps) and whether the modality is there (available or filled).
+    - trend_time: slopes against hours, in place of the number of the value.
+
+    The code also adds a row of zeros to every series: the minimum of positive signals becomes 0 and
+    the slope too small. That is left out in both modes. NaN in the grid, as the imputer `none`
+    leaves it, counts as not read. A record's row depends on that record alone.
     """
     more = counts and mode == "honest"
     columns, names = [np.zeros((len(cohort), 0), np.float32)], []
@@ -88,12 +90,14 @@ def statistics(values: np.ndarray, read: np.ndarray, times: np.ndarray | None = 
     """The eleven `STATISTICS`, float64 [n, channels, 11]; NaN for a channel without any value that
     is read.
 
-    values: [n, length, channels]; read: bool of the same shape, which of them count; times:
-    [length] or [n, length], against which the slope is fitted, None for the number of the value (0,
-    1, ... of those read), as published. Variance has n - 1 in its denominator; differences are
-    between values that follow each other among those read; a peak is a strict local maximum inside
-    the series, a plateau counts once. Of one value alone, variance, differences, peaks and slope
-    are 0.
+    - values: [n, length, channels].
+    - read: bool of the same shape, which of them count.
+    - times: [length] or [n, length], against which the slope is fitted. None, as published: against
+      the number of the value (0, 1, ... of those read).
+
+    Variance has n - 1 in its denominator. Differences are between values that follow each other
+    among those read. A peak is a strict local maximum inside the series; a plateau counts once. Of
+    one value alone, variance, differences, peaks and slope are 0.
     """
     n, length, channels = values.shape
     # What is read comes first, in order of time; its number is `count`.
@@ -141,10 +145,12 @@ def aggregated(
     """The mean of the vectors of an embedding, float64 [n, channels]; NaN where no step has a
     value.
 
-    values: [n, length, channels]; read: bool of the same shape. times: [length] or [n, length],
-    hours, None for equal weights; else a step weighs (t - first) / (last - first) among the
-    record's steps that hold anything, or t with `words`, and all weigh the same where no step has a
-    weight, as where there is one. A channel is averaged over the steps in which it is read.
+    - values: [n, length, channels].
+    - read: bool of the same shape. A channel is averaged over the steps in which it is read.
+    - times: [length] or [n, length], hours; None for equal weights. A step weighs (t - first) /
+      (last - first) among the record's steps that hold anything. All weigh the same where no step
+      has a weight, as where there is one step.
+    - words: a step weighs t instead.
     """
     weights = read.astype(np.float64)
     if times is not None:
@@ -192,8 +198,8 @@ def _block(
 ) -> np.ndarray:
     """What some records' values of one modality become, float32 [n, `_width`]."""
     if values.shape[1] == 0:
-        # Nobody has anything: one step that does not count, so that nothing has to treat an empty
-        # axis.
+        # No record has anything: one step that does not count, so that no code has to treat an
+        # empty axis.
         n, _, channels = values.shape
         values, read, times = np.zeros((n, 1, channels)), np.zeros((n, 1, channels), bool), np.zeros((n, 1))
     if embedded:

@@ -27,23 +27,25 @@ FOLDS = 5
 
 
 class HAIM(Fuser[HAIMParams]):
-    """One ensemble per label (one for all classes of multiclass, an extension as is regression),
-    each tuned by itself.
+    """One ensemble per label (one for all classes of multiclass), each tuned by itself. Multiclass
+    and regression are extensions.
 
-    grid `published` and `small`: for every point the mean score of five folds, stratified as far as
-    that is possible, all records of a patient in one fold (the code's own folds part images of one
-    stay); then the best point is grown on the whole training part. The score is ROC AUC, as
-    published; of a regression, which never was, mean absolute error. grid `validation`: the score
-    on the validation part, by the primary metric of the task, as for every other fuser; what was
-    grown stays. Where a class lacks in a part that is scored, the log loss of all parts decides
-    instead; where nothing can be scored, the first point of the grid. Ties go to the loss, then to
-    the earlier point. A point of fewer trees is the beginning of the one with more: both are
-    scored, one is grown.
+    grid `published` and `small`: each point gets the mean score of five folds, then the best point
+    is grown on the whole training part. Folds are stratified as far as possible, with all records
+    of a patient in one fold (the code's own folds part images of one stay). The score is ROC AUC,
+    as published; mean absolute error for regression, which was not published.
 
-    Reads the completed grid, every entry of it. With `raw` it reads what was observed and nothing
-    else (with `events` each value, else the last of each bin), so that no imputed value can reach
-    it: this is declared (`reads_imputed`), and the audit of a run then tests that none does. The
-    imputer `none` comes to the same. Records with NaN features are never dropped, as the code does.
+    grid `validation`: the score on the validation part, by the primary metric of the task, as for
+    every other fuser; what was grown stays.
+
+    Where a scored part lacks a class, the log loss of all parts decides instead. Where nothing can
+    be scored, the first point of the grid is taken. Ties go to the loss, then to the earlier point.
+    A point of fewer trees is the beginning of the one with more: both are scored, one is grown.
+
+    Reads the completed grid, every entry of it. With `raw` it reads observed values alone: with
+    `events` each value, else the last of each bin. So no imputed value can reach it. This is
+    declared (`reads_imputed`), and the audit of a run tests it. The imputer `none` comes to the
+    same. Records with NaN features are never dropped; the code drops them.
     """
 
     def __init__(self, params: HAIMParams):
@@ -216,8 +218,8 @@ def folds(label: np.ndarray, groups: np.ndarray, regression: bool) -> list[tuple
     """Indices (learn from, held out) of at most `FOLDS` folds; no group stands on both sides; empty
     for a single group.
 
-    Classes are spread evenly as far as groups allow. There are no more folds than groups, nor, down
-    to two, than records of the rarest class.
+    Classes are spread evenly as far as groups allow. There are at most as many folds as groups, and
+    as records of the rarest class (but not fewer than two for that reason).
     """
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
@@ -228,6 +230,6 @@ def folds(label: np.ndarray, groups: np.ndarray, regression: bool) -> list[tuple
         return []
     maker = GroupKFold(number) if regression else StratifiedGroupKFold(number)
     with warnings.catch_warnings():
-        # A class of one record: told by the fall-back on the loss.
+        # A class of one record is reported by the fall-back on the loss.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         return [(kept, held) for kept, held in maker.split(label, label, groups) if len(kept) and len(held)]

@@ -43,18 +43,18 @@ class HAIMParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Literal["completed", "published"],
         IN_LABEL,
         msgspec.Meta(
-            description="What an imputer completed, gaps left to the trees, counts (completed); or what was published "
-            "beside `grid`: every recorded value and no other, 0 where there is none, no counts, balance by "
-            "task (published)."
+            description="What an imputer completed counts; gaps are left to the trees (completed). Or what was "
+            "published, beside `grid`: every recorded value and no other, 0 where there is none, no counts, "
+            "balance by task (published)."
         ),
     ] = "completed"
     grid: Annotated[
         Literal["validation", "small", "published"],
         ALWAYS_IN_LABEL,
         msgspec.Meta(
-            description="How depth, number and shrinkage of the trees are chosen: among 24 points by five-fold "
-            "cross-validation (published), among four of them likewise (small), or among the four on the "
-            "validation part (validation)."
+            description="How depth, number and shrinkage of the trees are chosen. By five-fold cross-validation: among "
+            "24 points (published) or four of them (small). On the validation part: among the four "
+            "(validation)."
         ),
     ] = "validation"
     backend: Annotated[

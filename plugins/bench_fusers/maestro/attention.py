@@ -1,9 +1,9 @@
 """MAESTRO's sparse attention: only as many queries as the budget allows attend, the others output
 the mean of the values.
 
-Mohapatra et al. 2025 after Zhou et al. 2021 (Informer). All tokens come with a mask, so that an
-absent modality is no key, no query and no part of a mean, and the budget is a number of queries per
-record, kept by masking.
+Mohapatra et al. 2025 after Zhou et al. 2021 (Informer). All tokens come with a mask: an absent
+modality is no key, no query and no part of a mean. The budget is a number of queries per record,
+kept by masking.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ SHORTEST = 4
 class Budget:
     """How many queries of a record may attend.
 
-    factor: [b], f in (0, c), or c itself. most: ceil(c), by which keys are drawn while training.
-    learnt: the factor gets a gradient, from soft counts of this temperature (in queries).
+    - factor: [b], f in (0, c), or c itself.
+    - most: ceil(c), by which keys are drawn while training.
+    - learnt: the factor gets a gradient, from soft counts of this temperature (in queries).
     """
 
     factor: torch.Tensor
@@ -58,10 +59,10 @@ class Budget:
 class SparseAttention(nn.Module):
     """forward(x [b, n, width], mask [b, n] (1 = readable), budget) -> [b, n, width].
 
-    A query's score is the largest minus the mean of its unscaled inner products with keys: while
-    training with as many keys, drawn anew for every place in the sequence, as the budget has
-    queries; otherwise with all readable keys, so that nothing is random (the released code draws at
-    evaluation too). The best queries of each head attend to all readable keys.
+    A query's score is the largest minus the mean of its unscaled inner products with keys. While
+    training, these are as many keys as the budget has queries, drawn again for every place in the
+    sequence. Otherwise they are all readable keys, so that nothing is random (the released code
+    draws at evaluation too). The best queries of each head attend to all readable keys.
     """
 
     def __init__(self, width: int, heads: int):

@@ -207,7 +207,7 @@ class Mixture(nn.Module):
         readable = mask > 0
         tokens = x[readable]
         with torch.autocast(x.device.type, enabled=False):
-            # In float32 under any precision: who is chosen should not hang on rounding.
+            # In float32 under any precision: rounding should not decide who is chosen.
             logits = self.gate(tokens.float())
         chosen = logits.topk(self.top_k, dim=1).indices
         self.usage = torch.bincount(chosen.flatten(), minlength=logits.shape[1]) / max(chosen.numel(), 1)

@@ -25,8 +25,9 @@ class MaestroParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
         Literal["paper", "released"],
         ALWAYS_IN_LABEL,
         msgspec.Meta(
-            description="What the paper describes, or what the released code computes: budgets of attention that are "
-            "learnt, or fixed at random; experts weighed by the softmax of the gate, or by its bare logit."
+            description="What the paper describes: budgets of attention are learnt, and experts are weighed by the "
+            "softmax of the gate (paper). Or what the released code computes: budgets fixed at random, and "
+            "experts weighed by the bare logit (released)."
         ),
     ] = "paper"
     tokens: Annotated[
@@ -47,7 +48,7 @@ class MaestroParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_
     absent: Annotated[
         Absent | None,
         msgspec.Meta(
-            description="Tokens of an absent modality are read by nobody (masked), or made of the symbol 0 and read "
+            description="Tokens of an absent modality are not read (masked), or made of the symbol 0 and read "
             "(kept). Null: as the mode."
         ),
     ] = None

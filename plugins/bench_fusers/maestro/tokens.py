@@ -23,14 +23,15 @@ class Tokens(nn.Module):
     """forward(view, present [b]) -> [b, words, width]. Where present is 0 the tokens are the same
     for every record.
 
-    Every step of the completed grid counts, so that imputed values are read; how much of a word was
-    observed stands beside it as further channels (the specification averages over observed entries
-    only, which would read no imputed value). The grid is already standardised over the training
-    part; scale=window standardises it once more over the record's own window, and what does not
-    vary in it becomes 0, the middle.
+    Every step of the completed grid counts, so that imputed values are read. The observed share of
+    a word enters as further channels. The specification averages over observed entries only, which
+    would read no imputed value. The grid is already standardised over the training part.
+    scale=window standardises it once more over the record's own window; what does not vary in it
+    becomes 0, the middle.
+
     - symbols: a vector for each symbol of each channel, 0 = missing, summed over channels and
-      divided by the root of their number, and a linear map of the observed shares. A table for each
-      channel: one that all channels of a modality share, as the specification has it, could not
+      divided by the root of their number, and a linear map of the observed shares. Each channel has
+      a table of its own. In the specification all channels of a modality share one, which could not
       tell a high pulse from a high temperature. The vectors start in the order of the symbols, as
       the numbers of the released code are (`ordered_symbols`).
     - linear: a linear map of the means and the observed shares.

@@ -61,7 +61,7 @@ class AnchoredFuser(TorchFuser[P]):
 
 
 def choose_anchor(steps: Mapping[str, float], configured: str | None, fuser: str) -> str:
-    """The configured modality; else that of words, where a record has it; else the one with the
+    """The configured modality. Else that of words, where a record has it; else the one with the
     most observed steps, of equal ones the first. steps: modality -> how many are observed.
 
     Raises UsageError, with the nearest name, for a configured one that the records lack.

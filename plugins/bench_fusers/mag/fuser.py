@@ -1,17 +1,21 @@
-"""MAG: the steps of one modality, the anchor, are shifted by what the others say at that time; a
-transformer reads on.
+"""MAG: at each step, the other modalities shift the anchor, one modality; a transformer reads the
+result.
 
 Rahman et al., "Integrating Multimodal Information in Large Pretrained Transformers", ACL 2020, for
-any number of modalities. The gate is theirs; the backbone here is a transformer encoder trained
-from the start over prepared values, not a pre-trained language model over words, so that results
-are not those of MAG-BERT (the label says backbone=encoder).
+any number of modalities. The gate is theirs. The backbone here is a transformer encoder trained
+from the start over prepared values, not a pre-trained language model over words. So results are not
+those of MAG-BERT (the label says backbone=encoder).
 
-Ours, not published: the modality of which nothing is there adds nothing, its biases included;
-without an anchor one learned vector stands at every step at which another modality has something
-new; every step of a completed grid is read, with the mask of what was recorded beside the values.
-Weights start as torch has them, biases of the gate at 0 (published: normal with standard deviation
-0.02, by the initialiser of the language model). Published training: squared errors, AdamW, a rate
-of 1e-5.
+Ours, not published:
+
+- A modality of which nothing is there adds nothing, its biases included.
+- Without an anchor, one learned vector stands at every step at which another modality has something
+  new.
+- Every step of a completed grid is read, with the mask of what was recorded beside the values.
+- Weights start as torch has them, biases of the gate at 0. Published: normal with standard
+  deviation 0.02, by the initialiser of the language model.
+
+Published training: squared errors, AdamW, a rate of 1e-5.
 """
 
 from __future__ import annotations
@@ -42,12 +46,17 @@ class Mag(AnchoredFuser[MagParams]):
 class Gate(nn.Module):
     """drop(LN(z + alpha h)), the multimodal adaptation gate.
 
-    h = sum over modalities of a * relu(W_g [x; z] + c) * (W x + b): a sum, whose length grows with
-    their number. alpha = min(beta |z| / (|h| + 1e-6), 1), for every step by itself. Without any a,
-    h is 0 and LN(z) is left.
+        h = sum over modalities of a * relu(W_g [x; z] + c) * (W x + b)
+        alpha = min(beta |z| / (|h| + 1e-6), 1), for every step by itself
 
-    channels: of each other modality. forward(z [b, n, width], others) -> [b, n, width]; others: for
-    each modality x [b, n, channels] and a [b, n], 1 where there is something to say.
+    h is a sum, whose length grows with the number of modalities. Without any a, h is 0 and LN(z) is
+    left.
+
+    forward(z [b, n, width], others) -> [b, n, width].
+
+    - channels: of each other modality.
+    - others: for each modality x [b, n, channels] and a [b, n], 1 where it has something at that
+      step.
     """
 
     def __init__(self, width: int, channels: list[int], beta: float = 1.0, dropout: float = 0.0):

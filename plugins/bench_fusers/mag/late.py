@@ -1,16 +1,18 @@
-"""MAG as a late gate: what was read of one modality, the anchor, is shifted by what was read of the
-others.
+"""MAG as a late gate: the states of the other modalities shift the state of one modality, the
+anchor.
 
-The gate that clinical benchmarks call MAG (the code of Zhang et al., "Improving Medical Predictions
-by Irregular Multimodal Electronic Health Records Modeling", 2023). A transformer reads each
-modality; its last step is its state. With front=utde it reads what theirs does: points of time made
-of the modality's events and its completed grid (there: notes of their events alone), with learned
-places; else the bins of the completed grid, with sinusoids of their time.
+Clinical benchmarks call this gate MAG. It is the code of Zhang et al., "Improving Medical
+Predictions by Irregular Multimodal Electronic Health Records Modeling", 2023. A transformer reads
+each modality; its last step is its state. With front=utde it reads what theirs does: points of time
+made of the modality's events and its completed grid (there: notes of their events alone), with
+learned places. Else it reads the bins of the completed grid, with sinusoids of their time.
 
-Ours, where that code makes a prediction depend on batch mates or cannot run: norms are of a record
-by itself, with an epsilon; the bound beta is a softplus, which starts at 1 (there a normal draw,
-negative half of the time); any number of modalities, whose terms are summed; an absent one adds
-nothing, and one learned state stands for an absent anchor.
+Ours, where that code makes a prediction depend on batch mates or cannot run:
+
+- Norms are of a record by itself, with an epsilon.
+- The bound beta is a softplus, which starts at 1 (there a normal draw, negative half of the time).
+- Any number of modalities, whose terms are summed.
+- An absent one adds nothing, and one learned state stands for an absent anchor.
 """
 
 from __future__ import annotations
@@ -48,12 +50,14 @@ class MagLate(AnchoredFuser[MagLateParams]):
 
 
 class LateGate(nn.Module):
-    """drop(LN(p + alpha u)), u = sum over modalities of a * (W (w * s) + b), w = sigmoid(w' [p; s]
-    + c) a number.
+    """drop(LN(p + alpha u)), the late gate.
 
-    alpha = min(softplus(beta) |p| / (|u| + 1e-6), 1), for every record by itself; beta is trained.
-    forward(p [b, width], others) -> [b, width]; others: for each modality its state s [b, width]
-    and a [b], 1 = present.
+        u = sum over modalities of a * (W (w * s) + b), w = sigmoid(w' [p; s] + c) a number
+        alpha = min(softplus(beta) |p| / (|u| + 1e-6), 1), for every record by itself
+
+    beta is trained. forward(p [b, width], others) -> [b, width].
+
+    - others: for each modality its state s [b, width] and a [b], 1 = present.
     """
 
     def __init__(self, width: int, others: int, dropout: float = 0.0):

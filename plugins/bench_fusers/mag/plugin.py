@@ -78,7 +78,7 @@ class MagLateParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=T
         IN_LABEL,
         msgspec.Meta(
             description="A modality is the bins of its completed grid (grid), or points of time made of its events and "
-            "that grid (utde), as in the clinical code; several events of a bin then all count. Not with "
+            "that grid (utde), as in the clinical code. Then all events of a bin count. Not with "
             "read=observed."
         ),
     ] = "grid"

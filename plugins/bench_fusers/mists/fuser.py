@@ -6,16 +6,17 @@ Modeling", ICML 2023. The paper and its code know a series and clinical notes; w
 instead:
 
 - Any number of modalities. Each is read in both forms, events and completed grid (the paper's code:
-  notes as events only), so that an imputed value of every modality reaches the prediction. A stream
-  reads all others, a cross-attention of its own for each ordered pair, and adds up what it read;
-  with two modalities this is the published layer, with one there is none.
+  notes as events only), so that an imputed value of every modality reaches the prediction.
+- A stream reads all others and adds up what it read, with a cross-attention of its own for each
+  ordered pair. With two modalities this is the published layer, with one there is none.
 - Times of all modalities are shares of the window, none reversed.
 - A channel without any observation is read as 0 and "never", not as the mean of the padding.
 - The stream of a modality that is neither available nor filled is zero at the head and is read by
-  no other; no record is left out, and none has an influence on another.
+  no other. No record is left out, and none has an influence on another.
 - The token type that a later port adds to each stream is left out, as in the original.
-- Statics, embedded, stand beside the streams before the head. Loss and training are those of every
-  fuser here; published are Adam, learning rate 4e-4, 6 epochs, cross entropy.
+- Statics, embedded, stand beside the streams before the head.
+- Loss and training are those of every fuser here; published are Adam, learning rate 4e-4, 6 epochs,
+  cross entropy.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ class MistsParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fi
         IN_LABEL,
         msgspec.Meta(
             description="What the branch of the events reads: the events as recorded with their own mask (events), or "
-            "every step of the completed grid with its mask as further channels (dense; imputed values then "
-            "reach the prediction by it too)."
+            "every step of the completed grid with its mask as further channels (dense). With dense, imputed "
+            "values reach the prediction by this branch too."
         ),
     ] = "events"
     attention_dropout: Annotated[

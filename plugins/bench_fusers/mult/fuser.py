@@ -1,22 +1,30 @@
-"""MulT: every modality reads every other one by cross-attention, and a memory transformer joins
-what it was told.
+"""MulT: every modality reads every other one by cross-attention, and a memory transformer joins the
+results.
 
-Tsai et al., "Multimodal Transformer for Unaligned Multimodal Language Sequences", ACL 2019: layers
-of width 4d inside, the source never updated, one LayerNorm for queries and keys, the last step of
-each target, a residual head. Any number of modalities of any length and width.
+Tsai et al., "Multimodal Transformer for Unaligned Multimodal Language Sequences", ACL 2019. Layers
+are of width 4d inside, the source is never updated, and one LayerNorm serves queries and keys. The
+last step of each target goes to a residual head. Any number of modalities of any length and width.
 
-With front=utde as in the clinical code of Zhang et al. 2023 (MISTS), model "MulT": every modality
-stands on common points of time, made of its events and its completed grid (there: notes of their
-events alone).
+With front=utde the model is "MulT" in the clinical code of Zhang et al. 2023 (MISTS). There every
+modality stands on common points of time, made of its events and its completed grid (in that code:
+notes of their events alone).
 
-Ours, not published: what an imputer filled and the mask of what was recorded are read (preset
-`reference`: the values alone); an absent modality is one learned step, which reads and is read in
-its place; the causal rule and the positions follow time stamps; beyond four modalities a linear map
-brings what a target was told to 2d instead of (M - 1)d; one modality alone is paired with itself.
-Different from the released code, in `reference` too: keys and values share one draw of dropout
-where they enter; the step a padding test takes for padding (first channel exactly 0) is an ordinary
-step; the projection is a map of kernel 1 whatever the widths. Published training: absolute errors
-(`regression_loss`), Adam, gradient norm 0.8 (`clip`).
+Ours, not published:
+
+- What an imputer filled and the mask of what was recorded are read (preset `reference`: the values
+  alone).
+- An absent modality is one learned step, which reads and is read in its place.
+- The causal rule and the positions follow time stamps.
+- Beyond four modalities a linear map brings what a target read to 2d instead of (M - 1)d.
+- One modality alone is paired with itself.
+
+Different from the released code, in `reference` too:
+
+- Keys and values share one draw of dropout where they enter.
+- The step a padding test takes for padding (first channel exactly 0) is an ordinary step.
+- The projection is a map of kernel 1 whatever the widths.
+
+Published training: absolute errors (`regression_loss`), Adam, gradient norm 0.8 (`clip`).
 """
 
 from __future__ import annotations
@@ -40,7 +48,7 @@ from bench_fusers.mult.plugin import MultChoice, MultParams, mult_choice
 from bench_fusers.text_modality import text_of
 
 WIDEST = 4
-"""Modalities up to which a memory transformer is as wide as all that its target was told."""
+"""Modalities up to which a memory transformer is as wide as all that its target read."""
 
 
 class Mult(TorchFuser[MultParams]):
@@ -168,7 +176,7 @@ class MultNetwork(nn.Module):
         return Stream(x, times, mask)
 
     def _target(self, target: int, streams: list[Stream], places: list[torch.Tensor]) -> torch.Tensor:
-        """[b, width of its memory]: the last readable step of what the target was told."""
+        """[b, width of its memory]: the last readable step of what the target read."""
         own = streams[target]
         messages = []
         for source, encoder in zip(self.sources[target], cast(nn.ModuleList, self.cross[target]), strict=True):

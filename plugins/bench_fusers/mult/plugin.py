@@ -29,7 +29,7 @@ class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fie
         IN_LABEL,
         msgspec.Meta(
             description="A modality is the bins of its completed grid (grid), or points of time made of its events and "
-            "that grid (utde), as in the clinical code; several events of a bin then all count. Not with "
+            "that grid (utde), as in the clinical code. Then all events of a bin count. Not with "
             "causal, text_dropout, masks=false or read=observed."
         ),
     ] = "grid"
@@ -46,8 +46,8 @@ class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fie
     memory_layers: Annotated[
         Positive | None,
         msgspec.Meta(
-            description="Layers of the transformer that reads what a target was told; null: as many as `layers` where "
-            "that is given, 3 at least, else as the preset."
+            description="Layers of the memory transformer of a target; null: as many as `layers` where that is given, 3 at "
+            "least, else as the preset."
         ),
     ] = None
     positions: Annotated[

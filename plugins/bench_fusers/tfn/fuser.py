@@ -1,20 +1,26 @@
 """TFN: one vector per modality, a 1 beside each, and the outer product of all of them, read by a
-small network.
+small network. Any number of modalities of any length and width.
 
-Zadeh et al., "Tensor Fusion Network for Multimodal Sentiment Analysis", EMNLP 2017; the public code
-Justin1904/TensorFusionNetworks (preset `released`) and thuiar/MMSA (`mmsa`, `mmsa-mosei`); the
-low-rank form of Liu et al., "Efficient Low-rank Multimodal Fusion with Modality-Specific Factors",
-ACL 2018; variant outer-late as in XZhang97666/MultimodalMIMIC (`mists`; its front end, points of
-time made of events and completed grid, with front=utde: there notes are read by their events
-alone). Any number of modalities of any length and width.
+- Zadeh et al., "Tensor Fusion Network for Multimodal Sentiment Analysis", EMNLP 2017. The public
+  code is Justin1904/TensorFusionNetworks (preset `released`) and thuiar/MMSA (`mmsa`,
+  `mmsa-mosei`).
+- The low-rank form of Liu et al., "Efficient Low-rank Multimodal Fusion with Modality-Specific
+  Factors", ACL 2018.
+- Variant outer-late as in XZhang97666/MultimodalMIMIC (`mists`). Its front end, points of time made
+  of events and completed grid, comes with front=utde; there notes are read by their events alone.
 
-Ours, not published: every step of the completed grid of a present modality is read, so that imputed
-values count, and with `masks` what was recorded stands beside it; an absent modality is 0 behind
-its encoder, so that its 1 stays and every product with it vanishes; in place of batch normalisation
-of the time means, which looks at batch mates, each feature has a learned scale and shift (the
-harness has standardised it) or a LayerNorm; what is known of a record besides (statics) is added to
-what the first layer makes of the products. MMSA's text dropout, switched off there by mistake, is
-on. Published training: absolute errors (`regression_loss`), Adam.
+Ours, not published:
+
+- Every step of the completed grid of a present modality is read, so that imputed values count. With
+  `masks` what was recorded stands beside it.
+- An absent modality is 0 behind its encoder, so that its 1 stays and every product with it
+  vanishes.
+- Batch normalisation of the time means looks at batch mates. In its place each feature has a
+  learned scale and shift (the harness has standardised it) or a LayerNorm.
+- Statics are added to what the first layer makes of the products.
+- MMSA's text dropout, switched off there by mistake, is on.
+
+Published training: absolute errors (`regression_loss`), Adam.
 """
 
 from __future__ import annotations

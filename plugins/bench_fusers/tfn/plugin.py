@@ -39,8 +39,8 @@ class TFNParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fiel
         IN_LABEL,
         msgspec.Meta(
             description="The variant outer-late reads the bins of the completed grid (grid), or points of time made of "
-            "the events and that grid (utde), as in the clinical code; several events of a bin then all "
-            "count. Not with masks=false."
+            "the events and that grid (utde), as in the clinical code. Then all events of a bin count. Not "
+            "with masks=false."
         ),
     ] = "grid"
     points: Points = 48

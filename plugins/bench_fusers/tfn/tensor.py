@@ -30,9 +30,9 @@ class Plan:
 
 
 def plan(widths: Sequence[int], cap: int, low_rank: bool) -> Plan:
-    """The rule of the cap: the widths as they are where the products are at most `cap`; else each
-    at most w, the largest with (w + 1)^M <= cap; low-rank, with the widths as they are, where w <
-    `NARROWEST`.
+    """The rule of the cap. The widths stay as they are where the products are at most `cap`. Else
+    each is at most w, the largest with (w + 1)^M <= cap. Where w < `NARROWEST`: low-rank, with the
+    widths as they are.
     """
     whole = Plan(tuple(widths), low_rank)
     if low_rank or whole.products <= cap:
@@ -80,7 +80,7 @@ class LowRank(nn.Module):
     `Tensor`.
 
     It is a `Tensor` whose weights have rank `rank` at most. factors: for each modality [rank, width
-    + 1, outputs]; factors and weights are drawn Xavier-normal, b is 0 (Liu et al. 2018, equation 8
+    + 1, outputs]. Factors and weights are drawn Xavier-normal, b is 0 (Liu et al. 2018, equation 8
     and code). All of them are trained; published code leaves some out of the optimiser.
     """
 

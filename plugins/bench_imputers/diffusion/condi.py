@@ -1,25 +1,26 @@
 """CondI as an imputer: phase A of Zheng et al. (2026), a CSDI over all target modalities at once.
 Specification condi.md.
 
-What it is conditioned on (`condi_context`) joins the side information of each layer as vectors of a
-record, or of its channels, whose part of each map is computed once per record. Without the table
-and without the experts it is CSDI.
+The condition (`condi_context`) joins the side information of each layer as vectors of a record, or
+of its channels. Their part of each map is computed once per record. Without the table and without
+the experts it is CSDI.
 
 Paper and code describe two models; a result carries its profile. `released` is what the public code
 computes, with four differences, each where it is done:
-- the condition is made of the conditioning entries alone, not of the targets they should predict
-  (`condi_context`);
-- the encoder behind it is trained by the loss of the diffusion, since phase B, with its labels, is
-  no part of an imputer (`condi_context.OtherModalities`);
-- optimiser and budget are those of the profile `paper`: one step per round of a fresh AdamW, 70 in
-  all, trains no diffusion;
-- an absent modality has the encoding 0, not the encoder's answer to a series of zeros
-  (`condi_context.OtherModalities`), so that what is drawn for it differs, and for no other: theirs
+
+- The condition is made of the conditioning entries alone, not of the targets they should predict
+  (`condi_context`).
+- The encoder behind it is trained by the loss of the diffusion: phase B, with its labels, is no
+  part of an imputer (`condi_context.OtherModalities`).
+- Optimiser and budget are those of the profile `paper`: one step per round of a fresh AdamW, 70 in
+  all, trains no diffusion.
+- An absent modality has the encoding 0, not the encoder's answer to a series of zeros
+  (`condi_context.OtherModalities`). So its own draws differ, and those of no other modality: theirs
   never reads an absent one.
 
 Series by themselves (`joint=false`): the network is built for one channel, so that it has one
-embedding for all and no attention over channels, and is applied to a grid of several, whose
-channels then meet in the condition alone.
+embedding for all and no attention over channels. It is applied to a grid of several channels, which
+then meet in the condition alone.
 """
 
 from __future__ import annotations

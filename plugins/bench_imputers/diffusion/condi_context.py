@@ -28,10 +28,10 @@ TABLE_SPREAD = 0.02
 class Observed:
     """The conditioning part of b records by modality.
 
-    values, visible: per modality [b, its channels, length]. steps: [b, m, length], 1 where any
-                     channel is visible.
-    share: [b, m], visible share of a modality's cells. present: [b, m], 1 where it has a visible
-           entry.
+    - values, visible: per modality [b, its channels, length].
+    - steps: [b, m, length], 1 where any channel is visible.
+    - share: [b, m], visible share of a modality's cells.
+    - present: [b, m], 1 where it has a visible entry.
     """
 
     values: list[torch.Tensor]
@@ -113,9 +113,11 @@ class OtherModalities(nn.Module):
     """[b, m, 2 D]: a network of the mean encoding of the other present modalities, and the
     modality's own encoding.
 
-    The mean of none is 0. Of the released code, with two differences: its encoder is trained with
-    labels in phase B, and without that phase the loss of the diffusion trains it; and an absent
-    modality's own encoding is 0, where the code takes the encoder's answer to zeros.
+    The mean of none is 0. Two differences from the released code:
+
+    - Its encoder is trained with labels in phase B. Without that phase the loss of the diffusion
+      trains it.
+    - An absent modality's own encoding is 0, where the code takes the encoder's answer to zeros.
     """
 
     def __init__(self, sizes: list[int], width: int):

@@ -24,7 +24,7 @@ class CondiParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     condition: Annotated[
         Literal["table", "others", "none"] | None,
         msgspec.Meta(
-            description="What the modalities say to each other: a trained table, read by which of them are observed "
+            description="What a modality gets from the others. A trained table, read by which of them are observed "
             "(table); a network of the mean encoding of the others, beside the modality's own (others); "
             "nothing (none). Null: as the profile."
         ),

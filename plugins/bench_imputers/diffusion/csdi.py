@@ -54,9 +54,9 @@ class Csdi(DiffusionImputer[CsdiParams]):
 class CsdiDenoiser(Denoiser):
     """The network of CSDI; shapes, gate order and starting values as in the authors' code.
 
-    context: maps a `Given` to vectors that enter the side information of every layer: [b, width]
-    (one per record), [b, channels, width] (one per channel) or [b, length, 1, width] (one per bin);
-    None, as in CSDI, for none.
+    context: maps a `Given` to vectors that enter the side information of every layer; None, as in
+    CSDI, for none. One vector per record is [b, width], per channel [b, channels, width], per bin
+    [b, length, 1, width].
     """
 
     def __init__(self, shape: Shape, size: CsdiParams, context: nn.Module | None = None, width: int = 0):

@@ -2,7 +2,7 @@
 
 Axes: `b` records (or records x draws), `channels` of the target, `length` bins. Inside this package
 the grid is (channels, length), as in CSDI; cohorts hold (length, channels), and the engine
-transposes once, at its door.
+transposes once, when it reads them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from torch import nn
 class Shape:
     """What a denoiser is built for.
 
-    channels, length: of the target grid. parts: target modality -> its number of channels, in the
-    order in which they are stacked; one modality, except where a method is joint over several.
-    context: other modality -> its number of channels.
-    times: hours of the bins, float [length].
+    - channels, length: of the target grid.
+    - parts: target modality -> its number of channels, in the order in which they are stacked. One
+      modality, except where a method is joint over several.
+    - context: other modality -> its number of channels.
+    - times: hours of the bins, float [length].
     """
 
     channels: int
@@ -38,8 +39,9 @@ class Pooled:
     """Another modality of b records as one vector each: the mean over its visible entries in the
     window, per channel.
 
-    values: float32 [b, channels], 0 where a channel has no visible entry. available: bool [b], the
-    modality has any; it is an input of its own and never inferred from zeros.
+    - values: float32 [b, channels], 0 where a channel has no visible entry.
+    - available: bool [b], the modality has any. It is an input of its own and never inferred from
+      zeros.
     """
 
     values: torch.Tensor
@@ -51,8 +53,9 @@ class SingleEvents:
     """Another modality of b records event by event: those in the window with a visible value, in
     order of time, padded.
 
-    values: float32 [b, n, channels], 0 where a channel of an event is not visible. times: float32
-    [b, n], hours. visible: bool [b, n], there is such an event; what the others hold means nothing.
+    - values: float32 [b, n, channels], 0 where a channel of an event is not visible.
+    - times: float32 [b, n], hours.
+    - visible: bool [b, n], there is such an event. Where it is False the other arrays mean nothing.
     """
 
     values: torch.Tensor
@@ -64,12 +67,12 @@ class SingleEvents:
 class Given:
     """What a denoiser may look at: b records.
 
-    values:       float32 [b, channels, length], 0 wherever `conditioning` is 0.
-    conditioning: float32 [b, channels, length], 1 where the value may be looked at. In training a
-                  part of the observed entries, in sampling all of them.
-    context:      other modality -> Pooled.
-    events:       other modality -> SingleEvents, for methods that ask for them
-                  (`DiffusionImputer.uses_events`).
+    - values: float32 [b, channels, length], 0 where `conditioning` is 0.
+    - conditioning: float32 [b, channels, length], 1 where the value may be looked at. In training a
+      part of the observed entries, in sampling all of them.
+    - context: other modality -> Pooled.
+    - events: other modality -> SingleEvents, for methods that ask for them
+      (`DiffusionImputer.uses_events`).
     """
 
     values: torch.Tensor
@@ -89,17 +92,18 @@ class Denoiser(nn.Module):
         """All that depends on neither the noisy state nor the step, computed once per batch and not
         once per step.
 
-        Returns any nest of dicts, lists and tuples of tensors whose first axis is b, or 1 where all
-        records share it; the engine repeats those of b for several draws. In training gradients
-        flow through it.
+        Returns any nest of dicts, lists and tuples of tensors. Their first axis is b, or 1 where
+        all records share a tensor; the engine repeats those of b for several draws. In training
+        gradients flow through it.
         """
 
     @abstractmethod
     def forward(self, state: torch.Tensor, step: torch.Tensor, conditioned: Any) -> torch.Tensor:
-        """state: float32 [b, channels, length], the noisy grid (its values at conditioning entries
-        are the method's own
-        business: mask them out or keep them). step: int64 [b], 0 to diffusion steps - 1. Returns
-                  [b, channels, length].
+        """The network's answer for a noisy grid: [b, channels, length].
+
+        - state: float32 [b, channels, length], the noisy grid. The method decides what happens to
+          its values at conditioning entries: mask them out or keep them.
+        - step: int64 [b], 0 to diffusion steps - 1.
         """
 
     def sampling(self) -> None:

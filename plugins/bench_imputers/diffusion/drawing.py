@@ -63,10 +63,10 @@ def draw(drawing: Drawing, context: Context) -> np.ndarray:
     """float32 [draws, n, length, channels]; entries that were observed hold whatever the sampling
     left there.
 
-    A chunk is some records with some draws of each. Its last one is filled up with repetitions on
-    the CPU, so that every network call has the same shape and a record's bits hang on its chunk
-    mates as little as possible. Raises SamplingError, and Interrupted when the run is being
-    stopped.
+    A chunk is some records with some draws of each. On the CPU the last chunk is filled up with
+    repetitions, so that every network call has the same shape. A record's bits then depend as
+    little as possible on its chunk mates. Raises SamplingError, and Interrupted when the run is
+    being stopped.
     """
     n, shape = len(drawing.ids), drawing.shape
     made = np.empty((drawing.draws, n, shape.length, shape.channels), np.float32)

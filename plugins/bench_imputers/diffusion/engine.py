@@ -312,6 +312,6 @@ class DiffusionImputer(Learner[P], Imputer[P]):
             found = (series.grid.shape[2], tuple(float(time) for time in series.times))
             if found != (channels, shape.times):
                 raise UsageError(
-                    f"{self._who}: was trained with {channels} channels of {name} at {shape.length} bins, and this cohort has "
-                    f"{found[0]} at {len(found[1])} bins or other times; fit it on a cohort of the same form"
+                    f"{self._who}: was trained with {channels} channels of {name} at {shape.length} bins; this cohort has "
+                    f"{found[0]} at {len(found[1])} bins or other times. Fit it on a cohort of the same form"
                 )

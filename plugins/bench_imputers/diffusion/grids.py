@@ -23,7 +23,7 @@ def require_finite(cohort: Cohort, who: str) -> None:
             record, place, channel = (int(index[0]) for index in np.nonzero(bad))
             raise DataError(
                 f"{who}: {int(bad.sum())} observed entries of {name} are not finite numbers, the first in record "
-                f"{cohort.ids[record]}, channel {series.channels[channel]}, bin {place}; correct them where the "
+                f"{cohort.ids[record]}, channel {series.channels[channel]}, bin {place}. Correct them where the "
                 "cohort is made, or mark them as not observed"
             )
 

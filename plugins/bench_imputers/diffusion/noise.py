@@ -2,10 +2,10 @@
 nothing else.
 
 A generator with a state would give a record other numbers when its batch mates change. Here every
-number is a hash of (seed, record, draw, words, place in the grid): the splitmix64 generator
-(Steele, Lea and Flood 2014), whose state is a counter, keyed per record and draw, in 64-bit integer
-operations of torch, which are the same on every device. The upper and lower half of each integer
-make the two uniform numbers of a Box-Muller pair.
+number is a hash of (seed, record, draw, words, place in the grid). The hash is the splitmix64
+generator (Steele, Lea and Flood 2014), whose state is a counter, keyed per record and draw. It uses
+64-bit integer operations of torch, which are the same on every device. The upper and lower half of
+each integer make the two uniform numbers of a Box-Muller pair.
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 rearranged.
 
 - Every map of tokens is written as a 1 x 1 convolution over channels-last sequences, which torch
-  hands to oneDNN; a matrix product goes to the BLAS, which on processors of some makers leaves half
-  of the vector unit idle.
-- Scores are laid out as [keys, queries] and values as [width, tokens]: the softmax then runs down
-  columns, and the second product has rows as long as the sequence, not as a head is wide (8), which
-  vector units are made for.
+  hands to oneDNN. A matrix product goes to the BLAS, which leaves half of the vector unit idle on
+  processors of some makers.
+- Scores are laid out as [keys, queries] and values as [width, tokens]. The softmax then runs down
+  columns. The second product has rows as long as the sequence, not as a head is wide (8): vector
+  units are made for that.
 - Constants are folded into weights: the scale of the queries, the factors of tanh(f) = 2 sigmoid(2
-  f) − 1, √½ of the next state, and the head's first map into the skips.
+  f) − 1, √½ of the next state. The head's first map is folded into the skips.
 - The large arrays of a call are allocated once and used again by all layers and calls.
 """
 

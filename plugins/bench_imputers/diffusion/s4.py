@@ -5,18 +5,19 @@ Source: Gu, Goel and Re 2022 (S4), as used by SSSD (Lopez Alcaraz and Strodthoff
 specification sssd.md, section 3. State space of feature h: x' = A x + B u, y = c x, HiPPO-LegS,
 bilinear with step width delta_h:
 
-    A[i, j] = -sqrt((2i+1)(2j+1)) for i > j, -(i+1) for i = j, else 0;   B[i] = sqrt(2i+1);   i, j =
-    0 ... states-1 Ab = (I - delta/2 A)^-1 (I + delta/2 A),   Bb = delta (I - delta/2 A)^-1 B,
+    A[i, j] = -sqrt((2i+1)(2j+1)) for i > j, -(i+1) for i = j, else 0
+    B[i] = sqrt(2i+1);   i, j = 0 ... states-1
+    Ab = (I - delta/2 A)^-1 (I + delta/2 A),   Bb = delta (I - delta/2 A)^-1 B
     kernel k[l] = c Ab^l Bb
 
-A, B and delta are frozen in the published code, so the kernel is linear in the one thing that is
-trained: k = c V with V = [Bb, Ab Bb, Ab^2 Bb, ...], computed once in double precision. The
-published code trains c in another basis (complex, that of the eigenvectors of A + P P^T) and
-multiplied by (I - Ab^L): the same function, and since that basis is unitary the same distribution
-of kernels at the start, but Adam walks in other coordinates. `tests/support/nplr.py` has the
+A, B and delta are frozen in the published code, so the kernel is linear in the only trained part:
+k = c V. V = [Bb, Ab Bb, Ab^2 Bb, ...] is computed once in double precision. The published code
+trains c in another basis (complex, that of the eigenvectors of A + P P^T) and multiplied by (I -
+Ab^L). That is the same function. Since the basis is unitary, the distribution of kernels at the
+start is the same too, but Adam walks in other coordinates. `tests/support/nplr.py` has the
 published form.
 
-How V is had without a matrix power: the resolvent of LegS is a product,
+V needs no matrix power: the resolvent of LegS is a product,
 
     ((s I - A)^-1 B)[n] = sqrt(2n+1) s (s-1) ... (s-n+1) / ((s+1)(s+2) ... (s+n+1)),
 
@@ -25,7 +26,7 @@ three multiplications per entry in place of 2 states^2. All entries with the sam
 at once.
 
 The convolution runs over the past with one kernel and over the future with another, by an FFT of
-length 2 `length`; a product with the Toeplitz matrix is slower at every length of
+length 2 `length`. A product with the Toeplitz matrix is slower at every length of
 `benchmarks/sssd.py`, which prints both. D is added to the kernel's first entry instead of being a
 term of its own.
 
@@ -106,7 +107,8 @@ def convolve(inputs: torch.Tensor, transformed: torch.Tensor) -> torch.Tensor:
 
 
 class Recomputed(torch.autograd.Function):
-    """c V without keeping V: computed anew, `BLOCK` features at a time, forwards and backwards.
+    """c V without keeping V: computed again in each pass, `BLOCK` features at a time, forwards and
+    backwards.
 
     c: [features, directions, states]; delta: [features]. Returns [features, directions, length].
     """
@@ -134,9 +136,9 @@ class S4(nn.Module):
     a buffer and part of the state; V follows from it and is not. Starting values: c and D normal(0,
     1), W and b as nn.Linear starts.
 
-    keep: "stored" holds V, float32 [features, states, length]: 13 MB per layer at 512 features and
-    100 bins. "recomputed" holds none of it and computes V twice in each training step: the same
-    numbers, slower.
+    - keep: "stored" holds V, float32 [features, states, length], 13 MB per layer at 512 features
+      and 100 bins. With "recomputed" the layer holds none of it and computes V twice in each
+      training step: the same numbers, slower.
     """
 
     def __init__(self, features: int, length: int, states: int = STATES, keep: Keep = "stored"):

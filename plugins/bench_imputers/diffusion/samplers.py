@@ -23,8 +23,8 @@ class Solver(ABC):
     """A recursion over the kept steps, from the noisiest to the cleanest; one object per draw,
     since some remember.
 
-    steps: the step of the whole schedule that the network is asked at, by solver step. signal,
-    sigma: √ᾱ and √(1 − ᾱ) there, with one more entry for the clean end, 1 and 0.
+    - steps: the step of the whole schedule that the network is asked at, by solver step.
+    - signal, sigma: √ᾱ and √(1 − ᾱ) there, with one more entry for the clean end, 1 and 0.
     """
 
     def __init__(self, whole: Schedule, count: int):

@@ -52,7 +52,7 @@ def quick_seconds(params: CsdiQuickParams, work: Workload) -> float:
 
 
 def sssd_seconds(params: SssdParams, work: Workload) -> float:
-    """Of `sssd`, whose network mixes channels at its door: their number hardly counts."""
+    """Of `sssd`, whose network mixes channels in its first map: their number hardly counts."""
     visit = params.blocks * (4e-4 + 1e-5 * params.width + 1e-7 * params.width**2)
     return len(_widths(params, work)) * _seconds(params, work, visit=visit, call=visit / 2.5)
 

@@ -120,10 +120,10 @@ class SssdDenoiser(Denoiser):
     """The noise in a grid, by residual blocks of two S4 layers each.
 
     At conditioning entries the network sees the clean value while sampling, whatever the state
-    holds there. While training it sees the same (`observed="clean"`), or, as published
-    (`observed="reference"`), the value times sqrt(abar) + sqrt(1 - abar): the reference puts the
-    clean value in the place of the noise and adds noise to it.
-    Parameters: 47,848,448 + 37,377 channels at the published size, of any length.
+    holds there. While training it sees the same (`observed="clean"`). As published
+    (`observed="reference"`), it sees the value times sqrt(abar) + sqrt(1 - abar): the reference
+    puts the clean value in the place of the noise and adds noise to it. Parameters: 47,848,448 +
+    37,377 channels at the published size, of any length.
     """
 
     def __init__(self, shape: Shape, params: SssdParams):

@@ -23,7 +23,7 @@ class SssdParams(DiffusionParams, frozen=True, kw_only=True, forbid_unknown_fiel
         Literal["reference", "clean"],
         msgspec.Meta(
             description="What the network sees at conditioning entries while training: the clean value times √ᾱ + √(1 − "
-            "ᾱ), as published (reference), or the clean value (clean), which is what it sees in sampling in "
+            "ᾱ), as published (reference), or the clean value (clean). In sampling it sees the clean value in "
             "either case."
         ),
     ] = "reference"

@@ -1,4 +1,4 @@
-"""What a training visit hides: self-supervised target masks, drawn anew at each visit under torch's
+"""What a training visit hides: self-supervised target masks, drawn at each visit under torch's
 seeded generator.
 
 A mask takes the observed entries, float32 [b, channels, length] of 0 and 1, and returns those that

@@ -1,16 +1,16 @@
 """TRACE, stage 1: CSDI conditioned on the record's other modalities. Specification trace.md.
 
-One network per target modality. Every other modality of the cell enters, whatever their number: its
+One network per target modality. Every other modality of the cell enters, whatever their number. Its
 visible events in the window are averaged to one vector (in the preset trace-temporal they stay
-apart), and the context made of them (`trace_context`) joins the side information of each layer, so
-that its part of each map is computed once per record. Where all modalities are completed by
-diffusion, as in a cell of several narrow ones, each is context to the others as recorded.
+apart). The context made of them (`trace_context`) joins the side information of each layer, so its
+part of each map is computed once per record. Where diffusion completes all modalities, as in a cell
+of several narrow ones, each is context to the others as recorded.
 
-The paper never defines what an expert is, and TRACE's own repository has none, so the presets are
-readings of it, and a result carries the preset it was made with. That trace-moe is what the authors
-ran is an inference: a multimodal CSDI with such experts stands in the public repository of CondI,
-for the very vectors of TRACE, and with 3 experts it has both sizes that TRACE prints (2.7 M
-parameters, 10.35 MB), whose Table 6 and Figure 5 say that 5 is the default.
+The paper never defines what an expert is, and TRACE's own repository has none. So the presets are
+readings of it, and a result carries the preset it was made with. That the authors ran trace-moe is
+an inference. A multimodal CSDI with such experts stands in the public repository of CondI, for the
+very vectors of TRACE. With 3 experts it has both sizes that TRACE prints (2.7 M parameters, 10.35
+MB). TRACE's Table 6 and Figure 5 say that 5 is the default.
 """
 
 from __future__ import annotations

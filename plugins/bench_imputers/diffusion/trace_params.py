@@ -22,20 +22,20 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Literal["trace-moe", "trace-small", "trace-code", "trace-pool", "trace-temporal"],
         ALWAYS_IN_LABEL,
         msgspec.Meta(
-            description="A reading of the method: experts that read all modalities together (trace-moe; with experts=3 of "
-            "both published sizes); the same, narrow (trace-small); what TRACE's own public code computes, a "
-            "gate over modalities (trace-code); a gate over modalities, each through a pool of experts that "
-            "they share, this project's earlier reading (trace-pool); or attention of every bin over the "
-            "single events (trace-temporal)."
+            description="A reading of the method. Experts that read all modalities together (trace-moe; with experts=3 "
+            "of both published sizes). The same, narrow (trace-small). What TRACE's own public code computes, "
+            "a gate over modalities (trace-code). A gate over modalities, each through a pool of experts that "
+            "they share, this project's earlier reading (trace-pool). Attention of every bin over the single "
+            "events (trace-temporal)."
         ),
     ] = "trace-moe"
     variant: Annotated[
         Literal["full", "unconditional", "uni", "fixed-weight", "no-moe"],
         IN_LABEL,
         msgspec.Meta(
-            description="The network or an ablation of it: no mask and no context (unconditional); no context, which is "
-            "CSDI (uni); experts, and modalities where a gate weighs them, weigh the same (fixed-weight); one "
-            "linear map of all modalities (no-moe)."
+            description="The network (full) or an ablation of it. No mask and no context (unconditional). No context, "
+            "which is CSDI (uni). Experts, and modalities where a gate weighs them, weigh the same "
+            "(fixed-weight). One linear map of all modalities (no-moe)."
         ),
     ] = "full"
     experts: Annotated[
@@ -109,9 +109,10 @@ class TraceParams(CsdiSizes, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class TraceChoice(msgspec.Struct, frozen=True, kw_only=True):
     """What a preset of `trace` decides.
 
-    context: what the context is made of: experts that read all modalities together (experts), one
-    vector per modality (modalities), the same through a shared pool of experts (pool), or single
-    events (events). experts, expert_width: 0 where there are none.
+    - context: what the context is made of. `experts`: experts that read all modalities together.
+      `modalities`: one vector per modality. `pool`: the same through a shared pool of experts.
+      `events`: single events.
+    - experts, expert_width: 0 where there are none.
     """
 
     context: Literal["experts", "modalities", "pool", "events"]

@@ -8,7 +8,7 @@ from bench_imputers.naive.channels import Filling
 
 
 class Unfilled(Filling):
-    """No imputation: NaN wherever nothing is visible. For fusers tagged `nan_aware` only; has no
+    """No imputation: NaN where nothing is visible. For fusers tagged `nan_aware` only; has no
     imputation scores.
     """
 

@@ -1,10 +1,15 @@
 """One imputer for every imputation model of PyPOTS: one model per target modality, built from the
 table by its name.
 
-What it adds to the package's own `fit` and `impute`: seeds before every construction and every
-batch, so that results can be repeated and depend on no other record; a validation set whose hidden
-entries the harness draws; an error where the package swallows one; observed entries restored; draws
-that are prefixes of each other; a state of named arrays.
+What it adds to the package's own `fit` and `impute`:
+
+- seeds before every construction and every batch, so that results can be repeated and depend on no
+  other record;
+- a validation set whose hidden entries the harness draws;
+- an error where the package swallows one;
+- observed entries restored;
+- draws that are prefixes of each other;
+- a state of named arrays.
 """
 
 from __future__ import annotations
@@ -53,10 +58,12 @@ class PyPOTS(Imputer[Targets]):
         self._fitted = False
 
     def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
-        """Train a model per target modality. Raises UsageError for targets that are not there, for
-        a precision that PyPOTS does not know and for arguments that the model refuses;
-        TrainingError where training fails or ends early; Interrupted when the run is being stopped
-        (nothing is kept: PyPOTS cannot go on with a training).
+        """Train a model per target modality.
+
+        Raises UsageError for targets that are not there, for a precision that PyPOTS does not know
+        and for arguments that the model refuses. Raises TrainingError where training fails or ends
+        early. Raises Interrupted when the run is being stopped (nothing is kept: PyPOTS cannot go
+        on with a training).
         """
         if context.precision != "fp32":
             raise UsageError(f"imputer {self._model.key} runs in fp32 only; type precision=fp32")
@@ -283,7 +290,7 @@ class Unlisted(Imputer[Nothing]):
 
 
 def _with_gaps(series: Series) -> np.ndarray:
-    """The grid with NaN wherever nothing is visible, float32 [n, length, channels]."""
+    """The grid with NaN where nothing is visible, float32 [n, length, channels]."""
     return np.where(series.observed, series.grid, np.float32(np.nan)).astype(np.float32, copy=False)
 
 

@@ -1,10 +1,12 @@
-"""PyPOTS as a quiet guest: imported without its banner and its folder, listened to instead of
-printed, seeded and left.
+"""PyPOTS without its side effects: imported without its banner and its folder, its log read instead
+of printed, and seeded.
 
-What the package does by itself (1.5): importing it takes about 8 s, prints a banner on stdout and
-creates `.pypots` in the home; building a model logs to stderr; training swallows every exception
-after its first better epoch, KeyboardInterrupt included; random numbers come from the global
-generators of Python, NumPy and torch.
+What the package does by itself (1.5):
+
+- Importing it takes about 8 s, prints a banner on stdout and creates `.pypots` in the home.
+- Building a model logs to stderr.
+- Training swallows every exception after its first better epoch, KeyboardInterrupt included.
+- Random numbers come from the global generators of Python, NumPy and torch.
 """
 
 from __future__ import annotations
@@ -165,7 +167,7 @@ class Listener(logging.Handler):
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Hear what is logged inside, whatever level the package was set to."""
+        """Read what is logged inside, at any level that the package was set to."""
         logger = logging.getLogger(LOGGERS[0])
         level = logger.level
         logger.setLevel(logging.INFO)

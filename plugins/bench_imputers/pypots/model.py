@@ -37,26 +37,26 @@ DECIDED = {
 class Model:
     """One model.
 
-    name:      the class in `pypots.imputation`; in lower case behind `pypots.` it is the name
-               people type.
-    arguments: argument of the constructor -> default.
-    trained:   has epochs, a batch size and an optimiser.
-    alone:     gets one record at a time, because in a batch its result for a record depends on the
-               others.
-    draws:     samples from a predictive distribution.
-    bins:      (parameters, length) -> bins it is built for; series get unobserved bins at the end,
-               which are cut off again.
-    channels:  (parameters, channels) -> channels it is built for; unobserved ones are added and cut
-               off again.
-    exact:     the same seed gives the same bits on the CPU.
-    valid:     default of `valid_records`.
-    visit:     seconds of one core for a record of 30 channels and 48 bins in an epoch, with the
-               default arguments.
-    completion: the same to complete it, or for each draw of a model that draws; 0: a share of
-                `visit`.
-    needs:     what it must load from elsewhere, where it does.
-    broken:    conformance check -> why the model fails it.
-    tiny:      arguments for the conformance kit, in place of the defaults.
+    - name: the class in `pypots.imputation`; in lower case behind `pypots.` it is the name people
+      type.
+    - arguments: argument of the constructor -> default.
+    - trained: has epochs, a batch size and an optimiser.
+    - alone: gets one record at a time, because in a batch its result for a record depends on the
+      others.
+    - draws: samples from a predictive distribution.
+    - bins: (parameters, length) -> bins it is built for. Series get unobserved bins at the end,
+      which are cut off again.
+    - channels: (parameters, channels) -> channels it is built for; unobserved ones are added and
+      cut off again.
+    - exact: the same seed gives the same bits on the CPU.
+    - valid: default of `valid_records`.
+    - visit: seconds of one core for a record of 30 channels and 48 bins in an epoch, with the
+      default arguments.
+    - completion: the same to complete it, or for each draw of a model that draws; 0: a share of
+      `visit`.
+    - needs: what it must load from elsewhere, where it does.
+    - broken: conformance check -> why the model fails it.
+    - tiny: arguments for the conformance kit, in place of the defaults.
     """
 
     name: str

@@ -14,8 +14,8 @@ import math
 from bench_imputers.pypots.model import Model, at_least, multiple_of
 
 MASKED = {"ORT_weight": 1.0, "MIT_weight": 1.0}
-"""Of models trained as SAITS is: 20 % of the observed entries are hidden anew at each visit,
-both errors are weighed.
+"""Of models trained as SAITS is: 20 % of the observed entries are hidden at each visit, drawn again
+each time; both errors are weighed.
 """
 
 ATTENTION = {"n_layers": 2, "d_model": 64, "n_heads": 4, "d_k": 16, "d_v": 16, "d_ffn": 128}
@@ -335,7 +335,7 @@ MODELS: tuple[Model, ...] = (
     ),
     Model(
         "TRMF",
-        "temporal matrix factorisation, fitted anew to each record",
+        "temporal matrix factorisation, fitted to each record by itself",
         "Yu, Rao, Dhillon 2016, Temporal Regularized Matrix Factorization for High-dimensional Time Series Prediction, "
         "NeurIPS",
         {"lags": (1, 2), "K": 4, "lambda_f": 1.0, "lambda_x": 1.0, "lambda_w": 1.0, "alpha": 100.0, "eta": 1.0}

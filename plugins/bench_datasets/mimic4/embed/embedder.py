@@ -2,9 +2,9 @@
 the dataset reads.
 
 Files are read and embedded in parts of a fixed size. Each part is stored, whole or not at all, in a
-folder beside the result before the next one begins; the same command goes on after any
-interruption, and gives the same bytes as if there had been none. What identifies the work (model,
-preprocessing, files, libraries) decides whether parts belong to it.
+folder beside the result before the next one begins. After an interruption the same command goes on
+and gives the same bytes as an uninterrupted run. Model, preprocessing, files and libraries decide
+whether stored parts belong to the work.
 """
 
 from __future__ import annotations
@@ -117,11 +117,13 @@ def embed(
     """Write `to` (subject_id, charttime, embedding: list of float32), and return what it holds as
     plain values.
 
-    root: with it only what was made in the window of an ICU stay is embedded. A file that cannot be
-    read, or of which the model makes numbers that are not finite, is left out and counted
-    ("unreadable"). Raises DataError for a list that is missing or damaged and when no file can be
-    read, UsageError when `to` holds something else, PluginError for a model that does not do or
-    makes no finite vector at all.
+    root: with it, only files from the window of an ICU stay are embedded. A file is left out and
+    counted ("unreadable") when it cannot be read, or when the model gives numbers that are not
+    finite.
+
+    Raises DataError for a list that is missing or damaged and when no file can be read. Raises
+    UsageError when `to` holds something else. Raises PluginError for a model that fails, gives
+    another form or gives no finite vector at all.
     """
     counts = Counter[str]()
     model = load_model(params, context.device)
@@ -157,7 +159,7 @@ def embed(
         if lost := results.unreadable[NOT_FINITE]:
             raise PluginError(
                 f"the model {model.about['model']} gives numbers that are not finite for each of the {lost:,} {kind.noun} that "
-                "could be read; are its weights whole, and is its input as it expects it?"
+                "could be read. Check that its weights are complete, and that its input has the form it expects"
             )
         raise DataError(
             f"none of the {counts['to embed']:,} {kind.noun} listed in {source} can be read: {next(iter(results.unreadable))}; "
@@ -226,7 +228,7 @@ class _Work:
     width: int = 0
 
     def begin(self, about: dict[str, Any]) -> None:
-        """The folder of the parts; those of other work are removed, which is said."""
+        """Make the folder of the parts; remove, with a report, the parts of other work."""
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         marker = self.folder / "key"
         if self.folder.is_dir() and (not marker.is_file() or marker.read_text("utf-8") != key):

@@ -130,5 +130,5 @@ def _find(listing: Listing, source: Path) -> Path:
                         return folder / f"{name}{suffix}"
     raise DataError(
         f"no {listing.names[0]}.csv.gz in {source}; name the folder of {listing.collection} that holds it and files/: from=DIR "
-        f"(to be had by credentialed users of PhysioNet: https://physionet.org/content/{listing.collection.lower()}/)"
+        f"(for credentialed users of PhysioNet: https://physionet.org/content/{listing.collection.lower()}/)"
     )

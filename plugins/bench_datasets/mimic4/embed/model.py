@@ -31,9 +31,8 @@ ACCEPTED = "accepted: a TorchScript file (torch.jit.save), or package.module:cal
 class Model:
     """A model on its device, in evaluation mode.
 
-    about:      what identifies it: its name, and the SHA-256 of its file or of its weights and
-                code.
-    preprocess: in place of ours, where the callable or its module brings one: `(array) -> array`.
+    - about: what identifies it: its name, and the SHA-256 of its file or of its weights and code.
+    - preprocess: in place of ours, where the callable or its module brings one: `(array) -> array`.
     """
 
     called: Callable[..., Any]
@@ -73,8 +72,9 @@ class Model:
 def load_model(params: EmbedParams, device: str) -> Model:
     """The model that the parameters name.
 
-    Raises UsageError when the name is neither a file nor an import path, PluginError when the code
-    cannot be imported or gives no module, DataError for a file that cannot be loaded safely.
+    Raises UsageError when the name is neither a file nor an import path. Raises PluginError when
+    the code cannot be imported or gives no module. Raises DataError for a file that cannot be
+    loaded safely.
     """
     path = Path(params.model).expanduser()
     if path.is_file():
@@ -170,7 +170,7 @@ def _fill(module: Any, path: Path) -> None:
         raise DataError(f"{path} cannot be read ({_first(error)})") from error
     except Exception as error:  # torch.load: whatever an unpickler meets
         raise DataError(
-            f"{path} holds more than tensors, or no weights at all, and is not opened; write it anew with "
+            f"{path} holds more than tensors, or no weights at all, and is not opened; write it again with "
             "safetensors.torch.save_file(model.state_dict(), FILE)"
         ) from error
     try:

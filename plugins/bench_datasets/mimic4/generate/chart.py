@@ -4,12 +4,12 @@ some of them.
 With s(t) = severity + TREND_GAIN * trend * tanh((t - 24) / 24), t in hours since ICU admission, the
 standardised true value of variable v in hour h is
 
-    x_v(h) = loadings_v . z(h) + level_v + fluctuation_v(h) + daily_v * cos(2 pi (clock(h) - 17) /
-    24)
+    x_v(h) = loadings_v . z(h) + level_v + fluctuation_v(h)
+             + daily_v * cos(2 pi (clock(h) - 17) / 24)
 
-where z(h) is the latent state with s(h + 1/2) in place of severity, level_v is constant for the
-stay and fluctuation_v an AR(1) process (PHI per hour); variables of a tie share part of both. Value
-= mean + sd * x, or its exponential for a log variable, clipped to what a body can show. A row
+Here z(h) is the latent state with s(h + 1/2) in place of severity. level_v is constant for the
+stay, and fluctuation_v is an AR(1) process (PHI per hour). Variables of a tie share part of both.
+Value = mean + sd * x, or its exponential for a log variable, clipped to what a body can show. A row
 records the true value of its hour with error.
 """
 
@@ -64,8 +64,12 @@ _FIO2 = next(index for index, item in enumerate(ITEMS) if item.variable == "Insp
 
 @dataclass(frozen=True)
 class Chart:
-    """The rows of one stay by time: seconds since 1970, storage delay in seconds, index into ITEMS,
-    number (NaN for a text item), 1-based state (0 for a number item), caregiver, warning.
+    """The rows of one stay by time.
+
+    - time: seconds since 1970. delay: seconds until the row is stored.
+    - item: index into ITEMS.
+    - number: NaN for a text item. state: 1-based, 0 for a number item.
+    - caregiver, warning: the columns of that name.
     """
 
     time: np.ndarray

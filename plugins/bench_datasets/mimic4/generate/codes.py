@@ -1,9 +1,9 @@
 """The 25 phenotypes of the generated cohort: prevalence, what of the latent state drives them, and
 their billing codes.
 
-Every code listed under a phenotype belongs to that CCS category and to no other of the 25, both
-directly (ICD-9) and by every line of the ICD-10 to ICD-9 equivalence file (ICD-10), with one
-exception named by `also`; the codes of `OTHER_CODES` belong to none of the 25. Order of the
+Every code listed under a phenotype belongs to that CCS category and to no other of the 25. For
+ICD-9 this holds directly, for ICD-10 by every line of the ICD-10 to ICD-9 equivalence file. The one
+exception is named by `also`. The codes of `OTHER_CODES` belong to none of the 25. Order of the
 phenotypes: mimic48 protocol, section 8.
 """
 
@@ -14,10 +14,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Phenotype:
-    """A CCS category: its share of admissions, loadings on the axes, code -> title by ICD version,
-    whether it is a condition that stays with a patient from one admission to the next, and the
-    other category that its ICD-10 codes bring along (I10 has an equivalent in each of two
-    categories).
+    """A CCS category.
+
+    - prevalence: share of admissions. loadings: on the axes.
+    - icd9, icd10: code -> title.
+    - chronic: the condition stays with a patient from one admission to the next.
+    - also: the other category that its ICD-10 codes bring along (I10 has an equivalent in each of
+      two categories).
     """
 
     ccs: int

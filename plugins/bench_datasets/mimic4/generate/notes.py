@@ -1,8 +1,8 @@
 """Radiology reports of the generated cohort, from templates.
 
-A finding has a grade: the number of its cuts below (loadings . z + noise of sd READING), so that
-the wording of a report tells about the latent state, on the hidden axes above all, but never
-exactly. All sentences were written for this file.
+The grade of a finding is the number of its cuts below (loadings . z + noise of sd READING). So the
+wording of a report carries noisy information on the latent state, mostly on the hidden axes. All
+sentences were written for this file.
 """
 
 from __future__ import annotations
@@ -152,8 +152,8 @@ FINDINGS: dict[str, Finding] = {
 
 @dataclass(frozen=True)
 class Exam:
-    """Heading, technique, share of all reports, the findings it can show, what is said when all
-    are of grade 0.
+    """Heading, technique, share of all reports, the findings it can show, and the sentence for a
+    report in which all are of grade 0.
     """
 
     heading: str

@@ -40,9 +40,11 @@ UNITS = (
 
 @dataclass(frozen=True)
 class Timing:
-    """When a modality is recorded in a stay: an arrival exam (within `within` hours) with a chance,
-    later ones by rate per day, both higher with the axes; `reach`: share of patients for whom any
-    exist; `before`: chance of one more in the day before the ICU.
+    """When a modality is recorded in a stay.
+
+    There is an arrival exam (within `within` hours) with a chance, and later ones by rate per day.
+    Both are higher with the axes. `reach`: share of patients for whom any exist. `before`: chance
+    of one more in the day before the ICU.
     """
 
     arrival: float

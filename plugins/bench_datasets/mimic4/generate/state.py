@@ -9,10 +9,9 @@ function:
     log(days in ICU) | z, death   ~ Normal(m + w_days . z + d * death, s_days)
     P(phenotype j | z)            = s(a_j + w_j . z),  independent of all else given z
 
-Everything else that is written depends on z alone (and on what these draws do to the end of a
-stay), so what follows in closed form from z is the best any method can predict: `outcome_oracle`,
-`phenotype_probability`. The `visible` forms average over the hidden axes: the best that bedside
-series alone allow.
+Everything else in the files depends on z alone (and on how these draws end a stay). So the closed
+forms in z are the best that any method can predict: `outcome_oracle`, `phenotype_probability`.
+The `visible` forms average over the hidden axes: the best that bedside series alone allow.
 """
 
 from __future__ import annotations

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 class Variable:
     """One true quantity.
 
-    mean, sd: of the value, or of its logarithm where `log`. low, high: what a body can show.
-    loadings: on the axes; their squares sum to less than 1 and the rest of the variance is the
-    stay's own level (share `level`) and slow fluctuation. tie: name of a level and fluctuation that
-    several variables share in part (a trailing "-": with the opposite sign). daily: size of the
-    swing over the 24 hours, in sd.
+    - mean, sd: of the value, or of its logarithm where `log`.
+    - low, high: what a body can show.
+    - loadings: on the axes. Their squares sum to less than 1; the rest of the variance is the
+      stay's own level (share `level`) and slow fluctuation.
+    - tie: name of a level and fluctuation that several variables share in part (a trailing "-":
+      with the opposite sign).
+    - daily: size of the swing over the 24 hours, in sd.
     """
 
     name: str
@@ -86,9 +88,9 @@ VARIABLES: tuple[Variable, ...] = (
 class Round:
     """An occasion on which several items are written at one time.
 
-    rate: per hour for an average patient; `sicker`: loadings of its logarithm, so that sicker means
-          more often.
-    gate: loadings of the log-odds that a stay has such rounds at all; empty: every stay has.
+    - rate: per hour for an average patient.
+    - `sicker`: loadings of the logarithm of the rate, so that sicker means more often.
+    - gate: loadings of the log-odds that a stay has such rounds at all; empty: every stay has.
     """
 
     rate: float
@@ -119,10 +121,11 @@ ROUNDS: dict[str, Round] = {
 class Item:
     """A row of d_items that is charted: what it records and how often a round includes it.
 
-    variable: the true quantity, recorded as value * scale + shift; empty: a distractor with its own
-              mean and sd.
-    states: texts; an item with a variable picks by whole number (first = 1), one without picks at
-    random and has no number. digits: decimals written.
+    - variable: the true quantity, recorded as value * scale + shift; empty: a distractor with its
+      own mean and sd.
+    - states: texts. An item with a variable picks by whole number (first = 1); one without picks at
+      random and has no number.
+    - digits: decimals written.
     """
 
     itemid: int
