@@ -45,7 +45,10 @@ def test_one_modality_holds_the_35_variables_in_the_published_order(tmp_path: Pa
 def test_of_several_values_in_an_hour_the_last_line_of_the_file_wins_whatever_its_minute(tmp_path: Path) -> None:
     made = cohort(tmp_path, "01:50,HR,95", "01:10,HR,90", "02:00,HR,70", "02:00,HR,71")
     assert values(made, "HR") == {1: 90, 2: 71}
-    assert made.counts["lines of an hour and variable said again later in the file, the last one kept"].number == 2
+    assert (
+        made.counts["lines of an hour and variable that are given again later in the file, the last one kept"].number
+        == 2
+    )
     series = made.modalities["series"]
     assert np.array_equal(bin_events(series.events, 48)[0], series.grid, equal_nan=True)
     assert series.events.times.tolist() == [pytest.approx(70 / 60), 2.0]

@@ -127,7 +127,7 @@ def test_imputed_values_of_every_modality_reach_the_prediction(name: str, gate: 
 
 def test_a_form_of_a_branch_that_is_not_there_is_refused() -> None:
     train, valid, _ = parts(cohort(20))
-    with pytest.raises(UsageError, match="branches=regular has no branch that irregular=dense could be about"):
+    with pytest.raises(UsageError, match="irregular=dense has no effect with branches=regular"):
         build("mists", branches="regular", irregular="dense").fit(train, valid, BINARY, Context())
 
 

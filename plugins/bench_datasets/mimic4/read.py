@@ -287,7 +287,7 @@ class Tables:
             if not damage and scanned.several_lines and path in self._single:
                 damage = f"the quote opened in line {scanned.several_lines:,} is closed in a later one, as in no table but notes"
             if damage:
-                raise DataError(f"{path} is damaged: {damage}; rows would be lost in silence: download it again")
+                raise DataError(f"{path} is damaged: {damage}; rows would be lost without notice: download it again")
             if scanned.cut and path not in self._cut:
                 self._cut.add(path)
                 _log.warning("%s does not end with the end of a line; was it cut short?", path)
@@ -315,7 +315,7 @@ def read_header(path: Path) -> list[str]:
     try:
         with opened(path, "rb") as raw:
             if (kind := kind_of_bytes(raw.read(64))) and kind != "empty":
-                raise DataError(f"{path} cannot be read: what is packed in it is {kind}")
+                raise DataError(f"{path} cannot be read: once unpacked, it is {kind}")
         with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream:
             header = [name.strip() for name in next(csv.reader([stream.readline(2**16)]), [])]
     except (*_DAMAGED, csv.Error) as error:
@@ -326,8 +326,8 @@ def read_header(path: Path) -> list[str]:
         for mark, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
             if mark in header[0]:
                 raise DataError(
-                    f"{path}: {name} stand between its columns, as some spreadsheets write them; read are commas, with points in "
-                    "numbers: save it so, or take the one that was published"
+                    f"{path}: {name} stand between its columns, as some spreadsheets write them. Needed: commas between columns, "
+                    "points in numbers; save it so, or take the one that was published"
                 )
     return header
 

@@ -59,7 +59,9 @@ class Physionet2012Csdi(Dataset[Physionet2012CsdiParams]):
             record, minutes, variable, values = (a[known] for a in (record, minutes, variable, values))
         last = _last_of_hour(record, minutes, variable)
         again = len(values) - len(last)
-        counts.left_out("lines of an hour and variable said again later in the file, the last one kept", again)
+        counts.left_out(
+            "lines of an hour and variable that are given again later in the file, the last one kept", again
+        )
         counts.found("values kept", len(last))
 
         present = np.unique(record)

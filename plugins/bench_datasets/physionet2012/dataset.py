@@ -210,7 +210,7 @@ def _check(entry: SetFiles, lines: Lines, known: dict[str, Outcome], before: dic
     if lost := sorted(set(lines.ids) - known.keys()):
         raise DataError(
             f"{entry.outcomes} lacks {len(lost)} of the {len(lines.ids):,} records of {entry.source.name}: "
-            f"{some(lost)}; patients are never left out in silence: move the file away and fetch it again "
+            f"{some(lost)}; patients are never left out without notice: move the file away and fetch it again "
             f"(bench data fetch physionet2012 data.root={entry.outcomes.parent})"
         )
     if lost := sorted(known.keys() - set(lines.ids)):

@@ -165,8 +165,8 @@ def run(job: _Job) -> None:
         raise Refused(json.loads(done.stdout)["refused"])
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         raise Refused(
-            f"{job.source} is refused: its conversion was ended, since it had computed for the {max(1, job.seconds - WAITING)} s "
-            "that it may, or by the system for want of memory"
+            f"{job.source} is refused: its conversion used all of its {max(1, job.seconds - WAITING)} s of computing, "
+            "or the system ended it because memory ran out"
         )
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()

@@ -75,7 +75,7 @@ class FlexMoE(ExpertFuser[FlexMoEParams]):
         p, modalities = self.params, len(inputs.modalities)
         if p.width % p.heads:
             raise UsageError(
-                f"fuser flexmoe: width={p.width} is no multiple of heads={p.heads}; give fuser.flexmoe.width that is"
+                f"fuser flexmoe: width={p.width} is no multiple of heads={p.heads}; choose for example fuser.flexmoe.heads=1"
             )
         if p.top_k >= p.experts:
             raise UsageError(

@@ -75,7 +75,7 @@ class Maestro(ExpertFuser[MaestroParams]):
         p = self.params
         if p.width % p.heads:
             raise UsageError(
-                f"fuser maestro: width={p.width} is no multiple of heads={p.heads}; give fuser.maestro.width that is"
+                f"fuser maestro: width={p.width} is no multiple of heads={p.heads}; choose for example fuser.maestro.heads=1"
             )
         if p.top_k > p.experts:
             raise UsageError(

@@ -63,7 +63,7 @@ class MagParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = 1.0
     max_lag: Annotated[
         NotNegative | None,
-        msgspec.Meta(description="With read=observed, how many hours an observation stays current; null: for ever."),
+        msgspec.Meta(description="With read=observed, how many hours an observation stays current; null: forever."),
     ] = None
     readout: Annotated[
         Literal["mean", "last"], msgspec.Meta(description="The mean over readable steps, or the last of them.")
@@ -114,7 +114,7 @@ def register(registry: Registry) -> None:
         "mag",
         "bench_fusers.mag.fuser:Mag",
         params=MagParams,
-        summary="every step of one modality is shifted by what the others say at that time, then read by a transformer",
+        summary="every step of one modality is shifted by the others at that time, then read by a transformer",
         paper="Rahman et al., Integrating Multimodal Information in Large Pretrained Transformers, 2020",
         tags={"torch"},
         randomness="seeded",

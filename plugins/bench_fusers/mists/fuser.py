@@ -58,7 +58,7 @@ class Mists(TorchFuser[MistsParams]):
         choice = MISTS_PRESETS.over(self.params)
         if self.params.branches == "regular" and self.params.irregular == "dense":
             raise UsageError(
-                "fuser.mists: branches=regular has no branch that irregular=dense could be about; type fuser.mists.branches=mixed"
+                "fuser.mists: irregular=dense has no effect with branches=regular; type fuser.mists.branches=mixed"
             )
         for width, heads in (("width", "heads"), ("time_width", "time_heads")):
             if getattr(choice, width) % getattr(choice, heads):

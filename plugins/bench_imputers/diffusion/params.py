@@ -91,7 +91,7 @@ class DiffusionParams(TrainParams, frozen=True, kw_only=True, forbid_unknown_fie
         Literal["squared", "absolute", "huber"],
         msgspec.Meta(
             description="Loss at hidden entries while training: squared, as published; absolute; or huber, squared up to "
-            "0.5 standard deviations and absolute beyond, so that typing errors do not rule it."
+            "0.5 standard deviations and absolute beyond, so that typing errors do not dominate."
         ),
     ] = "squared"
     noises: Annotated[

@@ -90,7 +90,7 @@ def register(registry: Registry) -> None:
         "bench_imputers.diffusion.condi:Condi",
         params=CondiParams,
         presets=CONDI_PROFILES,
-        summary="CSDI, all modalities in one, conditioned on a mixture of experts and on what one modality says to another",
+        summary="CSDI, all modalities in one, conditioned on a mixture of experts and on each other",
         paper="Zheng, Kan, Wang, Chen and Wang, CondI, CVPR 2026 workshop FedVision",
         tags=("torch", "draws"),
         randomness="seeded",
