@@ -33,22 +33,6 @@ def test_every_planned_cell_has_a_record_and_a_second_run_does_no_work(project):
     assert "impute" not in again.stderr.replace("imputer", "")
 
 
-def test_an_imputation_is_shared_by_fusers_and_by_seeds_when_nothing_is_random(project):
-    run = project.bench("run", project.suite, "fuser=waits,linear")
-    assert run.stderr.count("ok impute natural mean") == 1
-
-
-def test_a_mask_is_the_same_for_every_method_and_differs_between_seeds(project):
-    project.bench("run", project.suite, "scenario=mcar", "scenario.mcar.rate=0.3")
-    masks = list(keyed(project.folder.parent / "cache", "masks").glob("*"))
-    assert len(masks) == 2
-    shares = {record["coordinates"]["seed"]: record["hidden"]["realised"] for record in project.records()}
-    for record in project.records():
-        assert record["hidden"]["realised"] == shares[record["coordinates"]["seed"]]
-        assert record["hidden"]["realised"] == pytest.approx(0.3, abs=0.02)
-        assert record["imputation"]["all"]["mae"] > 0
-
-
 def test_a_failing_cell_is_shown_with_its_reason_and_the_others_go_on(project):
     run = project.bench("run", project.suite, *ONE, "fuser=waits,linear", "fuser.waits.fail=raise", code=1)
     assert "ValueError at bench_toy/parts.py" in run.stderr
@@ -80,29 +64,11 @@ def test_a_cell_over_its_memory_limit_is_out_of_memory(project):
     assert statuses(project) == {"oom": 1}
 
 
-def test_a_memory_error_is_out_of_memory_and_not_a_failure(project):
-    project.bench("run", project.suite, *ONE, "fuser.waits.fail=memory", code=1)
-    assert statuses(project) == {"oom": 1}
-
-
 def test_what_failed_is_tried_again_by_the_next_run_unless_retry_is_off(project):
     failing = ("run", project.suite, *ONE, "fuser.waits.fail=raise")
     project.bench(*failing, code=1)
     assert "1 done before" in project.bench(*failing, "retry=false", code=1).stderr
     assert "0 done before" in project.bench(*failing, code=1).stderr
-
-
-def test_a_combination_that_makes_no_sense_is_skipped_with_its_reason(project):
-    project.bench("run", project.suite, "seed=1", "imputer=none,mean", "fuser=linear,gbm")
-    skipped = [record for record in project.records() if record["status"] == "skipped"]
-    assert [(r["coordinates"]["imputer"], r["coordinates"]["fuser"]) for r in skipped] == [("none", "linear")]
-    assert "not nan_aware" in skipped[0]["reason"]
-
-
-def test_a_component_that_cannot_be_loaded_fails_its_cells_and_is_never_replaced(project):
-    run = project.bench("run", project.suite, "seed=1", "imputer=absent,mean", code=1)
-    assert "ModuleNotFoundError" in run.stderr
-    assert statuses(project) == {"ok": 1, "failed": 1}
 
 
 def test_a_budget_stops_what_no_longer_fits_and_says_how_to_go_on(project):
@@ -163,38 +129,13 @@ def test_what_a_library_prints_never_reaches_the_answer(project):
     assert "chatter" not in project.bench("run", project.suite, *ONE, "fuser.waits.fail=print", "--json").stdout
 
 
-def test_what_a_fuser_notes_of_its_fit_stands_in_the_record(project):
-    project.bench("run", project.suite, *ONE, "fuser.waits.seconds=0.1")
-    assert [record["notes"] for record in project.records()] == [[{"name": "waits", "values": [1]}]]
-
-
-@pytest.mark.parametrize(
-    ("fuser", "audit"),
-    [
-        ("peeks", "batch-independent"),
-        ("blind", "imputed-reaches-fuser"),
-        ("careless", "absent-ignored"),
-        ("restless", "repeat-identical"),
-    ],
-)
-def test_a_broken_promise_is_found_by_its_audit_and_shown(project, fuser, audit):
-    run = project.bench("run", project.suite, *ONE, f"fuser={fuser}", "audits.cells=repeat", code=7)
-    assert f"audit failed: {fuser}: {audit}" in run.stderr
+def test_a_broken_promise_that_an_audit_finds_is_said_and_shown(project):
+    """Other promises: tests/run/test_cells.py."""
+    run = project.bench("run", project.suite, *ONE, "fuser=peeks", code=7)
+    assert "audit failed: peeks: batch-independent" in run.stderr
     table = project.leaderboard().decode()
-    assert audit in table
+    assert "batch-independent" in table
     assert "FAIL" in table.upper()
-
-
-def test_a_prediction_that_is_not_a_number_fails_the_cell_instead_of_shrinking_the_test_set(project):
-    run = project.bench("run", project.suite, *ONE, "fuser=holes", code=1)
-    assert "values that are not finite numbers" in run.stderr
-
-
-def test_permuted_labels_score_at_chance(project):
-    project.bench("run", project.suite, "seed=1", "imputer=mean", "fuser=linear,gbm", "audits.cells=permuted-labels")
-    audits = [r["audits"]["permuted-labels"] for r in project.records() if r["coordinates"].get("audit")]
-    assert len(audits) == 2
-    assert all(audit["passed"] for audit in audits)
 
 
 @pytest.fixture
@@ -294,23 +235,16 @@ def test_progress_on_a_terminal_shows_what_runs_and_how_long_it_will_take(projec
     assert b"mean x waits" in seen
 
 
-@pytest.mark.parametrize("kind", ["cohorts", "masks", "imputations"])
-@pytest.mark.parametrize("harm", ["truncate", "remove", "change"])
-def test_a_damaged_cache_is_noticed_and_made_again(project, kind, harm):
+def test_a_changed_file_of_the_cache_ends_the_run_and_the_same_command_goes_on(project):
+    """Other kinds of files and harm: tests/run/test_damaged_cache.py."""
     project.bench("run", project.suite, *ONE)
     before = project.records()[0]["predictions"]
-    path = next(keyed(project.folder.parent / "cache", kind).rglob("*.safetensors"))
+    path = next(keyed(project.folder.parent / "cache", "imputations").rglob("*.safetensors"))
     content = path.read_bytes()
-    if harm == "remove":
-        path.unlink()
-    else:
-        path.write_bytes(
-            content[:-50] if harm == "truncate" else content[:-2] + bytes([content[-2] ^ 255, content[-1]])
-        )
-    again = project.bench("run", project.suite, *ONE, "out=other", code=5 if harm == "change" else 0)
-    if harm == "change":
-        assert "its digest does not match; it was removed: run the same command again" in again.stderr
-        project.bench("run", project.suite, *ONE, "out=other")
+    path.write_bytes(content[:-2] + bytes([content[-2] ^ 255, content[-1]]))
+    again = project.bench("run", project.suite, *ONE, "out=other", code=5)
+    assert "its digest does not match; it was removed: run the same command again" in again.stderr
+    project.bench("run", project.suite, *ONE, "out=other")
     made = json.loads(next(project.folder.glob("other/ledger/cells/*/*.json")).read_bytes())["record"]
     assert made["predictions"] == before
 
@@ -358,17 +292,6 @@ def test_damaged_cells_whose_turn_does_not_come_are_counted_as_left_and_not_said
     assert "was made again" not in run.stderr
 
 
-@pytest.mark.parametrize("part", ["draws.safetensors", "state.safetensors", "errors.npz"])
-def test_an_imputation_without_one_of_its_parts_is_made_again(project, part):
-    words = ("run", project.suite, "seed=1", "imputer=around", "scenario=mcar", "scenario.mcar.rate=0.3", "draws=3")
-    project.bench(*words)
-    path = next(keyed(project.folder.parent / "cache", "imputations").glob(f"*/{part}"))
-    before = path.read_bytes()
-    path.unlink()
-    project.bench(*words, "out=other")
-    assert path.read_bytes() == before
-
-
 def test_a_listener_that_leaves_costs_no_cell(project):
     process = project.start("run", project.suite)
     process.stderr.close()
@@ -401,25 +324,3 @@ def test_a_report_shows_the_last_run_whatever_is_said_of_how_it_ran(project):
     plain = project.leaderboard()
     assert b"not-run" not in plain
     assert project.leaderboard("cache=elsewhere", "workers=1") == plain
-
-
-@pytest.mark.parametrize("kind", ["masks", "imputations"])
-def test_an_intact_file_of_the_cache_that_is_of_something_else_is_noticed_and_made_again(project, kind):
-    words = ("run", project.suite, "imputer=mean,locf", "scenario=mcar", "scenario.mcar.rate=0.3", "fuser=linear")
-    project.bench(*words)
-    table = sorted((record["key"], record["predictions"], record["scores"]["auroc"]) for record in project.records())
-    name = "completed.safetensors" if kind == "imputations" else "*.safetensors"
-    files = sorted(keyed(project.folder.parent / "cache", kind).rglob(name))
-    contents = [path.read_bytes() for path in files]
-    assert len(files) >= 2
-    for path, content in zip(files, [*contents[1:], contents[0]], strict=True):
-        path.write_bytes(content)
-    codes = []
-    while not codes or codes[-1]:
-        again = project.bench(*words, "out=other", code=None)
-        codes.append(again.returncode)
-        assert not codes[-1] or "is the file of something else; it was removed" in again.stderr
-    assert codes[0] == 5
-    assert len(codes) <= len(files) + 1, "every run removes one at least"
-    made = [json.loads(path.read_bytes())["record"] for path in project.folder.glob("other/ledger/cells/*/*.json")]
-    assert sorted((r["key"], r["predictions"], r["scores"]["auroc"]) for r in made) == table

@@ -106,11 +106,11 @@ def registry() -> Registry:
     return made
 
 
-def prepared(folder: Path, known: Registry, *words: str, suite: str = SUITE) -> Prepared:
+def prepared(folder: Path, known: Registry, *words: str, suite: str = SUITE, out: str = "results") -> Prepared:
     """A run of the suite in a folder of its own."""
     file = folder / "inline.toml"
     file.write_text(suite)
-    words = (f"suite={file}", f"out={folder / 'results'}", f"cache={folder / 'cache'}", *words)
+    words = (f"suite={file}", f"out={folder / out}", f"cache={folder / 'cache'}", *words)
     return prepare(request(words, known), known, fetch=lambda text: None)
 
 
