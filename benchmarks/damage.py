@@ -58,6 +58,7 @@ KINDS = {
     "predictions": "results/ledger/cells/*/*.npz",
     "errors": "results/ledger/errors/*/*.npz",
     "plan": "results/ledger/plans/*.json",
+    "scores": "results/ledger/scores/*.json",
     "statistics": "results/ledger/statistics/*.json",
     "export": "results/leaderboards/*.records.json",
     "baseline": "results/baselines/*.json",
@@ -80,6 +81,7 @@ SUITE = (
     inline.SUITE.replace('dataset = "toy"', 'dataset = "filed"')
     .replace('imputer = ["around"]', 'imputer = ["around", "locf"]')
     .replace("seed = [1]", "seed = [1, 2]")
+    .replace("[stats]", '[stats]\nmetrics = ["kappa"]')
 )
 
 

@@ -97,5 +97,5 @@ def imputed(tmp_path_factory: pytest.TempPathFactory, toy_plugin: str) -> Projec
     """
     made = project_in(tmp_path_factory.mktemp("imputed"), toy_plugin)
     made.suite = f"suite={SUPPORT / 'hidden.toml'}"
-    made.bench("run", made.suite)
+    made.here("run", made.suite)
     return made

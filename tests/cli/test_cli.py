@@ -354,7 +354,7 @@ def test_a_records_file_that_is_missing_or_damaged_is_one_line(bench):
 
 
 def test_a_plan_says_what_would_be_done_and_changes_nothing(project):
-    plan = json.loads(project.bench("plan", project.suite, "--json").stdout)
+    plan = json.loads(project.here("plan", project.suite, "--json").stdout)
     assert plan.keys() == {
         "suite", "profile", "overrides", "device", "data", "cells", "status", "jobs", "estimated_seconds", "plan",
     }  # fmt: skip
@@ -399,7 +399,7 @@ for words in {lines!r}:
 
 
 def test_the_console_script_and_the_module_are_the_same_command(project):
-    module = project.bench("list", "imputers")
+    module = project.here("list", "imputers")
     script = Path(sys.executable).with_name("bench")
     if not script.exists():
         pytest.skip("the command is not installed beside this Python")

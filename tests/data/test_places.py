@@ -42,24 +42,24 @@ def test_a_link_is_not_of_before(tmp_path: Path) -> None:
 
 def test_prune_frees_what_nothing_reads_and_a_run_goes_on_as_before(project) -> None:
     words = (project.suite, "imputer=mean", "fuser=linear")
-    project.bench("run", *words)
+    project.here("run", *words)
     cache = project.folder.parent / "cache"
     (cache / "cohorts").mkdir()
     (cache / "cohorts" / f"{KEY}.safetensors").write_bytes(b"x" * 2**20)
     outside = project.folder / "kept.txt"
     outside.write_text("kept")
     (cache / "cohorts" / ".tmp-link").symlink_to(outside)
-    shown = json.loads(project.bench("cache", "show", "--json").stdout)
+    shown = json.loads(project.here("cache", "show", "--json").stdout)
     assert shown["earlier"] == ["cohorts"]
-    assert "1.0 MiB that nothing reads" in project.bench("doctor", code=None).stdout
-    dry = project.bench("cache", "prune", "--dry-run")
+    assert "1.0 MiB that nothing reads" in project.here("doctor", code=None).stdout
+    dry = project.here("cache", "prune", "--dry-run")
     assert "1.0 MiB could be freed" in dry.stdout
     assert (cache / "cohorts" / f"{KEY}.safetensors").is_file()
-    assert "1.0 MiB freed" in project.bench("cache", "prune").stdout
+    assert "1.0 MiB freed" in project.here("cache", "prune").stdout
     assert not (cache / "cohorts").exists()
     assert outside.read_text() == "kept"
-    assert project.bench("cache", "prune").stdout == "0.0 MiB freed\n"
-    again = project.bench("run", *words, "out=other")
+    assert project.here("cache", "prune").stdout == "0.0 MiB freed\n"
+    again = project.here("run", *words, "out=other")
     assert "prepare" not in again.stderr
 
 

@@ -48,25 +48,25 @@ def only_line(run) -> str:
 
 def test_files_in_order_run_to_the_end(project: Project):
     write_set(project.folder / "d", many(), "tar.gz", results=deaths(many()))
-    project.bench(*RUN, "data.root=d")
+    project.here(*RUN, "data.root=d")
     assert project.records()[0]["scores"]["auroc"] > 0.9
 
 
 def test_a_missing_data_root_is_refused_with_the_command_that_fetches(project: Project):
-    line = only_line(project.bench(*RUN, "data.root=nowhere", code=3))
+    line = only_line(project.here(*RUN, "data.root=nowhere", code=3))
     assert "nowhere" in line
     assert "bench data fetch physionet2012" in line
 
 
 def test_a_folder_without_the_files_is_refused(project: Project):
     (project.folder / "empty").mkdir()
-    assert "empty" in only_line(project.bench(*RUN, "data.root=empty", code=3))
+    assert "empty" in only_line(project.here(*RUN, "data.root=empty", code=3))
 
 
 def test_a_truncated_archive_is_refused_and_named(project: Project):
     archive = write_set(project.folder / "d", many(), "tar.gz", results=deaths(many()))
     archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
-    line = only_line(project.bench(*RUN, "data.root=d", code=3))
+    line = only_line(project.here(*RUN, "data.root=d", code=3))
     assert "set-a.tar.gz" in line
     assert project.records() == []
 
@@ -87,14 +87,14 @@ def test_an_outcomes_file_that_lacks_ids_is_refused(project: Project):
     write_set(project.folder / "d", many(), "dir", results=deaths(many()))
     path = project.folder / "d" / "physionet2012" / "Outcomes-a.txt"
     path.write_text(outcomes({k: v for k, v in deaths(many()).items() if k != "105"}))
-    line = only_line(project.bench(*RUN, "data.root=d", code=3))
+    line = only_line(project.here(*RUN, "data.root=d", code=3))
     assert "105" in line
     assert "Outcomes-a.txt" in line
 
 
 def test_too_few_patients_for_a_part_fail_the_cell_with_the_reason(project: Project):
     write_set(project.folder / "d", STAYS, "dir", results={"11": (5, 0), "12": (5, 1), "13": (5, 0)})
-    run = project.bench(*RUN, "data.root=d", code=1)
+    run = project.here(*RUN, "data.root=d", code=1)
     assert "holds no record" in run.stderr or "class" in run.stderr
 
 
@@ -105,17 +105,17 @@ def test_a_test_part_without_a_class_fails_the_cell_and_leaves_the_ledger_readab
     write_set(
         project.folder / "d", stays, "dir", results={key: (days, int(died)) for key, (days, died) in results.items()}
     )
-    run = project.bench(*RUN, "data.root=d", code=1)
+    run = project.here(*RUN, "data.root=d", code=1)
     assert "class" in run.stderr
-    assert "1 failed" in project.bench("report", "suite=physionet48", "--print").stdout
-    project.bench("plan", "suite=physionet48", "data.root=d", "data.sets=a")
+    assert "1 failed" in project.here("report", "suite=physionet48", "--print").stdout
+    project.here("plan", "suite=physionet48", "data.root=d", "data.sets=a")
 
 
 @pytest.mark.slow
 def test_real_patients_from_a_suite_file_to_a_leaderboard(project: Project, data_root: Path):
     words = (f"data.root={data_root}", "data.sets=a", "imputer=locf", "fuser=linear", "seed=42")
-    project.bench("run", "suite=physionet48", *words)
-    table = project.bench("report", "suite=physionet48", "--print").stdout
+    project.here("run", "suite=physionet48", *words)
+    table = project.here("report", "suite=physionet48", "--print").stdout
     assert "mask_only" in table
     best = max(
         r["scores"]["auroc"] for r in project.records() if r["status"] == "ok" and not r["coordinates"].get("audit")

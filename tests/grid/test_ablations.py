@@ -27,7 +27,7 @@ SMALL = (
 
 
 def rows(project, name: str, *words: str) -> list[str]:
-    plan = json.loads(project.bench("plan", f"suite={name}", "--json", "controls.imputer=", *words).stdout)
+    plan = json.loads(project.here("plan", f"suite={name}", "--json", "controls.imputer=", *words).stdout)
     return list(dict.fromkeys(cell["coordinates"]["imputer"] for cell in plan["plan"]))
 
 
@@ -72,8 +72,8 @@ def test_trace_is_the_mixture_of_experts_in_every_paper_profile_and_a_narrow_one
     ],
 )
 def test_a_few_rows_run_and_the_table_says_whose_cohort_it_is(project, name, words, shown):
-    project.bench("run", f"suite={name}", *words, *SMALL)
-    table = project.bench("report", f"suite={name}", "--print").stdout
+    project.here("run", f"suite={name}", *words, *SMALL)
+    table = project.here("report", f"suite={name}", "--print").stdout
     assert table.splitlines()[0].endswith("(synthetic cohort)")
     assert shown in table
     assert "AUROC (validation)" in table

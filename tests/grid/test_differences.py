@@ -389,24 +389,24 @@ def test_an_export_from_before_is_read_as_one_that_differs_in_nothing(tmp_path: 
 def test_commands_say_it_before_and_after_and_write_files_of_their_own(project: Project) -> None:
     words = (project.suite, "split.seed=99", "seed=1", "imputer=mean", "fuser=linear")
     said = "differs from the suite: grid.seed = 1 (suite: 1, 2); split.seed = 99 (suite: 0)"
-    planned = project.bench("plan", *words).stdout.splitlines()
+    planned = project.here("plan", *words).stdout.splitlines()
     assert planned[1] == said
-    assert [o["key"] for o in json.loads(project.bench("plan", *words, "--json").stdout)["overrides"]] == [
+    assert [o["key"] for o in json.loads(project.here("plan", *words, "--json").stdout)["overrides"]] == [
         "grid.seed",
         "split.seed",
     ]
-    ran = project.bench("run", *words)
+    ran = project.here("run", *words)
     assert said in ran.stderr
     assert ran.stdout.splitlines()[1] == said
-    assert [o["value"] for o in json.loads(project.bench("run", *words, "--json").stdout)["overrides"]] == ["1", "99"]
-    printed = project.bench("report", project.suite, "--print").stdout.splitlines()
+    assert [o["value"] for o in json.loads(project.here("run", *words, "--json").stdout)["overrides"]] == ["1", "99"]
+    printed = project.here("report", project.suite, "--print").stdout.splitlines()
     assert printed[2] == f"**{said[0].upper()}{said[1:]}.**"
     tables = project.folder / "results" / "leaderboards"
     (records,) = tables.glob("*.records.json")
     assert records.name.startswith("toy-differs-")
     assert [o.key for o in load_export(records).overrides] == ["grid.seed", "split.seed"]
-    project.bench("run", project.suite, "imputer=mean", "fuser=linear")
-    project.bench("report", project.suite)
+    project.here("run", project.suite, "imputer=mean", "fuser=linear")
+    project.here("report", project.suite)
     assert (tables / "toy.md").exists()
     assert records.exists()
 
@@ -414,7 +414,7 @@ def test_commands_say_it_before_and_after_and_write_files_of_their_own(project: 
 def test_a_tuned_file_says_it_too_and_is_still_read(project: Project) -> None:
     pytest.importorskip("optuna", reason="the extra tune is not installed")
     words = (project.suite, "imputer=mean", "seed=1", "fuser=linear", "trials=2")
-    project.bench("tune", *words, "stats.resamples=100")
+    project.here("tune", *words, "stats.resamples=100")
     (path,) = (project.folder / "results" / "tuned").glob("toy-differs-*.toml")
     assert (
         read(path).differs == "differs from the suite: grid.seed = 1 (suite: 1, 2); stats.resamples = 100 (suite: 200)"

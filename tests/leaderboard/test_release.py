@@ -154,10 +154,10 @@ def test_the_demo_of_mimic_iv_runs_mimic48_and_nobody_can_take_it_for_the_whole(
     pytest.importorskip("duckdb", reason="the extra clinical is not installed")
     root = open_data / "mimic-iv-demo-2.2"
     words = ("suite=mimic48", f"data.root={root}", "imputer=linear", "fuser=linear", "seed=42", "controls.imputer=mean")
-    ran = project.bench("run", *words)
+    ran = project.here("run", *words)
     release = "MIMIC-IV demo 2.2 by its counts, but not as published: icu/chartevents"  # they were made anew
     assert f"mimic48 ({release}): " in ran.stdout
-    page = project.bench("report", "suite=mimic48", "--print").stdout
+    page = project.here("report", "suite=mimic48", "--print").stdout
     assert page.splitlines()[0] == f"# MIMIC-IV: the first 48 hours in the ICU ({release})".replace("_", "\\_")
     assert {record["provenance"]["release"] for record in project.records()} == {release}
     (path,) = (project.folder / "results" / "leaderboards").glob("*[0-9a-f].json")

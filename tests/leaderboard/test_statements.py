@@ -160,9 +160,9 @@ def test_a_record_says_of_training_only_what_was_done_to_its_own_fuser(tmp_path,
 def test_records_say_it_on_disk_too(project) -> None:
     """One run: the fuser that is trained says how, the other does not, and the page counts."""
     words = (project.suite, "fuser=linear,gru", "imputer=mean", "seed=1", "training.steps=3")
-    project.bench("run", *words)
+    project.here("run", *words)
     said = {r["coordinates"]["fuser"]: r["provenance"].get("training") for r in project.records()}
     assert said == {"linear": None, "gru": "3 optimiser steps"}
-    page = project.bench("report", project.suite, "--print").stdout
+    page = project.here("report", project.suite, "--print").stdout
     assert re.search(r"\| training +\| 3 optimiser steps \(1 record\); – \(1 record\)", page)
     assert "unless its label says otherwise. (1 of 2 records say so.)" in page

@@ -139,7 +139,7 @@ def test_a_combination_with_one_class_has_a_count_and_no_score() -> None:
 
 
 def test_a_run_keeps_both_and_its_report_shows_them_on_a_page_of_its_own(project) -> None:
-    project.bench("run", project.suite, "imputer=mean")
+    project.here("run", project.suite, "imputer=mean")
     records = project.records()
     for record in records:
         assert sum(pattern["records"] for pattern in record["patterns"]) == record["counts"]["test"]
@@ -147,7 +147,7 @@ def test_a_run_keeps_both_and_its_report_shows_them_on_a_page_of_its_own(project
         assert record["calibration"]["brier"] == pytest.approx(
             record["scores"].get("brier", record["calibration"]["brier"])
         )
-    project.bench("report", project.suite, "--html")
+    project.here("report", project.suite, "--html")
     folder = project.folder / "results/leaderboards"
     (page,) = folder.glob("*.html")
     assert "Calibration" in page.read_text()

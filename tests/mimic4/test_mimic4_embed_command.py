@@ -159,8 +159,8 @@ def test_a_killed_command_goes_on_and_gives_the_same_bytes(project: Project, num
     assert process.returncode == code
     assert "Traceback" not in err
     assert not (project.folder / "cxr.parquet").exists()
-    again = project.bench(*words, "to=cxr.parquet")
+    again = project.here(*words, "to=cxr.parquet")
     assert "of 6 images were done before" in again.stderr
-    project.bench(*words, "to=whole.parquet")
+    project.here(*words, "to=whole.parquet")
     assert (project.folder / "cxr.parquet").read_bytes() == (project.folder / "whole.parquet").read_bytes()
     assert sorted(path.name for path in project.folder.iterdir()) == ["cxr.parquet", "whole.parquet", "x"]

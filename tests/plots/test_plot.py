@@ -44,7 +44,7 @@ def place(project: Project, name: str) -> Path:
 
 
 def test_records_are_drawn_with_what_was_seen_what_was_hidden_and_every_method(imputed: Project) -> None:
-    done = imputed.bench("plot", "imputation", imputed.suite, "to=a.svg")
+    done = imputed.here("plot", "imputation", imputed.suite, "to=a.svg")
     assert done.stdout == "a.svg\n"
     text = words_in(place(imputed, "a.svg"))
     for word in (
@@ -65,7 +65,7 @@ def test_records_are_drawn_with_what_was_seen_what_was_hidden_and_every_method(i
 
 def test_what_is_named_is_drawn_and_nothing_else(imputed: Project) -> None:
     words = ("imputer=locf", "record=r0003,r0017", "channel=labs_1", "scenario=mcar(rate=0.5)", "seed=2", "to=b.svg")
-    imputed.bench("plot", "imputation", imputed.suite, *words)
+    imputed.here("plot", "imputation", imputed.suite, *words)
     text = words_in(place(imputed, "b.svg"))
     assert "record r0003" in text
     assert "record r0017" in text
@@ -78,7 +78,7 @@ def test_what_is_named_is_drawn_and_nothing_else(imputed: Project) -> None:
 def test_the_same_picture_is_the_same_file_and_holds_no_date(imputed: Project, kind: str) -> None:
     words = (imputed.suite, *(["imputer=locf,around"] if kind == "parity" else []))
     for name in ("one.svg", "two.svg"):
-        imputed.bench("plot", kind, *words, f"to={name}")
+        imputed.here("plot", kind, *words, f"to={name}")
     first, second = (place(imputed, name).read_bytes() for name in ("one.svg", "two.svg"))
     assert first == second
     assert b"dc:date" not in first
@@ -87,15 +87,15 @@ def test_the_same_picture_is_the_same_file_and_holds_no_date(imputed: Project, k
 @pytest.mark.parametrize("kind", ["rates", "parity"])
 def test_without_a_name_the_picture_lies_beside_the_results(imputed: Project, kind: str) -> None:
     words = (imputed.suite, *(["imputer=locf,around"] if kind == "parity" else []))
-    done = imputed.bench("plot", kind, *words)
+    done = imputed.here("plot", kind, *words)
     assert done.stdout == f"results/pictures/{kind}.png\n"
     assert place(imputed, done.stdout.strip()).read_bytes().startswith(PNG)
 
 
 def test_curves_are_those_of_the_table_and_need_no_ledger(imputed: Project, tmp_path: Path) -> None:
-    imputed.bench("report", imputed.suite, f"to={tmp_path}")
-    imputed.bench("plot", "rates", imputed.suite, "metric=crps", "to=c.svg")
-    imputed.bench("plot", "rates", f"from={tmp_path / 'hidden.records.json'}", "metric=crps", "to=d.svg")
+    imputed.here("report", imputed.suite, f"to={tmp_path}")
+    imputed.here("plot", "rates", imputed.suite, "metric=crps", "to=c.svg")
+    imputed.here("plot", "rates", f"from={tmp_path / 'hidden.records.json'}", "metric=crps", "to=d.svg")
     assert place(imputed, "c.svg").read_bytes() == place(imputed, "d.svg").read_bytes()
     text = words_in(place(imputed, "c.svg"))
     assert "CRPS (over mean |truth|)" in text
@@ -118,7 +118,7 @@ def test_curves_are_those_of_the_table_and_need_no_ledger(imputed: Project, tmp_
 
 
 def test_coverage_can_be_drawn_for_those_that_have_one(imputed: Project) -> None:
-    imputed.bench("plot", "rates", imputed.suite, "metric=coverage90", "to=e.svg")
+    imputed.here("plot", "rates", imputed.suite, "metric=coverage90", "to=e.svg")
     text = words_in(place(imputed, "e.svg"))
     assert "around" in text
     assert "locf" not in text
@@ -229,7 +229,7 @@ def test_a_method_against_itself_is_never_nearer(imputed: Project) -> None:
 
 
 def test_errors_of_records_stay_in_the_ledger(imputed: Project, tmp_path: Path) -> None:
-    imputed.bench("report", imputed.suite, f"to={tmp_path}")
+    imputed.here("report", imputed.suite, f"to={tmp_path}")
     text = (tmp_path / "hidden.records.json").read_text()
     assert '"imputation_errors":"' in text
     assert "r0003" not in text
@@ -327,8 +327,8 @@ def test_what_cannot_be_drawn_is_one_line(inside: Project, words: tuple[str, ...
 
 
 def test_a_run_that_never_was_and_a_cache_that_is_gone_say_what_to_run(imputed: Project, project: Project) -> None:
-    assert f"first: bench run {imputed.suite}" in project.bench("plot", "imputation", imputed.suite, code=2).stderr
-    done = imputed.bench("plot", "imputation", imputed.suite, "cache=elsewhere", code=5)
+    assert f"first: bench run {imputed.suite}" in project.here("plot", "imputation", imputed.suite, code=2).stderr
+    done = imputed.here("plot", "imputation", imputed.suite, "cache=elsewhere", code=5)
     assert "is not in the cache" in done.stderr
     assert "make it again with: bench run suite=" in done.stderr
 
@@ -360,9 +360,9 @@ def test_real_data_are_said_to_be_patient_level(imputed: Project, tmp_path: Path
     before = ledger.last("hidden")
     try:
         ledger.remember(msgspec.structs.replace(before, synthetic=False))
-        said = imputed.bench("plot", "parity", imputed.suite, "imputer=locf,mean", f"to={tmp_path / 'p.png'}").stderr
+        said = imputed.here("plot", "parity", imputed.suite, "imputer=locf,mean", f"to={tmp_path / 'p.png'}").stderr
     finally:
         ledger.remember(before)
     assert said == "this picture shows patient-level values: keep it where the data may lie\n"
-    quiet = imputed.bench("plot", "parity", imputed.suite, "imputer=locf,mean", f"to={tmp_path / 'q.png'}").stderr
+    quiet = imputed.here("plot", "parity", imputed.suite, "imputer=locf,mean", f"to={tmp_path / 'q.png'}").stderr
     assert quiet == ""

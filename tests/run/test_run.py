@@ -66,9 +66,9 @@ def test_a_cell_over_its_memory_limit_is_out_of_memory(project):
 
 def test_what_failed_is_tried_again_by_the_next_run_unless_retry_is_off(project):
     failing = ("run", project.suite, *ONE, "fuser.waits.fail=raise")
-    project.bench(*failing, code=1)
-    assert "1 done before" in project.bench(*failing, "retry=false", code=1).stderr
-    assert "0 done before" in project.bench(*failing, code=1).stderr
+    project.here(*failing, code=1)
+    assert "1 done before" in project.here(*failing, "retry=false", code=1).stderr
+    assert "0 done before" in project.here(*failing, code=1).stderr
 
 
 def test_a_budget_stops_what_no_longer_fits_and_says_how_to_go_on(project):
@@ -131,7 +131,7 @@ def test_what_a_library_prints_never_reaches_the_answer(project):
 
 def test_a_broken_promise_that_an_audit_finds_is_said_and_shown(project):
     """Other promises: tests/run/test_cells.py."""
-    run = project.bench("run", project.suite, *ONE, "fuser=peeks", code=7)
+    run = project.here("run", project.suite, *ONE, "fuser=peeks", code=7)
     assert "audit failed: peeks: batch-independent" in run.stderr
     table = project.leaderboard().decode()
     assert "batch-independent" in table
@@ -184,16 +184,16 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(project, key):
 
 
 def test_a_damaged_fragment_is_ignored_said_and_made_again(project):
-    project.bench("run", project.suite, *ONE)
+    project.here("run", project.suite, *ONE)
     path = next(project.folder.glob("results/ledger/cells/*/*.json"))
     path.write_bytes(path.read_bytes().replace(b'"status":"ok"', b'"status":"xx"'))
-    assert "damaged" in project.bench("run", project.suite, *ONE).stderr
+    assert "damaged" in project.here("run", project.suite, *ONE).stderr
     assert statuses(project) == {"ok": 1}
 
 
 @pytest.mark.parametrize("command", ["report", "gate", "baseline pin", "baseline diff", "plot rates"])
 def test_without_a_run_the_answer_is_what_to_type(project, command):
-    refused = project.bench(*command.split(), project.suite, code=2).stderr
+    refused = project.here(*command.split(), project.suite, code=2).stderr
     assert f"first: bench run {project.suite}" in refused
 
 
@@ -237,28 +237,28 @@ def test_progress_on_a_terminal_shows_what_runs_and_how_long_it_will_take(projec
 
 def test_a_changed_file_of_the_cache_ends_the_run_and_the_same_command_goes_on(project):
     """Other kinds of files and harm: tests/run/test_damaged_cache.py."""
-    project.bench("run", project.suite, *ONE)
+    project.here("run", project.suite, *ONE)
     before = project.records()[0]["predictions"]
     path = next(keyed(project.folder.parent / "cache", "imputations").rglob("*.safetensors"))
     content = path.read_bytes()
     path.write_bytes(content[:-2] + bytes([content[-2] ^ 255, content[-1]]))
-    again = project.bench("run", project.suite, *ONE, "out=other", code=5)
+    again = project.here("run", project.suite, *ONE, "out=other", code=5)
     assert "its digest does not match; it was removed: run the same command again" in again.stderr
-    project.bench("run", project.suite, *ONE, "out=other")
+    project.here("run", project.suite, *ONE, "out=other")
     made = json.loads(next(project.folder.glob("other/ledger/cells/*/*.json")).read_bytes())["record"]
     assert made["predictions"] == before
 
 
 def test_predictions_that_are_lost_or_changed_cost_a_warning_and_are_made_again(project):
-    project.bench("run", project.suite)
+    project.here("run", project.suite)
     table = project.leaderboard()
     path = next(project.folder.glob("results/ledger/cells/*/*.npz"))
     path.write_bytes(path.read_bytes() + b"x")
     for statistics in project.folder.glob("results/ledger/statistics/*"):
         statistics.unlink()
-    warned = project.bench("report", project.suite)
+    warned = project.here("report", project.suite)
     assert "did not match their record" in warned.stderr
-    assert "4 cells, 3 done before" in project.bench("run", project.suite).stderr
+    assert "4 cells, 3 done before" in project.here("run", project.suite).stderr
     assert project.leaderboard() == table
 
 
@@ -266,17 +266,17 @@ def test_predictions_that_are_lost_or_changed_cost_a_warning_and_are_made_again(
 @pytest.mark.parametrize("kind", ["errors", "cells"])
 def test_arrays_of_the_ledger_that_were_changed_are_named_and_made_again_by_the_next_run(project, kind, cache):
     words = ("run", project.suite, *ONE, "scenario=mcar", "scenario.mcar.rate=0.3")
-    project.bench(*words)
+    project.here(*words)
     table = project.leaderboard()
     path = next(project.folder.glob(f"results/ledger/{kind}/*/*.npz"))
     before = path.read_bytes()
     path.write_bytes(before[:-9] + bytes([before[-9] ^ 1]) + before[-8:])
     if cache == "lost":
         shutil.rmtree(project.folder.parent / "cache")
-    assert f"warning: {path.name} in the ledger was damaged" in project.bench(*words).stderr
+    assert f"warning: {path.name} in the ledger was damaged" in project.here(*words).stderr
     assert path.read_bytes() == before
     assert project.leaderboard() == table
-    assert "damaged" not in project.bench(*words).stderr
+    assert "damaged" not in project.here(*words).stderr
 
 
 def test_damaged_cells_whose_turn_does_not_come_are_counted_as_left_and_not_said_to_be_made_again(project):
@@ -320,7 +320,7 @@ def test_a_signal_while_a_failed_cell_is_tried_again_is_a_stop_and_not_a_failure
 
 
 def test_a_report_shows_the_last_run_whatever_is_said_of_how_it_ran(project):
-    project.bench("run", project.suite, "seed=7")
+    project.here("run", project.suite, "seed=7")
     plain = project.leaderboard()
     assert b"not-run" not in plain
     assert project.leaderboard("cache=elsewhere", "workers=1") == plain

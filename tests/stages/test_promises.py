@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, toy_plugin: str):
     """A run of the three, two honest ones beside them, and what it printed."""
     project = project_in(tmp_path_factory.mktemp("promises"), toy_plugin)
     names = ",".join(["mean", "honest", *BROKEN])
-    done = project.bench("run", project.suite, f"imputer={names}", "fuser=waits,linear", *HIDDEN, code=7)
+    done = project.here("run", project.suite, f"imputer={names}", "fuser=waits,linear", *HIDDEN, code=7)
     return project, done
 
 
@@ -46,7 +46,7 @@ def test_cells_that_take_an_imputation_from_the_cache_have_its_audits(run) -> No
     """
     project, _ = run
     names = ",".join(BROKEN)
-    done = project.bench("run", project.suite, f"imputer={names}", "fuser=blind", *HIDDEN, "out=again", code=7)
+    done = project.here("run", project.suite, f"imputer={names}", "fuser=blind", *HIDDEN, "out=again", code=7)
     assert "impute mcar" not in done.stderr
     for name, audit in BROKEN.items():
         assert f"audit failed: {name}: {audit} (" in done.stderr
@@ -54,7 +54,7 @@ def test_cells_that_take_an_imputation_from_the_cache_have_its_audits(run) -> No
 
 def test_the_table_has_them_below_without_a_rank_and_with_the_reason(run) -> None:
     project, _ = run
-    project.bench("report", project.suite, "--no-costs")
+    project.here("report", project.suite, "--no-costs")
     (page,) = (project.folder / "results/leaderboards").glob("toy*.md")
     board = json.loads(page.with_suffix(".json").read_bytes())
     (table,), (imputation,) = board["tables"], board["imputation"]
@@ -78,7 +78,7 @@ def test_what_the_audits_cost_stands_in_the_costs_and_is_within_the_bound(run) -
 
 @pytest.mark.parametrize(("name", "audit"), BROKEN.items())
 def test_bench_check_fails_the_check_of_the_same_name(project: Project, name: str, audit: str) -> None:
-    done = project.bench("check", name, "--only", audit.replace("-", "_"), code=7)
+    done = project.here("check", name, "--only", audit.replace("-", "_"), code=7)
     line = next(line for line in done.stdout.splitlines() if line.split()[:1] == [audit.replace("-", "_")])
     assert "FAILED" in line
 
@@ -99,18 +99,18 @@ def test_an_output_outside_the_contract_fails_its_cell_with_what_is_wrong(
     project: Project, kind: str, name: str, said: str
 ) -> None:
     words = {"imputer": "mean", "fuser": "waits"} | {kind: name}
-    done = project.bench("run", project.suite, "seed=1", *(f"{key}={value}" for key, value in words.items()), code=1)
+    done = project.here("run", project.suite, "seed=1", *(f"{key}={value}" for key, value in words.items()), code=1)
     assert said in done.stderr
     (record,) = project.records()
     assert record["status"] == "failed"
     assert f'{kind} "{name}"' in record["reason"]
     if name != "validlogits":
-        checked = project.bench("check", name, "--only", "output_form", code=7)
+        checked = project.here("check", name, "--only", "output_form", code=7)
         assert said in " ".join(checked.stdout.split())
 
 
 def test_a_fuser_that_remembers_the_first_records_it_saw_fails_its_audit(project: Project) -> None:
-    done = project.bench("run", project.suite, "seed=1", "imputer=mean", "fuser=firstcall", code=7)
+    done = project.here("run", project.suite, "seed=1", "imputer=mean", "fuser=firstcall", code=7)
     assert "audit failed: firstcall: batch-independent" in done.stderr
-    done = project.bench("check", "firstcall", "--only", "earlier_calls_have_no_effect", code=7)
+    done = project.here("check", "firstcall", "--only", "earlier_calls_have_no_effect", code=7)
     assert "FAILED" in done.stdout

@@ -14,15 +14,15 @@ def test_weights_go_from_one_run_into_another_which_trains_nothing(project: Proj
     suite = f"suite={SUPPORT / 'hidden.toml'}"
     beacon = project.folder / "fits"
     same = ("imputer=around", "scenario=mcar", "scenario.mcar.rate=0.3", "seed=1", f"imputer.around.beacon={beacon}")
-    project.bench("run", suite, *same)
+    project.here("run", suite, *same)
     assert beacon.read_text() == "fitted\n"
     save = ("weights", "save", suite, "imputer=around", "by=A. Person", "to=w.safetensors")
-    assert project.bench(*save).stdout == "w.safetensors\n"
+    assert project.here(*save).stdout == "w.safetensors\n"
     found = read(project.folder / "w.safetensors")
     assert (found.record.scores["all"]["hidden"] > 0, found.record.parameters) == (True, 10)
     assert found.record.licence == "not stated; ask what the terms of toy allow"
 
-    project.bench("run", suite, *same, "weights=w.safetensors", "out=second")
+    project.here("run", suite, *same, "weights=w.safetensors", "out=second")
     assert beacon.read_text() == "fitted\n"
     [trained] = project.records()
     [loaded] = [json.loads(p.read_bytes())["record"] for p in project.folder.glob("second/ledger/cells/*/*.json")]
@@ -31,25 +31,25 @@ def test_weights_go_from_one_run_into_another_which_trains_nothing(project: Proj
     assert loaded["predictions"] == trained["predictions"]
     assert loaded["key"] != trained["key"]
     assert loaded["provenance"]["imputer weights"] == f"{found.record.in_words()}, {found.name}"
-    project.bench("report", suite, "out=second")
+    project.here("report", suite, "out=second")
     assert "by A. Person" in (project.folder / "second" / "leaderboards" / "hidden.md").read_text()
 
-    refused = project.bench("weights", "save", suite, "imputer=around", "to=x.safetensors", "out=second", code=2)
+    refused = project.here("weights", "save", suite, "imputer=around", "to=x.safetensors", "out=second", code=2)
     assert "was not trained in this run but loaded" in refused.stderr
 
-    assert project.bench("weights", "load", "w.safetensors").stdout == f"{found.digest}\n"
-    assert project.bench("weights", "list").stdout.startswith(f"{found.name}  around: trained on generated data of toy")
-    assert project.bench("weights", "list", ".", "--json").stdout.count(found.digest) == 1
-    project.bench("run", suite, *same, f"weights={found.name}", "out=second")
+    assert project.here("weights", "load", "w.safetensors").stdout == f"{found.digest}\n"
+    assert project.here("weights", "list").stdout.startswith(f"{found.name}  around: trained on generated data of toy")
+    assert project.here("weights", "list", ".", "--json").stdout.count(found.digest) == 1
+    project.here("run", suite, *same, f"weights={found.name}", "out=second")
     assert beacon.read_text() == "fitted\n"
 
-    project.bench("run", suite, "imputer=stateless", "scenario=natural", "seed=1", "out=third")
-    stateless = project.bench("weights", "save", suite, "imputer=stateless", "to=x.safetensors", "out=third", code=2)
+    project.here("run", suite, "imputer=stateless", "scenario=natural", "seed=1", "out=third")
+    stateless = project.here("weights", "save", suite, "imputer=stateless", "to=x.safetensors", "out=third", code=2)
     assert "stateless learns nothing that could be saved" in stateless.stderr
 
-    other = project.bench("run", suite, *same, "weights=w.safetensors", "split.seed=5", code=2)
+    other = project.here("run", suite, *same, "weights=w.safetensors", "split.seed=5", code=2)
     assert "say weights.differ=split" in other.stderr
-    missing = project.bench("run", suite, "imputer=mean", "weights=w.safetensors", code=2)
+    missing = project.here("run", suite, "imputer=mean", "weights=w.safetensors", code=2)
     assert "holds weights of around, which is not in this run; say imputer=around" in missing.stderr
 
 
@@ -59,27 +59,27 @@ def test_a_shipped_imputer_is_loaded_into_the_run_it_came_from(project: Project)
     small = {"steps": 2, "channels": 8, "layers": 1, "solver_steps": 2}
     tiny = [f"imputer.csdi-quick.{key}={value}" for key, value in small.items()]
     same = (suite, "imputer=csdi-quick", "scenario=mcar", "scenario.mcar.rate=0.3", "seed=1", *tiny)
-    project.bench("run", *same)
+    project.here("run", *same)
     save = ("weights", "save", suite, "imputer=csdi-quick", "to=w.safetensors")
-    assert "csdi-quick: " in project.bench(*save).stderr
+    assert "csdi-quick: " in project.here(*save).stderr
     before = (project.folder / "w.safetensors").read_bytes()
-    again = project.bench(*save, code=2)
+    again = project.here(*save, code=2)
     assert again.stderr == (
         "bench: w.safetensors is there already and was kept; say to=w-2.safetensors, or move it away\n"
     )
     assert (project.folder / "w.safetensors").read_bytes() == before
 
-    project.bench("run", *same, "weights=w.safetensors", "out=second")
+    project.here("run", *same, "weights=w.safetensors", "out=second")
     [trained] = project.records()
     [loaded] = [json.loads(p.read_bytes())["record"] for p in project.folder.glob("second/ledger/cells/*/*.json")]
     assert loaded["coordinates"]["imputer"].endswith(f"weights={read(project.folder / 'w.safetensors').name})")
     assert (loaded["status"], loaded["imputation"]) == ("ok", trained["imputation"])
 
     other = ("imputer.csdi-quick.targets=vitals", "weights=w.safetensors", "out=second")
-    refused = project.bench("run", *same, *other, code=2).stderr
+    refused = project.here("run", *same, *other, code=2).stderr
     assert "trained with targets=, the run has targets=vitals; say imputer.csdi-quick.targets=\n" in refused
     said = refused.rpartition("say ")[2].strip()
-    project.bench("run", *same, said, "weights=w.safetensors", "out=third")
+    project.here("run", *same, said, "weights=w.safetensors", "out=third")
 
 
 def test_missing_and_damaged_files_end_with_the_codes_of_wrong_words_and_of_data(project: Project) -> None:
@@ -87,30 +87,30 @@ def test_missing_and_damaged_files_end_with_the_codes_of_wrong_words_and_of_data
     (project.folder / "cut.safetensors").write_bytes(b"cut short")
     for file, code, said in (("gone", 2, "there are no weights at"), ("cut", 3, "get the file again")):
         for words in (("weights", "load", f"{file}.safetensors"), ("run", suite, f"weights={file}.safetensors")):
-            assert said in project.bench(*words, code=code).stderr
-    assert "first 8 digits or more" in project.bench("run", suite, "weights=1a2b", code=2).stderr
+            assert said in project.here(*words, code=code).stderr
+    assert "first 8 digits or more" in project.here("run", suite, "weights=1a2b", code=2).stderr
 
 
 @pytest.mark.parametrize("control", ["none", "mask_only"])
 def test_a_control_that_fills_in_nothing_has_no_weights_to_save(project: Project, control: str) -> None:
     suite = f"suite={SUPPORT / 'hidden.toml'}"
-    project.bench("run", suite, f"imputer={control}", "scenario=natural", "seed=1", "fuser=gbm", "fuser.gbm.trees=2")
-    done = project.bench("weights", "save", suite, f"imputer={control}", "to=x.safetensors", code=2)
+    project.here("run", suite, f"imputer={control}", "scenario=natural", "seed=1", "fuser=gbm", "fuser.gbm.trees=2")
+    done = project.here("weights", "save", suite, f"imputer={control}", "to=x.safetensors", code=2)
     assert f"{control} is a control that fills in nothing: it has no weights to save" in done.stderr
     assert not list(project.folder.glob("x.*"))
 
 
 def test_weights_that_do_not_fit_the_data_fail_their_cells_with_the_reason(imputed: Project) -> None:
-    imputed.bench("weights", "save", imputed.suite, "imputer=around", "scenario=natural", "seed=1", "to=n.safetensors")
+    imputed.here("weights", "save", imputed.suite, "imputer=around", "scenario=natural", "seed=1", "to=n.safetensors")
     words = ("imputer=around,mean", "scenario=natural", "seed=1", "weights=n.safetensors")
     other = ("split.seed=3", "weights.differ=split", "out=other")
-    imputed.bench("run", imputed.suite, *words, *other, code=1)
+    imputed.here("run", imputed.suite, *words, *other, code=1)
     found = [json.loads(p.read_bytes())["record"] for p in imputed.folder.glob("other/ledger/cells/*/*.json")]
     states = {r["coordinates"]["imputer"].partition("(")[0]: (r["status"], r["reason"]) for r in found}
     assert states["mean"][0] == "ok"
     assert states["around"][0] == "failed"
     assert "to use them all the same say weights.differ=scaling" in states["around"][1]
-    imputed.bench("run", imputed.suite, *words, "split.seed=3", "weights.differ=split,scaling", "out=other")
+    imputed.here("run", imputed.suite, *words, "split.seed=3", "weights.differ=split,scaling", "out=other")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_cannot_be_saved_or_loaded_is_one_line(
     imputed: Project, words: tuple[str, ...], code: int, said: str
 ) -> None:
     suite = (imputed.suite,) if words[0] == "save" else ()
-    done = imputed.bench("weights", words[0], *suite, *words[1:], code=code)
+    done = imputed.here("weights", words[0], *suite, *words[1:], code=code)
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""

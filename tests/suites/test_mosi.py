@@ -84,7 +84,7 @@ def test_the_diffusion_cells_of_the_paper_profile_run(project, name):
     small = {"channels": 8, "heads": 1, "layers": 1, "diffusion_steps": 3, "steps": 2, "bound": 4}
     sizes = [f"imputer.{each}.{key}={value}" for each in ("csdi", "trace", "condi") for key, value in small.items()]
     rest = ("seed=42", "scenario=mcar", "data.samples=60", "fuser=linear", "controls.imputer=", "audits.cells=")
-    project.bench("run", f"suite={name}", "profile=paper", "imputer=csdi,trace,condi", *rest, *sizes)
+    project.here("run", f"suite={name}", "profile=paper", "imputer=csdi,trace,condi", *rest, *sizes)
     found = {record["coordinates"]["imputer"].partition("(")[0]: record for record in project.records()}
     assert found.keys() == {"csdi", "trace", "condi"}
     for record in found.values():
@@ -97,9 +97,9 @@ def test_the_diffusion_cells_of_the_paper_profile_run(project, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mosi", "mosei"])
 def test_the_suite_runs_without_files_and_every_table_says_that_its_samples_were_made_up(project, name):
-    said = project.bench("run", f"suite={name}", *WORDS).stderr
+    said = project.here("run", f"suite={name}", *WORDS).stderr
     assert "using a generated cohort" in said
-    table = project.bench("report", f"suite={name}", "--print").stdout
+    table = project.here("report", f"suite={name}", "--print").stdout
     assert table.splitlines()[0].endswith("(synthetic cohort)")
     assert "were generated" in table
     assert "| oracle" in table
@@ -136,6 +136,6 @@ def test_a_pickle_that_runs_code_fails_with_one_clear_line_and_runs_nothing(proj
     folder.mkdir()
     mark = Path(project.folder / "ran")
     (folder / "mosi_data.pkl").write_bytes(b"cos\nsystem\n(S'touch " + str(mark).encode() + b"'\ntR.")
-    said = project.bench("data", "verify", "mosi", "data.root=D", "data.terms=accepted", code=3).stderr
+    said = project.here("data", "verify", "mosi", "data.root=D", "data.terms=accepted", code=3).stderr
     assert "it names os.system, which reading it would run" in said
     assert not mark.exists()

@@ -4,6 +4,7 @@ process, so many in a second.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from multiprocessing import Pipe
 from pathlib import Path
@@ -106,6 +107,21 @@ def registry() -> Registry:
     return made
 
 
+@functools.cache
+def installed() -> Registry:
+    """Everything installed, and the test plugin, as a command of a `Project` sees it."""
+    from bench_toy import plugin
+
+    made = discover()
+    made.register_plugin("bench-toy:toy = bench_toy.plugin", plugin)
+    return made
+
+
+def executor(known: Registry) -> type[Inline]:
+    """The executor that does jobs here, with the components of a registry."""
+    return type("Here", (Inline,), {"registry": known})
+
+
 def prepared(folder: Path, known: Registry, *words: str, suite: str = SUITE, out: str = "results") -> Prepared:
     """A run of the suite in a folder of its own."""
     file = folder / "inline.toml"
@@ -117,7 +133,7 @@ def prepared(folder: Path, known: Registry, *words: str, suite: str = SUITE, out
 def run(made: Prepared) -> Outcome:
     """Run what is left of it."""
     fresh()
-    with mock.patch.object(executors, "find", return_value=type("Here", (Inline,), {"registry": made.registry})):
+    with mock.patch.object(executors, "find", return_value=executor(made.registry)):
         return running.execute(made, Watch(finished=lambda result: None))
 
 

@@ -14,7 +14,7 @@ import pytest
 )
 def test_a_component_is_checked_with_the_parameters_that_are_given_over_those_for_tests(project, words):
     name, given = words
-    done = project.bench("check", name, f"fuser.{name}.{given}", "--only", "events_as_declared", "--json")
+    done = project.here("check", name, f"fuser.{name}.{given}", "--only", "events_as_declared", "--json")
     (report,) = json.loads(done.stdout)
     assert report["name"] == f"{name}({given})"
     assert report["ok"]
@@ -33,5 +33,5 @@ def test_a_component_is_checked_with_the_parameters_that_are_given_over_those_fo
     ],
 )
 def test_what_is_of_no_component_or_not_accepted_is_refused_in_one_line(project, words, answer):
-    (line,) = project.bench("check", *words, code=2).stderr.strip().splitlines()
+    (line,) = project.here("check", *words, code=2).stderr.strip().splitlines()
     assert answer in line

@@ -207,7 +207,7 @@ def test_a_person_tunes_imputers_and_runs_both_rows(project):
         "scenario.mcar.rate=0.3",
         "seed=1",
     )
-    told = project.bench("tune", *words, "kind=imputer", "trials=3")
+    told = project.here("tune", *words, "kind=imputer", "trials=3")
     assert "default mae of hidden entries (validation)" in told.stdout
     assert "mean: it declares no space: nothing to choose" in told.stderr
     path = project.folder / "results" / "tuned"
@@ -220,10 +220,10 @@ def test_a_person_tunes_imputers_and_runs_both_rows(project):
     assert set(trials.values()) <= set(recorded)
     tested = {record["imputation"]["all"]["mae"] for record in project.records()}
     assert not {f"{score:.4f}" for score in tested - set(recorded)} & set(told.stdout.split())
-    ran = project.bench("run", *words, f"tuned={path}")
+    ran = project.here("run", *words, f"tuned={path}")
     assert "4 cells: 4 ok" in ran.stdout
-    table = project.bench("report", words[0], "--print").stdout
+    table = project.here("report", words[0], "--print").stdout
     assert "around(tuned)" in table
     assert "Imputers called tuned: the best of 3 trials of each imputer by mae on hidden entries" in table
-    refused = project.bench("tune", words[0], "kind=imputer", "scenario=natural", code=2)
+    refused = project.here("tune", words[0], "kind=imputer", "scenario=natural", code=2)
     assert "scenario natural hides nothing" in refused.stderr

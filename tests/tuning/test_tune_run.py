@@ -23,29 +23,29 @@ def tuned(project, name="toy"):
 
 @pytest.mark.slow
 def test_tuning_ends_in_a_file_that_a_run_shows_beside_the_defaults(project):
-    told = project.bench("tune", project.suite, *SMALL, "fuser=linear,gru", "trials=3")
+    told = project.here("tune", project.suite, *SMALL, "fuser=linear,gru", "trials=3")
     assert "default auroc (validation)" in told.stdout
     assert "task toy; modalities all; scenario natural; imputer mean; seed 1" in told.stderr
     made = tuned(project)
     assert {name: len(fuser["trial"]) for name, fuser in made["method"].items()} == {"linear": 3, "gru": 3}
     assert made["command"].startswith("bench tune suite=")
-    again = project.bench("tune", project.suite, *SMALL, "fuser=linear,gru", "trials=3")
+    again = project.here("tune", project.suite, *SMALL, "fuser=linear,gru", "trials=3")
     assert "ok  toy" not in again.stderr
     assert tuned(project) == made
 
     command = shlex.split(told.stderr.partition("both rows of each: bench run ")[2].splitlines()[0])
     assert command[:-1] == [project.suite, *SMALL, "fuser=linear,gru"]
-    ran = project.bench("run", *command)
+    ran = project.here("run", *command)
     assert "4 cells: 4 ok" in ran.stdout
     assert "ok  toy" not in ran.stderr
-    table = project.bench("report", project.suite, "--print").stdout
+    table = project.here("report", project.suite, "--print").stdout
     assert "linear(tuned)" in table
     assert "gru(batch_size=32, epochs=1, tuned)" in table
     assert "the best of 3 trials of each fuser by auroc of toy" in table
 
 
 def test_a_failing_trial_is_shown_and_counted_and_the_exit_code_says_so(project):
-    told = project.bench("tune", project.suite, "imputer=mean", "fuser=waits", "trials=4", "--json", code=1)
+    told = project.here("tune", project.suite, "imputer=mean", "fuser=waits", "trials=4", "--json", code=1)
     trials = json.loads(told.stdout)["method"]["waits"]["trial"]
     assert sorted(trial["status"] for trial in trials) == ["failed", "failed", "ok", "ok"]
     assert all(
@@ -57,17 +57,17 @@ def test_a_failing_trial_is_shown_and_counted_and_the_exit_code_says_so(project)
 
 def test_a_further_fuser_is_added_to_the_file_and_other_chances_are_refused(project):
     words = ("tune", project.suite, "imputer=mean")
-    project.bench(*words, "fuser=waits", "fuser.waits.fail=print", "trials=2")
-    project.bench(*words, "fuser=linear", "trials=2")
+    project.here(*words, "fuser=waits", "fuser.waits.fail=print", "trials=2")
+    project.here(*words, "fuser=linear", "trials=2")
     assert list(tuned(project)["method"]) == ["linear", "waits"]
-    refused = project.bench(*words, "fuser=linear", "trials=3", code=2)
+    refused = project.here(*words, "fuser=linear", "trials=3", code=2)
     assert "trials: 2 there, 3 now" in refused.stderr
 
 
 def test_trials_are_in_the_ledger_but_in_no_table_and_nothing_shows_their_test_scores(project):
-    project.bench("run", project.suite, "imputer=mean", "seed=1")
+    project.here("run", project.suite, "imputer=mean", "seed=1")
     before = project.leaderboard()
-    told = project.bench("tune", project.suite, "imputer=mean", "seed=2", "trials=2", "fuser.waits.fail=print")
+    told = project.here("tune", project.suite, "imputer=mean", "seed=2", "trials=2", "fuser.waits.fail=print")
     records = project.records()
     assert len(records) == 3
     assert project.leaderboard() == before
@@ -127,13 +127,13 @@ def test_real_stays_are_tuned_under_equal_steps(project, data_root):
         "seed=42",
         "fuser=linear,gru",
     )
-    project.bench("tune", *words, "training.steps=30", "trials=2", "to=tuned.toml")
+    project.here("tune", *words, "training.steps=30", "trials=2", "to=tuned.toml")
     made = tomllib.loads((project.folder / "tuned.toml").read_text())
     assert made["protocol"]["training"] == {"steps": 30}
     assert made["method"]["gru"]["default"]["steps"] == 30
     assert all(trial["score"] > 0.5 for fuser in made["method"].values() for trial in fuser["trial"])
     rows = ("controls.imputer=", "audits.cells=", "training.steps=30", "tuned=tuned.toml")
-    project.bench("run", *words, *rows)
-    table = project.bench("report", "suite=physionet48", "--print").stdout
+    project.here("run", *words, *rows)
+    table = project.here("report", "suite=physionet48", "--print").stdout
     assert "gru(tuned)" in table
     assert "took 30 optimiser steps" in table
