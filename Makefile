@@ -13,7 +13,7 @@ SUITE := mimic48
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
 
-.PHONY: demo docs test test-data test-fast coverage lint install goals etl clean
+.PHONY: demo docs test test-data test-extras test-fast coverage lint install goals etl clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench run suite=$(SUITE) $(ARGS)
@@ -24,13 +24,21 @@ TESTS := pytest --numprocesses logical --dist loadfile
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m $(TESTS)
 
 test: $(VENV)/installed-dev lint
-	$(PYTEST)
+	$(PYTEST) -m "not extras"
 
 test-data: $(VENV)/installed-dev
-	$(PYTEST) -m data
+	$(PYTEST) -m "data and not extras"
+
+# What needs a large library of its own, in an environment of its own: PyPOTS and all that it brings.
+test-extras:
+	$(MAKE) VENV=.venv-extras in-extras
+
+in-extras: $(VENV)/installed-dev
+	$(PIP) --editable ".[pypots]"
+	$(PYTEST) -m extras $(ARGS)
 
 test-fast: $(VENV)/installed-dev lint
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not extras"
 
 # The share of lines that tests run, file by file, workers included; ARGS="tests/grid" measures a part.
 coverage: $(VENV)/installed-dev
@@ -71,8 +79,8 @@ $(VENV)/installed: $(VENV)/torch pyproject.toml
 	$(PIP) --editable ".[clinical,pypots,trees]"
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) --editable ".[clinical,notes,pypots,report,signals,trees,tune,dev]" setuptools wheel
+$(VENV)/installed-dev: $(VENV)/torch pyproject.toml
+	$(PIP) --editable ".[clinical,notes,report,signals,trees,tune,dev]" setuptools wheel
 	@touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
@@ -80,4 +88,4 @@ $(VENV)/installed-docs: $(VENV)/installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-extras build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -71,7 +71,11 @@ def test_every_python_that_is_allowed_is_tested_and_classified():
 def test_the_workflow_runs_what_anybody_can_run():
     jobs = loaded(".github/workflows/ci.yml")["jobs"]
     commands = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
-    assert commands == {"test": [".ci/run"], "coverage": ["make coverage"]}
+    assert commands == {
+        "test": [".ci/run"],
+        "coverage": ["make coverage"],
+        "extras": ["make test-extras"],
+    }
     for job in jobs.values():  # the Makefile makes the environment of it
         python = next(step["with"]["python-version"] for step in job["steps"] if "with" in step)
         assert job["env"]["PYTHON"].replace(" ", "") == f"python{python}".replace(" ", "")

@@ -24,7 +24,7 @@ if not installed()[0]:  # importing it to see would leave a folder in the home
     pytest.skip("the extra pypots is not installed", allow_module_level=True)
 torch = pytest.importorskip("torch")
 
-pytestmark = pytest.mark.slow  # importing the package takes several seconds
+pytestmark = [pytest.mark.slow, pytest.mark.extras]
 
 REGISTRY = discover()
 SMALL = {"rnn_hidden_size": 4, "epochs": 3, "batch_size": 16}

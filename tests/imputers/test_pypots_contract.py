@@ -16,7 +16,7 @@ from bench_imputers.pypots.params import installed
 if not installed()[0]:  # importing it to see would leave a folder in the home
     pytest.skip("the extra pypots is not installed", allow_module_level=True)
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.extras]
 
 USUAL = ("saits", "brits", "mrnn", "timesnet", "gpvae", "usgan", "csdi", "transformer", "grud")
 MODELS = [spec for spec in discover().specs("imputer") if spec.name.startswith("pypots.")]

@@ -29,7 +29,7 @@ from support.pages import page
 DOCS = page("reference/imputers/pypots.md")
 
 
-NEEDS_PACKAGE = pytest.mark.slow  # importing it takes several seconds
+NEEDS_PACKAGE = pytest.mark.extras
 
 
 @pytest.fixture(scope="module")
