@@ -18,7 +18,7 @@ import pluggy
 import bench
 from bench.discovery import owned
 from bench.discovery.declared import declared as spec_of
-from bench.discovery.guard import loading, said_by, trial
+from bench.discovery.guard import error_line, loading, trial
 from bench.discovery.metric import MetricSpec, unfit
 from bench.discovery.metric import declared as metric_of
 from bench.discovery.spec import BY_COUNTS, KINDS, MARK, Embedder, Kind, NoParams, Spec
@@ -186,7 +186,7 @@ class Registry:
         except BaseException as error:
             self._specs = before
             known = isinstance(error, PluginError)
-            self.broken.append(Broken(label, line(str(error)) if known else said_by(error)))
+            self.broken.append(Broken(label, line(str(error)) if known else error_line(error)))
         finally:
             self._plugin = "bench"
 

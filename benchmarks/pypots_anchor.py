@@ -27,7 +27,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402  threads are set before NumPy is loaded
 
 from bench.components import Context  # noqa: E402
-from bench.config.asked import Settings  # noqa: E402
+from bench.config.command import Settings  # noqa: E402
 from bench.data.location import locate  # noqa: E402
 from bench.metrics.imputation import imputation_scores  # noqa: E402
 from bench.registry import Registry, discover  # noqa: E402

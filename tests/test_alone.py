@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.config.asked import Settings
+from bench.config.command import Settings
 from bench.data.location import locate
 from bench.errors import DataError
 from bench.registry import discover

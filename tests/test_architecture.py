@@ -286,12 +286,6 @@ VAGUE = {"said", "found", "made", "told", "asked", "given"}
 `suite`.
 """
 
-VAGUE_STILL = {
-    "bench/cli/tune.py", "bench/config/", "bench/stages/imputing.py", "bench/statistics/", "bench/tuning/",
-    "plugins/bench_imputers/",
-}  # fmt: skip
-"""What has such names still. It only shrinks."""
-
 
 def vague(source: str) -> list[str]:
     """Variables and arguments of a source whose name is in `VAGUE`, with their lines."""
@@ -306,10 +300,6 @@ def vague(source: str) -> list[str]:
     return [f"line {line}: {name}" for line, name in sorted(names) if name in VAGUE]
 
 
-def named_badly(path: Path) -> bool:
-    return name(path).startswith(tuple(VAGUE_STILL))
-
-
 @pytest.mark.parametrize(
     "source",
     ["made = 1", "def f(*, told): ...", "def f(**asked): ...", "[0 for found in x]", "(said := 1)", "given: int"],
@@ -318,12 +308,6 @@ def test_a_variable_or_argument_that_does_not_say_what_it_holds_is_seen(source):
     assert len(vague(source)) == 1
 
 
-@pytest.mark.parametrize("path", [path for path in HARNESS + PLUGINS if not named_badly(path)], ids=name)
+@pytest.mark.parametrize("path", HARNESS + PLUGINS, ids=name)
 def test_variables_and_arguments_say_what_they_hold(path):
     assert not vague(path.read_text("utf-8"))
-
-
-@pytest.mark.parametrize("place", sorted(VAGUE_STILL))
-def test_what_has_no_vague_name_any_more_leaves_the_list(place):
-    paths = [path for path in HARNESS + PLUGINS if name(path).startswith(place)]
-    assert any(vague(path.read_text("utf-8")) for path in paths), f"take {place} out of VAGUE_STILL"

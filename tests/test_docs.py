@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from bench.config.asked import Settings
+from bench.config.command import Settings
 from bench.config.suite import Suite, schema
 from bench.discovery.parameters import parameters
 from bench.registry import KINDS, NoParams, discover

@@ -41,7 +41,7 @@ WHERE = ("modality", "from", "to", "device")
 
 def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[Spec, Any, str, Path]:
     """The dataset, its typed parameters, the data.root that was said, and the cache."""
-    from bench.config.asked import Settings
+    from bench.config.command import Settings
     from bench.config.conversion import convert, is_many, types_of
     from bench.config.request import several, single
     from bench.config.words import ORIGIN, parse
@@ -69,7 +69,7 @@ def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[
 @JSON
 def list_(as_json: bool) -> None:
     """List datasets and whether their files are here."""
-    from bench.config.asked import Settings
+    from bench.config.command import Settings
     from bench.data.location import locate
     from bench.errors import BenchError
 
@@ -285,7 +285,7 @@ def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, s
     """The embedder, its typed parameters, what was said of modality, from and to, and the
     device.
     """
-    from bench.config.asked import Settings
+    from bench.config.command import Settings
     from bench.config.conversion import convert, is_many, types_of
     from bench.config.request import several, single
     from bench.config.words import ORIGIN, merge, parse

@@ -219,7 +219,7 @@ def doctor(as_json: bool) -> None:
     import shutil
     from pathlib import Path
 
-    from bench.config.asked import Settings
+    from bench.config.command import Settings
     from bench.config.layers import broken_packages, find_suites
     from bench.data import places
     from bench.data.location import locate

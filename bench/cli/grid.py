@@ -14,7 +14,7 @@ from bench.cli.main import JSON, answer, components, say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bench.config.asked import Request
+    from bench.config.command import Request
     from bench.execute.api import Watch
     from bench.execute.job import Job
     from bench.run.execute import Outcome
@@ -92,7 +92,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
         )
     for split in suite.splits().values():
         if shown("split", split.by):
-            print(f"split: {split.said()}")
+            print(f"split: {split.in_words()}")
     for axis in NAMES:
         values = dict.fromkeys(str(getattr(c.coordinates, axis)) for c in prepared.plan.cells)
         if any(shown(axis, value) for value in values):

@@ -81,7 +81,7 @@ def _with_parameters(specs: Sequence[Spec | MetricSpec], words: Sequence[Word]) 
 
 
 def _root(spec: object) -> Path | None:
-    from bench.config.asked import Settings
+    from bench.config.command import Settings
     from bench.data.location import locate
     from bench.errors import DataError
     from bench.registry import Spec

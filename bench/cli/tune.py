@@ -11,10 +11,10 @@ from bench.cli.grid import carry_out, say_differences, unfinished_code
 from bench.cli.main import JSON, answer, components, say
 
 if TYPE_CHECKING:
-    from bench.config.asked import Request
+    from bench.config.command import Request
     from bench.run.execute import Outcome
     from bench.tuning.file import Tuned
-    from bench.tuning.search import Asked, Ran
+    from bench.tuning.search import Ran, TuneRequest
 
 
 @click.command()
@@ -34,7 +34,7 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
     from bench.tuning import search as tuning
     from bench.tuning.proposer import version
 
-    ask = tuning.asked(words, registry)
+    ask = tuning.request_of(words, registry)
     version()  # before anything is run: tuning cannot do without it
     from bench.results.records import failed_audits
     from bench.run.prepare import prepare
@@ -55,34 +55,34 @@ def tune(words: tuple[str, ...], as_json: bool) -> None:
         failed = {key: sorted(failed_audits(record)) for key, record in ready.done.items()}
         return tuning.Ran(ready.plan.cells, ready.done, bool(outcomes[-1].unfinished), failed)
 
-    found = tuning.tune(ask, registry, protocol, run, say)
+    new_methods = tuning.tune(ask, registry, protocol, run, say)
     for name in dict.fromkeys(name for outcome in outcomes for name in outcome.warnings):
         say(f"warning: {name} in the ledger is damaged; it was ignored and its cell run again")
-    if found is None:
+    if new_methods is None:
         say(f"not all trials are done ({outcomes[-1].stopped}); go on with: {ask.request.command()}")
         raise SystemExit(unfinished_code(outcomes[-1]))
     from bench.grid.differences import sentence
     from bench.results.redact import redact_command
     from bench.tuning.file import Tuned, write
 
-    methods = {**(known.method if known else {}), **found}
-    made = Tuned(
+    methods = {**(known.method if known else {}), **new_methods}
+    tuned = Tuned(
         differs=sentence(ask.request.overrides),
         command=redact_command(ask.request.command(exact=False)),
         protocol=protocol,
         method=dict(sorted(methods.items())),
     )
-    write(ask.to, made)
+    write(ask.to, tuned)
     if as_json:
-        answer(made)
+        answer(tuned)
     else:
-        _show(made, list(found))
-    _remark(made, list(found))
+        _show(tuned, list(new_methods))
+    _remark(tuned, list(new_methods))
     say(f"written: {ask.to}; both rows of each: {tuning.run_command(ask)}")
-    raise SystemExit(int(any(trial.score is None for method in found.values() for trial in method.trial)))
+    raise SystemExit(int(any(trial.score is None for method in new_methods.values() for trial in method.trial)))
 
 
-def _known(ask: Asked) -> Tuned | None:
+def _known(ask: TuneRequest) -> Tuned | None:
     from bench.tuning.file import read
 
     return read(ask.to) if ask.to.exists() else None
@@ -99,7 +99,7 @@ def _within(request: Request, gone: float) -> Request:
     return msgspec.structs.replace(request, settings=settings)
 
 
-def _begin(ask: Asked) -> None:
+def _begin(ask: TuneRequest) -> None:
     """What is tuned on, which the words may not have said."""
     from bench.grid.axes import shown
     from bench.tuning.search import once
@@ -113,7 +113,7 @@ def _begin(ask: Asked) -> None:
     say_differences(ask.request)
 
 
-def _show(made: Tuned, names: list[str]) -> None:
+def _show(tuned: Tuned, names: list[str]) -> None:
     from tabulate import tabulate
 
     def shown(score: float | None) -> str:
@@ -121,25 +121,31 @@ def _show(made: Tuned, names: list[str]) -> None:
 
     from bench.tuning.kinds import KINDS
 
-    kind = made.protocol.kind
-    metric = f"{KINDS[kind].described(made.protocol.metric)} (validation)"
+    kind = tuned.protocol.kind
+    metric = f"{KINDS[kind].described(tuned.protocol.metric)} (validation)"
     rows = []
     for name in names:
-        method = made.method[name]
+        method = tuned.method[name]
         ok = sum(each.score is not None for each in method.trial)
         rows.append(
-            [name, shown(method.default_score), shown(method.best_score), f"{ok} of {len(method.trial)}", method.said()]
+            [
+                name,
+                shown(method.default_score),
+                shown(method.best_score),
+                f"{ok} of {len(method.trial)}",
+                method.in_words(),
+            ]
         )
     print(tabulate(rows, [kind, f"default {metric}", "best", "trials scored", "chosen"], disable_numparse=True))
 
 
-def _remark(made: Tuned, names: list[str]) -> None:
+def _remark(tuned: Tuned, names: list[str]) -> None:
     """What a person must not miss: trials that are fewer or failed."""
     for name in names:
-        method = made.method[name]
+        method = tuned.method[name]
         if method.note:
             say(f"{name}: {method.note}")
-        if len(method.trial) < made.protocol.trials and not method.note:
+        if len(method.trial) < tuned.protocol.trials and not method.note:
             say(f"{name}: {len(method.trial)} trials are all that its space holds")
         for number, each in enumerate(method.trial):
             if each.score is None:

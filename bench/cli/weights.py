@@ -145,7 +145,7 @@ def load(file: Path, words: tuple[str, ...]) -> None:
     its digest.
     """
     from bench.cli.words import values_by_key
-    from bench.config.asked import Settings
+    from bench.config.command import Settings
     from bench.stages.weights import install, read
 
     values = values_by_key(words, ("cache",), ())
@@ -187,7 +187,7 @@ def _sources_differ(record: WeightsRecord, path: str) -> str:
 def list_(words: tuple[str, ...], as_json: bool) -> None:
     """List the weights in a folder; without one, those that are installed in the cache."""
     from bench.cli.words import values_by_key
-    from bench.config.asked import Settings
+    from bench.config.command import Settings
     from bench.errors import BenchError, UsageError
     from bench.stages.weights import folder, read
 

@@ -38,7 +38,7 @@ def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: Ori
                 "key", _join(prefix, key), [_join(prefix, f) for f in fields], _where(origin, _join(prefix, key))
             )
     try:
-        made = msgspec.convert(values, struct, strict=False)
+        instance = msgspec.convert(values, struct, strict=False)
     except OverflowError:  # a whole number that no float can hold, where a float is wanted
         raise UsageError(f'"{prefix}" (from {_where(origin, prefix)}) has a number that is too large') from None
     except msgspec.ValidationError as error:
@@ -49,9 +49,9 @@ def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: Ori
         if isinstance(error.__cause__, ValueError | TypeError):
             raise _together(_lookup(values, path), _join(prefix, path), message, origin) from None
         raise _refusal(values, struct, prefix, path, message, origin) from None
-    for path, expected in _not_sendable(msgspec.to_builtins(made), ""):
+    for path, expected in _not_sendable(msgspec.to_builtins(instance), ""):
         raise _refusal(values, struct, prefix, path, f"Expected {expected}", origin)
-    return made
+    return instance
 
 
 def _refusal(values: Any, struct: Any, prefix: str, path: str, message: str, origin: Origin) -> UsageError:
@@ -96,11 +96,11 @@ def in_words(message: str) -> str:
     rest = re.sub(r", got (\d+)$", r", not \1", rest)
     rest = re.sub(
         r"of (?:at least )?length (?:(>=|<=|>|<) )?(\d+)",
-        lambda found: f"of {'at least ' if 'at least' in found[0] else _COUNTED[found[1] or '']}{found[2]} {entries}",
+        lambda match: f"of {'at least ' if 'at least' in match[0] else _COUNTED[match[1] or '']}{match[2]} {entries}",
         rest,
     )
-    rest = re.sub(_BOUND, lambda found: f"{_COMPARED[found[1]]} {_amount(found[2])}", rest)
-    rest = re.sub(r"that's a multiple of (\S+)", lambda found: f"that is a multiple of {_amount(found[1])}", rest)
+    rest = re.sub(_BOUND, lambda match: f"{_COMPARED[match[1]]} {_amount(match[2])}", rest)
+    rest = re.sub(r"that's a multiple of (\S+)", lambda match: f"that is a multiple of {_amount(match[1])}", rest)
     rest = re.sub(r"matching regex '(.*)'", r"of the form \1", rest)
     return f"Expected {' or '.join(kinds)}{rest}"
 
@@ -118,8 +118,8 @@ def _together(values: Any, prefix: str, message: str, origin: Origin) -> UsageEr
     places: dict[str, list[str]] = {}
     for key, value in written.items():
         places.setdefault(_where(origin, _join(prefix, key)), []).append(f"{key}={_plain(value)}")
-    said = "; ".join(f"{', '.join(words)} from {place}" for place, words in places.items())
-    return UsageError(f'"{prefix}" is not accepted ({said or "from " + _where(origin, prefix)}): {message}')
+    origins = "; ".join(f"{', '.join(words)} from {place}" for place, words in places.items())
+    return UsageError(f'"{prefix}" is not accepted ({origins or "from " + _where(origin, prefix)}): {message}')
 
 
 def _plain(value: Any) -> str:
@@ -155,7 +155,7 @@ def _spelled(values: Any, kind: Any, path: str) -> str:
     """The path of an error with the keys of free tables, which msgspec leaves out as `[...]`,
     filled in.
     """
-    made = ""
+    full_path = ""
     for part in re.findall(r"\[(\.\.\.|\d+)\]|([^.\[\]]+)", path):
         index, name = part
         if index == "..." and isinstance(values, Mapping):
@@ -164,8 +164,8 @@ def _spelled(values: Any, kind: Any, path: str) -> str:
         else:
             kind = _inside(kind, name or index)
         values = _lookup(values, name or index)
-        made = _join(made, name) if name else f"{made}[{index}]"
-    return made
+        full_path = _join(full_path, name) if name else f"{full_path}[{index}]"
+    return full_path
 
 
 def _fits(value: Any, kind: Any) -> bool:

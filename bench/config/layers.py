@@ -18,7 +18,7 @@ from bench.config.suite import REFERENCE_STAY, RULES, Suite
 from bench.config.toml_lines import line_of
 from bench.config.words import ORIGIN, merge
 from bench.discovery import owned
-from bench.discovery.guard import loading, said_by
+from bench.discovery.guard import error_line, loading
 from bench.errors import UsageError, unknown
 from bench.results.records import Published
 from bench.text import names
@@ -48,7 +48,7 @@ def broken_packages() -> list[str]:
 
 def _packages() -> tuple[dict[str, Path], list[str]]:
     entries = owned.installed("bench.suites")
-    found: dict[str, Path] = {}
+    files_by_name: dict[str, Path] = {}
     broken = [f"{package}: {reason}" for package, reason in entries.refused]
     for entry in (*entries.ours, *entries.others):
         try:
@@ -58,12 +58,14 @@ def _packages() -> tuple[dict[str, Path], list[str]]:
                 folder = Path(str(importlib.resources.files(entry.value)))
                 files = sorted(folder.glob("*.toml"))
         except BaseException as error:
-            broken.append(f"{entry.value}: {said_by(error)}")
+            broken.append(f"{entry.value}: {error_line(error)}")
             continue
         for file in files:
-            if found.setdefault(file.stem, file) != file:
-                broken.append(f"{entry.value}: its suite {file.stem} is called as the one in {found[file.stem].parent}")
-    return found, broken
+            if files_by_name.setdefault(file.stem, file) != file:
+                broken.append(
+                    f"{entry.value}: its suite {file.stem} is called as the one in {files_by_name[file.stem].parent}"
+                )
+    return files_by_name, broken
 
 
 def read(name: str, origin: str = ORIGIN) -> tuple[dict[str, Any], Path]:

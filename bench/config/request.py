@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bench.config.asked import Request, Settings
+from bench.config.command import Request, Settings
 from bench.config.conversion import convert, is_many, is_text, types_of
 from bench.config.layers import FIXED, Layers, read, resolve
 from bench.config.suite import RULES, SHORT, Suite
@@ -81,15 +81,15 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     suite = resolve(layers)
     _check_methods(suite, registry, layers)
     _check_split(suite, registry, layers)
-    given = {kind: training.said() for kind in COMPONENTS if (training := suite.training.of(kind))}
-    made = Request(
+    training_texts = {kind: training.in_words() for kind in COMPONENTS if (training := suite.training.of(kind))}
+    request = Request(
         settings=settings, suite=suite, root=root, words=tuple(words), pinned=pinned,
         variants={kind: variants(kind, suite, pinned, layers.where, registry) for kind in COMPONENTS},
         overrides=differences(suite, layers, registry),
-        notes=tuple(f"{TRAINING_NOTES[k]}{said}, unless its label says otherwise." for k, said in given.items() if said),
+        notes=tuple(f"{TRAINING_NOTES[k]}{text}, unless its label says otherwise." for k, text in training_texts.items() if text),
     )  # fmt: skip
     _check_limits(suite, layers)
-    return applied(made, registry) if settings.tuned else made
+    return applied(request, registry) if settings.tuned else request
 
 
 def _check_split(suite: Suite, registry: Registry, layers: Layers) -> None:
@@ -104,11 +104,11 @@ def _in_full(parsed: list[Word]) -> list[Word]:
     """The words with the short ones (`bench.config.suite.SHORT`) as the keys they stand for.
     UsageError when both are said.
     """
-    said = {word.key: word for word in parsed}
+    words_by_key = {word.key: word for word in parsed}
     for short, key in SHORT.items():
-        if short in said and key in said:
+        if short in words_by_key and key in words_by_key:
             raise UsageError(
-                f'"{key}" is said twice (from {ORIGIN}): "{said[short].text}" and "{said[key].text}"; keep one'
+                f'"{key}" is said twice (from {ORIGIN}): "{words_by_key[short].text}" and "{words_by_key[key].text}"; keep one'
             )
     return [msgspec.structs.replace(word, key=SHORT.get(word.key, word.key)) for word in parsed]
 

@@ -73,7 +73,7 @@ class Split(Drawing, frozen=True, forbid_unknown_fields=True, kw_only=True):
             return {"by": self.by}
         return {"seed": self.seed, "fractions": list(self.fractions), **({"by": self.by} if self.legacy else {})}
 
-    def said(self) -> str:
+    def in_words(self) -> str:
         """In words, for the provenance of a record."""
         if self.carried:
             return f"{self.label} (of the dataset)"
@@ -151,7 +151,7 @@ class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """
         return {"winsorise": self.winsorise, **({"over": self.over} if self.leaks else {})}
 
-    def said(self) -> str:
+    def in_words(self) -> str:
         """In words, for the provenance of a record: whatever differs from the default, else
         nothing.
         """
@@ -178,9 +178,9 @@ class Hiding(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         """What of it decides a key. The default is not named, so that keys made before there was
         a choice still hold.
         """
-        return {"hiding": self.said()} if self.said() else {}
+        return {"hiding": self.in_words()} if self.in_words() else {}
 
-    def said(self) -> str:
+    def in_words(self) -> str:
         """In words, for the provenance of a record: empty for the default."""
         chosen = [part for part in typing.get_args(PartName) if part in self.parts]
         return "" if len(chosen) == 3 else " and ".join(chosen)
@@ -262,7 +262,7 @@ class Shared:
         fields = msgspec.to_builtins(self)
         return {name: value for name, value in fields.items() if value is not None and not isinstance(value, dict)}
 
-    def said(self) -> str:
+    def in_words(self) -> str:
         """In words, for the provenance of a record: empty where every method goes by its own
         parameters.
         """
@@ -284,7 +284,7 @@ class ImputerTraining(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields
         ),
     ] = None
 
-    def said(self) -> str:
+    def in_words(self) -> str:
         return f"{self.steps:,} optimiser steps of each network" if self.steps else ""
 
 
@@ -331,7 +331,7 @@ class Training(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         training = self.of(kind)
         return training.shared() if training else {}
 
-    def said(self) -> str:
+    def in_words(self) -> str:
         words = {
             "steps": f"{self.steps or 0:,} optimiser steps",
             "epochs": f"{self.epochs or 0:,} epochs",
@@ -435,7 +435,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a suite file, for editors; the same as `suites/schema.json`."""
-    made = msgspec.json.schema(Suite)
-    for struct in made["$defs"].values():  # Python takes the indentation out of docstrings from 3.13 on
+    suite_schema = msgspec.json.schema(Suite)
+    for struct in suite_schema["$defs"].values():  # Python takes the indentation out of docstrings from 3.13 on
         struct["description"] = inspect.cleandoc(struct["description"])
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A gapbench suite", **made}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A gapbench suite", **suite_schema}

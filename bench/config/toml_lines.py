@@ -29,5 +29,5 @@ def line_of(text: str, dotted: str) -> int:
 
 
 def _parts(key: str) -> list[str]:
-    found = re.findall(r"""[\w\-]+|"[^"]*"|'[^']*'""", key)
-    return [step for part in found for step in part.strip("\"'").split(".")]
+    parts = re.findall(r"""[\w\-]+|"[^"]*"|'[^']*'""", key)
+    return [step for part in parts for step in part.strip("\"'").split(".")]

@@ -14,7 +14,7 @@ import msgspec
 
 from bench.cohort import Task
 from bench.config.conversion import convert
-from bench.discovery.guard import said_of
+from bench.discovery.guard import value_line
 from bench.discovery.lazy import PATH
 from bench.discovery.spec import NOTE, NOTES, RANDOMNESS, TAGS, Embedder, Kind, Spec, is_amount
 from bench.errors import BenchError, PluginError, nearest, unknown
@@ -44,7 +44,7 @@ def declared(kind: Kind, name: Any, path: Any, plugin: str, declarations: Mappin
     declaration, for what is not accepted.
     """
     if not isinstance(name, str):
-        raise PluginError(f"the name of a {kind} of {plugin} must be text, got {said_of(name)}")
+        raise PluginError(f"the name of a {kind} of {plugin} must be text, got {value_line(name)}")
     check(kind, name, plugin, PluginError)
     try:
         return _spec(kind, name, path, plugin, dict(declarations))
@@ -85,25 +85,25 @@ def _plain(spec: Spec) -> None:
     """Texts are texts, numbers are numbers, and functions can be called."""
     for key in ("version", "summary", "paper", "fetch_name"):
         if not isinstance(getattr(spec, key), str):
-            raise Refused(f'"{key}" must be text, got {said_of(getattr(spec, key))}')
+            raise Refused(f'"{key}" must be text, got {value_line(getattr(spec, key))}')
     for key in LAZY:
         if getattr(spec, key) != "":
             _lazy(f'"{key}"', getattr(spec, key))
     if spec.randomness not in RANDOMNESS:
-        raise Refused(f'"randomness" must be one of {", ".join(RANDOMNESS)}, got {said_of(spec.randomness)}')
+        raise Refused(f'"randomness" must be one of {", ".join(RANDOMNESS)}, got {value_line(spec.randomness)}')
     seconds = spec.seconds
     if not callable(seconds) and not is_amount(seconds):
-        raise Refused(f'"seconds" must be a number from 0, or a function, got {said_of(seconds)}')
+        raise Refused(f'"seconds" must be a number from 0, or a function, got {value_line(seconds)}')
     if callable(seconds):
         _takes("seconds", seconds, "parameters", "work")
     for key in ("generated_records", "channels"):
         if (function := getattr(spec, key)) is not None:
             if not callable(function):
-                raise Refused(f'"{key}" must be a function, got {said_of(function)}')
+                raise Refused(f'"{key}" must be a function, got {value_line(function)}')
             _takes(key, function, "parameters")
     for check_name, reason in _table("expected_failures", spec.expected_failures).items():
         if not isinstance(reason, str) or not reason:
-            raise Refused(f'"expected_failures" must give a reason for {check_name}, got {said_of(reason)}')
+            raise Refused(f'"expected_failures" must give a reason for {check_name}, got {value_line(reason)}')
 
 
 def _takes(key: str, function: Callable[..., Any], *arguments: str) -> None:
@@ -143,7 +143,7 @@ def _params(spec: Spec) -> None:
     convert({**defaults, **_table("test_params", spec.test_params)}, spec.params, "test_params", origin)
     for name, values in _table("space", spec.space).items():
         if not isinstance(values, tuple | list) or not values:
-            raise Refused(f'"space" must give a tuple of values for {name}, got {said_of(values)}')
+            raise Refused(f'"space" must give a tuple of values for {name}, got {value_line(values)}')
         for value in values:
             convert({name: value}, spec.params, "space", origin)
 
@@ -156,14 +156,14 @@ def _presets(spec: Spec) -> None:
     if presets is None:
         return
     if not isinstance(presets, Presets):
-        raise Refused(f'"presets" must be a bench.presets.Presets, got {said_of(presets)}')
+        raise Refused(f'"presets" must be a bench.presets.Presets, got {value_line(presets)}')
     defaults = msgspec.structs.asdict(spec.params())
     if (default := defaults.get(presets.parameter)) not in presets:
-        raise Refused(f'the default of "{presets.parameter}" must be one of the presets, got {said_of(default)}')
+        raise Refused(f'the default of "{presets.parameter}" must be one of the presets, got {value_line(default)}')
     for name, choice in presets.items():
         convert({presets.parameter: name}, spec.params, "presets", f"{spec.kind} {spec.name} of {spec.plugin}")
         if not isinstance(choice, msgspec.Struct):
-            raise Refused(f"the preset {name} must be a msgspec.Struct, got {said_of(choice)}")
+            raise Refused(f"the preset {name} must be a msgspec.Struct, got {value_line(choice)}")
         for field in choice.__struct_fields__:
             if defaults.get(field) is not None:
                 raise Refused(f"{field} must be null by default, since presets decide it")
@@ -191,7 +191,7 @@ def _dataset(spec: Spec) -> None:
         if modality not in spec.modalities:
             raise Refused(f'"embed" speaks of {modality}, which is none of its modalities')
         if not isinstance(embedder, Embedder):
-            raise Refused(f'"embed" must give an Embedder for {modality}, got {said_of(embedder)}')
+            raise Refused(f'"embed" must give an Embedder for {modality}, got {value_line(embedder)}')
         _lazy(f'"embed" of {modality}', embedder.path)
         _struct(f"embed of {modality}", embedder.params)
 
@@ -202,7 +202,7 @@ def _notes(spec: Spec) -> None:
         words = isinstance(values, tuple) and values and all(isinstance(word, str) for word in values)
         if not NOTE.fullmatch(note) or not (values in plain if plain is not None else words):
             raise Refused(
-                f"the note {said_of(note)} must be a few plain words and hold one of {', '.join(NOTES)}, or a tuple of words"
+                f"the note {value_line(note)} must be a few plain words and hold one of {', '.join(NOTES)}, or a tuple of words"
             )
 
 
@@ -210,11 +210,11 @@ def _tasks(value: Any) -> dict[str, Task]:
     tasks: dict[str, Task] = {}
     for task in _several("tasks", value, "bench.cohort.Task"):
         if not isinstance(task, Task):
-            raise Refused(f"a task must be a bench.cohort.Task, got {said_of(task)}")
+            raise Refused(f"a task must be a bench.cohort.Task, got {value_line(task)}")
         try:
             msgspec.convert(msgspec.to_builtins(task), Task)
         except (msgspec.ValidationError, TypeError, ValueError) as error:
-            raise Refused(f"task {said_of(task.name)} is not accepted: {error}") from None
+            raise Refused(f"task {value_line(task.name)} is not accepted: {error}") from None
         if task.name in tasks:
             raise Refused(f"task {task.name} is named twice")
         if not task.metrics:
@@ -231,28 +231,28 @@ def _tasks(value: Any) -> dict[str, Task]:
 
 def _several(key: str, value: Any, what: str) -> Collection[Any]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise Refused(f'"{key}" must be a tuple of {what}, got {said_of(value)}')
+        raise Refused(f'"{key}" must be a tuple of {what}, got {value_line(value)}')
     return list(value)
 
 
 def _texts(key: str, value: Any) -> tuple[str, ...]:
     for each in (several := _several(key, value, "texts")):
         if not isinstance(each, str):
-            raise Refused(f'"{key}" must be a tuple of texts, got {said_of(each)} in it')
+            raise Refused(f'"{key}" must be a tuple of texts, got {value_line(each)} in it')
     return tuple(several)
 
 
 def _table(key: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise Refused(f'"{key}" must be a table with texts for keys, got {said_of(value)}')
+        raise Refused(f'"{key}" must be a table with texts for keys, got {value_line(value)}')
     return value
 
 
 def _lazy(what: str, path: Any) -> None:
     if not isinstance(path, str) or not PATH.fullmatch(path):
-        raise Refused(f"the {what} must read module:attribute, got {said_of(path)}")
+        raise Refused(f"the {what} must read module:attribute, got {value_line(path)}")
 
 
 def _struct(what: str, params: Any) -> None:
     if not (isinstance(params, type) and issubclass(params, msgspec.Struct) and params.__struct_config__.frozen):
-        raise Refused(f'"{what}" must be a frozen msgspec.Struct, got {said_of(params)}')
+        raise Refused(f'"{what}" must be a frozen msgspec.Struct, got {value_line(params)}')

@@ -119,7 +119,7 @@ def _try(load: Callable[[], object], write_end: int) -> NoReturn:
     os._exit(0)
 
 
-def said_by(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """What a stranger's exception says, in one line. Raises it again where it is Ctrl-C, which
     belongs to the command.
     """
@@ -132,7 +132,7 @@ def said_by(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def said_of(value: object) -> str:
+def value_line(value: object) -> str:
     """Whatever a stranger handed over, short and in one line."""
     try:
         text = ascii(value)

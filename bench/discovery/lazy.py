@@ -8,7 +8,7 @@ import importlib
 import re
 from typing import Any
 
-from bench.discovery.guard import loading, said_by
+from bench.discovery.guard import error_line, loading
 from bench.errors import PluginError
 
 PATH = re.compile(r"\w+(\.\w+)*:\w+")
@@ -24,4 +24,4 @@ def load(path: str, what: str) -> Any:
             return getattr(importlib.import_module(module), name)
     except BaseException as error:
         failed = f"{what} cannot be loaded from {path}"
-        raise PluginError(f"{failed}: {said_by(error)}", public=failed) from error
+        raise PluginError(f"{failed}: {error_line(error)}", public=failed) from error

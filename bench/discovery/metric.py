@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 from bench.cohort import Task, TaskKind
-from bench.discovery.guard import said_by, said_of
+from bench.discovery.guard import error_line, value_line
 from bench.discovery.lazy import PATH, load
 from bench.errors import PluginError, nearest, unknown
 from bench.text.names import check
@@ -82,7 +82,9 @@ class MetricSpec:
         if isinstance(loaded, Metric):
             return loaded
         if not callable(loaded):
-            raise PluginError(f"{what}: {self.path} is no function and no bench.metric.Metric, but {said_of(loaded)}")
+            raise PluginError(
+                f"{what}: {self.path} is no function and no bench.metric.Metric, but {value_line(loaded)}"
+            )
         return Metric(loaded)
 
     def answer(self, function: Callable[..., Any], *arguments: Any, **at_hand: Any) -> Any:
@@ -91,7 +93,7 @@ class MetricSpec:
             return function(*arguments, **at_hand)
         except (Exception, SystemExit) as error:
             failed = f'metric "{self.name}" (from {self.plugin}) failed'
-            raise PluginError(f"{failed}: {said_by(error)}", public=failed) from error
+            raise PluginError(f"{failed}: {error_line(error)}", public=failed) from error
 
 
 def declared(name: Any, path: Any, plugin: str, declarations: Mapping[str, Any]) -> MetricSpec:
@@ -99,7 +101,7 @@ def declared(name: Any, path: Any, plugin: str, declarations: Mapping[str, Any])
     for what is not accepted.
     """
     if not isinstance(name, str):
-        raise PluginError(f"the name of a metric of {plugin} must be text, got {said_of(name)}")
+        raise PluginError(f"the name of a metric of {plugin} must be text, got {value_line(name)}")
     check("metric", name, plugin, PluginError)
     known = [field.name for field in fields(MetricSpec) if field.name not in ("name", "path", "plugin")]
     for key in declarations:
@@ -127,25 +129,25 @@ def _refused(name: str, plugin: str, why: str) -> PluginError:
 def _wrong(spec: MetricSpec) -> Iterator[str]:
     """What of a declaration is not accepted, in words."""
     if not isinstance(spec.path, str) or not PATH.fullmatch(spec.path):
-        yield f"the path must read module:attribute, got {said_of(spec.path)}"
+        yield f"the path must read module:attribute, got {value_line(spec.path)}"
     for key in ("summary", "paper", "version"):
         if not isinstance(getattr(spec, key), str):
-            yield f'"{key}" must be text, got {said_of(getattr(spec, key))}'
+            yield f'"{key}" must be text, got {value_line(getattr(spec, key))}'
     for key, accepted in (("kinds", TASK_KINDS), ("asks", ASKS)):
         for each in getattr(spec, key):
             if each not in accepted:
-                yield f'"{key}" must be some of {", ".join(accepted)}, got {said_of(each)}'
+                yield f'"{key}" must be some of {", ".join(accepted)}, got {value_line(each)}'
     if not spec.kinds:
         yield f'"kinds" must name the kinds of tasks that it is for: {", ".join(TASK_KINDS)}'
     if spec.higher not in (True, False, None):
-        yield f'"higher" must be true, false or None, got {said_of(spec.higher)}'
+        yield f'"higher" must be true, false or None, got {value_line(spec.higher)}'
     if spec.undefined not in UNDEFINED:
-        yield f'"undefined" must be one of: {"; ".join(UNDEFINED)}; got {said_of(spec.undefined)}'
+        yield f'"undefined" must be one of: {"; ".join(UNDEFINED)}; got {value_line(spec.undefined)}'
     chance = spec.chance
     if chance is not None and (
         not isinstance(chance, int | float) or isinstance(chance, bool) or not math.isfinite(chance)
     ):
-        yield f'"chance" must be a finite number or None, got {said_of(chance)}'
+        yield f'"chance" must be a finite number or None, got {value_line(chance)}'
 
 
 class Measured(Protocol):

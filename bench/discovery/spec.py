@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from bench.config.conversion import convert
-from bench.discovery.guard import said_by, said_of
+from bench.discovery.guard import error_line, value_line
 from bench.discovery.lazy import load
 from bench.errors import BenchError, PluginError
 from bench.presets import Presets
@@ -209,7 +209,7 @@ class Spec:
             raise
         except (Exception, SystemExit) as error:
             failed = f'{what} of {self.kind} "{self.name}" (from {self.plugin}) failed'
-            raise PluginError(f"{failed}: {said_by(error)}", public=failed) from error
+            raise PluginError(f"{failed}: {error_line(error)}", public=failed) from error
 
     def build(self, params: msgspec.Struct | Mapping[str, Any] | None = None) -> Any:
         """The component, constructed with its parameters (a struct, a mapping of its fields, or
@@ -251,12 +251,12 @@ class Spec:
         if not isinstance(channels, Mapping):
             raise PluginError(
                 f'channels of {self.kind} "{self.name}" (from {self.plugin}) must give modality -> number, '
-                f"not {said_of(channels)}"
+                f"not {value_line(channels)}"
             )
         return {str(name): max(1, int(self._number("channels", number))) for name, number in channels.items()}
 
     def _number(self, what: str, value: Any) -> float:
         if not is_amount(value):
             whose = f'{what} of {self.kind} "{self.name}" (from {self.plugin})'
-            raise PluginError(f"{whose} must give a number from 0, not {said_of(value)}")
+            raise PluginError(f"{whose} must give a number from 0, not {value_line(value)}")
         return float(value)

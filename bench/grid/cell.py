@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from bench.config.asked import Variant
+from bench.config.command import Variant
 from bench.config.suite import Split
 from bench.results.coordinates import Coordinates
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bench import NUMERICS
-from bench.config.asked import Request
+from bench.config.command import Request
 from bench.grid.axes import COMPONENTS
 from bench.grid.identity import component, digest, harness, of_metric, sources
 from bench.grid.plan import Plan

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bench.config.asked import Request, Variant
+from bench.config.command import Request, Variant
 from bench.errors import UsageError
 from bench.grid.axes import AXES, NAMES, Axis
 from bench.grid.cell import Cell

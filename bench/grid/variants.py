@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from bench.config.asked import Variant
+from bench.config.command import Variant
 from bench.config.conversion import convert, is_many
 from bench.config.suite import Suite
 from bench.errors import UsageError

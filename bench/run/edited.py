@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.config.asked import Request
+from bench.config.command import Request
 from bench.config.request import request as read_request
 from bench.config.words import without
 from bench.data.location import locate

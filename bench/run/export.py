@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bench.config.asked import Request
+from bench.config.command import Request
 from bench.data.release import public
 from bench.discovery.metric import MetricSpec
 from bench.grid.ingredients import deterministic, ingredients
@@ -31,7 +31,7 @@ def described(request: Request, dataset: Spec, metrics: Mapping[str, MetricSpec]
         "profile": request.settings.profile,
         "overrides": list(request.overrides),
         "scaling": request.suite.scaling.over,
-        "hiding": request.suite.hiding.said(),
+        "hiding": request.suite.hiding.in_words(),
         "fill_absent": request.suite.fill_absent,
         "notes": request.notes,
         "tasks": tasks,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.config.asked import Request
+from bench.config.command import Request
 from bench.data.location import check_kept, locate
 from bench.data.manifest import manifest
 from bench.data.release import release_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from bench.config.asked import Variant
+from bench.config.command import Variant
 from bench.config.suite import Suite
 from bench.execute.api import Result
 from bench.grid.cell import Cell
@@ -78,7 +78,7 @@ def training_of(suite: Suite, method: Variant, spec: Spec) -> str:
     shared = training.shared() if training else {}
     if training is None or not shared or method.weights or not issubclass(spec.params, training.takes):
         return ""
-    return msgspec.convert({key: method.params[key] for key in shared}, type(training)).said()
+    return msgspec.convert({key: method.params[key] for key in shared}, type(training)).in_words()
 
 
 def _record(cell: Cell, measures: Measures, status: Status, reason: str, where: dict[str, str]) -> Record:
@@ -108,9 +108,9 @@ def _provenance(prepared: Prepared, cell: Cell, device: str, surroundings: Mappi
         "host": surroundings.get("host", ""),
         "manifest": plan.manifest,
         "release": prepared.release,
-        "split": cell.split.said(),
-        "scaling": suite.scaling.said(),
-        "hidden in": suite.hiding.said(),
+        "split": cell.split.in_words(),
+        "scaling": suite.scaling.in_words(),
+        "hidden in": suite.hiding.in_words(),
         "absent modalities": "filled" if suite.fill_absent else "",
         "profile": request.settings.profile,
         "command": request.command(),

@@ -170,25 +170,28 @@ def _apply(
     for start in range(0, n, CHUNK):
         index = np.arange(start, min(start + CHUNK, n))
         part = cohort.take(index)
-        made = imputer.impute(part, draws, context)
-        if problem := broken_completion(made, part, draws, spec.tags):
+        completions = imputer.impute(part, draws, context)
+        if problem := broken_completion(completions, part, draws, spec.tags):
             raise PluginError(f"{handed.who(spec)}{problem}")
         chosen = np.flatnonzero(np.isin(seen.parts[index], (VALIDATION, TEST)))
-        for name, values in made.items():
+        for name, values in completions.items():
             completed[name][index] = median(values)
             count, largest = moved(part.modalities[name], values)
             before = changed.get(name, (0, 0.0))
             changed[name] = before[0] + count, max(before[1], largest)
         for column, name in enumerate(scored):
             rows = index[chosen]
-            found = record_sums(name, seen.truth[name][rows], made[name][:, chosen], seen.hidden[name][rows])
-            sums[rows, column] = found
+            chunk_sums = record_sums(
+                name, seen.truth[name][rows], completions[name][:, chosen], seen.hidden[name][rows]
+            )
+            sums[rows, column] = chunk_sums
         if draws > 1:
             if kept is None:
                 kept = {
-                    name: np.empty((len(values), *completed[name].shape), np.float32) for name, values in made.items()
+                    name: np.empty((len(values), *completed[name].shape), np.float32)
+                    for name, values in completions.items()
                 }
-            for name, values in made.items():
+            for name, values in completions.items():
                 kept[name][:, index] = values
         context.report(f"imputed {index[-1] + 1} of {n} records")
     found_errors = Scored(cohort.ids, cohort.groups, seen.parts, scored, sums)

@@ -16,7 +16,7 @@ import msgspec
 
 from bench import NUMERICS
 from bench.components import Context
-from bench.config.asked import Request, Variant
+from bench.config.command import Request, Variant
 from bench.data.store import Store
 from bench.discovery.spec import Kind
 from bench.execute.job import Job, Setup

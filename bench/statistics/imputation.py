@@ -38,17 +38,17 @@ def compare(
     """Intervals of all imputers and comparisons of all pairs, by modality set and scenario. See
     the module.
     """
-    made = ImputationStatistics(intervals=[], comparisons=[], tables=[])
+    statistics = ImputationStatistics(intervals=[], comparisons=[], tables=[])
     tables: dict[TableKey, dict[Method, Mapping[Repeat, Errors]]] = {}
     for method in sorted(cells):
         tables.setdefault(table_of(method), {})[method] = cells[method]
     for key, rows in tables.items():
-        _table(made, key, rows, resamples, alpha, seed, correction)
-    return made
+        _table(statistics, key, rows, resamples, alpha, seed, correction)
+    return statistics
 
 
 def _table(
-    made: ImputationStatistics,
+    statistics: ImputationStatistics,
     key: TableKey,
     rows: Mapping[Method, Mapping[Repeat, Errors]],
     least: int,
@@ -62,46 +62,46 @@ def _table(
     reason = f"not compared, since some of their seeds are missing: {', '.join(partial)}" if partial else ""
     about = TableStatistics(**asdict(key), metric=METRICS[0], seeds=tuple(shared))
     if not methods:
-        made.tables.append(replace(about, reason="no imputer has all seeds of this table"))
+        statistics.tables.append(replace(about, reason="no imputer has all seeds of this table"))
         return
-    found = {
+    errors_by_split = {
         split: {method: [rows[method][each].by_id() for each in repeats] for method in methods}
         for split, repeats in by_split(shared).items()
     }
-    if differing := next(filter(None, map(_differing, found.values())), ""):
-        made.tables.append(replace(about, reason=differing))
+    if differing := next(filter(None, map(_differing, errors_by_split.values())), ""):
+        statistics.tables.append(replace(about, reason=differing))
         return
     pairs = list(combinations(range(len(methods)), 2))
     resamples = resamples_for(len(pairs), least, alpha, correction)
     if many := too_many(len(METRICS) * resamples, len(methods), len(pairs), alpha):
-        made.tables.append(replace(about, resamples=resamples, reason=many))
+        statistics.tables.append(replace(about, resamples=resamples, reason=many))
         return
     place = seed, *astuple(replace(key, task="imputation"))
-    by_metric = _resample({split: list(each.values()) for split, each in found.items()}, resamples, place)
+    by_metric = _resample({split: list(each.values()) for split, each in errors_by_split.items()}, resamples, place)
     first = by_metric[METRICS[0]]
     about = replace(about, groups=first.groups, resamples=resamples, left_out=first.left_out)
     if few := too_few(first.groups, alpha):
-        made.tables.append(replace(about, reason=few))
+        statistics.tables.append(replace(about, reason=few))
         return
     if about.left_out > resamples / 10:
         left = f"{about.left_out} of {resamples} resamples hold no hidden entry: too few patients have one"
-        made.tables.append(replace(about, reason=left))
+        statistics.tables.append(replace(about, reason=left))
         return
     for name, resampled in by_metric.items():
         if np.isfinite(resampled.scores).all() and resampled.left_out == first.left_out:
-            made.intervals.extend(differences.intervals(methods, name, resampled, alpha))
+            statistics.intervals.extend(differences.intervals(methods, name, resampled, alpha))
     comparisons, critical = differences.compare(methods, pairs, METRICS[0], first, alpha, correction, place)
-    made.comparisons.extend(comparisons)
-    made.tables.append(replace(about, reason=reason, critical=critical))
+    statistics.comparisons.extend(comparisons)
+    statistics.tables.append(replace(about, reason=reason, critical=critical))
 
 
-def _differing(found: Mapping[Method, Sequence[Errors]]) -> str:
+def _differing(errors_by_method: Mapping[Method, Sequence[Errors]]) -> str:
     """Which imputer was not scored on the same records and entries as the first one, in words;
     "" when all were.
     """
-    (_, first), *others = found.items()
+    (_, first), *others = errors_by_method.items()
     if any(not np.array_equal(first[0].ids, each.ids) for each in first):
-        return f"not compared: the seeds of {next(iter(found)).imputer} were scored on other test records"
+        return f"not compared: the seeds of {next(iter(errors_by_method)).imputer} were scored on other test records"
     for method, errors in others:
         for one, two in zip(first, errors, strict=True):
             if not np.array_equal(one.ids, two.ids) or not np.array_equal(one.all[:, 0], two.all[:, 0]):

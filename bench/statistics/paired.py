@@ -247,12 +247,12 @@ def _of_split(
         which.append([])
         for repeat in repeats:
             cell = cells[method, repeat]
-            asked = cell.needed_by(metric_of(metric))
-            tuned = b"".join(np.ascontiguousarray(part).tobytes() for part in asked.get("validation", ()))
+            metric_inputs = cell.needed_by(metric_of(metric))
+            tuned = b"".join(np.ascontiguousarray(part).tobytes() for part in metric_inputs.get("validation", ()))
             outputs = np.ascontiguousarray(cell.outputs)
             signature = outputs.tobytes() + tuned
             if signature not in evaluators:
-                evaluators[signature] = evaluator(metric, first.truth, outputs, **asked)
+                evaluators[signature] = evaluator(metric, first.truth, outputs, **metric_inputs)
             which[-1].append(signature)
     numbers = {signature: number for number, signature in enumerate(evaluators)}
     index = np.array([[numbers[signature] for signature in row] for row in which])

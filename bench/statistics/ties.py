@@ -47,9 +47,9 @@ def resolution_floor(statistics: Statistics, table: TableKey, corrected: bool = 
     if not any(errors):
         return None
     normal = NormalDist()
-    asked = normal.inv_cdf(1 - statistics.alpha / 2)
+    critical = normal.inv_cdf(1 - statistics.alpha / 2)
     if corrected:
         stored = [t.critical for t in statistics.tables if table_of(t) == table and t.critical is not None]
         by_holm = normal.inv_cdf(1 - statistics.alpha / len(errors) / 2)
-        asked = stored[0] if stored and statistics.correction == "maxt" else by_holm
-    return (asked + normal.inv_cdf(0.8)) * median(error for error in errors if error > 0)
+        critical = stored[0] if stored and statistics.correction == "maxt" else by_holm
+    return (critical + normal.inv_cdf(0.8)) * median(error for error in errors if error > 0)

@@ -14,7 +14,7 @@ import msgspec
 import tomli_w
 
 from bench.config import toml_file
-from bench.config.asked import Request, Variant
+from bench.config.command import Request, Variant
 from bench.config.conversion import convert
 from bench.errors import UsageError
 from bench.files import write_text
@@ -91,7 +91,7 @@ class TunedMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     chosen: dict[str, Any]
     trial: tuple[Trial, ...]
 
-    def said(self) -> str:
+    def in_words(self) -> str:
         """What was chosen, in words: the parameters that differ from the defaults."""
         changed = {key: value for key, value in self.chosen.items() if self.default.get(key) != value}
         changed |= dict.fromkeys(self.default.keys() - self.chosen.keys())
@@ -149,14 +149,14 @@ def read(path: Path) -> Tuned:
         if plain.get("format") != FORMAT:
             raise UsageError(f"{path} has format {plain.get('format')}, this bench reads format {FORMAT}; {again}")
         written = plain.pop("digest", None)
-        found, tuned = digest(plain), msgspec.convert(plain, Tuned)
+        content_digest, tuned = digest(plain), msgspec.convert(plain, Tuned)
     except OSError as error:
         raise UsageError(f"the file of tuned parameters {path} cannot be read: {error.strerror}; {again}") from error
     except toml_file.NotToml as error:
         raise UsageError(f"{path} is no file of tuned parameters: it {error}; {again}") from None
     except (ValueError, OverflowError, msgspec.ValidationError) as error:
         raise UsageError(f"{path} is no file of tuned parameters, or is damaged ({error}); {again}") from error
-    if written != found or path.read_bytes() != _text(tuned).encode():
+    if written != content_digest or path.read_bytes() != _text(tuned).encode():
         raise UsageError(
             f"{path} is not as bench tune wrote it: it was edited or damaged; {again}, or say parameters of your "
             "own as words of the run, fuser.NAME.PARAMETER=VALUE, so that their row is labelled so"
@@ -205,14 +205,16 @@ def _applied(request: Request, registry: Registry, path: Path, tuned: Tuned) -> 
             f"{path} was tuned on other files of {suite.dataset} than the other file; tune both again on these"
         )
     names = list(dict.fromkeys([*getattr(suite.grid, kind), *getattr(suite.controls, kind)]))
-    given = {name: _row(path, name, tuned, request, registry) for name in names if name in tuned.method}
-    if not given:
+    rows_by_name = {name: _row(path, name, tuned, request, registry) for name in names if name in tuned.method}
+    if not rows_by_name:
         held = ", ".join(tuned.method) or "nothing"
         raise UsageError(f"{path} holds the {kind}s {held}; none of them is in this run")
-    left = [name for name in names if name not in given]
-    edited = [name for name in given if tuned.method[name].source not in ("", source_of(registry.get(kind, name)))]
-    notes = (*request.notes, note(tuned, [name for name in names if name in given], left, edited))
-    rows = [row for name in names for row in (*request.of(kind, name), *filter(None, [given.get(name)]))]
+    left = [name for name in names if name not in rows_by_name]
+    edited = [
+        name for name in rows_by_name if tuned.method[name].source not in ("", source_of(registry.get(kind, name)))
+    ]
+    notes = (*request.notes, note(tuned, [name for name in names if name in rows_by_name], left, edited))
+    rows = [row for name in names for row in (*request.of(kind, name), *filter(None, [rows_by_name.get(name)]))]
     return msgspec.structs.replace(request.with_variants(kind, rows), notes=notes, tuned_on=protocol.manifest)
 
 
@@ -257,7 +259,7 @@ def note(tuned: Tuned, names: list[str], left: list[str], edited: Sequence[str] 
         f"{'Rows' if fusers else 'Imputers'} called tuned: the best of {protocol.trials} trials of each {protocol.kind} by "
         f"{protocol.metric} {f'of {protocol.task}' if fusers else 'on hidden entries, all modalities together,'} on the "
         f"validation part ({over}; {seeds}), the defaults being one of them. Chosen: "
-        + "; ".join(f"{name} {tuned.method[name].said()}" for name in names)
+        + "; ".join(f"{name} {tuned.method[name].in_words()}" for name in names)
         + "."
         + f" Fewer trials, as many as the space holds: {', '.join(fewer)}." * bool(fewer)
         + f" Trials without a score: {', '.join(lost)}." * bool(lost)

@@ -57,10 +57,10 @@ class Proposer:
         """A combination that was never proposed; None when there is none left."""
         if not self._untried:
             return None
-        found = next((c for c in (self._ask() for _ in range(ATTEMPTS)) if c in self._untried), None)
-        found = found or self._random.choice(sorted(self._untried))
-        self._untried.remove(found)
-        return found
+        combination = next((c for c in (self._ask() for _ in range(ATTEMPTS)) if c in self._untried), None)
+        combination = combination or self._random.choice(sorted(self._untried))
+        self._untried.remove(combination)
+        return combination
 
     def _ask(self) -> Combination:
         trial = self._study.ask(self._space)
@@ -69,7 +69,7 @@ class Proposer:
 
     def learn(self, combination: Combination, score: float) -> None:
         """Take the score of a combination. One that has none is not told."""
-        made = self._optuna.trial.create_trial(
+        trial = self._optuna.trial.create_trial(
             params=dict(zip(self._space, combination, strict=True)), distributions=self._space, value=score
         )
-        self._study.add_trial(made)
+        self._study.add_trial(trial)

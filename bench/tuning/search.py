@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bench.config.asked import Request, Variant
+from bench.config.command import Request, Variant
 from bench.config.conversion import convert
 from bench.config.request import request, single
 from bench.config.suite import Audits, Controls
@@ -48,7 +48,7 @@ def once(kind: str) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name != kind)
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A command line of `bench tune`. kind: what is tuned. request: of trial 0 of every method. to:
     the file. pinned: method -> parameters that the command line set.
     """
@@ -60,7 +60,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     pinned: Mapping[str, frozenset[str]]
 
 
-def asked(words: Sequence[str], registry: Registry) -> Asked:
+def request_of(words: Sequence[str], registry: Registry) -> TuneRequest:
     """Understand a command line. Raises UsageError for what is not known, for a method with several
     rows in the suite, and for an imputer that fills nothing.
     """
@@ -73,15 +73,15 @@ def asked(words: Sequence[str], registry: Registry) -> Asked:
         raise UsageError(f'"trials" = {trials} is not accepted (from {ORIGIN}): a whole number from 1')
     kind = kind_of(single(own["kind"], str) if "kind" in own else "fuser", ORIGIN)
     whole = request(without(words, own), registry)
-    suite, said = whole.suite, {key.removeprefix("grid.") for key in parsed}
-    axes = {axis: getattr(suite.grid, axis)[: None if axis in said else 1] for axis in once(kind.name)}
-    if kind.name == "imputer" and "fuser" not in said:  # one fuser, a cheap one, completes its cells
+    suite, named_keys = whole.suite, {key.removeprefix("grid.") for key in parsed}
+    axes = {axis: getattr(suite.grid, axis)[: None if axis in named_keys else 1] for axis in once(kind.name)}
+    if kind.name == "imputer" and "fuser" not in named_keys:  # one fuser, a cheap one, completes its cells
         axes["fuser"] = (*suite.controls.fuser, *suite.grid.fuser)[:1]
     if len(axes["task"]) > 1:
         raise UsageError(
             f'"task" names {len(axes["task"])} tasks (from {ORIGIN}); metrics of two do not add up: tune each'
         )
-    names = _methods(kind, whole, kind.name in said, registry)
+    names = _methods(kind, whole, kind.name in named_keys, registry)
     grid = msgspec.structs.replace(suite.grid, **axes, **{kind.name: names})
     narrowed = msgspec.structs.replace(
         suite, grid=grid, controls=Controls(imputer=(), fuser=()), audits=Audits(cells=())
@@ -92,9 +92,9 @@ def asked(words: Sequence[str], registry: Registry) -> Asked:
         )
         for axis in COMPONENTS
     }
-    made = msgspec.structs.replace(whole, suite=narrowed, words=tuple(words), verb="tune", variants=kept)
+    narrowed_request = msgspec.structs.replace(whole, suite=narrowed, words=tuple(words), verb="tune", variants=kept)
     for name in names:
-        if len(rows := made.of(kind.name, name)) > 1:
+        if len(rows := narrowed_request.of(kind.name, name)) > 1:
             raise UsageError(
                 f"{name} has {len(rows)} rows in this suite ({', '.join(row.label for row in rows)}); tuning starts from one: "
                 f"say a single value of each parameter, {kind.name}.{name}.PARAMETER=VALUE"
@@ -105,7 +105,7 @@ def asked(words: Sequence[str], registry: Registry) -> Asked:
     default = whole.settings.out_folder() / "tuned" / f"{name}.toml"
     to = Path(single(own["to"], str)).expanduser() if "to" in own else default
     pinned = {name: whole.pinned.get(f"{kind.name}.{name}", frozenset()) for name in names}
-    return Asked(kind=kind, request=made, trials=trials, to=to, pinned=pinned)
+    return TuneRequest(kind=kind, request=narrowed_request, trials=trials, to=to, pinned=pinned)
 
 
 def _methods(kind: Kind, whole: Request, named: bool, registry: Registry) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ def _methods(kind: Kind, whole: Request, named: bool, registry: Registry) -> tup
     return tuple(name for name in names if name not in refused)
 
 
-def check_hidden(ask: Asked, plan: Plan, registry: Registry) -> None:
+def check_hidden(ask: TuneRequest, plan: Plan, registry: Registry) -> None:
     """Refuse to tune imputers where nothing is hidden in the validation part, so that no trial
     could have a score.
     """
@@ -133,8 +133,8 @@ def check_hidden(ask: Asked, plan: Plan, registry: Registry) -> None:
     suite = ask.request.suite
     if "valid" not in suite.hiding.parts:
         raise UsageError(
-            f"this suite hides in {suite.hiding.said()} alone (hiding.parts), and imputers are tuned by entries that are hidden "
-            "in the validation part; say hiding.parts=valid,test or leave it out"
+            f"this suite hides in {suite.hiding.in_words()} alone (hiding.parts), and imputers are tuned by entries that are "
+            "hidden in the validation part; say hiding.parts=valid,test or leave it out"
         )
     for cell in plan.cells:
         if not _hides(cell, registry):
@@ -154,7 +154,7 @@ def _hides(cell: Cell, registry: Registry) -> bool:
     return bool(scenario.expected(observed) > 0)
 
 
-def run_command(ask: Asked) -> str:
+def run_command(ask: TuneRequest) -> str:
     """The command that shows default and tuned rows side by side, on what was tuned on."""
     return shlex.join(["bench", "run", *without(ask.request.words, OWN), f"tuned={ask.to}"])
 
@@ -225,14 +225,14 @@ class Search:
 
     def next(self, count: int) -> list[Variant]:
         """Up to so many further trials, as rows of a plan."""
-        made = []
+        rows = []
         for _ in range(count):
             combination = self.proposer.propose() if self.tried else (0,) * len(self.choices)
             if combination is None:
                 break
             self.tried.append(combination)
-            made.append(self.variant(combination))
-        return made
+            rows.append(self.variant(combination))
+        return rows
 
     def values(self, combination: Combination) -> dict[str, Any]:
         return {name: values[place] for (name, values), place in zip(self.choices.items(), combination, strict=True)}
@@ -272,9 +272,9 @@ class Search:
         )
 
 
-def searches(ask: Asked, registry: Registry, higher: bool) -> dict[str, Search]:
+def searches(ask: TuneRequest, registry: Registry, higher: bool) -> dict[str, Search]:
     """A search per method; the values of its space were checked when it was registered."""
-    found = {}
+    searches_by_name = {}
     for name in getattr(ask.request.suite.grid, ask.kind.name):
         (base,) = ask.request.of(ask.kind.name, name)
         spec = registry.get(ask.kind.name, name)
@@ -290,11 +290,11 @@ def searches(ask: Asked, registry: Registry, higher: bool) -> dict[str, Search]:
             choices[parameter] = [first, *(value for value in typed if digest(value) != digest(first))]
         seed = derive(ask.request.suite.grid.seed[0], "tune", name)
         proposer = Proposer([len(v) for v in choices.values()], seed, higher)
-        found[name] = Search(base, choices, spec.params, proposer, source_of(spec))
-    return found
+        searches_by_name[name] = Search(base, choices, spec.params, proposer, source_of(spec))
+    return searches_by_name
 
 
-def protocol_of(ask: Asked, plan: Plan, registry: Registry) -> Protocol:
+def protocol_of(ask: TuneRequest, plan: Plan, registry: Registry) -> Protocol:
     """What the trials have in common. plan: of trial 0 of every method."""
     suite = ask.request.suite
     dataset = registry.get("dataset", suite.dataset)
@@ -354,7 +354,7 @@ class Ran(msgspec.Struct, frozen=True):
 
 
 def tune(
-    ask: Asked, registry: Registry, protocol: Protocol, run: Callable[[Request], Ran], say: Callable[[str], None]
+    ask: TuneRequest, registry: Registry, protocol: Protocol, run: Callable[[Request], Ran], say: Callable[[str], None]
 ) -> dict[str, TunedMethod] | None:
     """All trials of all methods; None when the run was stopped before their end.
 

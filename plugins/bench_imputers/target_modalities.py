@@ -37,9 +37,9 @@ def chosen(
             raise unknown("modality", name, widths, f"targets of imputer {imputer}")
     names = target_names(widths, targets, widest)
     if not names:
-        told = ", ".join(f"{name} {width}" for name, width in widths.items())
+        width_texts = ", ".join(f"{name} {width}" for name, width in widths.items())
         raise UsageError(
-            f"imputer {imputer} completes modalities of at most widest={widest} channels, and there is none ({told}); "
+            f"imputer {imputer} completes modalities of at most widest={widest} channels, and there is none ({width_texts}); "
             f"say targets={next(iter(widths))}, raise widest, or take another imputer, such as locf"
         )
     return names
@@ -67,8 +67,8 @@ class Rest:
         rest = _without(cohort, targets)
         if not rest.modalities:
             return {}
-        made = self._locf.impute(rest, 1, context)
-        return {name: np.repeat(values, draws, axis=0) for name, values in made.items()}
+        completed = self._locf.impute(rest, 1, context)
+        return {name: np.repeat(values, draws, axis=0) for name, values in completed.items()}
 
     def state_dict(self) -> dict[str, np.ndarray]:
         return self._locf.state_dict()

@@ -98,10 +98,10 @@ def test_a_split_that_the_data_carry_is_used_as_it_is_and_its_name_alone_decides
     rule = Split(by="fold3", seed=4)
     assert part(rule, ["a", "b", "c"], ["a", "b", "c"], carried).tolist() == [2, 0, 1]
     assert rule.identity() == Split(by="fold3", fractions=(0.5, 0.25, 0.25)).identity() == {"by": "fold3"}
-    assert (rule.label, rule.legacy, rule.said()) == ("split=fold3", False, "split=fold3 (of the dataset)")
+    assert (rule.label, rule.legacy, rule.in_words()) == ("split=fold3", False, "split=fold3 (of the dataset)")
 
 
 def test_the_default_rule_is_in_keys_as_it_was_before_there_was_another():
     assert Split(seed=3).identity() == {"seed": 3, "fractions": [0.7, 0.15, 0.15]}
     assert Split(by="reference-stay").identity() != Split().identity()
-    assert "patients on both sides" in Split(by="reference-stay").said()
+    assert "patients on both sides" in Split(by="reference-stay").in_words()

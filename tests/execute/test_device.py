@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.config.asked import Settings
+from bench.config.command import Settings
 from bench.errors import UsageError
 from bench.execute import device
 from bench.run import schedule

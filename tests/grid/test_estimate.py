@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from bench.cohort import Task
-from bench.config.asked import Variant
+from bench.config.command import Variant
 from bench.grid.estimate import Estimates
 from bench.registry import Registry, Spec, discover
 from bench.train_params import TrainParams

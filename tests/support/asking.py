@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from bench.cohort import Task
-from bench.config.asked import Request
+from bench.config.command import Request
 from bench.config.request import request
 from bench.errors import DataError, UsageError
 from bench.grid.plan import Plan, plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.config.asked import Variant
+from bench.config.command import Variant
 from bench.config.suite import Split
 from bench.execute.job import Job
 from bench.grid.axes import COMPONENTS

@@ -15,7 +15,7 @@ from bench.errors import PluginError, UsageError
 from bench.grid.plan import plan
 from bench.tuning.file import Trial
 from bench.tuning.proposer import Proposer, version
-from bench.tuning.search import asked, best_of, check_same, concluded, protocol_of, seen, tune
+from bench.tuning.search import best_of, check_same, concluded, protocol_of, request_of, seen, tune
 from support.asking import SMALL, Asker, made_registry
 from support.tuning_world import Sealed, World
 
@@ -42,7 +42,7 @@ def ask(tmp_path):
 
 def understood(ask, *words):
     ask.file.write_text(ask.text)
-    return asked([f"suite={ask.file}", *words], ask.registry)
+    return request_of([f"suite={ask.file}", *words], ask.registry)
 
 
 def tuned(ask, *words, score=rate, world=None):

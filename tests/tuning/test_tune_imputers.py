@@ -15,7 +15,7 @@ from bench.grid.plan import plan
 from bench.registry import discover
 from bench.train_params import TrainParams
 from bench.tuning.file import Tuned, read, write
-from bench.tuning.search import asked, check_hidden, check_same, protocol_of, tune
+from bench.tuning.search import check_hidden, check_same, protocol_of, request_of, tune
 from support.asking import SMALL, SUPPORT, Asker, made_registry
 from support.tuned_files import protocol as other_protocol
 from support.tuned_files import tuned_file, tuned_method
@@ -42,7 +42,7 @@ def ask(tmp_path):
 
 def understood(ask, *words):
     ask.file.write_text(ask.text)
-    return asked([f"suite={ask.file}", "kind=imputer", "scenario=mcar", *words], ask.registry)
+    return request_of([f"suite={ask.file}", "kind=imputer", "scenario=mcar", *words], ask.registry)
 
 
 def protocol(ask, made):
@@ -118,20 +118,20 @@ def test_controls_that_fill_nothing_are_left_out_and_refused_where_they_are_name
 )
 def test_where_nothing_is_hidden_in_the_validation_part_it_is_said_before_anything_is_run(ask, words, said):
     ask.file.write_text(ask.text)
-    made = asked([f"suite={ask.file}", "kind=imputer", *words], ask.registry)
+    made = request_of([f"suite={ask.file}", "kind=imputer", *words], ask.registry)
     with pytest.raises(UsageError, match=said):
         check_hidden(made, plan(made.request, ask.registry, "m", "cpu"), ask.registry)
 
 
 def test_fusers_are_tuned_where_nothing_is_hidden_as_before(ask):
     ask.file.write_text(ask.text)
-    made = asked([f"suite={ask.file}"], ask.registry)
+    made = request_of([f"suite={ask.file}"], ask.registry)
     check_hidden(made, plan(made.request, ask.registry, "m", "cpu"), ask.registry)
 
 
 def test_an_unknown_kind_is_refused_with_the_nearest(ask):
     with pytest.raises(UsageError, match=r'kind "imputr" is not known .* did you mean "imputer"'):
-        asked([f"suite={ask.file}", "kind=imputr"], ask.registry)
+        request_of([f"suite={ask.file}", "kind=imputr"], ask.registry)
 
 
 def test_a_file_holds_one_kind_and_imputers_have_a_file_of_their_own(ask, tmp_path):

@@ -202,15 +202,15 @@ def test_all_that_the_table_sets_is_given_and_said(ask):
     }
     assert (net.params["batch_size"], net.label) == (8, "net(batch_size=8)")
     assert (
-        request.suite.training.said()
+        request.suite.training.in_words()
         == "32 epochs, no early stop, batches of 16, learning rate 0.0004, weights averaged with decay 0.99"
     )
 
 
 def test_epochs_that_a_number_of_steps_overrules_are_not_said(ask):
     ask.text += "[training]\nepochs = 32\npatience = 3\n"
-    assert ask.request().suite.training.said() == "32 epochs, patience 3"
-    assert ask.request("training.steps=7").suite.training.said() == "7 optimiser steps"
+    assert ask.request().suite.training.in_words() == "32 epochs, patience 3"
+    assert ask.request("training.steps=7").suite.training.in_words() == "7 optimiser steps"
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,10 @@ class Observed:
     present: torch.Tensor
 
 
-def observed(given: Given, sizes: list[int]) -> Observed:
+def observed(inputs: Given, sizes: list[int]) -> Observed:
     """A `Given` by modality; sizes: their numbers of channels, as they are stacked."""
-    values = list((given.values * given.conditioning).split(sizes, dim=1))
-    visible = list(given.conditioning.split(sizes, dim=1))
+    values = list((inputs.values * inputs.conditioning).split(sizes, dim=1))
+    visible = list(inputs.conditioning.split(sizes, dim=1))
     steps = torch.stack([each.amax(dim=1) for each in visible], dim=1)
     share = torch.stack([each.mean(dim=(1, 2)) for each in visible], dim=1)
     return Observed(values, visible, steps, share, steps.amax(dim=2))
@@ -72,17 +72,17 @@ class CondiContext(nn.Module):
         self.register_buffer("owner", torch.tensor(owner), persistent=False)
         self.owner: torch.Tensor
 
-    def forward(self, given: Given) -> torch.Tensor:
-        seen = observed(given, self.sizes)
-        made = [] if self.context is None else [self.context(seen)]
+    def forward(self, inputs: Given) -> torch.Tensor:
+        seen = observed(inputs, self.sizes)
+        conditions = [] if self.context is None else [self.context(seen)]
         if self.condition is not None:
             vectors = self.condition(seen)
             if self.own:
-                made = [each[:, None].expand(-1, len(self.owner), -1) for each in made]
-                made.append(vectors[:, self.owner])
+                conditions = [each[:, None].expand(-1, len(self.owner), -1) for each in conditions]
+                conditions.append(vectors[:, self.owner])
             else:
-                made.append(vectors.flatten(1))
-        return torch.cat(made, dim=-1)
+                conditions.append(vectors.flatten(1))
+        return torch.cat(conditions, dim=-1)
 
 
 def context_width(parts: Mapping[str, int], params: CondiParams, choice: CondiChoice) -> int:

@@ -67,8 +67,8 @@ class InceptionEncoder(nn.Module):
         encoded = self.backbone(torch.stack(begun, dim=1).flatten(0, 1))
         where = steps.flatten(0, 1)[:, None]
         average = (encoded * where).sum(dim=2) / where.sum(dim=2).clamp(min=1)
-        made: torch.Tensor = self.head(torch.cat([encoded.amax(dim=2), average], dim=1))
-        by_record: torch.Tensor = made.unflatten(0, steps.shape[:2])
+        outputs: torch.Tensor = self.head(torch.cat([encoded.amax(dim=2), average], dim=1))
+        by_record: torch.Tensor = outputs.unflatten(0, steps.shape[:2])
         return by_record
 
 
@@ -93,8 +93,8 @@ class PreExtractor(nn.Module):
         self.beside = nn.Identity() if channels == 1 else nn.Conv1d(channels, 1, 1, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        made: torch.Tensor = self.convolutions(x) + self.beside(x)
-        return made
+        outputs: torch.Tensor = self.convolutions(x) + self.beside(x)
+        return outputs
 
 
 class Backbone(nn.Module):
@@ -134,5 +134,5 @@ class Inception(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         narrow = self.bottleneck(x)
-        made = [convolution(narrow) for convolution in self.convolutions]
-        return torch.relu(self.norm(torch.cat([*made, self.largest(x)], dim=1)))
+        branches = [convolution(narrow) for convolution in self.convolutions]
+        return torch.relu(self.norm(torch.cat([*branches, self.largest(x)], dim=1)))

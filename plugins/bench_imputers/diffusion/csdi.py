@@ -83,15 +83,15 @@ class CsdiDenoiser(Denoiser):
         self._projected: list[torch.Tensor] | None = None
         self._body: CpuBody | None = None
 
-    def condition(self, given: Given) -> dict[str, Any]:
+    def condition(self, inputs: Given) -> dict[str, Any]:
         """values, open: the two inputs' fixed halves, [b, channels, length]. side: per layer [b
         or 1, length, channels, ·].
         """
-        visible = given.conditioning
-        vectors = None if self.context is None else self.context(given)
+        visible = inputs.conditioning
+        vectors = None if self.context is None else self.context(inputs)
         sides = [self._side(layer, visible, vectors) for layer in self._each()]
         return {
-            "values": given.values,
+            "values": inputs.values,
             "open": 1 - visible,
             "side": self._body.sides(sides) if self._body else sides,
         }

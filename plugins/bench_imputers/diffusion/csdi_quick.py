@@ -72,11 +72,11 @@ class QuickDenoiser(Denoiser):
         self.register_buffer("level", (torch.logit(alpha_bars) / 6).float()[:, None], persistent=False)
         self.register_buffer("times", time_embedding(torch.tensor(shape.times), size.time_width), persistent=False)
 
-    def condition(self, given: Given) -> Any:
+    def condition(self, inputs: Given) -> Any:
         """float32 [b, channels, length, head]: what is known of every entry."""
-        visible = given.conditioning
+        visible = inputs.conditioning
         fill = torch.zeros(visible.shape[1], device=visible.device)
-        values = interpolated(given.values, visible, fill)
+        values = interpolated(inputs.values, visible, fill)
         x = self.given(torch.stack([values, visible, nearness(visible)], dim=-1))
         x = x + self.time(self.times) + self.channel(self.features)[:, None]
         b, channels, length, width = x.shape

@@ -88,7 +88,7 @@ class Denoiser(nn.Module):
     """
 
     @abstractmethod
-    def condition(self, given: Given) -> Any:
+    def condition(self, inputs: Given) -> Any:
         """All that depends on neither the noisy state nor the step, computed once per batch and not
         once per step.
 

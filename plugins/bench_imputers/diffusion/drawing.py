@@ -69,16 +69,16 @@ def draw(drawing: Drawing, context: Context) -> np.ndarray:
     being stopped.
     """
     n, shape = len(drawing.ids), drawing.shape
-    made = np.empty((drawing.draws, n, shape.length, shape.channels), np.float32)
+    samples = np.empty((drawing.draws, n, shape.length, shape.channels), np.float32)
     chunk = drawing.params.chunk or _chosen_chunk(drawing.module.cells(shape), context.device)
-    done, said = 0, time.monotonic()
+    done, last_report = 0, time.monotonic()
     with torch.inference_mode():
         drawing.module.sampling()
         while done < n:
             records = min(max(chunk // drawing.draws, 1), n - done)
             items = np.arange(done, done + records)
             try:
-                made[:, items] = _block(drawing, items, chunk, context)
+                samples[:, items] = _block(drawing, items, chunk, context)
             except torch.cuda.OutOfMemoryError:
                 if chunk == 1:
                     raise SamplingError(
@@ -91,10 +91,10 @@ def draw(drawing: Drawing, context: Context) -> np.ndarray:
                 context.report(f"{drawing.name}: out of GPU memory, goes on with chunk={chunk}")
                 continue
             done += records
-            if done == n or time.monotonic() - said > 1:
+            if done == n or time.monotonic() - last_report > 1:
                 context.report(f"modality {drawing.name}: record {done} of {n}")
-                said = time.monotonic()
-    return made
+                last_report = time.monotonic()
+    return samples
 
 
 def _chosen_chunk(cells: int, device: str) -> int:
@@ -111,17 +111,17 @@ def _block(drawing: Drawing, items: np.ndarray, chunk: int, context: Context) ->
     else:
         padded = items
     values, visible = drawing.grids.batch(padded)
-    given = Given(values, visible, drawing.grids.context(padded), drawing.grids.events(padded))
+    inputs = Given(values, visible, drawing.grids.context(padded), drawing.grids.events(padded))
     with autocast(context):
-        conditioned = drawing.module.condition(given)
-    made = []
+        conditioned = drawing.module.condition(inputs)
+    samples = []
     for first in range(0, drawing.draws, per_call):
         # Past the last one, draws are repeated to the full width and dropped.
         wide = context.device == "cpu" or first + per_call <= drawing.draws
         draws = np.arange(first, first + per_call if wide else drawing.draws)
         states = _chunk(drawing, padded, values, visible, repeated(conditioned, len(draws)), draws, context)
-        made.append(states.reshape(len(padded), len(draws), *states.shape[1:])[: len(items)])
-    result = torch.cat(made, dim=1)[:, : drawing.draws].permute(1, 0, 3, 2).cpu().numpy()
+        samples.append(states.reshape(len(padded), len(draws), *states.shape[1:])[: len(items)])
+    result = torch.cat(samples, dim=1)[:, : drawing.draws].permute(1, 0, 3, 2).cpu().numpy()
     if not np.isfinite(result).all():
         raise SamplingError(
             f"{drawing.name}: draws of {len(items)} of {len(drawing.ids)} records are not finite numbers; "
@@ -169,11 +169,11 @@ def _chunk(
             raise Interrupted(f"{drawing.name}: stopped while imputing")
         if pasted is not None:
             state = torch.where(visible > 0, pasted[index], state)
-        asked = torch.full((len(state),), step, device=state.device)
+        unit_steps = torch.full((len(state),), step, device=state.device)
         with autocast(context):
-            said = drawing.module(state, asked, conditioned)
+            outputs = drawing.module(state, unit_steps, conditioned)
         signal, sigma = float(steps.signal[index]), float(steps.sigma[index])
-        clean, eps = drawing.parameterisation.split(said.float(), state, signal, sigma)
+        clean, eps = drawing.parameterisation.split(outputs.float(), state, signal, sigma)
         if params.bound:
             clean = (clean + centre).clamp(-params.bound, params.bound) - centre
             eps = (state - signal * clean) / sigma

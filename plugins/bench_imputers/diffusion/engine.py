@@ -40,9 +40,9 @@ from bench_imputers.target_modalities import chosen
 P = TypeVar("P", bound=DiffusionParams)
 
 LOSSES: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "squared": lambda said, goal: (goal - said).square(),
-    "absolute": lambda said, goal: (goal - said).abs(),
-    "huber": lambda said, goal: functional.huber_loss(said, goal, reduction="none", delta=HUBER),
+    "squared": lambda outputs, goal: (goal - outputs).square(),
+    "absolute": lambda outputs, goal: (goal - outputs).abs(),
+    "huber": lambda outputs, goal: functional.huber_loss(outputs, goal, reduction="none", delta=HUBER),
 }
 
 
@@ -223,9 +223,9 @@ class DiffusionImputer(Learner[P], Imputer[P]):
         conditioned = repeated(
             module.condition(Given(seen, visible, grids.context(items), grids.events(items))), repeat
         )
-        said = module(signal * clean + sigma * eps, steps, conditioned).float()
+        outputs = module(signal * clean + sigma * eps, steps, conditioned).float()
         goal = self._parameterisation.goal(clean, eps, signal, sigma)
-        return (LOSSES[self.params.loss](said, goal) * hidden).sum(), hidden.sum()
+        return (LOSSES[self.params.loss](outputs, goal) * hidden).sum(), hidden.sum()
 
     def centre(self, values: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
         """What the process is relative to: 0, or with `residual` the interpolation of the
@@ -309,9 +309,9 @@ class DiffusionImputer(Learner[P], Imputer[P]):
             if name not in cohort.modalities:
                 raise UsageError(f"{self._who}: was trained with the modality {name}, which this cohort does not have")
             series = cohort.modalities[name]
-            found = (series.grid.shape[2], tuple(float(time) for time in series.times))
-            if found != (channels, shape.times):
+            form = (series.grid.shape[2], tuple(float(time) for time in series.times))
+            if form != (channels, shape.times):
                 raise UsageError(
                     f"{self._who}: was trained with {channels} channels of {name} at {shape.length} bins; this cohort has "
-                    f"{found[0]} at {len(found[1])} bins or other times. Fit it on a cohort of the same form"
+                    f"{form[0]} at {len(form[1])} bins or other times. Fit it on a cohort of the same form"
                 )

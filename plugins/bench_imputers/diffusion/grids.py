@@ -146,9 +146,11 @@ def shapes(form: Form, targets: tuple[str, ...], joint: bool, uses_context: bool
     joint.
     """
     groups = {"joint": targets} if joint and targets else {name: (name,) for name in targets}
-    made = {}
+    shapes_by_name = {}
     for name, members in groups.items():
         parts = {member: form.channels[member] for member in members}
         others = {other: count for other, count in form.channels.items() if other not in members}
-        made[name] = Shape(sum(parts.values()), len(form.times), parts, others if uses_context else {}, form.times)
-    return made
+        shapes_by_name[name] = Shape(
+            sum(parts.values()), len(form.times), parts, others if uses_context else {}, form.times
+        )
+    return shapes_by_name

@@ -76,11 +76,11 @@ class Parameterisation:
         return clean if self.kind == "x0" else signal * noise - sigma * clean
 
     def split(
-        self, said: torch.Tensor, state: torch.Tensor, signal: float, sigma: float
+        self, outputs: torch.Tensor, state: torch.Tensor, signal: float, sigma: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(clean value, noise) that the network's answer implies for a noisy state."""
+        """(clean value, noise) that the outputs of the network imply for a noisy state."""
         if self.kind == "noise":
-            return (state - sigma * said) / signal, said
+            return (state - sigma * outputs) / signal, outputs
         if self.kind == "x0":
-            return said, (state - signal * said) / sigma
-        return signal * state - sigma * said, sigma * state + signal * said
+            return outputs, (state - signal * outputs) / sigma
+        return signal * state - sigma * outputs, sigma * state + signal * outputs

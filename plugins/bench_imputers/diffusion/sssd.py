@@ -144,12 +144,12 @@ class SssdDenoiser(Denoiser):
         self.scales: torch.Tensor
         self._steps: list[torch.Tensor] | None = None
 
-    def condition(self, given: Given) -> dict[str, Any]:
+    def condition(self, inputs: Given) -> dict[str, Any]:
         """The values and their mask, and what they add to each block, [b, length, 2 width]."""
-        values = given.values * given.conditioning
-        both = torch.cat([values, given.conditioning], 1).transpose(1, 2)
+        values = inputs.values * inputs.conditioning
+        both = torch.cat([values, inputs.conditioning], 1).transpose(1, 2)
         added = [block.conditioning(both) for block in self._blocks()]
-        return {"values": values, "mask": given.conditioning, "added": added}
+        return {"values": values, "mask": inputs.conditioning, "added": added}
 
     def forward(self, state: torch.Tensor, step: torch.Tensor, conditioned: dict[str, Any]) -> torch.Tensor:
         known = conditioned["values"]

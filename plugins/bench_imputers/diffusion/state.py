@@ -32,8 +32,8 @@ def pack(name: str, shape: Shape, known: np.ndarray, module: Denoiser) -> dict[s
 
 def names(state: Mapping[str, np.ndarray]) -> list[str]:
     """The networks in a state, in a fixed order."""
-    found = (re.fullmatch("network/(.*)/times", key) for key in state if "/weights/" not in key)
-    return sorted(match[1] for match in found if match)
+    matches = (re.fullmatch("network/(.*)/times", key) for key in state if "/weights/" not in key)
+    return sorted(match[1] for match in matches if match)
 
 
 def unpack(name: str, state: Mapping[str, np.ndarray]) -> tuple[Shape, np.ndarray, dict[str, torch.Tensor]]:
@@ -50,9 +50,9 @@ def unpack(name: str, state: Mapping[str, np.ndarray]) -> tuple[Shape, np.ndarra
 
 
 def _members(own: Mapping[str, np.ndarray], kind: str) -> dict[str, int]:
-    found = []
+    entries = []
     for key, value in own.items():
         if key.startswith(f"{kind}/"):
             _, place, member = key.split("/", 2)
-            found.append((int(place), member, int(value[0])))
-    return {member: channels for _, member, channels in sorted(found)}
+            entries.append((int(place), member, int(value[0])))
+    return {member: channels for _, member, channels in sorted(entries)}

@@ -35,10 +35,10 @@ class PooledContext(nn.Module):
         self.sizes = dict(sizes)
         self.null = nn.Parameter(torch.zeros(width))
 
-    def forward(self, given: Given) -> torch.Tensor:
+    def forward(self, inputs: Given) -> torch.Tensor:
         if not self.sizes:
-            return self.null.expand(len(given.values), -1)
-        pooled = [given.context[name] for name in self.sizes]
+            return self.null.expand(len(inputs.values), -1)
+        pooled = [inputs.context[name] for name in self.sizes]
         available = torch.stack([each.available for each in pooled], dim=1)
         values = [torch.where(each.available[:, None], each.values, 0) for each in pooled]
         return torch.where(available.any(dim=1, keepdim=True), self.mixed(values, available), self.null)
@@ -112,10 +112,10 @@ class Pool(nn.Module):
         self.router = None if equal else nn.Linear(width, experts, bias=False)
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        said = torch.stack([expert(vectors) for expert in self.experts], dim=-1)
+        outputs = torch.stack([expert(vectors) for expert in self.experts], dim=-1)
         if self.router is None:
-            return vectors + said.mean(dim=-1)
-        pooled: torch.Tensor = vectors + (said * self.router(vectors).softmax(dim=-1)[..., None, :]).sum(dim=-1)
+            return vectors + outputs.mean(dim=-1)
+        pooled: torch.Tensor = vectors + (outputs * self.router(vectors).softmax(dim=-1)[..., None, :]).sum(dim=-1)
         return pooled
 
 
@@ -192,8 +192,8 @@ class EventContext(nn.Module):
         self.register_buffer("times", time_embedding(torch.tensor(times), TIME_WIDTH), persistent=False)
         self.times: torch.Tensor
 
-    def forward(self, given: Given) -> torch.Tensor:
-        events = [given.events[name] for name in self.sizes]
+    def forward(self, inputs: Given) -> torch.Tensor:
+        events = [inputs.events[name] for name in self.sizes]
         tokens = [
             project(torch.where(each.visible[..., None], each.values, 0))
             + self.when(time_embedding(torch.where(each.visible, each.times, 0), TIME_WIDTH))
@@ -205,9 +205,9 @@ class EventContext(nn.Module):
         # A softmax over nothing is NaN: a record without events attends over what is not visible,
         # and that is not used.
         hidden = ~visible & any_event[:, None]
-        asked = self.ask(self.times).expand(len(visible), -1, -1)
-        told = torch.cat(tokens, dim=1)
-        attended, _ = self.attention(asked, told, told, key_padding_mask=hidden, need_weights=False)
+        queries = self.ask(self.times).expand(len(visible), -1, -1)
+        keys = torch.cat(tokens, dim=1)
+        attended, _ = self.attention(queries, keys, keys, key_padding_mask=hidden, need_weights=False)
         return torch.where(any_event[:, None, None], attended, self.null)[:, :, None]
 
 

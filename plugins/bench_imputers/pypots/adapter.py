@@ -87,7 +87,7 @@ class PyPOTS(Imputer[Targets]):
         if not self._fitted:
             raise NotFitted(f"{self._model.key} must be fitted, or given a state, before it imputes")
         draws = draws if self._model.draws else 1
-        made = self._rest.impute(cohort, tuple(self._sizes), draws, context)
+        completed = self._rest.impute(cohort, tuple(self._sizes), draws, context)
         for name, (length, channels, seed) in self._sizes.items():
             if name not in cohort.modalities:
                 continue
@@ -103,8 +103,8 @@ class PyPOTS(Imputer[Targets]):
                     self._built[name] = self._construct(name, context)
                     take_arrays(self._built[name], self._stored[name])
                 ready(self._built[name])
-                made[name] = self._complete(name, series, cohort.ids, draws, context)
-        return {name: made[name] for name in cohort.modalities}
+                completed[name] = self._complete(name, series, cohort.ids, draws, context)
+        return {name: completed[name] for name in cohort.modalities}
 
     def state_dict(self) -> dict[str, np.ndarray]:
         state = {f"rest/{name}": fill for name, fill in self._rest.state_dict().items()}
@@ -138,18 +138,22 @@ class PyPOTS(Imputer[Targets]):
                 f"pip install 'pypots>={TESTED}'"
             )
         length, channels = self._padded(*self._sizes[name][:2])
-        given: dict[str, Any] = {"n_steps": length, "n_features": channels, "device": context.device}
-        given |= {key: _listed(getattr(self.params, key)) for key in self._model.arguments}
+        arguments: dict[str, Any] = {"n_steps": length, "n_features": channels, "device": context.device}
+        arguments |= {key: _listed(getattr(self.params, key)) for key in self._model.arguments}
         if isinstance(self.params, Trained):
             rate, decay, steps = self.params.learning_rate, self.params.weight_decay, self.params.steps
             for key in OPTIMIZERS:
-                given[key] = optimizer(rate, decay, context, steps)
+                arguments[key] = optimizer(rate, decay, context, steps)
             patience = 0 if steps else min(self.params.patience, self.params.epochs)
-            given |= {"epochs": self.params.epochs, "batch_size": self.params.batch_size, "patience": patience or None}
+            arguments |= {
+                "epochs": self.params.epochs,
+                "batch_size": self.params.batch_size,
+                "patience": patience or None,
+            }
         accepted = inspect.signature(kind.__init__).parameters
         try:
             with offline():
-                return kind(**{key: value for key, value in given.items() if key in accepted})
+                return kind(**{key: value for key, value in arguments.items() if key in accepted})
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
@@ -188,10 +192,12 @@ class PyPOTS(Imputer[Targets]):
         settle(model, _means(seen["X"]))
 
     def _failed(self, name: str, listener: Listener, reason: str) -> NoReturn:
-        told = f"{self._model.key}: training on {name} ended after epoch {listener.done} of {listener.epochs}: {reason}"
+        message = (
+            f"{self._model.key}: training on {name} ended after epoch {listener.done} of {listener.epochs}: {reason}"
+        )
         if "out of memory" in reason:
-            raise MemoryError(f"{told}; a smaller {self._model.key}.batch_size needs less")
-        raise TrainingError(told)
+            raise MemoryError(f"{message}; a smaller {self._model.key}.batch_size needs less")
+        raise TrainingError(message)
 
     def _validation(self, name: str, series: Series, context: Context) -> dict[str, np.ndarray] | None:
         """Validation records with entries hidden by the harness's own generator, or None where
@@ -210,7 +216,7 @@ class PyPOTS(Imputer[Targets]):
     def _complete(self, name: str, series: Series, ids: np.ndarray, draws: int, context: Context) -> np.ndarray:
         """float32 [draws, n, length, channels]."""
         n, length, channels = series.grid.shape
-        made = np.empty((draws, n, length, channels), np.float32)
+        completed = np.empty((draws, n, length, channels), np.float32)
         gaps = _with_gaps(series)
         start, size = 0, self._batch(name)
         while start < n:
@@ -219,7 +225,9 @@ class PyPOTS(Imputer[Targets]):
             some = slice(start, min(start + size, n))
             try:
                 for draw in range(draws):
-                    made[draw, some] = self._apply(name, gaps[some], ids[some], draw, context)[:, :length, :channels]
+                    completed[draw, some] = self._apply(name, gaps[some], ids[some], draw, context)[
+                        :, :length, :channels
+                    ]
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise
@@ -228,13 +236,13 @@ class PyPOTS(Imputer[Targets]):
                 context.report(f"{self._model.key}: out of GPU memory, going on with {size} records at a time")
                 continue
             start = some.stop
-        if bad := int((~np.isfinite(made)).sum()):
+        if bad := int((~np.isfinite(completed)).sum()):
             raise TrainingError(
-                f"{self._model.key}: {bad} of {made.size} values of {name} are not finite; the training diverged, a lower "
+                f"{self._model.key}: {bad} of {completed.size} values of {name} are not finite; the training diverged, a lower "
                 f"learning_rate may help"
             )
-        np.copyto(made, gaps, where=np.asarray(series.observed))
-        return made
+        np.copyto(completed, gaps, where=np.asarray(series.observed))
+        return completed
 
     def _batch(self, name: str) -> int:
         if self._model.alone or not isinstance(self.params, Trained):
@@ -248,7 +256,7 @@ class PyPOTS(Imputer[Targets]):
             model = self._construct(name, context)
         model.batch_size = len(gaps)
         padded = self._pad(gaps)
-        asked = {"X": padded, "X_ori": padded.copy()}
+        inputs = {"X": padded, "X_ori": padded.copy()}
         # The same numbers for every batch: what is drawn for all records of a batch alike depends
         # on none of them.
         reseed(context.seed_for("draws", name, draw))
@@ -260,9 +268,9 @@ class PyPOTS(Imputer[Targets]):
                 None
             ]
         if not self._model.draws:
-            return np.asarray(model.impute(asked), np.float32).reshape(padded.shape)
+            return np.asarray(model.impute(inputs), np.float32).reshape(padded.shape)
         with OwnNoise([context.seed_for("draws", name, record, draw) for record in ids]):
-            return np.asarray(model.impute(asked, n_sampling_times=1), np.float32).reshape(padded.shape)
+            return np.asarray(model.impute(inputs, n_sampling_times=1), np.float32).reshape(padded.shape)
 
     def _padded(self, length: int, channels: int) -> tuple[int, int]:
         """The bins and channels the model is built for."""

@@ -108,14 +108,16 @@ def offline() -> Iterator[None]:
     model hub again and again.
     """
     switches = (("huggingface_hub.constants", "HF_HUB_OFFLINE"), ("transformers.utils.hub", "_is_offline_mode"))
-    found = [(sys.modules[module], name) for module, name in switches if hasattr(sys.modules.get(module), name)]
-    before = [getattr(module, name) for module, name in found]
+    loaded_switches = [
+        (sys.modules[module], name) for module, name in switches if hasattr(sys.modules.get(module), name)
+    ]
+    before = [getattr(module, name) for module, name in loaded_switches]
     try:
-        for module, name in found:
+        for module, name in loaded_switches:
             setattr(module, name, True)
         yield
     finally:
-        for (module, name), value in zip(found, before, strict=True):
+        for (module, name), value in zip(loaded_switches, before, strict=True):
             setattr(module, name, value)
 
 

@@ -282,7 +282,7 @@ def _struct(model: Model) -> type[Targets]:
     namespace: dict[str, Any] = {"model": model.name, "__doc__": model.summary}
     if {"d_model", "n_heads", "d_k"} <= model.arguments.keys():
         namespace["__post_init__"] = _same_width
-    made = msgspec.defstruct(
+    struct = msgspec.defstruct(
         name,
         fields,
         bases=(Trained if model.trained else Targets,),
@@ -292,8 +292,8 @@ def _struct(model: Model) -> type[Targets]:
         kw_only=True,
         forbid_unknown_fields=True,
     )
-    globals()[name] = made
-    return cast(type[Targets], made)
+    globals()[name] = struct
+    return cast(type[Targets], struct)
 
 
 FOLLOWED = "it reads the list of models of the installed PyPOTS, whose version is in the key"
@@ -329,10 +329,10 @@ def installed() -> tuple[str, frozenset[str]]:
     """
     try:
         version = importlib.metadata.version("pypots")
-        found = importlib.util.find_spec("pypots")
+        spec = importlib.util.find_spec("pypots")
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return "", frozenset()
-    for folder in (found.submodule_search_locations or []) if found else []:
+    for folder in (spec.submodule_search_locations or []) if spec else []:
         file = Path(folder) / "imputation" / "__init__.py"
         if file.is_file():
             return version, _exported(file.read_text(encoding="utf-8"))

@@ -1,6 +1,5 @@
-"""What was asked for, as data: the settings of a run (`Settings`), a method with its parameters
-(`Variant`), and both together with the suite (`Request`). `bench.config.request` makes them out of
-words.
+"""A command as data: the settings of a run (`Settings`), a method with its parameters (`Variant`),
+and both together with the suite (`Request`). `bench.config.request` makes them out of words.
 """
 
 from __future__ import annotations
