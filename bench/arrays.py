@@ -51,7 +51,7 @@ says.
 
 FORMAT = 2
 """Of what the harness keeps in such files. Format 1 has no checksum of the metadata; it is still
-read. A file of any other format counts as damaged: whoever made it makes it again.
+read. A file of any other format counts as damaged: it is made again.
 """
 
 
@@ -80,8 +80,8 @@ def forget_checks() -> None:
 
 
 class Damaged(StorageError):
-    """A file of arrays is cut short, changed or gone. path: which; whoever keeps it in a cache
-    may remove it.
+    """A file of arrays is cut short, changed or gone. path: which; a cache that holds it may remove
+    it.
     """
 
     def __init__(self, path: Path, what: str):

@@ -38,10 +38,10 @@ class Epoch(msgspec.Struct, frozen=True):
 class State:
     """Where a training stands, besides the weights and the optimiser.
 
-    average:              of the trained weights, then of the buffers, in their order; empty where
-                          none is kept.
-    loss_sum, loss_items: of the epoch that is under way. order: its permutation, drawn anew after a
-                          resume.
+    - average: of the trained weights, then of the buffers, in their order; empty where none is
+      kept.
+    - loss_sum, loss_items: of the epoch that is under way.
+    - order: its permutation, drawn again after a resume.
     """
 
     step: int = 0

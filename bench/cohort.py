@@ -20,7 +20,7 @@ import msgspec
 from bench.errors import PluginError
 
 if TYPE_CHECKING:
-    # At run time NumPy is imported where it is used: every plugin's light module imports `Task`
+    # At run time NumPy is imported where it is used. Every plugin's light module imports `Task`
     # from here, and a command that only speaks of names should not wait for it.
     import numpy as np
 
@@ -45,12 +45,13 @@ class Task(msgspec.Struct, frozen=True):
     """What is predicted. Light enough to be declared beside a dataset's registration, before
     anything is loaded.
 
-    `outputs` is the width of a prediction: 1 for binary (probability of class 1), the number of
-    values for regression (1, or more for a forecast), the number of classes for multiclass
-    (probabilities that sum to 1), the number of labels for multilabel (a probability each).
-    `metrics` are names of metrics (`bench list metrics`); the first is the primary one, by which
-    leaderboards are sorted and models selected on the validation part. `eligible` is the share of a
-    cohort's records whose outcome is known, about; for estimates alone.
+    - outputs: the width of a prediction. 1 for binary (probability of class 1); the number of
+      values for regression (1, or more for a forecast); the number of classes for multiclass
+      (probabilities that sum to 1). For multilabel it is the number of labels (a probability each).
+    - metrics: names of metrics (`bench list metrics`). The first is the primary one, by which
+      leaderboards are sorted and models selected on the validation part.
+    - eligible: the approximate share of a cohort's records whose outcome is known; for estimates
+      alone.
     """
 
     name: str
@@ -77,9 +78,9 @@ class Events:
     """One modality as recorded: time-stamped rows, stored one record after the other (ragged, no
     padding).
 
-    offsets: int64 [n + 1]; record i owns rows offsets[i]:offsets[i + 1].
-    times:   float32 [rows]; hours, not decreasing within a record.
-    values:  float32 [rows, channels]; NaN where a channel was not observed at that time.
+    - offsets: int64 [n + 1]; record i owns rows offsets[i]:offsets[i + 1].
+    - times: float32 [rows]; hours, not decreasing within a record.
+    - values: float32 [rows, channels]; NaN where a channel was not observed at that time.
     """
 
     offsets: np.ndarray
@@ -133,21 +134,20 @@ class Events:
 class Series:
     """One modality of a cohort, in both forms.
 
-    channels: names, one per channel; units: the unit of each, as recorded (the harness standardises
-              values, not names).
-    grid:      float32 [n, length, channels]. Before imputation NaN exactly where `observed` is
-               False; what a fuser receives is the completed grid (the median of the draws), with no
-               NaN unless the imputer is the control `none`. It means nothing where the modality is
-               not `present`.
-    observed:  bool [n, length, channels]; True where a value was recorded and is visible.
-               Imputation never changes it.
-    times:     float32 [length]; hours, left edge of each bin.
-    events:    the time-stamped form, hidden entries removed.
-    available: bool [n]; the record has at least one visible entry in this modality.
-    filled:    bool [n]; the modality was absent and an imputer generated it, which a run asks for
-               (`Suite.fill_absent`). Never True where `available` is.
-    draws:     float32 [draws, n, length, channels], memory-mapped, for fusers tagged `uses_draws`;
-               otherwise None.
+    - channels: names, one per channel.
+    - units: the unit of each, as recorded (the harness standardises values, not names).
+    - grid: float32 [n, length, channels]. Before imputation it is NaN exactly where `observed` is
+      False. A fuser receives the completed grid (the median of the draws), with no NaN unless the
+      imputer is the control `none`. It means nothing where the modality is not `present`.
+    - observed: bool [n, length, channels]; True where a value was recorded and is visible.
+      Imputation never changes it.
+    - times: float32 [length]; hours, left edge of each bin.
+    - events: the time-stamped form, hidden entries removed.
+    - available: bool [n]; the record has at least one visible entry in this modality.
+    - filled: bool [n]; the modality was absent and an imputer generated it, which a run asks for
+      (`Suite.fill_absent`). Never True where `available` is.
+    - draws: float32 [draws, n, length, channels], memory-mapped, for fusers tagged `uses_draws`;
+      otherwise None.
     """
 
     channels: tuple[str, ...]
@@ -255,22 +255,21 @@ class Counts:
 class Cohort:
     """Records with their modalities, statics, targets and groups.
 
-    ids:          unique record ids, str [n].
-    groups:       group (patient) ids, str [n]; records of one group never stand in two parts of a
-                  split (but see `bench.data.splits.split_records`).
-    modalities:   name -> Series, all with the same n, length and times.
-    statics:      float32 [n, statics]; NaN where unknown.
-    targets:      task name -> float32 [n] (or [n, outputs], see `Task.target_shape`); NaN where the
-                  task does not apply or the outcome is unknown. Multiclass targets are class
-                  indices. Empty in the cohort handed to `predict`.
-    bin_hours:    width of a bin of the grid, hours.
-    oracle:       generated cohorts only: task -> float32 [n, outputs], the best possible
-                  prediction, known because the data were made. Used for regret; never handed to a
-                  component.
-    splits:       splits that came with the data, by name: int8 [n], an index into
-                  `bench.data.splits.PARTS`; for `split=NAME`.
-    counts:       what preparing the data met, left out and repaired, by a short English name
-                  (`Counts` collects it); shown by `bench data verify`.
+    - ids: unique record ids, str [n].
+    - groups: group (patient) ids, str [n]; records of one group never stand in two parts of a split
+      (but see `bench.data.splits.split_records`).
+    - modalities: name -> Series, all with the same n, length and times.
+    - statics: float32 [n, statics]; NaN where unknown.
+    - targets: task name -> float32 [n] (or [n, outputs], see `Task.target_shape`); NaN where the
+      task does not apply or the outcome is unknown. Multiclass targets are class indices. Empty in
+      the cohort handed to `predict`.
+    - bin_hours: width of a bin of the grid, hours.
+    - oracle: generated cohorts only: task -> float32 [n, outputs], the best possible prediction,
+      known because the data were made. Used for regret; never handed to a component.
+    - splits: splits that came with the data, by name: int8 [n], an index into
+      `bench.data.splits.PARTS`; for `split=NAME`.
+    - counts: what preparing the data met, left out and repaired, by a short English name (`Counts`
+      collects it); shown by `bench data verify`.
     """
 
     ids: np.ndarray
@@ -320,10 +319,10 @@ def bins_of(times: np.ndarray, bin_hours: float = 1.0) -> np.ndarray:
     """The bin of each time, int64, any shape: the number of whole bins before it; negative before
     the origin.
 
-    A time on a bin's left edge is inside that bin, also where float32 moved it below the edge:
-    whoever samples at a regular rate computes place x width, and no float32 holds a width of 100 Hz
-    in hours. So a time within `EDGE` steps of float32 of an edge lies on it. Everything that asks
-    in which bin an event lies asks here: two answers would leave a hidden value in the events.
+    A time on a bin's left edge is inside that bin, also where float32 moved it below the edge. Data
+    sampled at a regular rate have times place x width, and no float32 holds a width of 100 Hz in
+    hours. So a time within `EDGE` steps of float32 of an edge lies on it. Everything that asks in
+    which bin an event lies asks here: two answers would leave a hidden value in the events.
     """
     import numpy as np
 

@@ -1,10 +1,10 @@
 """What a plugin writes: Dataset, Scenario, Imputer, Fuser. The base classes are the contract.
 
-Order is owned by the harness: split by group, hide, fit scalers on visible training values, fit the
-imputer on training groups, impute, fit the fuser on train, select on validation, score the test
-part once. No component ever sees a hidden value or a test target. Values reach imputers and fusers
-standardised (mean 0, standard deviation 1 over the visible training entries of each channel,
-winsorised).
+The harness owns the order. It splits by group, hides, and fits scalers on visible training values.
+It fits the imputer on training groups and imputes. It fits the fuser on train, selects on
+validation and scores the test part once. No component ever sees a hidden value or a test target.
+Values reach imputers and fusers standardised: mean 0, standard deviation 1 over the visible
+training entries of each channel, winsorised.
 
 A component is constructed with one argument, its typed parameters, and does nothing expensive
 there.
@@ -42,20 +42,20 @@ def _ignore(message: str) -> None:
 class Context:
     """The surroundings of a call: seed, device, precision, and how to be a good guest.
 
-    seed:        the cell's seed. Use `seed_for(axis)` or `rng(axis)`, never the bare number or a
-                 global generator.
-    device:      "cpu" or "cuda" (one visible device).
-    precision:   "fp32" or "bf16" (autocast; weights stay float32).
-    scratch:     a private folder that survives an interruption of this very cell, for checkpoints;
-                 None when there is none.
-    parts:       for datasets tagged `uses_split`: called with the ids and the groups of all records
-                 of the cohort, the part of each (int8 [n], an index into
-                 `bench.data.splits.PARTS`), so that what is learnt while preparing (a text encoder)
-                 is learnt from training records only; None for others.
-    should_stop: becomes True when the run is being stopped; a long loop checkpoints and raises
-                 `Interrupted`.
-    report:      takes a short progress line for the person who waits ("epoch 3 of 20").
-    notes:       where `note` keeps what it is told; None where nobody asks.
+    - seed: the cell's seed. Use `seed_for(axis)` or `rng(axis)`, never the bare number or a global
+      generator.
+    - device: "cpu" or "cuda" (one visible device).
+    - precision: "fp32" or "bf16" (autocast; weights stay float32).
+    - scratch: a private folder that survives an interruption of this very cell, for checkpoints;
+      None when there is none.
+    - parts: for datasets tagged `uses_split`; None for others. Called with the ids and the groups
+      of all records of the cohort, it gives the part of each: int8 [n], an index into
+      `bench.data.splits.PARTS`. So what is learnt while preparing (a text encoder) is learnt from
+      training records only.
+    - should_stop: becomes True when the run is being stopped; a long loop checkpoints and raises
+      `Interrupted`.
+    - report: takes a short progress line for the person who waits ("epoch 3 of 20").
+    - notes: where `note` keeps what it is told; None where no notes are kept.
     """
 
     seed: int = 0
@@ -112,7 +112,7 @@ class Dataset(Component[P]):
         """The whole cohort, unscaled, in recorded units, nothing hidden, all tasks' targets.
 
         Raises DataError with the file and what is wrong with it when something is missing or
-        damaged; rows that can be skipped safely are counted in `Cohort.counts`, never dropped in
+        damaged. Rows that can be skipped safely are counted in `Cohort.counts`, never dropped in
         silence.
         """
 
@@ -136,19 +136,22 @@ class Scenario(Component[P]):
     ) -> dict[str, np.ndarray]:
         """The mask of what to hide in one record.
 
-        observed: modality -> bool [length, channels], True where a value was recorded. Read-only.
-        rng:      a fresh generator for a name (a modality's, or "" for the record as a whole).
-        Returns   modality -> bool [length, channels]; True = hidden; a modality left out hides
-                  nothing. Hiding what was never observed is allowed and has no effect, and it
-                  counts where `unit` is "cells".
+        - observed: modality -> bool [length, channels], True where a value was recorded. Read-only.
+        - rng: a fresh generator for a name (a modality's, or "" for the record as a whole).
+
+        Returns modality -> bool [length, channels]; True = hidden; a modality left out hides
+        nothing. Hiding what was never observed is allowed and has no effect, and it counts where
+        `unit` is "cells".
         """
 
     def hide_cohort(self, observed: Mapping[str, np.ndarray], ids: Sequence[str]) -> dict[str, np.ndarray] | None:
         """The mask of all records at once, for a published procedure that draws record after record
         from one generator.
 
-        observed: modality -> bool [n, length, channels]. Read-only. ids: the ids of the n records.
-        Returns   modality -> bool [n, length, channels], as `hide` does for one; or None, the
+        - observed: modality -> bool [n, length, channels]. Read-only.
+        - ids: the ids of the n records.
+
+        Returns modality -> bool [n, length, channels], as `hide` does for one; or None, the
         default: record by record. No generator is handed over: such a scenario is declared
         deterministic and its seed is a parameter of its own. `hide` then gives what a cohort of
         that one record would meet; `expected` and `spread` hold for each record.
@@ -174,9 +177,13 @@ class Scenario(Component[P]):
 class Imputer(Component[P]):
     """Completes the grid of every modality.
 
-    Promises, checked by `bench check`: entries that are visible come back bit-identical; the result
-    for a record does not depend on the other records in the call; more draws begin with the same
-    draws (prefixes); same seed, same result; a reloaded state imputes the same.
+    Promises, checked by `bench check`:
+
+    - Entries that are visible come back bit-identical.
+    - The result for a record does not depend on the other records in the call.
+    - More draws begin with the same draws (prefixes).
+    - The same seed gives the same result.
+    - A reloaded state imputes the same.
     """
 
     @abstractmethod
@@ -187,8 +194,8 @@ class Imputer(Component[P]):
 
     @abstractmethod
     def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
-        """modality -> float32 [draws, n, length, channels], equal to the grid wherever observed;
-        plain arrays of finite numbers up to `bench.stages.contract.LARGEST` in size.
+        """modality -> float32 [draws, n, length, channels], equal to the grid at every observed
+        entry; plain arrays of finite numbers up to `bench.stages.contract.LARGEST` in size.
 
         An imputer that is not tagged `draws` returns [1, n, length, channels] whatever `draws`
         says. What is called first, last or never changes nothing. Raises NotFitted before `fit`.

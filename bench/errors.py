@@ -1,10 +1,12 @@
 """Every error a person can meet, and the exit code each one ends the command with.
 
-    BenchError                 1 ├── UsageError             2   the command line or a suite file
-    says something that cannot be understood ├── DataError              3   data are missing,
-    incomplete or damaged ├── PluginError            4   a component cannot be loaded or breaks its
-    contract └── StorageError           5   the ledger or the cache cannot be read or written (busy,
-    full, read-only)
+    BenchError                 1
+    ├── UsageError             2   the command line or a suite file says something that cannot
+                                   be understood
+    ├── DataError              3   data are missing, incomplete or damaged
+    ├── PluginError            4   a component cannot be loaded or breaks its contract
+    └── StorageError           5   the ledger or the cache cannot be read or written (busy, full,
+                                   read-only)
 
 Exit codes that are outcomes and not errors are listed beside them in `EXIT_CODES`;
 `docs/reference/words.md` prints this table and a test compares the two.

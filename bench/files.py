@@ -1,8 +1,8 @@
 """Files that appear whole or not at all: written beside their place, synced, then renamed.
 
 Trade-offs: the folder itself is synced once per file, so a crash of the machine keeps either the
-old or the new file; a leftover `.tmp-*` of a killed process is harmless and is removed by `sweep`,
-which knows by a lock who is alive.
+old or the new file. A leftover `.tmp-*` of a killed process is harmless and is removed by `sweep`,
+which knows by a lock which processes are alive.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path to write to; on success it is synced and renamed to `path`, on failure it is
     removed.
 
-    Works for a file and for a folder (a folder is renamed only if `path` does not exist yet; if
-    another process was faster, its folder stays, since equal keys hold equal content). Raises
+    Works for a file and for a folder. A folder is renamed only if `path` does not exist yet. If
+    another process was faster, its folder stays, since equal keys hold equal content. Raises
     StorageError.
     """
     with storage(path):
@@ -118,9 +118,9 @@ _known: dict[tuple[int, ...], str] = {}
 
 
 def state_of(stat: os.stat_result) -> tuple[int, ...]:
-    """All that a file system says of a file's identity and its last change: device, inode, size,
-    and in nanoseconds the times of the last change of its content (mtime) and of its inode (ctime).
-    A program can set the first time back, not the second.
+    """What a file system knows of a file's identity and its last change. Device, inode, size, and
+    in nanoseconds the times of the last change of its content (mtime) and of its inode (ctime). A
+    program can set the first time back, not the second.
     """
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 

@@ -3,14 +3,14 @@ none of it.
 
 Central training is that of a single client: `summary` of the training records, `begin` from it,
 training, selection on the validation part. In a federation every client sends its summary, begins
-from their sum, and answers `local` with a `Reply`; what is learnt travels as named arrays, each in
+from their sum, and answers `local` with a `Reply`. What is learnt travels as named arrays, each in
 a group that says how it is merged:
 
-    shared/                  by the rule of the federation mod/<m>/, pair/<i>/<m>/  the same, among
-    the clients that own these modalities buffer/                  what a module counts rather than
-    learns (running statistics): the weighted mean local/                   never sent; a client
-    keeps it own/                     by the learner itself (`merge_own`); the shape may change
-    between rounds
+- `shared/`: by the rule of the federation.
+- `mod/<m>/`, `pair/<i>/<m>/`: the same, among the clients that own these modalities.
+- `buffer/`: what a module counts rather than learns (running statistics): the weighted mean.
+- `local/`: never sent; a client keeps it.
+- `own/`: by the learner itself (`merge_own`); the shape may change between rounds.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Plan:
              follow from it.
     penalty: added to the loss.
 
-    The optimiser starts anew in every local training.
+    The optimiser starts from nothing in every local training.
     """
 
     valid: Cohort | None = None
@@ -87,11 +87,12 @@ class Plan:
 class Reply:
     """What a client answers.
 
-    arrays: what it learnt, without the group local/ and without modules that it had nothing to
-            train on.
-    n:      array -> training items behind it. steps: array -> optimiser steps.
-    sums:   "loss", summed over the training items of the last epoch, and "count", their number.
-    state:  the arrays of the group local/, which the client keeps for its next training.
+    - arrays: what it learnt, without the group local/ and without modules that it had nothing to
+      train on.
+    - n: array -> training items behind it.
+    - steps: array -> optimiser steps.
+    - sums: "loss", summed over the training items of the last epoch, and "count", their number.
+    - state: the arrays of the group local/, which the client keeps for its next training.
     """
 
     arrays: Arrays
@@ -105,8 +106,8 @@ class Learner(Component[P]):
     """Base of the torch methods. `TorchFuser` is one, and so is every imputer that trains torch
     modules by it.
 
-    learnt:  whether what the modules hold was learnt, so that they may predict.
-    results: module -> how its last training went; without those that had nothing to train on.
+    - learnt: whether what the modules hold was learnt, so that they may predict.
+    - results: module -> how its last training went; without those that had nothing to train on.
     """
 
     learnt: bool = False

@@ -36,11 +36,11 @@ class Metric:
 
     Both also take by keyword what the metric asks for (`asks` of its declaration):
 
-    groups:     str [n], the patient of each record.
-    statics:    name -> float32 [n], in recorded units; NaN where unknown. Absent names were never
-                stored.
-    validation: (truth, outputs) of the validation part, for whatever is chosen there, such as a
-                threshold.
+    - groups: str [n], the patient of each record.
+    - statics: name -> float32 [n], in recorded units; NaN where unknown. Absent names were never
+      stored.
+    - validation: (truth, outputs) of the validation part, for whatever is chosen there, such as a
+      threshold.
     """
 
     score: Callable[..., float]

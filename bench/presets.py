@@ -1,4 +1,4 @@
-"""Presets: named sets of values for the parameters of a method that nobody gave."""
+"""Presets: named sets of values for the parameters of a method that were not given."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class Registry:
         return {name: spec for (_, name), spec in self._specs.items() if isinstance(spec, MetricSpec)}
 
     @overload
-    def get(self, kind: Literal["metric"], name: str, origin: str = ...) -> MetricSpec: ...  # type: ignore[overload-overlap]  # likewise
+    def get(self, kind: Literal["metric"], name: str, origin: str = ...) -> MetricSpec: ...  # type: ignore[overload-overlap]  # the same
     @overload
     def get(self, kind: str, name: str, origin: str = ...) -> Spec: ...
     def get(self, kind: str, name: str, origin: str = "the caller") -> Any:
@@ -148,7 +148,7 @@ class Registry:
         return UsageError(f"{error} (plugins that could not be loaded, and may have it: {reasons})")
 
     def _leave_out(self, plugin: str) -> None:
-        """Take back what a plugin declared. Nobody else can have its names then."""
+        """Take back what a plugin declared. No other plugin can have its names then."""
         self._specs = {key: spec for key, spec in self._specs.items() if spec.plugin != plugin}
 
     def register_plugin(self, label: str, module: Any) -> None:
@@ -224,6 +224,7 @@ def discover(tried: bool = False) -> Registry:
 
     BENCH_PLUGINS, where set, is a comma-separated list of entry-point names to load; others are
     left out.
+
     tried: load those of others in a copy of this process first (`bench.discovery.guard.trial`), so
     that none can end it or hold it up.
     """

@@ -1,9 +1,17 @@
 """Seeds, derived per axis by hashing, so that adding a method or changing the order of a run
 changes nothing else.
 
-Axes in use: `data` (generated cohorts), `mask` (what a scenario hides), `init` (starting weights),
-`order` (batches), `draws` (samples of a generative imputer), `noise` (dropout and other training
-noise), `audit`, `bootstrap`, `tune` (trials).
+Axes in use:
+
+- `data`: generated cohorts.
+- `mask`: what a scenario hides.
+- `init`: starting weights.
+- `order`: batches.
+- `draws`: samples of a generative imputer.
+- `noise`: dropout and other training noise.
+- `audit`: of audits.
+- `bootstrap`: of resampling.
+- `tune`: trials.
 """
 
 from __future__ import annotations

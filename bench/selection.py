@@ -23,10 +23,10 @@ __all__ = ["Selection", "mean_loss", "require_complete", "selection"]
 class Selection:
     """The validation score by which a model, a penalty or a number of trees is chosen.
 
-    measure: outputs float32 [n, outputs], as `Fuser.predict` gives them for the validation part ->
-             score; NaN where one is no finite number, None where the score of these outputs is not
-             defined (`bench.metrics.defined`): they are never chosen by it.
-    loss:    the same -> mean negative log likelihood (regression: mean squared error).
+    - measure: outputs float32 [n, outputs], as `Fuser.predict` gives them for the validation part
+      -> score. NaN where one is no finite number. None where the score of these outputs is not
+      defined (`bench.metrics.defined`): they are never chosen by it.
+    - loss: the same -> mean negative log likelihood (regression: mean squared error).
     """
 
     name: str
@@ -99,6 +99,6 @@ def require_complete(cohort: Cohort, fuser: str) -> None:
         if holes:
             raise UsageError(
                 f'fuser "{fuser}" needs a completed grid, but {holes} of {series.grid.size} entries of modality '
-                f'"{name}" are NaN (from the imputer): choose an imputer that completes the grid (imputer=mean) '
+                f'"{name}" are NaN (from the imputer). Choose an imputer that completes the grid (imputer=mean) '
                 "or a fuser tagged nan_aware (see: bench list fusers)"
             )

@@ -23,11 +23,10 @@ __all__ = ["Moments", "Sums", "moments"]
 class Moments:
     """Of columns, without NaN; float64, each of the shape of one row.
 
-    count:   known values.
-    total:   their sum.
-    squares: the sum of their squared distances to their own mean. Not of their squares, whose
-             difference would lose digits; two are merged by the formula of Chan, Golub and LeVeque
-             (1979).
+    - count: known values.
+    - total: their sum.
+    - squares: the sum of their squared distances to their own mean. Not of their squares, whose
+      difference would lose digits; two are merged by the formula of Chan, Golub and LeVeque (1979).
     """
 
     count: np.ndarray
@@ -70,11 +69,11 @@ def moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class Sums:
     """All that a learner knows of training records when it builds. `a + b`: of the records of both.
 
-    form:    what is the same for all clients: names, lengths and channels of modalities; no number
-             of any record.
-    task:    of a fuser; None for an imputer.
-    totals:  name -> float64, sums and counts.
-    moments: name -> Moments.
+    - form: what is the same for all clients: names, lengths and channels of modalities; no number
+      of any record.
+    - task: of a fuser; None for an imputer.
+    - totals: name -> float64, sums and counts.
+    - moments: name -> Moments.
     """
 
     form: Any

@@ -36,10 +36,10 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 class Inputs:
     """What a module will be given. Known before training, the same for every batch.
 
-    modalities: name -> (length, channels) of its grid, in the order of the cohort. statics: how
-                many.
-    events:     the batch holds the padded events (`uses_events`).
-    draws:      how many draws the batch holds; 0 = none (`uses_draws`).
+    - modalities: name -> (length, channels) of its grid, in the order of the cohort.
+    - statics: how many.
+    - events: the batch holds the padded events (`uses_events`).
+    - draws: how many draws the batch holds; 0 = none (`uses_draws`).
     """
 
     modalities: Mapping[str, tuple[int, int]]
@@ -54,9 +54,9 @@ class EventView:
     """The time-stamped rows of a batch, padded to its longest record. Results must not depend on
     the padding.
 
-    times:    [b, rows], hours; 0 in the padding.
-    values:   [b, rows, channels]; 0 where not observed.
-    observed: [b, rows, channels]; 1 or 0.
+    - times: [b, rows], hours; 0 in the padding.
+    - values: [b, rows, channels]; 0 where not observed.
+    - observed: [b, rows, channels]; 1 or 0.
     """
 
     times: torch.Tensor
@@ -68,13 +68,13 @@ class EventView:
 class ModalityView:
     """One modality of a batch. All tensors float32 on the device of the run.
 
-    values:   [b, length, channels], the completed grid (NaN only for a fuser that says
-              `nan_aware`); without meaning where the modality is not `present`.
-    observed: [b, length, channels], 1 where a value was recorded and is visible, else 0.
-    times:    [length], hours, left edge of each bin.
-    available, filled: [b], the flags of `bench.cohort.Series`, 1 or 0.
-    events:   with `uses_events`, where the parameters ask for them (`Fuser.reads_events`).
-    draws:    [draws, b, length, channels] with `uses_draws`.
+    - values: [b, length, channels], the completed grid (NaN only for a fuser that says
+      `nan_aware`); without meaning where the modality is not `present`.
+    - observed: [b, length, channels], 1 where a value was recorded and is visible, else 0.
+    - times: [length], hours, left edge of each bin.
+    - available, filled: [b], the flags of `bench.cohort.Series`, 1 or 0.
+    - events: with `uses_events`, where the parameters ask for them (`Fuser.reads_events`).
+    - draws: [draws, b, length, channels] with `uses_draws`.
     """
 
     values: torch.Tensor
@@ -110,11 +110,11 @@ class TorchFuser(Learner[P], Fuser[P]):
     """Base of fusers made of one torch module, trained by the harness's loop (`bench.training`).
 
     A subclass writes `build` alone; its module's `forward(batch: Batch)` returns logits [b,
-    task.outputs] (regression: values, on the standardised scale), or a pair of them and a penalty,
-    a scalar that is added to the mean loss while training (such as the load balance of experts,
-    which may look at the whole batch). The module must treat every record by itself in evaluation,
-    where batch normalisation uses running statistics. Class attributes say what else the batch
-    should hold and whether the grid may contain NaN.
+    task.outputs] (regression: values, on the standardised scale). It may also return a pair of them
+    and a penalty, a scalar that is added to the mean loss while training. A penalty, such as the
+    load balance of experts, may look at the whole batch. The module must treat every record by
+    itself in evaluation, where batch normalisation uses running statistics. Class attributes say
+    what else the batch should hold and whether the grid may contain NaN.
 
     task, target: what is predicted, and mean and standard deviation of a regression's target in
                   training (else 0 and 1).

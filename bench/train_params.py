@@ -27,15 +27,15 @@ Share = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 IN_LABEL = msgspec.Meta(extra={"in_label": True})
 ALWAYS_IN_LABEL = msgspec.Meta(extra={"in_label": "always"})
-"""The harness shows such a parameter in the label of a result wherever it was written, a suite
-file included; or always.
+"""The harness shows such a parameter in the label of a result if any file or command set it, a
+suite file included; or always.
 """
 
 
 class StepParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Marks the parameters of a method that is trained step by step, by whatever loop: a struct
-    that extends it has a field `steps` (a whole number from 1, or None), and with it the method
-    takes exactly so many optimiser steps. `[training]` of a suite gives all of them the same.
+    """Marks the parameters of a method that is trained step by step, by whatever loop. A struct
+    that extends it has a field `steps` (a whole number from 1, or None). With it the method takes
+    exactly so many optimiser steps. `[training]` of a suite gives all of them the same.
     """
 
 
@@ -61,8 +61,8 @@ class TrainParams(StepParams, frozen=True, kw_only=True, forbid_unknown_fields=T
     schedule: Annotated[
         Literal["constant", "cosine", "milestones"],
         msgspec.Meta(
-            description="The learning rate is constant, falls along half a cosine to 0 at the last step (cosine), or is "
-            "multiplied by 0.1 after 75 % and again after 90 % of the steps (milestones)."
+            description="The learning rate stays as it is (constant) or falls along half a cosine to 0 at the last step "
+            "(cosine). With milestones it falls to a tenth after 75 % and again after 90 % of the steps."
         ),
     ] = "constant"
     optimizer: Annotated[Literal["adam", "adamw", "sgd"], msgspec.Meta(description="The optimiser.")] = "adam"

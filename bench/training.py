@@ -1,10 +1,10 @@
 """The training loop every torch method gets, fusers and imputers alike;
 `docs/reference/training.md` describes it.
 
-Nothing here draws from the global random state it finds: the order of an epoch, the noise of a step
-(dropout, diffusion) and the noise of a validation are each seeded anew from the context. So a
-checkpoint needs no random state, and a training that was interrupted anywhere ends, on the CPU,
-with the same bits as one that was not.
+Nothing here draws from the global random state it finds. The order of an epoch, the noise of a step
+(dropout, diffusion) and the noise of a validation are each seeded by themselves from the context.
+So a checkpoint needs no random state, and a training that was interrupted anywhere ends, on the
+CPU, with the same bits as one that was not.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ class TrainingError(BenchError):
 class TrainResult:
     """How a training went. The module itself holds the chosen weights.
 
-    size:         training items. steps: optimiser steps done, resumed ones included.
-    resumed_from: the step of the checkpoint, or 0.
-    best_step:    the step the chosen weights come from; best: their validation score, None where
-                  nothing was validated.
+    - size: training items.
+    - steps: optimiser steps done, resumed ones included.
+    - resumed_from: the step of the checkpoint, or 0.
+    - best_step: the step the chosen weights come from.
+    - best: their validation score, None where nothing was validated.
     """
 
     size: int
@@ -86,15 +87,15 @@ def train(
     """Train `module` (already on `context.device`) in place; it comes back in eval mode with the
     best weights.
 
-    size:     how many training items there are; at least 1.
-    loss:     items (int64 [b], indices below `size`) -> mean loss over them, a scalar tensor;
-              called in training mode, under the precision of the run.
-    validate: -> score of the module as it is; called in eval mode, without gradients, after every
-              epoch and at the end. It gives None where the score is not defined for the module as
-              it is: these weights are not selected. None in its place: nothing is selected, the
-              last weights stay. higher: larger scores are better.
-    name:     of this training within the component, where it has several (each has its own
-              checkpoint file).
+    - size: how many training items there are; at least 1.
+    - loss: items (int64 [b], indices below `size`) -> mean loss over them, a scalar tensor; called
+      in training mode, under the precision of the run.
+    - validate: -> score of the module as it is; called in eval mode, without gradients, after every
+      epoch and at the end. It gives None where the score is not defined for the module as it is:
+      these weights are not selected. None in its place: nothing is selected, the last weights stay.
+    - higher: larger scores are better.
+    - name: of this training within the component, where it has several (each has its own checkpoint
+      file).
 
     Deterministic: `context.seed_for("order", name, epoch)` shuffles, `("noise", name, step)` seeds
     each step. With a scratch folder the state is written every `checkpoint_seconds`, and a training
@@ -278,7 +279,7 @@ class _Loop:
             return
         problem = load(self.path, self.state, self.module, self.optimizer, self._identity())
         if problem:
-            self.context.report(f"{self.name}: checkpoint ignored, training starts anew: {problem}")
+            self.context.report(f"{self.name}: checkpoint ignored, training starts again from step 0: {problem}")
         else:
             self.context.report(f"{self.name}: goes on at step {self.state.step} of {self.total}")
 

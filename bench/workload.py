@@ -31,11 +31,10 @@ ASKED_AGAIN = 500
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """What a job is about, as far as it is known before anything was run.
 
-    records:  of the whole cohort, of all parts.
-    draws:    of an imputer that can draw.
-    channels: modality -> how many it has; of the modalities of the cell.
-    labels:   of the task, or classes that it tells apart, where each is a problem of its own; else
-              1.
+    - records: of the whole cohort, of all parts.
+    - draws: of an imputer that can draw.
+    - channels: modality -> how many it has; of the modalities of the cell.
+    - labels: of the task, or classes that it separates, where each is a problem of its own; else 1.
     """
 
     records: int
@@ -70,8 +69,8 @@ class Effort(NamedTuple):
 
 
 def effort(items: int, *, epochs: int, batch_size: int, steps: int | None = None) -> Effort:
-    """What `bench.training` does with so many training items. Patience may end it earlier, which
-    nobody knows beforehand.
+    """What `bench.training` does with so many training items. Patience may end it earlier, which is
+    not known beforehand.
     """
     per_epoch = math.ceil(max(items, 1) / batch_size)
     steps = steps or epochs * per_epoch

@@ -1,9 +1,10 @@
 """Cross-validation of fusers within the training and validation parts: for choosing between designs
 without the test part.
 
-    bench run suite=physionet48 imputer=linear fuser=linear seed=1 controls.imputer=     # leaves
-    the imputation in the cache python benchmarks/cross_validation.py suite=physionet48
-    imputer=linear fuser=gru seed=1,2 controls.imputer=
+    # leaves the imputation in the cache
+    bench run suite=physionet48 imputer=linear fuser=linear seed=1 controls.imputer=
+    python benchmarks/cross_validation.py suite=physionet48 imputer=linear fuser=gru seed=1,2 \\
+        controls.imputer=
 
 The patients of both parts are dealt into --folds folds. Each fold is predicted once per seed by a
 fuser trained on four fifths of the other folds' records and selected on the last fifth. Printed per

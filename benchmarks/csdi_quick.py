@@ -2,18 +2,16 @@
 naive imputers.
 
     python benchmarks/csdi_quick.py [--root DIR] [--seed N]    about twenty minutes on a quiet core
-    python benchmarks/csdi_quick.py --quick                    seconds: tries the script, has no
-    goal
+    python benchmarks/csdi_quick.py --quick                    seconds: tries the script, no goal
 
 The protocol of the CSDI evaluation: fold 0, 10 % of the entries hidden as published, scaled as
 published, one thread. Prints MAE, RMSE and CRPS over all hidden entries of the test fold (point:
 lower median of the draws), the share of truths inside the central 50 and 90 % of the draws, and
 processor time. The goal: csdi-quick, MAE below 0.375, which is linear interpolation on another
 drawing of the hidden entries; it must also stay below `linear` on these. Steps are fixed, so
-figures do not hang on how fast the machine is; they were chosen for at most 360 CPU seconds on the
-machine of leaderboards/notes/2026-11-30-measurements.md. csdi has its demo
-settings: a small network whose implied clean value is bounded. Exit code 1 where the goal is
-          missed.
+figures do not depend on how fast the machine is. They were chosen for at most 360 CPU seconds on
+the machine of leaderboards/notes/2026-11-30-measurements.md. csdi has its demo settings: a small
+network whose implied clean value is bounded. Exit code 1 where the goal is missed.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
 """Measures csdi against PyPOTS' CSDI with the same weights, and prints each number beside its goal.
 
-python benchmarks/diffusion.py                    a minute or two on two quiet cores; a GPU where
-torch finds one python benchmarks/diffusion.py --threads 1        with one thread python
-benchmarks/diffusion.py --quick            tiny sizes, once: tries the script, measures nothing
-python benchmarks/diffusion.py --json python benchmarks/diffusion.py --quality FILE     only: 10
-steps against 50 with the weights of that file, on real records
+    python benchmarks/diffusion.py                    a minute or two on two quiet cores; a GPU
+                                                      where torch finds one
+    python benchmarks/diffusion.py --threads 1        with one thread
+    python benchmarks/diffusion.py --quick            tiny sizes, once: tries the script, measures
+                                                      nothing
+    python benchmarks/diffusion.py --json
+    python benchmarks/diffusion.py --quality FILE     only: 10 steps against 50 with the weights of
+                                                      that file, on real records
 
 The grid is 35 x 48 with 50 steps: the published healthcare configuration. Its weights are
 untrained, so that under the published noise (`beta_last` = 0.5) the states grow more than a

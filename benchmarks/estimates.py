@@ -1,9 +1,10 @@
 """How well a first run is foretold: estimated seconds beside those taken, for each method of a
 suite and for the whole.
 
-python benchmarks/estimates.py                                   mimic48's demo on generated
-records, every fuser once python benchmarks/estimates.py suite=physionet48 imputer=mean,csdi-quick
-fuser=linear,gru seed=42
+    # mimic48's demo on generated records, every fuser once
+    python benchmarks/estimates.py
+    python benchmarks/estimates.py suite=physionet48 imputer=mean,csdi-quick \\
+        fuser=linear,gru seed=42
 
 Words are as `bench run` takes them; ledger and cache are new and empty, so nothing is known but
 what plugins declare. One worker, so that jobs do not compete. What is compared with an estimate is

@@ -1,11 +1,14 @@
 """Measures how long chartevents of 5, 10 and 20 million rows take to become a cached cohort, and
 how much memory.
 
-python benchmarks/etl.py                 about three minutes on two free cores; raw tables are
-removed python benchmarks/etl.py --keep DIR      keep the raw tables in DIR; a second run finds them
-there python benchmarks/etl.py --full          the size of MIMIC-IV 2.2 too: some 314 million rows,
-half an hour, 9 GB of disk python benchmarks/etl.py --quick         tiny tables, judged by no goal;
-tries the script, not the reader
+    python benchmarks/etl.py                 about three minutes on two free cores; raw tables are
+                                             removed
+    python benchmarks/etl.py --keep DIR      keep the raw tables in DIR; a second run finds them
+                                             there
+    python benchmarks/etl.py --full          the size of MIMIC-IV 2.2 too: some 314 million rows,
+                                             half an hour, 9 GB of disk
+    python benchmarks/etl.py --quick         tiny tables, judged by no goal; tries the script, not
+                                             the reader
 
 All data are generated. Exit code 1 when a goal is missed or something cannot be measured.
 """

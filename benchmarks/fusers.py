@@ -1,11 +1,13 @@
 """Measures the fusers: the sparse mixture of experts against computing all of them, and a
 prediction of every fuser.
 
-python benchmarks/fusers.py                 some minutes on two quiet cores; a GPU where torch finds
-one python benchmarks/fusers.py --threads 1     with one thread python benchmarks/fusers.py --only
-moe      the mixture of experts alone; --only fronts: the front ends; --only NAME: one fuser python
-benchmarks/fusers.py --quick         tiny sizes, once: tries the script, measures nothing python
-benchmarks/fusers.py --json
+    python benchmarks/fusers.py                 some minutes on two quiet cores; a GPU where torch
+                                                finds one
+    python benchmarks/fusers.py --threads 1     with one thread
+    python benchmarks/fusers.py --only moe      the mixture of experts alone; --only fronts: the
+                                                front ends; --only NAME: one fuser
+    python benchmarks/fusers.py --quick         tiny sizes, once: tries the script, measures nothing
+    python benchmarks/fusers.py --json
 
 The mixture: 16 experts, each token goes to 4, so that it does a quarter of the FLOPs; what is
 gained beyond 4 times is the memory of all experts' hidden layers. Routing is included on both

@@ -1,11 +1,13 @@
 """Thousands of mutations of all that strangers hand over: is each one accepted, or refused in one
 line?
 
-    python benchmarks/fuzz.py                                        # all kinds, 2,000 mutations of
-    each; about an hour python benchmarks/fuzz.py --kind suites --count 2000 --seed 1 python
-    benchmarks/fuzz.py --kind suites --seed 1 --first 500     # goes on with number 500 python
-    benchmarks/fuzz.py --kind suites --seed 1 --only 1234     # that one alone, and what the command
-    says of it python benchmarks/fuzz.py --kind suites --seed 1 --only 1234 --keep DIR
+    python benchmarks/fuzz.py                                        # all kinds, 2,000 mutations
+                                                                     # each; about an hour
+    python benchmarks/fuzz.py --kind suites --count 2000 --seed 1
+    python benchmarks/fuzz.py --kind suites --seed 1 --first 500     # goes on with number 500
+    python benchmarks/fuzz.py --kind suites --seed 1 --only 1234     # that one alone, and what
+                                                                     # the command says of it
+    python benchmarks/fuzz.py --kind suites --seed 1 --only 1234 --keep DIR
 
 Commands are done many in a process, which has a limit of memory and a clock that ends it where a
 case never does. A number and a seed give the same mutation every time. Exit code 1 when a goal is

@@ -1,9 +1,10 @@
 """Measures the numbers of docs/explanation/design.md, "Numbers to reach", and prints each beside
 its goal.
 
-python benchmarks/goals.py            about three minutes python benchmarks/goals.py --quick    a
-few seconds: tiny sizes, one repetition; tries the script, not the harness python
-benchmarks/goals.py --only help,plan --json
+    python benchmarks/goals.py            about three minutes
+    python benchmarks/goals.py --quick    a few seconds: tiny sizes, one repetition; tries the
+                                          script, not the harness
+    python benchmarks/goals.py --only help,plan --json
 
 Real data are looked for in BENCH_DATA_ROOT, else in ../shared/data beside the checkout; rows that
 need them say so where there are none. Exit code 0 whether goals are met or not; 1 when something

@@ -1,9 +1,10 @@
 """How near the representation of an imputed series is to that of the true one: TRACE, appendix A.3,
 Figures 1, 6 and 7.
 
-    bench run suite=trace_motivational python benchmarks/representation.py suite=trace_motivational
-    # the same words as the run, and its folder python benchmarks/representation.py --csv parity.csv
-    suite=trace_motivational
+    bench run suite=trace_motivational
+    # the same words as the run, and its folder
+    python benchmarks/representation.py suite=trace_motivational
+    python benchmarks/representation.py --csv parity.csv suite=trace_motivational
 
 One fuser (--fuser, one that has `embed`) is trained once on the fully observed series for the
 suite's task, on the modality that the scenarios hide in. Its frozen weights then read, for every
@@ -13,12 +14,10 @@ the series with its holes, which are 0 and masked. Printed per scenario and impu
 records:
 
     MAE          of the hidden entries, per record, on the scale of the run's leaderboard (Fig. 6),
-    and the share of records
-                 where it is below --naive
-    cosine       of the two representations (Fig. 1); distance is 1 - cosine (Fig. 7) centred
-    cosine after subtracting the mean oracle representation of the training records: a plain cosine
-    is
-                 inflated by what all representations share
+                 and the share of records where it is below --naive
+    cosine       of the two representations (Fig. 1); distance is 1 - cosine (Fig. 7)
+    centred      cosine after subtracting the mean oracle representation of the training records: a
+                 plain cosine is inflated by what all representations share
 
 Each imputation of a seed is a row; nothing is averaged over seeds. Imputations that are not in the
 cache are left out and named. --csv writes a line per test record: only where the data were

@@ -1,10 +1,12 @@
 """What the draws of csdi and trace cost per sample, beside the published seconds: the numbers that
 need a GPU.
 
-python benchmarks/sampling.py                      on a GPU the whole of it, minutes; without one a
-few records, no goal python benchmarks/sampling.py --precision bf16     under bfloat16 python
-benchmarks/sampling.py --records 100        fewer records of csdi; its goal is for 800 python
-benchmarks/sampling.py --quick              tiny networks: tries the script, measures nothing
+    python benchmarks/sampling.py                      on a GPU the whole of it, minutes; without
+                                                       one a few records, no goal
+    python benchmarks/sampling.py --precision bf16     under bfloat16
+    python benchmarks/sampling.py --records 100        fewer records of csdi; its goal is for 800
+    python benchmarks/sampling.py --quick              tiny networks: tries the script, measures
+                                                       nothing
 
 trace, preset trace-moe with 3 experts (the published size): vitals of 30 channels and 48 hours,
 conditioned on notes (768), X-rays (1,024) and ECGs (256), 20 draws, by 10 and by 50 steps.

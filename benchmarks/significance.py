@@ -1,11 +1,12 @@
 """How often comparisons of methods are wrong, and how often they find what is there: simulated
 tables whose truth is known.
 
-python benchmarks/significance.py               about seven minutes on two free cores; prints
-Markdown python benchmarks/significance.py --quick       few tables of few resamples: tries the
-script python benchmarks/significance.py --only auroc  some situations, by words of their names
-python benchmarks/significance.py --time        also `bench report` of 124 methods x 3 seeds on
-1,254 records, beside its goal
+    python benchmarks/significance.py               about seven minutes on two free cores; prints
+                                                    Markdown
+    python benchmarks/significance.py --quick       few tables of few resamples: tries the script
+    python benchmarks/significance.py --only auroc  some situations, by words of their names
+    python benchmarks/significance.py --time        also `bench report` of 124 methods x 3 seeds on
+                                                    1,254 records, beside its goal
 
 All data are synthetic. Each table has 6 methods (15 pairs), or 2, on 200 patients, scored by the
 mean of a value per patient, or by AUROC. The family error is the share of tables in which any pair

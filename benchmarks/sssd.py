@@ -1,9 +1,9 @@
 """Measures S4 and SSSD and prints each number beside its goal.
 
-python benchmarks/sssd.py                 about a minute, one thread
-python benchmarks/sssd.py --threads 2     all rows with two
-python benchmarks/sssd.py --quick         tiny sizes, once: tries the script, measures nothing
-python benchmarks/sssd.py --json
+    python benchmarks/sssd.py                 about a minute, one thread
+    python benchmarks/sssd.py --threads 2     all rows with two
+    python benchmarks/sssd.py --quick         tiny sizes, once: tries the script, measures nothing
+    python benchmarks/sssd.py --json
 
 Rows without a goal stand beside the row they are to be compared with, from the same run on the same
 machine. Untrained networks on made-up grids: no time depends on what weights or values are. Exit

@@ -3,12 +3,14 @@
 What stands between a line of the left column and a line `<!-- end -->` is written:
 
     <!-- table: MODULE:STRUCT, ... -->   the parameters that the structs themselves declare, and
-    other defaults of inherited ones <!-- presets: KIND NAME -->          what each preset of a
-    component decides <!-- components: KIND PREFIX -->     the components whose names begin so, with
-    their papers <!-- metrics: all -->                every metric, and when it has no score <!--
-    checks: KIND, ... -->           the conformance checks of kinds of components <!-- help: bench
-    -->                 every command with what its --help prints <!-- door: bench -->
-    the modules that a plugin may import, and a directive for each, which the site follows
+                                         other defaults of inherited ones
+    <!-- presets: KIND NAME -->          what each preset of a component decides
+    <!-- components: KIND PREFIX -->     the components whose names begin so, with their papers
+    <!-- metrics: all -->                every metric, and when it has no score
+    <!-- checks: KIND, ... -->           the conformance checks of kinds of components
+    <!-- help: bench -->                 every command with what its --help prints
+    <!-- door: bench -->                 the modules that a plugin may import, and a directive for
+                                         each, which the site follows
 """
 
 from __future__ import annotations

@@ -12,14 +12,14 @@ from bench.cli.words import values_by_key
 
 @click.group()
 def cache() -> None:
-    """Say what the cache holds, and free what was made under keys of before."""
+    """Say what the cache holds, and free what was made under keys that are no longer used."""
 
 
 @cache.command()
 @click.argument("words", nargs=-1, metavar="[cache=DIR]")
 @JSON
 def show(words: tuple[str, ...], as_json: bool) -> None:
-    """Say what the cache holds, and what of it is of before."""
+    """Say what the cache holds, and what of it was made under keys that are no longer used."""
     from bench.data import places
 
     folder = _folder(words)
@@ -32,7 +32,9 @@ def show(words: tuple[str, ...], as_json: bool) -> None:
         return
     print(f"cache {folder}")
     for name, size in sizes.items():
-        print(f"  {name:<20} {_mebibytes(size):>12}{'  of before; free it: bench cache prune' * (name in earlier)}")
+        print(
+            f"  {name:<20} {_mebibytes(size):>12}{'  no longer used; free it: bench cache prune' * (name in earlier)}"
+        )
 
 
 @cache.command()
@@ -40,7 +42,7 @@ def show(words: tuple[str, ...], as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would be freed, and free nothing.")
 @JSON
 def prune(words: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
-    """Free what was made under keys of before: nothing reads it any more."""
+    """Free what was made under keys that are no longer used: nothing reads it any more."""
     from bench.data import places
 
     folder = _folder(words)

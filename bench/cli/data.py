@@ -40,7 +40,7 @@ WHERE = ("modality", "from", "to", "device")
 
 
 def _understand(name: str, words: tuple[str, ...], registry: Registry) -> tuple[Spec, Any, str, Path]:
-    """The dataset, its typed parameters, the data.root that was said, and the cache."""
+    """The dataset, its typed parameters, the data.root that was given, and the cache."""
     from bench.config.command import Settings
     from bench.config.conversion import convert, is_many, types_of
     from bench.config.request import several, single
@@ -282,9 +282,7 @@ def embed(name: str, words: tuple[str, ...], as_json: bool) -> None:
 
 
 def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, str], str]:
-    """The embedder, its typed parameters, what was said of modality, from and to, and the
-    device.
-    """
+    """The embedder, its typed parameters, the given modality, from and to, and the device."""
     from bench.config.command import Settings
     from bench.config.conversion import convert, is_many, types_of
     from bench.config.request import several, single

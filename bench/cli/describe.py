@@ -247,7 +247,7 @@ def doctor(as_json: bool) -> None:
         facts[f"space at {folder}"] = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB free, {writable}"
     if earlier := places.earlier(settings.cache_folder()):
         held = sum(map(places.size, earlier)) / 2**20
-        facts["cache of before"] = f"{held:,.1f} MiB that nothing reads any more; free it: bench cache prune"
+        facts["earlier cache"] = f"{held:,.1f} MiB that nothing reads any more; free it: bench cache prune"
     for spec in registry.specs("dataset"):
         try:
             root, files, _ = locate(spec, spec.parameters({}), "", settings.cache_folder())

@@ -132,7 +132,7 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
     say_differences(request)
     for split in request.suite.splits().values():
         if split.legacy:
-            say(f"warning: {split.label}: parted by record, so patients stand on both sides; every table will say so")
+            say(f"warning: {split.label}: split by record, so patients stand on both sides; every table will say so")
     outcome = carry_out(prepared)
     _conclude(outcome, as_json)
 

@@ -150,15 +150,13 @@ def _invoke() -> int:
 
 
 def _answer_no_more() -> None:
-    """Nobody reads the answer: what is still in the buffer must not be an error when the process
-    ends.
-    """
+    """No reader is left: what is still in the buffer must not be an error when the process ends."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fault(error: Exception) -> str:
-    """A fault that nobody foresaw: one line; what a developer needs is in a file."""
+    """An unforeseen fault: one line on the terminal; what a developer needs is in a file."""
     import tempfile
     import traceback
 

@@ -39,7 +39,7 @@ def _values(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ..
     if "from" not in values and "suite" not in values:
         raise UsageError("no suite is named; write for example: suite=physionet48")
     if Path(values.get("out", ("",))[0]).suffix in (".png", ".svg"):
-        raise UsageError('"out" is the folder of the results; say to=FILE for the picture')
+        raise UsageError('"out" is the folder of the results; give to=FILE for the picture')
     return values
 
 

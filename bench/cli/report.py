@@ -35,9 +35,10 @@ plan of its own.
 def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_costs: bool) -> None:
     """Write the leaderboard of a suite: Markdown, CSV, JSON, and the records it is made of.
 
-    Shows the last run of the suite, or the cells that further words select. metrics= compares
-    methods by further metrics too, without a fit (see: bench list metrics). from=FILE makes the
-    same tables from a records file alone. to=DIR is where they go (default: OUT/leaderboards).
+    Shows the last run of the suite, or the cells that further words select. With metrics= it
+    compares methods by further metrics too, without a fit (see: bench list metrics). With from=FILE
+    it makes the same tables from a records file alone. They go to to=DIR (default:
+    OUT/leaderboards).
     """
     from bench.leaderboard import render, save_export, write
     from bench.results.collect import records_path, stem

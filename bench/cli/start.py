@@ -1,11 +1,15 @@
 """The console script. From its first moment on, Ctrl-C ends a command with one line and exit code
 130, whatever it interrupts.
 
-An interrupt may come while a library is imported, inside a callback, or where somebody catches
-every exception. So three things answer it: before the command begins, the process ends at once;
-while it runs, `KeyboardInterrupt` is raised as usual, so that files are closed and removed, and
-that it came is remembered, whatever becomes of the exception; once the answer is complete, it comes
-too late to matter. This module stays light: what it imports is not protected.
+An interrupt may come while a library is imported, inside a callback, or where code catches every
+exception. So the answer depends on the moment:
+
+- Before the command begins, the process ends at once.
+- While it runs, `KeyboardInterrupt` is raised as usual, so that files are closed and removed. That
+  it came is remembered, whatever becomes of the exception.
+- Once the answer is complete, it comes too late to matter.
+
+This module stays light: what it imports is not protected.
 """
 
 from __future__ import annotations

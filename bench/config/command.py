@@ -76,7 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         msgspec.Meta(
             ge=0,
             description="Processes. 0 = one per core this process may use, and at least one per GPU. With `device=cuda` "
-            "the first workers have a GPU each and take the cells that train on it; the others, and a worker "
+            "the first workers have a GPU each and take the cells that train on it. The others, and a worker "
             "whose GPU has nothing to do, take the rest.",
         ),
     ] = 0

@@ -1,5 +1,5 @@
-"""From suite files to suites: found by name, read, and laid over each other. A stranger's suites
-are found through the entry-point group `bench.suites`.
+"""From suite files to suites: found by name, read, and laid over each other. Suites of other
+packages are found through the entry-point group `bench.suites`.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def _check_split(suite: Suite, registry: Registry, layers: Layers) -> None:
 
 def _in_full(parsed: list[Word]) -> list[Word]:
     """The words with the short ones (`bench.config.suite.SHORT`) as the keys they stand for.
-    UsageError when both are said.
+    UsageError when both are given.
     """
     words_by_key = {word.key: word for word in parsed}
     for short, key in SHORT.items():

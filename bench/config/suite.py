@@ -25,7 +25,7 @@ Fraction = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 
 
 RULES = (PATIENT, REFERENCE_STAY := "reference-stay")
-"""The rules by which any cohort can be parted."""
+"""The rules by which any cohort can be split."""
 
 
 class Drawing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,10 +40,10 @@ class Drawing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Split(Drawing, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How the records of a cell are parted.
+    """How the records of a cell are split.
 
-    by: "patient" keeps all records of a group on one side; "reference-stay" parts records, as
-    published code does, so that patients stand on both sides: whatever is made with it says so. See
+    by: "patient" keeps all records of a group on one side. "reference-stay" splits by record, as
+    published code does, so that patients stand on both sides. Whatever is made with it says so. See
     `bench.data.splits`. Any other name is a split that the dataset carries
     (`bench.cohort.Cohort.splits`), which has no seed and no fractions.
     """
@@ -89,7 +89,7 @@ class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     split: Annotated[
         tuple[Name, ...],
         msgspec.Meta(
-            description="How records are parted. `patient`: all records of a patient on one side. `reference-stay`: the legacy "
+            description="How records are split. `patient`: all records of a patient on one side. `reference-stay`: the legacy "
             "rule below. Any other name: a split that the dataset carries; several of these, such as published folds, make one "
             "table."
         ),
@@ -202,7 +202,7 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         tuple[Literal["scaling", "split"], ...],
         msgspec.Meta(
             description="What may differ all the same: `scaling` (means and deviations), `split` (the same data set, "
-            "parted otherwise: test records may have taught)."
+            "split otherwise: test records may have taught)."
         ),
     ] = ()
 
@@ -289,9 +289,9 @@ class ImputerTraining(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields
 
 
 class Training(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The same training for all: parameters of the training loop (`bench.train_params`) of every
-    fuser that the harness trains and that does not set them itself; and of imputers, in a table of
-    its own.
+    """The same training for all: parameters of the training loop (`bench.train_params`). They hold
+    for every fuser that the harness trains and that does not set them itself. Those of imputers
+    stand in a table of their own.
     """
 
     takes = TrainParams
@@ -413,7 +413,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     fuser: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="Parameters of fusers, by name.")] = {}
     profiles: Annotated[
         dict[str, dict[str, Any]],
-        msgspec.Meta(description="Name → any of the other keys, laid over the file when `profile=NAME` is said."),
+        msgspec.Meta(description="Name → any of the other keys, laid over the file when `profile=NAME` is given."),
     ] = {}
     published: Annotated[tuple[Published, ...], msgspec.Meta(description="Published values to stand beside ours.")] = ()
     published_file: Annotated[

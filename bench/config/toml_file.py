@@ -1,4 +1,4 @@
-"""TOML files of strangers: read whole, or refused in one line, whatever is in them."""
+"""TOML files from others: read whole, or refused in one line, whatever is in them."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """The grammar of the command line: `key=value`, comma = several values, `0..4` = a range, dotted
 keys.
 
-imputer=mean,locf            several values of an axis of the grid
-seed=0..4                    0, 1, 2, 3, 4
-imputer.csdi.steps=10,50     a parameter of a method; several values make several rows
-data.root=../data            a folder (never split at commas)
-fuser.gru.note="a, b"        quotes keep commas
-imputer=csdi(eta=0, chunk=8) so do brackets: a label, as tables show it
+    imputer=mean,locf            several values of an axis of the grid
+    seed=0..4                    0, 1, 2, 3, 4
+    imputer.csdi.steps=10,50     a parameter of a method; several values make several rows
+    data.root=../data            a folder (never split at commas)
+    fuser.gru.note="a, b"        quotes keep commas
+    imputer=csdi(eta=0, chunk=8) so do brackets: a label, as tables show it
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ WHOLE = {"data.root", "out", "cache", "suite", "tuned", "from", "to"}
 class Word(msgspec.Struct, frozen=True):
     """One `key=value` of the command line.
 
-    values: what stood behind the sign, split and typed. texts: the same as plain text, for fields
-    that hold text, so that budget=90 is "90" there and 90 elsewhere. text: the whole word.
+    - values: what stood behind the sign, split and typed.
+    - texts: the same as plain text, for fields that hold text, so that budget=90 is "90" there and
+      90 elsewhere.
+    - text: the whole word.
     """
 
     key: str

@@ -2,8 +2,8 @@
 before, else fetched or made.
 
 A dataset that can generate a cohort (raw files of the same layout, known to be synthetic) is asked
-for it by `data.root=synthetic`; without any data it is the last resort, announced, and every table
-made on it says so.
+for it by `data.root=synthetic`. Without any data it is the last resort: that is announced, and
+every table made on it says so.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ SYNTHETIC = "synthetic"
 """The `data.root` that asks for a generated cohort."""
 
 SETTLED = 5.0
-"""Seconds after which an unlocked leftover of a generator is nobody's: whoever makes one locks
-it at once.
+"""Seconds after which an unlocked leftover of a generator belongs to no process: a generator locks
+its folder at once.
 """
 
 
@@ -52,14 +52,15 @@ def locate(
 ) -> Located:
     """Where a dataset's data are. Raises DataError saying how to obtain them.
 
-    data_root: the `data.root` of the command line, or empty. A root that was said (or
-    BENCH_DATA_ROOT) is the only place looked at: data found elsewhere would be a surprise. report:
-    where given, data that are nowhere are downloaded into the cache when that needs no credentials,
-    or generated; without it only what is there counts. pending: a generated cohort that is not made
-    yet is answered with the folder it will have and no files, and nothing is written. report also
-    hears when the data were generated, and when parameters were said that have no effect on files
-    that are there. only_there: data that are nowhere are neither downloaded nor generated: whoever
-    asks what is there must not be told of something else.
+    - data_root: the `data.root` of the command line, or empty. A root that was given (or
+      BENCH_DATA_ROOT) is the only place looked at: data found elsewhere would be a surprise.
+    - report: where given, data that are found nowhere are downloaded into the cache when that needs
+      no credentials, or generated. Without it only what is there counts. It also hears when the
+      data were generated, and when given parameters have no effect on files that are there.
+    - pending: a generated cohort that is not made yet is answered with the folder it will have and
+      no files, and nothing is written.
+    - only_there: data that are found nowhere are neither downloaded nor generated: a question about
+      what is there must not be answered with something else.
     """
     located = _located(spec, params, data_root, cache, report, pending, only_there)
     if report and spec.files and located.synthetic:
@@ -100,7 +101,7 @@ def _located(
             report(f"{spec.name} is not on this machine; using a generated cohort (as data.root={SYNTHETIC} does)")
         return _generated(spec, params, cache, report, pending)
     hint = f"; {reasons[0]}" if reasons else ""
-    ways = ["say data.root=DIR", "set BENCH_DATA_ROOT"]
+    ways = ["give data.root=DIR", "set BENCH_DATA_ROOT"]
     ways += (
         [f"type: bench data fetch {spec.fetch_name or spec.name}"] if spec.fetch else [f"see: bench show {spec.name}"]
     )
@@ -109,7 +110,7 @@ def _located(
 
 
 def fetched(cache: Path) -> Path:
-    """Where `bench data fetch` puts data when no data.root is said."""
+    """Where `bench data fetch` puts data when no data.root is given."""
     return cache / "data"
 
 
@@ -131,14 +132,14 @@ def check_kept(located: Located, digest: str, cache: Path) -> None:
     if known and known != digest:
         raise DataError(
             f"the files in {root} are not what was put there: remove that folder, and the same command puts them there again; "
-            "for data of your own say data.root=DIR"
+            "for data of your own give data.root=DIR"
         )
     if not known:
         write_bytes(remembered, seal(msgspec.json.encode(digest)))
 
 
 def forget_kept(root: Path, cache: Path) -> None:
-    """Data are put into that folder anew: what it held before counts no more."""
+    """New data are put into that folder: what it held before counts no more."""
     for remembered in (cache / "kept").glob(f"{_short([str(root.absolute())])}-*.json"):
         remembered.unlink(missing_ok=True)
 
@@ -182,7 +183,7 @@ def _generated(
     What killed generators left behind is removed first.
     """
     if not spec.generate:
-        raise DataError(f"{spec.name} has no generated cohort; say data.root=DIR (see: bench show {spec.name})")
+        raise DataError(f"{spec.name} has no generated cohort; give data.root=DIR (see: bench show {spec.name})")
     from bench.grid.identity import digest, sources
 
     deciding = msgspec.to_builtins(params)

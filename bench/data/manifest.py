@@ -2,13 +2,14 @@
 
 Contents decide, never times or sizes. Files of up to `READ_ALWAYS` bytes together are read each
 time: 8,000 small files take about 0.4 s. Of more, a file is read again unless nothing about it says
-that it changed: device, inode, size and the times of the last change of its content (mtime) and of
-its inode (ctime). A program can set mtime back, but not ctime, so neither a restored mtime nor a
-file put in another's place hides an edit. A file that changed less than `SETTLED` seconds ago is
-read each time: a later write within one tick of the clock, or into a memory map that is not written
-back yet, leaves no other time. Beyond what this sees are edits of large files while the system
-clock is set back, edits through a memory map on a file system in memory, and file systems that keep
-no ctime.
+that it changed. That is device, inode, size and the times of the last change of its content (mtime)
+and of its inode (ctime). A program can set mtime back, but not ctime, so neither a restored mtime
+nor a file put in another's place hides an edit. A file that changed less than `SETTLED` seconds ago
+is read each time. A later write within one tick of the clock, or into a memory map that is not
+written back yet, leaves no other time.
+
+Not seen are edits of large files while the system clock is set back, and edits through a memory map
+on a file system in memory. Nor are edits on file systems that keep no ctime.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def keyed(cache: Path, kind: str) -> Path:
 
 
 def earlier(cache: Path) -> list[Path]:
-    """The folders of stages made under keys of before, which nothing reads: those that hold what
-    stages make and nothing else.
+    """The folders of stages made under keys that are no longer used, which nothing reads: those
+    that hold what stages make and nothing else.
     """
     if not cache.is_dir():
         return []

@@ -45,10 +45,10 @@ def release_of(spec: Spec, params: msgspec.Struct, root: Path, synthetic: bool, 
 
 def elsewhere(export: Export, entry: Published, nobody: Sequence[str] = ()) -> str:
     """Why a published value does not stand beside ours, in words; empty where it was measured on
-    these data: the release is the same by the digest of its content or, where the dataset knows
-    none, by its counts, which the title then says.
+    these data. These are the same data when the digest of the release's content is the same. Where
+    the dataset knows no digest, its counts decide, which the title then says.
 
-    nobody: modalities of the table that no record has.
+    `nobody`: modalities of the table that no record has.
     """
     if export.synthetic:
         return "ours are of generated patients"
@@ -73,8 +73,8 @@ def _plain(value: Any) -> str:
 
 
 def public(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters of a dataset as an export may hold them, and as it has them when it is read again:
-    lists for tuples, of an absolute path only what it leads to.
+    """Parameters of a dataset as an export may hold them, and as it has them when it is read again.
+    Tuples become lists; of an absolute path only the last part stays.
     """
     from bench.grid.variants import short
 

@@ -22,9 +22,9 @@ split alone.
 def split(groups: Iterable[str], seed: int, fractions: tuple[float, float, float] = (0.70, 0.15, 0.15)) -> np.ndarray:
     """Which part each record belongs to: int8 [n], an index into `PARTS`.
 
-    A group's part is decided by SHA-256 of (seed, group id) alone, so all records of a patient
-    stand on one side and adding or removing other patients moves nobody. `fractions` (train, valid,
-    test) are positive and sum to 1.
+    A group's part is decided by SHA-256 of (seed, group id) alone. So all records of a patient
+    stand on one side, and adding or removing patients does not move any other. `fractions` (train,
+    valid, test) are positive and sum to 1.
     """
     _check(fractions)
     edges = np.cumsum(fractions)[:2]
@@ -40,13 +40,13 @@ def split_records(
     record.
 
     The unique record ids in ascending order (as numbers where all are whole numbers) are shuffled
-    by NumPy's legacy generator, RandomState(seed); the first int(0.7 n) are train, those up to
+    by NumPy's legacy generator, RandomState(seed). The first int(0.7 n) are train, those up to
     int(0.85 n) valid, the rest test (mimic48 protocol, section 9). Records of one patient stand on
     both sides, and adding a record moves others.
 
-    Differs from the publication in one thing: it draws per task over the stays of that task, here
-    one draw over all records of the cohort serves all tasks, as one scaler and one imputer do.
-    `seed` is from 0 to 2**32 - 1.
+    It differs from the publication in one thing. The publication draws per task over the stays of
+    that task. Here one draw over all records of the cohort serves all tasks, as one scaler and one
+    imputer do. `seed` is from 0 to 2**32 - 1.
     """
     _check(fractions)
     ids = list(ids)

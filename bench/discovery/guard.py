@@ -1,5 +1,5 @@
-"""While code of strangers is loaded: what it prints, how it ends and how long it takes do not
-decide what the command does.
+"""While code of others is loaded: what it prints, how it ends and how long it takes do not decide
+what the command does.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def stdout_aside() -> Iterator[None]:
 
 @contextlib.contextmanager
 def loading(what: str, advice: str = "") -> Iterator[None]:
-    """Load code of strangers: its output goes aside, and it is named once it takes long. advice:
-    how to do without it.
+    """Load code of others: its output goes aside, and it is named once it takes long. advice: how
+    to do without it.
     """
 
     timer = threading.Timer(PATIENCE, _tell, (what, advice))
@@ -69,11 +69,11 @@ def _tell(what: str, advice: str) -> None:
 
 
 def trial(what: str, load: Callable[[], object], advice: str = "") -> str:
-    """Load code of strangers in a copy of this process first. In words how that ended, where the
-    process did not outlive it or it took longer than LONGEST; else "", whatever was raised, which
-    the load that follows meets too.
+    """Load code of others in a copy of this process first. Returns in words how that ended, where
+    it ended the process or took longer than LONGEST. Else returns "", whatever was raised: the load
+    that follows meets it too.
 
-    So what nobody can catch (`os._exit`, a crash of a library, a call that never returns) ends the
+    So what cannot be caught (`os._exit`, a crash of a library, a call that never returns) ends the
     copy alone, and Ctrl-C is answered by this process. Not tried where other threads run, since a
     copy has none of them and may wait for one for ever.
     """
@@ -109,7 +109,7 @@ def _try(load: Callable[[], object], write_end: int) -> NoReturn:
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, 2 * LONGEST)  # nobody else ends the copy where the original is killed
+    signal.setitimer(signal.ITIMER_REAL, 2 * LONGEST)  # nothing else ends the copy where the original is killed
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
@@ -120,8 +120,8 @@ def _try(load: Callable[[], object], write_end: int) -> NoReturn:
 
 
 def error_line(error: BaseException) -> str:
-    """What a stranger's exception says, in one line. Raises it again where it is Ctrl-C, which
-    belongs to the command.
+    """What an exception from a component's code says, in one line. Raises it again where it is
+    Ctrl-C, which belongs to the command.
     """
     if isinstance(error, KeyboardInterrupt) and may_be_ctrl_c():
         raise error
@@ -133,7 +133,7 @@ def error_line(error: BaseException) -> str:
 
 
 def value_line(value: object) -> str:
-    """Whatever a stranger handed over, short and in one line."""
+    """Whatever a component's code handed over, short and in one line."""
     try:
         text = ascii(value)
     except Exception:

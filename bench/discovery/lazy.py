@@ -1,4 +1,4 @@
-"""Lazy paths, `module:attribute`: what a declaration names and nobody imports before it is
+"""Lazy paths, `module:attribute`: what a declaration names and what is imported only when it is
 needed.
 """
 

@@ -38,14 +38,13 @@ has their functions.
 class MetricSpec:
     """A metric of predictions: what a table and a plan must know of it.
 
-    path:      lazy path of a function `(truth, outputs) -> float`, or of a `bench.metric.Metric`.
-    kinds:     of the tasks that it is for.
-    higher:    larger is better; None: neither is, as of a value that depends on the truth alone.
-    chance:    what an uninformed prediction scores; None where it depends on the data.
-    undefined: the rule by which there is no score (`UNDEFINED`).
-    asks:      what its function takes besides truth and outputs (`bench.metric.Metric`). A metric
-               that asks is never the primary one of a task, since models are selected by truth and
-               outputs alone.
+    - path: lazy path of a function `(truth, outputs) -> float`, or of a `bench.metric.Metric`.
+    - kinds: of the tasks that it is for.
+    - higher: larger is better; None: neither is, as of a value that depends on the truth alone.
+    - chance: what an uninformed prediction scores; None where it depends on the data.
+    - undefined: the rule by which there is no score (`UNDEFINED`).
+    - asks: what its function takes besides truth and outputs (`bench.metric.Metric`). A metric that
+      asks is never the primary one of a task, since models are selected by truth and outputs alone.
     """
 
     name: str

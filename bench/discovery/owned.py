@@ -62,7 +62,7 @@ def installed(group: str) -> Installed:
             continue
         if name in names:
             reason = (
-                f"its distribution, in {distribution.locate_file('')}, is called as the harness's own; uninstall it"
+                f"its distribution, in {distribution.locate_file('')}, has the name of the harness's own; uninstall it"
             )
             entry_points.refused += [(f"{name}:{entry.name}", reason) for entry in new.values()]
             continue

@@ -58,8 +58,8 @@ known, so that an edit which keeps the counts would pass.
 """
 
 MARK = "synthetic.json"
-"""The file by which generated data are known wherever they are moved: in `data.root` itself, or
-among a dataset's files.
+"""The file by which generated data are known after they were moved: in `data.root` itself, or among
+a dataset's files.
 """
 
 
@@ -68,7 +68,7 @@ NOTE = re.compile(r"[a-z][a-z0-9 -]{0,59}")
 
 
 def is_amount(value: Any) -> bool:
-    """Whether something is a number from 0 that can be reckoned with: of seconds, or of records."""
+    """Whether something is a finite number of seconds or of records, 0 or more."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e15
 
 
@@ -81,11 +81,11 @@ class Embedder:
     """How a dataset makes one modality's file of prepared embeddings out of raw files (`bench data
     embed`).
 
-    path:   lazy path of a function `(source, to, params, data, root, context) -> dict`: reads the
-            folder `source`, writes the file `to`, whole or not at all, and returns what it made as
-            plain values. data: the dataset's parameters; root: its folder when one was said, else
-            None; context: device and report. Goes on where an earlier call stopped.
-    params: what it takes, as `key=value`; a field without a default must be said.
+    - path: lazy path of a function `(source, to, params, data, root, context) -> dict`. It reads
+      the folder `source`, writes the file `to`, whole or not at all, and returns what it made as
+      plain values. It goes on where an earlier call stopped. data: the dataset's parameters; root:
+      its folder when one was given, else None; context: device and report.
+    - params: what it takes, as `key=value`; a field without a default must be given.
     """
 
     path: str
@@ -152,10 +152,11 @@ class Spec:
     decide its content
     """
     release: str = ""
-    """dataset: lazy path of a light function `(root, params) -> str`: which release or part of it
-    the files are, as one cites it ("MIMIC-IV demo 2.2"), told by digests of their content and not
-    by names of folders; with `BY_COUNTS` behind it where no digest of the release is known; what
-    has the counts of a release but another content says so; "" for none that is known
+    """dataset: lazy path of a light function `(root, params) -> str`. It says which release or part
+    of it the files are, as one cites it ("MIMIC-IV demo 2.2"). It decides by digests of their
+    content and not by names of folders. Where no digest of the release is known, `BY_COUNTS` stands
+    behind the name. What has the counts of a release but another content says so; "" for none that
+    is known.
     """
     fetch: str = ""
     """dataset: lazy path of a function `(root, params, report) -> None` that downloads the files"""
@@ -182,7 +183,7 @@ class Spec:
     is then in its keys
     """
     generate_params: tuple[str, ...] = ()
-    """dataset: the parameters that decide what `generate` writes; only these are in the key of the
+    """dataset: the parameters that decide what `generate` writes. Only these are in the key of the
     generated folder, and they have no effect on files that are there; empty: all parameters
     """
     plugin: str = ""

@@ -22,10 +22,13 @@ BUDGET = "the budget ended"
 class Answer(msgspec.Struct, kw_only=True):
     """What a worker says of a job (`bench.execute.worker.work`).
 
-    status: as in a record, "interrupted" when it was asked to stop, or "abort" when the whole run
-    must end (data or storage cannot be used). output: of the last stage. reason, words, log: as
-    `bench.execute.failure` tells a failure; the reason alone stands in the record. left: what the
-    component changed of its process and could not be put back, so that the worker ends.
+    - status: as in a record, "interrupted" when it was asked to stop, or "abort" when the whole run
+      must end (data or storage cannot be used).
+    - output: of the last stage.
+    - reason, words, log: as `bench.execute.failure` tells a failure; the reason alone stands in the
+      record.
+    - left: what the component changed of its process and could not be put back, so that the worker
+      ends.
     """
 
     job: str
@@ -97,10 +100,10 @@ class Aborted(Exception):
 class Watch:
     """The events of a run, and when to stop.
 
-    An executor calls `started`, `progress` and `finished` for each job (finished once, in order of
-    completion, also for one that was never started), `warned` with what components log as a
-    warning, and `turned` at least once a second. It asks `fits` before it starts a job and `ending`
-    often.
+    An executor calls `started`, `progress` and `finished` for each job. It calls `finished` once,
+    in order of completion, also for a job that was never started. It calls `warned` with what
+    components log as a warning, and `turned` at least once a second. It asks `fits` before it
+    starts a job, and asks `ending` often.
 
     stop: set to a reason ("Ctrl-C") to end cleanly. deadline: `time.monotonic()` of the budget's
     end. estimate: the newest estimate of a job's seconds.

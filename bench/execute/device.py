@@ -78,14 +78,16 @@ def visible(devices: Sequence[Listed], value: str | None) -> dict[str, str]:
 
 
 def doubt(wanted: str) -> str:
-    """Why `device=auto` takes the CPU although somebody gave this process a GPU; "" where nobody
-    did, or it is used.
+    """Why `device=auto` takes the CPU although this process was given a GPU; "" where it was given
+    none, or uses it.
     """
     value = os.environ.get("CUDA_VISIBLE_DEVICES", "").strip()
     if wanted != "auto" or value in ("", "-1", "NoDevFiles") or gpus():
         return ""
     why = "nvidia-smi lists no such device" if torch_cuda() else "the installed torch is a CPU build"
-    return f'warning: CUDA_VISIBLE_DEVICES = "{value}", but {why}: the CPU is used; to have no doubt, say device=cuda'
+    return (
+        f'warning: CUDA_VISIBLE_DEVICES = "{value}", but {why}: the CPU is used; to use a GPU or stop, give device=cuda'
+    )
 
 
 @cache

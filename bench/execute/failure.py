@@ -1,10 +1,10 @@
 """How a failure is told: the reason, which stands in records and all that is made of them, and the
 words that stay here.
 
-The text of a stranger's exception may quote whatever the component had in its hands: an id, a
-value, a note. So a record holds its type and place alone; the text goes to the terminal and the log
-of the machine that has the data anyway. Only what the harness itself says of a broken contract, in
-words that quote no data, is a reason as it stands.
+The text of an exception from a component's code may quote whatever the component had in its hands:
+an id, a value, a note. So a record holds its type and place alone. The text goes to the terminal
+and the log of the machine that has the data anyway. Only the harness's own words on a broken
+contract, which quote no data, are a reason as they stand.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def failure(error: BaseException, component: str = "") -> Failure:
 
 
 def ours(error: BaseException) -> bool:
-    """Whether the harness itself raised an error of its own, with none of a stranger's code in
+    """Whether the harness itself raised an error of its own, with no code of a component in
     between.
     """
     module = sys.modules.get(str(type(error).__module__))
@@ -60,7 +60,7 @@ def ours(error: BaseException) -> bool:
 
 
 def raised_here(error: BaseException) -> bool:
-    """Whether the harness raised it, whoever called: storage that fails under a component's
+    """Whether the harness raised it, whatever code called: storage that fails under a component's
     checkpoint, for example.
     """
     frames = list(_frames(error))
@@ -68,8 +68,8 @@ def raised_here(error: BaseException) -> bool:
 
 
 def plain(text: str, most: int, lines: bool = False) -> str:
-    """A stranger's text, cut to `most` characters, with an escape for whatever cannot be printed
-    or encoded.
+    """Text from a component's code, cut to `most` characters, with an escape for whatever cannot be
+    printed or encoded.
     """
     text = str.__str__(text)
     if len(text) > most:

@@ -38,7 +38,7 @@ def answer_with(handler: Callable[[int, FrameType | None], object]) -> None:
 
 
 def unraisable(fault: sys.UnraisableHookArgs) -> None:
-    """Python reports what is raised where nobody can catch it; an interrupt is reported once, by
+    """Python reports what is raised where it cannot be caught; an interrupt is reported once, by
     its own line.
     """
     if not isinstance(getattr(fault, "exc_value", None), KeyboardInterrupt):
@@ -51,8 +51,8 @@ def interrupted() -> bool:
 
 
 def may_be_ctrl_c() -> bool:
-    """Whether a KeyboardInterrupt of this moment can come from Ctrl-C, and not only from whoever
-    raised it.
+    """Whether a KeyboardInterrupt of this moment can come from Ctrl-C, and not only from the code
+    that raised it.
     """
     answered_by = signal.getsignal(signal.SIGINT)
     return Interrupts.came if answered_by is notice else answered_by is not signal.SIG_IGN

@@ -14,9 +14,9 @@ from bench.grid.cell import Cell
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """What all jobs of a run share.
 
-    root: where the data lie. manifest: of the files that the keys were made with; "" where the
-    dataset has none. differ: what may differ between weights and data, as in
-    `bench.config.suite.Weights`.
+    - root: where the data lie.
+    - manifest: of the files that the keys were made with; "" where the dataset has none.
+    - differ: what may differ between weights and data, as in `bench.config.suite.Weights`.
     """
 
     root: str

@@ -123,7 +123,7 @@ class Progress:
         if self.live is not None:
             self.live.console.print(text, markup=False, highlight=False)
         else:
-            with contextlib.suppress(OSError):  # nobody listens, or the log's disk is full: the run is worth more
+            with contextlib.suppress(OSError):  # a closed terminal or a full disk does not end the run
                 print(text, file=sys.stderr, flush=True)
 
     def _picture(self) -> Any:

@@ -2,8 +2,8 @@
 memory of the cell before.
 
 What a component keeps in a variable of its module, in a class or in the cache of a function would
-else reach the next cell of the same worker: its numbers would depend on what ran before, and an
-audit could be answered from memory.
+else reach the next cell of the same worker. Its numbers would then depend on what ran before, and
+an audit could be answered from memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Renewal:
         self._kept = frozenset(sys.modules)
 
     def load(self, spec: Spec) -> None:
-        """Import the module of a component anew, with all of its package that it imports.
+        """Import the module of a component again, with all of its package that it imports.
 
         Where that fails the second time (a module that can be loaded only once in a process), those
         loaded before stay. Raises PluginError when it cannot be imported at all.

@@ -1,7 +1,7 @@
 """A worker and all that it started, seen from outside: what they hold in memory, and their end.
 
 A component may start processes: to load data, to run another program. They count as the worker's
-own, and end with it, also those that forked away from whoever started them.
+own, and end with it, also those that forked away from the process that started them.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ def _redirect(log: str) -> None:
 
 
 def _warn_through(connection: Connection) -> None:
-    """What components log as a warning is said to the person who waits, not only written to the
+    """What components log as a warning is shown to the person who waits, not only written to the
     worker's log.
     """
 

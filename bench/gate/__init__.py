@@ -10,42 +10,41 @@ not ok. Of an imputation (modality set, scenario, imputer), which all fusers sha
 CRPS over all hidden entries. Costs of both only where a tolerance for them is given.
 
 **The noise of a difference** (`bench.gate.noise`). Where two seeds or more are in both runs, only
-these are compared, seed by
-seed: both runs scored the same patients, and under the same seed the same entries were hidden, so
-what patients and masks do to a score cancels. With the n differences d of the seeds,
+these are compared, seed by seed. Both runs scored the same patients, and under the same seed the
+same entries were hidden. So what patients and masks do to a score cancels. With the n differences d
+of the seeds,
 
     noise floor = t(1 - level/2, n - 1) x sd(d) / sqrt(n)            (paired; Student 1908)
 
-With fewer seeds in common, scores scatter by s, the standard deviation over the baseline's seeds (n
-- 1 degrees of freedom), and between b of its seeds and k of the new run's
+With fewer seeds in common, scores scatter by s, the standard deviation over the baseline's seeds
+(n - 1 degrees of freedom). Between b of its seeds and k of the new run's:
 
     noise floor = t(1 - level/2, n - 1) x s x sqrt(1/b + 1/k)
 
 An unchanged method exceeds either by chance with probability `level`, whatever its noise is. What
-cannot differ has no noise, and any difference beyond rounding counts: on a CPU, a method whose
-imputer and fuser are declared deterministic, under the same seed, and a quantity that is the same
-for all seeds of the baseline. A quantity whose own noise is not known takes the pooled s of the
-scattering methods of its table.
+cannot differ has no noise, and any difference beyond rounding counts. That holds on a CPU, under
+the same seed, for a method whose imputer and fuser are declared deterministic. It also holds for a
+quantity that is the same for all seeds of the baseline. A quantity whose own noise is not known
+takes the pooled s of the scattering methods of its table.
 
 **Level.** By chance an unchanged method is called improved or worse in at most `alpha` of all
-comparisons, whatever number m of its quantities is judged: each is judged at level alpha / m
-(Bonferroni: nothing is assumed of how they hang together). Costs share another alpha, so that
-judging them takes no power from the rest. Of M unchanged methods with fresh seeds, at most alpha x
-M are called improved or worse by chance; the report says so.
+comparisons, whatever number m of its quantities is judged. Each is judged at level alpha / m
+(Bonferroni: nothing is assumed of how they depend on each other). Costs share another alpha, so
+that judging them takes no power from the rest. Of M unchanged methods with fresh seeds, at most
+alpha x M are called improved or worse by chance; the report says so.
 
 **Verdicts.**
-    improved, worse   the difference is beyond the noise floor (and beyond the tolerance), or an ok
-    cell is now not ok or
-                      failed an audit
-    same              no difference, or it is within the tolerance, or within the normal noise (z in
-    place of t) inconclusive      between the two: it would be beyond the noise if s were known, and
-    few seeds do not say; or the
-                      noise cannot be learnt; or planned cells of the new run were not run yet, or
-                      edited since
-    not-comparable    another test, the baseline's cell is not ok, or the method is only in one of
-    the two plans
 
-The verdict on a method is the gravest of its quantities, that on a run the gravest of all.
+- improved, worse: the difference is beyond the noise floor (and beyond the tolerance), or an ok
+  cell is now not ok or failed an audit.
+- same: no difference, or it is within the tolerance, or within the normal noise (z in place of t).
+- inconclusive: between the two: it would be beyond the noise if s were known, and few seeds do not
+  say. Or the noise cannot be learnt, or planned cells of the new run were not run yet, or edited
+  since.
+- not-comparable: another test, the baseline's cell is not ok, or the method is only in one of the
+  two plans.
+
+The verdict on a method is the worst of its quantities, that on a run the worst of all.
 """
 
 from bench.gate.judge import gate

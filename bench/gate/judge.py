@@ -30,10 +30,13 @@ def gate(
 ) -> GateReport:
     """Judge every quantity of every method of either plan; see `bench.gate`.
 
-    alpha: how often an unchanged method may be called improved or worse by chance. tolerance:
-    differences of scores, imputation errors and calibration up to this never matter, each in its
-    own unit. cost_tolerance: where given, costs are judged as well, and relative differences up to
-    this never matter. Raises UsageError when a value makes no sense.
+    - alpha: how often an unchanged method may be called improved or worse by chance.
+    - tolerance: differences of scores, imputation errors and calibration up to this never matter,
+      each in its own unit.
+    - cost_tolerance: where given, costs are judged as well, and relative differences up to this
+      never matter.
+
+    Raises UsageError when a value makes no sense.
     """
     if not 0 < alpha < 1:
         raise UsageError(f'"alpha" = {alpha} is not accepted: a number between 0 and 1, e.g. alpha=0.05')
@@ -220,7 +223,7 @@ def _notes(judgements: Iterable[Judgement], before: Run, after: Run, alpha: floa
     moved = {j.method for j in judgements if j.noise_floor and j.difference is not None and j.reason != "no difference"}
     if len(moved) > 1:
         notes.append(
-            f"{len(moved)} methods moved and were judged at {100 * alpha:g} % each, shared by their quantities: if nothing but "
+            f"{len(moved)} methods moved and were judged at {100 * alpha:g} % each, shared by their quantities. If nothing but "
             f"the seeds had changed, at most {alpha * len(moved):.1f} of them would be called improved or worse by chance."
         )
     return notes

@@ -54,8 +54,9 @@ def difference(
 ) -> Difference:
     """Compare the values of two runs by seed; both hold one at least.
 
-    identical: the same seed gives the same bits while the code is the same (a CPU, and nothing but
-    declared deterministic components). fixed: so do equal values of all seeds (a CPU).
+    - identical: the same seed gives the same bits while the code is the same (a CPU, and nothing
+      but declared deterministic components).
+    - fixed: equal values of all seeds show the same (a CPU).
     """
     common = sorted(before.keys() & after.keys())
     seeds = common or sorted(after)

@@ -53,9 +53,11 @@ class Quantity(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """An export by method. methods: scored cells; imputations: cells of any fuser, under a method
-    without task and fuser;
-    edited: planned coordinates whose result is of code that was edited since.
+    """An export by method.
+
+    - methods: scored cells.
+    - imputations: cells of any fuser, under a method without task and fuser.
+    - edited: planned coordinates whose result is of code that was edited since.
     """
 
     export: Export
@@ -70,8 +72,8 @@ class Run(msgspec.Struct, frozen=True):
         return (self.methods if method.task else self.imputations).get(method)
 
     def edited_seeds(self, method: Method) -> list[Repeat]:
-        """The seeds whose results of a method are of code that was edited since and were not
-        made anew.
+        """The seeds whose results of a method are of code that was edited since and were not made
+        again.
         """
         seeds = {
             at.repeat

@@ -75,8 +75,8 @@ def _other_test(before: Cells, after: Cells, names: Iterable[str]) -> str:
 def _entries(cells: Cells, name: str) -> set[str]:
     """What the records say under a name of `SAME_TEST`.
 
-    Absent modalities were always filled, and that not said, until every ok cell was audited for
-    what its fuser makes of their content; a cell that is not ok has no audits and tells nothing of
+    Absent modalities were always filled, and no record said so, until every ok cell was audited for
+    what its fuser makes of their content. A cell that is not ok has no audits and tells nothing of
     it.
     """
     entries = set()

@@ -20,10 +20,14 @@ that any method has.
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """One quantity of one method; of an imputation, the method has neither task nor fuser ("").
 
-    difference: new - baseline, in the quantity's own direction. level: at which it is judged.
-    seeds: those compared, or the new run's where none coincide. paired: by seeds; pooled: the noise
-    is that of the table's other methods; freedom: degrees of freedom of the noise. Numbers are None
-    where they could not be made; `reason` says why.
+    - difference: new - baseline, in the quantity's own direction.
+    - level: at which it is judged.
+    - seeds: those compared, or the new run's where none coincide.
+    - paired: by seeds.
+    - pooled: the noise is that of the table's other methods.
+    - freedom: degrees of freedom of the noise.
+
+    Numbers are None where they could not be made; `reason` says why.
     """
 
     method: Method
@@ -43,7 +47,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MethodVerdict(msgspec.Struct, frozen=True):
-    """The gravest verdict on any quantity of a method."""
+    """The worst verdict on any quantity of a method."""
 
     method: Method
     verdict: Verdict

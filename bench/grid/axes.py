@@ -1,9 +1,9 @@
 """The axes of the grid, in one table. A cell has one value of each.
 
-The suite's `[grid]`, the words of the command line, the plan, keys, coordinates, statistics, the
-gate, tuning and tables loop over it. A new axis is an entry here, with a field of the same name in
-`bench.config.suite.Grid` and in `bench.results.coordinates.Coordinates`; its value is in the key of
-the stage that it names, and in `Cell.chosen`.
+These loop over it: the suite's `[grid]`, the words of the command line, the plan, keys,
+coordinates, statistics, the gate, tuning and tables. A new axis is an entry here, with a field of
+the same name in `bench.config.suite.Grid` and in `bench.results.coordinates.Coordinates`. Its value
+is in the key of the stage that it names, and in `Cell.chosen`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import Literal
 import msgspec
 
 PATIENT = "patient"
-"""The default rule by which records are parted."""
+"""The default rule by which records are split."""
 
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True):
-    """name: of the axis.
+    """One axis of the grid.
 
-    component: its values are components of this kind with parameters; else they are plain values.
-    stage:   the first stage whose key its value is in.
-    default: the value that is left out of keys, labels and tables; None where there is none.
-    place:   where a value stands: in a "table" of its own, in a "row" of it, or as a "repeat", over
-             which a row is averaged.
+    - name: of the axis.
+    - component: its values are components of this kind with parameters; else they are plain values.
+    - stage: the first stage whose key its value is in.
+    - default: the value that is left out of keys, labels and tables; None where there is none.
+    - place: where a value stands: in a "table" of its own, in a "row" of it, or as a "repeat", over
+      which a row is averaged.
     """
 
     name: str

@@ -16,10 +16,10 @@ from bench.results.coordinates import Coordinates
 class Cell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a cell stands in the grid, what it needs, and the key of each of its stages.
 
-    chosen: axis (`bench.grid.axes`) -> its value for this cell: a `Variant` of a component, a
-    `Split`, the members of a modality set, else the plain value; and the variant of the dataset.
-    keys: name of a stage -> its key, in the order of the stages.
-    skip: the reason why it cannot be run, or empty.
+    - chosen: axis (`bench.grid.axes`) -> its value for this cell, and the variant of the dataset. A
+      value is a `Variant` of a component, a `Split`, the members of a modality set, else plain.
+    - keys: name of a stage -> its key, in the order of the stages.
+    - skip: the reason why it cannot be run, or empty.
     """
 
     coordinates: Coordinates

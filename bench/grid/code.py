@@ -39,7 +39,7 @@ class Import(msgspec.Struct, frozen=True, array_like=True):
 
 class Code(msgspec.Struct, frozen=True, array_like=True):
     """digest: of the syntax tree without docstrings and descriptions (`Meta(description=...)`);
-    imports: all import statements, wherever they stand.
+    imports: all import statements, at any place in it.
     """
 
     digest: str
@@ -81,7 +81,7 @@ def remember() -> None:
 def _file() -> Path:
     try:
         return cache_folder() / f"sources-{FORMAT}-{sys.version_info.major}.{sys.version_info.minor}.json"
-    except RuntimeError:  # nobody's home is known
+    except RuntimeError:  # the home folder is not known
         return Path()
 
 

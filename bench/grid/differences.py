@@ -1,10 +1,10 @@
 """In what a run differs from the suite it names, and from that suite's profile: what every output
 says in its first lines.
 
-Every key of the suite is compared, but for those in `SHOWN`, whose effect stands in every output
-anyway, or which have none. So a key that is new is compared unless somebody writes down why it need
-not be. A suite file with the name of an installed suite is compared with that one, whoever edited
-it, by all keys but those in `SILENT`.
+Every key of the suite is compared, except those in `SHOWN`: their effect stands in every output
+anyway, or they have none. So a new key is compared unless it is listed there with the reason. A
+suite file with the name of an installed suite is compared with that one, whatever edited it, by all
+keys except those in `SILENT`.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ stands in a label.
 """
 
 ELSEWHERE = ("grid.",)
-"""Keys that are named, but decide neither the name of a file nor whether runs can be compared:
-which seeds were run, since runs are compared seed by seed or by their means; and the split, which
-has its own place in both.
+"""Keys that are named, but decide neither the name of a file nor whether runs can be compared. They
+say which seeds were run, since runs are compared seed by seed or by their means, and which split,
+which has its own place in both.
 """
 
 UNSET = "not set"

@@ -16,8 +16,8 @@ from bench.stages.order import BY_NAME, STAGES
 from bench.workload import Workload
 
 JOB, RECORD, SHARE = 0.1, 5e-5, 1.1
-"""What a job takes beside its method: so many seconds, so many for each record (loading, selecting,
-scoring, audits), and this share of the method's own, since audits ask it again.
+"""What a job takes: so many seconds, so many for each record (loading, selecting, scoring, audits),
+and so many times the method's own, since audits ask it again.
 """
 
 CHANNELS = 10

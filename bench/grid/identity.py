@@ -193,9 +193,7 @@ def _parents(module: str) -> list[str]:
 
 
 def imports(content: bytes, module: str, package: bool) -> set[str]:
-    """The full names of all that the import statements of a source name, wherever they stand in
-    it.
-    """
+    """The full names of all that the import statements of a source name, at any place in it."""
     modules: set[str] = set()
     for each in code_of(content).imports:
         base = each.module

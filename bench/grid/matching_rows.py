@@ -27,7 +27,7 @@ def the_one(kind: str, name: str, labels: Iterable[str]) -> str:
         raise unknown(kind, name, labels, ORIGIN)
     if len(matches) > 1:
         raise UsageError(
-            f'{kind} "{name}" (from {ORIGIN}) stands for {len(matches)} rows; say one of them in full, in quotes for your '
+            f'{kind} "{name}" (from {ORIGIN}) stands for {len(matches)} rows; name one of them in full, in quotes for your '
             f"shell: {', '.join(matches)}"
         )
     return matches[0]

@@ -40,7 +40,7 @@ def plan(request: Request, registry: Registry, manifest: str, device: str) -> Pl
     in a stable order.
 
     Scored cells first, in the order of the axes (`bench.grid.axes`), then audit cells. Controls are
-    crossed with everything; a combination that makes no sense is skipped with its reason where it
+    crossed with everything. A combination that makes no sense is skipped with its reason where it
     was asked for, and left out where only the controls asked for it.
     """
     suite = request.suite
@@ -112,8 +112,8 @@ def _choices(axis: Axis, request: Request, registry: Registry) -> list[Choice]:
 
 
 def _skips(request: Request, registry: Registry) -> dict[tuple[str, str], str | None]:
-    """Imputer and fuser -> why the two make no sense together, empty where they do; None where
-    nobody asked for both.
+    """Imputer and fuser -> why the two make no sense together, empty where they do; None where not
+    both were asked for.
     """
     skips: dict[tuple[str, str], str | None] = {}
     grid = request.suite.grid
@@ -132,8 +132,8 @@ def _skip(imputer: Spec, fuser: Spec) -> str:
 
 
 def _audits(cells: Sequence[Cell], kinds: Sequence[str]) -> list[tuple[str, int]]:
-    """Each audit, and the place of the cell that it is about: the first one of its task and fuser
-    that is not skipped, of a control imputer only where there is no other.
+    """Each audit, and the place of the cell that it is about. That is the first one of its task and
+    fuser that is not skipped, of a control imputer only where there is no other.
     """
     seen = set()
     audits = []

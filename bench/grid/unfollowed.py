@@ -2,11 +2,10 @@
 find it.
 
 A key covers the modules of a component's own package, found by their import statements, and the
-versions of the libraries they import (`bench.grid.identity`). Code that is loaded by a name made at
-run time, files that lie beside the code, programs that are started, and libraries without a version
-can be edited without any key changing: their old results would be taken for new ones. `bench check`
-names them. They are found by reading the source too, so this is a list of the usual ways, not of
-all.
+versions of the libraries they import (`bench.grid.identity`). No key changes when these are edited:
+code loaded by a name made at run time, files beside the code, programs that are started, and
+libraries without a version. Old results would then be taken for new ones. `bench check` names them.
+They are found by reading the source too, so this is a list of the usual ways, not of all.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ def variants(
 
     Parameter lists are sweeps, in the order of the parameters' names, whatever order they were
     written in. pinned: `kind.name` -> parameters set on the command line, which labels show. Raises
-    UsageError, saying where it was written, for a parameter that is not known or not accepted, and
-    for a value given twice, also of a method that is not in the grid.
+    UsageError for a parameter that is not known or not accepted, and for a value given twice, also
+    of a method that is not in the grid. It says where it was written.
     """
     controls = getattr(suite.controls, kind, ())
     named = list(dict.fromkeys([*getattr(suite.grid, kind), *controls]))
@@ -105,7 +105,7 @@ def _origin(origin: Origin, prefix: str, further: Collection[str]) -> Origin:
 def _blocks(
     written: Mapping[str, Any], types_of: Mapping[str, Any], prefix: str, origin: Origin
 ) -> Iterator[tuple[dict[str, Any], set[str], Collection[str]]]:
-    """What is written of a method, and each row of its `ALSO` over what of it is no sweep:
+    """What is written of a method, and each row of its `ALSO` over what of it is no sweep. Each is:
     parameters, those of them that are sweeps, those that the row wrote.
     """
 
@@ -140,8 +140,8 @@ def _check_values(axes: Mapping[str, list[Any]], prefix: str, where: Origin) -> 
 def _in_label(kind: Any) -> bool | str:
     """What a parameter's type says of its place in labels, `msgspec.Meta(extra={"in_label": ...})`.
 
-    True: shown wherever it was written, also in a suite file alone; "always": by default too. Else
-          False.
+    True: shown in every label where it was written, also in a suite file alone; "always": by
+    default too. Else False.
     """
     metas = [meta for meta in typing.get_args(kind) if isinstance(meta, msgspec.Meta)]
     return next((word for meta in metas if (word := (meta.extra or {}).get("in_label"))), False)
@@ -150,9 +150,9 @@ def _in_label(kind: Any) -> bool | str:
 def short(value: Any, among: Sequence[Any] = ()) -> str:
     """A value as it stands in a label: two values that differ never look the same.
 
-    Labels are in tables that are shared, so of an absolute path only what it leads to is shown,
-    with some digits of its hash where another one of `among`, the values of the sweep, leads to the
-    same name.
+    Labels are in tables that are shared, so only the last part of an absolute path is shown. Where
+    another one of `among`, the values of the sweep, ends in the same name, some digits of the
+    path's hash stand with it.
     """
     if isinstance(value, str) and is_path(value):
         name = _leads_to(value)

@@ -1,8 +1,8 @@
 """The leaderboard: a pure function of an export, in Markdown for people, CSV and JSON for programs.
 
-render(export) -> {"md": ..., "csv": ..., "json": ...}, and "html" on demand     write(folder, stem,
-rendered) save_export, load_export, redact                           exports as files that may be
-shared
+- `render(export)`: {"md": ..., "csv": ..., "json": ...}, and "html" on demand.
+- `write(folder, stem, rendered)`.
+- `save_export`, `load_export`, `redact`: exports as files that may be shared.
 
 An export becomes a `Board`; each section (`sections/`) makes its structure of it, and blocks of the
 structure; each target (`render/`) writes blocks, and knows no section.

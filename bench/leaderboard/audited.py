@@ -41,10 +41,10 @@ def audit_results(
     scored: Mapping[Coordinates, Record | None], audit_cells: Mapping[Coordinates, Record | None]
 ) -> dict[str, AuditResult]:
     """Audit name -> result. An audit cell speaks only for the audit it was planned for; its scores
-    are nobody's.
+    are not used.
 
-    Failed if it failed in any cell; passed if it passed somewhere and failed nowhere; not
-    applicable if every cell said so; not run if its audit cell has no outcome.
+    Failed if it failed in any cell; passed if it passed in one and failed in none. Not applicable
+    if every cell said so; not run if its audit cell has no outcome.
     """
     outcomes: dict[str, list[tuple[Repeat, Audit]]] = {}
     missing: dict[str, str] = {}

@@ -1,9 +1,9 @@
 """What a page of a leaderboard is made of: headings, paragraphs, notes, tables and figures. Plain
 data, of no target.
 
-A section makes blocks, `bench.leaderboard.render` writes them. Text is the words of whoever wrote
-them, never markup: each target makes it harmless where it is written (`bench.text.clean`). Numbers
-are kept in full; a block says how many digits are shown.
+A section makes blocks, `bench.leaderboard.render` writes them. Text is its author's words, never
+markup: each target makes it harmless where it is written (`bench.text.clean`). Numbers are kept in
+full; a block says how many digits are shown.
 """
 
 from __future__ import annotations
@@ -66,9 +66,13 @@ def joined(between: str, texts: Iterable[str | Marked]) -> Rich:
 class Number(msgspec.Struct, frozen=True):
     """A number in the unit of its column, and what is known of its spread.
 
-    form: of the digits that are shown (`format`). std: sample standard deviation. low, high: its
-    interval; p: of a test. unit: printed after it. note: an aside. mark: of the number, not of its
-    interval.
+    - form: of the digits that are shown (`format`).
+    - std: sample standard deviation.
+    - low, high: its interval.
+    - p: of a test.
+    - unit: printed after it.
+    - note: an aside.
+    - mark: of the number, not of its interval.
     """
 
     value: float
@@ -195,7 +199,7 @@ class Chart(msgspec.Struct, frozen=True):
 
 
 class Shares(msgspec.Struct, frozen=True):
-    """A bar of length 1 per row (its name, its shares), parted into shares. names: of the parts."""
+    """A bar of length 1 per row (its name, its shares), cut into shares. names: of the parts."""
 
     rows: Sequence[tuple[str, Sequence[float]]]
     names: Sequence[str]

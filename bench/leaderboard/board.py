@@ -27,10 +27,11 @@ Cells = Mapping[Coordinates, Record | None]
 class Section(Generic[T]):
     """One part of a leaderboard, and all that is known of it.
 
-    name: under which the JSON holds its structure; "" puts the fields of the structure beside the
-          other sections.
-    aggregate: from the board to the structure; None of a section without one. blocks: what pages
-    show of it, none where there is nothing to say. chapter: a heading that several sections share.
+    - name: under which the JSON holds its structure; "" puts the fields of the structure beside the
+      other sections.
+    - aggregate: from the board to the structure; None of a section without one.
+    - blocks: what pages show of it; none where there is nothing to show.
+    - chapter: a heading that several sections share.
     """
 
     name: str
@@ -115,9 +116,7 @@ def blocks_of(board: Board, sections: Sequence[Section[Any]]) -> list[Block]:
 
 
 def higher_is_better(export: Export, metric: str) -> bool | None:
-    """The direction of a metric, None where it has none. Of one that nobody knows larger is
-    better.
-    """
+    """The direction of a metric, None where it has none. Of an unknown metric larger is better."""
     known = export.metrics.get(metric) or metrics().get(metric)
     return known.higher if known else True
 
@@ -125,7 +124,7 @@ def higher_is_better(export: Export, metric: str) -> bool | None:
 def join(export: Export) -> tuple[dict[Coordinates, Record | None], list[str]]:
     """The planned cells with their records, and notes on records that are not shown.
 
-    A record belongs to a planned cell when coordinates and key agree; one that was made from other
+    A record belongs to a planned cell when coordinates and key agree. One that was made from other
     sources, parameters or data has another key and is not a result of this plan. Two records of one
     key are the same result twice.
     """

@@ -79,9 +79,8 @@ def coverage(score: Score | None) -> Cell:
 def best_two(scores: Sequence[Score | None], higher: bool | None, eligible: Sequence[bool] | None = None) -> list[Cell]:
     """Scores as cells, the best and the second marked. Means that print the same are the same.
 
-    Where all but the best are equal there is no second, and where neither higher nor lower is
-    better nothing is marked.
-    eligible: which scores may be best or second; None: all.
+    Where all but the best are equal there is no second. Where neither higher nor lower is better
+    nothing is marked. eligible: which scores may be best or second; None: all.
     """
     may = [True] * len(scores) if eligible is None else eligible
     shown = [f"{score.mean:.4f}" for score, counts in zip(scores, may, strict=True) if score and counts]
@@ -127,11 +126,14 @@ class MethodRow(msgspec.Struct, kw_only=True):
 class Row(MethodRow, kw_only=True):
     """One method of a table.
 
-    scores, validation, interval, rank and tie_group are only there when every planned seed is ok:
-    holes never become averages. statuses: status -> how many cells. reasons: why cells are not ok,
-    each once. nobody: the modalities of its set that no record has, so that the row is one of the
-    set without them. unranked: the audits that failed, because of which the row has no interval,
-    rank and tie group and takes no part in anything that names a best.
+    - scores, validation, interval, rank, tie_group: only there when every planned seed is ok: holes
+      never become averages.
+    - statuses: status -> how many cells.
+    - reasons: why cells are not ok, each once.
+    - `nobody`: the modalities of its set that no record has, so that the row is one of the set
+      without them.
+    - unranked: the audits that failed. Because of them the row has no interval, rank and tie group
+      and takes no part in anything that names a best.
     """
 
     seeds_planned: list[Repeat]

@@ -102,14 +102,14 @@ def split_notes(export: Export, records: Collection[Record], crossing: int | Non
     count = "patients" if crossing is None else f"{crossing:,} patient{'s' * (crossing != 1)}"
     stand = "stands" if crossing == 1 else "stand"
     note = Rich(
-        strong(f"split={REFERENCE_STAY}: parted by record, as published code does; {count} {stand} on both sides."),
+        strong(f"split={REFERENCE_STAY}: split by record, as published code does; {count} {stand} on both sides."),
         " Only for comparison with published tables, never with a split by patient.",
     )
     return [held(note, records, _of_splits(export.splits))]
 
 
 EDITED = "edited since"
-"""What a row says whose results are of before an edit."""
+"""What a row says whose results were made before an edit."""
 
 
 def edit_notes(export: Export) -> list[str]:
@@ -117,14 +117,14 @@ def edit_notes(export: Export) -> list[str]:
     if not export.edits:
         return []
     names = [*export.edits[:8], *([f"{len(export.edits) - 8} more"] * (len(export.edits) > 8))]
-    rows = f'Rows that say "{EDITED}" show results from before' if export.edited else "No result shown is of before"
+    rows = f'Rows that say "{EDITED}" show results from before' if export.edited else "No result shown is from before"
     edited = strong(f"Edited since these results were made: {', '.join(names)}.")
-    return [Rich(edited, f" {rows}; ", code(redact_command(export.command)), " makes them anew.")]
+    return [Rich(edited, f" {rows}; ", code(redact_command(export.command)), " makes them again.")]
 
 
 def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
-    """What a reader must know of a protocol that is not the harness's own: what scaling saw, where
-    nothing was hidden, the notes of the plan; first of all, what was edited since.
+    """What a reader must know of a protocol that is not the harness's own. First what was edited
+    since; then what scaling saw, where nothing was hidden, and the notes of the plan.
     """
     notes = edit_notes(export)
     if export.scaling != "train":

@@ -92,6 +92,6 @@ def some(names: Sequence[str], limit: int) -> str:
 
 
 def modality_set(name: str, nobody: Mapping[str, Collection[str]]) -> str:
-    """A modality set, with the modalities of it that no record has. nobody: set -> those."""
+    """A modality set, with the modalities of it that no record has. `nobody`: set -> those."""
     lacking = nobody.get(name)
-    return f"{name} (nobody has {', '.join(lacking)})" if lacking else name
+    return f"{name} (no record has {', '.join(lacking)})" if lacking else name

@@ -1,10 +1,10 @@
 """Can a probability be taken at its word? Expected calibration error, Brier score and the
 reliability diagram.
 
-ECE: probabilities are sorted into `BINS` bins of equal width (Naeini et al., AAAI 2015; Guo et al.,
-On calibration of modern neural networks, ICML 2017, with 15 bins); it is the mean over records of
-|mean probability - share that came true| of their bin. Brier score: Brier, Monthly Weather Review
-1950.
+ECE: probabilities are sorted into `BINS` bins of equal width. It is the mean over records of |mean
+probability - share that came true| of their bin. Sources: Naeini et al., AAAI 2015; Guo et al., On
+calibration of modern neural networks, ICML 2017, with 15 bins. Brier score: Brier, Monthly Weather
+Review 1950.
 
 | kind       | probability, outcome                        | Brier score                       |
 |------------|---------------------------------------------|-----------------------------------|

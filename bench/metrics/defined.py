@@ -15,10 +15,11 @@ A metric declares by one of these names what makes its score undefined, among th
 | `constant`         | all truths are the same, or all predictions are                           |
 
 A binary task has one class here, class 1. Scores of several labels or classes are means over all of
-them, and a mean over those that happen to occur would be another test: so where one label or class
-lacks what it needs, there is no score at all (our decision; scikit-learn warns, raises or gives 0,
-depending on function and version). Records that do not count are those of weight 0: a bootstrap
-leaves them out. A function that gives NaN has no score there either, whatever it declared.
+them. A mean over those that happen to occur would be another test, so where one label or class
+lacks what it needs, there is no score at all. This is our decision: scikit-learn warns, raises or
+gives 0, depending on function and version. Records that do not count are those of weight 0: a
+bootstrap leaves them out. A function that gives NaN has no score there either, whatever it
+declared.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Scores of imputed values on the entries a scenario hid, on the standardised scale.
 
-Definitions of the CSDI evaluation (Tashiro et al. 2021, arXiv 2107.03502, and its public code): the
+Definitions of the CSDI evaluation (Tashiro et al. 2021, arXiv 2107.03502, and its public code). The
 point imputation is the lower median of the draws; CRPS is the normalised quantile loss over 19
 levels. Coverage, which that evaluation lacks, is the share of true values inside the central 50 %
 and 90 % of the draws.
@@ -25,9 +25,9 @@ LEVELS = np.arange(1, 20) / 20
 """Quantile levels of CRPS: 0.05, 0.10, ..., 0.95."""
 
 TERMS = ("hidden", "absolute", "squared", "quantile", "truth", "inside50", "inside90")
-"""What is summed over hidden entries: how many they are, |error|, error squared, quantile loss,
-|truth|, and how many truths lie inside the central 50 % and 90 % of the draws, ends included (NaN
-for a single draw, which has no interval).
+"""What is summed over hidden entries: how many they are, |error|, error squared, quantile
+loss, and |truth|. Then how many truths lie inside the central 50 % and 90 % of the draws, ends
+included (NaN for a single draw, which has no interval).
 """
 
 SCORES = ("mae", "rmse", "crps", "coverage50", "coverage90")
@@ -77,12 +77,12 @@ def imputation_scores(
     """mae, rmse, crps, coverage and hidden (how many entries were scored), per modality and over
     "all" together.
 
-    truth:  modality -> float32 [n, length, channels], the standardised grid before hiding; or [k],
-            single entries.
-    draws:  modality -> float32 [draws, n, length, channels], as `Imputer.impute` returns; or
-            [draws, k].
-    hidden: modality -> bool, of the shape of truth: which entries to score (every one where it is
-            left out).
+    - truth: modality -> float32 [n, length, channels], the standardised grid before hiding; or [k],
+      single entries.
+    - draws: modality -> float32 [draws, n, length, channels], as `Imputer.impute` returns; or
+      [draws, k].
+    - hidden: modality -> bool, of the shape of truth: which entries to score (every one where it is
+      left out).
 
     See `scores_of` for what is left out, `record_sums` for what is raised.
     """
@@ -95,9 +95,9 @@ def imputation_scores(
 def scores_of(sums: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """The scores of each modality, and of "all" together, from float64 [terms] each.
 
-    A modality without an entry to score is left out, and "all" too where there is none. crps is
-    left out where every true value is 0, since its divisor is the sum of |truth|; coverage for an
-    imputer of one draw.
+    A modality without an entry to score is left out, and "all" too where there is none. CRPS is
+    left out where every true value is 0, since its divisor is the sum of |truth|. Coverage is left
+    out for an imputer of one draw.
     """
     sums = {name: terms for name, terms in sums.items() if terms[0] > 0}
     if sums:
@@ -176,9 +176,10 @@ class Errors:
     """Sums over the hidden entries of each test record; how many they are does not depend on the
     imputer.
 
-    ids, groups: str [n]. modalities: str [modalities], those in which anything was hidden. sums:
-    float64 [n, modalities, terms], terms as in `TERMS`; NaN where a term does not apply to the
-    imputer.
+    - ids, groups: str [n].
+    - modalities: str [modalities], those in which anything was hidden.
+    - sums: float64 [n, modalities, terms], terms as in `TERMS`; NaN where a term does not apply to
+      the imputer.
     """
 
     ids: np.ndarray

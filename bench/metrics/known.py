@@ -1,8 +1,8 @@
 """The metrics that this process knows: the harness's own, and those of the plugins that were
 discovered last.
 
-A task names its metrics, and whoever scores a prediction has the task at hand, not the registry: so
-this table is the process's own. `bench.registry` puts into it what plugins declare.
+A task names its metrics, and code that scores a prediction has the task at hand, not the registry.
+So this table is the process's own. `bench.registry` puts into it what plugins declare.
 """
 
 from __future__ import annotations

@@ -22,10 +22,11 @@ def by_pattern(
     """The primary score of each combination of available modalities, the most frequent first.
 
     truth: float32 [n] or [n, outputs]; outputs: float32 [n, outputs]; available: modality -> bool
-    [n], after hiding, in the order of the modality set. Combinations of fewer than `SMALLEST`
-    records are taken together as `OTHERS`; where these are still too few, the smallest of the shown
-    ones joins them, so that no small group can be found by subtracting the shown ones from all.
-    Empty where even that is too small.
+    [n], after hiding, in the order of the modality set.
+
+    Combinations of fewer than `SMALLEST` records are taken together as `OTHERS`. Where these are
+    still too few, the smallest of the shown ones joins them. So no small group can be found by
+    subtracting the shown ones from all. Empty where even that is too small.
     """
     if len(truth) < SMALLEST:
         return []

@@ -99,8 +99,8 @@ def _steps(
     positive: np.ndarray, score: np.ndarray
 ) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Per threshold that a positive record lies at, tied scores as one: weights -> positives that
-    it adds, all above or at it, and the precision there; float64 [thresholds, resamples] each, from
-    the highest threshold down.
+    it adds, all above or at it, and the precision there. Each is float64 [thresholds, resamples],
+    from the highest threshold down.
     """
     rows = np.flatnonzero(positive)
     rows = rows[np.argsort(-score[rows], kind="stable")]

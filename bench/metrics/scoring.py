@@ -97,10 +97,10 @@ def scores_of(names: Iterable[str], truth: np.ndarray, outputs: np.ndarray, at_h
 def score(task: Task, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> Scores:
     """The task's metrics of the test part. at_hand: see `scores_of`.
 
-    Raises ScoreError, so that the cell fails, when shapes differ from the task's, an output is not
-    finite, or the primary metric has no score for which the predictions are not to blame: a score
-    over fewer records would be another test. Where the predictions are (a correlation with a
-    constant), the primary metric is undefined.
+    Raises ScoreError, so that the cell fails, when shapes differ from the task's or an output is
+    not finite. It also raises it when the primary metric has no score and the predictions are not
+    to blame: a score over fewer records would be another test. Where the predictions are (a
+    correlation with a constant), the primary metric is undefined.
     """
     if outputs.shape != (len(truth), task.outputs):
         raise ScoreError(

@@ -9,10 +9,10 @@ differ by points. So there is no `acc2` but three, named by what stands on eithe
     neg_nonneg   all values; truth >= 0 against prediction >= 0
     nonpos_pos   all values; truth > 0 against prediction > 0
 
-`f1_*` weighs the F1 of either side by how many values truly stand on it (some published code swaps
-the two arguments and so weighs by predicted counts); `f1_macro_*` weighs both sides alike. Values
-of a forecast count one by one. `bench.metrics.defined` says where a score is defined; what is
-computed elsewhere means nothing.
+`f1_*` weighs the F1 of either side by how many values truly stand on it. Some published code swaps
+the two arguments and so weighs by predicted counts. `f1_macro_*` weighs both sides alike. Values of
+a forecast count one by one. `bench.metrics.defined` says where a score is defined; what is computed
+elsewhere means nothing.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from bench.results.ledger import Ledger
 from bench.results.records import Export
 
 SHOWN = 0.99
-"""Share of the records that the frame is made for; how many lie outside is said in the panel."""
+"""Share of the records that the frame is made for; the panel says how many lie outside."""
 
 WIDTH, SIDE = 4.0, 3.2
 """Inches: of a panel, and of the axes in it at least, along which titles and names are written."""

@@ -47,10 +47,11 @@ class Coordinates(msgspec.Struct, gc=False, frozen=True, order=True, omit_defaul
     """Where a cell stands in the grid; what a gate compares by, since edited source rightly changes
     the key.
 
-    scenario, imputer and fuser are labels: the name, and in brackets whatever parameters the
-    command line or a sweep set, e.g. `mcar(rate=0.1)`. modalities is the name of a modality set of
-    the suite. audit is "" for a cell that is scored, else "permuted-labels" or "repeat". split is
-    the name of a split.
+    - scenario, imputer, fuser: labels: the name, and in brackets whatever parameters the command
+      line or a sweep set, e.g. `mcar(rate=0.1)`.
+    - modalities: the name of a modality set of the suite.
+    - audit: "" for a cell that is scored, else "permuted-labels" or "repeat".
+    - split: the name of a split.
     """
 
     suite: str

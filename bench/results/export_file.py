@@ -97,8 +97,8 @@ def encode_export(export: Export) -> bytes:
 
 
 def _visible(line: bytes) -> bytes:
-    """A line of JSON that says the same, without characters that nobody can see: a file is
-    looked at, too.
+    """A line of JSON that says the same, without characters that cannot be seen: people look at a
+    file, too.
     """
     return line if line.isascii() and b"\x7f" not in line else json_text(line.decode()).encode()
 
@@ -154,7 +154,7 @@ def load_export(path: Path, again: str = "bench report") -> Export:
         if schema == SCHEMA:
             export = check_names(decoded(content, _decoder), str(path))
             if _MAYBE_HUGE.search(content) and (huge := next(_huge(export), None)):
-                raise msgspec.DecodeError(f"it holds the number {huge:g}, which is too large to reckon with")
+                raise msgspec.DecodeError(f"it holds the number {huge:g}, which is too large to compute with")
             return msgspec.structs.replace(export, records=[shareable(record) for record in export.records])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageError(

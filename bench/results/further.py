@@ -34,7 +34,7 @@ def completed(records: Sequence[Record], tasks: Iterable[TaskSummary], ledger: L
     computed.
 
     The primary score stays as it is: its code is in the key. A record whose metrics are not those
-    of the code as it is gets all others anew. Warns of what cannot be computed.
+    of the code as it is gets all others again. Warns of what cannot be computed.
     """
     of_task = {task.name: task for task in tasks}
     wanted: dict[str, list[int]] = {}

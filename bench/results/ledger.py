@@ -1,17 +1,20 @@
 """The ledger: one fragment per cell, written atomically.
 
-    <out>/ledger/cells/ab/<key>.json   the record, with a checksum of its own bytes
-    <out>/ledger/cells/ab/<key>.npz    its predictions of the test and the validation part; no
-    pickle; written before the record <out>/ledger/errors/ab/<sha>.npz   what an imputation scores
-    on each test record, named by its own digest; no pickle <out>/ledger/plans/<suite>.json    the
-    cells of the last `bench run` of a suite, with a checksum <out>/ledger/scores/<key>.json
-    further scores of stored predictions, computed once, with a checksum
-    <out>/ledger/statistics/<key>.json comparisons of the same predictions, computed once, with a
-    checksum <out>/ledger/lock                  held by the one process that writes
+Below `<out>/ledger`:
+
+- `cells/ab/<key>.json`: the record, with a checksum of its own bytes.
+- `cells/ab/<key>.npz`: its predictions of the test and the validation part; no pickle; written
+  before the record.
+- `errors/ab/<sha>.npz`: what an imputation scores on each test record, named by its own digest; no
+  pickle.
+- `plans/<suite>.json`: the cells of the last `bench run` of a suite, with a checksum.
+- `scores/<key>.json`: further scores of stored predictions, computed once, with a checksum.
+- `statistics/<key>.json`: comparisons of the same predictions, computed once, with a checksum.
+- `lock`: held by the one process that writes.
 
 Only the parent process of a run writes here, under the lock. Reading needs no lock. Whatever is
 read is compared with its checksum first: what was changed is never believed, and the next run makes
-it again. There is no index: a copy could only be trusted where times and sizes of files can be, and
+it again. There is no index. A copy could only be trusted where times and sizes of files can be, and
 to read and check ten thousand fragments takes a fifth of a second.
 """
 

@@ -21,14 +21,16 @@ VALID = "valid_"
 class Predictions:
     """What one cell predicted for a part.
 
-    ids:     str [n], unique record ids. groups: str [n], the patient each record belongs to.
-    truth:   float32 [n], or [n, labels] for multilabel; no NaN. outputs: float32 [n, outputs], as
-    `Fuser.predict` gives.
-    statics: float32 [n, statics], in recorded units, NaN where unknown, and static_names: str
-    [statics]; None in files of earlier versions.
-    oracle:  float32 [n, outputs], the best possible prediction; None where it is not known.
-    valid:   the same of the validation part; None in files of earlier versions, and of a validation
-             part.
+    - ids: str [n], unique record ids.
+    - groups: str [n], the patient each record belongs to.
+    - truth: float32 [n], or [n, labels] for multilabel; no NaN.
+    - outputs: float32 [n, outputs], as `Fuser.predict` gives.
+    - statics: float32 [n, statics], in recorded units, NaN where unknown; None in files of earlier
+      versions.
+    - static_names: str [statics]; None in files of earlier versions.
+    - oracle: float32 [n, outputs], the best possible prediction; None where it is not known.
+    - valid: the same of the validation part; None in files of earlier versions, and of a validation
+      part.
     """
 
     ids: np.ndarray

@@ -41,10 +41,10 @@ class Pattern(msgspec.Struct, frozen=True):
     """The test records to which the same modalities were available, after hiding; see
     `bench.metrics.patterns`.
 
-    name: the modalities joined by "+", "(nothing)", or "(others)" for all combinations that are too
-          small to be shown.
-    records: how many, never fewer than `bench.metrics.patterns.SMALLEST`. score: the task's primary
-    metric over them; None where it is not defined (one class alone).
+    - name: the modalities joined by "+", "(nothing)", or "(others)" for all combinations that are
+      too small to be shown.
+    - records: how many, never fewer than `bench.metrics.patterns.SMALLEST`.
+    - score: the task's primary metric over them; None where it is not defined (one class alone).
     """
 
     name: str
@@ -65,9 +65,10 @@ class Bin(msgspec.Struct, frozen=True):
 class Calibration(msgspec.Struct, frozen=True):
     """How well probabilities of the test part are calibrated; see `bench.metrics.calibration`.
 
-    ece: expected calibration error, 0 to 1. brier: the mean squared error of the probabilities.
-    bins: those that hold enough records to be shown, by growing probability; `ece` is of all of
-    them.
+    - ece: expected calibration error, 0 to 1.
+    - brier: the mean squared error of the probabilities.
+    - bins: those that hold enough records to be shown, by growing probability; `ece` is of all of
+      them.
     """
 
     ece: float
@@ -87,35 +88,35 @@ class Note(msgspec.Struct, frozen=True):
 class Measures(msgspec.Struct, kw_only=True, frozen=True):
     """What a cell measured, as its worker hands it over.
 
-    scores:     test metrics by name; validation: the same on the validation part. undefined:
-                metrics without a score on the test part; a metric of the task that is in neither
-                could not be computed.
-    oracle:     generated data only: what the best possible prediction scores on the same test
-                records.
-    imputation: modality (and "all") -> mae, rmse, crps, coverage50 and coverage90 (standardised
-                scale; coverage of several draws only) and hidden (how many entries were scored), of
-                the test part.
-    imputation_validation: the same of the validation part alone: what imputers are tuned by. Empty
-                           in earlier versions.
-    hidden:     unit-share expected and realised of the scenario: {"expected", "realised",
-                "standard_error"}; absent: which share of the hidden entries of test records lies in
-                modalities that are absent to the fuser, so that it reads no value that was imputed
-                there.
-    audits:     by name; see docs/explanation/audits.md.
-    costs:      seconds (impute, fit, predict), seconds_per_sample, parameters and peak_memory_bytes
-                of the fuser; of the imputer: impute_seconds_per_draw (per record and draw),
-                imputer_parameters, impute_peak_memory_bytes, draws; of audits of independence:
-                batch_audit_seconds, impute_audit_seconds, impute_audit_records.
-    counts:     train, valid, test records of the task, positives, left out (ineligible or unknown
-                outcome); under a split by record also how many patients stand on both sides;
-                without_NAME where nobody has the modality NAME of its set.
-    imputation_errors: SHA-256 of the array file of the imputation's error on each test record,
-                shared by all cells of the imputation; "" when nothing was scored.
-    patterns:   the primary score by which modalities were available; empty where there are too few
-                test records.
-    calibration: of tasks that predict probabilities; None for regression.
-    notes:      what the fuser said of its fit (`bench.components.Context.note`); text in records of
-                earlier versions.
+    - scores: test metrics by name.
+    - validation: the same on the validation part.
+    - undefined: metrics without a score on the test part; a metric of the task that is in neither
+      could not be computed.
+    - oracle: generated data only: what the best possible prediction scores on the same test
+      records.
+    - imputation: of the test part, modality (and "all") -> mae, rmse, crps, coverage50, coverage90
+      and hidden (how many entries were scored). Standardised scale; coverage of several draws only.
+    - imputation_validation: the same of the validation part alone: what imputers are tuned by.
+      Empty in earlier versions.
+    - hidden: unit-share expected and realised of the scenario: {"expected", "realised",
+      "standard_error"}.
+    - absent: which share of the hidden entries of test records lies in modalities that are absent
+      to the fuser, so that it reads no value that was imputed there.
+    - audits: by name; see docs/explanation/audits.md.
+    - costs: of the fuser, seconds (impute, fit, predict), seconds_per_sample, parameters and
+      peak_memory_bytes. Of the imputer, impute_seconds_per_draw (per record and draw),
+      imputer_parameters, impute_peak_memory_bytes, draws. Of audits of independence,
+      batch_audit_seconds, impute_audit_seconds, impute_audit_records.
+    - counts: train, valid, test records of the task, positives, left out (ineligible or unknown
+      outcome). Under a split by record also how many patients stand on both sides; without_NAME
+      where no record has the modality NAME of its set.
+    - imputation_errors: SHA-256 of the array file of the imputation's error on each test record,
+      shared by all cells of the imputation; "" when nothing was scored.
+    - patterns: the primary score by which modalities were available; empty where there are too few
+      test records.
+    - calibration: of tasks that predict probabilities; None for regression.
+    - notes: what the fuser said of its fit (`bench.components.Context.note`); text in records of
+      earlier versions.
     """
 
     scores: dict[str, float] = {}
@@ -141,13 +142,13 @@ class Record(Measures, kw_only=True, frozen=True):
     Fields that came later have a default and no new schema number: older records lack them, and a
     leaderboard shows a dash.
 
-    provenance: versions, revision, device, precision, manifest digest, split, command (data.root
-                redacted on export).
-    predictions: SHA-256 of the array file beside the fragment; "" when there is none.
-    metrics_code: the digest of the code by which scores other than the primary one were computed;
-                  "" in earlier versions.
-    own_words:  the reason holds no words of a component; False in records of earlier versions,
-                where it may.
+    - provenance: versions, revision, device, precision, manifest digest, split, command (data.root
+      redacted on export).
+    - predictions: SHA-256 of the array file beside the fragment; "" when there is none.
+    - metrics_code: the digest of the code by which scores other than the primary one were computed;
+      "" in earlier versions.
+    - own_words: the reason holds no words of a component; False in records of earlier versions,
+      where it may.
     """
 
     schema: int = SCHEMA
@@ -168,12 +169,13 @@ Correction = Literal["maxt", "holm"]
 class Comparison(msgspec.Struct, frozen=True):
     """A paired bootstrap of two methods on the same test groups and seeds.
 
-    difference: mean over seeds of primary(a) - primary(b), in the metric's own direction; low,
-                high: its interval;
-    standard_error: of the difference; p: two-sided bootstrap p-value; p_adjusted: for all
-    comparisons of the table (one task, modality set and scenario), by `Statistics.correction`.
-    Files call it `p_holm`, its name when that was the only correction, so that exports and
-    baselines of earlier versions can be read.
+    - difference: mean over seeds of primary(a) - primary(b), in the metric's own direction.
+    - low, high: its interval.
+    - standard_error: of the difference.
+    - p: two-sided bootstrap p-value.
+    - p_adjusted: for all comparisons of the table (one task, modality set and scenario), by
+      `Statistics.correction`. Files call it `p_holm`, its name when that was the only correction,
+      so that exports and baselines of earlier versions can be read.
     """
 
     a: Method
@@ -201,12 +203,14 @@ class TableStatistics(TableKey, frozen=True, kw_only=True):
     """How the statistics of one table (task, modality set, scenario) and metric were made, or why
     there are none.
 
-    seeds: those (and splits) of the cells that every compared method has; groups: of the test part,
-           of all splits;
-    resamples: how many were drawn, of which left_out had no score of some method (they lack a
-    class, say) and were not used; critical: what the largest statistic of all comparisons exceeds
-    with probability alpha where no two methods differ
-    (None: not known); reason: why no method, or which method, is not compared ("" = all are).
+    - seeds: those (and splits) of the cells that every compared method has.
+    - groups: of the test part, of all splits.
+    - resamples: how many were drawn.
+    - left_out: how many of them had no score of some method (they lack a class, say) and were not
+      used.
+    - critical: what the largest statistic of all comparisons exceeds with probability alpha where
+      no two methods differ (None: not known).
+    - reason: why no method, or which method, is not compared ("" = all are).
     """
 
     metric: str
@@ -222,9 +226,10 @@ class ImputationStatistics(msgspec.Struct, kw_only=True):
     """Paired comparisons of imputers on the same hidden entries of the same records; lower is
     better.
 
-    Methods and tables have no task and no fuser (""): an imputation serves all of them. intervals:
-    of mae, rmse and crps;
-    comparisons: of mae, a - b, all pairs of a table (one modality set and scenario).
+    Methods and tables have no task and no fuser (""): an imputation serves all of them.
+
+    - intervals: of mae, rmse and crps.
+    - comparisons: of mae, a - b, all pairs of a table (one modality set and scenario).
     """
 
     intervals: list[Interval] = []
@@ -235,13 +240,13 @@ class ImputationStatistics(msgspec.Struct, kw_only=True):
 class Statistics(msgspec.Struct, kw_only=True):
     """What is computed from predictions and stored, so that tables can be regenerated without them.
 
-    resamples: the least number of resamples per table (see
-               `bench.statistics.corrections.resamples_for`).
-    correction: how p-values are adjusted for the number of comparisons; of earlier versions, which
-    do not say, by Holm's procedure.
-    gains: of two modality sets, the larger (a) against the smaller (b) with the same imputer and
-    fuser; adjusted within the gains of one task and scenario.
-    imputation: of imputers on hidden entries.
+    - resamples: the least number of resamples per table (see
+      `bench.statistics.corrections.resamples_for`).
+    - correction: how p-values are adjusted for the number of comparisons. Earlier versions do not
+      say it: theirs are adjusted by Holm's procedure.
+    - gains: of two modality sets, the larger (a) against the smaller (b) with the same imputer and
+      fuser; adjusted within the gains of one task and scenario.
+    - imputation: of imputers on hidden entries.
     """
 
     resamples: int
@@ -269,7 +274,7 @@ class TaskSummary(msgspec.Struct, frozen=True):
 
 class Further(msgspec.Struct, frozen=True):
     """A score that was computed from stored predictions: of the test part, of the validation part,
-    and of the best possible prediction; None where it is not defined, or there is nothing to score.
+    and of the best possible prediction. None where it is not defined, or there is nothing to score.
     """
 
     test: float | None = None
@@ -353,20 +358,24 @@ class Export(msgspec.Struct, kw_only=True):
     """All a leaderboard is made of: the suite, every planned cell, the records without predictions,
     the comparisons.
 
-    `planned` holds the coordinates and the key of each cell of the plan, in order; a planned cell
-    without a record is shown as not-run. `controls` are labels of imputers and fusers that are in
-    the grid as controls. `scaling` is what standardisation was learnt over; every rule but `train`
-    is in all notes. `hiding` names the parts in which scenarios hide, empty for all of them.
-    `fill_absent` says whether imputers filled modalities that a record lacks altogether. `metrics`
-    is what is known of the metrics of the tasks; empty in exports of earlier versions. `overrides`
-    is all in which the run differs from the suite and its profile (`bench.grid.differences`); every
-    output says it in its first lines. `release` says which release the data are (empty: not
-    recorded; `bench.data.release`), `data` holds the parameters of the dataset. `notes` are further
-    sentences that every table says. `ingredients` are what the keys of the plan were made of
-    (`bench.grid.ingredients`), `deterministic` the labels of components declared so (None: made by
-    a version that did not say). `edited` holds the keys of planned cells whose key is another with
-    the code, the suite and the data as they were when this was made, so that their records are of
-    before an edit; `edits` says what was edited (`bench.run.edited`).
+    - planned: the coordinates and the key of each cell of the plan, in order; a planned cell
+      without a record is shown as not-run.
+    - controls: labels of imputers and fusers that are in the grid as controls.
+    - scaling: what standardisation was learnt over; every rule but `train` is in all notes.
+    - hiding: the parts in which scenarios hide, empty for all of them.
+    - fill_absent: whether imputers filled modalities that a record lacks altogether.
+    - metrics: what is known of the metrics of the tasks; empty in exports of earlier versions.
+    - overrides: all in which the run differs from the suite and its profile
+      (`bench.grid.differences`); every output says it in its first lines.
+    - release: which release the data are (empty: not recorded; `bench.data.release`).
+    - data: the parameters of the dataset.
+    - notes: further sentences that every table says.
+    - ingredients: what the keys of the plan were made of (`bench.grid.ingredients`).
+    - deterministic: the labels of components declared so (None: made by a version that did not
+      say).
+    - edited: the keys of planned cells whose key is another with the code, the suite and the data
+      as they were when this was made. Their records were made before an edit.
+    - edits: what was edited (`bench.run.edited`).
     """
 
     schema: int = SCHEMA

@@ -40,8 +40,8 @@ def redact_text(text: str) -> str:
 
 @lru_cache(maxsize=1024)  # thousands of records share a command
 def redact_command(command: str) -> str:
-    """A command line without what names a machine: `data.root=...`, any other absolute path as
-    value likewise.
+    """A command line without what names a machine: `data.root=...`, and any other absolute path
+    that is a value.
 
     `data.root=synthetic` names no machine and stays.
     """
@@ -86,11 +86,10 @@ def redact(export: Export) -> Export:
     """The export without names of machines, folders and hours; scores, statistics and keys stay as
     they are.
 
-    The command keeps its words but not the value of data.root or any absolute path; provenance
-    loses the entries in `PRIVATE` and those that hold an absolute path; reasons and details of
-    audits keep only the last part of a path, and words of components, which records of earlier
-    versions hold, are left out (`bench.results.shareable.shareable`). Redacting twice changes
-    nothing more.
+    The command keeps its words but not the value of data.root or any absolute path. Provenance
+    loses the entries in `PRIVATE` and those that hold an absolute path. Reasons and details of
+    audits keep only the last part of a path. Words of components, which records of earlier versions
+    hold, are left out (`bench.results.shareable.shareable`). Redacting twice changes nothing more.
     """
     records = [_redact_record(record) for record in export.records]
     edits = [redact_text(edit) for edit in export.edits]

@@ -1,5 +1,5 @@
-"""JSON documents under a checksum of their own bytes: one changed byte, wherever it is, and the
-document is refused.
+"""JSON documents under a checksum of their own bytes: one changed byte anywhere, and the document
+is refused.
 
     {"sha256":"<64 digits>","record":<the JSON>}
 

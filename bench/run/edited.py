@@ -40,14 +40,14 @@ def words_of(planned: Export, suite: str, out: str, cache: str = "", root: str =
 def since(
     planned: Export, suite: str, out: str, registry: Registry, cache: str = "", say: Callable[[str], None] = print
 ) -> Export:
-    """A run's plan as the code is now. `edited` names the keys of cells whose result is of before,
-    `edits` says what changed.
+    """A run's plan as the code is now. `edited` names the keys of cells whose result was made
+    before an edit, `edits` says what changed.
 
     A cell that was run again since, under any words, has its new key and is not edited. Where none
-    is edited, what is said of the suite is what the one that is named now says, be it another file
-    of the same name; else it is what the run was asked for, whose results some still are. Where the
-    run cannot be planned any more (a method that is gone, a word that is refused), all of its cells
-    are edited.
+    is edited, the suite is described by the one that has its name now, even if it is another file.
+    Else it is described by what the run was asked for, whose results some still are. Where the run
+    cannot be planned any more (a method that is gone, a word that is refused), all of its cells are
+    edited.
     """
     try:
         request = read_request(words_of(planned, suite, out, cache), registry)

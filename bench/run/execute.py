@@ -28,10 +28,14 @@ middle.
 
 @dataclass
 class Outcome:
-    """How a run ended. counts: cells of the plan by status; stopped: why it ended early, or empty;
-    unfinished: cells whose turn did not come or that were stopped, those tried again after a
-    failure included. warnings: damaged files of the ledger; logs: what failed in this run -> the
-    file that holds what it said.
+    """How a run ended.
+
+    - counts: cells of the plan by status.
+    - stopped: why it ended early, or empty.
+    - unfinished: cells whose turn did not come or that were stopped, those tried again after a
+      failure included.
+    - warnings: damaged files of the ledger.
+    - logs: what failed in this run -> the file that holds what it said.
     """
 
     prepared: Prepared
@@ -116,5 +120,5 @@ def _check_space(*folders: Path) -> None:
         if free < SMALLEST_FREE:
             raise StorageError(
                 f"only {free / 2**20:.0f} MiB are free at {folder}; a run needs at least {SMALLEST_FREE / 2**20:.0f} MiB: "
-                "free some space, or say another out=DIR cache=DIR"
+                "free some space, or give another out=DIR cache=DIR"
             )

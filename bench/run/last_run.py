@@ -66,8 +66,8 @@ def imputations(run: LastRun) -> list[Cell]:
 
 
 def choose(cells: Sequence[Cell], values_of_axis: Mapping[str, tuple[str, ...]]) -> list[Cell]:
-    """The cells whose axes have the values that were said. A label without its brackets stands for
-    all its variants.
+    """The cells whose axes have the given values. A label without its brackets stands for all its
+    variants.
 
     Raises UsageError, with what there is, for a value that no cell has.
     """
@@ -91,7 +91,7 @@ def only(cells: list[Cell], axis: str) -> None:
     """UsageError, with what there is, unless all cells have the same value of an axis."""
     there = list(dict.fromkeys(str(getattr(cell.coordinates, axis)) for cell in cells))
     if len(there) > 1:
-        raise UsageError(f"the last run has several that fit: {axis} {', '.join(there)}; say one of them: {axis}=...")
+        raise UsageError(f"the last run has several that fit: {axis} {', '.join(there)}; give one of them: {axis}=...")
 
 
 def missing(what: str, run: LastRun) -> StorageError:

@@ -71,8 +71,8 @@ def errors_of(prepared: Prepared, cell: Cell) -> Path:
 
 
 def training_of(suite: Suite, method: Variant, spec: Spec) -> str:
-    """What `[training]` gave this method, in words: with its own values where it sets some, and
-    empty for one that is not trained step by step, or that was loaded and not trained.
+    """What `[training]` gave this method, in words: with its own values where it sets some. Empty
+    for one that is not trained step by step, or that was loaded and not trained.
     """
     training = suite.training.of(method.kind)
     shared = training.shared() if training else {}

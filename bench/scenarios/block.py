@@ -17,7 +17,7 @@ class Block(Scenario[BlockParams]):
 
     The start is uniform over the places where the whole block fits, modality by modality. Edge
     effect: a bin near either end lies in fewer of these places than one in the middle, so it is
-    hidden less often; with k bins hidden, bin j (from 0) is hidden with probability min(j + 1,
+    hidden less often. With k bins hidden, bin j (from 0) is hidden with probability min(j + 1,
     length - j, k, length - k + 1) / (length - k + 1).
     """
 

@@ -15,10 +15,10 @@ class Mcar(Scenario[McarParams]):
     """Hides floor(rate * count + u) of the `count` observed entries of each modality, u uniform on
     [0, 1).
 
-    So the count is never off by a whole entry and its mean is rate * count exactly, also where a
-    modality holds one entry only (rounding to the nearest would hide none of those, or all). Masks
-    are nested: with the same seed, what a low rate hides, a higher rate hides too. Where `rate` is
-    close to 1, or a record holds very little, all of a record may be hidden.
+    So the count is never off by a whole entry and its mean is rate * count exactly. That holds also
+    where a modality holds one entry only (rounding to the nearest would hide none of those, or
+    all). Masks are nested: with the same seed, what a low rate hides, a higher rate hides too.
+    Where `rate` is close to 1, or a record holds very little, all of a record may be hidden.
     """
 
     unit = "entries"

@@ -15,10 +15,10 @@ class ModalityDrop(Scenario[ModalityDropParams]):
     """Drops each modality of a record independently with probability `rate`, but never the last one
     that holds a value.
 
-    Each modality that holds an observation draws u uniform on [0, 1) and is dropped where u < rate;
-    if that would drop all of them, the one with the largest u stays (each is equally likely to).
+    Each modality that holds an observation draws u uniform on [0, 1) and is dropped where u < rate.
+    If that would drop all of them, the one with the largest u stays (each is equally likely to).
     Modalities that are absent by nature take no part. With k present, a modality is dropped with
-    probability rate - rate**k / k, which is the expected share of the record's entries too; a
+    probability rate - rate**k / k, which is the expected share of the record's entries too. A
     record with a single modality keeps it. Masks are nested in `rate`.
     """
 

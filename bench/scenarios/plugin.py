@@ -1,4 +1,4 @@
-"""The scenarios that come with the harness, declared through the same door as a stranger's."""
+"""The scenarios that come with the harness, declared in the same way as those of any plugin."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ class PublishedHoldout(Scenario[PublishedHoldoutParams]):
     papers copy it).
 
     One legacy NumPy generator, RandomState(seed), serves all records in ascending order of their
-    ids (as numbers where all are whole numbers): of a record's `count` observed positions, listed
+    ids (as numbers where all are whole numbers). A record's `count` observed positions are listed
     bin by bin and within a bin channel by channel (all modalities side by side, in the cohort's
-    order), `choice` takes int(rate * count) without replacement. A record without any is passed
-    over. So the mask of a record depends on the records before it: it is that of the publication
-    only on the publication's cohort (`physionet2012_csdi`). Each rate starts from a fresh
-    generator; masks are not nested.
+    order). Of these `choice` takes int(rate * count) without replacement. A record without any is
+    passed over. So the mask of a record depends on the records before it: it is that of the
+    publication only on the publication's cohort (`physionet2012_csdi`). Each rate starts from a
+    fresh generator; masks are not nested.
     """
 
     unit = "entries"

@@ -18,8 +18,8 @@ class Rectangle(Scenario[RectangleParams]):
     all that fit.
 
     Of `length` bins and `channels` it covers b = round(sqrt(rate) * length) bins and round(rate *
-    length * channels / b) channels, at least one of each unless rate is 0 and no more than there
-    are; half goes to the even number. On a grid of 50 x 30 that gives the sizes of the TRACE
+    length * channels / b) channels. Each is at least 1 unless rate is 0, and at most what the grid
+    has; half rounds to the even number. On a grid of 50 x 30 that gives the sizes of the TRACE
     specification (section 11.3). With the same seed a larger rectangle covers a smaller one that is
     no longer on either side.
     """

@@ -1,12 +1,15 @@
 """The names of what stages leave in the store, and whether an imputation is there with all its
 parts.
 
-cohorts/KEY.safetensors               a prepared cohort masks/KEY.safetensors
-modality -> bool [n, length, channels], what is visible imputations/KEY/completed.safetensors
-modality -> float32 [n, length, channels], median of the draws; written last
-imputations/KEY/draws.safetensors     modality -> float32 [draws, n, length, channels], where there
-are several imputations/KEY/state.safetensors     what the imputer learnt imputations/KEY/errors.npz
-sums over the hidden entries of each test record, where any are hidden
+- cohorts/KEY.safetensors: a prepared cohort.
+- masks/KEY.safetensors: modality -> bool [n, length, channels], what is visible.
+- imputations/KEY/completed.safetensors: modality -> float32 [n, length, channels], median of the
+  draws; written last.
+- imputations/KEY/draws.safetensors: modality -> float32 [draws, n, length, channels], where there
+  are several.
+- imputations/KEY/state.safetensors: what the imputer learnt.
+- imputations/KEY/errors.npz: sums over the hidden entries of each test record, where any are
+  hidden.
 """
 
 from __future__ import annotations

@@ -61,10 +61,10 @@ def imputed_reaches(fuser: Fuser[Any], test: Cohort, imputer_tags: Collection[st
     """Shifting a record's imputed values by 5 SD, up or down, changes its prediction: for 90 % of
     the probed records.
 
-    Of fewer than PROBE records so few may move that chance alone (below 1 %) would not explain it
-    at a rate of 90 %. A fuser that says it reads none (`Fuser.reads_imputed`) fails where any
-    prediction moves; of one that says it reads a part of them nothing is asked, and the share is
-    told.
+    Of fewer than PROBE records, fewer may move, as long as chance explains it (a probability of 1 %
+    or more at a rate of 90 %). A fuser that says it reads none (`Fuser.reads_imputed`) fails where
+    any prediction moves. Of one that says it reads a part of them nothing is asked, and the share
+    is told.
     """
     if {"leaves_nan", "hides_values"} & set(imputer_tags):
         return Audit(None, "nothing is imputed")
@@ -148,10 +148,13 @@ def batch_independent(
     """Alone, in other company and another order, and after other calls, a record gets what it got
     among all test records.
 
-    Up to rounding; of records drawn by the key. twin: of the fuser, made before the stage's first
-    call. outputs: of all test records, in so many seconds. limit: seconds these calls may take; two
-    are always made, one record alone and some in company, and others follow (the next ones in
-    company, then more alone) while one more like the last fits.
+    Up to rounding; of records drawn by the key.
+
+    - twin: of the fuser, made before the stage's first call.
+    - outputs: of all test records, in so many seconds.
+    - limit: seconds these calls may take. Two are always made, one record alone and some in
+      company. Others follow (the next ones in company, then more alone) while one more like the
+      last fits.
     """
     twin.seconds = seconds
     most = max(2, min(COMPANY, math.ceil(len(test) / 2)))
@@ -182,10 +185,10 @@ def batch_independent(
 def at_chance(task: Task, truth: np.ndarray, outputs: np.ndarray) -> Audit:
     """With labels permuted within each part before anything was fitted, the test score is chance.
 
-    Test labels are then independent of everything the fuser saw, so the AUROC has mean 1/2 and the
-    standard error of the Mann-Whitney statistic, and Spearman's correlation that of independence: a
-    leak of test targets is the only way to exceed the bound (false alarm: `FALSE_ALARM`, shared by
-    Bonferroni among several labels, classes or values).
+    Test labels are then independent of everything the fuser saw. So the AUROC has mean 1/2 and the
+    standard error of the Mann-Whitney statistic, and Spearman's correlation that of independence. A
+    leak of test targets is the only way to exceed the bound. The rate of false alarms is
+    `FALSE_ALARM`, shared by Bonferroni among several labels, classes or values.
     """
     tests = 1
     if task.kind == "regression":

@@ -184,7 +184,7 @@ def absent_share(seen: View, cohort: Cohort) -> dict[str, float]:
 
 
 def _absent(cohort: Cohort, recorded: Cohort, records: int) -> dict[str, int]:
-    """Records of the cell without a modality that nobody has: its table says that the modality
+    """Records of the cell without a modality that no record has: its table says that the modality
     adds nothing.
     """
     nowhere = [name for name in cohort.modalities if not recorded.modalities[name].available.any()]
@@ -202,7 +202,7 @@ def _crossing(cohort: Cohort, parts: np.ndarray, task: Task, split: Split) -> di
 
 
 def _synchronise(device: str) -> None:
-    """Wait for the GPU, so that a wall time holds all the work it is said to hold."""
+    """Wait for the GPU, so that a wall time holds all the work that it is named for."""
     if device == "cuda":
         import torch
 

@@ -118,7 +118,7 @@ def kind_of(array: object) -> str:
 
 
 def difference(came: Iterable[object], expected: Iterable[str]) -> str:
-    """How names that came differ from those that were due, without a name that nobody declared."""
+    """How names that came differ from those that were due, without a name that was not declared."""
     there, due = {name for name in came if isinstance(name, str)}, list(expected)
     lacking = [name for name in due if name not in there]
     parts = [f"{', '.join(lacking)} left out"] * bool(lacking)

@@ -1,7 +1,7 @@
 """The work of the stage `hide`: a scenario's mask of a whole cohort, and the cohort with what is
 hidden taken out.
 
-The mask depends on nothing but (seed, scenario, parameters, record id): it is the same for every
+The mask depends on nothing but (seed, scenario, parameters, record id). It is the same for every
 method, whatever the order of the records and whichever other records are in the cohort. Where a
 scenario hides a cohort at once, as published procedures do, it depends on the other records too,
 and still on no method.
@@ -33,12 +33,11 @@ STANDARD_ERRORS = 5.0
 class Hidden:
     """What a scenario hides of a cohort.
 
-    visible: modality -> bool [n, length, channels]; recorded and shown.
-    hidden:  modality -> bool [n, length, channels]; recorded and taken out, the truth of imputation
-             scores.
-    shares:  expected, realised and standard_error (of the realised share, known before it is
-             drawn), in the scenario's unit, and entries: the share of all recorded values that is
-             hidden.
+    - visible: modality -> bool [n, length, channels]; recorded and shown.
+    - hidden: modality -> bool [n, length, channels]; recorded and taken out, the truth of
+      imputation scores.
+    - shares: expected, realised and standard_error (of the realised share, known before it is
+      drawn), in the scenario's unit, and entries: the share of all recorded values that is hidden.
     """
 
     visible: dict[str, np.ndarray]
@@ -51,9 +50,14 @@ def hide(cohort: Cohort, scenario: Scenario[Any], seed: int, label: str) -> Hidd
 
     label: the scenario's registered name. Its parameters are left out on purpose: variants of one
     scenario then start from the same random numbers, so that curves over a rate compare nested
-    masks and not chance. Raises PluginError when the scenario returns something that is no mask, or
-    when the realised share of hidden units is further from the expected one than chance explains
-    (see `_assert_share`), or when it hides something else of a record that it is asked for again.
+    masks and not chance.
+
+    Raises PluginError in three cases:
+
+    - The scenario returns something that is no mask.
+    - The realised share of hidden units is further from the expected one than chance explains (see
+      `_assert_share`).
+    - It hides something else of a record that it is asked for again.
     """
     if scenario.unit not in ("entries", "cells"):
         raise PluginError(f'scenario "{label}": unit must be "entries" or "cells"')
@@ -118,7 +122,7 @@ def _ask_again(
     label: str,
 ) -> None:
     """PluginError where some records' masks are others when they are asked for again, the last
-    first: what is hidden of a record may depend on nothing but the record and its generators, not
+    first. What is hidden of a record may depend on nothing but the record and its generators, not
     on calls before or on a generator of the process.
     """
     for i in np.unique(np.linspace(0, len(cohort) - 1, AGAIN).astype(int))[::-1]:

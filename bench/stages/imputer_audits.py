@@ -8,10 +8,10 @@ imputer (`bench.stages.twin`), which knows nothing of the stage's calls.
 
 Time. A stage may spend `SHARE` of its own seconds on this, and `LEAST` seconds in any case (both of
 `bench.stages.twin`). Two calls are always made: one record alone with another number of draws, and
-a few in other company; where draws are so dear that this alone would take too long, with fewer
-draws. More follow, up to `ALONE` records, while one more call like the last fits into the time. How
-many records it came to and how long it took stand in the costs, not here: findings shall be the
-same in every run.
+a few in other company. Where draws take so long that this alone would take too long, they are made
+with fewer draws. More follow, up to `ALONE` records, while one more call like the last fits into
+the time. How many records it came to and how long it took stand in the costs, not here: findings
+shall be the same in every run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The work of the stage `impute`: fit on training groups (or load what was learnt elsewhere),
-complete every record, score the entries that are hidden in the test part and, by themselves, in the
-validation part, check what came back. `bench.stages.artifacts` says what it leaves.
+complete every record, check what came back. It scores the entries that are hidden in the test part
+and, by themselves, in the validation part. `bench.stages.artifacts` says what it leaves.
 """
 
 from __future__ import annotations
@@ -124,9 +124,11 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
 class Scored:
     """Sums over the hidden entries of each record of the parts that are scored.
 
-    ids, groups: str [n]. parts: int8 [n], as in `View`. modalities: the m that are scored. sums:
-    float64 [n, m, terms], terms as in `bench.metrics.imputation.TERMS`; 0 for records of other
-    parts, NaN where a term does not apply to the imputer.
+    - ids, groups: str [n].
+    - parts: int8 [n], as in `View`.
+    - modalities: the m that are scored.
+    - sums: float64 [n, m, terms], terms as in `bench.metrics.imputation.TERMS`; 0 for records of
+      other parts, NaN where a term does not apply to the imputer.
     """
 
     ids: np.ndarray

@@ -26,8 +26,9 @@ class Scaler:
 
     A channel (or static) that is constant in training gets scale 1, one that was never seen also
     mean 0.
+
     state: "series.<modality>" and "statics", each float64 [2, channels] (mean, scale), and
-           "winsor", float64 [1].
+    "winsor", float64 [1].
     """
 
     def __init__(self, state: Mapping[str, np.ndarray]):

@@ -77,7 +77,7 @@ class Basis:
         return self._methods[at]
 
     def arithmetic(self, spec: Spec) -> dict[str, Any]:
-        """What of the run changes how a component reckons."""
+        """What of the run changes how a component computes."""
         settings, torch = self.request.settings, "torch" in spec.tags
         return {
             "threads": settings.threads,
@@ -89,10 +89,12 @@ class Basis:
 class Stage(ABC):
     """One step of a cell.
 
-    kind: of the component that it runs. noun: what a job of it makes. code: the module whose code,
-    with all it imports, decides its result. costs: those of a record that are its seconds. own_job:
-    whether a worker does it by itself; else the first job that needs it does. ends_run: data that
-    it cannot use are an error of the run, not of a cell.
+    - kind: of the component that it runs.
+    - noun: what a job of it makes.
+    - code: the module whose code, with all it imports, decides its result.
+    - costs: those of a record that are its seconds.
+    - own_job: whether a worker does it by itself; else the first job that needs it does.
+    - ends_run: data that it cannot use are an error of the run, not of a cell.
     """
 
     name: ClassVar[str]

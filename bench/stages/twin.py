@@ -3,14 +3,14 @@ independence.
 
 A component may remember: in itself, in its class, in a variable of its module, in a cache of a
 function, in a closure. Asked again it could then answer from memory what it made of all records
-together. So the twin lives in a process of its own, split off (`os.fork`) before the first call: it
+together. So the twin lives in a process of its own, split off (`os.fork`) before the first call. It
 holds all that the component had then, locks and caches too, and nothing that came later.
 
-Where a process cannot be split off (other systems than Linux, models on a GPU), or where the
-component does not work in one that was (its answer is an exception, or none comes), the twin is a
-fresh process that gets the component as a pickle, or, of an imputer that cannot be pickled, builds
-it from its parameters and its `state_dict`. Without any of these there is no twin, and an audit
-that has none fails: what cannot be tested is no promise.
+Sometimes a process cannot be split off (other systems than Linux, models on a GPU). Or the
+component does not work in one that was: its answer is an exception, or none comes. Then the twin is
+a fresh process that gets the component as a pickle. An imputer that cannot be pickled is built from
+its parameters and its `state_dict`. Without any of these there is no twin, and an audit that has
+none fails: what cannot be tested is no promise.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ where that is less.
 """
 
 PATIENCE, START = 60.0, 60.0
-"""Seconds after which a twin counts as lost: so many, or those of the stage where it took longer;
-and for a fresh process, which loads libraries before its first answer, so many more.
+"""Seconds after which a twin counts as lost: so many, or those of the stage where it took longer. A
+fresh process, which loads libraries before its first answer, gets so many more.
 """
 
 FORKS = sys.platform == "linux"

@@ -143,7 +143,7 @@ def series(cohort: Cohort, spec: Spec) -> Iterator[str]:
 
 
 def missing(cohort: Cohort, spec: Spec) -> Iterator[str]:
-    """What the grid holds, and what is said of it, where nothing was observed."""
+    """What the grid holds, and what is reported of it, where nothing was observed."""
     for name, each in cohort.modalities.items():
         finite = each.grid.dtype == np.float32 and not np.isinf(each.grid).any()
         if not finite or not np.array_equal(each.observed, ~np.isnan(each.grid)):

@@ -29,10 +29,11 @@ from bench.stages.scale import Scaler
 class View:
     """One hide key's result.
 
-    cohort: visible entries only, standardised. parts: int8 [n], index into
-    `bench.data.splits.PARTS`. shares: realised and expected hidden share. recorded: the cohort
-    before hiding; with scaler it gives the truth of what is hidden, for scoring only: never handed
-    to a component.
+    - cohort: visible entries only, standardised.
+    - parts: int8 [n], index into `bench.data.splits.PARTS`.
+    - shares: realised and expected hidden share.
+    - recorded: the cohort before hiding; with scaler it gives the truth of what is hidden, for
+      scoring only: never handed to a component.
     """
 
     cohort: Cohort

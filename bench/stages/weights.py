@@ -1,13 +1,14 @@
 """What an imputer has learnt, as a file that travels: safetensors, with the record of how it was
 made inside.
 
-    FILE.safetensors   the imputer's state and, in its header, a `WeightsRecord` with a checksum;
-    never a pickle FILE.json          the same record, for people; never read
+- FILE.safetensors: the imputer's state and, in its header, a `WeightsRecord` with a checksum; never
+  a pickle.
+- FILE.json: the same record, for people; never read.
 
 A run that names such a file (`weights=FILE`) loads the state instead of fitting that imputer.
-Whatever could make the result something else than it is called is compared first: the imputer, its
-version and parameters, modalities, channels, units, length, what values are divided by, and, on the
-same data set, who was trained on.
+Whatever could make the result something else than it is called is compared first. That is the
+imputer, its version and parameters, modalities, channels, units, length, and what values are
+divided by. On the same data set it is also which records it was trained on.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ FORMAT = 1
 
 TOLERANCE = 0.1
 """How far the mean of a channel may lie off, in its standard deviations, and by what share the
-deviation itself may differ: masks of other seeds move both a little, other wards and units by far
+deviation itself may differ. Masks of other seeds move both a little, other wards and units by far
 more.
 """
 
@@ -73,11 +74,15 @@ class Channels(msgspec.Struct, frozen=True):
 class WeightsRecord(msgspec.Struct, kw_only=True):
     """How weights were made.
 
-    component, version, params: the imputer; source, libraries: of its code. data, manifest, split:
-    what of which records it learnt from; scenario: what was hidden meanwhile. modalities, statics
-    (with mean and scale), cut, length, bin_hours: what it may be given. budget: fit_seconds, and
-    how long it may train stands in params. scores: on the hidden test entries of its own run.
-    arrays: name -> dtype and shape. by, licence: as the person who saved them said.
+    - component, version, params: the imputer.
+    - source, libraries: of its code.
+    - data, manifest, split: what of which records it learnt from.
+    - scenario: what was hidden meanwhile.
+    - modalities, statics (with mean and scale), cut, length, bin_hours: what it may be given.
+    - budget: fit_seconds; how long it may train stands in params.
+    - scores: on the hidden test entries of its own run.
+    - arrays: name -> dtype and shape.
+    - by, licence: as given by the person who saved them.
     """
 
     format: int = FORMAT
@@ -152,7 +157,7 @@ def write(path: Path, state: Mapping[str, np.ndarray], record: WeightsRecord) ->
     for there in (path, beside):
         if there.exists():
             raise UsageError(
-                f"{there} is there already and was kept; say {shlex.quote(f'to={_free(path)}')}, or move it away"
+                f"{there} is there already and was kept; give {shlex.quote(f'to={_free(path)}')}, or move it away"
             )
     record.arrays = described(state)
     text = msgspec.json.encode(record, order="deterministic").decode()
@@ -315,7 +320,7 @@ def check_plan(
     if dataset == record.dataset and not same and "split" not in differ:
         raise UsageError(
             f"{who} were trained on {dataset} with other files or another split: their training records may be test records "
-            "here; if you know that they are not, say weights.differ=split"
+            "here; if you know that they are not, give weights.differ=split"
         )
 
 
@@ -335,7 +340,7 @@ def _differs(component: str, key: str, there: Mapping[str, Any], here: Mapping[s
         advice = f"leave {whole} out"
     else:
         advice = (
-            f"say {spoken(whole, there[key])}" if spoken(whole, there[key]) else f"set {whole} so in the suite file"
+            f"give {spoken(whole, there[key])}" if spoken(whole, there[key]) else f"set {whole} so in the suite file"
         )
     known, ours = (spoken(key, values[key]) or f"{key}={values[key]}" for values in (there, here))
     return f"{known}, the run has {ours}; {advice}"
@@ -371,7 +376,7 @@ def check_cohort(record: WeightsRecord, seen: Cohort, scaler: Scaler, differ: Di
         if off > TOLERANCE:
             raise UsageError(
                 f"{who}{known.modality} {channel} is scaled by mean {there[0]:.4g} and deviation {there[1]:.4g} there, by "
-                f"{now[0]:.4g} and {now[1]:.4g} here (more than {TOLERANCE:g} apart); to use them all the same say "
+                f"{now[0]:.4g} and {now[1]:.4g} here (more than {TOLERANCE:g} apart); to use them all the same give "
                 "weights.differ=scaling"
             )
 

@@ -3,7 +3,7 @@ and their reference.
 
 The null hypothesis of a pair: over the population of patients and of seeds (and splits), both
 methods have the same mean score. The variance of a difference has a part of patients and one of
-each level (seeds, splits), which are reckoned apart:
+each level (seeds, splits). Each part is computed by itself:
 
 - Patients: A, the variance over resamples of the groups, with all seeds in each. It holds what
   patients do by themselves and what they do together with seeds, for the seeds that were run.
@@ -12,26 +12,26 @@ each level (seeds, splits), which are reckoned apart:
   themselves add S - G, or nothing where that is negative: an analysis of variance of two crossed
   factors (Searle, Casella & McCulloch, Variance components, 1992, section 4.3). Drawing seeds as
   well as patients, the crossed bootstrap, counts G three times (Owen, The pigeonhole bootstrap,
-  Annals of Applied Statistics 2007), and draws of K = 3 seeds have no tails.
+  Annals of Applied Statistics 2007). Draws of K = 3 seeds have no tails.
 - S has K - 1 degrees of freedom and may be small by chance, so a pair does not stand alone. Where
   seeds do nothing by themselves S is G on average; in this table it is R times G, by the median of
-  S / G over all pairs. A pair has S or R G, whichever is larger (variances that lean on those of
+  S / G over all pairs. A pair has S or R G, whichever is larger. (Variances that lean on those of
   others: Smyth, Linear models and empirical Bayes methods, Statistical Applications in Genetics and
-  Molecular Biology 2004). Methods that are the same under all seeds have G = S = 0.
+  Molecular Biology 2004.) Methods that are the same under all seeds have G = S = 0.
 - Splits: the same once more. The difference scatters between splits; what patients and seeds add to
   that is known; the rest is of splits. Splits share training records, so they are not independent
-  and an interval is too narrow rather than too wide (Nadeau & Bengio, Inference for the
-  generalization error, Machine Learning 2003).
+  and an interval is too narrow rather than too wide. (Nadeau & Bengio, Inference for the
+  generalization error, Machine Learning 2003.)
 
 A part of a variance cannot be negative, so these are a little too large on average where seeds do
 nothing by themselves.
 
-The statistic of a pair is its difference over its standard error, with Student's t distribution:
-degrees of freedom by Satterthwaite (Biometrics Bulletin 1946), of the groups for A, and of all
-contrasts of the table for the other parts. It is turned into the normal deviate of the same tail.
-Its reference are the resamples: the patients' part as drawn, minus what was observed, plus normal
-noise with the variance of the other parts, independent between methods, over the same standard
-error (`bench.statistics.corrections` adjusts for the number of pairs).
+The statistic of a pair is its difference over its standard error, with Student's t distribution.
+Its degrees of freedom follow Satterthwaite (Biometrics Bulletin 1946), of the groups for A, and of
+all contrasts of the table for the other parts. It is turned into the normal deviate of the same
+tail. Its reference are the resamples. Each is the patients' part as drawn, minus what was observed,
+plus normal noise with the variance of the other parts, independent between methods. That is divided
+by the same standard error. `bench.statistics.corrections` adjusts for the number of pairs.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ from bench.statistics.resampling import Level, Resampled
 from bench.statistics.student import as_normal, median_variance, wider
 
 _HELD = 4_000_000
-"""Differences of resamples held at once (pairs x resamples, float64): 32 megabytes, and a few
-times that while reckoning.
+"""Differences of resamples held at once (pairs x resamples, float64): 32 megabytes, and a few times
+that while computing.
 """
 
 _ROUNDING = 1e-12
@@ -110,8 +110,8 @@ def compare(
     correction: Correction,
     place: tuple[Any, ...],
 ) -> tuple[list[Comparison], float | None]:
-    """The comparison of each pair (places in `methods`), adjusted over all of them; and what the
-    largest of their statistics exceeds with probability alpha where no two methods differ, None
+    """The comparison of each pair (places in `methods`), adjusted over all of them. Also what the
+    largest of their statistics exceeds with probability alpha where no two methods differ; None
     where nothing can differ.
 
     place: what the noise is derived from, the seed first. Methods whose scores are the same in all
@@ -215,7 +215,8 @@ def _added(level: Level, a: np.ndarray, b: np.ndarray, total: np.ndarray, smalle
 
 def _halves(level: Level, added: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What each method of a pair has of the standard deviation that a level adds, float64 [pairs]
-    each: as much of the variance as it moves by itself between units, half where neither does.
+    each. It has as much of the variance as it moves by itself between units, half where neither
+    does.
     """
     alone = np.ones(len(level.apart)) if level.within is None else np.maximum(0.0, np.diag(level.within))
     both = alone[a] + alone[b]
@@ -246,8 +247,7 @@ def _spread(variance: np.ndarray, total: np.ndarray, doubt: np.ndarray, tails: n
     doubt: Satterthwaite's denominator.
 
     The normal quantiles of what levels add and the quantiles of resamples are added as standard
-    deviations are, and the interval is as much wider as Student's t is than the normal
-    distribution.
+    deviations are. The interval is as much wider as Student's t is than the normal distribution.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.where(doubt > 0, total**2 / doubt, np.inf)

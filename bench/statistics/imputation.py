@@ -1,4 +1,4 @@
-"""Can two imputers be told apart on hidden entries? Paired bootstrap over groups x seeds, as in
+"""Can two imputers be distinguished on hidden entries? Paired bootstrap over groups x seeds, as in
 `bench.statistics.paired`.
 
 Masks are the same for every imputer, so errors are paired entry by entry; what is resampled are

@@ -1,14 +1,14 @@
-"""Can two methods be told apart? Paired bootstrap of a table's methods, on one shared set of
+"""Can two methods be distinguished? Paired bootstrap of a table's methods, on one shared set of
 resamples.
 
 One table is one task on one modality set under one scenario. In each resample the groups (patients)
-of the test part are drawn with replacement, as many as there are; every method of the table is
+of the test part are drawn with replacement, as many as there are. Every method of the table is
 scored on the same draw, under each of its seeds, so differences between methods are paired in
 patients and in seeds. A group's records are weighted by how often it was drawn, which is the same
 as repeating them.
 
 - Resamples: `bench.statistics.resampling`. The bootstrap of Efron & Tibshirani, An Introduction to
-  the Bootstrap (1993), chapters 6, 13 and 16; p-values count one more above and below the line
+  the Bootstrap (1993), chapters 6, 13 and 16. The p-values count one more above and below the line
   (Davison & Hinkley, Bootstrap Methods and their Application, 1997, section 4.2).
 - Variance of a difference over patients, seeds and splits, its interval and its p-value:
   `bench.statistics.differences`. With one seed the statistics speak of patients alone, not of
@@ -60,19 +60,18 @@ def compute(
     """Intervals of all methods and comparisons of all pairs, table by table; and what more
     modalities add.
 
-    cells:     method -> seed of the cell, with its split where it is not the default one (`Repeat`)
-               -> predictions; only cells whose status is ok.
-    tasks:     the tasks by which the methods name them; the first metric of each is its primary
-               one.
-    metrics:   what to compare; None = each task's primary metric, and those by which it is compared
-               too (`TaskSummary.compared`).
-    resamples: of each table; more where alpha, or with Holm's procedure the pairs of a table, need
-               them (`resamples_for`).
-    seed:      of the resampling (axis `bootstrap`).
-    modalities: the modality sets in the order in which they grow. Of each two of them, the later is
-               compared with the earlier, method by method (`Statistics.gains`), adjusted over all
-               gains of a task and scenario. Sets that are not named are not compared.
-    correction: `maxt` or `holm`: how p-values are adjusted for the number of comparisons.
+    - cells: method -> seed of the cell, with its split where it is not the default one (`Repeat`)
+      -> predictions; only cells whose status is ok.
+    - tasks: the tasks by which the methods name them; the first metric of each is its primary one.
+    - metrics: what to compare; None = each task's primary metric, and those by which it is compared
+      too (`TaskSummary.compared`).
+    - resamples: of each table; more where alpha, or with Holm's procedure the pairs of a table,
+      need them (`resamples_for`).
+    - seed: of the resampling (axis `bootstrap`).
+    - modalities: the modality sets in the order in which they grow. Of each two of them, the later
+      is compared with the earlier, method by method (`Statistics.gains`), adjusted over all gains
+      of a task and scenario. Sets that are not named are not compared.
+    - correction: `maxt` or `holm`: how p-values are adjusted for the number of comparisons.
 
     A method that lacks one of the seeds of its table is not compared: a comparison on other seeds
     than its neighbours' would be another table. If the methods of a table were not scored on the
@@ -125,7 +124,7 @@ def _compute_table(
     place = (statistics.seed, *astuple(table))
     try:
         resampled = _resample(cells, methods, shared, metric, resamples, place)
-    except PluginError as failed:  # of a metric that somebody asked for: its words may tell of records
+    except PluginError as failed:  # of a metric asked for: its words may tell of records
         statistics.tables.append(replace(about, resamples=resamples, reason=f"not compared: {failed.public}"))
         return
     about = replace(about, groups=resampled.groups, resamples=resamples, left_out=resampled.left_out)

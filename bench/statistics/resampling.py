@@ -4,7 +4,7 @@ and splits.
 A resample draws as many groups (patients) as there are, with replacement, within the test part of
 each split by itself. Every method, under every seed, is scored on the same draw; a method's score
 is the mean over splits of its means over seeds. Seeds and splits are not drawn: of the three that
-are usual, draws give a handful of distinct values. What they add to a variance is reckoned from
+are usual, draws give a handful of distinct values. What they add to a variance is computed from
 their scatter instead (`bench.statistics.differences`), which is kept here as a `Level` each.
 """
 
@@ -39,14 +39,14 @@ MOST_PAIRS = 100_000
 class Level:
     """Units besides groups that a score is averaged over: seeds or splits.
 
-    name:    of the stream that its noise is drawn from.
-    apart:   float64 [methods, units], what each unit's score lies apart from the mean, so scaled
-             that the sum of the squares of a row, or of the difference of two rows, is the variance
-             of the mean over units that their scatter shows.
-    within:  float64 [methods, methods], the covariance of that scatter which the drawing of groups
-             explains by itself; None: all the variance of the levels before, as where each unit has
-             groups of its own.
-    freedom: degrees of freedom of the scatter of one method.
+    - name: of the stream that its noise is drawn from.
+    - apart: float64 [methods, units], what each unit's score lies apart from the mean. It is
+      scaled: the sum of the squares of a row, or of the difference of two rows, is a variance. That
+      is the variance of the mean over units that their scatter shows.
+    - within: float64 [methods, methods], the covariance of that scatter which the drawing of groups
+      explains by itself. None: all the variance of the levels before, as where each unit has groups
+      of its own.
+    - freedom: degrees of freedom of the scatter of one method.
     """
 
     name: str
@@ -59,9 +59,10 @@ class Level:
 class Split:
     """Methods on the test part of one split.
 
-    scores: float64 [methods, seeds], as they are. drawn: float64 [methods, resamples], means over
-    seeds; NaN where a score is not defined. under: float64 [methods, seeds, kept], the first of
-    them under each seed. groups: of the test part.
+    - scores: float64 [methods, seeds], as they are.
+    - drawn: float64 [methods, resamples], means over seeds; NaN where a score is not defined.
+    - under: float64 [methods, seeds, kept], the first of them under each seed.
+    - groups: of the test part.
     """
 
     scores: np.ndarray
@@ -185,8 +186,8 @@ def too_few(groups: int, alpha: float) -> str:
 
     The differences of G groups that are as likely to be positive as negative all have one sign with
     probability 2^(1 - G), the smallest two-sided p-value of a sign test. Where this is not below
-    alpha nothing can be told apart, whatever resampling says: of one group every resample is the
-    same.
+    alpha no two methods can be distinguished, whatever resampling says: of one group every resample
+    is the same.
     """
     least = next(count for count in range(1, 1100) if 2.0 ** (1 - count) < alpha)
     return f"not compared: {groups} test group{'s' * (groups != 1)}, at least {least} are needed" * (groups < least)

@@ -14,11 +14,11 @@ from bench.results.records import Comparison, Statistics
 def tie_groups(ranked: Sequence[Method], comparisons: Iterable[Comparison], alpha: float = 0.05) -> list[int]:
     """The tie group of each method of one table, in the order given (best first), counted from 1.
 
-    The best method leads group 1, together with every method that cannot be told apart from it
+    The best method leads group 1, together with every method that cannot be distinguished from it
     (p_adjusted >= alpha). The best of the rest leads group 2, and so on. So each group is about its
-    leader: two of its members may differ from each other, and a method may stand below one that is
-    in a later group if its scores scatter more. A pair without a comparison counts as not told
-    apart.
+    leader. Two of its members may differ from each other, and a method may stand below one that is
+    in a later group if its scores scatter more. A pair without a comparison counts as not
+    distinguished.
     """
     apart = {frozenset((c.a, c.b)) for c in comparisons if c.p_adjusted < alpha}
     groups: dict[Method, int] = {}
@@ -36,12 +36,12 @@ def resolution_floor(statistics: Statistics, table: TableKey, corrected: bool = 
     """The smallest true difference of the primary metric that a table would detect with 80 % power,
     two-sided.
 
-    (c + z[0.8]) x the median standard error of the table's differences; pairs with identical
-    predictions (standard error 0) say nothing and are left out. c = z[1 - alpha/2] for one
-    comparison fixed beforehand. `corrected`: what is asked of the first of all
-    comparisons: with max-T, what the largest statistic exceeds with probability alpha where no two
-    methods differ; with Holm's procedure z at alpha divided by the number of pairs. None when
-    nothing was compared.
+    (c + z[0.8]) x the median standard error of the table's differences. Pairs with identical
+    predictions (standard error 0) carry no information and are left out. c = z[1 - alpha/2] for one
+    comparison fixed beforehand. `corrected`: what is asked of the first of all comparisons. With
+    max-T, c is what the largest statistic exceeds with probability alpha where no two methods
+    differ. With Holm's procedure it is z at alpha divided by the number of pairs. None when nothing
+    was compared.
     """
     errors = [c.standard_error for c in statistics.comparisons if table_of(c.a) == table]
     if not any(errors):

@@ -11,7 +11,7 @@ Design and Analysis of Experiments, chapter 5). Rows with holes are never filled
 complete block is used, and what is not in it is named. A row that failed an audit is a hole.
 
 Noise. Where the comparisons of a table are stored, the variance of any contrast follows from them
-exactly: for weights w that sum to 0, Var(sum w y) = -1/2 sum w_m w_n SE_mn^2, with SE_mn the stored
+exactly. For weights w that sum to 0, Var(sum w y) = -1/2 sum w_m w_n SE_mn^2. SE_mn is the stored
 standard error of the difference of two methods (a paired bootstrap over patients and seeds). All
 effects are such contrasts. Where none are stored, the noise is that of the seeds alone, from the
 scores of single seeds, with Student's t of (seeds - 1) degrees of freedom. Intervals of effects are
@@ -22,9 +22,9 @@ Shares. A factor's sum of squares grows with noise, by the trace of the noise in
 own space. That is taken off (method of moments, as variance components are estimated; at least 0),
 and what is left is shown as shares of their sum. Draws around the estimate carry the noise twice
 and lose it twice. Where noise alone would make all methods together differ as much with a
-probability of alpha or more, there is nothing to share out. Shares speak of these levels only: an
-imputer so bad that nobody would use it makes the imputer look important. So controls are shown in a
-block and left out of a second one.
+probability of alpha or more, there is nothing to share out. Shares speak of these levels only: a
+very bad imputer, of no use in practice, makes the imputer look important. So controls are shown in
+a block and left out of a second one.
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ class Effect(NamedTuple):
 class TwoWay(msgspec.Struct, kw_only=True):
     """Scores taken apart: score = mean + imputer + fuser + interaction.
 
-    interaction: float [imputers][fusers]; interaction_low, interaction_high: its intervals, empty
-                 where noise is not known.
-    shares: of `FACTORS`; they sum to 1; empty where nothing differs beyond noise. noise: what the
-    intervals are about: `PATIENTS_AND_SEEDS`, `PATIENTS`, "seeds" or "".
+    - interaction: float [imputers][fusers].
+    - interaction_low, interaction_high: its intervals, empty where noise is not known.
+    - shares: of `FACTORS`; they sum to 1; empty where nothing differs beyond noise.
+    - noise: what the intervals are about: `PATIENTS_AND_SEEDS`, `PATIENTS`, "seeds" or "".
     """
 
     mean: float
@@ -180,9 +180,9 @@ PATIENTS, PATIENTS_AND_SEEDS = "patients", "patients and seeds"
 
 
 def _noise(values: np.ndarray, methods: Sequence[Method], stored: Sequence[Comparison]) -> tuple[np.ndarray, str]:
-    """A square root of the covariance of the scores about their common mean, [k, imputers, fusers]
-    with covariance = sum over k of outer products, and what it is about: `PATIENTS_AND_SEEDS`,
-    `PATIENTS` where one seed was run, "seeds" or "" (not known).
+    """A square root of the covariance of the scores about their common mean, and what it is about.
+    The root is [k, imputers, fusers] with covariance = sum over k of outer products. It is about
+    `PATIENTS_AND_SEEDS`, `PATIENTS` where one seed was run, "seeds" or "" (not known).
     """
     shape = values.shape[1:]
     place = {method: k for k, method in enumerate(methods)}

@@ -34,8 +34,8 @@ def render(name: str, folder: Path) -> list[Path]:
 
     name: of the distribution, such as "gap-filler"; the package is called the same with
     underscores. Raises UsageError when that is no usable name or a file is in the way (nothing is
-    written then), StorageError when it cannot be written; what was written before that is removed
-    again.
+    written then). Raises StorageError when it cannot be written; what was written before that is
+    removed again.
     """
     module, own = _module(name), importlib.resources.files(__name__)
     values = {

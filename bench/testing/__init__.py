@@ -1,9 +1,8 @@
 """The conformance kit: does a component keep the contract of `bench.components`?
 
-    bench check NAME                                   on the command line
-    bench.testing.check("mymean")                      as a function, returns a Report
-    @bench.testing.parametrize("mymean")               as a pytest parametrisation, one test per
-    check
+    bench check NAME                      on the command line
+    bench.testing.check("mymean")         as a function, returns a Report
+    @bench.testing.parametrize("mymean")  as a pytest parametrisation, one test per check
 
 Importing this package is cheap; pytest is needed for `parametrize` only.
 """

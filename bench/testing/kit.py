@@ -30,11 +30,11 @@ def check(
 ) -> Report:
     """Check that a component keeps its contract.
 
-    component: a spec, or a name looked up in `registry` (default: every installed plugin).
-    only:      names of checks; those they build on (constructing, fitting) run as well.
-    data_root: the folder with a dataset's files; without it, checks of a dataset that needs files
-               are skipped.
-    kind:      needed when components of several kinds share the name.
+    - component: a spec, or a name looked up in `registry` (default: every installed plugin).
+    - only: names of checks; those they build on (constructing, fitting) run as well.
+    - data_root: the folder with a dataset's files; without it, checks of a dataset that needs files
+      are skipped.
+    - kind: needed when components of several kinds share the name.
 
     Raises UsageError for an unknown component or check, PluginError when `expected_failures` names
     an unknown check.
@@ -149,7 +149,7 @@ def _spec(component: Component | str, registry: Registry | None, kind: str | Non
     specs = registry.find(component, "check")
     if len(specs) > 1:
         kinds = " and ".join(f"{spec.kind}s" for spec in specs)
-        raise UsageError(f'"{component}" is the name of {kinds}; say which: kind="{specs[0].kind}"')
+        raise UsageError(f'"{component}" is the name of {kinds}; give one: kind="{specs[0].kind}"')
     return specs[0]
 
 
@@ -163,9 +163,7 @@ def _checks(spec: Component) -> dict[str, Check]:
 
 
 def _in_one_line(error: Exception) -> str:
-    """An error in one line: the innermost place outside the harness's kit and what was said
-    there.
-    """
+    """An error in one line: the innermost place outside the harness's kit and its message."""
     if isinstance(error, BenchError):
         return f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,11 +1,11 @@
-"""Text of strangers, made harmless for the place it goes to: a terminal, Markdown, HTML, CSV or
+"""Text from others, made harmless for the place it goes to: a terminal, Markdown, HTML, CSV or
 JSON.
 
-Strangers are plugins, suites, records files and whatever components say: names, labels, reasons,
-sources, summaries. What is left of a text reads as it was written; characters that nobody can see
+It comes from plugins, suites, records files and whatever components say: names, labels, reasons,
+sources, summaries. What is left of a text reads as it was written. Characters that cannot be seen
 (control characters, escape sequences, marks that turn the direction of writing, lone surrogates)
-become U+FFFD. Text of our own, with its Markdown, is not sent through here: each stranger's part is
-cleaned where the sentence is put together.
+become U+FFFD. Text of our own, with its Markdown, is not sent through here: each part from others
+is cleaned where the sentence is put together.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def cell(value: Any) -> Any:
 
 
 def json_text(text: str) -> str:
-    """JSON that says the same, with every character that nobody can see written as an escape."""
+    """JSON that says the same, with every character that cannot be seen written as an escape."""
     return text if text.replace("\n", "").isprintable() else "".join(map(_escaped, text))
 
 

@@ -1,5 +1,5 @@
-"""JSON of strangers, read within bounds: a small file of many or deeply nested values must not
-take all memory.
+"""JSON from others, read within bounds: a small file of many or deeply nested values must not take
+all memory.
 """
 
 from __future__ import annotations

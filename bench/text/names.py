@@ -39,7 +39,7 @@ def check(kind: str, name: str, origin: str, error: type[BenchError] = UsageErro
 
 
 def shown(name: str) -> str:
-    """A text of a stranger within an error: in quotes, one line, without control characters, and
-    not long.
+    """A text from others within an error: in quotes, one line, without control characters, and not
+    long.
     """
     return ascii(name if len(name) <= LONGEST else f"{name[:LONGEST]}...")

@@ -33,10 +33,13 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """What all methods of a file had in common. modalities, scenario, imputer, seed: what a trial's
     score is the mean over; no imputer where imputers were tuned.
 
-    kind: of the methods, "fuser" or "imputer". split: its identity. training: what `[training]`
-          sets for that kind. fill_absent,
-    draws: as in the suite. precision: as in the settings of a run. inputs: digest of what the
-    methods were given. optuna: its version.
+    - kind: of the methods, "fuser" or "imputer".
+    - split: its identity.
+    - training: what `[training]` sets for that kind.
+    - fill_absent, draws: as in the suite.
+    - precision: as in the settings of a run.
+    - inputs: digest of what the methods were given.
+    - optuna: its version.
     """
 
     kind: Literal["fuser", "imputer"]
@@ -75,10 +78,13 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class TunedMethod(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """One method. best: number of the chosen trial, 0 = the defaults. default, chosen: all
-    parameters of either trial, those without a value left out. seconds: of fit and prediction (or
-    imputation) over all trials. source: digest of the code that was tuned and of the versions of
-    its libraries; "" in files of before it was kept.
+    """One method.
+
+    - best: number of the chosen trial, 0 = the defaults.
+    - default, chosen: all parameters of either trial, those without a value left out.
+    - seconds: of fit and prediction (or imputation) over all trials.
+    - source: digest of the code that was tuned and of the versions of its libraries; "" in files
+      made before it was kept.
     """
 
     best: int

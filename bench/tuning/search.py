@@ -171,8 +171,10 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def seen(record: Record, metric: str, failed: Sequence[str] = (), kind: Kind = KINDS["fuser"]) -> Seen:
-    """The only place where a score is read; test scores are none of its business. failed: names of
-    the audits that the cell failed; where one is about the kind that is tuned, its score is none.
+    """The only place where a score is read; it never reads test scores.
+
+    failed: names of the audits that the cell failed; where one is about the kind that is tuned, its
+    score is none.
     """
     score = kind.score(record, metric)
     costs = record.costs

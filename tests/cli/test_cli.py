@@ -282,7 +282,7 @@ def test_a_plugin_that_is_named_and_not_installed_is_said(bench, monkeypatch):
 @pytest.mark.parametrize("command", ["plan", "report", "gate"])
 def test_data_that_are_nowhere_are_said_in_one_line_with_how_to_get_them(bench, command):
     message = refusal(bench(command, "suite=physionet48", "seed=1", code=3))
-    assert "say data.root=DIR, set BENCH_DATA_ROOT, or type: bench data fetch physionet2012" in message
+    assert "give data.root=DIR, set BENCH_DATA_ROOT, or type: bench data fetch physionet2012" in message
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])
@@ -305,7 +305,7 @@ def test_data_are_looked_for_in_the_order_the_manual_says(tmp_path, monkeypatch)
     places = [cache / "data", tmp_path / "shared" / "data", tmp_path / "environment", tmp_path / "said"]
     for place in places:
         place.mkdir(parents=True)
-    with pytest.raises(DataError, match=r"no data for marked: say data\.root=DIR"):
+    with pytest.raises(DataError, match=r"no data for marked: give data\.root=DIR"):
         locate(MARKED, None, "", cache)
     for place in places[:2]:
         (place / "marked").touch()

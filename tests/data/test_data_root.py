@@ -165,7 +165,7 @@ def test_whoever_asks_what_is_there_gets_nothing_made_or_fetched(
         replace(SPEC, fetch="made_up:fetch"),
         replace(SPEC, fetch="made_up:fetch", fetch_name="made-part"),
     ):
-        with pytest.raises(DataError, match=r"no data for made: say data\.root=DIR, .* data\.root=synthetic"):
+        with pytest.raises(DataError, match=r"no data for made: give data\.root=DIR, .* data\.root=synthetic"):
             locate(spec, Params(), "", tmp_path / "cache", lambda line: None, only_there=True)
     assert fetched == []
     assert not (tmp_path / "cache" / "synthetic").exists()

@@ -1,5 +1,5 @@
-"""What was made under keys of before is told apart, never read, and freed on demand; nothing
-else is.
+"""What was made under keys that are no longer used is found, never read, and freed on demand;
+nothing else is.
 """
 
 from __future__ import annotations

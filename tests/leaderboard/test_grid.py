@@ -98,7 +98,7 @@ def test_where_no_two_by_two_block_is_complete_the_page_says_so() -> None:
         r for r in export.records if (r.coordinates.imputer, r.coordinates.fuser) not in {("a", "x"), ("b", "y")}
     ]
     assert attributed(export).blocks == []
-    assert "cannot be told apart" in markdown(export)
+    assert "their effects cannot be separated" in markdown(export)
 
 
 def test_one_imputer_or_one_fuser_leaves_nothing_to_attribute() -> None:

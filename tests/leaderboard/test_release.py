@@ -101,7 +101,7 @@ def test_a_modality_that_nobody_has_is_named_in_every_row_of_its_set() -> None:
     pages = rendered(export)
     rows = [line for line in pages["md"].partition("## What the grid")[0].splitlines() if "3 ok" in line]
     assert len(rows) == 2
-    assert all("**nobody has notes**" in row for row in rows)
+    assert all("**no record has notes**" in row for row in rows)
     assert json.loads(pages["json"])["nobody"] == {"all": ["notes"]}
 
 

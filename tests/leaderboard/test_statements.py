@@ -41,7 +41,7 @@ ENTRIES = {
 """Name of provenance -> values; a record may also say nothing of it."""
 
 STATEMENTS = {
-    "parted by record": ("split", ENTRIES["split"][0]),
+    "split by record": ("split", ENTRIES["split"][0]),
     "scaling.over=everything": ("scaling", ENTRIES["scaling"][0]),
     "(fill_absent)": ("absent modalities", "filled"),
     "Entries were hidden in": ("hidden in", "valid and test"),

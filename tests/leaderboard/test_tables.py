@@ -429,7 +429,7 @@ def test_a_split_by_record_is_in_the_title_under_every_table_and_in_the_name_of_
     sections = text.split("## Audits")[0].split("\n## ")[1:]
     for place in ("ihm · all · natural", "ihm · all · mcar", "los · all · natural", "los · all · mcar"):
         section = next(section for section in sections if section.startswith(place))
-        assert "split=reference-stay: parted by record" in section
+        assert "split=reference-stay: split by record" in section
         assert "1,234 patients stand on both sides" in section
     hidden = next(section for section in sections if section.startswith("Imputation of hidden entries"))
     assert "split=reference-stay" in hidden

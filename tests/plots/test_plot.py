@@ -150,7 +150,7 @@ def test_a_bare_name_is_its_own_label_where_there_is_one() -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("gp", r"stands for 2 rows; say one of them in full, .*: gp\(kernel=a\), gp\(kernel=b\)$"),
+        ("gp", r"stands for 2 rows; name one of them in full, .*: gp\(kernel=a\), gp\(kernel=b\)$"),
         ("gp(kernel=c)", "is not known .* accepted: .*gp"),
         ("meen", 'did you mean "mean"'),
         ("", "is not known"),
@@ -305,10 +305,10 @@ def test_the_records_drawn_are_those_of_the_test_part_with_most_hidden_entries(i
         (("imputation", "imputer=lokf"), 'did you mean "locf"'),
         (("imputation", "record=nobody"), "is not among the 200 records"),
         (("imputation", "channel=vitals_9"), 'did you mean "vitals_'),
-        (("imputation", "scenario=mcar"), "say one of them: scenario=..."),
+        (("imputation", "scenario=mcar"), "give one of them: scenario=..."),
         (("imputation", "seed=7"), "there: 1, 2"),
         (("imputation", "to=a.pdf"), "must end in one of: .png, .svg"),
-        (("imputation", "out=a.png"), "say to=FILE for the picture"),
+        (("imputation", "out=a.png"), "give to=FILE for the picture"),
         (("imputation", "recrod=1"), 'did you mean "record"'),
         (("rates", "metric=mea"), 'did you mean "mae"'),
         (("rates", "metric=mae,rmse"), "takes one value"),

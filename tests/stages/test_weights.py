@@ -66,7 +66,7 @@ def test_what_is_there_already_is_kept_and_a_free_name_is_said(tmp_path: Path, t
     for name in (taken, "w-2.json"):
         (tmp_path / name).write_text("hours of training")
     with pytest.raises(
-        UsageError, match=rf"{taken} is there already and was kept; say to=\S+w-3\.safetensors, or move"
+        UsageError, match=rf"{taken} is there already and was kept; give to=\S+w-3\.safetensors, or move"
     ):
         weights.write(tmp_path / "w.safetensors", STATE, made())
     assert (tmp_path / taken).read_text() == "hours of training"
@@ -206,13 +206,13 @@ PLAN = {
     ("changes", "said"),
     [
         ({"imputer": ("2", [{"width": 1.0}])}, "were made by its version 1, installed is 2"),
-        ({"imputer": ("1", [{"width": 2.0}])}, r"width=1.0, the run has width=2.0; say imputer\.around\.width=1\.0"),
+        ({"imputer": ("1", [{"width": 2.0}])}, r"width=1.0, the run has width=2.0; give imputer\.around\.width=1\.0"),
         ({"imputer": ("1", [{"width": 1.0}, {"width": 3.0}])}, "the run has width=3.0"),
         ({"modalities": {"all": ("labs", "vitals")}}, "for the modalities vitals, labs in this order"),
         ({"modalities": {"all": ("vitals", "labs"), "some": ("vitals",)}}, "modality set some has vitals"),
-        ({"data": ("toy", {"n": 48}, "m1", {"seed": 3})}, "say weights.differ=split"),
-        ({"data": ("toy", {"n": 48}, "m2", {"seed": 0})}, "say weights.differ=split"),
-        ({"data": ("toy", {"n": 99}, "m1", {"seed": 0})}, "say weights.differ=split"),
+        ({"data": ("toy", {"n": 48}, "m1", {"seed": 3})}, "give weights.differ=split"),
+        ({"data": ("toy", {"n": 48}, "m2", {"seed": 0})}, "give weights.differ=split"),
+        ({"data": ("toy", {"n": 99}, "m1", {"seed": 0})}, "give weights.differ=split"),
     ],
 )
 def test_what_the_plan_tells_is_refused_before_anything_runs(file: Path, changes: dict, said: str) -> None:
@@ -224,10 +224,10 @@ def test_what_the_plan_tells_is_refused_before_anything_runs(file: Path, changes
 @pytest.mark.parametrize(
     ("trained", "run", "said"),
     [
-        (("a", "b c"), (), "trained with 'targets=a,b c', the run has targets=; say 'imputer.around.targets=a,b c'"),
-        ((), ("a",), "trained with targets=, the run has targets=a; say imputer.around.targets="),
-        (("a,b", "5"), ("a", "b", 5), """say 'imputer.around.targets="a,b","5"'"""),
-        (True, False, "trained with targets=true, the run has targets=false; say imputer.around.targets=true"),
+        (("a", "b c"), (), "trained with 'targets=a,b c', the run has targets=; give 'imputer.around.targets=a,b c'"),
+        ((), ("a",), "trained with targets=, the run has targets=a; give imputer.around.targets="),
+        (("a,b", "5"), ("a", "b", 5), """give 'imputer.around.targets="a,b","5"'"""),
+        (True, False, "trained with targets=true, the run has targets=false; give imputer.around.targets=true"),
         (None, 5, "trained with targets=None, the run has targets=5; leave imputer.around.targets out"),
         ({"a": 1}, {}, "the run has targets={}; set imputer.around.targets so in the suite file"),
     ],
@@ -302,7 +302,7 @@ def test_a_scaling_within_the_tolerance_is_used_and_one_beyond_is_refused_unless
         return Scaler(state)
 
     check_cohort(made(), cohort, moved(0.9 * TOLERANCE), ())
-    with pytest.raises(UsageError, match=r"say weights\.differ=scaling"):
+    with pytest.raises(UsageError, match=r"give weights\.differ=scaling"):
         check_cohort(made(), cohort, moved(1.1 * TOLERANCE), ())
     check_cohort(made(), cohort, moved(1.1 * TOLERANCE), ("scaling",))
 

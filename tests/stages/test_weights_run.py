@@ -48,9 +48,9 @@ def test_weights_go_from_one_run_into_another_which_trains_nothing(project: Proj
     assert "stateless learns nothing that could be saved" in stateless.stderr
 
     other = project.here("run", suite, *same, "weights=w.safetensors", "split.seed=5", code=2)
-    assert "say weights.differ=split" in other.stderr
+    assert "give weights.differ=split" in other.stderr
     missing = project.here("run", suite, "imputer=mean", "weights=w.safetensors", code=2)
-    assert "holds weights of around, which is not in this run; say imputer=around" in missing.stderr
+    assert "holds weights of around, which is not in this run; give imputer=around" in missing.stderr
 
 
 @pytest.mark.slow
@@ -65,7 +65,7 @@ def test_a_shipped_imputer_is_loaded_into_the_run_it_came_from(project: Project)
     before = (project.folder / "w.safetensors").read_bytes()
     again = project.here(*save, code=2)
     assert again.stderr == (
-        "bench: w.safetensors is there already and was kept; say to=w-2.safetensors, or move it away\n"
+        "bench: w.safetensors is there already and was kept; give to=w-2.safetensors, or move it away\n"
     )
     assert (project.folder / "w.safetensors").read_bytes() == before
 
@@ -77,7 +77,7 @@ def test_a_shipped_imputer_is_loaded_into_the_run_it_came_from(project: Project)
 
     other = ("imputer.csdi-quick.targets=vitals", "weights=w.safetensors", "out=second")
     refused = project.here("run", *same, *other, code=2).stderr
-    assert "trained with targets=, the run has targets=vitals; say imputer.csdi-quick.targets=\n" in refused
+    assert "trained with targets=, the run has targets=vitals; give imputer.csdi-quick.targets=\n" in refused
     said = refused.rpartition("say ")[2].strip()
     project.here("run", *same, said, "weights=w.safetensors", "out=third")
 
@@ -109,15 +109,19 @@ def test_weights_that_do_not_fit_the_data_fail_their_cells_with_the_reason(imput
     states = {r["coordinates"]["imputer"].partition("(")[0]: (r["status"], r["reason"]) for r in found}
     assert states["mean"][0] == "ok"
     assert states["around"][0] == "failed"
-    assert "to use them all the same say weights.differ=scaling" in states["around"][1]
-    imputed.here("run", imputed.suite, *words, "split.seed=3", "weights.differ=split,scaling", "out=other")
+    assert "to use them all the same give weights.differ=scaling" in states["around"][1]
+    imputed.bench("run", imputed.suite, *words, "split.seed=3", "weights.differ=split,scaling", "out=other")
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (("save", "imputer=around", "to=a.safetensors"), 2, "scenario natural, mcar(rate=0.1), mcar(rate=0.5)"),
-        (("save", "imputer=around", "scenario=natural", "to=a.safetensors"), 2, "seed 1, 2; say one of them: seed=..."),
+        (
+            ("save", "imputer=around", "scenario=natural", "to=a.safetensors"),
+            2,
+            "seed 1, 2; give one of them: seed=...",
+        ),
         (("save", "imputer=around", "scenario=natural", "seed=1"), 2, '"to" is missing'),
         (("save", "imputer=around", "scenario=natural", "seed=1", "to=a.pt"), 2, "must end in .safetensors"),
         (("save", "imputer=arround", "to=a.safetensors"), 2, 'did you mean "around"'),

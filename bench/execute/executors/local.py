@@ -173,7 +173,7 @@ class Executor:
         elif job is not None:
             killed = code == -9
             reason = (
-                "its process was killed by the system, most likely for want of memory"
+                "its process was killed by the system, most likely because memory ran out"
                 if killed
                 else f"its process ended unexpectedly with exit status {code}"
             )

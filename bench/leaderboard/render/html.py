@@ -42,7 +42,7 @@ def _page() -> Template:
 
 
 def _visible(text: str) -> str:
-    """Text without characters that nobody can see, with the space that parts it from its
+    """Text without characters that cannot be seen, with the space that parts it from its
     neighbours; Jinja2 escapes it.
     """
     inside = clean.line(text)

@@ -49,10 +49,10 @@ class Contrary(msgspec.Struct, kw_only=True):
 class Agreement(TableKey, kw_only=True, frozen=True):
     """Whether imputers with lower MAE lead to better predictions, for one fuser in one table.
 
-    rho: Spearman's rank correlation over imputers, signed so that 1 means the better imputation
-    always predicts better; None with fewer than three imputers or where one side does not differ.
-    p: two-sided permutation p-value, exact or of random permutations. contrary: the pairs for which
-    it does not hold; None where imputers were not compared.
+    - rho: Spearman's rank correlation over imputers, signed so that 1 means the better imputation
+      always predicts better. None with fewer than three imputers or where one side does not differ.
+    - p: two-sided permutation p-value, exact or of random permutations.
+    - contrary: the pairs for which it does not hold; None where imputers were not compared.
     """
 
     fuser: str
@@ -185,8 +185,8 @@ def blocks(board: Board) -> list[Block]:
         return []
     about = (
         "Spearman's rank correlation, over imputers with the same fuser, between MAE on hidden entries and the task's primary "
-        "score, signed so that +1 means the better imputation always predicts better. p: by permutation, two-sided; with "
-        "few imputers it cannot be small."
+        "score. Its sign: +1 means the better imputation always predicts better. p: by permutation, two-sided; with few "
+        "imputers it cannot be small."
     )
     names = TableKey.__struct_fields__
     header = columns(*names, "fuser", "score", "imputers", "rank correlation", "p", "contrary pairs")

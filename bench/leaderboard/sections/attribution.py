@@ -61,11 +61,13 @@ class Level(msgspec.Struct, frozen=True):
 class Complete(msgspec.Struct, kw_only=True):
     """A complete block of a table, taken apart: score = mean + imputer + fuser + interaction.
 
-    controls: whether control rows are in it. interaction: float [imputers][fusers];
-    interaction_low, interaction_high: its intervals, empty where noise is not known. shares: of
-    "imputer", "fuser" and "interaction"; they sum to 1; empty where nothing differs beyond noise.
-    noise: what the intervals are about: "patients and seeds", "patients", "seeds" or "". left_out:
-    the methods of the table that are not in the block.
+    - controls: whether control rows are in it.
+    - interaction: float [imputers][fusers].
+    - interaction_low, interaction_high: its intervals, empty where noise is not known.
+    - shares: of "imputer", "fuser" and "interaction"; they sum to 1; empty where nothing differs
+      beyond noise.
+    - noise: what the intervals are about: "patients and seeds", "patients", "seeds" or "".
+    - left_out: the methods of the table that are not in the block.
     """
 
     controls: bool
@@ -81,9 +83,11 @@ class Complete(msgspec.Struct, kw_only=True):
 
 
 class Attribution(TableKey, kw_only=True, frozen=True):
-    """What the imputer and what the fuser is worth in one table, in the primary metric. blocks: the
-    largest complete one, and that of the rows that are no controls; none, and `note` says why.
-    alpha: of the intervals.
+    """What the imputer and what the fuser is worth in one table, in the primary metric.
+
+    - blocks: the largest complete one, and that of the rows that are no controls; none, and `note`
+      says why.
+    - alpha: of the intervals.
     """
 
     metric: str
@@ -144,7 +148,7 @@ def _attribution(table: tables.TaskTable, methods: Mapping[Method, Cells], store
         blocks=complete,
         note=""
         if usable
-        else "no two imputers have all their seeds with the same two fusers, so their effects cannot be told apart",
+        else "no two imputers have all their seeds with the same two fusers, so their effects cannot be separated",
     )
 
 
@@ -178,7 +182,7 @@ def blocks(board: Board) -> list[Block]:
     about = (
         "On the largest complete block of imputers × fusers, the mean score is the mean of the block + imputer + fuser + "
         "interaction. Shares of what differs between methods, what noise alone would give taken off, with "
-        f"{level} intervals; p: how often noise alone would differ as much; –: all of them together differ "
+        f"{level} intervals. The column p: how often noise alone would differ as much; –: all of them together differ "
         "no more than noise would. They are about these methods: a control "
         "that is far worse than all others makes its factor large."
     )

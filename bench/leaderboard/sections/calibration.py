@@ -16,8 +16,8 @@ from bench.results.coordinates import TableKey, table_of
 from bench.results.records import Bin, Record
 
 DRAWN = 6
-"""Rows of a table whose reliability is drawn, the best ones: more lines than that cannot be told
-apart.
+"""Rows of a table whose reliability is drawn, the best ones: more lines than that cannot be
+distinguished.
 """
 
 
@@ -109,9 +109,7 @@ def _figure(table: Calibrations) -> list[Block]:
         for k, row in enumerate(rows)
     ]
     axes = Axis("probability", ends=(0, 1)), Axis("share that came true", ends=(0, 1))
-    caption = (
-        "On the diagonal a probability is what it says; below, it is too high. The best methods, all seeds together."
-    )
+    caption = "On the diagonal a probability is right; below, it is too high. The best methods, all seeds together."
     keys = [row.name for row in rows]
     return [Figure(Chart(lines, *axes, "Reliability diagram", diagonal=True), caption, keys)] if rows else []
 

@@ -41,12 +41,17 @@ def place(board: Board) -> list[str]:
 def cells(board: Board) -> Table:
     """One line per planned cell.
 
-    Columns: coordinates, release (of the data), differs (in what the run differs from the suite and
-    its profile; both the same on every line, since what reads CSV would not understand a comment
-    above the header), control (0 or 1), key, status, reason, unranked (the audits that failed,
-    because of which its row has no rank), then those of `BLOCKS`, each name that any record has;
-    audits are pass, fail or n.a. Of a board without costs, those that differ from run to run are
-    left out.
+    Columns, in this order:
+
+    - coordinates.
+    - release (of the data), differs (in what the run differs from the suite and its profile). Both
+      are the same on every line, since what reads CSV would not understand a comment above the
+      header.
+    - control (0 or 1), key, status, reason.
+    - unranked (the audits that failed, because of which its row has no rank).
+    - those of `BLOCKS`, each name that any record has; audits are pass, fail or n.a.
+
+    Of a board without costs, the columns that differ from run to run are left out.
     """
     export = board.export
     names = _names(board.records)

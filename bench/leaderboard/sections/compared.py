@@ -17,8 +17,10 @@ from bench.statistics.ties import tie_groups
 
 
 class ComparedRow(MethodRow, kw_only=True):
-    """One method: its score over the seeds of the table, and where it stands by it. behind: its
-    difference from the best, with the p-value of that comparison, corrected for all of the table.
+    """One method: its score over the seeds of the table, and where it stands by it.
+
+    behind: its difference from the best, with the p-value of that comparison, corrected for all of
+    the table.
     """
 
     score: Score

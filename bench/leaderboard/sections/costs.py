@@ -1,4 +1,4 @@
-"""What methods cost, and which of them nobody beats in cost and score: Vilfredo Pareto's front,
+"""What methods cost, and which of them no other beats in cost and score: Vilfredo Pareto's front,
 table by table.
 
 The only place, with that of imputers, whose numbers differ from run to run.
@@ -49,9 +49,10 @@ class Cost(TableKey, kw_only=True, frozen=True):
     """What the ok cells of one method took, on average: seconds per stage, seconds per sample,
     bytes, parameters.
 
-    score: mean of the primary metric, of eligible rows. whole: cost of the whole method per name of
-    `COSTS`, imputer included unless `fuser_only`. front: those of them for which no row of the
-    table is at least as good and at least as cheap, and one of both strictly.
+    - score: mean of the primary metric, of eligible rows.
+    - whole: cost of the whole method per name of `COSTS`, imputer included unless `fuser_only`.
+    - front: those of them for which no row of the table is at least as good and at least as cheap,
+      and one of both strictly.
     """
 
     imputer: str
@@ -164,9 +165,9 @@ def blocks(board: Board) -> list[Block]:
     about = Rich(
         "Means over ok cells; they differ from run to run. An imputation is made once and shared by fusers. ",
         emphasis("Pareto front"),
-        ": of score and size, or of score and speed: no method of the table is at least as good and at least as cheap, "
-        "counting imputer and fuser together, and better in one of the two; parameters that are not "
-        "counted (0) have no place there.",
+        ": of score and size, or of score and speed. A method is on it if no other of the table is at least as good and at "
+        "least as cheap, and better in one of the two. Imputer and fuser count together. Parameters that are not counted (0) "
+        "have no place there.",
     )
     directions = {table_of(table): directed(table.primary, table.primary_higher) for table in board[tables.SECTION]}
     parts: list[Block] = [Heading(2, "Costs"), Paragraph(about)]

@@ -21,9 +21,10 @@ class Gain(msgspec.Struct, kw_only=True):
     """What one method gains, in the primary metric, from a larger modality set: paired difference
     over groups x seeds.
 
-    difference: score with `larger` - score with `smaller`; low, high: its interval; p_adjusted: for
-    all gains of the task and scenario. better: the difference is an improvement and its interval
-    excludes 0; worse: the opposite.
+    - difference: score with `larger` - score with `smaller`.
+    - low, high: its interval.
+    - p_adjusted: for all gains of the task and scenario.
+    - better: the difference is an improvement and its interval excludes 0; worse: the opposite.
     """
 
     smaller: str

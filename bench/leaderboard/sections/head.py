@@ -18,9 +18,12 @@ from bench.results.redact import redact_command
 
 
 class Head(msgspec.Struct, kw_only=True):
-    """release: which release the data are, empty where it is not recorded. overrides: in what the
-    run differs from the suite and its profile. statuses: status -> how many scored cells. nobody:
-    modality set -> the modalities of it that no record has.
+    """What stands at the head of a board.
+
+    - release: which release the data are, empty where it is not recorded.
+    - overrides: in what the run differs from the suite and its profile.
+    - statuses: status -> how many scored cells.
+    - `nobody`: modality set -> the modalities of it that no record has.
     """
 
     schema: int

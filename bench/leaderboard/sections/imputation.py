@@ -48,11 +48,12 @@ class ImputationRow(msgspec.Struct, kw_only=True):
     """One imputer: modality (and "all") -> metric -> score; empty unless every planned seed has
     scores.
 
-    draws, parameters: of the imputer, where its records say so and all seeds agree (parameters 0:
-                       does not apply).
-    unranked: the imputer's audits that failed, because of which it stands below, is compared with
-    nobody and never best. interval, tie_group, to_best (MAE minus that of the best): of MAE over
-    all entries, where comparisons are stored.
+    - draws, parameters: of the imputer, where its records say so and all seeds agree (parameters 0:
+      does not apply).
+    - unranked: the imputer's audits that failed, because of which it stands below, is compared with
+      no other and never best.
+    - interval, tie_group, to_best (MAE minus that of the best): of MAE over all entries, where
+      comparisons are stored.
     """
 
     imputer: str
@@ -79,11 +80,12 @@ class Imputation(TableKey, kw_only=True, frozen=True):
     """Scores on the entries that a scenario hid, for one modality set (standardised scale, lower is
     better).
 
-    expected, realised: the hidden share, mean over seeds; entries: modality -> entries scored per
-    seed, mean over seeds. absent: the share of hidden entries of test records in modalities that
-    are absent to fusers, mean over seeds.
-    silent: imputers without scores, since they fill nothing. alpha: of the comparisons, where there
-            are any.
+    - expected, realised: the hidden share, mean over seeds.
+    - entries: modality -> entries scored per seed, mean over seeds.
+    - absent: the share of hidden entries of test records in modalities that are absent to fusers,
+      mean over seeds.
+    - silent: imputers without scores, since they fill nothing.
+    - alpha: of the comparisons, where there are any.
     """
 
     expected: float | None
@@ -254,8 +256,8 @@ def blocks(board: Board) -> list[Block]:
         none = "These scenarios hid no recorded entry that an imputer filled: there is no imputation error to show."
         return [title, Paragraph(none)]
     about = Rich(
-        "On entries that were recorded and then hidden, test part, standardised scale. Lower is better, but coverage is right "
-        "where it is what it says. CRPS of a single draw is marked ",
+        "On entries that were recorded and then hidden, test part, standardised scale. Lower is better; coverage is right "
+        "where it equals its level (50 % or 90 %). CRPS of a single draw is marked ",
         emphasis("point"),
         ": it is the absolute error over the mean size of the truth.",
     )

@@ -1,5 +1,5 @@
-"""What each modality is worth: the same method with it and without it, wherever the suite ran
-both.
+"""What each modality is worth: the same method with it and without it, for all sets where the suite
+ran both.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def blocks(board: Board) -> list[Block]:
         return []
     about = (
         "Score with the modality minus score without it, the same imputer and fuser: the mean over methods, the least and the "
-        "most, and how many gain and lose; in brackets those whose paired interval excludes 0."
+        "most, and how many gain and lose. In brackets: those whose paired interval excludes 0."
     )
     body: list[list[Cell]] = [
         [

@@ -21,10 +21,10 @@ def text(correction: str) -> Rich:
         strong("bold"),
         ", the second ",
         Marked("underlined", "second"),
-        "; equal when printed is equal. ",
+        "; scores that print the same are equal. ",
         strong("Tie groups"),
-        ": the best method leads group 1 together with all that cannot be told apart from it; the best of the rest leads group "
-        "2, and so on. ",
+        ": the best method leads group 1 together with all that cannot be distinguished from it; the best of the rest leads "
+        "group 2, and so on. ",
         strong("Intervals and comparisons"),
         f": paired bootstrap over patients and, where several were run, seeds{adjusted}. ",
         strong("†"),

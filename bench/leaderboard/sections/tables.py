@@ -42,15 +42,15 @@ UNDEFINED = Missing("NaN")
 class TaskTable(TableKey, kw_only=True, frozen=True):
     """One task on one modality set under one scenario. Rows are in the order they are printed.
 
-    higher: metric -> larger is better. counts: of the task's records, the same for every cell, or
-    it says so in `notes`.
-    notes: sentences a reader must not miss: controls that tie, why there is no comparison.
-    oracle: metric -> what the best possible prediction scores, where the data were generated and it
-            is known.
-    published, elsewhere: values of others that name no row, and those that were not measured on
-                          these data.
-    floor, floor_corrected: the resolution floor, for one comparison and for the first of all;
-    correction: how p-values are adjusted for their number ("" where nothing is compared).
+    - higher: metric -> larger is better.
+    - counts: of the task's records, the same for every cell, or it says so in `notes`.
+    - notes: sentences a reader must not miss: controls that tie, why there is no comparison.
+    - oracle: metric -> what the best possible prediction scores, where the data were generated and
+      it is known.
+    - published, elsewhere: values of others that name no row, and those that were not measured on
+      these data.
+    - floor, floor_corrected: the resolution floor, for one comparison and for the first of all.
+    - correction: how p-values are adjusted for their number ("" where nothing is compared).
     """
 
     summary: str
@@ -175,8 +175,8 @@ def _compare(
     """Fields of the table: alpha, correction, comparisons, resamples and the resolution floor,
     where stored comparisons are of this table.
 
-    Gives ranked rows their intervals and tie groups, and says in `notes` what must be said about
-    controls, or why there is no comparison.
+    Gives ranked rows their intervals and tie groups. `notes` then hold what a reader must know
+    about controls, or why there is no comparison.
     """
     if not ranked:
         complete = any(row.complete for row in rows.values())
@@ -266,7 +266,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _main(table: TaskTable) -> Table:
-    """Columns nobody fills are left out."""
+    """Columns without a value are left out."""
     primary, others = table.primary, table.metrics[1:]
     foreign = [m for m in table.metrics if any(v.metric == m for row in table.rows for v in row.published)]
     foreign += [m for m in table.metrics if m not in foreign and any(v.metric == m for v in table.published)]
@@ -340,14 +340,14 @@ def _audit_count(audits: Mapping[str, AuditResult]) -> Cell:
 
 
 def _cells(row: Row) -> str:
-    """How many cells have which status, and why; where it is so, that nobody has a modality and
-    that the row has no rank.
+    """How many cells have which status, and why. Where it is so, it also says that no record has a
+    modality and that the row has no rank.
     """
     states = ", ".join(f"{count} {status}" for status, count in row.statuses.items())
     reasons = "; ".join(map(short, row.reasons))
     if not row.nobody and not row.unranked:
         return f"{states} ({reasons})" if reasons else states
-    lacking: list[str | Marked] = [strong(f"nobody has {', '.join(row.nobody)}")] if row.nobody else []
+    lacking: list[str | Marked] = [strong(f"no record has {', '.join(row.nobody)}")] if row.nobody else []
     inside: list[str | Marked] = [*lacking, "; " * bool(lacking and reasons), reasons]
     why: list[str | Marked] = [" (", *inside, ")"] if any(inside) else []
     unranked: list[str | Marked] = ["; ", strong("no rank"), f": {short(row.unranked)}"] if row.unranked else []
