@@ -5,6 +5,7 @@ exists.
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -89,10 +90,11 @@ def test_hooks_run_before_a_commit_what_lint_checks():
     assert [re.sub(r" --force-exclude", "", hook["entry"]).removeprefix(".venv/bin/") for hook in hooks] == short
 
 
-def test_the_hooks_can_be_read_by_pre_commit():
+def test_the_hooks_can_be_read_by_pre_commit(tmp_path):
     pytest.importorskip("pre_commit")
     line = [sys.executable, "-m", "pre_commit", "validate-config", str(ROOT / ".pre-commit-config.yaml")]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    places = {**os.environ, "PRE_COMMIT_HOME": str(tmp_path)}  # its own: the home may be none
+    done = subprocess.run(line, env=places, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

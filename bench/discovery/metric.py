@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 from bench.cohort import Task, TaskKind
@@ -71,20 +72,10 @@ class MetricSpec:
         ]
 
     def load(self) -> Metric:
-        """The metric itself. Raises PluginError, with the plugin and the reason, when it cannot
-        be imported or called.
+        """The metric itself. Raises PluginError, with the plugin and the reason, when it cannot be
+        imported or called.
         """
-        from bench.metric import Metric
-
-        what = f'metric "{self.name}" (from {self.plugin})'
-        loaded = load(self.path, what)
-        if isinstance(loaded, Metric):
-            return loaded
-        if not callable(loaded):
-            raise PluginError(
-                f"{what}: {self.path} is no function and no bench.metric.Metric, but {value_line(loaded)}"
-            )
-        return Metric(loaded)
+        return _loaded(self)
 
     def answer(self, function: Callable[..., Any], *arguments: Any, **at_hand: Any) -> Any:
         """What a function of the metric gives. Raises PluginError where it fails."""
@@ -93,6 +84,19 @@ class MetricSpec:
         except (Exception, SystemExit) as error:
             failed = f'metric "{self.name}" (from {self.plugin}) failed'
             raise PluginError(f"{failed}: {error_line(error)}", public=failed) from error
+
+
+@cache
+def _loaded(spec: MetricSpec) -> Metric:
+    from bench.metric import Metric
+
+    what = f'metric "{spec.name}" (from {spec.plugin})'
+    attribute = load(spec.path, what)
+    if isinstance(attribute, Metric):
+        return attribute
+    if not callable(attribute):
+        raise PluginError(f"{what}: {spec.path} is no function and no bench.metric.Metric, but {value_line(attribute)}")
+    return Metric(attribute)
 
 
 def declared(name: Any, path: Any, plugin: str, declarations: Mapping[str, Any]) -> MetricSpec:

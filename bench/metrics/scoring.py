@@ -6,6 +6,7 @@ can be computed later, from the predictions that a cell leaves.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,15 @@ class Scores:
     values: dict[str, float] = field(default_factory=dict)
     undefined: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+
+
+def load(names: Iterable[str]) -> None:
+    """Import the functions of metrics, before a component may change the process. What cannot be
+    imported is said where its score is computed.
+    """
+    for name in names:
+        with contextlib.suppress(PluginError):
+            metric(name).load()
 
 
 def value(name: str, truth: np.ndarray, outputs: np.ndarray, **at_hand: Any) -> float:

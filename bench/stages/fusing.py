@@ -16,7 +16,7 @@ from bench.errors import PluginError
 from bench.execute.job import Job, Setup
 from bench.metrics.calibration import calibration
 from bench.metrics.patterns import by_pattern
-from bench.metrics.scoring import score, scores_of
+from bench.metrics.scoring import load, score, scores_of
 from bench.registry import Registry, Spec
 from bench.results.predictions import Predictions
 from bench.results.records import Measures
@@ -44,6 +44,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
                 f"bench data verify {cell.dataset.name}"
             )
     spec = registry.get("fuser", cell.fuser.name)
+    load(task.metrics)
     fuser = spec.build(cell.fuser.params)
     started = time.perf_counter()
     notes: list[tuple[str, tuple[object, ...]]] = []

@@ -166,7 +166,7 @@ def _tuned() -> dict[str, Any]:
     from bench.config.request import request
     from bench.registry import discover
     from bench.tuning import file as tuned
-    from support.tuned_files import protocol, tuned_fuser
+    from support.tuned_files import protocol, tuned_method
 
     registry = discover()
     file = stand_in().parent / "small.toml"
@@ -183,7 +183,7 @@ def _tuned() -> dict[str, Any]:
         "fill_absent": suite.fill_absent,
         "manifest": "",
     }
-    whole = tuned.Tuned(command="bench tune", protocol=protocol(**here), fuser={"gru": tuned_fuser(default, hidden=32)})
+    whole = tuned.Tuned(command="bench tune", protocol=protocol(**here), method={"gru": tuned_method(default, hidden=32)})
     return {"format": tuned.FORMAT, **msgspec.json.decode(msgspec.json.encode(whole))}
 
 
