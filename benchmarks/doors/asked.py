@@ -183,7 +183,9 @@ def _tuned() -> dict[str, Any]:
         "fill_absent": suite.fill_absent,
         "manifest": "",
     }
-    whole = tuned.Tuned(command="bench tune", protocol=protocol(**here), method={"gru": tuned_method(default, hidden=32)})
+    whole = tuned.Tuned(
+        command="bench tune", protocol=protocol(**here), method={"gru": tuned_method(default, hidden=32)}
+    )
     return {"format": tuned.FORMAT, **msgspec.json.decode(msgspec.json.encode(whole))}
 
 

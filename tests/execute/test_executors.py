@@ -117,3 +117,17 @@ def test_an_answer_that_ends_the_run_is_an_error_of_its_kind() -> None:
     with pytest.raises(Aborted) as caught:
         Result.of(fake_job("a"), Answer(job="a", status="abort", reason="the disk is full", exit_code=5), WHERE)
     assert (caught.value.error().exit_code, str(caught.value.error())) == (5, "the disk is full")
+
+
+def test_a_worker_that_said_it_ends_is_given_no_further_job() -> None:
+    """It may take a while until its end is seen; a job given to it meanwhile would be lost."""
+    executor = local.Executor(Options(workers=1, gpus=(), limits=mock.Mock(), logs=Path()))
+    executor.watch = Watch(finished=lambda result: None)
+    worker = local.Worker(number=0, gpu=None, process=mock.Mock(), connection=mock.Mock(), ready=True)
+    worker.job, executor.running = fake_job("a"), [worker]
+    executor.waiting = mock.Mock(take=lambda device, fits: fake_job("b"), ended=lambda job, well: [])
+    answer = Answer(job=worker.job.id, status="ok", left=["files that are still open for writing (1)"])
+    executor._hear(worker, ("done", answer))
+    executor._hand_out()
+    worker.connection.send.assert_not_called()
+    assert worker.job is None

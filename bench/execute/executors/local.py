@@ -43,7 +43,7 @@ times in a row is no chance.
 
 @dataclass
 class Worker:
-    """One process and the job it has."""
+    """One process and the job it has. leaving: it said that it ends, and takes no more jobs."""
 
     number: int
     gpu: str | None
@@ -54,6 +54,7 @@ class Worker:
     job: Job | None = None
     started: float = 0.0
     asked_to_stop: float | None = None
+    leaving: bool = False
 
 
 class Executor:
@@ -105,7 +106,7 @@ class Executor:
         return self.options.logs / f"worker-{number}.log"
 
     def _hand_out(self) -> None:
-        idle = [worker for worker in self.running if worker.job is None and worker.ready]
+        idle = [worker for worker in self.running if worker.job is None and worker.ready and not worker.leaving]
         for worker in sorted(idle, key=lambda w: w.gpu is not None):
             if self.watch.stop:
                 return
@@ -143,6 +144,7 @@ class Executor:
             assert job is not None
             worker.job = None
             if content.left:
+                worker.leaving = True
                 self.watch.warned(f"{job.label} left behind {', '.join(content.left)}; its worker is replaced")
             self._end(Result.of(job, content, worker.surroundings, stopped))
 
