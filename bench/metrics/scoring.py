@@ -36,8 +36,8 @@ class Scores:
 
 
 def load(names: Iterable[str]) -> None:
-    """Import the functions of metrics, before a component may change the process. What cannot be
-    imported is said where its score is computed.
+    """Import the functions of metrics, before a component may change the process. A failure to
+    import is reported where the score is computed.
     """
     for name in names:
         with contextlib.suppress(PluginError):
