@@ -48,7 +48,15 @@ STRUCTS = {
 }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+OF_PYPOTS = {"pypots.md"}
+"""Pages whose tables are of the installed PyPOTS too."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.extras] * (p.name in OF_PYPOTS)) for p in PAGES],
+    ids=lambda page: page.name,
+)
 def test_the_tables_of_a_page_are_those_of_the_code(page):
     assert page.read_text(encoding="utf-8") == PAGES[page], "write it anew: make docs"
 
