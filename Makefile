@@ -13,7 +13,7 @@ SUITE := mimic48
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
 
-.PHONY: demo docs test test-data test-extras test-fast coverage lint install goals etl clean
+.PHONY: demo docs test test-data test-extras in-extras test-fast coverage lint install goals etl clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench run suite=$(SUITE) $(ARGS)

@@ -117,21 +117,21 @@ def _show_suite(name: str, as_json: bool) -> None:
     print(f"  run it: bench run suite={name}")
 
 
+def _declared(spec: Spec | MetricSpec) -> dict[str, Any]:
+    """What is declared of components and of metrics alike."""
+    names = ("kind", "name", "version", "summary", "paper", "plugin", "path")
+    return {name: getattr(spec, name) for name in names}
+
+
 def _describe(spec: Spec) -> dict[str, Any]:
     import msgspec
 
     from bench.discovery.parameters import parameters
 
     return {
-        "kind": spec.kind,
-        "name": spec.name,
-        "version": spec.version,
-        "summary": spec.summary,
-        "paper": spec.paper,
+        **_declared(spec),
         "tags": sorted(spec.tags),
         "randomness": spec.randomness,
-        "plugin": spec.plugin,
-        "path": spec.path,
         "parameters": msgspec.to_builtins(parameters(spec.params)),
         "presets": {name: msgspec.to_builtins(choice) for name, choice in (spec.presets or {}).items()},
         "tasks": {name: task.summary for name, task in spec.tasks.items()},
@@ -144,18 +144,12 @@ def _describe(spec: Spec) -> dict[str, Any]:
 
 def _described_metric(spec: MetricSpec) -> dict[str, Any]:
     return {
-        "kind": spec.kind,
-        "name": spec.name,
-        "version": spec.version,
-        "summary": spec.summary,
-        "paper": spec.paper,
+        **_declared(spec),
         "tasks": list(spec.kinds),
         "higher": spec.higher,
         "chance": spec.chance,
         "undefined": spec.undefined,
         "asks": list(spec.asks),
-        "plugin": spec.plugin,
-        "path": spec.path,
     }
 
 
