@@ -13,7 +13,7 @@ SUITE := mimic48
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
 
-.PHONY: demo docs test test-data test-extras in-extras test-fast coverage lint install goals etl clean
+.PHONY: demo docs test test-data test-extras test-fast coverage lint install goals etl clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench run suite=$(SUITE) $(ARGS)
@@ -31,11 +31,8 @@ test-data: $(VENV)/installed-dev
 
 # What needs a large library of its own, in an environment of its own: PyPOTS and all that it brings.
 test-extras:
-	$(MAKE) VENV=.venv-extras in-extras
-
-in-extras: $(VENV)/installed-dev
-	$(PIP) --editable ".[pypots]"
-	$(PYTEST) -m extras $(ARGS)
+	$(MAKE) VENV=.venv-extras .venv-extras/installed-extras
+	OMP_NUM_THREADS=1 .venv-extras/bin/python -m $(TESTS) -m extras $(ARGS)
 
 test-fast: $(VENV)/installed-dev lint
 	$(PYTEST) -m "not slow and not extras"
@@ -81,6 +78,10 @@ $(VENV)/installed: $(VENV)/torch pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/torch pyproject.toml
 	$(PIP) --editable ".[clinical,notes,report,signals,trees,tune,dev]" setuptools wheel
+	@touch $@
+
+$(VENV)/installed-extras: $(VENV)/installed-dev
+	$(PIP) --editable ".[pypots]"
 	@touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed

@@ -78,8 +78,8 @@ def test_a_shipped_imputer_is_loaded_into_the_run_it_came_from(project: Project)
     other = ("imputer.csdi-quick.targets=vitals", "weights=w.safetensors", "out=second")
     refused = project.here("run", *same, *other, code=2).stderr
     assert "trained with targets=, the run has targets=vitals; give imputer.csdi-quick.targets=\n" in refused
-    said = refused.rpartition("say ")[2].strip()
-    project.here("run", *same, said, "weights=w.safetensors", "out=third")
+    advice = refused.rpartition("give ")[2].strip()
+    project.here("run", *same, advice, "weights=w.safetensors", "out=third")
 
 
 def test_missing_and_damaged_files_end_with_the_codes_of_wrong_words_and_of_data(project: Project) -> None:
