@@ -4,6 +4,7 @@ it lies to.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,18 @@ def test_a_bad_scenario_fails_exactly_the_checks_it_lies_to(name: str, caught_by
 def test_a_bad_dataset_fails_exactly_the_checks_it_lies_to(name: str, caught_by: set[str]) -> None:
     report = _check("dataset", name)
     assert _failed(report) == caught_by, report.to_text()
+
+
+def test_each_component_has_a_fresh_process_of_its_own_whatever_the_one_before_did(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIVES_IN", str(os.getpid()))
+    loose = {"sources_followed": "its base class lies in another loose module"}
+    ends = {"EndsElsewhere": "no message", "SpeaksElsewhere": "ValueError: not here", "CountsFits": ""}
+    for name in (*ends, *ends):
+        report = _check("imputer", name, module="bad_ends", expected_failures=loose)
+        assert _failed(report) == ({"same_in_another_process"} if ends[name] else set()), report.to_text()
+        assert all(outcome.detail.endswith(ends[name]) for outcome in report.of("failed"))
 
 
 def test_sampling_from_a_global_generator_is_caught() -> None:
