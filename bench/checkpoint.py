@@ -21,7 +21,7 @@ from bench.files import replacing
 
 __all__ = ["Epoch", "State", "load", "save"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Epoch(msgspec.Struct, frozen=True):
@@ -40,11 +40,13 @@ class State:
 
     - average: of the trained weights, then of the buffers, in their order; empty where none is
       kept.
+    - seconds: calibrated ones so far, of a training that ends by them.
     - loss_sum, loss_items: of the epoch that is under way.
     - order: its permutation, drawn again after a resume.
     """
 
     step: int = 0
+    seconds: float = 0.0
     best: float | None = None
     best_step: int = 0
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -73,6 +75,7 @@ def save(
         "format": FORMAT,
         "identity": identity,
         "step": state.step,
+        "seconds": state.seconds,
         "best": state.best,
         "best_step": state.best_step,
         "history": msgspec.to_builtins(state.history),
@@ -118,6 +121,7 @@ def load(
     average = _under(tensors, "average/")
     state.average = [average[str(index)].to(place) for index in range(len(average))]
     state.step, state.best, state.best_step = header["step"], header["best"], header["best_step"]
+    state.seconds = header["seconds"]
     state.loss_sum, state.loss_items, state.history = header["loss_sum"], header["loss_items"], history
     return ""
 

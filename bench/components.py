@@ -104,6 +104,20 @@ class Component(ABC, Generic[P]):
         self.params = params
 
 
+class Method(Component[P]):
+    """What is fitted: an imputer or a fuser."""
+
+    def parameters(self) -> int:
+        """How many numbers were learnt; 0 when the notion does not apply."""
+        return 0
+
+    def steps_taken(self) -> int | None:
+        """How many optimiser steps the last fit took, over all networks; None when it is not
+        trained step by step.
+        """
+        return None
+
+
 class Dataset(Component[P]):
     """Reads files a person has into a `Cohort`."""
 
@@ -174,7 +188,7 @@ class Scenario(Component[P]):
         return float(max(mean * (1 - mean), 0.0) ** 0.5)
 
 
-class Imputer(Component[P]):
+class Imputer(Method[P]):
     """Completes the grid of every modality.
 
     Promises, checked by `bench check`:
@@ -209,12 +223,8 @@ class Imputer(Component[P]):
         """Take what `state_dict` gave; afterwards `impute` works without `fit`."""
         return None
 
-    def parameters(self) -> int:
-        """How many numbers were learnt; 0 when the notion does not apply."""
-        return 0
 
-
-class Fuser(Component[P]):
+class Fuser(Method[P]):
     """Predicts a task's target from all modalities.
 
     Receives, per modality, the completed grid, the original mask, the raw events with their own
@@ -257,7 +267,3 @@ class Fuser(Component[P]):
     def embed(self, cohort: Cohort, context: Context) -> np.ndarray | None:
         """Optional: float32 [n, width], the representation the prediction is made from."""
         return None
-
-    def parameters(self) -> int:
-        """How many numbers were learnt; 0 when the notion does not apply."""
-        return 0

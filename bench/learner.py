@@ -77,9 +77,9 @@ class Plan:
     def applied(self, params: P) -> P:
         """The parameters of the method with the budget of this plan."""
         if self.steps:
-            return msgspec.structs.replace(params, steps=self.steps)
+            return msgspec.structs.replace(params, steps=self.steps, seconds=None)
         if self.epochs:
-            return msgspec.structs.replace(params, epochs=self.epochs, steps=None, patience=0)
+            return msgspec.structs.replace(params, epochs=self.epochs, steps=None, seconds=None, patience=0)
         return params
 
 
@@ -133,6 +133,10 @@ class Learner(Component[P]):
         """What a module is trained on, and selected by where there is a `valid`; None where
         `train` has nothing for it.
         """
+
+    def steps_taken(self) -> int | None:
+        """See `bench.components.Imputer.steps_taken`."""
+        return sum(result.steps for result in self.results.values()) if self.results else None
 
     @abstractmethod
     def validate(self, valid: Cohort, context: Context) -> Arrays:

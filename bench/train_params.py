@@ -14,10 +14,13 @@ __all__ = [
     "AboveZero",
     "NotNegative",
     "Positive",
+    "Seconds",
     "Share",
     "StepParams",
+    "Steps",
     "TorchFuserParams",
     "TrainParams",
+    "one_budget",
 ]
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -32,10 +35,38 @@ suite file included; or always.
 """
 
 
+def one_budget(steps: int | None, seconds: float | None) -> None:
+    """Raise ValueError where both budgets are given."""
+    if steps and seconds:
+        raise ValueError(
+            f"steps={steps} and seconds={seconds:g} exclude each other; give one of them, and null for the other"
+        )
+
+
+Steps = Annotated[
+    Positive | None,
+    msgspec.Meta(
+        description="Where given, a fixed budget: exactly so many optimiser steps of each network, whatever `epochs` and "
+        "`patience` say."
+    ),
+]
+Seconds = Annotated[
+    AboveZero | None,
+    IN_LABEL,
+    msgspec.Meta(
+        description="In place of steps: training of each network ends after so many calibrated seconds (`bench.clock`), its "
+        "validation included. No two trainings are then alike bit by bit."
+    ),
+]
+
+
 class StepParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Marks the parameters of a method that is trained step by step, by whatever loop. A struct
-    that extends it has a field `steps` (a whole number from 1, or None). With it the method takes
-    exactly so many optimiser steps. `[training]` of a suite gives all of them the same.
+    """Marks the parameters of a method that is trained step by step, by whatever loop. `[training]`
+    of a suite gives all of them the same budget, in place of their own epochs and patience.
+
+    A struct that extends it has a field `steps: Steps = None`: the method takes exactly so many. If
+    it can also end by the clock, it has a field `seconds: Seconds = None`, and calls `one_budget`
+    when it is built.
     """
 
 
@@ -47,13 +78,8 @@ class TrainParams(StepParams, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     epochs: Annotated[Positive, msgspec.Meta(description="Passes over the training records, at most.")] = 20
-    steps: Annotated[
-        Positive | None,
-        msgspec.Meta(
-            description="Where given, a fixed budget: exactly so many optimiser steps, whatever `epochs` and `patience` "
-            "say."
-        ),
-    ] = None
+    steps: Steps = None
+    seconds: Seconds = None
     batch_size: Annotated[
         Positive, msgspec.Meta(description="Records per step; the last batch of an epoch holds what is left.")
     ] = 64
@@ -100,6 +126,7 @@ class TrainParams(StepParams, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 30.0
 
     def __post_init__(self) -> None:
+        one_budget(self.steps, self.seconds)
         if self.momentum and self.optimizer != "sgd":
             raise ValueError(
                 f"momentum={self.momentum:g} is given, and optimizer={self.optimizer} has none; give optimizer=sgd"

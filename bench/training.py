@@ -24,6 +24,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from bench.checkpoint import Epoch, State, load, save
+from bench.clock import Clock
 from bench.components import Context, Interrupted
 from bench.errors import BenchError
 from bench.train_params import TrainParams
@@ -97,11 +98,11 @@ def train(
     - name: of this training within the component, where it has several (each has its own checkpoint
       file).
 
-    Deterministic: `context.seed_for("order", name, epoch)` shuffles, `("noise", name, step)` seeds
-    each step. With a scratch folder the state is written every `checkpoint_seconds`, and a training
-    found there goes on where it was. Raises TrainingError, naming the step, when a loss, a gradient
-    or a score is not finite; Interrupted, after the checkpoint is written, when the run is being
-    stopped.
+    Deterministic, but for a budget of `seconds`: `context.seed_for("order", name, epoch)` shuffles,
+    `("noise", name, step)` seeds each step. With a scratch folder the state is written every
+    `checkpoint_seconds`, and a training found there goes on where it was. Raises TrainingError,
+    naming the step, when a loss, a gradient or a score is not finite; Interrupted, after the
+    checkpoint is written, when the run is being stopped.
     """
     if size < 1:
         raise TrainingError(f"{name}: there is no training record to learn from")
@@ -127,7 +128,8 @@ class _Loop:
 
     def __post_init__(self) -> None:
         self.per_epoch = math.ceil(self.size / self.params.batch_size)
-        self.total = self.params.steps or self.params.epochs * self.per_epoch
+        self.total = None if self.params.seconds else self.params.steps or self.params.epochs * self.per_epoch
+        self.clock: Clock | None = None
         self.weights = [p for p in self.module.parameters() if p.requires_grad]
         stored = self.module.state_dict().keys()
         buffers = [each for name, each in self.module.named_buffers() if name in stored and each.is_floating_point()]
@@ -141,14 +143,18 @@ class _Loop:
     def run(self) -> TrainResult:
         self._resume()
         resumed_from = self.state.step
+        if self.params.seconds:
+            self.clock = Clock(self.context.device, self.state.seconds)
         saved = time.monotonic()
-        while self.state.step < self.total and not self._patience_ended():
+        while not self._ended() and not self._patience_ended():
             if self.context.should_stop():
                 self._save()
-                raise Interrupted(f"{self.name}: stopped at step {self.state.step} of {self.total}")
+                raise Interrupted(f"{self.name}: stopped at {self._place(self.state.step)}")
             self._step()
-            if self.state.step % self.per_epoch == 0 or self.state.step == self.total:
+            self._tick()
+            if self.state.step % self.per_epoch == 0 or self._ended():
                 self._end_epoch()
+                self._tick()
             if time.monotonic() - saved >= self.params.checkpoint_seconds:
                 self._save()
                 saved = time.monotonic()
@@ -159,6 +165,28 @@ class _Loop:
         self.module.eval()
         return self._result(resumed_from)
 
+    def _ended(self) -> bool:
+        """Whether the budget is used up."""
+        done, budget = self._budget(self.state.step)
+        return done >= budget
+
+    def _budget(self, step: int) -> tuple[float, float]:
+        """How much of the budget is used when `step` steps are done, and the budget: seconds, or
+        else steps.
+        """
+        if self.total is None:
+            return self.state.seconds, self.params.seconds or 0.0
+        return step, self.total
+
+    def _tick(self) -> None:
+        if self.clock:
+            self.state.seconds = self.clock.tick()
+
+    def _place(self, step: int) -> str:
+        """How far a training is, in words."""
+        done, budget = self._budget(step)
+        return f"step {step} of {self.total}" if self.total else f"step {step}, second {done:.3g} of {budget:g}"
+
     def _step(self) -> None:
         step = self.state.step
         epoch, place = divmod(step, self.per_epoch)
@@ -166,7 +194,7 @@ class _Loop:
             self.state.order = self.context.rng("order", self.name, epoch).permutation(self.size)
         batch = self.state.order[place * self.params.batch_size : (place + 1) * self.params.batch_size]
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.params, step, self.total)
+            group["lr"] = learning_rate(self.params, *self._budget(step))
         self.module.train()
         torch.manual_seed(self.context.seed_for("noise", self.name, step))
         self.optimizer.zero_grad(set_to_none=True)
@@ -220,11 +248,8 @@ class _Loop:
             state.best, state.best_step = score, state.step
             state.best_weights = {key: tensor.detach().clone() for key, tensor in self.module.state_dict().items()}
         shown = "" if score is None else f", validation {score:.4f}"
-        progress = (
-            f"step {state.step} of {self.total}"
-            if self.params.steps
-            else f"epoch {len(state.history)} of {self.params.epochs}"
-        )
+        by_epochs = not (self.params.steps or self.params.seconds)
+        progress = f"epoch {len(state.history)} of {self.params.epochs}" if by_epochs else self._place(state.step)
         self.context.report(f"{self.name}: {progress}: loss {done.loss:.4f}{shown}")
 
     def _validate(self) -> float | None:
@@ -239,14 +264,14 @@ class _Loop:
         return score
 
     def _patience_ended(self) -> bool:
-        if self.params.steps or not self.params.patience or not self.state.best_weights:
+        budget = self.params.steps or self.params.seconds
+        if budget or not self.params.patience or not self.state.best_weights:
             return False
         return self.state.step - self.state.best_step >= self.params.patience * self.per_epoch
 
     def _not_finite(self, what: str, value: float) -> TrainingError:
-        place = f"step {self.state.step + 1} of {self.total}"
         return TrainingError(
-            f"{self.name}: the {what} became {value} at {place}; lower learning_rate "
+            f"{self.name}: the {what} became {value} at {self._place(self.state.step + 1)}; lower learning_rate "
             f"(now {self.params.learning_rate:g}) or clip (now {self.params.clip:g}), or use precision=fp32"
         )
 
@@ -273,6 +298,8 @@ class _Loop:
     def _save(self) -> None:
         if self.path:
             save(self.path, self.state, self.module, self.optimizer, self._identity())
+        if self.clock:
+            self.clock.start()
 
     def _resume(self) -> None:
         if not self.path or not self.path.exists():
@@ -281,7 +308,7 @@ class _Loop:
         if problem:
             self.context.report(f"{self.name}: checkpoint ignored, training starts again from step 0: {problem}")
         else:
-            self.context.report(f"{self.name}: goes on at step {self.state.step} of {self.total}")
+            self.context.report(f"{self.name}: goes on at {self._place(self.state.step)}")
 
 
 def _optimizer(weights: list[nn.Parameter], params: TrainParams) -> torch.optim.Optimizer:
@@ -308,12 +335,12 @@ class BatchNorm1d(nn.BatchNorm1d):
         return super().forward(x)
 
 
-def learning_rate(params: TrainParams, step: int, total: int) -> float:
-    """The rate of step `step` (from 0) of `total`: a function of nothing else, so that resuming
-    needs no more state.
+def learning_rate(params: TrainParams, done: float, budget: float) -> float:
+    """The rate of the next step when so many steps of a budget are done, or seconds of one in
+    seconds. A function of nothing else, so that resuming needs no more state.
     """
     if params.schedule == "constant":
         return params.learning_rate
     if params.schedule == "milestones":
-        return params.learning_rate * 0.1 ** (int(step >= 0.75 * total) + int(step >= 0.9 * total))
-    return params.learning_rate * 0.5 * (1 + math.cos(math.pi * step / total))
+        return params.learning_rate * 0.1 ** (int(done >= 0.75 * budget) + int(done >= 0.9 * budget))
+    return params.learning_rate * 0.5 * (1 + math.cos(math.pi * done / budget))

@@ -81,11 +81,16 @@ def training_seconds(params: TrainParams, work: Workload, *, step: float, visit:
     """Seconds of one core for a `TorchFuser`: all steps, a validation after each pass, and every
     prediction of a cell.
 
+    A budget of `seconds` takes the place of the steps and their validation.
+
     step: seconds of an optimiser step, however small its batch. visit: what each record of a batch
     adds, there and back. A method whose parameters say how large its network is multiplies both as
     its network grows.
     """
     whole = effort(work.train, epochs=params.epochs, batch_size=params.batch_size, steps=params.steps)
+    if params.seconds:
+        whole = Effort(0, 0.0, 0)
     predicted = whole.passes * work.valid + (work.records - work.train) + min(ASKED_AGAIN, work.records)
     calls = whole.passes * math.ceil(work.valid / params.batch_size) + math.ceil(work.records / params.batch_size)
-    return step * (whole.steps + FORWARD * calls) + visit * (whole.visits + FORWARD * predicted)
+    taken = step * (whole.steps + FORWARD * calls) + visit * (whole.visits + FORWARD * predicted)
+    return taken + (params.seconds or 0.0)

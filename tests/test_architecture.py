@@ -30,6 +30,7 @@ kit.
 EXPORTS = {
     "arrays": ["Damaged", "metadata", "npz", "read", "write"],
     "checkpoint": ["Epoch", "State", "load", "save"],
+    "clock": ["Clock"],
     "cohort": [
         "COUNT_KINDS", "Cohort", "Count", "CountKind", "Counts", "Events", "Series", "Task", "TaskKind", "bin_events",
         "bins_of",
@@ -50,9 +51,8 @@ EXPORTS = {
     "testing": ["TOY_TASK", "Check", "Outcome", "Report", "check", "checks_of", "parametrize", "toy_cohort"],
     "torch_fuser": ["Batch", "EventView", "Inputs", "ModalityView", "TorchFuser"],
     "train_params": [
-        "ALWAYS_IN_LABEL", "IN_LABEL", "AboveZero", "NotNegative", "Positive", "Share", "StepParams",
-        "TorchFuserParams",
-        "TrainParams",
+        "ALWAYS_IN_LABEL", "IN_LABEL", "AboveZero", "NotNegative", "Positive", "Seconds", "Share", "StepParams",
+        "Steps", "TorchFuserParams", "TrainParams", "one_budget",
     ],
     "training": ["BatchNorm1d", "TrainResult", "TrainingError", "autocast", "seeded", "train"],
     "workload": ["Effort", "Workload", "effort", "training_seconds"],

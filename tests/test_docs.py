@@ -23,7 +23,11 @@ REGISTRY = discover()
 
 def inside(struct: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
     """A struct, those it extends, and those that its fields hold."""
-    yield from (base for base in struct.__mro__ if inspect.get_annotations(base) and base.__module__ != "msgspec")
+    yield from (
+        base
+        for base in struct.__mro__
+        if issubclass(base, msgspec.Struct) and inspect.get_annotations(base) and base.__module__ != "msgspec"
+    )
     for field in msgspec.structs.fields(struct):
         for arm in [field.type, *typing.get_args(field.type)]:
             arm = typing.get_args(arm)[0] if typing.get_args(arm) else arm

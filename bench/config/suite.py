@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bench.config.training import Training
 from bench.grid.axes import PATIENT
 from bench.results.records import Correction, Published
 from bench.text import names
-from bench.train_params import StepParams, TrainParams
 
 SHORT = {"weights": "weights.files", "metrics": "stats.metrics"}
 """Other words of the command line that stand for a key of the suite."""
@@ -246,103 +246,6 @@ class Stats(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             "predictions: `bench list metrics`."
         ),
     ] = ()
-
-
-class Shared:
-    """A table of parameters that all methods of a kind are given which are trained and do not
-    set them themselves.
-    """
-
-    __slots__ = ()
-    takes = msgspec.Struct
-    """What the parameters of a method extend that is given them."""
-
-    def shared(self) -> dict[str, Any]:
-        """The parameters that are set, without tables."""
-        fields = msgspec.to_builtins(self)
-        return {name: value for name, value in fields.items() if value is not None and not isinstance(value, dict)}
-
-    def in_words(self) -> str:
-        """In words, for the provenance of a record: empty where every method goes by its own
-        parameters.
-        """
-        raise NotImplementedError
-
-
-class ImputerTraining(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The same training for all imputers that are trained step by step and do not set it
-    themselves.
-    """
-
-    takes = StepParams
-
-    steps: Annotated[
-        Annotated[int, msgspec.Meta(ge=1)] | None,
-        msgspec.Meta(
-            description="Optimiser steps of each network, in place of epochs and patience. An imputer may train a network "
-            "for each modality."
-        ),
-    ] = None
-
-    def in_words(self) -> str:
-        return f"{self.steps:,} optimiser steps of each network" if self.steps else ""
-
-
-class Training(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The same training for all: parameters of the training loop (`bench.train_params`). They hold
-    for every fuser that the harness trains and that does not set them itself. Those of imputers
-    stand in a table of their own.
-    """
-
-    takes = TrainParams
-
-    steps: Annotated[
-        Annotated[int, msgspec.Meta(ge=1)] | None,
-        msgspec.Meta(description="Optimiser steps, in place of epochs and patience."),
-    ] = None
-    epochs: Annotated[
-        Annotated[int, msgspec.Meta(ge=1)] | None, msgspec.Meta(description="Passes over the training records.")
-    ] = None
-    patience: Annotated[
-        Annotated[int, msgspec.Meta(ge=0)] | None,
-        msgspec.Meta(description="Epochs without a better validation score before training stops; 0 = never."),
-    ] = None
-    batch_size: Annotated[Annotated[int, msgspec.Meta(ge=1)] | None, msgspec.Meta(description="Records per step.")] = (
-        None
-    )
-    learning_rate: Annotated[
-        Annotated[float, msgspec.Meta(gt=0)] | None, msgspec.Meta(description="Learning rate of the optimiser.")
-    ] = None
-    average: Annotated[
-        Annotated[float, msgspec.Meta(ge=0, lt=1)] | None,
-        msgspec.Meta(description="Decay of a moving average of the weights, which then predicts; 0 = none."),
-    ] = None
-    imputer: Annotated[ImputerTraining, msgspec.Meta(description="The same for every imputer that is trained.")] = (
-        ImputerTraining()
-    )
-
-    def of(self, kind: str) -> Shared | None:
-        """What methods of a kind are given; None for kinds that are not trained."""
-        each: dict[str, Shared] = {"fuser": self, "imputer": self.imputer}
-        return each.get(kind)
-
-    def shared_by(self, kind: str) -> dict[str, Any]:
-        """The parameters that are set for a kind."""
-        training = self.of(kind)
-        return training.shared() if training else {}
-
-    def in_words(self) -> str:
-        words = {
-            "steps": f"{self.steps or 0:,} optimiser steps",
-            "epochs": f"{self.epochs or 0:,} epochs",
-            "patience": f"patience {self.patience}" if self.patience else "no early stop",
-            "batch_size": f"batches of {self.batch_size or 0:,}",
-            "learning_rate": f"learning rate {self.learning_rate or 0:g}",
-            "average": f"weights averaged with decay {self.average:g}" if self.average else "weights not averaged",
-        }
-        shared = self.shared()
-        without = {"epochs", "patience"} if self.steps else set()  # steps win, whatever these say
-        return ", ".join(words[key] for key in shared if key not in without)
 
 
 class Audits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -13,6 +13,7 @@ import msgspec
 from bench.config.command import Variant
 from bench.config.conversion import convert, is_many
 from bench.config.suite import Suite
+from bench.config.training import BUDGETS
 from bench.errors import UsageError
 from bench.files import is_path
 from bench.grid.identity import digest
@@ -65,7 +66,7 @@ def _rows(
     prefix = f"{kind}.{name}"
     written: Mapping[str, Any] = getattr(suite, kind).get(name, {})
     training = suite.training.of(kind)
-    shared = training.shared() if training and issubclass(spec.params, training.takes) else {}
+    shared = training.shared(written) if training and issubclass(spec.params, training.takes) else {}
     exempt = shared.keys() & written.keys()
     written = {**shared, **written}
     types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}
@@ -82,6 +83,8 @@ def _rows(
             raise UsageError(f"{kind} {name} has {number:,} rows (from {where(prefix)}); {_AT_MOST}")
         for combination in itertools.product(*axes.values()):
             params = dict(zip(axes, combination, strict=True))
+            if any(params.get(key) for key in BUDGETS):  # takes the place of one that is a default
+                params |= {key: None for key in BUDGETS & types_of.keys() - params.keys()}
             typed = msgspec.to_builtins(convert(params, spec.params, prefix, where))
             inside = ", ".join(f"{key}={short(params.get(key, typed[key]), axes.get(key, ()))}" for key in shown)
             rows.append(Variant(kind, name, f"{name}({inside})" if inside else name, typed))
@@ -106,7 +109,8 @@ def _blocks(
     written: Mapping[str, Any], types_of: Mapping[str, Any], prefix: str, origin: Origin
 ) -> Iterator[tuple[dict[str, Any], set[str], Collection[str]]]:
     """What is written of a method, and each row of its `ALSO` over what of it is no sweep. Each is:
-    parameters, those of them that are sweeps, those that the row wrote.
+    parameters, those of them that are sweeps, those that the row wrote. A budget that the row
+    writes takes the place of any other.
     """
 
     def sweeps(table: Mapping[str, Any]) -> set[str]:
@@ -122,7 +126,8 @@ def _blocks(
             f"{ALSO} = [{{ NAME = VALUE }}]"
         )
     for row in also:
-        block = {**{key: value for key, value in own.items() if key not in sweeps(own)}, **row}
+        without = sweeps(own) | (BUDGETS if BUDGETS & row.keys() else set())
+        block = {**{key: value for key, value in own.items() if key not in without}, **row}
         yield block, sweeps(block), row.keys()
 
 

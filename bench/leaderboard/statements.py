@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from bench.config.request import TRAINING_NOTES
 from bench.config.suite import REFERENCE_STAY
+from bench.config.training import CLOCKED
 from bench.data.release import GENERATED
 from bench.grid.axes import PATIENT
 from bench.leaderboard.blocks import Rich, code, strong
@@ -145,6 +146,11 @@ def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
     if export.hiding:
         hidden = f"Entries were hidden in {export.hiding} records alone; the others stay as recorded."
         notes.append(held(hidden, records, lambda provenance: provenance.get("hidden in") == export.hiding))
+    clocked = (
+        "Training ended by a calibrated clock (`seconds`): the same command gives other steps and other bits each time."
+    )
+    if any(CLOCKED in record.provenance for record in records):
+        notes.append(held(clocked, records, lambda provenance: CLOCKED in provenance))
     return [*notes, *filter(None, (_plan_note(note, records) for note in export.notes))]
 
 

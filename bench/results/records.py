@@ -103,9 +103,10 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
     - absent: which share of the hidden entries of test records lies in modalities that are absent
       to the fuser, so that it reads no value that was imputed there.
     - audits: by name; see docs/explanation/audits.md.
-    - costs: of the fuser, seconds (impute, fit, predict), seconds_per_sample, parameters and
-      peak_memory_bytes. Of the imputer, impute_seconds_per_draw (per record and draw),
-      imputer_parameters, impute_peak_memory_bytes, draws. Of audits of independence,
+    - costs: of the fuser, seconds (impute, fit, predict), seconds_per_sample, parameters, steps (of
+      the optimiser, all networks together, where it takes any) and peak_memory_bytes. Of the
+      imputer, impute_seconds_per_draw (per record and draw), imputer_parameters, imputer_steps,
+      impute_peak_memory_bytes, draws. Of audits of independence,
       batch_audit_seconds, impute_audit_seconds, impute_audit_records.
     - counts: train, valid, test records of the task, positives, left out (ineligible or unknown
       outcome). Under a split by record also how many patients stand on both sides; without_NAME

@@ -12,14 +12,16 @@ import msgspec
 
 from bench.config.command import Variant
 from bench.config.suite import Suite
+from bench.config.training import BUDGETS, CLOCKED
 from bench.execute.api import Result
 from bench.grid.cell import Cell
-from bench.registry import Spec
+from bench.registry import Registry, Spec
 from bench.results import provenance
 from bench.results.further import code_of
 from bench.results.records import Audit, Measures, Record, Status
 from bench.run.prepare import Prepared
 from bench.stages import artifacts
+from bench.train_params import StepParams
 
 NAMES = ("host", "cpu", "cuda")
 """Entries of a worker's surroundings that name a machine; the device that was used has its own
@@ -78,7 +80,14 @@ def training_of(suite: Suite, method: Variant, spec: Spec) -> str:
     shared = training.shared() if training else {}
     if training is None or not shared or method.weights or not issubclass(spec.params, training.takes):
         return ""
-    return msgspec.convert({key: method.params[key] for key in shared}, type(training)).in_words()
+    values = {key: method.params.get(key) for key in {*shared, *BUDGETS}}
+    return msgspec.convert(values, type(training)).in_words()
+
+
+def by_the_clock(method: Variant, registry: Registry) -> bool:
+    """Whether a training of it ended by a clock, so that no other is alike bit by bit."""
+    trained = issubclass(registry.get(method.kind, method.name).params, StepParams) and not method.weights
+    return trained and bool(method.params.get("seconds"))
 
 
 def _record(cell: Cell, measures: Measures, status: Status, reason: str, where: dict[str, str]) -> Record:
@@ -118,6 +127,7 @@ def _provenance(prepared: Prepared, cell: Cell, device: str, surroundings: Mappi
         "scenario parameters": f"{scenario.label} {_json(scenario.params)}" if scenario.params else "",
         "training": training_of(suite, cell.fuser, fuser),
         "imputer training": training_of(suite, cell.imputer, imputer),
+        CLOCKED: ", ".join(each.kind for each in (cell.imputer, cell.fuser) if by_the_clock(each, registry)),
         **of_fuser,
         "device type": device,
         **{f"imputer {name}": value for name, value in of_imputer.items() if value != of_fuser[name]},
@@ -139,6 +149,8 @@ def _repeated(prepared: Prepared, cell: Cell, result: Result) -> Audit:
     assert result.output is not None
     if base is None or base.status != "ok":
         return Audit(None, "the cell to compare with has no result")
+    if by_the_clock(cell.fuser, prepared.registry):
+        return Audit(None, "each training ends by a clock, so that two differ")
     if base.predictions == digest_of(result.output.predictions):
         return Audit(True, "predictions are bit-identical")
     if result.job.device == "cuda":

@@ -100,7 +100,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
             "predict_seconds": predicted - began,
             "seconds_per_sample": (predicted - began) / len(outputs),
             "batch_audit_seconds": began - fitted + answered - audit_began,
-            "parameters": float(handed.count(fuser.parameters(), spec)),
+            **handed.costs(fuser, spec),
         },
         counts={
             **{name: len(part) for name, part in parts.items()},

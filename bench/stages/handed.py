@@ -9,11 +9,12 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
 from bench.arrays import STORED
+from bench.components import Method
 from bench.errors import PluginError
 from bench.registry import Spec
 from bench.results.records import Note
@@ -35,16 +36,28 @@ def who(spec: Spec) -> str:
     return f'{spec.kind} "{spec.name}" (from {spec.plugin}) breaks its contract: '
 
 
-def count(value: object, spec: Spec) -> int:
-    """What `parameters()` returned: a whole number from 0. Raises PluginError."""
+def count(value: object, spec: Spec, function: str) -> int:
+    """What a function of a method that counts returned: a whole number from 0. Raises
+    PluginError.
+    """
     try:
         truth = isinstance(value, bool | np.bool_)
         number = int(operator.index(value)) if isinstance(value, SupportsIndex) and not truth else None
     except TypeError:
         number = None
     if number is None or not 0 <= number < 2**53:
-        raise PluginError(f"{who(spec)}parameters() must return a whole number from 0")
+        raise PluginError(f"{who(spec)}{function}() must return a whole number from 0")
     return number
+
+
+def costs(method: Method[Any], spec: Spec, prefix: str = "") -> dict[str, float]:
+    """What a fitted method says of its size and its training: parameters, and steps where it is
+    trained by them. prefix: of the names. Raises PluginError.
+    """
+    costs = {f"{prefix}parameters": float(count(method.parameters(), spec, "parameters"))}
+    if (steps := method.steps_taken()) is not None:
+        costs[f"{prefix}steps"] = float(count(steps, spec, "steps_taken"))
+    return costs
 
 
 def state(learnt: object, spec: Spec, ids: Iterable[str] = ()) -> dict[str, np.ndarray]:

@@ -102,7 +102,7 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
             "impute_audit_seconds": began - fitted + audits.seconds,
             "impute_audit_records": float(audits.records),
             "impute_peak_memory_bytes": peak,
-            "imputer_parameters": float(handed.count(imputer.parameters(), spec)),
+            **handed.costs(imputer, spec, "imputer_"),
             "draws": float(used),
         },
     }

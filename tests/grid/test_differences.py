@@ -56,12 +56,14 @@ WORDS = {
     "scaling.winsorise": "scaling.winsorise=never",
     "weights.differ": "weights.differ=split",
     "training.steps": "training.steps=10",
+    "training.seconds": "training.seconds=10",
     "training.epochs": "training.epochs=10",
     "training.patience": "training.patience=0",
     "training.batch_size": "training.batch_size=7",
     "training.learning_rate": "training.learning_rate=0.5",
     "training.average": "training.average=0.5",
     "training.imputer.steps": "training.imputer.steps=10",
+    "training.imputer.seconds": "training.imputer.seconds=10",
     "stats.resamples": "stats.resamples=10",
     "stats.alpha": "stats.alpha=0.2",
     "stats.seed": "stats.seed=5",
@@ -199,12 +201,14 @@ EDITS = {
     "limits.time": 'limits.time = "5m"',
     "limits.memory": 'limits.memory = "1GiB"',
     "training.steps": "training.steps = 10",
+    "training.seconds": "training.seconds = 10",
     "training.epochs": "training.epochs = 10",
     "training.patience": "training.patience = 0",
     "training.batch_size": "training.batch_size = 7",
     "training.learning_rate": "training.learning_rate = 0.5",
     "training.average": "training.average = 0.5",
     "training.imputer.steps": "training.imputer.steps = 10",
+    "training.imputer.seconds": "training.imputer.seconds = 10",
     "stats.resamples": "stats.resamples = 10",
     "stats.alpha": "stats.alpha = 0.2",
     "stats.seed": "stats.seed = 5",
@@ -280,8 +284,13 @@ def test_what_an_edited_copy_says_otherwise_than_the_installed_suite_is_named_an
     assert all(override.shipped == "small" for override in found)
 
 
+def agrees(chosen: set[str]) -> bool:
+    """Whether a suite may hold these edits together: of steps and seconds it gives one."""
+    return not any({f"{table}.steps", f"{table}.seconds"} <= chosen for table in ("training", "training.imputer"))
+
+
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sets(st.sampled_from(sorted(EDITS.keys() - {"dataset", "weights.files"}))))
+@given(st.sets(st.sampled_from(sorted(EDITS.keys() - {"dataset", "weights.files"}))).filter(agrees))
 def test_several_edits_are_all_named(shipped: Asker, chosen: set[str]) -> None:
     shipped.text = edited(chosen)
     assert {override.key for override in shipped.request().overrides} == named_of(chosen)

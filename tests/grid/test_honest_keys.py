@@ -32,7 +32,7 @@ in its key.
 CHOOSES = (*COMPONENT, *SCORES, "bench/selection.py", "bench/train_params.py")
 """What fusers share that choose among models by the validation part."""
 
-TRAINS = tuple(f"bench/{name}.py" for name in ("training", "checkpoint", "train_params", "learner", "sums"))
+TRAINS = tuple(f"bench/{name}.py" for name in ("training", "checkpoint", "clock", "train_params", "learner", "sums"))
 TORCH_FUSER = (*CHOOSES, *TRAINS, "bench/torch_fuser.py")
 PREPARES = (*COMPONENT, "bench/arrays.py", "bench/data/splits.py", *(
     f"bench/stages/{name}.py" for name in ("preparing", "contract", "handed", "validate")

@@ -17,6 +17,7 @@ from bench.components import Context, Interrupted
 from bench.errors import DataError, PluginError, UsageError
 from bench.registry import discover
 from bench.testing.toy import toy_cohort
+from bench.training import TrainingError
 from bench_imputers.pypots.adapter import OPTIMIZERS
 from bench_imputers.pypots.params import installed
 
@@ -235,3 +236,26 @@ def test_steps_beyond_the_budget_change_no_weight(parts):
     epoch, budget = learnt(epochs=1), learnt(steps=2)
     assert all(np.array_equal(epoch[key], budget[key]) for key in epoch)
     assert any(not np.array_equal(epoch[key], other) for key, other in learnt(steps=1).items())
+
+
+@pytest.mark.parametrize("name", ["pypots.brits", "pypots.dlinear", "pypots.usgan"])
+@pytest.mark.parametrize("valid_records", [0, 8])
+def test_a_budget_of_seconds_ends_the_training_by_itself(parts, name, valid_records):
+    """Of each model: the more seconds, the more steps, whatever epochs and patience say."""
+    tiny = REGISTRY.get("imputer", name).test_params
+
+    def taken(seconds: float) -> int:
+        more = {"seconds": seconds, "batch_size": 16, "epochs": 1, "patience": 1, "valid_records": valid_records}
+        imputer = REGISTRY.get("imputer", name).build({**tiny, **more})
+        imputer.fit(*parts, Context())
+        assert all(budget.clock.spent >= seconds for budget in imputer._budgets.values())
+        return imputer.steps_taken()
+
+    assert 0 < taken(1e-9) < taken(0.3)
+
+
+def test_a_failure_before_the_seconds_are_over_is_no_end_of_the_training(parts, monkeypatch):
+    imputer = build("pypots.dlinear", seconds=0.2)
+    monkeypatch.setattr(imputer, "_validation", lambda *_: {"X": np.zeros((1, 1, 1)), "X_ori": np.zeros((1, 1, 1))})
+    with pytest.raises(TrainingError, match="ended after epoch 0: "):
+        imputer.fit(*parts, Context())

@@ -181,8 +181,10 @@ def blocks(board: Board) -> list[Block]:
 def _grid(costs: Sequence[Cost]) -> Table:
     stages = {name for cost in costs for name in cost.values if name.endswith("_seconds") or name == "seconds"}
     ordered = sorted(stages, key=_stage_order)
+    steps = ["steps"] if any("steps" in cost.values for cost in costs) else []
     whole = "fuser alone" if any(cost.fuser_only for cost in costs) else "whole"
     header = columns("imputer", "fuser", "score", "Pareto front", f"ms per sample ({whole})", "parameters")
+    header += columns(*steps)
     header += [Column(f"{spaced(name.removesuffix('_seconds'))} s") for name in ordered]
     header += columns("ms per sample (fuser)", "peak memory MiB", "device", "cells")
     body: list[list[Cell]] = [
@@ -193,6 +195,7 @@ def _grid(costs: Sequence[Cost]) -> Table:
             ", ".join(FRONTS[name] for name in cost.front) or None,
             number(cost.whole.get("seconds_per_sample"), 3, 1e3),
             number(cost.values.get("parameters"), 0),
+            *(number(cost.values.get(name), 0) for name in steps),
             *(number(cost.values.get(name), 2) for name in ordered),
             number(cost.values.get("seconds_per_sample"), 3, 1e3),
             number(cost.values.get("peak_memory_bytes"), 0, 1 / 2**20),

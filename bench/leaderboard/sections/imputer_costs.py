@@ -16,13 +16,14 @@ from bench.leaderboard.words import columns
 from bench.results.coordinates import Repeat, TableKey, imputation_of
 from bench.results.records import Record
 
-COSTS = ("imputer_parameters", "draws", "impute_fit_seconds", "impute_seconds", "impute_seconds_per_draw",
-         "impute_peak_memory_bytes")  # fmt: skip
+COSTS = ("imputer_parameters", "draws", "imputer_steps", "impute_fit_seconds", "impute_seconds",
+         "impute_seconds_per_draw", "impute_peak_memory_bytes")  # fmt: skip
 """Costs of a record that are the imputer's."""
 
 
 class ImputerCost(TableKey, kw_only=True, frozen=True):
-    """What one imputer took, the mean over seeds: seconds, bytes; and its draws and parameters."""
+    """What one imputer took, the mean over seeds: seconds, bytes; and its draws,
+    parameters and optimiser steps (of all networks)."""
 
     imputer: str
     device: str
@@ -63,9 +64,11 @@ def _device(record: Record) -> str:
 
 
 def blocks(board: Board) -> list[Block]:
-    if not board[SECTION]:
+    costs = board[SECTION] or ()
+    if not costs:
         return []
-    header = columns(*PLACE, "imputer", "parameters", "draws", "fit s", "impute s", "ms per record and draw")
+    steps = ["steps"] if any("imputer_steps" in cost.values for cost in costs) else []
+    header = columns(*PLACE, "imputer", "parameters", "draws", *steps, "fit s", "impute s", "ms per record and draw")
     header += columns("peak memory MiB", "device", "seeds")
     body: list[list[Cell]] = [
         [
@@ -73,6 +76,7 @@ def blocks(board: Board) -> list[Block]:
             cost.imputer,
             number(cost.values.get("imputer_parameters") or None, 0),
             number(cost.values.get("draws"), 0),
+            *(number(cost.values.get("imputer_steps"), 0) for _ in steps),
             number(cost.values.get("impute_fit_seconds"), 2),
             number(cost.values.get("impute_seconds"), 2),
             number(cost.values.get("impute_seconds_per_draw"), 3, 1e3),
@@ -80,7 +84,7 @@ def blocks(board: Board) -> list[Block]:
             cost.device or None,
             cost.seeds,
         ]
-        for cost in board[SECTION] or ()
+        for cost in costs
     ]
     return [Heading(3, "Imputers"), Table(header, body)]
 

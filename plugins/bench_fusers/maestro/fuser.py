@@ -57,7 +57,14 @@ class Maestro(ExpertFuser[MaestroParams]):
     """
 
     def begin(self, sums: Sums, context: Context) -> None:
-        """See `Learner.begin`."""
+        """See `Learner.begin`. UsageError for a budget of seconds: how many steps there will be is
+        not known then.
+        """
+        if self.params.seconds and self.params.modality_dropout:
+            raise UsageError(
+                "fuser maestro: modality_dropout grows with the share of the steps that are done, so that seconds are no "
+                "budget for it; give fuser.maestro.steps=N or fuser.maestro.modality_dropout=0"
+            )
         records = int(sums.totals["records"])
         self.steps = self.params.steps or self.params.epochs * math.ceil(records / self.params.batch_size)
         super().begin(sums, context)

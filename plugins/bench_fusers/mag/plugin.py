@@ -86,6 +86,7 @@ class MagLateParams(MagSizes, frozen=True, kw_only=True, forbid_unknown_fields=T
     mixup: Mixup = "batch"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_front("mag_late", self.front, {"read=observed": self.read == "observed"})
 
 

@@ -112,6 +112,7 @@ class MultParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fie
     epochs: Positive = 15
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choice = mult_choice(self)
         contradictions = {
             "causal=true": choice.causal,

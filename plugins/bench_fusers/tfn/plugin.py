@@ -120,6 +120,7 @@ class TFNParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fiel
     epochs: Positive = 15
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choice = tfn_choice(self)
         if self.front == "utde" and choice.variant != "outer-late":
             raise ValueError(

@@ -61,9 +61,11 @@ def _seconds(params: DiffusionParams, work: Workload, *, visit: float, call: flo
     """Of one network: its training, validation where it is asked for, and all draws of all
     records.
     """
+    called = work.records * work.draws * _calls(params)
+    if params.seconds:
+        return params.seconds + call * called
     whole = effort(work.train, epochs=params.epochs, batch_size=params.batch_size, steps=params.steps)
     validated = whole.passes * min(params.validation_records, work.valid) if params.validate else 0
-    called = work.records * work.draws * _calls(params)
     return STEP * whole.steps + visit * (whole.visits + validated / 3) + call * called
 
 

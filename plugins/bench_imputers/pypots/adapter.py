@@ -26,12 +26,25 @@ from bench.cohort import Cohort, Series
 from bench.components import Context, Imputer, Interrupted, NotFitted
 from bench.errors import DataError, PluginError, UsageError
 from bench.training import TrainingError
-from bench_imputers.pypots.library import Listener, OwnNoise, Stopped, imputation, offline, optimizer, reseed, seeded
+from bench_imputers.pypots.library import (
+    Budget,
+    Listener,
+    OwnNoise,
+    Stopped,
+    imputation,
+    offline,
+    optimizer,
+    reseed,
+    seeded,
+)
 from bench_imputers.pypots.model import TESTED, Model
 from bench_imputers.pypots.models import MODELS
 from bench_imputers.pypots.params import Nothing, Targets, Trained
 from bench_imputers.pypots.state import arrays_of, ready, settle, take_arrays
 from bench_imputers.target_modalities import Rest, chosen
+
+ENDLESS = 2**31
+"""Epochs of a training that ends by the clock."""
 
 OPTIMIZERS = ("optimizer", "G_optimizer", "D_optimizer")
 """Arguments of a model, and its attributes, that are one."""
@@ -55,6 +68,8 @@ class PyPOTS(Imputer[Targets]):
         self._sizes: dict[str, tuple[int, int, int]] = {}
         self._built: dict[str, Any] = {}
         self._stored: dict[str, dict[str, np.ndarray]] = {}
+        self._budgets: dict[str, Budget] = {}
+        self._taken: dict[str, int] = {}
         self._fitted = False
 
     def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
@@ -69,7 +84,7 @@ class PyPOTS(Imputer[Targets]):
             raise UsageError(f"imputer {self._model.key} runs in fp32 only; type precision=fp32")
         widths = {name: series.grid.shape[2] for name, series in train.modalities.items()}
         names = chosen(widths, self.params.targets, self.params.widest, self._model.key)
-        self._sizes, self._built, self._stored = {}, {}, {}
+        self._sizes, self._built, self._stored, self._taken = {}, {}, {}, {}
         for name in names:
             series = train.modalities[name]
             if not series.observed.any():
@@ -119,7 +134,7 @@ class PyPOTS(Imputer[Targets]):
         for key, array in state.items():
             kind, _, name = key.partition("/")
             kinds[kind][name] = array
-        self._built = {}
+        self._built, self._taken = {}, {}
         self._rest.load_state_dict(kinds["rest"])
         self._sizes = {name: (int(s[0]), int(s[1]), int(s[2])) for name, s in kinds["size"].items()}
         self._stored = {
@@ -127,6 +142,9 @@ class PyPOTS(Imputer[Targets]):
             for name in self._sizes
         }
         self._fitted = True
+
+    def steps_taken(self) -> int | None:
+        return sum(self._taken.values()) if self._taken else None
 
     def _construct(self, name: str, context: Context) -> Any:
         """The model for a modality; to be called inside `seeded`, since it draws its weights."""
@@ -141,10 +159,12 @@ class PyPOTS(Imputer[Targets]):
         arguments: dict[str, Any] = {"n_steps": length, "n_features": channels, "device": context.device}
         arguments |= {key: _listed(getattr(self.params, key)) for key in self._model.arguments}
         if isinstance(self.params, Trained):
-            rate, decay, steps = self.params.learning_rate, self.params.weight_decay, self.params.steps
+            rate, decay = self.params.learning_rate, self.params.weight_decay
+            budget = self._budgets[name] = Budget(self.params.steps, self.params.seconds, context.device)
             for key in OPTIMIZERS:
-                arguments[key] = optimizer(rate, decay, context, steps)
-            patience = 0 if steps else min(self.params.patience, self.params.epochs)
+                arguments[key] = optimizer(rate, decay, context, budget)
+            timed = budget.steps or budget.seconds
+            patience = 0 if timed else min(self.params.patience, self.params.epochs)
             arguments |= {
                 "epochs": self.params.epochs,
                 "batch_size": self.params.batch_size,
@@ -175,8 +195,12 @@ class PyPOTS(Imputer[Targets]):
         seen = {"X": self._pad(_with_gaps(series)[series.observed.any(axis=(1, 2))])}
         if self.params.steps:
             model.epochs = math.ceil(self.params.steps / math.ceil(len(seen["X"]) / self.params.batch_size))
-        listener = Listener(context, f"{self._model.key} {name}", model.epochs)
+        elif self.params.seconds:
+            model.epochs = ENDLESS
+        budget = self._budgets[name]
+        listener = Listener(context, f"{self._model.key} {name}", model, budget)
         check = self._validation(name, valid, context)
+        budget.begin()
         try:
             with listener.listening():
                 model.fit(seen, check)
@@ -189,12 +213,11 @@ class PyPOTS(Imputer[Targets]):
         taken = [own.taken for key in OPTIMIZERS if (own := getattr(model, key, None)) is not None]
         if self.params.steps and max(taken, default=self.params.steps) != self.params.steps:
             self._failed(name, listener, f"it took {max(taken)} optimiser steps of {self.params.steps}")
+        self._taken[name] = sum(taken)
         settle(model, _means(seen["X"]))
 
     def _failed(self, name: str, listener: Listener, reason: str) -> NoReturn:
-        message = (
-            f"{self._model.key}: training on {name} ended after epoch {listener.done} of {listener.epochs}: {reason}"
-        )
+        message = f"{self._model.key}: training on {name} ended after {listener.place}: {reason}"
         if "out of memory" in reason:
             raise MemoryError(f"{message}; a smaller {self._model.key}.batch_size needs less")
         raise TrainingError(message)

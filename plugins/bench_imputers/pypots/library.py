@@ -21,6 +21,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +30,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
+from bench.clock import Clock
 from bench.components import Context
 from bench.errors import PluginError
 
@@ -145,23 +147,61 @@ def reseed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-class Listener(logging.Handler):
-    """Hears the package's log during one training: epochs done, early stopping, and the
-    exception it swallowed.
+@dataclass
+class Budget:
+    """What the training of one model may take: steps of each optimiser, or calibrated seconds.
+    Neither: its epochs decide.
     """
 
-    def __init__(self, context: Context, name: str, epochs: int):
+    steps: int | None
+    seconds: float | None
+    device: str
+    clock: Clock | None = None
+
+    def begin(self) -> None:
+        """To be called when a training begins."""
+        self.clock = Clock(self.device) if self.seconds else None
+
+    def tick(self) -> None:
+        """Count the time since the last call."""
+        if self.clock:
+            self.clock.tick()
+
+    def is_over(self, taken: int) -> bool:
+        """Whether an optimiser that took so many steps takes no more."""
+        if self.clock:
+            return self.clock.spent >= (self.seconds or 0.0)
+        return self.steps is not None and taken >= self.steps
+
+
+class Listener(logging.Handler):
+    """Hears the package's log during one training: epochs done, early stopping, and the
+    exception it swallowed. It ends a training whose seconds are over.
+    """
+
+    def __init__(self, context: Context, name: str, model: Any, budget: Budget):
         super().__init__(logging.INFO)
-        self.context, self.training, self.epochs = context, name, epochs
+        self.context, self.training, self.model, self.budget = context, name, model, budget
+        self.epochs: int = model.epochs
         self.done = 0
         self.ended_early = False
         self.failure = ""
+
+    @property
+    def place(self) -> str:
+        """How far the training is, in words."""
+        return f"epoch {self.done}" + ("" if self.budget.seconds else f" of {self.epochs}")
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if epoch := re.match(r"Epoch (\d+)", text):
             self.done = int(epoch[1])
-            self.context.report(f"{self.training}: epoch {self.done} of {self.epochs}")
+            self.budget.tick()
+            if self.budget.seconds and self.budget.is_over(0):
+                # The package counts patience down after this line, or sets it back; in both cases
+                # it now comes to 0, where training ends.
+                self.model.patience, self.model.original_patience = 1, 0
+            self.context.report(f"{self.training}: {self.place}")
         elif "Exceeded the training patience" in text:
             self.ended_early = True
         elif record.levelno >= logging.ERROR and "Exception:" in text:
@@ -181,11 +221,11 @@ class Listener(logging.Handler):
             logger.setLevel(level)
 
 
-def optimizer(learning_rate: float, weight_decay: float, context: Context, steps: int | None = None) -> Any:
+def optimizer(learning_rate: float, weight_decay: float, context: Context, budget: Budget) -> Any:
     """The package's Adam, which leaves the training (`Stopped`) when the run is being stopped.
 
-    steps: it takes so many and then changes no weight any more, so that the last epoch ends, is
-    validated and can be chosen as any other. `taken`: how many it took.
+    Once its budget is over it changes no weight any more, so that the last epoch ends, is validated
+    and can be chosen as any other. `taken`: how many steps it took.
     """
     from pypots.optim import Adam
 
@@ -195,9 +235,10 @@ def optimizer(learning_rate: float, weight_decay: float, context: Context, steps
         def step(self, closure: Any = None) -> None:
             if context.should_stop():
                 raise Stopped
-            if steps is None or self.taken < steps:
+            if not budget.is_over(self.taken):
                 super().step(closure)
                 self.taken += 1
+                budget.tick()
 
     return Watching(lr=learning_rate, weight_decay=weight_decay)
 

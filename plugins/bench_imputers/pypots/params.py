@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
@@ -14,14 +15,11 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import msgspec
 
 from bench.registry import Registry
-from bench.train_params import StepParams
+from bench.train_params import NotNegative, Positive, Seconds, StepParams, Steps, one_budget
 from bench.workload import Workload
 from bench_imputers.pypots.model import Model
 from bench_imputers.pypots.models import MODELS
 from bench_imputers.targets import target_widths
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Targets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,16 +40,13 @@ class Targets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Trained(Targets, StepParams, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every model takes that is trained."""
+    """What every model takes that is trained. With a budget (`steps`, `seconds`) the last epoch
+    ends without changing a weight.
+    """
 
     epochs: Annotated[Positive, msgspec.Meta(description="Passes over the training records, at most.")] = 100
-    steps: Annotated[
-        Positive | None,
-        msgspec.Meta(
-            description="Where given, a fixed budget: exactly so many optimiser steps for each target modality, whatever "
-            "`epochs` and `patience` say. The last epoch ends without changing a weight."
-        ),
-    ] = None
+    steps: Steps = None
+    seconds: Seconds = None
     batch_size: Annotated[Positive, msgspec.Meta(description="Records per step, and per call when imputing.")] = 32
     learning_rate: Annotated[float, msgspec.Meta(gt=0, description="Learning rate of Adam, constant.")] = 1e-3
     weight_decay: Annotated[NotNegative, msgspec.Meta(description="L2 penalty of Adam.")] = 0.0
@@ -78,6 +73,9 @@ class Trained(Targets, StepParams, frozen=True, kw_only=True, forbid_unknown_fie
             description="Share of the visible entries of the validation records that is hidden to score them.",
         ),
     ] = 0.1
+
+    def __post_init__(self) -> None:
+        one_budget(self.steps, self.seconds)
 
 
 class Nothing(Targets, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -267,6 +265,7 @@ def _type(name: str, default: Any) -> Any:
 
 def _same_width(params: Any) -> None:
     """PyPOTS would take another d_model than was written, and only log it."""
+    one_budget(params.steps, params.seconds)
     if params.d_model != params.n_heads * params.d_k:
         raise ValueError(f"d_model must be n_heads * d_k, and {params.d_model} is not {params.n_heads} * {params.d_k}")
 
@@ -366,14 +365,18 @@ def _seconds(model: Model) -> Callable[[Any, Workload], float]:
     """
 
     def expected(params: Any, work: Workload) -> float:
-        models = float(len(target_widths(work.channels, params.targets, params.widest)))
-        for size in SIZES & model.arguments.keys():
-            models *= getattr(params, size) / model.arguments[size]
-        visits = 0
-        if model.trained:
+        models = len(target_widths(work.channels, params.targets, params.widest))
+        grown: float = math.prod(
+            getattr(params, size) / model.arguments[size] for size in SIZES & model.arguments.keys()
+        )
+        visits, seconds = 0, 0.0
+        if model.trained and params.seconds:
+            seconds = params.seconds
+        elif model.trained:
             visits = params.steps * params.batch_size if params.steps else work.train * params.epochs
         completed = work.records * (work.draws if model.draws else 1)
-        return models * (model.visit * visits + (model.completion or COMPLETION * model.visit) * completed)
+        whole: float = model.visit * visits + (model.completion or COMPLETION * model.visit) * completed
+        return models * (grown * whole + seconds)
 
     return expected
 
