@@ -21,6 +21,7 @@ from functools import partial
 import numpy as np
 
 from bench.metric import Evaluator, Metric, columns, decisions, total
+from bench.metrics.curves import precision_recall
 from bench.metrics.defined import needs
 
 Agreement = Callable[[np.ndarray, np.ndarray], float]
@@ -34,9 +35,11 @@ def _decided_columns(truth: np.ndarray, outputs: np.ndarray) -> list[tuple[np.nd
 
 
 def _f1(truth: np.ndarray, outputs: np.ndarray) -> float:
-    from sklearn.metrics import f1_score
+    return float(np.mean([_f1_of(actual, decided) for actual, decided in _decided_columns(truth, outputs)]))
 
-    return float(np.mean([f1_score(actual, decided) for actual, decided in _decided_columns(truth, outputs)]))
+
+def _f1_of(actual: np.ndarray, decided: np.ndarray) -> float:
+    return 2 * np.count_nonzero(actual & decided) / (np.count_nonzero(actual) + np.count_nonzero(decided))
 
 
 def _weighted_f1(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
@@ -58,13 +61,11 @@ def thresholds(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray | None:
     so that none is a record's own. None where there is no best one: F1 is not defined (a label has
     no positive), or an output is not finite.
     """
-    from sklearn.metrics import precision_recall_curve
-
     if not np.isfinite(outputs).all() or needs("no positive", truth, outputs.shape[1]).lacking():
         return None
     chosen = np.zeros(outputs.shape[1])
     for label, (actual, probability) in enumerate(zip(truth.reshape(outputs.shape).T, outputs.T, strict=True)):
-        precision, recall, at = precision_recall_curve(actual, probability)
+        precision, recall, at = precision_recall(actual > 0.5, probability)
         f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
         best = len(at) - 1 - int(np.argmax(f1[:-1][::-1]))
         below = probability[probability < at[best]]
@@ -91,14 +92,18 @@ def _weighted_f1_tuned(truth: np.ndarray, outputs: np.ndarray, validation: tuple
 
 
 def _accuracy(truth: np.ndarray, outputs: np.ndarray) -> float:
-    from sklearn.metrics import accuracy_score
+    return float(_right(truth, outputs).mean())
 
-    return float(accuracy_score(truth, decisions(truth, outputs)))
+
+def _right(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Whether all decisions of a record are right: bool [n]."""
+    same = decisions(truth, outputs) == truth
+    right: np.ndarray = same.all(axis=1) if same.ndim == 2 else same
+    return right
 
 
 def _weighted_accuracy(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
-    same = decisions(truth, outputs) == truth
-    right = same.all(axis=1) if same.ndim == 2 else same
+    right = _right(truth, outputs)
     return lambda weights: total(right, weights) / weights.sum(axis=0, dtype=np.float64)
 
 
