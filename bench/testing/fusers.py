@@ -299,7 +299,11 @@ def _predicted(subject: Subject, kind: str, data: Parts) -> np.ndarray:
 
 
 def _takes(subject: Subject, kind: str) -> None:
-    _predicted(subject, kind, subject.small)
+    if TOY_TASKS[kind] is not subject.task:
+        _predicted(subject, kind, subject.small)
+        return
+    needs_form(subject, require_form)
+    require_form(subject, subject.small.test, subject.small_fit().returned)
 
 
 @promise("fuser")

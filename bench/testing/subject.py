@@ -55,6 +55,22 @@ def parts(train: int, valid: int, test: int, **toy: Any) -> Parts:
     )
 
 
+@dataclass(frozen=True)
+class SmallFit:
+    """A fit on `small` and what it gave, which several checks look at.
+
+    - data: the parts as the component left them.
+    - component: fitted, and applied once.
+    - returned: what it gave for the test part, as it is.
+    - polls: how often `fit` polls whether to stop.
+    """
+
+    data: Parts
+    component: Any
+    returned: dict[str, Any]
+    polls: int
+
+
 class Subject:
     """A component under test.
 
@@ -194,6 +210,27 @@ class Subject:
         """The component fitted on `data`."""
         self.built()
         return self.once("fits", lambda: self.fit(self.data))
+
+    def small_fit(self) -> SmallFit:
+        """The component fitted on `small` and applied to its test part."""
+        self.fitted()
+        polls = 0
+
+        def never() -> bool:
+            nonlocal polls
+            polls += 1
+            return False
+
+        def make() -> SmallFit:
+            data = self.small
+            component = self.fit(data, should_stop=never)
+            return SmallFit(data, component, self.raw(component, data.test), polls)
+
+        return self.once("fits on less", make)
+
+    def small_result(self) -> dict[str, np.ndarray]:
+        """What it gave for the test part of `small`, with records on the first axis."""
+        return self.records_first(self.small_fit().returned, len(self.small.test))
 
     def returned(self) -> dict[str, Any]:
         """What the fitted component returned for the test part, as it is."""

@@ -31,10 +31,8 @@ from bench.stages.twin import FORKS, Twin
 from bench.testing.subject import Subject
 from bench.testing.words import require, skip
 
-LIBRARIES = ("torch", "torch._dynamo", "sklearn.metrics", "sklearn.linear_model")
-"""What takes long to load, and is loaded once for all components: of these, what the process that
-asks has loaded.
-"""
+LIBRARIES = ("torch", "torch._dynamo")
+"""What takes long to load, and is loaded once for all components that are tagged torch."""
 
 
 def audited(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
@@ -73,7 +71,7 @@ def apply_elsewhere(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
         "out": str(subject.folder / "elsewhere.safetensors"),
         "errors": str(subject.folder / "elsewhere.log"),
         "folder": str(Path.cwd()),
-        "libraries": [name for name in LIBRARIES if name in sys.modules],
+        "libraries": LIBRARIES if "torch" in spec.tags else (),
     }
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)

@@ -247,6 +247,9 @@ SETTINGS = {
 
 
 def settings() -> list[Spec]:
+    """But for what is the setting of the contract of the fuser itself
+    (tests/testing/test_builtin_components.py).
+    """
     return [
         replace(
             spec,
@@ -256,6 +259,7 @@ def settings() -> list[Spec]:
         for name, many in SETTINGS.items()
         for spec in [REGISTRY.get("fuser", name)]
         for given in many
+        if spec.parameters({**spec.test_params, **given}) != spec.parameters(dict(spec.test_params))
     ]
 
 

@@ -14,6 +14,7 @@ from bench.registry import Registry
 from bench.testing import Report, check
 from bench.testing.toy import TOY_TASK
 from bench.train_params import TorchFuserParams
+from support.bad_ends import Home
 
 
 def _check(kind: str, name: str, **declared: Any) -> Report:
@@ -193,14 +194,16 @@ def test_a_bad_dataset_fails_exactly_the_checks_it_lies_to(name: str, caught_by:
     assert _failed(report) == caught_by, report.to_text()
 
 
-def test_each_component_has_a_fresh_process_of_its_own_whatever_the_one_before_did(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("LIVES_IN", str(os.getpid()))
-    loose = {"sources_followed": "its base class lies in another loose module"}
+def test_each_component_has_a_fresh_process_of_its_own_whatever_the_one_before_did() -> None:
+    declared = {
+        "module": "bad_ends",
+        "params": Home,
+        "test_params": {"home": os.getpid()},
+        "expected_failures": {"sources_followed": "its base class lies in another loose module"},
+    }
     ends = {"EndsElsewhere": "no message", "SpeaksElsewhere": "ValueError: not here", "CountsFits": ""}
     for name in (*ends, *ends):
-        report = _check("imputer", name, module="bad_ends", expected_failures=loose)
+        report = _check("imputer", name, **declared)
         assert _failed(report) == ({"same_in_another_process"} if ends[name] else set()), report.to_text()
         assert all(outcome.detail.endswith(ends[name]) for outcome in report.of("failed"))
 
