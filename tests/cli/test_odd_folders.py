@@ -39,14 +39,14 @@ def test_commands_work_in_a_folder_of_any_name_or_refuse_it_in_one_line(
 ) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + NAMES[name]))
     folder.mkdir()
-    suite = f"suite={SUPPORT / 'toy.toml'}"
+    suite = f"suite={SUPPORT / 'toy.toml'}", "task=plain", "workers=1"
     inside = os.fsencode(folder)
     where = [b"out=" + inside + b"/out", b"cache=" + inside + b"/c"] if how == "by words" else [b"out=out"]
     environment = {"PYTHONPATH": toy_plugin}
     if how == "by the environment":
         environment |= {"BENCH_CACHE": str(folder / "c"), "HOME": str(folder), "TMPDIR": str(folder)}
     at = folder if how == "inside" else tmp_path
-    for words in (["plan", suite], ["run", suite], ["report", suite, "--print"]):
+    for words in (["plan", *suite], ["run", *suite], ["report", *suite, "--print"]):
         said = command(*words, *where, folder=at, **environment)
         assert "Traceback" not in said.err
         if how == "by words" and name == "not UTF-8":

@@ -26,6 +26,11 @@ from bench_toy.unruly import CHANGES, ERRORS, LEAVINGS
 ONE = ("imputer=mean", "seed=1", "workers=1")
 
 
+@pytest.fixture
+def project(project: Project) -> Project:
+    return project.scored_plainly()
+
+
 def statuses(project: Project) -> Counter[str]:
     return Counter(record["status"] for record in project.records())
 
@@ -143,15 +148,15 @@ def test_a_fault_that_nobody_foresaw_is_one_line_with_a_log_and_its_own_exit_cod
     log.unlink()
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
-def test_output_works_in_any_encoding(project, encoding):
-    project.bench("run", project.suite, "fuser=linear", "imputer=mean")
-    environment = {**project.environment, "PYTHONIOENCODING": encoding}
-    for words in (("report", project.suite, "--print"), ("list", "imputers"), ("plan", project.suite)):
-        line = [sys.executable, "-m", "bench", *words]
-        done = subprocess.run(line, cwd=project.folder, env=environment, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.decode(encoding)
+def test_output_works_in_any_encoding(project):
+    project.here("run", project.suite, "imputer=mean")
+    for encoding in ("ascii", "cp1252", "latin-1", "utf-8"):
+        environment = {**project.environment, "PYTHONIOENCODING": encoding}
+        for words in (("report", project.suite, "--print"), ("list", "imputers"), ("plan", project.suite)):
+            line = [sys.executable, "-m", "bench", *words]
+            done = subprocess.run(line, cwd=project.folder, env=environment, capture_output=True, check=False)
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.decode(encoding)
 
 
 # What a cell leaves behind
@@ -199,7 +204,7 @@ def test_what_torch_is_at_first_is_what_a_fresh_process_says():
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_what_a_component_raises_of_its_own_ends_its_cell_and_not_the_run(project, error):
-    words = ("fuser=unruly,linear", f"fuser.unruly.raises={error}")
+    words = ("fuser=unruly,waits", f"fuser.unruly.raises={error}")
     project.bench("run", project.suite, *ONE, *words, code=1)
     assert statuses(project) == {"ok": 1, "failed": 1}
     reason = next(record["reason"] for record in project.records() if record["status"] == "failed")
@@ -273,7 +278,7 @@ def test_a_worker_that_dies_before_it_is_ready_costs_a_retry_and_not_the_run(pro
         "    else: os._exit(9)\n"
     )
     project.environment["PYTHONPATH"] = os.pathsep.join([str(site), project.environment["PYTHONPATH"]])
-    project.bench("run", project.suite, *ONE, "fuser=linear")
+    project.bench("run", project.suite, *ONE)
     assert (tmp_path / "died").is_dir()
     assert statuses(project) == {"ok": 1}
 
@@ -283,5 +288,5 @@ def test_workers_that_never_start_end_the_run_with_one_line(project, tmp_path):
     site.mkdir()
     (site / "sitecustomize.py").write_text("import os, sys\nif 'spawn_main' in ' '.join(sys.orig_argv): os._exit(9)\n")
     project.environment["PYTHONPATH"] = os.pathsep.join([str(site), project.environment["PYTHONPATH"]])
-    run = project.bench("run", project.suite, *ONE, "fuser=linear", code=1)
+    run = project.bench("run", project.suite, *ONE, code=1)
     assert "a worker process cannot start (exit status 9)" in run.stderr.splitlines()[-1]

@@ -20,6 +20,11 @@ from support.project import Project, interrupt
 ONE = ("imputer=mean", "seed=1")
 
 
+@pytest.fixture
+def project(project: Project) -> Project:
+    return project.scored_plainly()
+
+
 def statuses(project: Project) -> Counter[str]:
     return Counter(record["status"] for record in project.records())
 
@@ -34,7 +39,7 @@ def test_every_planned_cell_has_a_record_and_a_second_run_does_no_work(project):
 
 
 def test_a_failing_cell_is_shown_with_its_reason_and_the_others_go_on(project):
-    run = project.bench("run", project.suite, *ONE, "fuser=waits,linear", "fuser.waits.fail=raise", code=1)
+    run = project.bench("run", project.suite, *ONE, "fuser=waits,level", "fuser.waits.fail=raise", code=1)
     assert "ValueError at bench_toy/parts.py" in run.stderr
     assert "told to fail" in run.stderr
     assert "what it said, which stays on this machine: " in run.stderr
@@ -48,7 +53,7 @@ def test_a_failing_cell_is_shown_with_its_reason_and_the_others_go_on(project):
 
 
 def test_a_worker_that_dies_costs_its_own_cell_only(project):
-    project.bench("run", project.suite, "imputer=mean", "fuser=waits,linear", "fuser.waits.fail=die", code=1)
+    project.bench("run", project.suite, "imputer=mean", "fuser=waits,level", "fuser.waits.fail=die", code=1)
     assert statuses(project) == {"ok": 2, "failed": 2}
 
 
@@ -99,7 +104,7 @@ def test_a_signal_ends_the_run_cleanly_and_the_same_command_goes_on(project, num
 
 def test_kill_9_in_the_middle_loses_at_most_the_running_cells_and_the_table_is_the_same(project, tmp_path):
     beacon = project.folder / "begun"
-    words = ("run", project.suite, "fuser=linear,waits", f"fuser.waits.beacon={beacon}", "workers=1")
+    words = ("run", project.suite, "fuser=level,waits", f"fuser.waits.beacon={beacon}", "workers=1")
     process = project.start(*words, "fuser.waits.seconds=0.4")
     project.wait_for(beacon)
     process.kill()
@@ -108,7 +113,8 @@ def test_kill_9_in_the_middle_loses_at_most_the_running_cells_and_the_table_is_t
     assert 0 < before < 8
     project.bench(*words, "fuser.waits.seconds=0.4")
     resumed = project.leaderboard()
-    other = Project(tmp_path / "other", {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")})
+    environment = {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")}
+    other = Project(tmp_path / "other", environment, project.suite)
     other.folder.mkdir()
     other.bench(*words[:-1], "fuser.waits.seconds=0.4", "workers=2", "shuffle=3")
     assert other.leaderboard() == resumed
@@ -153,7 +159,7 @@ def small_disk(tmp_path):
 def test_a_disk_that_fills_up_in_the_middle_is_one_clear_line_and_what_was_finished_stays(project, small_disk):
     beacon = project.folder / "begun"
     out = f"out={small_disk / 'out'}"
-    words = ("run", project.suite, "imputer=mean", "seed=1", "fuser=linear,waits", "workers=1", out)
+    words = ("run", project.suite, "imputer=mean", "seed=1", "fuser=level,waits", "workers=1", out)
     process = project.start(*words, f"fuser.waits.beacon={beacon}", "fuser.waits.seconds=3")
     project.wait_for(beacon)
     with contextlib.suppress(OSError), (small_disk / "filler").open("wb") as filler:
@@ -208,7 +214,8 @@ def test_a_training_interrupted_in_the_middle_of_a_run_ends_with_the_same_bits(p
     assert process.returncode == 130
     assert statuses(project) == {}
     project.bench(*words, "fuser.gru.checkpoint_seconds=0.2")
-    other = Project(tmp_path / "other", {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")})
+    environment = {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")}
+    other = Project(tmp_path / "other", environment, project.suite)
     other.folder.mkdir()
     other.bench(*words, "fuser.gru.checkpoint_seconds=0.2")
     assert project.records()[0]["predictions"] == other.records()[0]["predictions"]

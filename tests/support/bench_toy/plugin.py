@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
+from bench.cohort import Task
 from bench.hooks import hookimpl
 from bench.testing import TOY_TASK
 
 bench_contract = 1
+
+PLAIN = Task("plain", "binary", ("brier",), summary="the same target, scored without a large library")
+"""For runs in processes of their own, which would load scikit-learn for a score that nobody looks
+at.
+"""
 
 
 class ToyParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,7 +85,7 @@ LIARS = {
 @hookimpl
 def bench_register(registry):
     registry.dataset(
-        "toy", "bench_toy.parts:Toy", tasks=[TOY_TASK], modalities=("vitals", "labs"), params=ToyParams,
+        "toy", "bench_toy.parts:Toy", tasks=[TOY_TASK, PLAIN], modalities=("vitals", "labs"), params=ToyParams,
         tags=("synthetic",), summary="a generated toy cohort", seconds=0.1,
     )  # fmt: skip
     registry.fuser(
@@ -91,6 +97,9 @@ def bench_register(registry):
         "unruly", "bench_toy.unruly:Unruly", params=UnrulyParams, tags=("torch",), seconds=0.01,
         summary="changes its process, leaves things behind, raises what is not its own",
     )  # fmt: skip
+    registry.fuser(
+        "level", "bench_toy.parts:Level", randomness="seeded", seconds=0.01, summary="predicts from the mean"
+    )
     registry.fuser("peeks", "bench_toy.parts:Peeks", seconds=0.01, summary="depends on batch mates")
     registry.fuser("blind", "bench_toy.parts:Blind", seconds=0.01, summary="ignores imputed values")
     registry.fuser("careless", "bench_toy.parts:Careless", seconds=0.01, summary="reads absent modalities")
