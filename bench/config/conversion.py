@@ -76,7 +76,7 @@ def _refusal(values: Any, struct: Any, prefix: str, path: str, message: str, ori
 
 _KINDS = {
     "int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list", "object": "a table",
-    "null": "nothing", "datetime": "a date and time", "date": "a date", "time": "a time of day",
+    "null": "null", "datetime": "a date and time", "date": "a date", "time": "a time of day",
 }  # fmt: skip
 _COMPARED = {">": "greater than", ">=": "of at least", "<": "less than", "<=": "of at most"}
 _COUNTED = {">": "more than ", ">=": "at least ", "<": "fewer than ", "<=": "at most ", "": ""}
@@ -229,6 +229,11 @@ def bare(kind: Any) -> Any:
 def types_of(struct: type) -> dict[str, Any]:
     """Field -> its type, without what `Annotated` says of it."""
     return {field.name: bare(field.type) for field in msgspec.structs.fields(struct)}
+
+
+def is_null(value: Any) -> bool:
+    """Whether a value, as a file or a word has it, stands for none."""
+    return value is None or (isinstance(value, str) and value.lower() == "null")
 
 
 def is_many(kind: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bench.config.command import Variant
-from bench.config.conversion import convert, is_many
+from bench.config.conversion import convert, is_many, is_null
 from bench.config.suite import Suite
 from bench.config.training import BUDGETS
 from bench.errors import UsageError
@@ -66,7 +66,8 @@ def _rows(
     prefix = f"{kind}.{name}"
     written: Mapping[str, Any] = getattr(suite, kind).get(name, {})
     training = suite.training.of(kind)
-    shared = training.shared(written) if training and issubclass(spec.params, training.takes) else {}
+    own = [key for key, value in written.items() if not is_null(value)]
+    shared = training.shared(own) if training and issubclass(spec.params, training.takes) else {}
     exempt = shared.keys() & written.keys()
     written = {**shared, **written}
     types_of = {f.name: f.type for f in msgspec.structs.fields(spec.params)}

@@ -26,7 +26,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (tuple[int, int, int], [1, 2], "expected a list of 3 entries, not 2"),
     (Annotated[dict[str, int], Meta(min_length=1)], {}, "expected a table of at least 1 entries"),
     (int, "x", "expected a whole number, not text"),
-    (int | None, "x", "expected a whole number or nothing, not text"),
+    (int | None, "x", "expected a whole number or null, not text"),
     (float, [], "expected a number, not a list"),
     (bool, "x", "expected true or false, not text"),
     (list[int], 3, "expected a list, not a whole number"),

@@ -45,6 +45,7 @@ def test_one_line_gives_every_trained_method_the_same_seconds(ask):
         ("seconds=60", "steps=7", (7, None, "deep(steps=7)")),
         ("steps=7", "seconds=60", (None, 60.0, "deep(seconds=60)")),
         ("seconds=60", "seconds=5", (None, 5.0, "deep(seconds=5)")),
+        ("seconds=60", "steps=null", (None, 60.0, "deep(steps=null)")),
     ],
 )
 def test_a_method_with_a_budget_of_its_own_takes_no_other(ask, all_take, its_own, expected):
