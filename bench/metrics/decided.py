@@ -21,7 +21,6 @@ from functools import partial
 import numpy as np
 
 from bench.metric import Evaluator, Metric, columns, decisions, total
-from bench.metrics.curves import precision_recall
 from bench.metrics.defined import needs
 
 Agreement = Callable[[np.ndarray, np.ndarray], float]
@@ -35,11 +34,9 @@ def _decided_columns(truth: np.ndarray, outputs: np.ndarray) -> list[tuple[np.nd
 
 
 def _f1(truth: np.ndarray, outputs: np.ndarray) -> float:
-    return float(np.mean([_f1_of(actual, decided) for actual, decided in _decided_columns(truth, outputs)]))
+    from sklearn.metrics import f1_score
 
-
-def _f1_of(actual: np.ndarray, decided: np.ndarray) -> float:
-    return 2 * np.count_nonzero(actual & decided) / (np.count_nonzero(actual) + np.count_nonzero(decided))
+    return float(np.mean([f1_score(actual, decided) for actual, decided in _decided_columns(truth, outputs)]))
 
 
 def _weighted_f1(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
@@ -61,11 +58,13 @@ def thresholds(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray | None:
     so that none is a record's own. None where there is no best one: F1 is not defined (a label has
     no positive), or an output is not finite.
     """
+    from sklearn.metrics import precision_recall_curve
+
     if not np.isfinite(outputs).all() or needs("no positive", truth, outputs.shape[1]).lacking():
         return None
     chosen = np.zeros(outputs.shape[1])
     for label, (actual, probability) in enumerate(zip(truth.reshape(outputs.shape).T, outputs.T, strict=True)):
-        precision, recall, at = precision_recall(actual > 0.5, probability)
+        precision, recall, at = precision_recall_curve(actual, probability)
         f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
         best = len(at) - 1 - int(np.argmax(f1[:-1][::-1]))
         below = probability[probability < at[best]]
@@ -92,18 +91,14 @@ def _weighted_f1_tuned(truth: np.ndarray, outputs: np.ndarray, validation: tuple
 
 
 def _accuracy(truth: np.ndarray, outputs: np.ndarray) -> float:
-    return float(_right(truth, outputs).mean())
+    from sklearn.metrics import accuracy_score
 
-
-def _right(truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Whether all decisions of a record are right: bool [n]."""
-    same = decisions(truth, outputs) == truth
-    right: np.ndarray = same.all(axis=1) if same.ndim == 2 else same
-    return right
+    return float(accuracy_score(truth, decisions(truth, outputs)))
 
 
 def _weighted_accuracy(truth: np.ndarray, outputs: np.ndarray) -> Evaluator:
-    right = _right(truth, outputs)
+    same = decisions(truth, outputs) == truth
+    right = same.all(axis=1) if same.ndim == 2 else same
     return lambda weights: total(right, weights) / weights.sum(axis=0, dtype=np.float64)
 
 

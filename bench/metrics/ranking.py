@@ -1,9 +1,9 @@
 """Metrics of the order in which probabilities put records: AUROC, average precision, recall at a
 precision.
 
-Several labels or classes (one against the rest) are averaged with equal weight. Scores are those of
-scikit-learn's functions, to the bit, and the weighted forms agree with these with `sample_weight`.
-Whatever does not depend on the weights (sorting, ties) is done once per prediction.
+Several labels or classes (one against the rest) are averaged with equal weight. The weighted forms
+agree with scikit-learn's functions with `sample_weight`; whatever does not depend on the weights
+(sorting, ties) is done once per prediction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 
 from bench.metric import Evaluator, Metric, columns, total
-from bench.metrics.curves import counts, precision_recall
 
 Binary = Callable[[np.ndarray, np.ndarray], float]
 Build = Callable[[np.ndarray, np.ndarray], Evaluator]
@@ -33,18 +32,15 @@ def weighted_macro(build: Build, truth: np.ndarray, outputs: np.ndarray) -> Eval
 
 
 def _roc_auc(actual: np.ndarray, output: np.ndarray) -> float:
-    """The area under the ROC curve, by trapezoids between its corners."""
-    true, false, _ = counts(actual, output)
-    if len(true) > 2:
-        corner = (np.diff(true, 2) != 0) | (np.diff(false, 2) != 0)
-        true, false = true[np.r_[True, corner, True]], false[np.r_[True, corner, True]]
-    height, place = np.r_[0.0, true] / true[-1], np.r_[0.0, false] / false[-1]
-    return float((np.diff(place) * (height[1:] + height[:-1]) / 2).sum())
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(actual, output))
 
 
 def _average_precision(actual: np.ndarray, output: np.ndarray) -> float:
-    precision, recall, _ = precision_recall(actual, output)
-    return float(max(0.0, -np.sum(np.diff(recall) * precision[:-1])))
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(actual, output))
 
 
 def _prevalence(actual: np.ndarray, output: np.ndarray) -> float:
@@ -52,7 +48,9 @@ def _prevalence(actual: np.ndarray, output: np.ndarray) -> float:
 
 
 def _recall_at(least: float, actual: np.ndarray, output: np.ndarray) -> float:
-    precision, recall, _ = precision_recall(actual, output)
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(actual, output)
     return float(recall[precision >= least].max())  # the curve ends at precision 1, recall 0
 
 

@@ -65,8 +65,8 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {
     "dataset trace_motivational": (
         *COMPONENT, *(f"plugins/bench_datasets/trace_motivational/{name}.py" for name in ("dataset", "params", "record")),
     ),
-    "metric auroc": ("bench/metric.py", "bench/metrics/curves.py", "bench/metrics/ranking.py"),
-    "metric kappa": ("bench/metric.py", *(f"bench/metrics/{name}.py" for name in ("curves", "decided", "defined"))),
+    "metric auroc": ("bench/metric.py", "bench/metrics/ranking.py"),
+    "metric kappa": ("bench/metric.py", "bench/metrics/decided.py", "bench/metrics/defined.py"),
     "metric mae": ("bench/metric.py", "bench/metrics/losses.py"),
     "metric corr": ("bench/metric.py", "bench/metrics/sentiment.py"),
     "scenario natural": ("bench/scenarios/natural.py", *COMPONENT),
