@@ -1,23 +1,22 @@
 """Fit, apply and audit a component in a fresh process, and hand its result back as safetensors
 (no pickle).
 
-Libraries take seconds to load. So one process loads them, calls nothing, and splits off a fresh
-process for each component.
+Libraries take seconds to load. So one process (`multiprocessing`'s fork server) loads them, calls
+nothing, and splits off a fresh process for each component.
 """
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import importlib
-import json
+import multiprocessing
 import os
-import subprocess
 import sys
-import traceback
-from dataclasses import dataclass
+import types
+from collections.abc import Sequence
+from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
+from unittest import mock
 
 import msgspec
 import numpy as np
@@ -32,7 +31,9 @@ from bench.testing.subject import Subject
 from bench.testing.words import require, skip
 
 LIBRARIES = ("torch", "torch._dynamo")
-"""What takes long to load, and is loaded once for all components that are tagged torch."""
+"""What takes long to load, and is loaded once for all components, if the first uses torch or the
+caller has loaded it.
+"""
 
 
 def audited(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
@@ -61,6 +62,7 @@ def apply_elsewhere(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
     spec = subject.spec
     if "<locals>" in spec.params.__qualname__ or spec.params.__module__ == "__main__":
         skip("the parameter struct is not at the top level of an importable module")
+    torch = sys.modules.get("torch")
     job = {
         "kind": spec.kind,
         "name": spec.name,
@@ -70,18 +72,11 @@ def apply_elsewhere(subject: Subject) -> tuple[dict[str, np.ndarray], str]:
         "tags": sorted(spec.tags),
         "out": str(subject.folder / "elsewhere.safetensors"),
         "errors": str(subject.folder / "elsewhere.log"),
-        "folder": str(Path.cwd()),
-        "libraries": LIBRARIES if "torch" in spec.tags else (),
+        "environment": dict(os.environ),
+        # Sums over threads depend on their number.
+        "threads": torch.get_num_threads() if torch and "torch" in spec.tags else 0,
     }
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    environment["PYTHONHASHSEED"] = "1" if environment.get("PYTHONHASHSEED") != "1" else "2"
-    if "torch" in spec.tags and "torch" in sys.modules:
-        # Sums over threads depend on their number, which a program may have changed after torch was
-        # loaded.
-        environment["OMP_NUM_THREADS"] = str(sys.modules["torch"].get_num_threads())
-    job["environment"] = environment
-    code = _ForkServer.of(environment).do(job)
+    code = _in_fresh_process(job, LIBRARIES if torch or "torch" in spec.tags else ())
     require(code == 0, f"it fails in another process: {_last_line(Path(job['errors'])) or 'no message'}")
     result, metadata = arrays.read(Path(job["out"]))
     return result, metadata["audit"]
@@ -92,80 +87,25 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else ""
 
 
-@dataclass
-class _ForkServer:
-    """A process that loads libraries, calls nothing else, and splits off one process per job.
-
-    It ends with this one, or when jobs need another environment. Where no process can be split off
-    safely, it does one job and ends.
-    """
-
-    key: tuple[int, dict[str, str]]
-    process: subprocess.Popen[str]
-
-    newest: ClassVar[_ForkServer | None] = None
-
-    @classmethod
-    def of(cls, environment: dict[str, str]) -> _ForkServer:
-        """The one of this process with these variables, started where there is none."""
-        key = os.getpid(), {name: value for name, value in environment.items() if name != "PYTEST_CURRENT_TEST"}
-        if not FORKS or cls.newest is None or cls.newest.key != key or cls.newest.process.poll() is not None:
-            cls.end()
-            process = subprocess.Popen(
-                [sys.executable, "-m", "bench.testing.worker"], env=environment, text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-            cls.newest = cls(key, process)
-        return cls.newest
-
-    @classmethod
-    def end(cls) -> None:
-        """End the newest, if this process started it."""
-        newest, cls.newest = cls.newest, None
-        if newest is not None and newest.key[0] == os.getpid():
-            with newest.process as process:
-                process.kill()
-
-    def do(self, job: dict[str, Any]) -> int:
-        """The exit status of a fresh process that does a job; below 0 where it or the server was
-        killed.
-        """
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        try:
-            print(json.dumps(job), file=self.process.stdin, flush=True)
-            return int(self.process.stdout.readline() or -1)
-        except BrokenPipeError:
-            return -1
-        except BaseException:  # an interrupt: the answer to this job is still to come
-            self.end()
-            raise
-
-
-atexit.register(_ForkServer.end)
-
-
-def main() -> None:
-    """The server: jobs come as lines of JSON on stdin, exit statuses go out as lines on stdout."""
-    for line in sys.stdin:
-        job = json.loads(line)
-        for name in job["libraries"]:
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-        child = os.fork() if FORKS else 0
-        if not child:
-            status, answer = 1, os.dup(1)
-            try:
-                _work(job)
-                status = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                if not FORKS:
-                    os.write(answer, f"{status}\n".encode())
-                sys.stderr.flush()
-                os._exit(status)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+def _in_fresh_process(job: dict[str, Any], libraries: Sequence[str]) -> int:
+    """The exit status of a process that does a job; below 0 where it was killed."""
+    context: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    # The caller's own program is not run again there: nothing of it is needed.
+    with (
+        mock.patch.dict(os.environ, PYTHONHASHSEED=seed),
+        mock.patch.dict(sys.modules, {"__main__": types.ModuleType("__main__")}),
+    ):
+        if FORKS:
+            context.set_forkserver_preload([__name__, *libraries])
+            forkserver.ensure_running()
+        process = context.Process(target=_work, args=(job,))
+        process.start()
+    try:
+        process.join()
+        return process.exitcode or 0
+    finally:
+        process.kill()
 
 
 def _work(job: dict[str, Any]) -> None:
@@ -176,7 +116,8 @@ def _work(job: dict[str, Any]) -> None:
         os.dup2(file, stream)
     os.environ.clear()
     os.environ.update(job["environment"])
-    os.chdir(job["folder"])
+    if job["threads"]:
+        importlib.import_module("torch").set_num_threads(job["threads"])
     module, _, name = job["params"].partition(":")
     params = getattr(importlib.import_module(module), name)
     spec = Spec(
@@ -184,7 +125,3 @@ def _work(job: dict[str, Any]) -> None:
     )
     result, audit = audited(Subject(spec))
     arrays.write(Path(job["out"]), result, {"audit": audit})
-
-
-if __name__ == "__main__":
-    main()
