@@ -15,8 +15,7 @@ from bench.testing.toy import toy_cohort
 
 class Toy(Dataset):
     def prepare(self, root, context):
-        cohort = toy_cohort(n=self.params.n, seed=7)
-        return replace(cohort, targets={**cohort.targets, "plain": cohort.targets["toy"]})
+        return toy_cohort(n=self.params.n, seed=7)
 
 
 def level(cohort):
