@@ -63,8 +63,18 @@ def seeded(context: Context, axis: str, *names: object) -> Iterator[None]:
     nothing has changed.
     """
     with torch.random.fork_rng(devices=_cuda_devices(context)):
-        torch.manual_seed(context.seed_for(axis, *names))
+        _seed(context, axis, *names)
         yield
+
+
+def _seed(context: Context, axis: str, *names: object) -> None:
+    """Seed the generators of the device with `context.seed_for(axis, *names)`.
+
+    On the CPU its generator alone. `torch.manual_seed` would also leave word for the GPUs of every
+    maker, each time with the stack of calls as text.
+    """
+    seed = context.seed_for(axis, *names)
+    (torch.default_generator if context.device == "cpu" else torch).manual_seed(seed)
 
 
 def autocast(context: Context) -> torch.autocast:
@@ -196,7 +206,7 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.params, *self._budget(step))
         self.module.train()
-        torch.manual_seed(self.context.seed_for("noise", self.name, step))
+        _seed(self.context, "noise", self.name, step)
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.context):
             loss = self.loss(batch)
@@ -255,7 +265,7 @@ class _Loop:
     def _validate(self) -> float | None:
         assert self.validate is not None
         self.module.eval()
-        torch.manual_seed(self.context.seed_for("noise", self.name, "validation"))
+        _seed(self.context, "noise", self.name, "validation")
         with torch.no_grad(), autocast(self.context):
             value = self.validate()
         score = None if value is None else float(value)
