@@ -75,7 +75,9 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.lazy and not args[0].startswith("-"):
-            close = nearest(args[0], self.lazy)
+            options = {opt for parameter in self.get_params(ctx) for opt in parameter.opts}
+            option = f"--{args[0]}"
+            close = f'did you mean "{option}"? ' if option in options else nearest(args[0], self.lazy)
             raise click.UsageError(f'"{args[0]}" is no command; {close}commands: {", ".join(self.lazy)}', ctx)
         return super().resolve_command(ctx, args)
 
@@ -117,8 +119,11 @@ def outcome() -> tuple[int, str]:
         return error.exit_code, str(error)
     except (click.exceptions.Abort, KeyboardInterrupt):
         return 130, EXIT_CODES[130]
+    except click.exceptions.NoArgsIsHelpError as error:
+        _show_help(error)
+        return 2, ""
     except click.ClickException as error:
-        return 2, error.format_message() + _help_hint(error)
+        return 2, error.format_message().removesuffix(".") + _help_hint(error)
     except BrokenPipeError:
         _answer_no_more()
         return 0, ""
@@ -171,9 +176,20 @@ def _fault(error: Exception) -> str:
     return f"a fault in bench itself ({kind}); please report it with the log {log.name}"
 
 
+def _show_help(error: click.ClickException) -> None:
+    """A group of commands alone: its help, as wide as it is written, where an error would stand."""
+    with contextlib.suppress(OSError):
+        print(error.format_message(), file=sys.stderr, flush=True)
+
+
 def _help_hint(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
-    return f"; see: {context.command_path.replace('cli', 'bench', 1)} --help" if context else "; see: bench --help"
+    if not isinstance(context, click.Context):
+        return "; see: bench --help"
+    dashed = ""
+    if isinstance(error, click.NoSuchOption) and any(taken.name == "words" for taken in context.command.params):
+        dashed = f"; words are written without dashes: {error.option_name.lstrip('-')}=VALUE"
+    return f"{dashed}; see: {context.command_path.replace('cli', 'bench', 1)} --help"
 
 
 def say(message: str) -> None:

@@ -79,6 +79,13 @@ def commands(group: LazyGroup = cli, path: tuple[str, ...] = ()) -> list[tuple[t
     return found
 
 
+def groups(group: LazyGroup = cli, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words that call each group of commands alone."""
+    context = click.Context(group)
+    inner = {(*path, name): group.get_command(context, name) for name in group.list_commands(context)}
+    return [path, *(words for at, one in inner.items() if isinstance(one, LazyGroup) for words in groups(one, at))]
+
+
 ALL = commands()
 NAMES = [" ".join(path) for path, _ in ALL]
 
@@ -102,6 +109,13 @@ def test_every_command_has_help_with_every_option_explained(bench, path, command
         if isinstance(parameter, click.Option):
             assert parameter.help, parameter.name
             assert parameter.opts[0] in shown
+
+
+@pytest.mark.parametrize("path", groups(), ids=lambda path: " ".join(("bench", *path)))
+def test_a_group_of_commands_alone_shows_its_help_as_it_is_and_ends_as_a_mistake(bench, path):
+    alone = bench(*path, code=2)
+    assert alone.out == ""
+    assert alone.err == bench(*path, "--help").out
 
 
 @pytest.mark.parametrize(("path", "command"), ALL, ids=NAMES)
@@ -130,6 +144,9 @@ def test_pages_name_no_command_that_does_not_exist(name):
         (("lst", "suites"), "list"),
         (("data", "fetsh", "physionet2012"), "fetch"),
         (("baseline", "pn"), "pin"),
+        (("help",), "--help"),
+        (("version",), "--version"),
+        (("data", "help"), "--help"),
         (("new", "plugn", "x"), "plugin"),
         (("plan", "suite=physionet48", "--jsn"), "--json"),
         (("report", "--prnt"), "--print"),
@@ -165,6 +182,14 @@ def test_what_is_mistyped_is_answered_in_one_line_with_the_nearest(bench, words,
 )  # fmt: skip
 def test_what_is_missing_or_too_much_is_answered_in_one_line(bench, words):
     refusal(bench(*words, code=2))
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "report", "gate"])
+def test_a_word_with_dashes_is_answered_with_the_word_without(bench, command):
+    for typed in ("--suite=physionet48", "--suite"):
+        message = refusal(bench(command, typed, code=2))
+        assert "No such option '--suite'" in message
+        assert f"; words are written without dashes: suite=VALUE; see: bench {command} --help" in message
 
 
 @pytest.mark.parametrize("kind", ["suites", "imputers", "fusers", "datasets", "scenarios"])
