@@ -296,7 +296,7 @@ def _embedding(spec: Spec, words: list[str]) -> tuple[Embedder, Any, dict[str, s
     where = {word.key: single(word, str) for word in parsed if word.key in WHERE}
     for key in ("modality", "from", "to"):
         if not where.get(key):
-            hint = f"accepted: {', '.join(sorted(spec.embed))}" if key == "modality" else f"write {key}=PATH"
+            hint = f"accepted: {', '.join(sorted(spec.embed))}" if key == "modality" else f"give {key}=PATH"
             raise UsageError(f'"{key}" is required and was not given (from {ORIGIN}); {hint}')
     if where["modality"] not in spec.embed:
         raise unknown("modality", where["modality"], spec.embed, ORIGIN)

@@ -110,7 +110,7 @@ def show(words: tuple[str, ...], file: Path | None, as_json: bool) -> None:
 
     suite = values_by_key(words, ("suite", "out"), ()).get("suite", ("",))[0]
     if not suite and not file:
-        raise UsageError("no suite is named; write for example: bench baseline show suite=physionet48")
+        raise UsageError("no suite is named; for example: bench baseline show suite=physionet48")
     path = file or _path(None, words, name_of(suite))
     about = {"file": str(path), **describe(find(path, suite))}
     if as_json:

@@ -37,7 +37,7 @@ def _values(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ..
 
     values = values_by_key(words, (*COMMON, *single), many)
     if "from" not in values and "suite" not in values:
-        raise UsageError("no suite is named; write for example: suite=physionet48")
+        raise UsageError("no suite is named; give for example suite=physionet48")
     if Path(values.get("out", ("",))[0]).suffix in (".png", ".svg"):
         raise UsageError('"out" is the folder of the results; give to=FILE for the picture')
     return values

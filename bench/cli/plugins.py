@@ -32,7 +32,7 @@ def check(names: tuple[str, ...], only: tuple[str, ...], as_json: bool) -> None:
     registry = components()
     specs = [spec for name in names if "=" not in name for spec in registry.find(name, "the command line")]
     if not specs:
-        raise UsageError("no component is named; write for example: bench check locf gru")
+        raise UsageError("no component is named; for example: bench check locf gru")
     data_root = next((Path(word.texts[0]) for word in words if word.key == "data.root"), None)
     specs = _with_parameters(specs, [word for word in words if word.key != "data.root"])
     reports = []

@@ -53,9 +53,7 @@ def save(words: tuple[str, ...]) -> None:
     values = values_by_key(words, ("suite", "out", "cache", "data.root", "to", "by", "licence"), OF_IMPUTATION)
     for needed in ("suite", "imputer", "to"):
         if needed not in values:
-            raise UsageError(
-                f'"{needed}" is missing; write for example: bench weights save suite=NAME imputer=NAME to=FILE'
-            )
+            raise UsageError(f'"{needed}" is missing; for example: bench weights save suite=NAME imputer=NAME to=FILE')
     one = {key: texts[0] for key, texts in values.items()}
     registry = components()
     run = last_run(one["suite"], one.get("out", "results"), registry, one.get("cache", ""), one.get("data.root", ""))

@@ -165,7 +165,7 @@ def resolve(layers: Layers) -> Suite:
     if REFERENCE_STAY in splits and not 0 <= suite.split.seed < 2**32:
         raise UsageError(
             f'"split.seed" = {suite.split.seed} (from {layers.where("split.seed")}) is not accepted with '
-            f"{splits[REFERENCE_STAY].label}; type a number from 0 to 4294967295"
+            f"{splits[REFERENCE_STAY].label}; give a number from 0 to 4294967295"
         )
     if suite.published_file:
         kept = (*suite.published, *_read_published(layers.path.parent / suite.published_file))

@@ -55,7 +55,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         _check_head(word, fields)
     settings_values = {w.key: single(w, fields[w.key]) for w in parsed if w.key in fields}
     if not settings_values.get("suite"):
-        raise UsageError("no suite is named; write for example suite=physionet48 (see all with: bench list suites)")
+        raise UsageError("no suite is named; give for example suite=physionet48 (see all with: bench list suites)")
     settings = convert(settings_values, Settings, "", ORIGIN)
     for name in ("out", "profile"):
         if not getattr(settings, name):
@@ -108,7 +108,7 @@ def _in_full(parsed: list[Word]) -> list[Word]:
     for short, key in SHORT.items():
         if short in words_by_key and key in words_by_key:
             raise UsageError(
-                f'"{key}" is said twice (from {ORIGIN}): "{words_by_key[short].text}" and "{words_by_key[key].text}"; keep one'
+                f'"{key}" is given twice (from {ORIGIN}): "{words_by_key[short].text}" and "{words_by_key[key].text}"; keep one'
             )
     return [msgspec.structs.replace(word, key=SHORT.get(word.key, word.key)) for word in parsed]
 

@@ -48,7 +48,7 @@ def halves(text: str) -> tuple[str, str, str]:
 
 def parse(words: Iterable[str]) -> list[Word]:
     """The words of a command line, in order. UsageError for a word that is not `key=value` or a
-    key said twice.
+    key given twice.
     """
     parsed: dict[str, Word] = {}
     for text in words:
@@ -59,7 +59,7 @@ def parse(words: Iterable[str]) -> list[Word]:
                 f'"{text}" (from {ORIGIN}) is not of the form key=value; for example: suite=physionet48 seed=42,52'
             )
         if key in parsed:
-            raise UsageError(f'"{key}" is said twice (from {ORIGIN}): "{parsed[key].text}" and "{text}"; keep one')
+            raise UsageError(f'"{key}" is given twice (from {ORIGIN}): "{parsed[key].text}" and "{text}"; keep one')
         texts = (value,) if key in WHOLE else tuple(_pieces(value, text))
         values = texts if key in WHOLE else tuple(scalar(piece) for piece in texts)
         parsed[key] = Word(key, values, tuple(_unquoted(piece) for piece in texts) if key not in WHOLE else texts, text)
@@ -81,8 +81,8 @@ def _pieces(value: str, text: str) -> Iterator[str]:
         return
     if not re.fullmatch(rf"(?:{_PIECE})(?:,(?:{_PIECE}))*", value):
         raise UsageError(
-            f"{text} (from {ORIGIN}) has a quote that is not closed or stands in the middle of a value; put the whole value "
-            """in quotes, the other kind if it holds one: key='"a, b","it is"'"""
+            f"{text} (from {ORIGIN}) has an open quote or one in the middle of a value; quote the whole value, "
+            """the other kind if it holds one: key='"a, b","it is"'"""
         )
     count = 0
     for item in re.findall(rf"(?:^|,)({_PIECE})", value):
@@ -93,11 +93,11 @@ def _pieces(value: str, text: str) -> Iterator[str]:
         if span:
             if not (_fits(span[1]) and _fits(span[2])):
                 raise UsageError(
-                    f"{_short(item)} (from {ORIGIN}) has a number with too many digits; write for example 0..4"
+                    f"{_short(item)} (from {ORIGIN}) has a number with too many digits; give for example 0..4"
                 )
             first, last = int(span[1]), int(span[2])
             if last < first:
-                raise UsageError(f'"{item}" in "{text}" (from {ORIGIN}) runs backwards; write {last}..{first}')
+                raise UsageError(f'"{item}" in "{text}" (from {ORIGIN}) runs backwards; give {last}..{first}')
             count += last - first + 1
             _check_count(count, text)
             yield from map(str, range(first, last + 1))
@@ -116,7 +116,7 @@ def check_text(text: str) -> None:
     """Raises UsageError for a word that is not valid UTF-8: it could neither be kept nor shown."""
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
         raise UsageError(
-            f"{ascii(text)[:200]} (from {ORIGIN}) is not valid UTF-8; write it in UTF-8, or rename the file"
+            f"{ascii(text)[:200]} (from {ORIGIN}) is not valid UTF-8; give it in UTF-8, or rename the file"
         )
 
 
@@ -140,7 +140,7 @@ def scalar(item: str) -> Any:
     if item.lower() in ("true", "false"):
         return item.lower() == "true"
     if _DIGITS.fullmatch(item.strip()):
-        return int(item) if _fits(item.strip()) else item  # whoever wants a number says what is accepted
+        return int(item) if _fits(item.strip()) else item  # what wants a number says what is accepted
     for kind in (int, float):
         try:
             return kind(item)

@@ -48,8 +48,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     its end.
 
     reason, words, log, seconds, peak_memory (bytes), output, left: as in `Answer`. surroundings: of
-    the worker, not of the
-    parent: host, devices, versions; empty where no worker had it.
+    the worker, not of the parent: host, devices, versions; empty where no worker had it.
     """
 
     job: Job

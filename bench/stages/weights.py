@@ -266,7 +266,7 @@ def find(name: str, cache: Path) -> Weights:
             )
         fitting = sorted(folder(cache).glob(f"{name}*.safetensors"))
         if len(fitting) > 1:
-            raise UsageError(f'"{name}" begins the digest of {len(fitting)} installed weights; write more digits')
+            raise UsageError(f'"{name}" begins the digest of {len(fitting)} installed weights; give more digits')
         path = fitting[0] if fitting else path
         if fitting and not is_file_of(path, path.stem):
             raise DataError(f"{path} was changed since it was installed; remove it and install the file again")

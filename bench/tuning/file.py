@@ -148,7 +148,7 @@ def read(path: Path) -> Tuned:
     """The file. Raises UsageError when it is not there, damaged, edited, or written for another
     version.
     """
-    again = "write it anew with: bench tune"
+    again = "make it again with: bench tune"
     try:
         text = toml_file.text_of(path)
         plain = toml_file.parsed(text)
@@ -164,8 +164,8 @@ def read(path: Path) -> Tuned:
         raise UsageError(f"{path} is no file of tuned parameters, or is damaged ({error}); {again}") from error
     if written != content_digest or path.read_bytes() != _text(tuned).encode():
         raise UsageError(
-            f"{path} is not as bench tune wrote it: it was edited or damaged; {again}, or say parameters of your "
-            "own as words of the run, fuser.NAME.PARAMETER=VALUE, so that their row is labelled so"
+            f"{path} is not as bench tune wrote it: it was edited or damaged; {again}, or give parameters of your "
+            "own to the run, fuser.NAME.PARAMETER=VALUE, which then stand in the label"
         )
     return tuned
 
@@ -183,7 +183,7 @@ def applied(request: Request, registry: Registry) -> Request:
         kind = tuned.protocol.kind
         if kind in before:
             raise UsageError(
-                f"{before[kind]} and {path} both hold {kind}s; say one file of each kind: tuned=FUSERS,IMPUTERS"
+                f"{before[kind]} and {path} both hold {kind}s; give one file of each kind: tuned=FUSERS,IMPUTERS"
             )
         before[kind] = path
         request = _applied(request, registry, path, tuned)
@@ -233,8 +233,8 @@ def _row(path: Path, name: str, tuned: Tuned, request: Request, registry: Regist
         now = stated(own[0].params)
         key = next(key for key in sorted({*now, *method.default}) if now.get(key) != method.default.get(key))
         raise UsageError(
-            f"in {path} {name} was tuned from {key}={method.default.get(key)}, in this run it has {now.get(key)}: the two rows "
-            "would differ in more than the tuning; tune again, or run with the words it was tuned with"
+            f"in {path} {name} was tuned from {key}={method.default.get(key)}, and has {now.get(key)} in this run: the two rows "
+            "would differ not only in tuning; tune again, or use the same parameters"
         )
     spec = registry.get(kind, name)
     whole = {name: method.chosen.get(name) for name in spec.params.__struct_fields__}

@@ -97,7 +97,7 @@ def request_of(words: Sequence[str], registry: Registry) -> TuneRequest:
         if len(rows := narrowed_request.of(kind.name, name)) > 1:
             raise UsageError(
                 f"{name} has {len(rows)} rows in this suite ({', '.join(row.label for row in rows)}); tuning starts from one: "
-                f"say a single value of each parameter, {kind.name}.{name}.PARAMETER=VALUE"
+                f"give a single value of each parameter, {kind.name}.{name}.PARAMETER=VALUE"
             )
     profile = whole.settings.profile
     parts = [suite.name, profile * (profile != "demo"), suffix(whole.overrides), "imputers" * (kind.name == "imputer")]
@@ -134,14 +134,14 @@ def check_hidden(ask: TuneRequest, plan: Plan, registry: Registry) -> None:
     if "valid" not in suite.hiding.parts:
         raise UsageError(
             f"this suite hides in {suite.hiding.in_words()} alone (hiding.parts), and imputers are tuned by entries that are "
-            "hidden in the validation part; say hiding.parts=valid,test or leave it out"
+            "hidden in the validation part; give hiding.parts=valid,test or leave it out"
         )
     for cell in plan.cells:
         if not _hides(cell, registry):
             others = [name for name in registry.names("scenario") if name != cell.scenario.name]
             raise UsageError(
                 f"scenario {cell.scenario.label} hides nothing, and imputers are tuned by entries that are hidden in the "
-                f"validation part; say scenario=NAME, one of {', '.join(others)}"
+                f"validation part; give scenario=NAME, one of {', '.join(others)}"
             )
 
 
@@ -340,7 +340,7 @@ def check_same(known: Tuned, protocol: Protocol, path: Path) -> None:
         if was != now:
             raise UsageError(
                 f"{path} holds {known.protocol.kind}s that were tuned otherwise ({name}: {was} there, {now} now); "
-                "say another to=FILE, or remove it"
+                "give another to=FILE, or remove it"
             )
 
 

@@ -40,5 +40,5 @@ def require_front(fuser: str, front: Front, contradictions: Mapping[str, bool]) 
         if front == "utde" and stands:
             raise ValueError(
                 f"front=utde reads points of time, each of all events and bins, so that {parameter} has no meaning; "
-                f"type fuser.{fuser}.front=grid or leave {parameter} out"
+                f"give fuser.{fuser}.front=grid or leave {parameter} out"
             )

@@ -40,7 +40,7 @@ def chosen(
         width_texts = ", ".join(f"{name} {width}" for name, width in widths.items())
         raise UsageError(
             f"imputer {imputer} completes modalities of at most widest={widest} channels, and there is none ({width_texts}); "
-            f"say targets={next(iter(widths))}, raise widest, or take another imputer, such as locf"
+            f"give targets={next(iter(widths))}, raise widest, or take another imputer, such as locf"
         )
     return names
 

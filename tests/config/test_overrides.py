@@ -128,7 +128,7 @@ def test_a_quote_that_is_open_or_in_the_middle_is_refused_with_the_word(word):
 
 
 def test_a_range_that_runs_backwards_is_refused_with_the_right_one():
-    assert '"4..0" in "seed=4..0" (from the command line) runs backwards; write 0..4' in refusal("seed=4..0")
+    assert '"4..0" in "seed=4..0" (from the command line) runs backwards; give 0..4' in refusal("seed=4..0")
 
 
 def test_a_range_without_end_is_refused_before_it_is_made():

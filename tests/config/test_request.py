@@ -27,7 +27,7 @@ def test_a_suite_alone_is_a_request(ask):
 
 
 def test_no_suite_is_refused_with_what_to_type(ask):
-    with pytest.raises(UsageError, match="no suite is named; write for example suite=physionet48"):
+    with pytest.raises(UsageError, match="no suite is named; give for example suite=physionet48"):
         request(["seed=1"], ask.registry)
 
 

@@ -36,7 +36,7 @@ def test_the_file_is_found_in_the_usual_places(tmp_path, place):
 def test_several_files_are_told_apart_by_name_and_none_is_chosen_in_silence(tmp_path):
     for name in ("mosi_data.pkl", "unaligned_50.pkl"):
         (tmp_path / name).touch()
-    with pytest.raises(DataError, match=r"mosi_data.pkl, unaligned_50.pkl; say one: data.file=mosi_data.pkl"):
+    with pytest.raises(DataError, match=r"mosi_data.pkl, unaligned_50.pkl; give one: data.file=mosi_data.pkl"):
         affect_files.mosi_files(tmp_path, MosiParams())
     assert affect_files.mosi_files(tmp_path, MosiParams(file="unaligned_50.pkl")) == [tmp_path / "unaligned_50.pkl"]
 

@@ -278,12 +278,12 @@ def test_the_contract_is_kept_whichever_way_a_modality_enters(check: Any) -> Non
 @pytest.mark.parametrize(
     ("name", "given", "message"),
     [
-        ("mult", {"read": "observed"}, "read=observed has no meaning; type fuser.mult.front=grid"),
+        ("mult", {"read": "observed"}, "read=observed has no meaning; give fuser.mult.front=grid"),
         ("mult", {"causal": True}, "causal=true has no meaning"),
         ("mult", {"masks": False}, "masks=false has no meaning"),
         ("mult", {"preset": "reference", "causal": False}, "text_dropout=0.25 has no meaning"),
-        ("mag_late", {"read": "observed"}, "read=observed has no meaning; type fuser.mag_late.front=grid"),
-        ("tfn", {"preset": "small"}, "the preset small has tfn; type fuser.tfn.preset=mists"),
+        ("mag_late", {"read": "observed"}, "read=observed has no meaning; give fuser.mag_late.front=grid"),
+        ("tfn", {"preset": "small"}, "the preset small has tfn; give fuser.tfn.preset=mists"),
         ("tfn", {"masks": False}, "masks=false has no meaning"),
     ],
 )

@@ -161,7 +161,7 @@ def test_infinite_values_are_refused(parts):
 
 
 def test_another_precision_is_refused(parts):
-    with pytest.raises(UsageError, match="runs in fp32 only; type precision=fp32"):
+    with pytest.raises(UsageError, match="runs in fp32 only; give precision=fp32"):
         build().fit(*parts, Context(precision="bf16"))
 
 

@@ -121,6 +121,6 @@ def test_nothing_is_left_of_a_cohort_that_was_interrupted(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("stays", "density"), [(0, 1.0), (-3, 1.0), (10**9, 1.0), (5, 0.0), (5, np.nan)])
 def test_an_impossible_size_is_refused_before_anything_is_written(tmp_path: Path, stays: int, density: float) -> None:
-    with pytest.raises(UsageError, match="is not accepted; type a number from"):
+    with pytest.raises(UsageError, match="is not accepted; give a number from"):
         generate(tmp_path / "a", stays, 0, quiet, density=density)
     assert list(tmp_path.iterdir()) == []

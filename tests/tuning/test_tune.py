@@ -250,7 +250,7 @@ def test_fusers_that_were_tuned_otherwise_do_not_share_a_file(ask, tmp_path):
     here = types.SimpleNamespace(protocol=protocol())
     check_same(here, protocol("fuser=net"), tmp_path)
     for words, name in [(("trials=3",), "trials"), (("seed=2",), "seed"), (("imputer.plain.rate=0.3",), "imputer")]:
-        with pytest.raises(UsageError, match=f"tuned otherwise \\({name}: .* say another to=FILE"):
+        with pytest.raises(UsageError, match=f"tuned otherwise \\({name}: .* give another to=FILE"):
             check_same(here, protocol(*words), tmp_path)
 
 

@@ -110,9 +110,9 @@ def test_controls_that_fill_nothing_are_left_out_and_refused_where_they_are_name
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("scenario=natural",), "scenario natural hides nothing, .* say scenario=NAME, one of mcar"),
+        (("scenario=natural",), "scenario natural hides nothing, .* give scenario=NAME, one of mcar"),
         (("scenario=mcar,natural",), "scenario natural hides nothing"),
-        (("scenario=mcar", "hiding.parts=test"), "hides in test alone .hiding.parts.*say hiding.parts=valid,test"),
+        (("scenario=mcar", "hiding.parts=test"), "hides in test alone .hiding.parts.*give hiding.parts=valid,test"),
         (("scenario=mcar", "hiding.parts=train,test"), "hides in train and test alone"),
     ],
 )
@@ -177,7 +177,7 @@ def test_both_files_apply_each_to_its_kind_and_both_are_noted(ask, files):
 
 
 def test_two_files_of_one_kind_are_refused(ask, files):
-    assert "both hold imputers; say one file of each kind" in ask.refusal(f"tuned={files[1]},{files[1]}")
+    assert "both hold imputers; give one file of each kind" in ask.refusal(f"tuned={files[1]},{files[1]}")
 
 
 def test_two_files_of_other_data_are_refused(ask, files, tmp_path):

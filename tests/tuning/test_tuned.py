@@ -154,7 +154,7 @@ def test_the_note_says_how_it_was_chosen_what_failed_and_what_was_not_tuned(ask,
         (("split.seed=3",), "was tuned with split"),
         (("training.steps=5",), 'was tuned with training {}, this run has {"steps": 5}'),
         (("fill_absent=true",), "was tuned with fill_absent false, this run has true"),
-        (("fuser.flat.steps=11",), "flat was tuned from steps=10, in this run it has 11"),
+        (("fuser.flat.steps=11",), "flat was tuned from steps=10, and has 11 in this run"),
         (("fuser=net",), "holds the fusers flat; none of them is in this run"),
     ],
 )

@@ -128,6 +128,6 @@ def _only(dataset: str, root: Path) -> Path:
     if len(paths) > 1:
         names = [str(path.relative_to(root)) for path in paths.values()]
         raise DataError(
-            f"several files of {dataset} lie under {root}: {', '.join(names)}; say one: data.file={names[0]}"
+            f"several files of {dataset} lie under {root}: {', '.join(names)}; give one: data.file={names[0]}"
         )
     return next(iter(paths.values()))

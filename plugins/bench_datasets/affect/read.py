@@ -216,7 +216,7 @@ def _pipeline(path: Path, params: MosiParams, label: str, width: int, generated:
     if path.suffix == ".npz":
         raise DataError(
             f"{path} does not say what its features were made with, and scores on other features cannot be compared: "
-            "say data.feature_pipeline=NAME"
+            "give data.feature_pipeline=NAME"
         )
     text = "BERT" if label == "regression_labels" and width == 768 else "GloVe 840B" if width == 300 else "text"
     return f"{text} {width}, COVAREP, Facet"

@@ -183,7 +183,7 @@ def _base(root: Path) -> Path:
     if bases:
         raise DataError(
             f"several copies of MIMIC-IV lie under {root}: {', '.join(str(b.relative_to(root)) for b in bases)}; "
-            f"say which one: data.root={bases[-1]}"
+            f"give one: data.root={bases[-1]}"
         )
     for name, inside in (("hosp", "patients"), ("icu", "icustays")):
         if table(root, inside):

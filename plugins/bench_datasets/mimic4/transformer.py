@@ -55,7 +55,7 @@ def hub_folder(name: str, key: str) -> Path:
         raise DataError(
             f'{key} = "{name}" is no folder with a transformer, is not in the local Hugging Face cache, and cannot be '
             f"downloaded ({type(error).__name__}). On a machine with a network type: hf download {name} --local-dir DIR; "
-            f"then copy DIR here and type {key}=DIR"
+            f"then copy DIR here and give {key}=DIR"
         ) from error
 
 

@@ -19,9 +19,9 @@ SETS = {"vitals": (), "vitals+notes": ("notes",), "vitals+notes+cxr": ("notes", 
 """The modality sets of the mimic48 suite -> what they need beside the tables."""
 
 _HINTS = {
-    "notes": "MIMIC-IV-Note: put note/radiology.csv.gz in or beside the folder, or say data.notes=FILE",
-    "cxr": "prepared embeddings: put cxr.parquet in the folder, or say data.cxr=FILE",
-    "ecg": "prepared embeddings: put ecg.parquet in the folder, or say data.ecg=FILE",
+    "notes": "MIMIC-IV-Note: put note/radiology.csv.gz in or beside the folder, or give data.notes=FILE",
+    "cxr": "prepared embeddings: put cxr.parquet in the folder, or give data.cxr=FILE",
+    "ecg": "prepared embeddings: put ecg.parquet in the folder, or give data.ecg=FILE",
 }
 
 Status = Literal["ok", "differs", "absent", "unknown"]

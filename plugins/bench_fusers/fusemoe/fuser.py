@@ -205,5 +205,5 @@ def _check(choice: FuseMoEChoice, params: FuseMoEParams, modalities: int) -> Non
     if choice.expert_balance == "entropy" and params.router == "joint":
         raise UsageError(
             "fuser fusemoe: expert_balance=entropy compares the routers of the modalities, and router=joint has one for all: it "
-            "would be 0 whatever the weights; type fuser.fusemoe.router=permod or fuser.fusemoe.expert_balance=cv2"
+            "would be 0 whatever the weights; give fuser.fusemoe.router=permod or fuser.fusemoe.expert_balance=cv2"
         )

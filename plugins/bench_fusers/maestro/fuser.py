@@ -3,6 +3,7 @@ experts over all of them.
 
 Mohapatra et al., NeurIPS 2025 (arXiv 2509.25278). Mode `paper` follows the description, `released`
 the public code; where the two, or we, differ:
+
 - A missing modality is masked out of attention, budgets and the mean (paper), or keeps tokens that
   are read (released, as there). Presence is each record's own; the code drops modalities for a
   whole batch at once.

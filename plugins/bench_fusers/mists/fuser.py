@@ -58,13 +58,13 @@ class Mists(TorchFuser[MistsParams]):
         choice = MISTS_PRESETS.over(self.params)
         if self.params.branches == "regular" and self.params.irregular == "dense":
             raise UsageError(
-                "fuser.mists: irregular=dense has no effect with branches=regular; type fuser.mists.branches=mixed"
+                "fuser.mists: irregular=dense has no effect with branches=regular; give fuser.mists.branches=mixed"
             )
         for width, heads in (("width", "heads"), ("time_width", "time_heads")):
             if getattr(choice, width) % getattr(choice, heads):
                 raise UsageError(
                     f"fuser.mists: {width} {getattr(choice, width)} is not a multiple of {heads} {getattr(choice, heads)}; "
-                    f"type e.g. fuser.mists.{heads}=1"
+                    f"give e.g. fuser.mists.{heads}=1"
                 )
         return MistsNetwork(inputs, task.outputs, self.params)
 

@@ -125,7 +125,7 @@ class TFNParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknown_fiel
         if self.front == "utde" and choice.variant != "outer-late":
             raise ValueError(
                 f"front=utde is of the variant outer-late, and the preset {self.preset} has {choice.variant}; "
-                "type fuser.tfn.preset=mists or fuser.tfn.front=grid"
+                "give fuser.tfn.preset=mists or fuser.tfn.front=grid"
             )
         require_front("tfn", self.front, {"masks=false": not choice.masks})
 

@@ -81,7 +81,7 @@ class PyPOTS(Imputer[Targets]):
         on with a training).
         """
         if context.precision != "fp32":
-            raise UsageError(f"imputer {self._model.key} runs in fp32 only; type precision=fp32")
+            raise UsageError(f"imputer {self._model.key} runs in fp32 only; give precision=fp32")
         widths = {name: series.grid.shape[2] for name, series in train.modalities.items()}
         names = chosen(widths, self.params.targets, self.params.widest, self._model.key)
         self._sizes, self._built, self._stored, self._taken = {}, {}, {}, {}

@@ -55,7 +55,7 @@ class Model:
                 out = self.called(torch.from_numpy(batch).to(self.device))
         except Exception as error:
             raise PluginError(
-                f"the model {self.about['model']} fails on an input {shape} ({_first(error)}); when memory ran out, say a "
+                f"the model {self.about['model']} fails on an input {shape} ({_first(error)}); when memory ran out, give a "
                 "smaller batch=N"
             ) from error
         if not isinstance(out, torch.Tensor) or out.ndim not in (2, 4) or len(out) != len(batch):

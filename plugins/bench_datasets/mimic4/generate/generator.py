@@ -117,7 +117,7 @@ def _check(arguments: Made) -> None:
     ):
         if not low <= value <= high:
             raise UsageError(
-                f"{name}={value} of the synthetic cohort is not accepted; type a number from {low} to {high:,}"
+                f"{name}={value} of the synthetic cohort is not accepted; give a number from {low} to {high:,}"
             )
 
 
