@@ -82,7 +82,7 @@ def _pieces(value: str, text: str) -> Iterator[str]:
     if not re.fullmatch(rf"(?:{_PIECE})(?:,(?:{_PIECE}))*", value):
         raise UsageError(
             f"{text} (from {ORIGIN}) has an open quote or one in the middle of a value; quote the whole value, "
-            """the other kind if it holds one: key='"a, b","it is"'"""
+            """with the other kind if it holds one: key='"a, b","it is"'"""
         )
     count = 0
     for item in re.findall(rf"(?:^|,)({_PIECE})", value):
