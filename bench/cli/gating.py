@@ -104,13 +104,13 @@ def list_(words: tuple[str, ...], as_json: bool) -> None:
 def show(words: tuple[str, ...], file: Path | None, as_json: bool) -> None:
     """Say what the baseline of a suite is of: its grid, data, versions, command."""
     from bench.cli.words import values_by_key
-    from bench.config.layers import name_of
+    from bench.config.layers import NO_SUITE, name_of
     from bench.errors import UsageError
     from bench.gate.baselines import describe, find
 
     suite = values_by_key(words, ("suite", "out"), ()).get("suite", ("",))[0]
     if not suite and not file:
-        raise UsageError("no suite is named; for example: bench baseline show suite=physionet48")
+        raise UsageError(NO_SUITE)
     path = file or _path(None, words, name_of(suite))
     about = {"file": str(path), **describe(find(path, suite))}
     if as_json:

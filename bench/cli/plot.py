@@ -33,11 +33,12 @@ plot.lazy = {
 def _values(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """The words by key. UsageError for one that is not accepted, or where no suite is named."""
     from bench.cli.words import values_by_key
+    from bench.config.layers import NO_SUITE
     from bench.errors import UsageError
 
     values = values_by_key(words, (*COMMON, *single), many)
     if "from" not in values and "suite" not in values:
-        raise UsageError("no suite is named; give for example suite=physionet48")
+        raise UsageError(NO_SUITE)
     if Path(values.get("out", ("",))[0]).suffix in (".png", ".svg"):
         raise UsageError('"out" is the folder of the results; give to=FILE for the picture')
     return values

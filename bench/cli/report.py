@@ -64,6 +64,7 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     Of the last run, the cells whose sources, parameters or data were edited since are marked
     (`Export.edited`), with a warning.
     """
+    from bench.config.layers import NO_SUITE
     from bench.config.words import WHOLE, parse
     from bench.errors import UsageError
     from bench.leaderboard import load_export
@@ -82,7 +83,7 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     rest = tuple(word.text for key, word in words_by_key.items() if key not in ("to", "from"))
     if words_by_key.keys() <= SIMPLE:
         if "suite" not in words_by_key:
-            raise UsageError("no suite is named; for example: bench report suite=physionet48")
+            raise UsageError(NO_SUITE)
         ledger = Ledger(out)
         planned = last_run_now(text["suite"], out, text.get("cache", ""))
         further = [name for key in FURTHER if key in words_by_key for name in words_by_key[key].texts]

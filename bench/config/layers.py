@@ -26,6 +26,8 @@ from bench.text import names
 PROFILE = "demo"
 """The profile that is taken where none is named; a suite need not have it."""
 
+NO_SUITE = "no suite is named; give for example suite=physionet48 (see all with: bench list suites)"
+
 FIXED = ("name", "profiles")
 """Keys that neither a profile nor the command line may set: they say which suite it is."""
 

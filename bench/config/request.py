@@ -14,7 +14,7 @@ import msgspec
 
 from bench.config.command import Request, Settings
 from bench.config.conversion import convert, is_many, is_text, types_of
-from bench.config.layers import FIXED, Layers, read, resolve
+from bench.config.layers import FIXED, NO_SUITE, Layers, read, resolve
 from bench.config.suite import RULES, SHORT, Suite
 from bench.config.words import ORIGIN, Word, duration, merge, parse, size
 from bench.errors import UsageError, nearest, unknown
@@ -55,7 +55,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         _check_head(word, fields)
     settings_values = {w.key: single(w, fields[w.key]) for w in parsed if w.key in fields}
     if not settings_values.get("suite"):
-        raise UsageError("no suite is named; give for example suite=physionet48 (see all with: bench list suites)")
+        raise UsageError(NO_SUITE)
     settings = convert(settings_values, Settings, "", ORIGIN)
     for name in ("out", "profile"):
         if not getattr(settings, name):

@@ -47,8 +47,8 @@ def halves(text: str) -> tuple[str, str, str]:
 
 
 def parse(words: Iterable[str]) -> list[Word]:
-    """The words of a command line, in order. UsageError for a word that is not `key=value` or a
-    key given twice.
+    """The words of a command line, in order. UsageError for a word that is not `key=value`, a key
+    given twice, or a folder or file without a name.
     """
     parsed: dict[str, Word] = {}
     for text in words:
@@ -60,6 +60,8 @@ def parse(words: Iterable[str]) -> list[Word]:
             )
         if key in parsed:
             raise UsageError(f'"{key}" is given twice (from {ORIGIN}): "{parsed[key].text}" and "{text}"; keep one')
+        if key in WHOLE and not value:
+            raise UsageError(f'"{key}" is empty (from {ORIGIN}); give it a value or leave it out')
         texts = (value,) if key in WHOLE else tuple(_pieces(value, text))
         values = texts if key in WHOLE else tuple(scalar(piece) for piece in texts)
         parsed[key] = Word(key, values, tuple(_unquoted(piece) for piece in texts) if key not in WHOLE else texts, text)

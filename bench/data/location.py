@@ -27,6 +27,9 @@ NEIGHBOUR = Path("..") / "shared" / "data"
 SYNTHETIC = "synthetic"
 """The `data.root` that asks for a generated cohort."""
 
+VARIABLE = "BENCH_DATA_ROOT"
+"""The variable of the environment that names the folder where no `data.root` is given."""
+
 SETTLED = 5.0
 """Seconds after which an unlocked leftover of a generator belongs to no process: a generator locks
 its folder at once.
@@ -50,7 +53,8 @@ def locate(
     pending: bool = False,
     only_there: bool = False,
 ) -> Located:
-    """Where a dataset's data are. Raises DataError saying how to obtain them.
+    """Where a dataset's data are. Raises DataError saying how to obtain them, and who named the
+    folder where one was named.
 
     - data_root: the `data.root` of the command line, or empty. A root that was given (or
       BENCH_DATA_ROOT) is the only place looked at: data found elsewhere would be a surprise.
@@ -79,11 +83,11 @@ def _located(
 ) -> Located:
     if not spec.files:
         return Located(Path(data_root or "."), [], "synthetic" in spec.tags)
-    named = data_root or os.environ.get("BENCH_DATA_ROOT", "")
+    named = data_root or os.environ.get(VARIABLE, "")
     if data_root == SYNTHETIC:
         return _generated(spec, params, cache, report, pending)
     if named:
-        return _named(spec, params, named, "data.root" if data_root else "BENCH_DATA_ROOT", report)
+        return _named(spec, params, named, "data.root" if data_root else VARIABLE, report)
     reasons = []
     for root in (NEIGHBOUR, fetched(cache)):
         if root.is_dir():
@@ -101,7 +105,7 @@ def _located(
             report(f"{spec.name} is not on this machine; using a generated cohort (as data.root={SYNTHETIC} does)")
         return _generated(spec, params, cache, report, pending)
     hint = f"; {reasons[0]}" if reasons else ""
-    ways = ["give data.root=DIR", "set BENCH_DATA_ROOT"]
+    ways = ["give data.root=DIR", f"set {VARIABLE}"]
     ways += (
         [f"type: bench data fetch {spec.fetch_name or spec.name}"] if spec.fetch else [f"see: bench show {spec.name}"]
     )
@@ -169,9 +173,19 @@ def _named(spec: Spec, params: Any, named: str, origin: str, report: Callable[[s
         how = f"bench show {spec.name}"
         if spec.fetch:
             how = f"bench data fetch {spec.fetch_name or spec.name} data.root=DIR"
-        generated = f", or use a generated cohort: data.root={SYNTHETIC}" if spec.generate else ""
-        raise DataError(f'{origin} = "{named}" is not a folder; how to get the data: {how}{generated}')
-    return _at(spec, params, root, report)
+        raise DataError(f'{origin} = "{named}" is not a folder; how to get the data: {how}{_instead(spec, origin)}')
+    try:
+        return _at(spec, params, root, report)
+    except DataError as error:
+        whose = f'; the folder is that of {VARIABLE} = "{named}"' if origin == VARIABLE else ""
+        raise DataError(f"{error}{whose}{_instead(spec, origin)}", error.public) from error
+
+
+def _instead(spec: Spec, origin: str) -> str:
+    """What to do in place of using a folder that was named and does not hold the data."""
+    ways = [f"unset {VARIABLE}", "give data.root=DIR"] if origin == VARIABLE else []
+    ways += [f"use a generated cohort: data.root={SYNTHETIC}"] if spec.generate else []
+    return f"; or {', or '.join(ways)}" if ways else ""
 
 
 def _generated(

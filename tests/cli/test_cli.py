@@ -15,6 +15,8 @@ import click
 import pytest
 
 from bench.cli.main import COMMANDS, LazyGroup, cli, main
+from bench.config.layers import NO_SUITE
+from bench.config.words import WHOLE
 from bench.data.location import locate
 from bench.errors import DataError
 from bench.leaderboard import save_export
@@ -355,6 +357,28 @@ def test_verify_of_data_that_are_nowhere_makes_none_and_fails(bench, tmp_path, m
         assert f"no data for {name}" in said
         assert "data.root=synthetic" in said
     assert not (tmp_path / "cache" / "synthetic").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run",), ("plan",), ("tune",), ("report",), ("gate",), ("baseline", "pin"), ("baseline", "show"), ("baseline", "diff"),
+        ("plot", "imputation"), ("plot", "rates"), ("plot", "parity"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_without_a_suite_the_word_that_is_missing_is_said_and_no_other_command(bench, command):
+    message = refusal(bench(*command, code=2))
+    assert message == f"bench: {NO_SUITE}"
+    assert not any(f"bench {name} " in message for name in COMMANDS if name != "list")
+
+
+@pytest.mark.parametrize("key", sorted(WHOLE))
+def test_a_folder_or_a_file_without_a_name_is_refused(bench, key):
+    words = {"suite": "physionet48", key: ""}
+    typed = [f"{name}={value}" for name, value in words.items()]
+    for command in ("run", "report", "gate"):
+        assert f'"{key}" is empty (from the command line)' in refusal(bench(command, *typed, code=2))
 
 
 def test_a_run_that_never_was_is_answered_with_the_command_that_makes_it(bench):

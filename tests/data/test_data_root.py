@@ -18,7 +18,7 @@ from bench.data.location import Located, check_kept, locate
 from bench.data.manifest import manifest
 from bench.errors import DataError, PluginError
 from bench.files import replacing
-from bench.registry import MARK, Registry, Spec
+from bench.registry import MARK, Registry, Spec, discover
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,3 +180,21 @@ def test_a_part_that_is_open_to_everybody_is_fetched_only_when_it_is_asked_for(
     assert located.synthetic
     with pytest.raises(DataError, match="bench data fetch made-part"):
         locate(spec, Params(), str(tmp_path / "nowhere"), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in discover().specs("dataset") if spec.files])
+@pytest.mark.parametrize("typed", [True, False], ids=["data.root", "BENCH_DATA_ROOT"])
+def test_a_folder_without_the_data_is_refused_with_who_named_it_and_the_generated_cohort_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, typed: bool
+) -> None:
+    spec, empty = discover().get("dataset", name), tmp_path / "empty"
+    empty.mkdir()
+    if not typed:
+        monkeypatch.setenv("BENCH_DATA_ROOT", str(empty))
+    with pytest.raises(DataError) as refused:
+        locate(spec, spec.parameters({}), str(empty) if typed else "", tmp_path / "cache", lambda line: None)
+    message = str(refused.value)
+    assert f"under data.root={empty}" not in message
+    assert (f'the folder is that of BENCH_DATA_ROOT = "{empty}"; or unset BENCH_DATA_ROOT' in message) is not typed
+    assert ("use a generated cohort: data.root=synthetic" in message) is bool(spec.generate)
+    assert not (tmp_path / "cache").exists()

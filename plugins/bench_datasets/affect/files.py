@@ -122,9 +122,7 @@ def _only(dataset: str, root: Path) -> Path:
         if (folder := root / place).is_dir() and (folder / name).is_file()
     }
     if not paths:
-        raise DataError(
-            f"no file of {dataset} under data.root={root}: looked for {', '.join(KNOWN[dataset])}; {ACCESS}"
-        )
+        raise DataError(f"no file of {dataset} under {root}: looked for {', '.join(KNOWN[dataset])}; {ACCESS}")
     if len(paths) > 1:
         names = [str(path.relative_to(root)) for path in paths.values()]
         raise DataError(

@@ -195,7 +195,7 @@ def _base(root: Path) -> Path:
         raise DataError(f"{root} holds MIMIC-III (ADMISSIONS in capitals); this dataset reads MIMIC-IV; {ACCESS}")
     if zips := sorted(path.name for path in root.glob("mimic*.zip")):
         raise DataError(f"{root} holds {zips[0]}, not unpacked; unpack it and name the folder with hosp/ and icu/")
-    raise DataError(f"no MIMIC-IV under data.root={root}: looked for folders hosp/ and icu/; {ACCESS}")
+    raise DataError(f"no MIMIC-IV under {root}: looked for folders hosp/ and icu/; {ACCESS}")
 
 
 def _holds(folder: Path) -> bool:

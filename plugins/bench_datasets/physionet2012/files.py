@@ -65,7 +65,7 @@ def find(root: Path, params: Physionet2012Params) -> list[SetFiles]:
     fetch = f"bench data fetch physionet2012 data.root={root}"
     if not sources:
         raise DataError(
-            f"no PhysioNet 2012 data under data.root={root}: looked in {root / 'physionet2012'} and {root} for set-a, "
+            f"no PhysioNet 2012 data under {root}: looked in {root / 'physionet2012'} and {root} for set-a, "
             f"set-b or set-c as .tar.gz, .zip or a folder of .txt files; download with: {fetch}"
         )
     missing = [name for name in SETS if name in params.sets and name not in sources]
