@@ -38,23 +38,30 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_cos
     Shows the last run of the suite, or the cells that further words select. With metrics= it
     compares methods by further metrics too, without a fit (see: bench list metrics). With from=FILE
     it makes the same tables from a records file alone. They go to to=DIR (default:
-    OUT/leaderboards).
+    OUT/leaderboards) and replace what stands there of the suite, a page of an earlier --html too.
     """
     from bench.leaderboard import render, save_export, write
     from bench.results.collect import records_path, stem
+    from bench.results.export_file import command_of
     from bench.results.redact import redact
 
     gc.disable()  # nothing is thrown away here; looking for it among ten thousand records takes a tenth of the time
     export, folder = export_of(words)
+    shared, records = redact(export), records_path(folder, export)
+    page = (
+        page or (folder / f"{stem(export)}.html").exists()
+    )  # an older page beside a new table would be of another run
     rendered = render(export, wall_costs=not no_costs, page=page)
+    if (before := command_of(records)) not in ("", shared.command):
+        say(f"replaces the table of: {before} (to=DIR writes to another folder)")
     paths = write(folder, stem(export), rendered)
-    save_export(records_path(folder, export), redact(export))
+    save_export(records, shared)
     if as_json:
         answer_json(rendered["json"].decode())
         return
     if show:
         print(rendered["md"].decode())
-    for path in [*paths, records_path(folder, export)]:
+    for path in [*paths, records]:
         print(path)
 
 

@@ -130,6 +130,18 @@ def _finite(scores: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in scores.items() if math.isfinite(value)}
 
 
+class _Command(msgspec.Struct):
+    command: str = ""
+
+
+def command_of(path: Path) -> str:
+    """The command of the run that an export is of; empty where there is none that can be read."""
+    try:
+        return msgspec.json.decode(read_bytes(path, LARGEST), type=_Command).command
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+
+
 def load_export(path: Path, again: str = "bench report") -> Export:
     """Read an export. Raises StorageError when it is not there, damaged, or of a schema this
     version does not know.

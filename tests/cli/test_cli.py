@@ -5,21 +5,20 @@ wherever that is not the point.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 
-from bench.cli.main import COMMANDS, LazyGroup, cli, main
-from bench.config.layers import NO_SUITE
-from bench.config.words import WHOLE
+from bench.cli.main import COMMANDS, LazyGroup, cli
 from bench.data.location import locate
 from bench.errors import DataError
 from bench.leaderboard import save_export
+from support.answers import refusal
 from support.asking import MARKED, SMALL
 from support.fake_exports import make_export, simulated_export
 from support.pages import ROOT, page
@@ -29,46 +28,6 @@ PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("leaderboards/notes/*.md")]
 }
-
-
-class Said:
-    """What a command printed."""
-
-    def __init__(self, out: str, err: str):
-        self.out, self.err = out, err
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def bench(monkeypatch, capsys, tmp_path):
-    """The command, run in this process in an empty folder; asserts its exit code."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    for variable in [name for name in os.environ if name.startswith("BENCH_")]:
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
-
-    def call(*words: str, code: int = 0) -> Said:
-        monkeypatch.setattr(sys, "argv", ["bench", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert ended.value.code == code, err
-        return Said(out, err)
-
-    return call
-
-
-def refusal(said: Said) -> str:
-    """The one line of an error."""
-    assert said.out == ""
-    assert len(said.err.splitlines()) == 1
-    assert said.err.startswith("bench: ")
-    return said.err.strip()
 
 
 def commands(group: LazyGroup = cli, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
@@ -137,61 +96,6 @@ def test_pages_name_no_command_that_does_not_exist(name):
         assert group, first
         if second and isinstance(group, click.Group):
             assert group.get_command(click.Context(group), second), f"{first} {second}"
-
-
-@pytest.mark.parametrize(
-    ("words", "right"),
-    [
-        (("runn",), "run"),
-        (("lst", "suites"), "list"),
-        (("data", "fetsh", "physionet2012"), "fetch"),
-        (("baseline", "pn"), "pin"),
-        (("help",), "--help"),
-        (("version",), "--version"),
-        (("data", "help"), "--help"),
-        (("new", "plugn", "x"), "plugin"),
-        (("plan", "suite=physionet48", "--jsn"), "--json"),
-        (("report", "--prnt"), "--print"),
-        (("list", "fuzers"), "fusers"),
-        (("show", "locff"), "locf"),
-        (("show", "physionet84"), "physionet48"),
-        (("show", "suite-shema"), "suite-schema"),
-        (("data", "verify", "physionet2021"), "physionet2012"),
-        (("data", "verify", "physionet2012", "data.set=a"), "data.sets"),
-        (("data", "fetch", "physionet2012", "data.rot=x"), "data.root"),
-        (("check", "locff"), "locf"),
-        (("plan", "suite=physionet84"), "physionet48"),
-        (("plan", "suite=physionet48", "imputer=locff"), "locf"),
-        (("run", "suite=physionet48", "fuser.gru.hiden=3"), "fuser.gru.hidden"),
-        (("report", "suite=physionet48", "sed=1"), "seed"),
-    ],
-    ids=lambda given: given if isinstance(given, str) else " ".join(given),
-)
-def test_what_is_mistyped_is_answered_in_one_line_with_the_nearest(bench, words, right):
-    assert right in re.search(r"[Dd]id you mean ['\"](.+?)['\"]\?", refusal(bench(*words, code=2)))[1]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("run",), ("plan",), ("report",), ("gate",), ("list",), ("show",), ("check",), ("data", "verify"),
-        ("plan", "physionet48"), ("show", "locf", "mean"), ("list", "suites", "--json=1"),
-        ("data", "verify", "physionet2012", "data.clean="),
-        ("data", "verify", "physionet2012", "data.clean=1,0"),
-        ("data", "verify", "physionet2012", "data.sets=d"),
-    ],
-    ids=" ".join,
-)  # fmt: skip
-def test_what_is_missing_or_too_much_is_answered_in_one_line(bench, words):
-    refusal(bench(*words, code=2))
-
-
-@pytest.mark.parametrize("command", ["plan", "run", "report", "gate"])
-def test_a_word_with_dashes_is_answered_with_the_word_without(bench, command):
-    for typed in ("--suite=physionet48", "--suite"):
-        message = refusal(bench(command, typed, code=2))
-        assert "No such option '--suite'" in message
-        assert f"; words are written without dashes: suite=VALUE; see: bench {command} --help" in message
 
 
 @pytest.mark.parametrize("kind", ["suites", "imputers", "fusers", "datasets", "scenarios"])
@@ -306,24 +210,6 @@ def test_a_plugin_that_is_named_and_not_installed_is_said(bench, monkeypatch):
     assert "scenaros: no such plugin is installed" in bench("show", "mcar", code=2).err
 
 
-@pytest.mark.parametrize("command", ["plan", "report", "gate"])
-def test_data_that_are_nowhere_are_said_in_one_line_with_how_to_get_them(bench, command):
-    message = refusal(bench(command, "suite=physionet48", "seed=1", code=3))
-    assert "give data.root=DIR, set BENCH_DATA_ROOT, or type: bench data fetch physionet2012" in message
-
-
-@pytest.mark.parametrize("command", ["plan", "run"])
-@pytest.mark.parametrize("said", [True, False], ids=["data.root", "BENCH_DATA_ROOT"])
-def test_a_place_of_the_data_that_is_wrong_is_named_and_no_other_is_looked_at(
-    bench, monkeypatch, tmp_path, command, said
-):
-    monkeypatch.setenv("BENCH_DATA_ROOT", str(tmp_path / "nowhere"))
-    words = [f"data.root={tmp_path / 'elsewhere'}"] if said else []
-    message = refusal(bench(command, "suite=physionet48", *words, code=3))
-    key, place = ("data.root", "elsewhere") if said else ("BENCH_DATA_ROOT", "nowhere")
-    assert f'{key} = "{tmp_path / place}" is not a folder' in message
-
-
 def test_data_are_looked_for_in_the_order_the_manual_says(tmp_path, monkeypatch):
     here, cache = tmp_path / "here", tmp_path / "cache"
     here.mkdir()
@@ -359,28 +245,6 @@ def test_verify_of_data_that_are_nowhere_makes_none_and_fails(bench, tmp_path, m
     assert not (tmp_path / "cache" / "synthetic").exists()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("run",), ("plan",), ("tune",), ("report",), ("gate",), ("baseline", "pin"), ("baseline", "show"), ("baseline", "diff"),
-        ("plot", "imputation"), ("plot", "rates"), ("plot", "parity"),
-    ],
-    ids=" ".join,
-)  # fmt: skip
-def test_without_a_suite_the_word_that_is_missing_is_said_and_no_other_command(bench, command):
-    message = refusal(bench(*command, code=2))
-    assert message == f"bench: {NO_SUITE}"
-    assert not any(f"bench {name} " in message for name in COMMANDS if name != "list")
-
-
-@pytest.mark.parametrize("key", sorted(WHOLE))
-def test_a_folder_or_a_file_without_a_name_is_refused(bench, key):
-    words = {"suite": "physionet48", key: ""}
-    typed = [f"{name}={value}" for name, value in words.items()]
-    for command in ("run", "report", "gate"):
-        assert f'"{key}" is empty (from the command line)' in refusal(bench(command, *typed, code=2))
-
-
 def test_a_run_that_never_was_is_answered_with_the_command_that_makes_it(bench):
     for command in (["report"], ["gate"], ["baseline", "pin"]):
         assert "first: bench run suite=physionet48" in refusal(bench(*command, "suite=physionet48", code=2))
@@ -393,6 +257,23 @@ def test_a_table_is_made_from_a_records_file_alone(bench, tmp_path):
     assert all(Path(path).is_file() and Path(path).parent.name == "tables" for path in paths)
     printed = bench("report", f"from={tmp_path / 'demo.records.json'}", "to=tables", "--json").json
     assert printed
+
+
+def test_a_table_that_is_replaced_is_named_and_no_file_of_it_stays(bench):
+    """Each file of the second table is the same as where no table stood before."""
+    for number, words in enumerate(("imputer=mean", "imputer=locf data.root=/home/me")):
+        run = msgspec.structs.replace(make_export(), command=f"bench run suite=demo {words}")
+        save_export(Path(f"{number}.json"), run)
+    assert "replaces" not in bench("report", "from=0.json", "to=tables", "--html").err
+    assert "replaces" not in bench("report", "from=0.json", "to=tables").err
+    said = bench("report", "from=1.json", "to=tables", "--no-costs")
+    assert said.err == "replaces the table of: bench run suite=demo imputer=mean (to=DIR writes to another folder)\n"
+    alone = bench("report", "from=1.json", "to=alone", "--no-costs", "--html")
+    assert alone.err == ""
+    assert [Path(path).read_bytes() for path in said.out.split()] == [
+        Path(path).read_bytes() for path in alone.out.split()
+    ]
+    assert sorted(Path("tables").iterdir()) == sorted(map(Path, said.out.split()))
 
 
 def test_a_records_file_that_is_missing_or_damaged_is_one_line(bench):

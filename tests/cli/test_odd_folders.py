@@ -51,6 +51,6 @@ def test_commands_work_in_a_folder_of_any_name_or_refuse_it_in_one_line(
         assert "Traceback" not in said.err
         if how == "by words" and name == "not UTF-8":
             assert said.code == 2
-            assert "is not valid UTF-8; write it in UTF-8, or rename the file" in said.last
+            assert "is not valid UTF-8; give it in UTF-8, or rename the file" in said.last
         else:
             assert said.code == 0, said.err
