@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -111,4 +112,5 @@ def plugin(name: str, folder: Path | None) -> None:
     target = folder or Path(name)
     for path in render(name, target):
         print(path)
-    say(f"next: pip install -e {target} && bench list imputers && pytest {target}")
+    folder, extra = shlex.quote(str(target)), shlex.quote(f"{target}[test]")
+    say(f"next: pip install -e {extra} && bench list imputers && python -m pytest {folder}")

@@ -202,7 +202,7 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         tuple[Literal["scaling", "split"], ...],
         msgspec.Meta(
             description="What may differ all the same: `scaling` (means and deviations), `split` (the same data set, "
-            "split otherwise: test records may have taught)."
+            "split otherwise: the imputer may have learnt from test records)."
         ),
     ] = ()
 

@@ -10,6 +10,8 @@ import inspect
 import re
 import sys
 import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -73,36 +75,63 @@ def test_the_contract_version_is_the_one_in_force() -> None:
     assert set(re.findall(r"^bench_contract = (\d+)$", MANUAL, re.MULTILINE)) == {str(bench.CONTRACT)}
 
 
-def _files(language: str) -> dict[str, str]:
-    """The fenced examples of a language that begin with the name of a file."""
-    blocks = re.findall(rf"^```{language}\n# (\S+\.\w+)\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
+def _files(text: str) -> dict[str, str]:
+    """The fenced examples of a page that begin with the name of a file."""
+    blocks = re.findall(r"^```(?:python|toml)\n# (\S+\.\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return dict(blocks)
 
 
-def test_the_complete_example_registers_and_keeps_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, code in _files("python").items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(code)
-    (tmp_path / "midpoint" / "__init__.py").touch()
-    monkeypatch.syspath_prepend(str(tmp_path))
-    entry = tomllib.loads(_files("toml")["pyproject.toml"])["project"]["entry-points"]["bench"]["midpoint"]
+def _tree(text: str) -> set[str]:
+    """The files of the package that a page shows."""
+    block = re.search(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert block
+    return {line.split()[0] for line in block[1].splitlines()}
+
+
+@contextmanager
+def _typed(files: Mapping[str, str], folder: Path, module: str) -> Iterator[Registry]:
+    """A registry with the plugin of a package that was typed into a folder."""
+    for name, code in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(code)
     registry = Registry()
     try:
-        registry.register_plugin("midpoint", importlib.import_module(entry))
+        registry.register_plugin(module, importlib.import_module(module))
         assert not registry.broken
+        yield registry
+    finally:
+        for name in [m for m in sys.modules if m.partition(".")[0] == module.partition(".")[0]]:
+            del sys.modules[name]
+
+
+def test_the_complete_example_registers_and_keeps_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = _files(page("how-to/write-a-plugin.md"))
+    tree = dict.fromkeys(_tree(page("how-to/write-a-plugin.md")), "")  # what has no example is empty
+    assert files.keys() <= tree.keys()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entry = tomllib.loads(files["pyproject.toml"])["project"]["entry-points"]["bench"]["midpoint"]
+    with _typed(tree | files, tmp_path, entry) as registry:
         report = check("midpoint", registry)
         assert report.ok, report.to_text()
         assert registry.get("imputer", "midpoint").build({"pull": 1}).params.pull == 1.0
-    finally:
-        for module in [m for m in sys.modules if m.partition(".")[0] == "midpoint"]:
-            del sys.modules[module]
+
+
+def test_the_example_of_a_metric_registers_and_keeps_the_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = page("how-to/add-a-metric.md")
+    assert "an empty `mypackage/__init__.py`" in text
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with _typed({"mypackage/__init__.py": "", **_files(text)}, tmp_path, "mypackage.plugin") as registry:
+        report = check("patient_accuracy", registry)
+        assert report.ok, report.to_text()
 
 
 def test_the_three_line_test_of_the_manual_is_the_one_that_the_example_package_uses() -> None:
     package = Path(__file__).parents[1] / "third_party" / "gapbench-example" / "tests" / "test_contract.py"
     typed = package.read_text().replace("from collections.abc import Callable\n", "")
     bare = typed.replace("check: Callable[[], None]) -> None", "check)").replace('"decay", "centroid"', '"midpoint"')
-    assert ast.dump(ast.parse(bare)) == ast.dump(ast.parse(_files("python")["tests/test_contract.py"]))
+    assert ast.dump(ast.parse(bare)) == ast.dump(ast.parse(_files(MANUAL)["tests/test_contract.py"]))
 
 
 def test_the_example_of_an_expected_failure_is_accepted() -> None:
