@@ -112,5 +112,5 @@ def plugin(name: str, folder: Path | None) -> None:
     target = folder or Path(name)
     for path in render(name, target):
         print(path)
-    folder, extra = shlex.quote(str(target)), shlex.quote(f"{target}[test]")
-    say(f"next: pip install -e {extra} && bench list imputers && python -m pytest {folder}")
+    package, tests = shlex.quote(f"{target}[test]"), shlex.quote(str(target))
+    say(f"next: pip install -e {package} && bench list imputers && python -m pytest {tests}")
