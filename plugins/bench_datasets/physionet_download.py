@@ -50,7 +50,7 @@ def published(base: str, variable: str, into: Path, report: Report) -> tuple[str
     sums = into / "SHA256SUMS.txt.part"
     with storage(sums):
         sums.unlink(missing_ok=True)
-    _download(base + "SHA256SUMS.txt", sums, report)
+    _download(base + "SHA256SUMS.txt", sums, variable, report)
     digests = _checksums(read_bytes(sums, LARGEST).decode("utf-8", "replace"), base)
     sums.unlink()
     return base, digests
@@ -79,7 +79,7 @@ def fetch_file(url: str, target: Path, expected: str, variable: str, report: Rep
     with storage(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    _download(url, part, report)
+    _download(url, part, variable, report)
     digest = _sha256(part)
     if digest != expected:
         part.unlink()
@@ -92,9 +92,9 @@ def fetch_file(url: str, target: Path, expected: str, variable: str, report: Rep
     report(f"{target.name} complete, checksum right")
 
 
-def _download(url: str, part: Path, report: Report) -> None:
+def _download(url: str, part: Path, variable: str, report: Report) -> None:
     """Bring `part` to its full length, resuming what is there. DataError after TRIES attempts
-    that brought nothing.
+    that brought nothing. variable: names a mirror.
     """
     failed = 0
     while True:
@@ -111,8 +111,8 @@ def _download(url: str, part: Path, report: Report) -> None:
         failed = 1 if grown else failed + 1
         if failed >= TRIES:
             raise DataError(
-                f"{url} could not be fetched ({reason}, {failed} attempts in a row); what arrived is kept; "
-                "run the same command again to go on"
+                f"{url} was not fetched ({reason}, {failed} attempts in a row); what arrived is kept; "
+                f"run the same command again, name a mirror in {variable}, or put the files into {part.parent}"
             )
         report(f"{part.stem}: {reason}; trying again")
         time.sleep(PAUSE * 2 ** (failed - 1))

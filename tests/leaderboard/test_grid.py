@@ -255,7 +255,7 @@ def test_a_point_is_on_the_front_unless_another_is_as_small_on_both_axes_and_sma
 
 
 def costed(values: dict[str, tuple[float, float, float]], **more) -> Export:
-    """fuser -> (score, parameters, seconds per sample), one imputer that has two draws of a
+    """fuser -> (score, parameters, seconds per record), one imputer that has two draws of a
     second and 100 parameters.
     """
     export = make_export(["csdi"], values, quality=lambda i, f, s: values[f][0], audit_cells=False)
@@ -308,7 +308,7 @@ def test_parameters_that_nobody_counted_and_rows_with_holes_have_no_place_on_a_f
 def test_a_table_whose_records_do_not_know_their_imputers_cost_counts_fusers_alone_and_says_so() -> None:
     export = costed({"gru": (0.8, 50, 0.5), "moe": (0.9, 500, 3.0)})
     assert all(c.fuser_only for c in Board(export)[costs.SECTION] or [])
-    assert "ms per sample (fuser alone)" in markdown(export)
+    assert "ms per record (fuser alone)" in markdown(export)
 
 
 def on_sets(scores: dict[str, float], sets: dict[str, list[str]], statistics: Statistics | None = None) -> Export:

@@ -42,11 +42,11 @@ record once it is fitted.
 """
 
 FRONTS = {"parameters": "size", "seconds_per_sample": "speed"}
-AXES = {"parameters": ("parameters", 1.0), "seconds_per_sample": ("ms per sample", 1e3)}
+AXES = {"parameters": ("parameters", 1.0), "seconds_per_sample": ("ms per record", 1e3)}
 
 
 class Cost(TableKey, kw_only=True, frozen=True):
-    """What the ok cells of one method took, on average: seconds per stage, seconds per sample,
+    """What the ok cells of one method took, on average: seconds per stage, seconds per record,
     bytes, parameters.
 
     - score: mean of the primary metric, of eligible rows.
@@ -183,10 +183,10 @@ def _grid(costs: Sequence[Cost]) -> Table:
     ordered = sorted(stages, key=_stage_order)
     steps = ["steps"] if any("steps" in cost.values for cost in costs) else []
     whole = "fuser alone" if any(cost.fuser_only for cost in costs) else "whole"
-    header = columns("imputer", "fuser", "score", "Pareto front", f"ms per sample ({whole})", "parameters")
+    header = columns("imputer", "fuser", "score", "Pareto front", f"ms per record ({whole})", "parameters")
     header += columns(*steps)
     header += [Column(f"{spaced(name.removesuffix('_seconds'))} s") for name in ordered]
-    header += columns("ms per sample (fuser)", "peak memory MiB", "device", "cells")
+    header += columns("ms per record (fuser)", "peak memory MiB", "device", "cells")
     body: list[list[Cell]] = [
         [
             cost.imputer,

@@ -24,7 +24,7 @@ def text(correction: str) -> Rich:
         "; scores that print the same are equal. ",
         strong("Tie groups"),
         ": the best method leads group 1 together with all that cannot be distinguished from it; the best of the rest leads "
-        "group 2, and so on. ",
+        "group 2, and so on. A row whose scores scatter more can be in an earlier group than one that ranks above it. ",
         strong("Intervals and comparisons"),
         f": paired bootstrap over patients and, where several were run, seeds{adjusted}. ",
         strong("†"),
