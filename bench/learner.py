@@ -61,8 +61,10 @@ class Plan:
              weights stay.
     steps:   exactly so many optimiser steps; epochs: exactly so many passes. Neither: as the
              parameters say.
-    name:    of this training: a round and a client, say. Order, noise and the checkpoint file
-             follow from it.
+    name:    of this training: a client, say. Order, noise and the checkpoint file follow from it.
+    after:   trainings of this name that came before: rounds. Order and noise go on where they
+             ended.
+    share:   of the budget that is done, above 0 and at most 1.
     penalty: added to the loss.
 
     The optimiser starts from nothing in every local training.
@@ -72,6 +74,8 @@ class Plan:
     steps: int | None = None
     epochs: int | None = None
     name: str = ""
+    after: int = 0
+    share: float = 1.0
     penalty: Penalty | None = None
 
     def applied(self, params: P) -> P:
@@ -221,6 +225,8 @@ class Learner(Component[P]):
                 validate=lesson.validate,
                 higher=lesson.higher,
                 name=".".join(filter(None, (plan.name, name))) or "training",
+                after=plan.after,
+                share=plan.share,
             )
         self.learnt, self.results = True, results
 

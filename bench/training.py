@@ -94,6 +94,8 @@ def train(
     validate: Callable[[], float | None] | None = None,
     higher: bool = False,
     name: str = "training",
+    after: int = 0,
+    share: float = 1.0,
 ) -> TrainResult:
     """Train `module` (already on `context.device`) in place; it comes back in eval mode with the
     best weights.
@@ -107,6 +109,9 @@ def train(
     - higher: larger scores are better.
     - name: of this training within the component, where it has several (each has its own checkpoint
       file).
+    - after: trainings of this name and budget that came before, as in the rounds of a federation.
+      Order and noise go on where they ended.
+    - share: of the budget that is done, above 0 and at most 1.
 
     Deterministic, but for a budget of `seconds`: `context.seed_for("order", name, epoch)` shuffles,
     `("noise", name, step)` seeds each step. With a scratch folder the state is written every
@@ -116,7 +121,7 @@ def train(
     """
     if size < 1:
         raise TrainingError(f"{name}: there is no training record to learn from")
-    loop = _Loop(module, size, loss, params, context, validate, higher, name)
+    loop = _Loop(module, size, loss, params, context, validate, higher, name, after, share)
     with torch.random.fork_rng(devices=_cuda_devices(context)):
         return loop.run()
 
@@ -135,10 +140,14 @@ class _Loop:
     validate: Callable[[], float | None] | None
     higher: bool
     name: str
+    after: int
+    share: float
 
     def __post_init__(self) -> None:
         self.per_epoch = math.ceil(self.size / self.params.batch_size)
-        self.total = None if self.params.seconds else self.params.steps or self.params.epochs * self.per_epoch
+        whole = self.params.steps or self.params.epochs * self.per_epoch
+        self.before = self.after * whole
+        self.total = None if self.params.seconds else max(1, math.ceil(self.share * whole))
         self.clock: Clock | None = None
         self.weights = [p for p in self.module.parameters() if p.requires_grad]
         stored = self.module.state_dict().keys()
@@ -162,7 +171,7 @@ class _Loop:
                 raise Interrupted(f"{self.name}: stopped at {self._place(self.state.step)}")
             self._step()
             self._tick()
-            if self.state.step % self.per_epoch == 0 or self._ended():
+            if (self.before + self.state.step) % self.per_epoch == 0 or self._ended():
                 self._end_epoch()
                 self._tick()
             if time.monotonic() - saved >= self.params.checkpoint_seconds:
@@ -199,14 +208,14 @@ class _Loop:
 
     def _step(self) -> None:
         step = self.state.step
-        epoch, place = divmod(step, self.per_epoch)
+        epoch, place = divmod(self.before + step, self.per_epoch)
         if place == 0 or self.state.order is None:
             self.state.order = self.context.rng("order", self.name, epoch).permutation(self.size)
         batch = self.state.order[place * self.params.batch_size : (place + 1) * self.params.batch_size]
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.params, *self._budget(step))
         self.module.train()
-        _seed(self.context, "noise", self.name, step)
+        _seed(self.context, "noise", self.name, self.before + step)
         self.optimizer.zero_grad(set_to_none=True)
         with autocast(self.context):
             loss = self.loss(batch)
@@ -300,6 +309,8 @@ class _Loop:
             "params": params,
             "shapes": shapes,
             "size": self.size,
+            "after": self.after,
+            "share": self.share,
             "seed": c.seed,
             "device": c.device,
             "precision": c.precision,

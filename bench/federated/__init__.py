@@ -1,0 +1,1 @@
+"""Rounds of a federation, run in one process: who is asked, what is merged, what is kept."""

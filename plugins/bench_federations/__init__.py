@@ -1,0 +1,1 @@
+"""Federations: averaging, proximal, normalised, and servers with adaptive steps."""

@@ -1,0 +1,28 @@
+"""Parameters of the federations, light."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from bench.train_params import AboveZero, NotNegative, Share
+
+
+class FedProxParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Li et al. 2020, Eq. 2."""
+
+    mu: Annotated[
+        NotNegative, msgspec.Meta(description="Weight of the squared distance to the received weights, halved.")
+    ] = 0.01
+
+
+class AdaptiveParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Reddi et al. 2021, Algorithm 2."""
+
+    learning_rate: Annotated[AboveZero, msgspec.Meta(description="Step of the server.")] = 0.01
+    beta1: Annotated[Share, msgspec.Meta(description="Decay of the first moment.")] = 0.9
+    beta2: Annotated[Share, msgspec.Meta(description="Decay of the second moment.")] = 0.99
+    tau: Annotated[
+        AboveZero, msgspec.Meta(description="Added to the root of the second moment, which begins at its square.")
+    ] = 1e-3
