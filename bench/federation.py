@@ -21,7 +21,7 @@ from bench.components import Component
 from bench.learner import Penalty
 from bench.train_params import TrainParams
 
-__all__ = ["Federation", "Update", "mean", "shares"]
+__all__ = ["Federation", "Update", "shares", "weighted_sum"]
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -43,8 +43,8 @@ class Update:
 class Federation(Component[P]):
     """How what clients share is merged, and what is added to their losses.
 
-    A federation that keeps something from round to round (moments of an adaptive server) hands it
-    out and takes it back, so that a cell that was stopped goes on with the same bits.
+    A federation may keep something from round to round, such as moments of an adaptive server. It
+    hands this out and takes it back, so that a cell that was stopped goes on with the same bits.
     """
 
     def prepare(self, params: TrainParams) -> None:
@@ -85,7 +85,7 @@ def shares(counts: Sequence[int]) -> list[Fraction]:
     return [Fraction(count, whole) for count in counts]
 
 
-def mean(arrays: Sequence[np.ndarray], weights: Sequence[Fraction]) -> np.ndarray:
+def weighted_sum(arrays: Sequence[np.ndarray], weights: Sequence[Fraction]) -> np.ndarray:
     """The weighted sum of arrays of one shape, float64, added in their order."""
     total = np.zeros(arrays[0].shape)
     for array, weight in zip(arrays, weights, strict=True):

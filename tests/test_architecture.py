@@ -39,6 +39,7 @@ EXPORTS = {
     "errors": [
         "EXIT_CODES", "BenchError", "DataError", "PluginError", "StorageError", "UsageError", "nearest", "unknown",
     ],
+    "federation": ["Federation", "Update", "shares", "weighted_sum"],
     "files": ["content_digest", "read_bytes", "replacing", "storage", "write_bytes", "write_text"],
     "hooks": ["hookimpl"],
     "learner": ["Arrays", "Learner", "Lesson", "Penalty", "Plan", "Reply"],
@@ -95,7 +96,7 @@ def name(path: Path) -> str:
 
 def test_there_is_something_to_read():
     assert len(HARNESS) > 50
-    assert {"bench_datasets", "bench_imputers", "bench_fusers"} <= PACKAGES
+    assert {"bench_datasets", "bench_imputers", "bench_federations", "bench_fusers"} <= PACKAGES
 
 
 @pytest.mark.parametrize("path", HARNESS, ids=name)
@@ -243,7 +244,7 @@ PROSE = [
 FILE = re.compile(
     r"(?<!\]\()(?<![\w/.<-])((?:bench|plugins|tests|benchmarks|suites|docs)/[\w/.-]+\.(?:py|toml|md|json))"
 )
-NAME = re.compile(r"`((?:bench|bench_datasets|bench_fusers|bench_imputers)(?:\.\w+)+)")
+NAME = re.compile(r"`((?:bench|bench_datasets|bench_federations|bench_fusers|bench_imputers)(?:\.\w+)+)")
 ELSEWHERE = {"tests/test_contract.py", "bench.suites"}
 """A test of a plugin's own, and the group of entry points for suites."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import UsageError
-from bench.federation import Federation, Update, mean, shares
+from bench.federation import Federation, Update, shares, weighted_sum
 from bench.learner import Arrays, Reply
 
 STAYS = ("local", "own")
@@ -22,7 +22,7 @@ STAYS = ("local", "own")
 def merged(
     federation: Federation[Any], before: Arrays, replies: Mapping[int, Reply], groups: Mapping[str, str]
 ) -> dict[str, np.ndarray]:
-    """All arrays of `before` after a round. An array that nobody sent stays as it was.
+    """All arrays of `before` after a round. An array that no client sent stays as it was.
 
     groups: array -> group, as `Learner.groups` has it. Raises UsageError where a client answers
     with another shape than it received.
@@ -45,7 +45,7 @@ def _merged(federation: Federation[Any], kind: str, name: str, before: np.ndarra
     if not np.issubdtype(before.dtype, np.floating):  # how many batches were seen
         return np.asarray(np.max([each.array for each in updates], axis=0))
     if kind == "buffer":
-        result = mean([each.array for each in updates], shares([each.n for each in updates]))
+        result = weighted_sum([each.array for each in updates], shares([each.n for each in updates]))
     else:
         result = federation.merge(name, before.astype(np.float64), updates)
     return result.astype(before.dtype)

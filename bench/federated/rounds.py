@@ -1,8 +1,8 @@
 """The rounds of a federation, one client after the other in this process.
 
 Every choice has a seed of its own, derived from the cell's seed, the round and the client. So no
-state of a generator is kept, and whoever is trained, under any federation, the same clients are
-chosen, fail and are slow.
+state of a generator is kept. The same clients are chosen, fail and are slow for every method and
+every federation.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.federation import Federation, Update, mean, shares
+from bench.federation import Federation, Update, shares, weighted_sum
 from bench_federations.params import AdaptiveParams
 
 
@@ -29,7 +29,7 @@ class Adaptive(Federation[AdaptiveParams]):
 
     def merge(self, name: str, before: np.ndarray, updates: Sequence[Update]) -> np.ndarray:
         p = self.params
-        change = mean([each.array for each in updates], shares([each.n for each in updates])) - before
+        change = weighted_sum([each.array for each in updates], shares([each.n for each in updates])) - before
         m = self._state.get(f"first/{name}", np.zeros(before.shape))
         v = self._state.get(f"second/{name}", np.full(before.shape, p.tau**2))
         m = p.beta1 * m + (1 - p.beta1) * change

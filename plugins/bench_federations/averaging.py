@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 import torch
 from torch import nn
 
 from bench.errors import UsageError
-from bench.federation import Federation, P, Update, mean, shares
+from bench.federation import Federation, Update, shares, weighted_sum
 from bench.learner import Penalty
 from bench.registry import NoParams
 from bench.train_params import TrainParams
 from bench_federations.params import FedProxParams
+
+P = TypeVar("P", bound=msgspec.Struct)
 
 
 class Averaging(Federation[P]):
     """The mean of the answers, weighted by training items (McMahan et al. 2017, Algorithm 1)."""
 
     def merge(self, name: str, before: np.ndarray, updates: Sequence[Update]) -> np.ndarray:
-        return mean([each.array for each in updates], shares([each.n for each in updates]))
+        return weighted_sum([each.array for each in updates], shares([each.n for each in updates]))
 
 
 class FedAvg(Averaging[NoParams]):
@@ -79,7 +83,7 @@ class FedNova(Federation[NoParams]):
         steps = [self._normaliser(each.steps) for each in updates]
         whole = sum((part * step for part, step in zip(parts, steps, strict=True)), Fraction(0))
         weights = [part * whole / step for part, step in zip(parts, steps, strict=True)]
-        return mean([before, *(each.array for each in updates)], [1 - sum(weights, Fraction(0)), *weights])
+        return weighted_sum([before, *(each.array for each in updates)], [1 - sum(weights, Fraction(0)), *weights])
 
     def _normaliser(self, steps: int) -> Fraction:
         rho = self.momentum
