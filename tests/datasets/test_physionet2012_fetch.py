@@ -218,7 +218,7 @@ def test_a_wrong_address_ends_at_once_in_one_line(
 
 def test_nobody_listening_ends_in_one_line(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_PHYSIONET_URL", "http://127.0.0.1:1/")
-    with pytest.raises(DataError, match="could not be fetched"):
+    with pytest.raises(DataError, match="was not fetched"):
         get(tmp_path)
 
 
