@@ -163,6 +163,8 @@ class _Loop:
         self._resume()
         resumed_from = self.state.step
         if self.params.seconds:
+            if self.validate and not resumed_from:
+                self._validate()  # what it loads when it is first used costs nothing of the budget
             self.clock = Clock(self.context.device, self.state.seconds)
         saved = time.monotonic()
         while not self._ended() and not self._patience_ended():
