@@ -39,7 +39,7 @@ from support.project import Project, project_in, toy_site  # noqa: E402
 
 WORDS = (
     "imputer=mean,around", "scenario=mcar", "scenario.mcar.rate=0.3", "draws=2", "fuser=waits,level",
-    "fuser.waits.seconds=0.1", "seed=1,2", "workers=2",
+    "fuser.waits.seconds=0.1", "seed=1,2", "workers=2", "task=plain",
 )  # fmt: skip
 """Eight cells, four impute stages: masks, draws and predictions are written, and both workers
 have something to do.

@@ -39,7 +39,7 @@ def test_commands_work_in_a_folder_of_any_name_or_refuse_it_in_one_line(
 ) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + NAMES[name]))
     folder.mkdir()
-    suite = f"suite={SUPPORT / 'toy.toml'}", "workers=1"
+    suite = f"suite={SUPPORT / 'toy.toml'}", "task=plain", "workers=1"
     inside = os.fsencode(folder)
     where = [b"out=" + inside + b"/out", b"cache=" + inside + b"/c"] if how == "by words" else [b"out=out"]
     environment = {"PYTHONPATH": toy_plugin}

@@ -26,6 +26,11 @@ from bench_toy.unruly import CHANGES, ERRORS, LEAVINGS
 ONE = ("imputer=mean", "seed=1", "workers=1")
 
 
+@pytest.fixture
+def project(project: Project) -> Project:
+    return project.scored_plainly()
+
+
 def statuses(project: Project) -> Counter[str]:
     return Counter(record["status"] for record in project.records())
 

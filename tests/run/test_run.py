@@ -20,6 +20,11 @@ from support.project import Project, interrupt
 ONE = ("imputer=mean", "seed=1")
 
 
+@pytest.fixture
+def project(project: Project) -> Project:
+    return project.scored_plainly()
+
+
 def statuses(project: Project) -> Counter[str]:
     return Counter(record["status"] for record in project.records())
 
@@ -108,7 +113,8 @@ def test_kill_9_in_the_middle_loses_at_most_the_running_cells_and_the_table_is_t
     assert 0 < before < 8
     project.bench(*words, "fuser.waits.seconds=0.4")
     resumed = project.leaderboard()
-    other = Project(tmp_path / "other", {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")})
+    environment = {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")}
+    other = Project(tmp_path / "other", environment, project.suite)
     other.folder.mkdir()
     other.bench(*words[:-1], "fuser.waits.seconds=0.4", "workers=2", "shuffle=3")
     assert other.leaderboard() == resumed
@@ -208,7 +214,8 @@ def test_a_training_interrupted_in_the_middle_of_a_run_ends_with_the_same_bits(p
     assert process.returncode == 130
     assert statuses(project) == {}
     project.bench(*words, "fuser.gru.checkpoint_seconds=0.2")
-    other = Project(tmp_path / "other", {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")})
+    environment = {**project.environment, "BENCH_CACHE": str(tmp_path / "other-cache")}
+    other = Project(tmp_path / "other", environment, project.suite)
     other.folder.mkdir()
     other.bench(*words, "fuser.gru.checkpoint_seconds=0.2")
     assert project.records()[0]["predictions"] == other.records()[0]["predictions"]

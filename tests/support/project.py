@@ -28,6 +28,16 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
     suite: str = f"suite={SUPPORT / 'toy.toml'}"
 
+    def scored_plainly(self) -> Project:
+        """The same with a score that needs no large library, which every worker process would load
+        for a second and more: for tests that look at no score.
+        """
+        text = (SUPPORT / "toy.toml").read_text()
+        file = self.folder.parent / "plain.toml"
+        file.write_text(text.replace('task = ["toy"]', 'task = ["plain"]'))
+        self.suite = f"suite={file}"
+        return self
+
     def start(self, *words: str, group: bool = False) -> subprocess.Popen[str]:
         """The command, started and not waited for. It can be interrupted, which what a shell starts
         with `&` cannot.

@@ -15,7 +15,8 @@ from bench.testing.toy import toy_cohort
 
 class Toy(Dataset):
     def prepare(self, root, context):
-        return toy_cohort(n=self.params.n, seed=7)
+        cohort = toy_cohort(n=self.params.n, seed=7)
+        return replace(cohort, targets={**cohort.targets, "plain": cohort.targets["toy"]})
 
 
 def level(cohort):

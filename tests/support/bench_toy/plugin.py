@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
+from bench.cohort import Task
 from bench.hooks import hookimpl
 from bench.testing import TOY_TASK
 
 bench_contract = 1
+
+PLAIN = Task("plain", "binary", ("brier",), summary="the same target, scored without a large library")
+"""For runs in processes of their own, which would load scikit-learn for a score that nobody looks
+at.
+"""
 
 
 class ToyParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,7 +85,7 @@ LIARS = {
 @hookimpl
 def bench_register(registry):
     registry.dataset(
-        "toy", "bench_toy.parts:Toy", tasks=[TOY_TASK], modalities=("vitals", "labs"), params=ToyParams,
+        "toy", "bench_toy.parts:Toy", tasks=[TOY_TASK, PLAIN], modalities=("vitals", "labs"), params=ToyParams,
         tags=("synthetic",), summary="a generated toy cohort", seconds=0.1,
     )  # fmt: skip
     registry.fuser(
