@@ -48,7 +48,7 @@ def output_form(subject: Subject) -> None:
 
 @promise("fuser")
 def batch_independent(subject: Subject) -> None:
-    """Predicted again alone, in other company and another order, or after other calls, a record
+    """Predicted again alone, with others in another order, or after other calls, a record
     gets the same prediction.
     """
     needs_form(subject, require_form)

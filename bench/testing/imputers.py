@@ -47,7 +47,7 @@ def observed_untouched(subject: Subject) -> None:
 
 @promise("imputer")
 def imputer_independent(subject: Subject) -> None:
-    """Completed again alone, in other company and another order, or after other calls, a record
+    """Completed again alone, with others in another order, or after other calls, a record
     gets the same values.
     """
     needs_form(subject, require_form)
