@@ -33,7 +33,7 @@ def tie_groups(ranked: Sequence[Method], comparisons: Iterable[Comparison], alph
 
 
 def resolution_floor(statistics: Statistics, table: TableKey, corrected: bool = False) -> float | None:
-    """The smallest true difference of the primary metric that a table would detect with 80 % power,
+    """The true difference of the primary metric between a typical pair that is found with 80 % power,
     two-sided.
 
     (c + z[0.8]) x the median standard error of the table's differences. Pairs with identical
