@@ -82,7 +82,7 @@ class StorageError(BenchError):
     exit_code = 5
 
 
-ALIKE, SLIP = 0.6, 0.8
+ALIKE, SLIP = 0.65, 0.8
 """How alike two names are (difflib's ratio) for the one to be proposed for the other: at all,
 and where it can be but a slip.
 """
@@ -90,10 +90,15 @@ and where it can be but a slip.
 
 def nearest(name: str, known: Iterable[str], alike: float = ALIKE) -> str:
     """`did you mean "x"? ` for the known name closest to `name`, or an empty string when none is
-    close.
+    close. Upper and lower case are the same, and what stands after the last dot is a name too.
     """
-    match = difflib.get_close_matches(name, list(known), n=1, cutoff=alike)
-    return f'did you mean "{match[0]}"? ' if match else ""
+    names: dict[str, str] = {}
+    for each in (whole := list(known)):
+        names.setdefault(each.casefold(), each)
+    for each in whole:
+        names.setdefault(each.rpartition(".")[2].casefold(), each)
+    match = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=alike)
+    return f'did you mean "{names[match[0]]}"? ' if match else ""
 
 
 def unknown(

@@ -95,6 +95,7 @@ def show(name: str, as_json: bool) -> None:
 
 def _show_suite(name: str, as_json: bool) -> None:
     from bench.config.layers import Layers, read, resolve
+    from bench.config.words import in_ranges
     from bench.grid.axes import NAMES, shown
 
     tree, path = read(name)
@@ -110,7 +111,7 @@ def _show_suite(name: str, as_json: bool) -> None:
         for axis in NAMES:
             values = list(map(str, getattr(suite.grid, axis)))
             if any(shown(axis, value) for value in values):
-                print(f"    {axis:<11}{', '.join(values)}")
+                print(f"    {axis:<11}{', '.join(in_ranges(values))}")
         print(
             f"    {'controls':<11}{', '.join([*suite.controls.imputer, *(f'fuser {f}' for f in suite.controls.fuser)])}"
         )

@@ -33,6 +33,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
 
     registry = components()
     request = read_request(words, registry)  # before the other imports: a mistyped name is answered at once
+    from bench.config.words import in_ranges
     from bench.execute.progress import clock
     from bench.grid.axes import NAMES, shown
     from bench.grid.differences import sentence
@@ -96,7 +97,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     for axis in NAMES:
         values = dict.fromkeys(str(getattr(c.coordinates, axis)) for c in prepared.plan.cells)
         if any(shown(axis, value) for value in values):
-            print(f"  {axis:<11}{', '.join(values)}")
+            print(f"  {axis:<11}{', '.join(in_ranges(values))}")
     audits = sum(bool(c.coordinates.audit) for c in prepared.plan.cells)
     print(
         f"cells: {len(prepared.plan.cells)} ({audits} of them audits); "

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from bench.config.words import ORIGIN, typed
 from bench.errors import UsageError, nearest, unknown
 from bench.text import names
 
@@ -55,23 +56,20 @@ def convert(values: Mapping[str, Any], struct: type[T], prefix: str, origin: Ori
 
 
 def _refusal(values: Any, struct: Any, prefix: str, path: str, message: str, origin: Origin) -> UsageError:
-    key = _join(prefix, path)
+    key, where = _join(prefix, path), _where(origin, _join(prefix, path))
+    key = typed(key) if where == ORIGIN else key
     missing = re.fullmatch(r"Object missing required field `(.*)`", message)
     if missing:
         key = _join(key, missing[1])
         return UsageError(f'"{key}" is required and was not given (from {_where(origin, key)})')
     written = _lookup(values, path)
     if repr(names.PATTERN) in message:
-        return UsageError(
-            f'"{key}" = {names.shown(str(written))} is not accepted (from {_where(origin, key)}): {names.RULE}'
-        )
+        return UsageError(f'"{key}" = {names.shown(str(written))} is not accepted (from {where}): {names.RULE}')
     accepted = _accepted(struct, path)
     if accepted:
         message = f"{nearest(str(written), accepted)}accepted: {', '.join(accepted)}"
     message = in_words(message)
-    return UsageError(
-        f'"{key}" = {_shown(written)} is not accepted (from {_where(origin, key)}): {message[0].lower()}{message[1:]}'
-    )
+    return UsageError(f'"{key}" = {_shown(written)} is not accepted (from {where}): {message[0].lower()}{message[1:]}')
 
 
 _KINDS = {
@@ -92,7 +90,7 @@ def in_words(message: str) -> str:
         return message
     kinds = [_KINDS.get(kind, kind) for kind in whole[1].split(" | ")]
     entries = "characters" if whole[1].startswith("str") else "entries"
-    rest = re.sub(r", got `(\w+)`", lambda got: f", not {_KINDS.get(got[1], got[1])}", whole[2])
+    rest = re.sub(r", got `\w+`", "", whole[2])  # the value itself is shown
     rest = re.sub(r", got (\d+)$", r", not \1", rest)
     rest = re.sub(
         r"of (?:at least )?length (?:(>=|<=|>|<) )?(\d+)",

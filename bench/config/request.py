@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ import msgspec
 
 from bench.config.command import Request, Settings
 from bench.config.conversion import convert, is_many, is_text, types_of
-from bench.config.layers import FIXED, NO_SUITE, Layers, read, resolve
+from bench.config.layers import FIXED, NO_SUITE, Layers, find_suites, read, resolve
 from bench.config.suite import RULES, SHORT, Suite
-from bench.config.words import ORIGIN, Word, duration, merge, parse, size
+from bench.config.words import ORIGIN, Word, duration, halves, merge, parse, size, spoken
 from bench.errors import UsageError, nearest, unknown
 from bench.execute import executors
 from bench.grid.axes import COMPONENTS, NAMES
@@ -52,7 +52,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     parsed = _in_full(parse(words))
     fields = types_of(Settings)
     for word in parsed:
-        _check_head(word, fields)
+        _check_head(word, fields, registry, {text for other in parsed for text in other.texts})
     settings_values = {w.key: single(w, fields[w.key]) for w in parsed if w.key in fields}
     if not settings_values.get("suite"):
         raise UsageError(NO_SUITE)
@@ -62,6 +62,8 @@ def request(words: Sequence[str], registry: Registry) -> Request:
             raise UsageError(f'"{name}" is empty (from {ORIGIN}); give it a value or leave it out')
     settings.budget_seconds()
     executors.check(settings.executor)
+    if settings.suite not in find_suites() and (others := registry.others("suite", settings.suite)):
+        raise unknown("suite", settings.suite, (), ORIGIN, f"{others}see all with: bench list suites")
     tree, path = read(settings.suite)
     root = ""
     overrides: dict[str, Any] = {}
@@ -81,6 +83,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     suite = resolve(layers)
     _check_methods(suite, registry, layers)
     _check_split(suite, registry, layers)
+    _check_effect(suite, pinned)
     training_texts = {kind: training.in_words() for kind in COMPONENTS if (training := suite.training.of(kind))}
     request = Request(
         settings=settings, suite=suite, root=root, words=tuple(words), pinned=pinned,
@@ -98,6 +101,18 @@ def _check_split(suite: Suite, registry: Registry, layers: Layers) -> None:
     for name in suite.grid.split:
         if name not in accepted:
             raise unknown("split", name, accepted, layers.where("grid.split"))
+
+
+def _check_effect(suite: Suite, pinned: Mapping[str, frozenset[str]]) -> None:
+    """Refuse a parameter on the command line of a method that is not in the run."""
+    for method, parameters in pinned.items():
+        kind, _, name = method.partition(".")
+        values = getattr(suite.grid, kind)
+        if name not in (*values, *getattr(suite.controls, kind, ())):
+            raise UsageError(
+                f'"{method}.{min(parameters)}" (from {ORIGIN}) has no effect: {name} is not in this run; add it: '
+                f"{spoken(kind, [*values, name])}"
+            )
 
 
 def _in_full(parsed: list[Word]) -> list[Word]:
@@ -127,16 +142,50 @@ def several(word: Word, kind: Any) -> list[Any]:
     return list(word.texts if is_text(kind) else word.values)
 
 
-def _check_head(word: Word, settings: Mapping[str, Any]) -> None:
-    """Refuse a word whose first part is nothing at all, before anything is read."""
+def _check_head(word: Word, settings: Mapping[str, Any], registry: Registry, named: Collection[str]) -> None:
+    """Refuse a word whose first part is nothing at all, before anything is read. named: methods
+    that other words name, whose parameters are offered alone.
+    """
     suite = [name for name in Suite.__struct_fields__ if name not in (*FIXED, "published")]
     known = [*settings, *NAMES, *(name for name in suite if name not in NAMES), "data.root"]
     head = word.key.partition(".")[0]
     if head not in known and word.key not in known:
-        close = nearest(word.key, known)
+        if keys := _ending(word.key, registry):
+            raise _in_part(word, [key for key in keys if any(f".{name}." in key for name in named)] or keys)
+        accepted = [*known, *SHORT]
+        close = nearest(word.key, accepted) or nearest(head, accepted)
         raise UsageError(f'key "{word.key}" is not known (from {ORIGIN}); {close}accepted: {", ".join(known)}')
     if head in settings and word.key != head:
         raise UsageError(f'key "{word.key}" is not known (from {ORIGIN}); did you mean "{head}"?')
+
+
+def _ending(key: str, registry: Registry) -> list[str]:
+    """The dotted keys that end in this one."""
+    methods = [(f"{kind}.{spec.name}", spec) for kind in COMPONENTS for spec in registry.specs(kind)]
+    methods += [("data", spec) for spec in registry.specs("dataset")]
+    keys = [f"{whose}.{name}" for whose, spec in methods for name in spec.params.__struct_fields__]
+    return [each for each in dict.fromkeys([*_leaves(Suite, ""), *keys]) if each.endswith(f".{key}")]
+
+
+def _leaves(struct: Any, prefix: str) -> Iterator[str]:
+    """The dotted keys of a suite that are neither tables nor in free tables."""
+    for name, kind in types_of(struct).items():
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield from _leaves(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+MOST_KEYS = 6
+"""Keys that a message offers at once."""
+
+
+def _in_part(word: Word, keys: Sequence[str]) -> UsageError:
+    """The error for a key of which only the last part was typed. keys: those that it may be."""
+    value = halves(word.text)[2]
+    more = f" or {len(keys) - MOST_KEYS} more" if len(keys) > MOST_KEYS else ""
+    offered = " or ".join(f"{key}={value}" for key in keys[:MOST_KEYS])
+    return UsageError(f'key "{word.key}" (from {ORIGIN}) is only the end of a key; give {offered}{more}')
 
 
 def _branch(word: Word, dataset: str, path: Path, registry: Registry) -> tuple[dict[str, Any], str]:
@@ -149,6 +198,8 @@ def _branch(word: Word, dataset: str, path: Path, registry: Registry) -> tuple[d
     if head in COMPONENTS:
         name = max((n for n in registry.names(head) if rest.startswith(n + ".")), key=len, default="")
         if not name:
+            if keys := [key for key in _ending(rest, registry) if key.startswith(f"{head}.")]:
+                raise _in_part(word, keys)
             guess = rest.rpartition(".")[0] or rest
             registry.get(head, guess, ORIGIN)
             raise UsageError(f'"{word.key}" (from {ORIGIN}) names no parameter; see: bench show {guess}')
@@ -223,7 +274,13 @@ def _check_methods(suite: Suite, registry: Registry, layers: Layers) -> None:
             raise unknown("task", task, dataset.tasks, where("grid.task"))
     for name in suite.grid.modalities:
         if name not in suite.modalities and name != "all":
-            raise unknown("modality set", name, {*suite.modalities, "all"}, where("grid.modalities"))
+            sets, member = (
+                sorted({*suite.modalities, "all"}),
+                name if name in dataset.modalities else dataset.modalities[0],
+            )
+            own = f"modalities.mine={member} modalities=mine"
+            hint = f"accepted: {', '.join(sets)}, or a set of your own: {own} (modalities: {', '.join(dataset.modalities)})"
+            raise unknown("modality set", name, sets, where("grid.modalities"), hint)
     for name, members in suite.modalities.items():
         origin = where(f"modalities.{name}")
         for member in members:

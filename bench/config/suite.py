@@ -102,7 +102,7 @@ class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     imputer: Annotated[tuple[str, ...], msgspec.Meta(description="Imputers: `bench list imputers`.")]
     fuser: Annotated[tuple[str, ...], msgspec.Meta(description="Fusers: `bench list fusers`.")]
     seed: Annotated[
-        tuple[int, ...],
+        tuple[Annotated[int, msgspec.Meta(ge=0)], ...],
         msgspec.Meta(description="The cells' seeds: masks, starting weights, order of batches. Never the split."),
     ]
 

@@ -151,6 +151,25 @@ def scalar(item: str) -> Any:
     return item
 
 
+def typed(key: str) -> str:
+    """A key of a suite as a word has it: an axis without its table, a list as one word."""
+    return re.sub(r"\[\d+\]", "", key).removeprefix("grid.")
+
+
+def in_ranges(values: Iterable[str]) -> list[str]:
+    """The values, four whole numbers in a row or more as one range: what `parse` makes of it are
+    the same values.
+    """
+    spans: list[list[str]] = []
+    for value in values:
+        whole = _DIGITS.fullmatch(value)
+        if whole and spans and _DIGITS.fullmatch(spans[-1][-1]) and int(value) == int(spans[-1][-1]) + 1:
+            spans[-1].append(value)
+        else:
+            spans.append([value])
+    return [text for span in spans for text in ([f"{span[0]}..{span[-1]}"] if len(span) > 3 else span)]
+
+
 def without(words: Iterable[str], keys: Collection[str]) -> list[str]:
     """Words of a command line but for those of some keys."""
     return [word for word in words if halves(word)[0] not in keys]

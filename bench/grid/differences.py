@@ -17,7 +17,7 @@ import msgspec
 from bench.config.conversion import types_of
 from bench.config.layers import PROFILE, Layers, find_suites, read, resolve
 from bench.config.suite import Suite
-from bench.config.words import merge
+from bench.config.words import in_ranges, merge
 from bench.grid.axes import AXES, COMPONENTS
 from bench.grid.identity import digest
 from bench.grid.variants import short
@@ -148,10 +148,14 @@ def sentence(overrides: Iterable[Override]) -> str:
     for o in overrides:
         whose = f"the shipped suite {o.shipped}" if o.shipped else "the suite"
         keys_of_file.setdefault(whose, []).append(
-            f"{o.key} = {o.value} ({'shipped' if o.shipped else 'suite'}: {o.suite})"
+            f"{o.key} = {_short(o.value)} ({'shipped' if o.shipped else 'suite'}: {_short(o.suite)})"
         )
     line = "; ".join(f"differs from {whose}: {'; '.join(keys)}" for whose, keys in keys_of_file.items())
     return "".join(character if character.isprintable() else " " for character in line)
+
+
+def _short(value: str) -> str:
+    return ", ".join(in_ranges(value.split(", ")))
 
 
 def deciding(overrides: Iterable[Override]) -> tuple[Override, ...]:
