@@ -105,9 +105,26 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
         prepared = prepare(request(rest, registry), registry)
         ledger, planned = prepared.ledger, planned_export(prepared)
     export = collect(planned, ledger, say)
+    absent = len(planned.planned) - len(export.records)
+    if absent and not words_by_key.keys() <= SIMPLE:
+        narrowed = _narrowed(rest, ledger.last(planned.suite))
+        say(f"{absent} of the {len(planned.planned)} cells that these words select were not run{narrowed}")
     for name in ledger.damaged[:5]:
         say(f"warning: {name} in the ledger is damaged and was left out; run the suite again")
     return export, folder
+
+
+def _narrowed(words: Sequence[str], last: Export | None) -> str:
+    """How to ask for these words of the last run alone; empty where they hold all of its words."""
+    from bench.config.words import halves
+
+    run = shlex.split(last.command)[2:] if last else []
+    of_run = {halves(word)[0]: word for word in run}
+    typed = {halves(word)[0]: word for word in words}
+    both = {**of_run, **typed}
+    if both.keys() == typed.keys():
+        return ""
+    return f"; to select from the last run, give its words too: {shlex.join(['bench', 'report', *both.values()])}"
 
 
 def _comparing(planned: Export, further: Sequence[str]) -> Export:

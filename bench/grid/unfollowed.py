@@ -64,7 +64,8 @@ def unfollowed(module: str, reads_data: bool = False) -> list[str]:
         if name.partition(".")[0] == "bench" != home:
             continue  # what the harness reads and starts is its own affair
         if path is None:
-            lines.append(f"{name} has no source file")
+            if not _is_folder(name):
+                lines.append(f"{name} has no source file")
             continue
         content = path.read_bytes()
         try:

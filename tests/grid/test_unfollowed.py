@@ -111,6 +111,22 @@ def test_what_is_followed_or_harmless_is_not_named(package, source):
     assert unfollowed("hides.method") == []
 
 
+def test_the_modules_of_a_folder_without_an_init_file_are_followed_one_by_one(package):
+    """An edit of each is noticed: the key of a method is another one."""
+    folder = package(method="from . import helper\nfrom hides.deep import inner", helper="thing = 1")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "inner.py").write_text("thing = 1")
+    (folder / "__init__.py").unlink()
+    assert unfollowed("hides.method") == []
+    before = identity.sources("hides.method")[0]
+    for module in ("helper.py", "deep/inner.py"):
+        (folder / module).write_text("thing = 2")
+        identity.sources.cache_clear()
+        after = identity.sources("hides.method")[0]
+        assert after != before
+        before = after
+
+
 def test_a_compiled_module_and_one_that_is_missing_are_named(package):
     folder = package(method="from . import fast\nimport hides.absent.thing")
     (folder / f"fast{importlib.machinery.EXTENSION_SUFFIXES[0]}").write_bytes(b"")

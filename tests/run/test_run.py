@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -331,3 +332,15 @@ def test_a_report_shows_the_last_run_whatever_is_said_of_how_it_ran(project):
     plain = project.leaderboard()
     assert b"not-run" not in plain
     assert project.leaderboard("cache=elsewhere", "workers=1") == plain
+
+
+def test_words_that_select_more_than_was_run_are_answered_with_those_that_narrow_the_last_run(project):
+    project.here("run", project.suite, "imputer=mean")
+    said = project.here("report", project.suite, "seed=1")
+    again = re.search(
+        r"(\d+) of the (\d+) cells that these words select were not run; .*: (bench report .+)", said.stderr
+    )
+    assert again, said.stderr
+    assert again.groups()[:2] == ("1", "2")
+    narrowed = project.here(*shlex.split(again[3])[1:])
+    assert "were not run" not in narrowed.stderr
