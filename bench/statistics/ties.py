@@ -33,8 +33,8 @@ def tie_groups(ranked: Sequence[Method], comparisons: Iterable[Comparison], alph
 
 
 def resolution_floor(statistics: Statistics, table: TableKey, corrected: bool = False) -> float | None:
-    """The true difference of the primary metric between a typical pair that is found with 80 % power,
-    two-sided.
+    """The true difference of the primary metric between a typical pair that is found with 80 %
+    power, two-sided.
 
     (c + z[0.8]) x the median standard error of the table's differences. Pairs with identical
     predictions (standard error 0) carry no information and are left out. c = z[1 - alpha/2] for one
