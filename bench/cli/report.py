@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shlex
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,9 @@ plan of its own.
 @click.argument(
     "words", nargs=-1, metavar="suite=NAME [metrics=NAME,...] [out=DIR] [to=DIR] [KEY=VALUE]... | from=FILE [to=DIR]"
 )
-@click.option("--print", "show", is_flag=True, help="Print the Markdown table as well.")
+@click.option(
+    "--print", "show", is_flag=True, help="Print the main tables as well, as wide as the terminal; the files hold all."
+)
 @JSON
 @click.option(
     "--html", "page", is_flag=True, help="Write one HTML page as well: sortable tables and pictures, no network."
@@ -40,7 +43,7 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_cos
     it makes the same tables from a records file alone. They go to to=DIR (default:
     OUT/leaderboards) and replace what stands there of the suite, a page of an earlier --html too.
     """
-    from bench.leaderboard import render, save_export, write
+    from bench.leaderboard import main_tables, render, save_export, write
     from bench.results.collect import records_path, stem
     from bench.results.export_file import command_of
     from bench.results.redact import redact
@@ -60,7 +63,7 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_cos
         answer_json(rendered["json"].decode())
         return
     if show:
-        print(rendered["md"].decode())
+        print(main_tables(export, shutil.get_terminal_size((100, 24)).columns))
     for path in [*paths, records]:
         print(path)
 

@@ -1,6 +1,7 @@
 """The leaderboard: a pure function of an export, in Markdown for people, CSV and JSON for programs.
 
 - `render(export)`: {"md": ..., "csv": ..., "json": ...}, and "html" on demand.
+- `main_tables(export, width)`: its first part, as text for a terminal.
 - `write(folder, stem, rendered)`.
 - `save_export`, `load_export`, `redact`: exports as files that may be shared.
 
@@ -18,13 +19,14 @@ from bench.leaderboard.board import Board, blocks_of
 from bench.leaderboard.render.csv import to_csv
 from bench.leaderboard.render.json import to_json
 from bench.leaderboard.render.markdown import to_markdown
-from bench.leaderboard.sections.all import SECTIONS
+from bench.leaderboard.render.terminal import to_terminal
+from bench.leaderboard.sections.all import MAIN, SECTIONS
 from bench.leaderboard.sections.cells import cells
 from bench.results.export_file import load_export, save_export
 from bench.results.records import Export
 from bench.results.redact import redact
 
-__all__ = ["Board", "load_export", "redact", "render", "save_export", "write"]
+__all__ = ["Board", "load_export", "main_tables", "redact", "render", "save_export", "write"]
 
 
 def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[str, bytes]:
@@ -45,6 +47,13 @@ def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[
 
         rendered["html"] = to_html(blocks)
     return {kind: text.encode() for kind, text in rendered.items()}
+
+
+def main_tables(export: Export, width: int) -> str:
+    """What a leaderboard is of and its tables of methods, as text for a terminal `width`
+    characters wide; no column depends on how long anything took.
+    """
+    return to_terminal(blocks_of(Board(export), MAIN), width)
 
 
 def write(folder: Path, stem: str, rendered: Mapping[str, bytes]) -> list[Path]:

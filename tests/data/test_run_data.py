@@ -107,7 +107,7 @@ def test_a_test_part_without_a_class_fails_the_cell_and_leaves_the_ledger_readab
     )
     run = project.here(*RUN, "data.root=d", code=1)
     assert "class" in run.stderr
-    assert "1 failed" in project.here("report", "suite=physionet48", "--print").stdout
+    assert "1 failed" in project.page("suite=physionet48")
     project.here("plan", "suite=physionet48", "data.root=d", "data.sets=a")
 
 
@@ -115,7 +115,7 @@ def test_a_test_part_without_a_class_fails_the_cell_and_leaves_the_ledger_readab
 def test_real_patients_from_a_suite_file_to_a_leaderboard(project: Project, data_root: Path):
     words = (f"data.root={data_root}", "data.sets=a", "imputer=locf", "fuser=linear", "seed=42")
     project.here("run", "suite=physionet48", *words)
-    table = project.here("report", "suite=physionet48", "--print").stdout
+    table = project.page("suite=physionet48")
     assert "mask_only" in table
     best = max(
         r["scores"]["auroc"] for r in project.records() if r["status"] == "ok" and not r["coordinates"].get("audit")

@@ -73,7 +73,7 @@ def test_trace_is_the_mixture_of_experts_in_every_paper_profile_and_a_narrow_one
 )
 def test_a_few_rows_run_and_the_table_says_whose_cohort_it_is(project, name, words, shown):
     project.here("run", f"suite={name}", *words, *SMALL)
-    table = project.here("report", f"suite={name}", "--print").stdout
+    table = project.page(f"suite={name}")
     assert table.splitlines()[0].endswith("(synthetic cohort)")
     assert shown in table
     assert "AUROC (validation)" in table

@@ -408,7 +408,7 @@ def test_commands_say_it_before_and_after_and_write_files_of_their_own(project: 
     assert said in ran.stderr
     assert ran.stdout.splitlines()[1] == said
     assert [o["value"] for o in json.loads(project.here("run", *words, "--json").stdout)["overrides"]] == ["1", "99"]
-    printed = project.here("report", project.suite, "--print").stdout.splitlines()
+    printed = project.page(project.suite).splitlines()
     assert printed[2] == f"**{said[0].upper()}{said[1:]}.**"
     tables = project.folder / "results" / "leaderboards"
     (records,) = tables.glob("*.records.json")

@@ -157,7 +157,7 @@ def test_the_demo_of_mimic_iv_runs_mimic48_and_nobody_can_take_it_for_the_whole(
     ran = project.here("run", *words)
     release = "MIMIC-IV demo 2.2 by its counts, but not as published: icu/chartevents"  # they were made anew
     assert f"mimic48 ({release}): " in ran.stdout
-    page = project.here("report", "suite=mimic48", "--print").stdout
+    page = project.page("suite=mimic48")
     assert page.splitlines()[0] == f"# MIMIC-IV: the first 48 hours in the ICU ({release})".replace("_", "\\_")
     assert {record["provenance"]["release"] for record in project.records()} == {release}
     (path,) = (project.folder / "results" / "leaderboards").glob("*[0-9a-f].json")

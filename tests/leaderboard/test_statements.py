@@ -163,6 +163,6 @@ def test_records_say_it_on_disk_too(project) -> None:
     project.here("run", *words)
     said = {r["coordinates"]["fuser"]: r["provenance"].get("training") for r in project.records()}
     assert said == {"linear": None, "gru": "3 optimiser steps"}
-    page = project.here("report", project.suite, "--print").stdout
+    page = project.page(project.suite)
     assert re.search(r"\| training +\| 3 optimiser steps \(1 record\); – \(1 record\)", page)
     assert "unless its label says otherwise. (1 of 2 records say so.)" in page

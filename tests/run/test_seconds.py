@@ -99,7 +99,7 @@ def test_a_table_says_which_trainings_ended_by_the_clock_and_how_many_steps_they
     assert "0.2 calibrated seconds" in clocked["provenance"]["imputer training"]
     assert CLOCKED not in plain["provenance"]
     assert "imputer_steps" not in plain["costs"]
-    page = project.here("report", *words, "--print").stdout
+    page = project.page(*words)
     assert "Training ended by a calibrated clock" in page
     assert "1 of 2 records say so" in page
 

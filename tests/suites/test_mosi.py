@@ -99,7 +99,7 @@ def test_the_diffusion_cells_of_the_paper_profile_run(project, name):
 def test_the_suite_runs_without_files_and_every_table_says_that_its_samples_were_made_up(project, name):
     said = project.here("run", f"suite={name}", *WORDS).stderr
     assert "using a generated cohort" in said
-    table = project.here("report", f"suite={name}", "--print").stdout
+    table = project.page(f"suite={name}")
     assert table.splitlines()[0].endswith("(synthetic cohort)")
     assert "were generated" in table
     assert "| oracle" in table
@@ -127,7 +127,7 @@ def test_a_file_of_ones_own_is_refused_without_a_word_on_terms_then_read_and_not
     words = [word for word in WORDS if not word.startswith("data.")]
     said = project.bench("run", "suite=mosi", *words, *own, "data.terms=accepted").stderr
     assert "MulT or MultiBench, aligned" in said
-    assert "(synthetic" not in project.bench("report", "suite=mosi", "--print").stdout
+    assert "(synthetic" not in project.page("suite=mosi")
 
 
 @pytest.mark.slow

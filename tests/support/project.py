@@ -100,6 +100,11 @@ class Project:
         found = sorted(self.folder.glob("results/ledger/cells/*/*.json"))
         return [json.loads(path.read_bytes())["record"] for path in found]
 
+    def page(self, *words: str) -> str:
+        """The Markdown that `bench report` writes for these words."""
+        paths = self.here("report", *words).stdout.split()
+        return (self.folder / next(path for path in paths if path.endswith(".md"))).read_text(encoding="utf-8")
+
     def leaderboard(self, *words: str) -> bytes:
         """The Markdown, CSV and JSON of the last run without timings, joined; what differs from
         the suite is in their name.

@@ -222,7 +222,7 @@ def test_a_person_tunes_imputers_and_runs_both_rows(project):
     assert not {f"{score:.4f}" for score in tested - set(recorded)} & set(told.stdout.split())
     ran = project.here("run", *words, f"tuned={path}")
     assert "4 cells: 4 ok" in ran.stdout
-    table = project.here("report", words[0], "--print").stdout
+    table = project.page(words[0])
     assert "around(tuned)" in table
     assert "Imputers called tuned: the best of 3 trials of each imputer by mae on hidden entries" in table
     refused = project.here("tune", words[0], "kind=imputer", "scenario=natural", code=2)

@@ -38,7 +38,7 @@ def test_tuning_ends_in_a_file_that_a_run_shows_beside_the_defaults(project):
     ran = project.here("run", *command)
     assert "4 cells: 4 ok" in ran.stdout
     assert "ok  toy" not in ran.stderr
-    table = project.here("report", project.suite, "--print").stdout
+    table = project.page(project.suite)
     assert "linear(tuned)" in table
     assert "gru(batch_size=32, epochs=1, tuned)" in table
     assert "the best of 3 trials of each fuser by auroc of toy" in table
@@ -134,6 +134,6 @@ def test_real_stays_are_tuned_under_equal_steps(project, data_root):
     assert all(trial["score"] > 0.5 for fuser in made["method"].values() for trial in fuser["trial"])
     rows = ("controls.imputer=", "audits.cells=", "training.steps=30", "tuned=tuned.toml")
     project.here("run", *words, *rows)
-    table = project.here("report", "suite=physionet48", "--print").stdout
+    table = project.page("suite=physionet48")
     assert "gru(tuned)" in table
     assert "took 30 optimiser steps" in table

@@ -26,9 +26,11 @@ from bench.leaderboard.sections import (
     tables,
 )
 
+MAIN: tuple[Section[Any], ...] = (head.SECTION, tables.SECTION)
+"""What a terminal shows."""
+
 SECTIONS: tuple[Section[Any], ...] = (
-    head.SECTION,
-    tables.SECTION,
+    *MAIN,
     compared.SECTION,
     gains.SECTION,
     attribution.SECTION,
