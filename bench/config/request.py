@@ -60,7 +60,10 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     for name in ("out", "profile"):
         if not getattr(settings, name):
             raise UsageError(f'"{name}" is empty (from {ORIGIN}); give it a value or leave it out')
-    settings.budget_seconds()
+    if settings.budget_seconds() == 0:
+        raise UsageError(
+            f'"budget" = {settings.budget} (from {ORIGIN}) is not accepted: it must be more than 0, e.g. budget=9m'
+        )
     executors.check(settings.executor)
     if settings.suite not in find_suites() and (others := registry.others("suite", settings.suite)):
         raise unknown("suite", settings.suite, (), ORIGIN, f"{others}see all with: bench list suites")
