@@ -89,7 +89,7 @@ def test_a_hole_is_never_averaged_over_and_what_is_not_in_the_block_is_named() -
     assert [level.name for level in block.imputers] == ["locf", "mean"]
     assert {level.name: level.effect for level in block.imputers} == {"locf": 0.01, "mean": -0.01}
     assert block.left_out == ["csdi + gru", "csdi + linear"]
-    assert "the grid has holes; not in the block: csdi + gru, csdi + linear." in markdown(export)
+    assert "not every combination was scored; left out: csdi + gru, csdi + linear." in markdown(export)
 
 
 def test_where_no_two_by_two_block_is_complete_the_page_says_so() -> None:

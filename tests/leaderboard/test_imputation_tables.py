@@ -150,7 +150,7 @@ def test_what_imputers_took_stands_with_the_costs_and_what_repeats_in_every_file
 
 
 def test_where_nothing_was_hidden_the_page_says_that_there_is_no_imputation_error() -> None:
-    assert "there is no imputation error to show" in section(make_export(), "Imputation")
+    assert "so there is no imputation error" in section(make_export(), "Imputation")
     export = imputed(make_export(["mean"], ["gbm"], scenarios=("natural", MCAR)), {"mean": 0.7})
     assert "No imputation error where nothing was hidden: all · natural." in section(export, "Does better")
 

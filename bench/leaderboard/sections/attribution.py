@@ -219,14 +219,16 @@ def _share(share: Share | None) -> Cell:
     if share is None:
         return None
     low, high = (None if end is None else 100 * end for end in (share.low, share.high))
-    return Number(100 * share.value, ".0f", low=low, high=high, p=None if low is None else share.p, unit=" %")
+    return Number(100 * share.value, ".1f", low=low, high=high, p=None if low is None else share.p, unit=" %")
 
 
 def _left_out(each: Attribution, block: Complete) -> list[str]:
-    """The note on methods with holes. Controls left out of the block without them need no word."""
+    """The note on methods of which some combination has no score. Controls left out of the block
+    without them need no word.
+    """
     if not block.left_out or block is not each.blocks[0]:
         return []
-    return [f"{each.title}: the grid has holes; not in the block: {some(block.left_out, NAMED)}."]
+    return [f"{each.title}: not every combination was scored; left out: {some(block.left_out, NAMED)}."]
 
 
 def _effects(factor: str, beside: Sequence[tuple[Attribution, Complete]], levels: Sequence[Sequence[Level]]) -> Table:

@@ -253,7 +253,7 @@ def blocks(board: Board) -> list[Block]:
     if not board[SECTION]:
         if not any(row.seeds_ok for table in board[tables.SECTION] for row in table.rows):
             return []
-        none = "These scenarios hid no recorded entry that an imputer filled: there is no imputation error to show."
+        none = "No recorded entry was hidden and then filled, so there is no imputation error."
         return [title, Paragraph(none)]
     about = Rich(
         "On entries that were recorded and then hidden, test part, standardised scale. Lower is better; coverage is right "
