@@ -141,6 +141,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     import numpy as np
 
     from bench.components import Context
+    from bench.data import counted
     from bench.data.location import SYNTHETIC, locate
     from bench.data.manifest import manifest
     from bench.data.release import release_of
@@ -161,6 +162,8 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     cohort = spec.build(params).prepare(folder, context)
     seconds = time.perf_counter() - started
     validate(cohort, spec)
+    if files:
+        counted.remember(spec.name, digest, len(cohort), cache)
 
     summary: dict[str, Any] = {
         "dataset": name,

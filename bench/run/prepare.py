@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from bench.config.command import Request
+from bench.data import counted
 from bench.data.location import check_kept, locate
 from bench.data.manifest import manifest
 from bench.data.release import release_of
@@ -29,7 +30,7 @@ from bench.stages.weights import Weights, check_plan, wanted
 from bench.tuning.file import check_manifest
 
 RECORDS = 10_000
-"""Size of a cohort assumed for estimates before it was ever prepared."""
+"""Size of a cohort assumed for estimates before its records were ever counted."""
 
 
 @dataclass
@@ -104,9 +105,12 @@ def prepare(
     everything = ledger.load()
     keys = {cell.key for cell in planned.cells}
     generated = synthetic or not dataset.files
-    made_up = (generated and dataset.expected_records(params)) or RECORDS, dataset.expected_channels(params)
+    before = counted.recall(dataset.name, digest, cache) if files else None
+    made_up = before or (generated and dataset.expected_records(params)) or RECORDS, dataset.expected_channels(params)
     sizes = (size_of(Store(cache), key) for key in {cell.keys["cohort"] for cell in planned.cells})
     records, channels = max(filter(None, sizes), key=itemgetter(0), default=made_up)
+    if files and records != made_up[0]:
+        counted.remember(dataset.name, digest, records, cache)
     estimates = Estimates(registry, records, channels, request.suite.draws)
     estimates.learn(request.suite.name, everything.values())
     return Prepared(

@@ -87,3 +87,21 @@ def test_the_two_blocks_share_out_all_counts_by_their_kind(name: str) -> None:
 def test_every_dataset_of_the_house_is_looked_at() -> None:
     own = [spec.name for spec in discover().specs("dataset") if spec.plugin.startswith("gapbench:")]
     assert sorted(own) == sorted(DATA)
+
+
+def test_a_plan_estimates_with_the_records_that_were_counted_in_the_same_files() -> None:
+    """Until then it assumes a number; another file makes it unknown again."""
+    with folder() as here:
+        challenge(here / "data")
+        words = ("suite=physionet48", f"data.root={here / 'data'}", "data.sets=a", "seed=1")
+
+        def planned() -> str:
+            ended = command(here, "plan", *words)
+            assert ended.code == 0, ended.err
+            return ended.out
+
+        assert "(assuming 10,000 records)" in planned()
+        assert command(here, "data", "verify", "physionet2012", f"data.root={here / 'data'}").code == 0
+        assert "(assuming 3 records)" in planned()
+        (here / "data" / "physionet2012" / "set-a" / "11.txt").write_text(physionet_files.record(11, "01:00,HR,80"))
+        assert "(assuming 10,000 records)" in planned()
