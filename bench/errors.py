@@ -90,15 +90,19 @@ and where it can be but a slip.
 
 def nearest(name: str, known: Iterable[str], alike: float = ALIKE) -> str:
     """`did you mean "x"? ` for the known name closest to `name`, or an empty string when none is
-    close. Upper and lower case are the same, and what stands after the last dot is a name too.
+    close. Upper and lower case count only between names that are otherwise equal, and what stands
+    after the last dot is a name too.
     """
-    names: dict[str, str] = {}
+    names: dict[str, list[str]] = {}
     for each in (whole := list(known)):
-        names.setdefault(each.casefold(), each)
+        names.setdefault(each.casefold(), []).append(each)
     for each in whole:
-        names.setdefault(each.rpartition(".")[2].casefold(), each)
+        names.setdefault(each.rpartition(".")[2].casefold(), [each])
     match = difflib.get_close_matches(name.casefold(), names, n=1, cutoff=alike)
-    return f'did you mean "{names[match[0]]}"? ' if match else ""
+    if not match:
+        return ""
+    best = max(names[match[0]], key=lambda each: difflib.SequenceMatcher(None, name, each).ratio())
+    return f'did you mean "{best}"? '
 
 
 def unknown(

@@ -21,6 +21,7 @@ from bench.discovery.declared import declared as spec_of
 from bench.discovery.guard import error_line, loading, trial
 from bench.discovery.metric import MetricSpec, unfit
 from bench.discovery.metric import declared as metric_of
+from bench.discovery.namesakes import namesakes
 from bench.discovery.spec import BY_COUNTS, KINDS, MARK, Embedder, Kind, NoParams, Spec
 from bench.errors import SLIP, PluginError, UsageError, unknown
 from bench.hooks import hookspec
@@ -119,28 +120,10 @@ class Registry:
         none.
         """
         if (kind, name) not in self._specs:
-            others = self.others(kind, name)
+            others = namesakes(self, kind, name)
             known = () if others else self.names(kind)  # what is alike in spelling is not what was meant
             raise self._unknown(kind, name, known, origin, f"{others}see all with: bench list {kind}s")
         return self._specs[kind, name]
-
-    def others(self, kind: str, name: str) -> str:
-        """What else than a `kind` bears that name, in whatever case, as the beginning of a hint;
-        empty where nothing does. A suite counts too.
-        """
-        from bench.config.layers import find_suites
-
-        if any(known.casefold() == name.casefold() for known in self.names(kind)):
-            return ""
-        kinds = {other: self.names(other) for other in (*KINDS, "metric")} | {"suite": list(find_suites())}
-        bearing = [
-            f"{known} is {'an' if other[0] in 'aeiou' else 'a'} {other}"
-            for other, names in kinds.items()
-            if other != kind
-            for known in names
-            if known.casefold() == name.casefold()
-        ]
-        return f"{' and '.join(bearing)}; " if bearing else ""
 
     def find(
         self, name: str, origin: str = "the caller", others: Iterable[str] = (), hint: str = ""

@@ -17,6 +17,7 @@ from bench.config.conversion import convert, is_many, is_text, types_of
 from bench.config.layers import FIXED, NO_SUITE, Layers, find_suites, read, resolve
 from bench.config.suite import RULES, SHORT, Suite
 from bench.config.words import ORIGIN, Word, duration, halves, merge, parse, size, spoken
+from bench.discovery.namesakes import namesakes
 from bench.errors import UsageError, nearest, unknown
 from bench.execute import executors
 from bench.grid.axes import COMPONENTS, NAMES
@@ -65,7 +66,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
             f'"budget" = {settings.budget} (from {ORIGIN}) is not accepted: it must be more than 0, e.g. budget=9m'
         )
     executors.check(settings.executor)
-    if settings.suite not in find_suites() and (others := registry.others("suite", settings.suite)):
+    if settings.suite not in find_suites() and (others := namesakes(registry, "suite", settings.suite)):
         raise unknown("suite", settings.suite, (), ORIGIN, f"{others}see all with: bench list suites")
     tree, path = read(settings.suite)
     root = ""
@@ -86,7 +87,6 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     suite = resolve(layers)
     _check_methods(suite, registry, layers)
     _check_split(suite, registry, layers)
-    _check_effect(suite, pinned)
     training_texts = {kind: training.in_words() for kind in COMPONENTS if (training := suite.training.of(kind))}
     request = Request(
         settings=settings, suite=suite, root=root, words=tuple(words), pinned=pinned,
@@ -95,6 +95,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         notes=tuple(f"{TRAINING_NOTES[k]}{text}, unless its label says otherwise." for k, text in training_texts.items() if text),
     )  # fmt: skip
     _check_limits(suite, layers)
+    _check_effect(suite, pinned)
     return applied(request, registry) if settings.tuned else request
 
 

@@ -20,11 +20,16 @@ from bench.registry import Spec
 from bench.stages import artifacts
 from bench.stages.preparing import load, prepare, save, validate
 from bench.testing.toy import TOY_TASK, toy_cohort, toy_targets
-from bench_toy.plugin import ToyParams
+from bench_toy.plugin import PLAIN, ToyParams
 from support.asking import SUPPORT  # noqa: F401  makes bench_toy importable
 
 SPEC = Spec(
-    "dataset", "toy", "bench_toy.parts:Toy", tasks={"toy": TOY_TASK}, modalities=("vitals", "labs"), plugin="tests"
+    "dataset",
+    "toy",
+    "bench_toy.parts:Toy",
+    tasks={"toy": TOY_TASK, PLAIN.name: PLAIN},
+    modalities=("vitals", "labs"),
+    plugin="tests",
 )
 
 
@@ -264,7 +269,7 @@ def test_counts_that_are_no_table_are_refused_with_the_same_words(cohort):
 
 def test_files_that_changed_between_the_plan_and_the_reading_are_noticed_and_nothing_is_stored(tmp_path, monkeypatch):
     spec = Spec(
-        "dataset", "toy", "bench_toy.parts:Toy", tasks={"toy": TOY_TASK}, modalities=("vitals", "labs"),
+        "dataset", "toy", "bench_toy.parts:Toy", tasks={"toy": TOY_TASK, PLAIN.name: PLAIN}, modalities=("vitals", "labs"),
         params=ToyParams, files="test_cohort_stage:listed",
     )  # fmt: skip
     (tmp_path / "data").mkdir()

@@ -59,7 +59,7 @@ def xgboost() -> ModuleType:
         import xgboost as library
     except ModuleNotFoundError:
         raise PluginError(
-            "fuser haim grows its trees with XGBoost, which is not installed; pip install 'gapbench[trees]', or give "
+            "fuser haim grows its trees with XGBoost, which is not installed; type: pip install 'gapbench[trees]', or give "
             "fuser.haim.backend=sklearn for the trees of scikit-learn, a substitute"
         ) from None
     module: ModuleType = library
