@@ -120,7 +120,7 @@ class Registry:
         none.
         """
         if (kind, name) not in self._specs:
-            others = namesakes(self, kind, name)
+            others = namesakes(self.names, kind, name)
             known = () if others else self.names(kind)  # what is alike in spelling is not what was meant
             raise self._unknown(kind, name, known, origin, f"{others}see all with: bench list {kind}s")
         return self._specs[kind, name]

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from bench.discovery.spec import KINDS
 
-if TYPE_CHECKING:
-    from bench.registry import Registry
 
-
-def namesakes(registry: Registry, kind: str, name: str) -> str:
+def namesakes(names_of: Callable[[str], Sequence[str]], kind: str, name: str) -> str:
     """What else than a `kind` bears that name, in whatever case, as the beginning of a hint;
-    empty where nothing does. A suite counts too.
+    empty where nothing does. A suite counts too. names_of: kind -> its names.
     """
     from bench.config.layers import find_suites
 
-    if any(known.casefold() == name.casefold() for known in registry.names(kind)):
+    if any(known.casefold() == name.casefold() for known in names_of(kind)):
         return ""
-    kinds = {other: registry.names(other) for other in (*KINDS, "metric")} | {"suite": list(find_suites())}
+    kinds = {other: names_of(other) for other in (*KINDS, "metric")} | {"suite": list(find_suites())}
     bearing = [
         f"{known} is {'an' if other[0] in 'aeiou' else 'a'} {other}"
         for other, names in kinds.items()

@@ -24,12 +24,7 @@ from bench_toy.plugin import PLAIN, ToyParams
 from support.asking import SUPPORT  # noqa: F401  makes bench_toy importable
 
 SPEC = Spec(
-    "dataset",
-    "toy",
-    "bench_toy.parts:Toy",
-    tasks={"toy": TOY_TASK, PLAIN.name: PLAIN},
-    modalities=("vitals", "labs"),
-    plugin="tests",
+    "dataset", "toy", "bench_toy.parts:Toy", tasks={"toy": TOY_TASK}, modalities=("vitals", "labs"), plugin="tests"
 )
 
 
