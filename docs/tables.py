@@ -16,6 +16,7 @@ What stands between a line of the left column and a line `<!-- end -->` is writt
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import re
 import typing
@@ -39,9 +40,15 @@ WIDTH = 90
 PART = re.compile(r"<!-- (table|presets|components|metrics|checks|help|door): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
+NEEDS = {"pypots.md": "pypots"}
+"""Page whose tables say what is installed -> the package without which it is left as it is."""
+
+
 def main() -> None:
     for page, text in pages():
-        if page.read_text(encoding="utf-8") != text:
+        if page.name in NEEDS and importlib.util.find_spec(NEEDS[page.name]) is None:
+            print(f"left {page}: its tables need {NEEDS[page.name]}, which is not installed")
+        elif page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")
             print(f"wrote {page}")
 

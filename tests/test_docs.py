@@ -52,7 +52,7 @@ STRUCTS = {
 }
 
 
-OF_PYPOTS = {"pypots.md"}
+OF_PYPOTS = tables.NEEDS.keys()
 """Pages whose tables are of the installed PyPOTS too."""
 
 
