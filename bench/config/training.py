@@ -51,12 +51,6 @@ class Shared:
             if value is not None and not isinstance(value, dict) and (name in own or name not in without)
         }
 
-    def in_words(self) -> str:
-        """In words, for the provenance of a record: empty where every method goes by its own
-        parameters.
-        """
-        raise NotImplementedError
-
 
 class ImputerTraining(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The same training for all imputers that are trained step by step and do not set it
@@ -78,6 +72,7 @@ class ImputerTraining(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields
     ] = None
 
     def in_words(self) -> str:
+        """As of `Training`, of each network."""
         return f"{words} of each network" if (words := budget_in_words(self.steps, self.seconds)) else ""
 
 
@@ -118,9 +113,9 @@ class Training(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         ImputerTraining()
     )
 
-    def of(self, kind: str) -> Shared | None:
+    def of(self, kind: str) -> Training | ImputerTraining | None:
         """What methods of a kind are given; None for kinds that are not trained."""
-        each: dict[str, Shared] = {"fuser": self, "imputer": self.imputer}
+        each: dict[str, Training | ImputerTraining] = {"fuser": self, "imputer": self.imputer}
         return each.get(kind)
 
     def shared_by(self, kind: str) -> dict[str, Any]:
@@ -129,6 +124,9 @@ class Training(Shared, msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         return training.shared() if training else {}
 
     def in_words(self) -> str:
+        """In words, for the provenance of a record: empty where every method goes by its own
+        parameters.
+        """
         words = {
             "steps": budget_in_words(self.steps, None),
             "seconds": budget_in_words(None, self.seconds),
