@@ -268,6 +268,8 @@ class Cohort:
       known because the data were made. Used for regret; never handed to a component.
     - splits: splits that came with the data, by name: int8 [n], an index into
       `bench.data.splits.PARTS`; for `split=NAME`.
+    - columns: what else is known of records and could divide them among clients, by name (a site, a
+      care unit): str [n], "" where unknown; for `[partition]`. Never handed to a component.
     - counts: what preparing the data met, left out and repaired, by a short English name (`Counts`
       collects it); shown by `bench data verify`.
     """
@@ -282,6 +284,7 @@ class Cohort:
     counts: Mapping[str, Count] = field(default_factory=dict)
     oracle: Mapping[str, np.ndarray] = field(default_factory=dict)
     splits: Mapping[str, np.ndarray] = field(default_factory=dict)
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -302,6 +305,7 @@ class Cohort:
             targets={name: target[index] for name, target in self.targets.items()},
             oracle={name: outputs[index] for name, outputs in self.oracle.items()},
             splits={name: parts[index] for name, parts in self.splits.items()},
+            columns={name: values[index] for name, values in self.columns.items()},
         )
 
     def with_modalities(self, modalities: Mapping[str, Series]) -> Cohort:

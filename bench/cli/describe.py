@@ -138,6 +138,7 @@ def _describe(spec: Spec) -> dict[str, Any]:
         "tasks": {name: task.summary for name, task in spec.tasks.items()},
         "modalities": list(spec.modalities),
         "splits": list(spec.splits),
+        "columns": list(spec.columns),
         "space": {name: list(values) for name, values in spec.space.items()},
         "expected_failures": dict(spec.expected_failures),
     }
@@ -183,6 +184,8 @@ def _text(spec: Spec) -> str:
         lines.append(f"  modalities: {', '.join(spec.modalities)}")
     if spec.splits:
         lines.append(f"  splits of its own: {', '.join(spec.splits)}")
+    if spec.columns:
+        lines.append(f"  columns that can divide its records among clients: {', '.join(spec.columns)}")
     lines += [
         f"  task {task.name} ({task.kind}; {', '.join(task.metrics)}): {task.summary}" for task in spec.tasks.values()
     ]

@@ -24,8 +24,8 @@ from bench.text.names import check
 OF_A_FUSER = frozenset({"notes", "selects_by"})
 OF_A_DATASET = frozenset(
     {
-        "tasks", "modalities", "splits", "files", "release", "fetch", "fetch_name", "verify", "embed", "generate", "indifferent",
-        "generate_params", "generated_records", "channels",
+        "tasks", "modalities", "splits", "columns", "files", "release", "fetch", "fetch_name", "verify", "embed", "generate",
+        "indifferent", "generate_params", "generated_records", "channels",
     }
 )  # fmt: skip
 LAZY = ("files", "release", "fetch", "verify", "generate")
@@ -63,7 +63,7 @@ def _spec(kind: Kind, name: str, path: Any, plugin: str, declarations: dict[str,
             whose = "datasets" if key in OF_A_DATASET else "fusers"
             raise Refused(f'"{key}" is a declaration of {whose} alone')
     _lazy("path", path)
-    for key in ("tags", "modalities", "splits", "indifferent", "generate_params", "selects_by"):
+    for key in ("tags", "modalities", "splits", "columns", "indifferent", "generate_params", "selects_by"):
         if key in declarations:
             declarations[key] = _texts(key, declarations[key])
     declarations["tags"] = frozenset(declarations.get("tags", ()))
@@ -175,7 +175,9 @@ def _names(spec: Spec) -> None:
         if stray := [name for name in getattr(spec, key) if name not in known]:
             raise Refused(f"{key} names no parameter: {', '.join(stray)}")
     origin = f"dataset {spec.name} of {spec.plugin}"
-    for kind, members in (("task", spec.tasks), ("modality", spec.modalities), ("split", spec.splits)):
+    for kind, members in (
+        ("task", spec.tasks), ("modality", spec.modalities), ("split", spec.splits), ("column", spec.columns),
+    ):  # fmt: skip
         for member in members:
             check(kind, member, origin, PluginError)
         if twice := [member for member in members if list(members).count(member) > 1]:

@@ -147,6 +147,10 @@ class Spec:
     """dataset: the names of the splits that its cohort carries (`Cohort.splits`), for
     `split=NAME`
     """
+    columns: tuple[str, ...] = ()
+    """dataset: the names of the columns that its cohort carries (`Cohort.columns`), for
+    `partition.by=NAME`
+    """
     files: str = ""
     """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that
     decide its content

@@ -63,6 +63,7 @@ def save(path: Path, cohort: Cohort) -> None:
         "targets": list(cohort.targets),
         "oracle": list(cohort.oracle),
         "splits": list(cohort.splits),
+        "columns": {name: values.tolist() for name, values in cohort.columns.items()},
         "bin_hours": cohort.bin_hours,
         "counts": msgspec.to_builtins(cohort.counts),
     }
@@ -88,6 +89,7 @@ def load(path: Path) -> Cohort:
         targets={name: tensors[f"targets/{name}"] for name in about["targets"]},
         oracle={name: tensors[f"oracle/{name}"] for name in about["oracle"]},
         splits={name: tensors[f"splits/{name}"] for name in about.get("splits", ())},
+        columns={name: np.array(values, str) for name, values in about.get("columns", {}).items()},
         bin_hours=about["bin_hours"],
         counts=msgspec.convert(about["counts"], dict[str, Count]),
     )

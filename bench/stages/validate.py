@@ -40,7 +40,7 @@ def fields_of(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, Any]:
 def validate(cohort: Cohort, spec: Spec) -> None:
     """Raise PluginError for the first promise of `Cohort` that is broken."""
     for promise in (
-        names, components, statics, plain_arrays, targets, oracle, splits, counts, series, missing, events,
+        names, components, statics, plain_arrays, targets, oracle, splits, columns, counts, series, missing, events,
     ):  # fmt: skip
         if problem := next(promise(cohort, spec), ""):
             raise PluginError(f'dataset "{spec.name}" (from {spec.plugin}) breaks its contract: {problem}')
@@ -113,6 +113,17 @@ def splits(cohort: Cohort, spec: Spec) -> Iterator[str]:
             yield f"the split {name} must be int8 ({len(cohort)},) of 0, 1 and 2 (train, valid, test)"
         elif astray := crossing(cohort.groups, parts):
             yield f"the split {name} parts the records of {astray} groups"
+
+
+def columns(cohort: Cohort, spec: Spec) -> Iterator[str]:
+    if set(cohort.columns) != set(spec.columns):
+        differs = difference(cohort.columns, spec.columns)
+        yield f"columns must be those declared: {', '.join(sorted(spec.columns)) or 'no column'} ({differs})"
+    for name, values in cohort.columns.items():
+        if not is_plain(values) or values.shape != (len(cohort),) or values.dtype.kind != "U":
+            yield f"the column {name} is {kind_of(values)}; it must be str [{len(cohort)}]"
+        elif not all(value == "" or is_text(value) for value in values.tolist()):
+            yield f"the column {name} must hold printable texts of up to 200 characters, empty where unknown"
 
 
 def counts(cohort: Cohort, spec: Spec) -> Iterator[str]:

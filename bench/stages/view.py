@@ -105,7 +105,7 @@ def view(cell: Cell, setup: Setup, registry: Registry) -> View:
     seen = apply(cohort, visible)
     teaches = cohort if setup.scaling.leaks else seen.take(np.flatnonzero(parts == 0))
     scaler = Scaler.fit(teaches, setup.scaling.cut)
-    made_view = View(scaler.scale(seen), parts, json.loads(metadata["shares"]), cohort, scaler)
+    made_view = View(replace(scaler.scale(seen), columns={}), parts, json.loads(metadata["shares"]), cohort, scaler)
     while _views and sum(kept.nbytes for kept in _views.values()) + made_view.nbytes > KEPT:
         _views.pop(next(iter(_views)))
     _views[key] = made_view

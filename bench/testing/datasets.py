@@ -131,6 +131,14 @@ def splits_form(subject: Subject) -> None:
 
 
 @promise("dataset")
+def columns_form(subject: Subject) -> None:
+    """Columns are those that its registration lists: printable texts, str [n], empty where
+    unknown.
+    """
+    _require(subject, validate.columns)
+
+
+@promise("dataset")
 def statics_form(subject: Subject) -> None:
     """Statics are float32 [n, statics] with a name for each column, NaN where unknown."""
     cohort = _cohort(subject)

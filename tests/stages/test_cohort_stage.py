@@ -93,6 +93,25 @@ def test_the_splits_that_a_cohort_carries_come_back_and_must_be_those_declared(c
             validate(wrong, spec)
 
 
+def test_the_columns_that_a_cohort_carries_come_back_and_must_be_those_declared(cohort, tmp_path):
+    sites = np.array(["north", "", "\u00fcst south"] * len(cohort))[: len(cohort)]
+    carrying = replace(cohort, columns={"site": sites})
+    declared = replace(SPEC, columns=("site",))
+    validate(carrying, declared)
+    save(tmp_path / "cohort", carrying)
+    assert load(tmp_path / "cohort").columns["site"].tolist() == sites.tolist()
+    assert carrying.take(np.array([5, 1])).columns["site"].tolist() == sites[[5, 1]].tolist()
+    for wrong, spec, message in [
+        (carrying, SPEC, "columns must be those declared"),
+        (cohort, declared, "columns must be those declared"),
+        (replace(cohort, columns={"site": np.arange(len(cohort))}), declared, "must be str"),
+        (replace(cohort, columns={"site": sites[1:]}), declared, "must be str"),
+        (replace(cohort, columns={"site": np.full(len(cohort), "a\nb")}), declared, "printable texts"),
+    ]:
+        with pytest.raises(PluginError, match=message):
+            validate(wrong, spec)
+
+
 def test_targets_of_every_kind_come_back_unknown_ones_included(cohort, tmp_path):
     targets = {name: target.copy() for name, target in toy_targets().items()}
     targets["toy_labels"][3] = np.nan

@@ -66,6 +66,14 @@ class Carries(Dataset[NoParams]):
         return replace(cohort, splits={"fold0": parts})
 
 
+class HasColumn(Dataset[NoParams]):
+    """Carries a column that names the site of each record."""
+
+    def prepare(self, root: Path, context: Context) -> Cohort:
+        cohort = toy_cohort(n=12, length=6)
+        return replace(cohort, columns={"site": np.array(["north", "south", ""] * 4)})
+
+
 class CarriesThroughPatients(Carries):
     """Parts the records of a patient."""
 

@@ -44,3 +44,9 @@ def test_a_split_must_be_declared_and_keep_patients_together() -> None:
     assert failed(report_of("dataset", "Carries")) == {"splits_form"}
     assert failed(report_of("dataset", "Carries", splits=("fold0", "fold1"))) == {"splits_form"}
     assert failed(report_of("dataset", "CarriesThroughPatients", splits=("fold0",))) == {"splits_form"}
+
+
+def test_a_column_must_be_declared() -> None:
+    assert report_of("dataset", "HasColumn", columns=("site",)).ok
+    assert failed(report_of("dataset", "HasColumn")) == {"columns_form"}
+    assert failed(report_of("dataset", "HasColumn", columns=("site", "unit"))) == {"columns_form"}
