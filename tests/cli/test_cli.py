@@ -113,7 +113,7 @@ def test_a_method_is_shown_with_everything_that_can_be_set(bench):
     (row,) = bench("show", "gru", "--json").json
     assert row.keys() == {
         "kind", "name", "version", "summary", "paper", "tags", "randomness", "plugin", "path", "parameters", "presets",
-        "tasks", "modalities", "splits", "space", "expected_failures",
+        "tasks", "modalities", "splits", "columns", "space", "expected_failures",
     }  # fmt: skip
     assert all(p.keys() == {"name", "default", "accepted", "description"} for p in row["parameters"])
     shown = bench("show", "gru").out
