@@ -47,6 +47,16 @@ def test_two_sets_become_one_cohort_and_sets_chooses_among_them(tmp_path: Path) 
     assert prepare(tmp_path, sets=("b",)).ids.tolist() == ["21"]
 
 
+def test_each_stay_belongs_to_its_unit(tmp_path: Path) -> None:
+    units = {"1": "coronary care", "2": "cardiac surgery", "3": "medical", "4": "surgical", "-1": "", "7": ""}
+    write_set(
+        tmp_path,
+        {f"2{place}": record(20 + place).replace("ICUType,3", f"ICUType,{unit}") for place, unit in enumerate(units)},
+    )
+    for clean in (True, False):
+        assert prepare(tmp_path, clean=clean).columns["icu_type"].tolist() == list(units.values())
+
+
 def test_the_grid_is_the_events_binned_by_the_hour_last_value_first_served(tmp_path: Path) -> None:
     write_set(tmp_path, STAYS)
     cohort = prepare(tmp_path)

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.cohort import Cohort
@@ -62,8 +63,16 @@ def test_the_demo_has_the_labels_and_cells_that_were_counted(read: Cohort) -> No
     ihm, los, phe = (read.targets[name] for name in ("ihm48", "los48", "phe25"))
     assert (int((~np.isnan(ihm)).sum()), int(np.nansum(ihm))) == (74, 12)
     assert int(np.nansum(los)) == 31
+    assert (int((~np.isnan(read.targets["los3"])).sum()), int(np.nansum(read.targets["los3"]))) == (74, 55)
     assert int(phe.sum()) == 795
     assert int(read.modalities["vitals"].observed.sum()) == 39_775
+
+
+def test_the_demo_has_the_care_units_that_its_table_names(demo: Path, read: Cohort) -> None:
+    stays = pd.read_csv(demo / "icu" / "icustays.csv.gz").set_index("stay_id")
+    assert read.columns["care_unit"].tolist() == stays.first_careunit[[int(name) for name in read.ids]].tolist()
+    assert "icu/icustays: stays without the name of a first care unit" not in numbers(read)
+    assert int((stays.los > 3).sum()) == 55, "stays of more than 3 days, all of which last 2"
 
 
 def test_every_row_of_the_demo_is_kept_or_counted(demo: Path, read: Cohort) -> None:

@@ -210,6 +210,7 @@ def test_declared_tasks_have_known_metrics_and_the_phenotypes_their_columns(spec
     assert [(task.name, task.kind, task.outputs) for task in spec.tasks.values()] == [
         ("ihm48", "binary", 1),
         ("los48", "binary", 1),
+        ("los3", "binary", 1),
         ("phe25", "multilabel", len(mimic4_table.PHENOTYPES)),
     ]
     assert all(set(task.metrics) <= OWN.keys() for task in spec.tasks.values())

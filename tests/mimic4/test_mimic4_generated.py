@@ -62,7 +62,7 @@ def test_a_generated_folder_said_as_data_root_is_called_generated_also_from_abov
 
 def test_the_oracle_is_read_beside_the_tables_wherever_data_root_is(made: Path, copy: Path, tmp_path: Path) -> None:
     here, above = prepare(made), prepare(tmp_path / "parent")
-    assert here.oracle.keys() == {"ihm48", "los48", "phe25"}
+    assert here.oracle.keys() == {"ihm48", "los48", "los3", "phe25"}
     assert all(np.array_equal(here.oracle[task], above.oracle[task]) for task in here.oracle)
 
 

@@ -11,7 +11,7 @@ import pytest
 from bench_datasets.mimic4.codes import groups, read_definitions, read_equivalents
 from bench_datasets.mimic4.table import PHENOTYPES
 from support.counting import numbers
-from support.mimic4_tables import one_stay, prepare, ward
+from support.mimic4_tables import edit, one_stay, prepare, ward
 
 
 def label(cohort: object, task: str, record: int = 0) -> float:
@@ -48,6 +48,30 @@ def test_a_stay_of_exactly_48_hours_takes_part_and_a_shorter_one_in_phenotypes_a
         assert math.isnan(label(cohort, task)) is not inside
     assert not np.isnan(cohort.targets["phe25"]).any()
     assert numbers(cohort).get("task ihm48: stays", 0) == int(inside)
+
+
+@pytest.mark.parametrize(("hours", "expected"), [(47.9, math.nan), (48, 0), (72, 0), (72.1, 1), (400, 1)])
+@pytest.mark.parametrize("died", [0, 1, None])
+def test_more_than_three_days_is_asked_of_the_length_alone(
+    tmp_path: Path, hours: float, expected: float, died: int | None
+) -> None:
+    np.testing.assert_equal(label(prepare(one_stay(hours, died).write(tmp_path)), "los3"), expected)
+
+
+def test_a_stay_belongs_to_its_first_care_unit_and_a_patient_may_have_stays_in_several(tmp_path: Path) -> None:
+    tables = ward(4)
+    units = ["MICU", " Trauma SICU (TSICU) ", None, "a" * 201]
+    for row, unit in zip(tables.rows["icu/icustays"], units, strict=True):
+        row[3:5] = unit, "elsewhere"
+    cohort = prepare(tables.write(tmp_path))
+    assert cohort.columns["care_unit"].tolist() == ["MICU", "Trauma SICU (TSICU)", "", ""]
+    assert numbers(cohort)["icu/icustays: stays without the name of a first care unit"] == 2
+
+
+def test_a_table_without_care_units_is_read_and_all_of_them_are_unknown(tmp_path: Path) -> None:
+    root = ward(3).write(tmp_path)
+    edit(root / "icu" / "icustays.csv.gz", lambda text: text.replace("first_careunit", "another_name"))
+    assert prepare(root).columns["care_unit"].tolist() == ["", "", ""]
 
 
 def test_two_icu_stays_of_one_admission_share_its_outcome_and_differ_in_their_length(tmp_path: Path) -> None:

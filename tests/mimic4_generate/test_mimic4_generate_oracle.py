@@ -49,6 +49,7 @@ def test_the_outcome_oracle_is_the_share_of_simulated_stays_of_one_patient() -> 
     death, early = state.outcome_oracle(z[None])
     assert death[0] == pytest.approx(died[reached].mean(), abs=0.004)
     assert early[0] == pytest.approx((~died & (days < 4))[reached].mean(), abs=0.004)
+    assert state.length_oracle(z[None])[0] == pytest.approx((days > 3)[reached].mean(), abs=0.004)
 
 
 def test_the_visible_oracle_is_the_share_among_patients_who_differ_in_the_hidden_axes_only() -> None:

@@ -10,8 +10,8 @@ from bench.cohort import Cohort
 
 
 def cohort_digest(cohort: Cohort) -> str:
-    """SHA-256 of ids, groups, statics, targets, splits, and both forms of every series, to the
-    last bit.
+    """SHA-256 of ids, groups, statics, targets, splits, columns, and both forms of every series, to
+    the last bit.
     """
     digest = hashlib.sha256()
 
@@ -25,7 +25,7 @@ def cohort_digest(cohort: Cohort) -> str:
     take("ids", cohort.ids)
     take("groups", cohort.groups)
     take("statics", cohort.statics)
-    for kind, arrays in (("target", cohort.targets), ("split", cohort.splits)):
+    for kind, arrays in (("target", cohort.targets), ("split", cohort.splits), ("column", cohort.columns)):
         for name in sorted(arrays):
             take(f"{kind} {name}", arrays[name])
     for name in sorted(cohort.modalities):

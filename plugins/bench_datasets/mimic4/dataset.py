@@ -18,7 +18,7 @@ from bench_datasets.mimic4.embeddings import read_embeddings
 from bench_datasets.mimic4.files import find
 from bench_datasets.mimic4.notes import note_series
 from bench_datasets.mimic4.oracle import read_oracle
-from bench_datasets.mimic4.params import Mimic4Params
+from bench_datasets.mimic4.params import CARE_UNIT, Mimic4Params
 from bench_datasets.mimic4.read import Tables
 from bench_datasets.mimic4.series import to_series
 from bench_datasets.mimic4.stays import outcomes, read_stays
@@ -40,8 +40,10 @@ class Mimic4(Dataset[Mimic4Params]):
     `window_hours` are outside. Hourly bins.
     Modalities: vitals, and notes, cxr, ecg, which are there without any observation where their
                 file is absent.
-    Statics: age in years, male. Targets: ihm48, los48 (NaN for stays of less than 2 days), phe25
-             [n, 25].
+    Statics: age in years, male. Targets: ihm48, los48, los3 (NaN for stays of less than 2 days),
+             phe25 [n, 25].
+    Column: care_unit, the first care unit of the stay, by which records can be divided among
+            clients. A patient may have stays in several.
     """
 
     def prepare(self, root: Path, context: Context) -> Cohort:
@@ -101,6 +103,7 @@ class Mimic4(Dataset[Mimic4Params]):
             static_names=("age", "male"),
             targets=targets,
             oracle=oracle,
+            columns={CARE_UNIT: stays.unit},
             counts=counts.by_name(),
         )
 
@@ -111,7 +114,8 @@ def _count_cohort(modalities: dict[str, Series], targets: dict[str, np.ndarray],
     for name, target in targets.items():
         rows = target if target.ndim == 1 else target[:, 0]
         counts.found(f"task {name}: stays", (~np.isnan(rows)).sum())
-        counts.found(f"task {name}: stays in the published cohort (MIMIC-IV 2.2)", PUBLISHED[name])
+        if name in PUBLISHED:
+            counts.found(f"task {name}: stays in the published cohort (MIMIC-IV 2.2)", PUBLISHED[name])
         if target.ndim == 1:
             counts.found(f"task {name}: positive", (target == 1).sum())
 

@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+CARE_UNIT = "care_unit"
+"""The column that names the first care unit of each stay."""
+
 
 class Mimic4Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What of MIMIC-IV is read, and how; see docs/reference/datasets/mimic4.md. Paths are

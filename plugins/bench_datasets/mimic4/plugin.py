@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.cohort import Task
 from bench.registry import Embedder, Registry
 from bench_datasets.metrics import CLASSIFICATION
-from bench_datasets.mimic4.params import CxrEmbedParams, EcgEmbedParams, Mimic4Params
+from bench_datasets.mimic4.params import CARE_UNIT, CxrEmbedParams, EcgEmbedParams, Mimic4Params
 
 
 def register(registry: Registry) -> None:
@@ -30,6 +30,13 @@ def register(registry: Registry) -> None:
                 eligible=0.5,
             ),
             Task(
+                "los3",
+                "binary",
+                CLASSIFICATION,
+                summary="more than 3 days in the ICU; same stays",
+                eligible=0.5,
+            ),
+            Task(
                 "phe25",
                 "multilabel",
                 CLASSIFICATION[:4],
@@ -38,6 +45,7 @@ def register(registry: Registry) -> None:
             ),
         ),
         modalities=("vitals", "notes", "cxr", "ecg"),
+        columns=(CARE_UNIT,),
         files="bench_datasets.mimic4.files:files",
         release="bench_datasets.mimic4.release:release",
         generated_records=lambda params: params.stays,

@@ -14,13 +14,19 @@ from bench.errors import DataError
 from bench_datasets.mimic4 import warnings as damage
 from bench_datasets.mimic4.files import Mimic4Files
 from bench_datasets.mimic4.read import TIME, WHOLE, Tables
-from bench_datasets.mimic4.table import COLUMNS
+from bench_datasets.mimic4.table import COLUMNS, OPTIONAL
 
 LONG_DAYS = 2.0
-"""Stays of at least so many days take part in ihm48 and los48."""
+"""Stays of at least so many days take part in ihm48, los48 and los3."""
+
+LONGER_DAYS = 3.0
+"""los3 is positive for stays of more days."""
 
 APART_DAYS = 0.1
 """`los` and outtime - intime that differ by more contradict each other, which is counted."""
+
+LONGEST_UNIT = 200
+"""Characters of the name of a care unit; what is longer is none."""
 
 OLDEST = 130
 """Years. An age beyond, or below 0, is unknown: one of the two years is wrong."""
@@ -38,6 +44,7 @@ class Stays:
     - hours: float64, outtime - intime.
     - died: float64, hospital_expire_flag of the admission; NaN where unknown.
     - age: float64, years at ICU admission. male: float64, 1 or 0. NaN where unknown.
+    - unit: str, the first care unit of the stay; "" where unknown.
 
     days and hours are NaN where unknown; both are NaN where a stay ends before it begins.
     """
@@ -50,6 +57,7 @@ class Stays:
     died: np.ndarray
     age: np.ndarray
     male: np.ndarray
+    unit: np.ndarray
 
     def take(self, index: np.ndarray) -> Stays:
         """The stays in `index`."""
@@ -71,14 +79,19 @@ def read_stays(tables: Tables, files: Mimic4Files, counts: Counts) -> Stays:
         SELECT s.stay_id AS stay, s.subject_id AS subject, coalesce(s.hadm_id, -1) AS admission,
                coalesce(s.los, date_diff('second', s.intime, s.outtime) / 86400.0)::DOUBLE AS days,
                (date_diff('second', s.intime, s.outtime) / 3600.0)::DOUBLE AS hours,
-               a.died::DOUBLE AS died, (p.age + year(s.intime) - p.year)::DOUBLE AS age, p.male::DOUBLE AS male
+               a.died::DOUBLE AS died, (p.age + year(s.intime) - p.year)::DOUBLE AS age, p.male::DOUBLE AS male,
+               coalesce(s.unit, '') AS unit
         FROM stay s LEFT JOIN admission a ON s.hadm_id = a.hadm_id LEFT JOIN patient p ON s.subject_id = p.subject_id
         ORDER BY s.record
         """
     )
     columns["age"] = np.where((columns["age"] >= 0) & (columns["age"] <= OLDEST), columns["age"], np.nan)
+    columns["unit"] = np.array(
+        [unit if unit.isprintable() and len(unit) <= LONGEST_UNIT else "" for unit in columns["unit"]]
+    )
     stays = Stays(**{name: np.ascontiguousarray(values) for name, values in columns.items()})
     counts.found(damage.STAYS, len(stays.stay))
+    counts.left_out(damage.UNITLESS, (stays.unit == "").sum())
     counts.left_out(damage.LENGTHLESS, np.isnan(stays.days).sum())
     # Stays without their admission or patient are counted as such, and not a second time.
     counts.left_out(damage.FLAGLESS, np.isnan(stays.died).sum() - counts.number(damage.NO_ADMISSION))
@@ -96,14 +109,14 @@ def _read_icustays(tables: Tables, files: Mimic4Files, counts: Counts) -> None:
         f"""
         CREATE TEMP TABLE stay_row AS
         SELECT whole(stay_id) AS stay_id, whole(subject_id) AS subject_id, whole(hadm_id) AS hadm_id, moment(intime) AS intime,
-               moment(outtime) AS outtime, try_cast(los AS DOUBLE) AS los, outtime AS outtime_text, line
+               moment(outtime) AS outtime, try_cast(los AS DOUBLE) AS los, outtime AS outtime_text, first_careunit AS unit, line
         FROM {rows} WHERE NOT ragged
         """
     )
     usable = "stay_id IS NOT NULL AND subject_id IS NOT NULL AND intime IS NOT NULL"
     bad = tables.number(f"SELECT count(*) FROM stay_row WHERE NOT ({usable})")
     counts.unusable("icu/icustays: rows without a readable stay_id, subject_id or intime, skipped", bad)
-    _once(tables, path, "stay_row", usable, "stay_id", ("subject_id", "hadm_id", "intime", "outtime", "los"))
+    _once(tables, path, "stay_row", usable, "stay_id", ("subject_id", "hadm_id", "intime", "outtime", "los", "unit"))
     repeated = _repeated(tables, "stay_row", usable, "stay_id")
     counts.unusable("icu/icustays: rows that repeat a stay, skipped", repeated)
     tables.run(
@@ -117,7 +130,7 @@ def _read_icustays(tables: Tables, files: Mimic4Files, counts: Counts) -> None:
     tables.run(
         """
         CREATE TEMP TABLE stay AS
-        SELECT (row_number() OVER (ORDER BY stay_id) - 1)::INTEGER AS record, stay_id, subject_id, hadm_id, intime,
+        SELECT (row_number() OVER (ORDER BY stay_id) - 1)::INTEGER AS record, stay_id, subject_id, hadm_id, intime, unit,
                CASE WHEN NOT reversed THEN outtime END AS outtime, CASE WHEN NOT reversed THEN los END AS los
         FROM stay_once
         """
@@ -205,7 +218,7 @@ def _load(tables: Tables, path: Path, name: str, counts: Counts) -> str:
     """A small table as text, its rows and those of another width counted; its columns legible,
     or DataError. Returns its name.
     """
-    source, copy = tables.table(path, COLUMNS[name]), name.replace("/", "_")
+    source, copy = tables.table(path, COLUMNS[name], OPTIONAL.get(name, ())), name.replace("/", "_")
     tables.run(f"CREATE TEMP TABLE {copy} AS SELECT *, row_number() OVER () AS line FROM {source}", path)
     rows = tables.rows_of(path, tables.number(f"SELECT count(*) FROM {copy}"))
     ragged = tables.number(f"SELECT count(*) FROM {copy} WHERE ragged")
@@ -251,12 +264,15 @@ def _others(tables: Tables, table: str, key: str, noun: str, counts: Counts) -> 
 
 
 def outcomes(stays: Stays) -> dict[str, np.ndarray]:
-    """ihm48 and los48, float32 [n]; NaN for stays of less than 2 days or of unknown length, and
-    where the outcome is unknown.
+    """ihm48, los48 and los3, float32 [n]; NaN for stays of less than 2 days or of unknown length,
+    and where the outcome is unknown.
 
     `los` decides who takes part, the times who left before hour 96, also where the two contradict
     each other. Who died in hospital did not leave alive, however long the stay: los48 is 0 even
     where its end is unknown (mimic48 protocol, section 8).
+
+    los3 asks for the length alone, also of those who died. That is our decision: its paper gives no
+    more than "LOS > 3 days".
     """
     with np.errstate(invalid="ignore"):
         inside = stays.days >= LONG_DAYS
@@ -265,4 +281,5 @@ def outcomes(stays: Stays) -> dict[str, np.ndarray]:
     return {
         "ihm48": np.where(inside, stays.died, np.nan).astype(np.float32),
         "los48": np.where(inside, los, np.nan).astype(np.float32),
+        "los3": np.where(inside, stays.days > LONGER_DAYS, np.nan).astype(np.float32),
     }

@@ -137,6 +137,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """Table -> the columns that are read of it."""
 
+OPTIONAL: dict[str, tuple[str, ...]] = {"icu/icustays": ("first_careunit",)}
+"""Table -> the columns that are read where it has them."""
+
 PHENOTYPES: tuple[tuple[int, str], ...] = (
     (2, "Septicemia"),
     (49, "Diabetes without complication"),

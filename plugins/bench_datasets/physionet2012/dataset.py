@@ -15,11 +15,14 @@ from bench.components import Context, Dataset
 from bench.errors import DataError
 from bench_datasets.physionet2012 import table
 from bench_datasets.physionet2012.files import SetFiles, find
-from bench_datasets.physionet2012.params import Physionet2012Params
+from bench_datasets.physionet2012.params import ICU_TYPE, Physionet2012Params
 from bench_datasets.physionet2012.read import Lines, Outcome, read_outcomes, read_set, some
 
 HOURS = 48
 STATICS = {"age": "Age", "gender": "Gender", "height": "Height", "weight": "Weight", "icu_type": "ICUType"}
+UNITS = ("", "coronary care", "cardiac surgery", "medical", "surgical")
+"""The column `icu_type` of each ICUType; the first where it is unknown."""
+
 SEVERAL = 50
 """Values of a variable from which on it is no chance that most are out of range."""
 
@@ -84,7 +87,8 @@ class Physionet2012(Dataset[Physionet2012Params]):
     modality and distinct minute; a variable recorded twice in a minute keeps the last line that is
     plausible. Descriptors and the weight of 00:00 are statics; later weights belong to `fluids`.
     Targets: ihm is In-hospital_death; los is 1 for survivors whose hospital stay lasted 2 to 4
-    days, else 0.
+    days, else 0. The column `icu_type` names the unit, by which records can be divided among
+    clients.
     """
 
     def prepare(self, root: Path, context: Context) -> Cohort:
@@ -140,8 +144,17 @@ class Physionet2012(Dataset[Physionet2012Params]):
             statics=statics,
             static_names=tuple(STATICS),
             targets=targets_of(stays.outcomes, counts),
+            columns={ICU_TYPE: units(statics[:, tuple(STATICS).index("icu_type")])},
             counts=counts.by_name(),
         )
+
+
+def units(icu_type: np.ndarray) -> np.ndarray:
+    """The names of the units, str [n]; "" where the number is unknown or none of 1 to 4. icu_type:
+    float32 [n].
+    """
+    known = np.isin(icu_type, range(1, len(UNITS)))
+    return np.asarray(np.array(UNITS)[np.where(known, icu_type, 0).astype(int)])
 
 
 def clean(variable: np.ndarray, values: np.ndarray, counts: Counts) -> np.ndarray:

@@ -9,6 +9,10 @@ import msgspec
 SetName = Literal["a", "b", "c"]
 
 
+ICU_TYPE = "icu_type"
+"""The column that names the unit of each stay."""
+
+
 class Physionet2012Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What of the PhysioNet/CinC Challenge 2012 is read, and how."""
 

@@ -6,7 +6,7 @@ from bench.cohort import Task
 from bench.registry import Registry
 from bench_datasets.metrics import CLASSIFICATION
 from bench_datasets.physionet2012.csdi_params import FOLDS, Physionet2012CsdiParams
-from bench_datasets.physionet2012.params import Physionet2012Params
+from bench_datasets.physionet2012.params import ICU_TYPE, Physionet2012Params
 
 TASKS = (
     Task("ihm", "binary", CLASSIFICATION, summary="death before leaving the hospital"),
@@ -22,6 +22,7 @@ def register(registry: Registry) -> None:
         params=Physionet2012Params,
         tasks=TASKS,
         modalities=("vitals", "labs", "respiratory", "fluids"),
+        columns=(ICU_TYPE,),
         channels=lambda params: {"vitals": 10, "labs": 19, "respiratory": 6, "fluids": 2},
         files="bench_datasets.physionet2012.files:files",
         release="bench_datasets.physionet2012.release:release",

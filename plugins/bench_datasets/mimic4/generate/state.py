@@ -77,7 +77,7 @@ DAYS = vector(
     }
 )
 DAYS_DEATH = 0.1
-WINDOW_DAYS, LATE_DAYS = 2.0, 4.0
+WINDOW_DAYS, LONGER_DAYS, LATE_DAYS = 2.0, 3.0, 4.0
 WANTED = np.array([35_129 / 73_173, 0.14, 0.40])
 """Shares a whole population must have: stays that reach 48 hours (mimic48 protocol, section 2);
 among them deaths in hospital, and alive patients who leave by hour 96.
@@ -185,6 +185,17 @@ def outcome_oracle(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     reached, died, early = _joint(z)
     return died / reached, early / reached
+
+
+def length_oracle(z: np.ndarray) -> np.ndarray:
+    """P(more than 3 days in the ICU) given z and that the stay reached 48 hours: [n, axis] ->
+    [n].
+    """
+    death = death_probability(z)
+    longer, reached = (
+        death * _longer(z, True, days) + (1 - death) * _longer(z, False, days) for days in (LONGER_DAYS, WINDOW_DAYS)
+    )
+    return np.asarray(longer / reached)
 
 
 def outcome_oracle_visible(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
