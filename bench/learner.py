@@ -28,7 +28,7 @@ from torch import nn
 from bench import training
 from bench.cohort import Cohort, Task
 from bench.components import Component, Context
-from bench.sums import Sums
+from bench.sums import Summed
 from bench.train_params import TrainParams
 
 __all__ = ["Arrays", "Learner", "Lesson", "Penalty", "Plan", "Reply"]
@@ -106,7 +106,7 @@ class Reply:
     state: Arrays
 
 
-class Learner(Component[P]):
+class Learner(Summed, Component[P]):
     """Base of the torch methods. `TorchFuser` is one, and so is every imputer that trains torch
     modules by it.
 
@@ -116,16 +116,6 @@ class Learner(Component[P]):
 
     learnt: bool = False
     results: Mapping[str, training.TrainResult] = {}
-
-    @abstractmethod
-    def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
-        """What must be known of training records before anything is built. task: for fusers."""
-
-    @abstractmethod
-    def begin(self, sums: Sums, context: Context) -> None:
-        """Build the modules, untrained, from the sums of all training records; no record is at
-        hand.
-        """
 
     @property
     @abstractmethod

@@ -24,9 +24,10 @@ from bench.discovery.metric import declared as metric_of
 from bench.discovery.namesakes import namesakes
 from bench.discovery.spec import BY_COUNTS, KINDS, MARK, Embedder, Kind, NoParams, Spec
 from bench.errors import SLIP, PluginError, UsageError, unknown
+from bench.federated.own import OWN as FEDERATIONS
 from bench.hooks import hookspec
 from bench.metrics import known
-from bench.metrics.own import OWN
+from bench.metrics.own import OWN as METRICS
 from bench.text.clean import line
 
 __all__ = ["BY_COUNTS", "KINDS", "MARK", "Embedder", "NoParams", "Registry", "Spec", "discover"]
@@ -56,7 +57,8 @@ class Registry:
     """All components of this process. Filled by `discover`; a plugin's hook receives it."""
 
     def __init__(self) -> None:
-        self._specs: dict[tuple[str, str], Spec | MetricSpec] = {("metric", name): spec for name, spec in OWN.items()}
+        own: list[Spec | MetricSpec] = [*METRICS.values(), *FEDERATIONS.values()]
+        self._specs: dict[tuple[str, str], Spec | MetricSpec] = {(spec.kind, spec.name): spec for spec in own}
         self.broken: list[Broken] = []
         self._plugin = "bench"
 
@@ -87,6 +89,10 @@ class Registry:
     def fuser(self, name: str, path: str, **declared: Any) -> None:
         """Declare a fuser: a subclass of `bench.components.Fuser`."""
         self._add("fuser", name, path, **declared)
+
+    def federation(self, name: str, path: str, **declared: Any) -> None:
+        """Declare a federation: a subclass of `bench.federation.Federation`."""
+        self._add("federation", name, path, **declared)
 
     def metric(self, name: str, path: str, *, kinds: Iterable[str], **declared: Any) -> None:
         """Declare a metric of predictions for tasks of these kinds: a function, or a

@@ -2,21 +2,31 @@
 
 The sums of several clients, added in a fixed order, are those of all their records up to rounding
 (counts exactly). Those of a single client are used as they are: central training adds nothing, so
-that its numbers are those of one pass over all records.
+that its numbers are those of one pass over all records. `exact` sums have no rounding at all: they
+are the same however records are divided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from bench.cohort import Task
+from bench.cohort import Cohort, Task
+from bench.components import Context
 from bench.errors import UsageError
 
-__all__ = ["Moments", "Sums", "moments"]
+__all__ = ["Moments", "Summed", "Sums", "deviations", "exact", "means", "moments"]
+
+LEAST, MOST = -148, 128
+"""Exponents of finite float32 numbers, as `numpy.frexp` gives them."""
+
+DIGITS = 24
+"""Binary digits of a float32 number."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,75 @@ def moments(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return Moments.of(columns).scaler()
 
 
+class Summed(ABC):
+    """What learns from sums: a method that never needs the training records of all clients in one
+    place.
+    """
+
+    @abstractmethod
+    def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
+        """What must be known of training records before anything is built. task: for fusers."""
+
+    @abstractmethod
+    def begin(self, sums: Sums, context: Context) -> None:
+        """Learn, or build what is to be trained, from the sums of all training records; no record
+        is at hand.
+        """
+
+
+def exact(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Exact sums of columns, int64 [columns, 4, exponents]: `exact(a) + exact(b)` is that of both,
+    bit by bit, in any order and however values are divided.
+
+    columns: float32 [k] each, finite. There are four sums for each exponent of two that a value can
+    have. They are of ones, of mantissas, and of the squares of mantissas in two halves, the upper
+    one first. Exact up to 2^29 values.
+    """
+    size = MOST - LEAST + 1
+    sums = np.zeros((len(columns), 4, size), np.int64)
+    for place, column in enumerate(columns):
+        fractions, exponents = np.frexp(np.asarray(column, np.float32))
+        mantissas = (fractions.astype(np.float64) * 2**DIGITS).astype(np.int64)
+        bins = exponents - LEAST
+        squares = mantissas**2
+        for row, values in enumerate((None, mantissas, squares >> DIGITS, squares & (2**DIGITS - 1))):
+            # Sums of whole numbers below 2^53 are exact in float64.
+            sums[place, row] = np.bincount(bins, values, size)[:size]
+    return sums
+
+
+def means(sums: np.ndarray) -> np.ndarray:
+    """The mean of each column from its `exact` sums, float64 [columns], rounded once; 0 of none."""
+    return np.array([float(_total(each[1], 1) / count) if (count := _count(each)) else 0.0 for each in sums])
+
+
+def deviations(sums: np.ndarray) -> np.ndarray:
+    """The standard deviation (no n - 1) of each column from its `exact` sums, float64 [columns],
+    rounded once before the root; 0 of none.
+    """
+
+    def variance(each: np.ndarray) -> float:
+        count = _count(each)
+        if not count:
+            return 0.0
+        squares = _total(each[2], 2) * 2**DIGITS + _total(each[3], 2)
+        return float(squares / count - (_total(each[1], 1) / count) ** 2)
+
+    return np.sqrt([variance(each) for each in sums])
+
+
+def _count(each: np.ndarray) -> int:
+    return int(each[0].sum())
+
+
+def _total(row: np.ndarray, power: int) -> Fraction:
+    """The sum that a row of `exact` holds, of mantissas to a power."""
+    exponents = np.flatnonzero(row)
+    lowest = (LEAST - DIGITS) * power
+    whole = sum(int(row[place]) << (int(place) * power) for place in exponents)
+    return Fraction(whole) * Fraction(2) ** lowest
+
+
 @dataclass(frozen=True)
 class Sums:
     """All that a learner knows of training records when it builds. `a + b`: of the records of both.
@@ -80,6 +159,12 @@ class Sums:
     task: Task | None = None
     totals: Mapping[str, np.ndarray] = field(default_factory=dict)
     moments: Mapping[str, Moments] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the numbers in it."""
+        parts = [part for each in self.moments.values() for part in (each.count, each.total, each.squares)]
+        return sum(array.nbytes for array in (*self.totals.values(), *parts))
 
     def __add__(self, other: Sums) -> Sums:
         """Raises UsageError where the two are of different form or task."""

@@ -20,7 +20,8 @@ def rounds(place: Workplace) -> Iterator[Row]:
     import torch
 
     from bench.components import Context
-    from bench.federated.rounds import Client, Rounds, federate
+    from bench.federated.rounds import Client, federate
+    from bench.federated.settings import Rounds
     from bench.registry import NoParams
     from bench.testing.toy import TOY_TASK, toy_cohort
     from bench_federations.averaging import FedAvg

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from bench.config.suite import Controls
+from bench.federated.own import PLUGIN as FEDERATIONS
 from bench.registry import discover
 from support.pages import page
 
@@ -48,7 +49,7 @@ EXPORTS = {
     "registry": ["BY_COUNTS", "KINDS", "MARK", "Embedder", "NoParams", "Registry", "Spec", "discover"],
     "seeds": ["derive", "generator"],
     "selection": ["Selection", "mean_loss", "require_complete", "selection"],
-    "sums": ["Moments", "Sums", "moments"],
+    "sums": ["Moments", "Summed", "Sums", "deviations", "exact", "means", "moments"],
     "testing": ["TOY_TASK", "Check", "Outcome", "Report", "check", "checks_of", "parametrize", "toy_cohort"],
     "torch_fuser": ["Batch", "EventView", "Inputs", "ModalityView", "TorchFuser"],
     "train_params": [
@@ -194,7 +195,8 @@ ALLOWED = (
 @pytest.mark.parametrize("path", HARNESS, ids=name)
 def test_the_harness_knows_no_method_by_name(path):
     registry = discover()
-    methods = {spec.name for kind in ("imputer", "fuser", "dataset") for spec in registry.specs(kind)}
+    kinds = ("imputer", "fuser", "dataset", "federation")
+    methods = {spec.name for kind in kinds for spec in registry.specs(kind) if spec.plugin != FEDERATIONS}
     assert {"locf", "gru", "physionet2012"} <= methods
     constants = [
         node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Constant)

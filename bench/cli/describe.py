@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from bench.registry import Spec
 
 SCHEMA = "suite-schema"
-KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios", "metrics")
+KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios", "federations", "metrics")
 
 
 @click.command("list")
 @click.argument("kind", metavar="|".join(KINDS))
 @JSON
 def list_(kind: str, as_json: bool) -> None:
-    """List suites, imputers, fusers, datasets, scenarios or metrics."""
+    """List suites, imputers, fusers, datasets, scenarios, federations or metrics."""
     from bench.config.layers import broken_packages, find_suites
     from bench.errors import unknown
 

@@ -27,7 +27,7 @@ COMMANDS = {
     "report": ("bench.cli.report:report", "Write the leaderboard of a suite from the ledger."),
     "plot": ("bench.cli.plot:plot", "Draw imputations, error curves, or one imputer against another."),
     "weights": ("bench.cli.weights:weights", "Save, load or list what imputers have learnt."),
-    "list": ("bench.cli.describe:list_", "List suites, imputers, fusers, datasets or scenarios."),
+    "list": ("bench.cli.describe:list_", "List suites, imputers, fusers, datasets, scenarios or federations."),
     "show": (
         "bench.cli.describe:show",
         "Show a method, dataset, scenario or suite: parameters, defaults, paper, tags.",

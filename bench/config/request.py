@@ -22,6 +22,7 @@ from bench.errors import UsageError, nearest, unknown
 from bench.execute import executors
 from bench.grid.axes import COMPONENTS, NAMES
 from bench.grid.differences import differences
+from bench.grid.federated import check_partition
 from bench.grid.variants import variants
 from bench.registry import Registry
 from bench.results.records import IMPUTATION, IMPUTATION_METRICS
@@ -96,6 +97,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     )  # fmt: skip
     _check_limits(suite, layers)
     _check_effect(suite, pinned)
+    check_partition(request, registry)
     return applied(request, registry) if settings.tuned else request
 
 
@@ -112,7 +114,7 @@ def _check_effect(suite: Suite, pinned: Mapping[str, frozenset[str]]) -> None:
     for method, parameters in pinned.items():
         kind, _, name = method.partition(".")
         values = getattr(suite.grid, kind)
-        if name not in (*values, *getattr(suite.controls, kind, ())):
+        if name not in (*values, *suite.controls.of(kind, values)):
             raise UsageError(
                 f'"{method}.{min(parameters)}" (from {ORIGIN}) has no effect: {name} is not in this run; add it: '
                 f"{spoken(kind, [*values, name])}"

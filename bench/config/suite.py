@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import math
 import typing
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from bench.config.training import Training
-from bench.grid.axes import PATIENT
+from bench.federated.settings import Partition, Rounds
+from bench.grid.axes import AXES, CENTRAL, PATIENT
 from bench.results.records import Correction, Published
 from bench.text import names
 
@@ -101,6 +103,13 @@ class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = ("natural",)
     imputer: Annotated[tuple[str, ...], msgspec.Meta(description="Imputers: `bench list imputers`.")]
     fuser: Annotated[tuple[str, ...], msgspec.Meta(description="Fusers: `bench list fusers`.")]
+    federation: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="How clients learn together: `bench list federations`. `central`: not at all, all records lie in one "
+            "place."
+        ),
+    ] = (CENTRAL,)
     seed: Annotated[
         tuple[Annotated[int, msgspec.Meta(ge=0)], ...],
         msgspec.Meta(description="The cells' seeds: masks, starting weights, order of batches. Never the split."),
@@ -108,12 +117,22 @@ class Grid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Controls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Imputers and fusers that are always in the grid, so that a table shows what is gained over
-    them.
+    """Methods that are always in the grid, so that a table shows what is gained over them;
+    federations where the grid has any.
     """
 
     imputer: Annotated[tuple[str, ...], msgspec.Meta(description="Control imputers.")] = ("none", "mask_only", "mean")
     fuser: Annotated[tuple[str, ...], msgspec.Meta(description="Control fusers.")] = ("linear",)
+    federation: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Control federations; in a grid that has a federation besides `central` alone."),
+    ] = (CENTRAL, "local")
+
+    def of(self, axis: str, values: Sequence[str]) -> tuple[str, ...]:
+        """The controls of an axis of components, in a grid that has these values of it."""
+        controls: tuple[str, ...] = getattr(self, axis, ())
+        default = next(each.default for each in AXES if each.name == axis)
+        return controls if default is None or set(values) != {default} else ()
 
 
 class Scaling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -309,11 +328,18 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     training: Annotated[
         Training, msgspec.Meta(description="The same training for every fuser that the harness trains.")
     ] = Training()
+    partition: Annotated[
+        Partition, msgspec.Meta(description="Which client has which subject, where the grid has federations.")
+    ] = Partition()
+    rounds: Annotated[Rounds, msgspec.Meta(description="How federations are run.")] = Rounds()
     stats: Annotated[Stats, msgspec.Meta(description="The paired bootstrap.")] = Stats()
     audits: Annotated[Audits, msgspec.Meta(description="Which audit cells are added.")] = Audits()
     scenario: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="Parameters of scenarios, by name.")] = {}
     imputer: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="Parameters of imputers, by name.")] = {}
     fuser: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="Parameters of fusers, by name.")] = {}
+    federation: Annotated[
+        dict[str, dict[str, Any]], msgspec.Meta(description="Parameters of federations, by name.")
+    ] = {}
     profiles: Annotated[
         dict[str, dict[str, Any]],
         msgspec.Meta(description="Name → any of the other keys, laid over the file when `profile=NAME` is given."),

@@ -22,13 +22,17 @@ from bench.presets import Presets
 from bench.text.names import check
 
 OF_A_FUSER = frozenset({"notes", "selects_by"})
+OF_A_FEDERATION = frozenset({"refuses"})
 OF_A_DATASET = frozenset(
     {
         "tasks", "modalities", "splits", "columns", "files", "release", "fetch", "fetch_name", "verify", "embed", "generate",
         "indifferent", "generate_params", "generated_records", "channels",
     }
 )  # fmt: skip
-LAZY = ("files", "release", "fetch", "verify", "generate")
+OF = {"dataset": OF_A_DATASET, "fuser": OF_A_FUSER, "federation": OF_A_FEDERATION}
+"""Kind -> the declarations that its components alone may make."""
+
+LAZY = ("files", "release", "fetch", "verify", "generate", "refuses")
 """Declarations that are lazy paths, or empty."""
 
 MINE = ("kind", "name", "path", "plugin")
@@ -60,8 +64,8 @@ def _spec(kind: Kind, name: str, path: Any, plugin: str, declarations: dict[str,
         if key not in known:
             raise Refused(f'"{key}" is no declaration; {nearest(key, known)}accepted: {", ".join(_for(kind, known))}')
         if key not in _for(kind, known):
-            whose = "datasets" if key in OF_A_DATASET else "fusers"
-            raise Refused(f'"{key}" is a declaration of {whose} alone')
+            whose = next(kind for kind, own in OF.items() if key in own)
+            raise Refused(f'"{key}" is a declaration of {whose}s alone')
     _lazy("path", path)
     for key in ("tags", "modalities", "splits", "columns", "indifferent", "generate_params", "selects_by"):
         if key in declarations:
@@ -77,7 +81,7 @@ def _spec(kind: Kind, name: str, path: Any, plugin: str, declarations: dict[str,
 
 def _for(kind: str, known: Iterable[str]) -> list[str]:
     """The declarations that a component of this kind may make."""
-    others = (OF_A_DATASET if kind != "dataset" else frozenset()) | (OF_A_FUSER if kind != "fuser" else frozenset())
+    others = {key for owner, own in OF.items() if owner != kind for key in own}
     return [key for key in known if key not in others]
 
 

@@ -20,8 +20,8 @@ from bench.errors import BenchError, PluginError
 from bench.presets import Presets
 from bench.workload import Workload
 
-Kind = Literal["dataset", "scenario", "imputer", "fuser"]
-KINDS: tuple[Kind, ...] = ("dataset", "scenario", "imputer", "fuser")
+Kind = Literal["dataset", "scenario", "imputer", "fuser", "federation"]
+KINDS: tuple[Kind, ...] = typing.get_args(Kind)
 
 Randomness = Literal["deterministic", "seeded", "stochastic"]
 RANDOMNESS = typing.get_args(Randomness)
@@ -37,6 +37,11 @@ TAGS: Mapping[str, str] = {
     "nan_aware": "fuser: accepts a grid with NaN, so the control `none` makes sense",
     "leaves_nan": "imputer: a control that returns NaN where nothing was observed",
     "hides_values": "imputer: a control whose fuser sees masks and times but no value",
+    "learner": "its torch modules are trained by `bench.learner.Learner`, so the rounds of a federation can train it",
+    "sums": "imputer: learns from exact sums alone (`bench.sums.Summed`), the same however records are divided",
+    "learns_nothing": "imputer: learns nothing from training records",
+    "alone": "federation: a control in which every client trains by itself and sends nothing",
+    "pooled": "federation: a control in which all records lie in one place; what is not federated",
     "uses_split": "dataset: learns from training records while preparing (`Context.parts`), so the split is in its key",
     "synthetic": "dataset: generated; every table made on it says so",
 }
@@ -185,6 +190,10 @@ class Spec:
     selects_by: tuple[str, ...] = ()
     """fuser: metrics by which it chooses among models besides the task's primary one, whose code
     is then in its keys
+    """
+    refuses: str = ""
+    """federation: lazy path of a light function `(params, method's params) -> str`. It says why it
+    cannot merge such a training, and what to type; "" where it can.
     """
     generate_params: tuple[str, ...] = ()
     """dataset: the parameters that decide what `generate` writes. Only these are in the key of the

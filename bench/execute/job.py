@@ -8,6 +8,7 @@ import msgspec
 
 from bench.config.suite import Hiding, Scaling
 from bench.data.store import Store
+from bench.federated.settings import Partition, Rounds
 from bench.grid.cell import Cell
 
 
@@ -17,6 +18,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     - root: where the data lie.
     - manifest: of the files that the keys were made with; "" where the dataset has none.
     - differ: what may differ between weights and data, as in `bench.config.suite.Weights`.
+    - partition, rounds: as in `bench.config.suite.Suite`.
+    - classes: the task whose classes a Dirichlet draw looks at.
     """
 
     root: str
@@ -29,6 +32,9 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     precision: str
     threads: int
     differ: tuple[str, ...] = ()
+    partition: Partition = Partition()
+    classes: str = ""
+    rounds: Rounds = Rounds()
 
     @property
     def store(self) -> Store:

@@ -12,63 +12,18 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-import msgspec
 import numpy as np
 
 from bench import seeds
 from bench.errors import UsageError
-from bench.train_params import AboveZero
+from bench.federated.settings import DIRICHLET, DRAWN, IID, Partition
 
 V = TypeVar("V", int, str)
 
-IID, DIRICHLET = "iid", "dirichlet"
-DRAWN = (IID, DIRICHLET)
-"""Rules that draw; any other is a column that the dataset carries."""
-
 ATTEMPTS = 1000
 """How often a Dirichlet draw is repeated that leaves a client without a subject."""
-
-
-class Partition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How subjects are given to clients."""
-
-    by: Annotated[
-        str,
-        msgspec.Meta(
-            description="`iid`: shuffled, then dealt evenly. `dirichlet`: the subjects of each class in shares drawn from a "
-            "Dirichlet distribution. Else a column of the dataset: a client for each of its values."
-        ),
-    ] = IID
-    clients: Annotated[
-        int | None, msgspec.Meta(ge=1, description="How many; null = as many as a column has values. Needed by a draw.")
-    ] = None
-    alpha: Annotated[
-        AboveZero,
-        msgspec.Meta(description="Concentration of the Dirichlet distribution: the smaller, the more clients differ."),
-    ] = 0.5
-    task: Annotated[
-        str, msgspec.Meta(description="Whose classes a Dirichlet draw looks at; empty: the first task of the suite.")
-    ] = ""
-    seed: Annotated[int, msgspec.Meta(description="Seed of the draw.")] = 0
-    visible: Annotated[
-        int | None,
-        msgspec.Meta(
-            ge=1,
-            description="Modalities that each client has, drawn for each; null = all. The others are absent from its training "
-            "and validation records; test records keep all.",
-        ),
-    ] = None
-    overlap: Annotated[
-        float,
-        msgspec.Meta(
-            ge=0,
-            lt=1,
-            description="Share of the subjects that a second client has as well, for training alone (as some published "
-            "partitions have it).",
-        ),
-    ] = 0.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +77,7 @@ def divide(
     Raises UsageError, with what is accepted, where a client would have no subject, and where a
     column is not there or has gaps.
     """
+    rule.check(tuple(columns or ()), "of the dataset")
     subjects = sorted(set(groups))
     divided = 0
     if rule.by in DRAWN:
@@ -137,8 +93,7 @@ def divide(
 
 
 def _number(rule: Partition, subjects: Sequence[str]) -> int:
-    if rule.clients is None:
-        raise UsageError(f"partition.by={rule.by} draws a number of clients; give partition.clients=N")
+    assert rule.clients is not None
     if rule.clients > len(subjects):
         raise UsageError(
             f"partition.clients={rule.clients} is more than the {len(subjects)} subjects of the data, and each client needs "
@@ -184,9 +139,6 @@ def _dirichlet(
 def _by_column(
     rule: Partition, groups: Sequence[str], columns: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, int], tuple[str, ...], int]:
-    if rule.by not in columns:
-        accepted = ", ".join([*DRAWN, *sorted(columns)])
-        raise UsageError(f'partition.by="{rule.by}" is no rule and no column of the dataset; accepted: {accepted}')
     values = [str(value) for value in columns[rule.by]]
     if gaps := sum(not value for value in values):
         raise UsageError(

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -23,40 +23,14 @@ from bench.cohort import Cohort, Task
 from bench.components import Context, Interrupted
 from bench.errors import UsageError
 from bench.federated.merging import merged
-from bench.federated.state import Done, State, load, save
+from bench.federated.settings import Rounds
+from bench.federated.state import State, load, save
 from bench.federation import Federation
 from bench.learner import Arrays, Learner, Plan, Reply
-from bench.train_params import Positive, Share
+from bench.results.federated import Done
 
 ATTEMPTS = 100
 """How often a round is repeated in which too few clients answer."""
-
-
-class Rounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a federation is run, the same for all methods."""
-
-    number: Annotated[Positive, msgspec.Meta(description="Rounds.")] = 10
-    per_round: Annotated[
-        Positive | None, msgspec.Meta(description="Clients that are chosen in a round, each as likely; null = all.")
-    ] = None
-    epochs: Annotated[Positive, msgspec.Meta(description="Passes over its records that a client makes in a round.")] = 1
-    steps: Annotated[
-        Positive | None, msgspec.Meta(description="Optimiser steps of a client in a round, in place of epochs.")
-    ] = None
-    select: Annotated[
-        Literal["best", "last"],
-        msgspec.Meta(
-            description="Which round is kept: the one with the least validation loss, summed over all clients, or the last."
-        ),
-    ] = "best"
-    validate_every: Annotated[Positive, msgspec.Meta(description="Rounds from one validation to the next.")] = 1
-    dropout: Annotated[Share, msgspec.Meta(description="How likely a chosen client does not answer.")] = 0.0
-    straggle: Annotated[
-        Share, msgspec.Meta(description="How likely a chosen client does a part of its steps alone, evenly drawn.")
-    ] = 0.0
-    needed: Annotated[
-        Positive, msgspec.Meta(description="Answers without which a round is repeated with other clients.")
-    ] = 1
 
 
 @dataclass(frozen=True)
@@ -101,7 +75,7 @@ class _Run:
         summaries = [self.learner.summary(client.train, self.task) for client in self.clients.values()]
         self.learner.begin(functools.reduce(operator.add, summaries), self.context)
         self.groups = self.learner.groups()
-        state = State(self._sent(self.learner.get()))
+        state = State(self._sent(self.learner.get()), sums=sum(each.nbytes for each in summaries))
         problem = load(self.context.scratch, state, self._identity())
         if problem:
             self.context.report(f"rounds begin again: {problem}")
@@ -134,7 +108,7 @@ class _Run:
             slow=[client for client in answering if parts[client] < 1],
             train_loss=_mean([reply.sums for reply in replies.values()]) or 0.0,
             valid_loss=loss,
-            steps={client: _steps(reply) for client, reply in replies.items()},
+            steps={str(client): _steps(reply) for client, reply in replies.items()},
             up=_sizes([reply.arrays for reply in replies.values()], self.groups),
             down=_sizes([state.arrays] * len(chosen), self.groups),
             seconds=time.perf_counter() - began,
@@ -195,7 +169,7 @@ class _Run:
         """The context of a client's training, whose checkpoints lie apart."""
         folder = self._folder
         if folder:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         return replace(self.context, scratch=folder)
 
     @property

@@ -12,31 +12,9 @@ import numpy as np
 
 from bench import arrays
 from bench.learner import Arrays
+from bench.results.federated import Done
 
 FILE = "federation.safetensors"
-
-
-class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """What one round left.
-
-    - chosen, dropped, slow: numbers of clients; those dropped did not answer, and those slow did a
-      part of their steps.
-    - train_loss: mean over the training items of the clients' last epochs.
-    - valid_loss: mean over the validation records of all clients; None where nothing was validated.
-    - steps: client -> optimiser steps, summed over modules.
-    - up, down: group -> bytes, over all clients.
-    """
-
-    number: int
-    chosen: list[int]
-    dropped: list[int]
-    slow: list[int]
-    train_loss: float
-    valid_loss: float | None
-    steps: dict[int, int]
-    up: dict[str, int]
-    down: dict[str, int]
-    seconds: float
 
 
 @dataclass
@@ -48,6 +26,7 @@ class State:
     - local: client -> the arrays of the group local/ that it keeps.
     - personal: client -> what it is sent in place of the same names in `arrays`.
     - server: what the federation keeps.
+    - sums: bytes of the summaries that clients sent before the first round.
     """
 
     arrays: Arrays
@@ -58,6 +37,7 @@ class State:
     local: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
     personal: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
     server: dict[str, np.ndarray] = field(default_factory=dict)
+    sums: int = 0
 
 
 class _Header(msgspec.Struct):

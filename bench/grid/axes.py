@@ -15,6 +15,9 @@ import msgspec
 PATIENT = "patient"
 """The default rule by which records are split."""
 
+CENTRAL = "central"
+"""The default federation: none, all records lie in one place."""
+
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True):
     """One axis of the grid.
@@ -41,6 +44,7 @@ AXES = (
     Axis(name="scenario", stage="hide", place="table", component=True),
     Axis(name="imputer", stage="impute", place="row", component=True),
     Axis(name="fuser", stage="fuse", place="row", component=True),
+    Axis(name="federation", stage="impute", place="row", component=True, default=CENTRAL),
     Axis(name="seed", stage="fuse", place="repeat"),
 )
 """In the order of a plan: cells of one split first, seed after seed."""

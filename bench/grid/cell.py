@@ -54,6 +54,10 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def fuser(self) -> Variant:
         return self._variant("fuser")
 
+    @property
+    def federation(self) -> Variant:
+        return self._variant("federation")
+
     def _variant(self, axis: str) -> Variant:
         variant: Variant = self.chosen[axis]
         return variant

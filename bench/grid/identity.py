@@ -28,6 +28,10 @@ DECIDES_NOTHING: Mapping[str, str] = {
     "bench.discovery": "how components are found and declared; what they are is in their own code",
     "bench.errors": "messages",
     "bench.execute": "where and when jobs are run",
+    **dict.fromkeys(
+        ("bench.federated", "bench.stages.clients"),
+        "how clients are drawn and rounds are run, which is in the identity of a federation (`bench.grid.federated`)",
+    ),
     "bench.files": "how files are written",
     "bench.gate": "reads records",
     "bench.grid": "plans cells; what keys are made of is in the keys",

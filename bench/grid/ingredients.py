@@ -46,6 +46,7 @@ def ingredients(request: Request, registry: Registry, manifest: str, device: str
         "threads": str(settings.threads),
         "precision": settings.precision,
         f"parameters of dataset {dataset.name}": digest(msgspec.to_builtins(dataset.parameters(suite.data))),
+        "partition and rounds": digest([msgspec.to_builtins(suite.partition), msgspec.to_builtins(suite.rounds)]),
         "cells": digest([suite.grid, suite.controls, suite.audits.cells, suite.name]),
         **{f"weights of imputer {v.name}": v.weights for v in request.variants["imputer"] if v.weights},
     }
@@ -93,7 +94,11 @@ def deterministic(planned: Plan, registry: Registry) -> list[str]:
     """`imputer LABEL` and `fuser LABEL` of the variants in a plan whose components are declared
     deterministic.
     """
-    names = {f"{v.kind} {v.label}": v.name for cell in planned.cells for v in (cell.imputer, cell.fuser)}
+    names = {
+        f"{row.kind} {getattr(cell.coordinates, row.kind)}": row.name
+        for cell in planned.cells
+        for row in (cell.imputer, cell.fuser)
+    }
     return [
         label
         for label, name in names.items()

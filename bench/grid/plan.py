@@ -16,8 +16,9 @@ from bench.config.command import Request, Variant
 from bench.errors import UsageError
 from bench.grid.axes import AXES, NAMES, Axis
 from bench.grid.cell import Cell
+from bench.grid.federated import Skips, federated_identity
 from bench.grid.identity import digest, of_metric
-from bench.registry import Registry, Spec
+from bench.registry import Registry
 from bench.results.coordinates import Coordinates
 from bench.stages.order import LAST, STAGES
 from bench.stages.stage import Basis, Stage
@@ -54,17 +55,17 @@ def plan(request: Request, registry: Registry, manifest: str, device: str) -> Pl
             f"the grid has {number:,} cells; at most {MOST_CELLS:,} are accepted: run it in parts, "
             "with fewer values of an axis at a time, for example seed=0..9"
         )
-    skips = _skips(request, registry)
+    skips = Skips(request, registry)
     cells: list[Cell] = []
     places: list[Combination] = []
     for combination in itertools.product(*choices.values()):
         chosen = dict(zip(NAMES, [choice.value for choice in combination], strict=True))
         chosen["dataset"] = data
-        skip = skips[chosen["imputer"].name, chosen["fuser"].name]
+        skip = skips.of(chosen)
         if skip is None:
             continue
         labels = dict(zip(NAMES, [choice.label for choice in combination], strict=True))
-        at = Coordinates(suite=suite.name, **labels)
+        at = Coordinates(suite=suite.name, **(labels | keys.trained_by(chosen, labels)))
         cells.append(Cell(coordinates=at, chosen=chosen, keys=keys.of(chosen, combination), skip=skip))
         places.append(combination)
     for kind, place in _audits(cells, suite.audits.cells):
@@ -94,7 +95,11 @@ def _choices(axis: Axis, request: Request, registry: Registry) -> list[Choice]:
     """The values of an axis in a grid, in order."""
     suite = request.suite
     if axis.component:
-        return [Choice(variant.label, variant, None) for variant in request.variants[axis.name]]
+        own = axis.name == "federation"  # no stage runs it, so its identity is in the keys of those that it changes
+        return [
+            Choice(v.label, v, federated_identity(v, request, registry) if own else None)
+            for v in request.variants[axis.name]
+        ]
     names = getattr(suite.grid, axis.name)
     if axis.name == "split":
         return [Choice(name, split, digest(split.identity())) for name, split in suite.splits().items()]
@@ -109,26 +114,6 @@ def _choices(axis: Axis, request: Request, registry: Registry) -> list[Choice]:
             Choice(task.name, task.name, (task.name, task.kind, task.outputs, metrics[task.primary])) for task in tasks
         ]
     return [Choice(name, name, None if name == axis.default else name) for name in names]
-
-
-def _skips(request: Request, registry: Registry) -> dict[tuple[str, str], str | None]:
-    """Imputer and fuser -> why the two make no sense together, empty where they do; None where not
-    both were asked for.
-    """
-    skips: dict[tuple[str, str], str | None] = {}
-    grid = request.suite.grid
-    imputers, fusers = ({row.name for row in request.variants[kind]} for kind in ("imputer", "fuser"))
-    for imputer, fuser in itertools.product(imputers, fusers):
-        skip = _skip(registry.get("imputer", imputer), registry.get("fuser", fuser))
-        named = imputer in grid.imputer and fuser in grid.fuser
-        skips[imputer, fuser] = skip if named or not skip else None
-    return skips
-
-
-def _skip(imputer: Spec, fuser: Spec) -> str:
-    if "leaves_nan" in imputer.tags and "nan_aware" not in fuser.tags:
-        return f"{imputer.name} leaves NaN and {fuser.name} is not nan_aware"
-    return ""
 
 
 def _audits(cells: Sequence[Cell], kinds: Sequence[str]) -> list[tuple[str, int]]:
@@ -174,9 +159,18 @@ class _Keys:
             before = keys[stage.name] = key
         return keys
 
+    def trained_by(self, chosen: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, str]:
+        """The labels of methods that a federation of the cell trains, with its own behind them."""
+        axis = next(axis for axis in AXES if axis.name == "federation")
+        label = labels[axis.name]
+        if label == axis.default:
+            return {}
+        kinds = [stage.kind for stage in STAGES if stage.reads(axis, self.basis.spec(chosen[stage.kind]))]
+        return {kind: f"{labels[kind]} · {label}" for kind in kinds}
+
     def _reads(self, stage: Stage, variant: Variant) -> Reads:
         spec = self.basis.spec(variant)
-        places = [place for place, axis in enumerate(AXES) if not axis.component and stage.reads(axis, spec)]
+        places = [place for place, axis in enumerate(AXES) if stage.reads(axis, spec)]
         return places, itemgetter(*places) if places else lambda identities: ()
 
 

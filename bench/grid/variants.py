@@ -46,7 +46,7 @@ def variants(
     UsageError for a parameter that is not known or not accepted, and for a value given twice, also
     of a method that is not in the grid. It says where it was written.
     """
-    controls = getattr(suite.controls, kind, ())
+    controls = suite.controls.of(kind, getattr(suite.grid, kind))
     named = list(dict.fromkeys([*getattr(suite.grid, kind), *controls]))
     rows = {
         name: _rows(kind, name, suite, pinned.get(f"{kind}.{name}", ()), origin, registry)

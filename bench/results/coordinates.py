@@ -9,7 +9,7 @@ from operator import attrgetter
 
 import msgspec
 
-from bench.grid.axes import AXES, PATIENT
+from bench.grid.axes import AXES, CENTRAL, PATIENT
 
 Repeat = int | str
 """A seed, or a split and a seed, `fold0/42`, where the split is not the default one."""
@@ -48,10 +48,12 @@ class Coordinates(msgspec.Struct, gc=False, frozen=True, order=True, omit_defaul
     the key.
 
     - scenario, imputer, fuser: labels: the name, and in brackets whatever parameters the command
-      line or a sweep set, e.g. `mcar(rate=0.1)`.
+      line or a sweep set, e.g. `mcar(rate=0.1)`. Behind a method that a federation trained stands
+      that one: `gru · fedavg`.
     - modalities: the name of a modality set of the suite.
     - audit: "" for a cell that is scored, else "permuted-labels" or "repeat".
     - split: the name of a split.
+    - federation: its label.
     """
 
     suite: str
@@ -63,6 +65,7 @@ class Coordinates(msgspec.Struct, gc=False, frozen=True, order=True, omit_defaul
     seed: int
     audit: str = ""
     split: str = PATIENT
+    federation: str = CENTRAL
 
     @property
     def repeat(self) -> Repeat:
@@ -136,7 +139,11 @@ def beside(at: Coordinates) -> str:
     """What of a cell a person must be told besides its components, its seed and its audit; empty
     where all is the default.
     """
-    axes = (axis for axis in AXES if axis.default is not None and getattr(at, axis.name) != axis.default)
+    axes = (
+        axis
+        for axis in AXES
+        if axis.default is not None and not axis.component and getattr(at, axis.name) != axis.default
+    )
     return "".join(f" {axis.name}={getattr(at, axis.name)}" for axis in axes)
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from bench.grid.axes import PATIENT
 from bench.results.coordinates import Coordinates, Method, Repeat, TableKey
+from bench.results.federated import Federated
 
 SCHEMA = 1
 
@@ -116,6 +117,7 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
     - patterns: the primary score by which modalities were available; empty where there are too few
       test records.
     - calibration: of tasks that predict probabilities; None for regression.
+    - federated: of a cell whose methods clients trained: clients, rounds, bytes.
     - notes: what the fuser said of its fit (`bench.components.Context.note`); text in records of
       earlier versions.
     """
@@ -133,6 +135,7 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
     imputation_errors: str = ""
     patterns: list[Pattern] = []
     calibration: Calibration | None = None
+    federated: Federated | None = None
     notes: list[Note | str] = []
 
 

@@ -12,6 +12,7 @@ import msgspec
 from bench.execute import device
 from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
+from bench.grid.federated import task_of
 from bench.run.prepare import Prepared
 from bench.stages.order import BY_NAME, LAST, STAGES
 
@@ -31,6 +32,9 @@ def setup_of(prepared: Prepared) -> Setup:
         precision=request.settings.precision,
         threads=request.settings.threads,
         differ=suite.weights.differ,
+        partition=suite.partition,
+        classes=task_of(request),
+        rounds=suite.rounds,
     )
 
 

@@ -25,6 +25,9 @@ class Fuse(Stage):
         absent = "filled" if basis.request.suite.fill_absent else "absent"
         return {"absent": absent, **basis.arithmetic(spec)}
 
+    def trains(self, spec: Spec) -> bool:
+        return True
+
     def label(self, cell: Cell) -> str:
         at = cell.coordinates
         audit = f" [{at.audit}]" if at.audit else ""

@@ -14,6 +14,7 @@ from bench.config.suite import Split
 from bench.data.splits import CROSSING, PARTS, crossing
 from bench.errors import PluginError
 from bench.execute.job import Job, Setup
+from bench.grid.axes import CENTRAL
 from bench.metrics.calibration import calibration
 from bench.metrics.patterns import by_pattern
 from bench.metrics.scoring import load, score, scores_of
@@ -21,6 +22,7 @@ from bench.registry import Registry, Spec
 from bench.results.predictions import Predictions
 from bench.results.records import Measures
 from bench.stages import audits, handed
+from bench.stages.clients import federated, fuser_of, trained_by
 from bench.stages.contract import broken_predictions
 from bench.stages.imputing import completed_cohort
 from bench.stages.stage import Output
@@ -45,7 +47,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
             )
     spec = registry.get("fuser", cell.fuser.name)
     load(task.metrics)
-    fuser = spec.build(cell.fuser.params)
+    fuser = fuser_of(cell, setup, registry, seen.recorded)
     started = time.perf_counter()
     notes: list[tuple[str, tuple[object, ...]]] = []
     fuser.fit(parts["train"], parts["valid"], task, replace(context, notes=notes))
@@ -111,6 +113,9 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         },
         patterns=by_pattern(task, truth, outputs, {name: series.available for name, series in test.modalities.items()}),
         calibration=calibration(task, truth, outputs),
+        federated=None
+        if at.federation == CENTRAL
+        else federated(cell, setup, seen.recorded, parts, outputs, task, trained_by(fuser), imputation.trained),
         notes=[*handed.notes(notes, spec, cell.modalities)],
     )
     return Output(measures, predictions)

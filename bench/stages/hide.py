@@ -10,6 +10,7 @@ from bench.components import Context
 from bench.data.store import Store
 from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
+from bench.grid.federated import partition_identity
 from bench.registry import Registry, Spec
 from bench.stages import artifacts
 from bench.stages.stage import Basis, Stage
@@ -24,7 +25,8 @@ class Hide(Stage):
 
     def settings(self, basis: Basis, spec: Spec) -> dict[str, Any]:
         suite = basis.request.suite
-        return {"scaling": suite.scaling.identity(), **suite.hiding.identity()}
+        absent = {"visible": partition_identity(basis.request)} if suite.partition.visible is not None else {}
+        return {"scaling": suite.scaling.identity(), **suite.hiding.identity(), **absent}
 
     def is_done(self, store: Store, key: str) -> bool:
         return store.has(artifacts.mask(key))

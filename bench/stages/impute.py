@@ -10,6 +10,7 @@ from bench.components import Context
 from bench.data.store import Store
 from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
+from bench.grid.federated import FREE
 from bench.registry import Registry, Spec
 from bench.results.coordinates import Coordinates, beside
 from bench.stages import artifacts
@@ -26,6 +27,9 @@ class Impute(Stage):
     def settings(self, basis: Basis, spec: Spec) -> dict[str, Any]:
         draws = basis.request.suite.draws if "draws" in spec.tags else 1
         return {"draws": draws, **basis.arithmetic(spec)}
+
+    def trains(self, spec: Spec) -> bool:
+        return not set(FREE) & spec.tags
 
     def is_done(self, store: Store, key: str) -> bool:
         return artifacts.is_imputed(store, key)

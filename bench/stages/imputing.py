@@ -27,8 +27,10 @@ from bench.files import is_file_of
 from bench.grid.cell import Cell
 from bench.metrics.imputation import TERMS, Errors, median, pack, record_sums, scores_of
 from bench.registry import Registry, Spec
+from bench.results.federated import Trained
 from bench.results.records import Audit
 from bench.stages import artifacts, handed
+from bench.stages.clients import imputer_of, trained_by
 from bench.stages.contract import broken_completion, moved
 from bench.stages.imputer_audits import ImputerAudits
 from bench.stages.twin import LEAST, SHARE, Twin
@@ -46,7 +48,8 @@ contract).
 @dataclass(frozen=True)
 class Imputation:
     """What the impute stage left: see the module. scores (of the test part), validation (of that
-    part), audits, costs and errors as in `bench.results.records.Measures`.
+    part), audits, costs and errors as in `bench.results.records.Measures`; trained: by which
+    rounds.
     """
 
     completed: dict[str, np.ndarray]
@@ -56,6 +59,7 @@ class Imputation:
     audits: dict[str, Audit]
     costs: dict[str, float]
     errors: str = ""
+    trained: Trained | None = None
 
 
 def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None:
@@ -68,7 +72,7 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
     if "hides_values" in spec.tags:
         seen = replace(seen, cohort=blank(seen.cohort))
     cohort = seen.cohort.without_targets()
-    imputer = spec.build(cell.imputer.params)
+    imputer = imputer_of(cell, setup, registry, seen.recorded)
     started = time.perf_counter()
     if cell.imputer.weights:
         load_into(imputer, installed(Path(setup.cache), cell.imputer.weights), cohort, seen.scaler, setup.differ)
@@ -105,6 +109,7 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
             **handed.costs(imputer, spec, "imputer_"),
             "draws": float(used),
         },
+        "trained": msgspec.to_builtins(trained_by(imputer)),
     }
     if store.has(name) and not artifacts.is_imputed(store, job.id):
         store.remove(name)
@@ -245,6 +250,7 @@ def load(store: Store, key: str) -> Imputation:
         audits=msgspec.convert(about["audits"], dict[str, Audit]),
         costs=about["costs"],
         errors=errors,
+        trained=msgspec.convert(about.get("trained"), Trained | None),
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from bench.cohort import Cohort, Series
+from bench.sums import deviations, exact, means
 
 WINSOR = 10.0
 """Standardised values are cut at this many standard deviations, either side (mimic48 protocol,
@@ -24,8 +25,9 @@ class Scaler:
     """Mean and population standard deviation (no n - 1) per channel, and the cut at ±`winsor` of
     what they give.
 
-    A channel (or static) that is constant in training gets scale 1, one that was never seen also
-    mean 0.
+    Learnt from exact sums (`bench.sums.exact`): clients that send theirs get the same bits as one
+    place that holds all records. A channel (or static) that is constant in training gets scale 1,
+    one that was never seen also mean 0.
 
     state: "series.<modality>" and "statics", each float64 [2, channels] (mean, scale), and
     "winsor", float64 [1].
@@ -44,8 +46,8 @@ class Scaler:
         state = {"winsor": np.array([winsor], np.float64)}
         for name, series in train.modalities.items():
             columns = [series.grid[..., k][series.observed[..., k]] for k in range(series.grid.shape[2])]
-            state[f"series.{name}"] = _moments(columns)
-        state["statics"] = _moments([column[~np.isnan(column)] for column in train.statics.T])
+            state[f"series.{name}"] = _moments(exact(columns))
+        state["statics"] = _moments(exact([column[~np.isnan(column)] for column in train.statics.T]))
         return cls(state)
 
     def scale(self, cohort: Cohort) -> Cohort:
@@ -81,18 +83,9 @@ class Scaler:
         return scaled
 
 
-def _moments(columns: list[np.ndarray]) -> np.ndarray:
-    """Mean and scale of each column (its known values), float64 [2, columns]."""
-    moments = np.zeros((2, len(columns)))
-    moments[1] = 1.0
-    for k, column in enumerate(columns):
-        if not len(column):
-            continue
-        values = column.astype(np.float64)
-        deviation = values.std()
-        moments[0, k] = values.mean()
-        # Equal float32 values may leave a deviation of rounding size; 1e-6 of the mean is below
-        # what float32 resolves.
-        if deviation > 1e-6 * abs(moments[0, k]):
-            moments[1, k] = deviation
-    return moments
+def _moments(sums: np.ndarray) -> np.ndarray:
+    """Mean and scale of each column from its exact sums, float64 [2, columns]."""
+    mean, deviation = means(sums), deviations(sums)
+    # Equal float32 values may leave a deviation of rounding size; 1e-6 of the mean is below what
+    # float32 resolves.
+    return np.stack([mean, np.where(deviation > 1e-6 * np.abs(mean), deviation, 1.0)])

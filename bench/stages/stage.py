@@ -121,9 +121,16 @@ class Stage(ABC):
         """Whether the value of an axis is in its key; that of every axis which enters before is in
         the key of a stage before.
 
-        A seed is left out where the component is declared deterministic.
+        A seed is left out where the component is declared deterministic. A federation is in the key
+        of every stage that trains something on the records of clients (`trains`).
         """
+        if axis.name == "federation":
+            return self.trains(spec)
         return axis.stage == self.name or (axis.name == "seed" and spec.randomness != "deterministic")
+
+    def trains(self, spec: Spec) -> bool:
+        """Whether what it leaves depends on how records are divided among clients."""
+        return False
 
     def key(self, variant: Variant, values: Values, before: str, basis: Basis) -> str:
         """The key: everything that can change the result, and nothing else.

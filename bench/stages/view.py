@@ -17,9 +17,11 @@ from bench.config.suite import Split
 from bench.data.splits import PARTS, part
 from bench.data.store import Store
 from bench.execute.job import Setup
+from bench.federated.settings import Partition
 from bench.grid.cell import Cell
 from bench.registry import Registry
 from bench.stages import artifacts
+from bench.stages.clients import clients_of, narrowed
 from bench.stages.hiding import apply, hide
 from bench.stages.preparing import load
 from bench.stages.scale import Scaler
@@ -77,6 +79,12 @@ def _parts(cache: str, key: str, split: Split) -> np.ndarray:
     return part(split, cohort.ids.tolist(), cohort.groups.tolist(), cohort.splits)
 
 
+@lru_cache(maxsize=1)
+def _narrowed(cache: str, key: str, split: Split, rule: Partition, classes: str) -> Cohort:
+    cohort = _raw(cache, key)
+    return narrowed(cohort, _parts(cache, key, split), clients_of(rule, classes, cohort))
+
+
 _views: dict[str, View] = {}
 
 KEPT = 2**30
@@ -93,6 +101,8 @@ def view(cell: Cell, setup: Setup, registry: Registry) -> View:
     if key in _views:
         return _views[key]
     cohort, parts = _raw(setup.cache, cohort_key), _parts(setup.cache, cohort_key, cell.split)
+    if setup.partition.visible is not None:
+        cohort = _narrowed(setup.cache, cohort_key, cell.split, setup.partition, setup.classes)
     path = setup.store.open(artifacts.mask(key))
     if not setup.store.has(artifacts.mask(key)):
         scenario = registry.get("scenario", cell.scenario.name).build(cell.scenario.params)

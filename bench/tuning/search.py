@@ -84,7 +84,7 @@ def request_of(words: Sequence[str], registry: Registry) -> TuneRequest:
     names = _methods(kind, whole, kind.name in named_keys, registry)
     grid = msgspec.structs.replace(suite.grid, **axes, **{kind.name: names})
     narrowed = msgspec.structs.replace(
-        suite, grid=grid, controls=Controls(imputer=(), fuser=()), audits=Audits(cells=())
+        suite, grid=grid, controls=Controls(imputer=(), fuser=(), federation=()), audits=Audits(cells=())
     )
     kept = {
         axis: tuple(

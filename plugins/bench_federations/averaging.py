@@ -16,7 +16,7 @@ from bench.federation import Federation, Update, shares, weighted_sum
 from bench.learner import Penalty
 from bench.registry import NoParams
 from bench.train_params import TrainParams
-from bench_federations.params import FedProxParams
+from bench_federations.params import FedProxParams, fednova_refuses
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -67,15 +67,8 @@ class FedNova(Federation[NoParams]):
 
     def prepare(self, params: TrainParams) -> None:
         """UsageError for an optimiser or a schedule for which the normaliser is not defined."""
-        if params.optimizer != "sgd":
-            raise UsageError(
-                f"federation fednova is defined for sgd, and the clients train with {params.optimizer}; give optimizer=sgd"
-            )
-        if params.schedule != "constant":
-            raise UsageError(
-                f"federation fednova is defined for a constant rate, and schedule={params.schedule} is given; "
-                "give schedule=constant"
-            )
+        if problem := fednova_refuses(self.params, params):
+            raise UsageError(f"federation fednova cannot merge this: {problem}")
         self.momentum = params.momentum
 
     def merge(self, name: str, before: np.ndarray, updates: Sequence[Update]) -> np.ndarray:

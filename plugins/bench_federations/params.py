@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from bench.train_params import AboveZero, NotNegative, Share
+from bench.train_params import AboveZero, NotNegative, Share, TrainParams
 
 
 class FedProxParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,3 +26,14 @@ class AdaptiveParams(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     tau: Annotated[
         AboveZero, msgspec.Meta(description="Added to the root of the second moment, which begins at its square.")
     ] = 1e-3
+
+
+def fednova_refuses(params: msgspec.Struct, training: TrainParams) -> str:
+    """Why normalised averaging is not defined for such a training, "" where it is (Wang et al.
+    2020, section 4).
+    """
+    if training.optimizer != "sgd":
+        return f"it is defined for sgd, and the clients train with {training.optimizer}; give optimizer=sgd"
+    if training.schedule != "constant":
+        return f"it is defined for a constant rate, and schedule={training.schedule} is given; give schedule=constant"
+    return ""

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.federated.partition import Clients, Partition, divide
+from bench.federated.partition import Clients, divide
+from bench.federated.settings import Partition
 
 MODALITIES = ("ecg", "labs", "notes")
 

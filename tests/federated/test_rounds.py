@@ -14,7 +14,8 @@ import pytest
 from bench.components import Context, Interrupted
 from bench.errors import UsageError
 from bench.federated.merging import merged
-from bench.federated.rounds import Client, Rounds, federate
+from bench.federated.rounds import Client, federate
+from bench.federated.settings import Rounds
 from bench.federated.state import State
 from bench.federation import Federation
 from bench.learner import Plan, Reply
@@ -169,7 +170,7 @@ def test_what_a_round_costs_is_counted() -> None:
     size = sum(array.nbytes for array in learner.get().values())
     [done] = state.history
     assert sum(done.up.values()) == sum(done.down.values()) == 3 * size
-    assert done.steps == {client: -(-len(clients()[client].train) // 8) for client in done.chosen}
+    assert done.steps == {str(client): -(-len(clients()[client].train) // 8) for client in done.chosen}
 
 
 def test_clients_that_never_answer_end_the_cell_with_what_to_change() -> None:

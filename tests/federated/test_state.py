@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from bench.federated.state import FILE, Done, State, load, save
+from bench.federated.state import FILE, State, load, save
+from bench.results.federated import Done
 
 names = st.sampled_from(["shared/w", "mod/ecg/w", "buffer/seen"])
 arrays = arrays_of.arrays(
     st.sampled_from([np.float32, np.float64, np.int64]), arrays_of.array_shapes(max_dims=2), elements=st.integers(0, 9)
 )
 dictionaries = st.dictionaries(names, arrays, max_size=3)
-DONE = Done(number=1, chosen=[0, 2], dropped=[2], slow=[], train_loss=0.5, valid_loss=None, steps={0: 3},
+DONE = Done(number=1, chosen=[0, 2], dropped=[2], slow=[], train_loss=0.5, valid_loss=None, steps={"0": 3},
             up={"shared": 8}, down={"shared": 16}, seconds=0.1)  # fmt: skip
 states = st.builds(
     State, arrays=dictionaries, best=dictionaries, best_round=st.integers(0, 9), best_loss=st.none() | st.floats(0, 9),

@@ -33,46 +33,11 @@ from bench.results.collect import stem
 from bench.results.records import Override
 from bench.results.redact import redact
 from bench.tuning.file import read
+from bench_federations.params import FedProxParams
 from support.asking import Asker
 from support.fake_exports import make_export
 from support.project import Project
-
-WORDS = {
-    "title": "title=Another",
-    "dataset": "dataset=other",
-    "data": "data.clean=false",
-    "published_file": "published_file=values.toml",
-    "draws": "draws=3",
-    "fill_absent": "fill_absent=true",
-    "modalities": "modalities.bedside=labs",
-    "grid.seed": "seed=1",
-    "grid.split": "split=reference-stay",
-    "split.seed": "split.seed=99",
-    "split.fractions": "split.fractions=0.6,0.2,0.2",
-    "controls.imputer": "controls.imputer=",
-    "controls.fuser": "controls.fuser=",
-    "hiding.parts": "hiding.parts=test",
-    "scaling.over": "scaling.over=everything",
-    "scaling.winsorise": "scaling.winsorise=never",
-    "weights.differ": "weights.differ=split",
-    "training.steps": "training.steps=10",
-    "training.seconds": "training.seconds=10",
-    "training.epochs": "training.epochs=10",
-    "training.patience": "training.patience=0",
-    "training.batch_size": "training.batch_size=7",
-    "training.learning_rate": "training.learning_rate=0.5",
-    "training.average": "training.average=0.5",
-    "training.imputer.steps": "training.imputer.steps=10",
-    "training.imputer.seconds": "training.imputer.seconds=10",
-    "stats.resamples": "stats.resamples=10",
-    "stats.alpha": "stats.alpha=0.2",
-    "stats.seed": "stats.seed=5",
-    "stats.correction": "stats.correction=holm",
-    "audits.cells": "audits.cells=",
-}
-"""Every key of a suite that is compared -> a word that sets it to something else than the suite
-below.
-"""
+from support.suite_edits import EDITS, NAMED, UNNAMED, WORDS
 
 SUITE = """
 name = "small"
@@ -92,6 +57,9 @@ seed = [1, 2]
 imputer = ["hole"]
 fuser = ["tree"]
 
+[partition]
+clients = 2
+
 [profiles.paper]
 draws = 3
 """
@@ -103,6 +71,7 @@ def ask(tmp_path: Path) -> Asker:
     asker.text = SUITE
     asker.registry.dataset("other", "bench_toy.parts:Toy", tasks=asker.registry.get("dataset", "made").tasks.values(),
                            modalities=("vitals", "labs"))  # fmt: skip
+    asker.registry.federation("near", "bench_federations.averaging:FedProx", params=FedProxParams)
     (tmp_path / "values.toml").write_text("published = []")
     return asker
 
@@ -171,67 +140,6 @@ def test_a_control_whose_parameters_were_set_is_still_called_one(ask: Asker, tmp
     export = planned_export(prepare(ask.request(*words), ask.registry))
     assert export.control_fusers == ["tree(rate=0.5)"]
     assert export.control_imputers == ["hole(steps=3)"]
-
-
-EDITS = {
-    "title": 'title = "Another"',
-    "dataset": 'dataset = "other"',
-    "summary": 'summary = "Another"',
-    "data": "data.clean = false",
-    "published_file": 'published_file = "values.toml"',
-    "draws": "draws = 3",
-    "fill_absent": "fill_absent = true",
-    "modalities": 'modalities.more = ["labs"]',
-    "grid.task": 'grid.task = ["los"]',
-    "grid.modalities": 'grid.modalities = ["bedside"]',
-    "grid.scenario": 'grid.scenario = ["mcar"]',
-    "grid.imputer": 'grid.imputer = ["deep"]',
-    "grid.fuser": 'grid.fuser = ["net"]',
-    "grid.seed": "grid.seed = [1]",
-    "grid.split": 'grid.split = ["reference-stay"]',
-    "split.seed": "split.seed = 99",
-    "split.fractions": "split.fractions = [0.6, 0.2, 0.2]",
-    "controls.imputer": "controls.imputer = []",
-    "controls.fuser": "controls.fuser = []",
-    "hiding.parts": 'hiding.parts = ["test"]',
-    "scaling.over": 'scaling.over = "everything"',
-    "scaling.winsorise": 'scaling.winsorise = "never"',
-    "weights.files": 'weights.files = ["0123abcd"]',
-    "weights.differ": 'weights.differ = ["split"]',
-    "limits.time": 'limits.time = "5m"',
-    "limits.memory": 'limits.memory = "1GiB"',
-    "training.steps": "training.steps = 10",
-    "training.seconds": "training.seconds = 10",
-    "training.epochs": "training.epochs = 10",
-    "training.patience": "training.patience = 0",
-    "training.batch_size": "training.batch_size = 7",
-    "training.learning_rate": "training.learning_rate = 0.5",
-    "training.average": "training.average = 0.5",
-    "training.imputer.steps": "training.imputer.steps = 10",
-    "training.imputer.seconds": "training.imputer.seconds = 10",
-    "stats.resamples": "stats.resamples = 10",
-    "stats.alpha": "stats.alpha = 0.2",
-    "stats.seed": "stats.seed = 5",
-    "stats.correction": 'stats.correction = "holm"',
-    "stats.metrics": 'stats.metrics = ["kappa"]',
-    "audits.cells": "audits.cells = []",
-    "scenario": "scenario.mcar.rate = 0.5",
-    "imputer": "imputer.plain.steps = 3",
-    "fuser": "fuser.flat.rate = 0.5",
-    "published": 'published = [{task = "ihm", method = "X", metric = "auroc", value = 0.9}]',
-}
-"""Every key of a suite file but its name and its profiles -> a line that sets it to something
-else than the suite below.
-"""
-
-UNNAMED = {"summary", "limits.time", "limits.memory", "published_file", "stats.metrics"}
-"""Keys that change neither a number nor which rows there are: an empty file of published values
-holds none.
-"""
-
-NAMED = {"dataset": {"dataset", "data.clean", "data.sets"}, "data": {"data.clean"}, "modalities": {"modalities.more"},
-         "scenario": {"scenario.mcar.rate"}, "imputer": {"imputer.plain.steps"}, "fuser": {"fuser.flat.rate"}}  # fmt: skip
-"""Keys that hold others -> what is named of them."""
 
 
 def edited(keys: Iterable[str]) -> str:

@@ -45,7 +45,7 @@ MASKS = (
 )
 IMPUTES = (*PREPARES, *MASKS, "bench/metrics/error.py", *(
     f"bench/stages/{name}.py" for name in ("imputing", "imputer_audits", "scale", "twin", "view", "weights")
-), "bench/metrics/imputation.py")  # fmt: skip
+), "bench/metrics/imputation.py", "bench/sums.py")  # fmt: skip
 
 DIFFUSION = "plugins/bench_imputers/diffusion"
 ENCODERS = tuple(f"plugins/bench_fusers/encoders/{name}.py" for name in ("steps", "time", "transformer"))
@@ -74,8 +74,10 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {
     "scenario within": (
         "bench/scenarios/within.py", "bench/scenarios/params/within.py", "bench/scenarios/presence.py", *COMPONENT,
     ),
-    "imputer mean": (*COMPONENT, "plugins/bench_imputers/naive/channels.py"),
-    "imputer locf": (*COMPONENT, "plugins/bench_imputers/naive/temporal.py", "plugins/bench_imputers/naive/channels.py"),
+    "imputer mean": (*COMPONENT, "bench/sums.py", "plugins/bench_imputers/naive/channels.py"),
+    "imputer locf": (
+        *COMPONENT, "bench/sums.py", "plugins/bench_imputers/naive/temporal.py", "plugins/bench_imputers/naive/channels.py",
+    ),
     "imputer sssd": (
         *COMPONENT, *TRAINS, "plugins/bench_imputers/target_modalities.py", "plugins/bench_imputers/naive/channels.py",
         "plugins/bench_imputers/naive/temporal.py", "plugins/bench_imputers/targets.py",

@@ -14,12 +14,15 @@ from bench.stages.preparing import save
 from bench.testing import TOY_TASK
 
 
-def prepared(folder: Path, suite: str, cohort: Cohort, *words: str) -> tuple[Plan, Setup, Registry]:
+def prepared(
+    folder: Path, suite: str, cohort: Cohort, *words: str, columns: tuple[str, ...] = ()
+) -> tuple[Plan, Setup, Registry]:
     """The plan of a suite (its text) with these words, what its workers must know, and a cache
     that holds the cohort.
     """
     registry = discover()
-    registry.dataset("toy", "nowhere:Toy", tasks=[TOY_TASK], modalities=("vitals", "labs"), splits=tuple(cohort.splits))
+    registry.dataset("toy", "nowhere:Toy", tasks=[TOY_TASK], modalities=("vitals", "labs"), splits=tuple(cohort.splits),
+                     columns=columns)  # fmt: skip
     file = folder / "suite.toml"
     file.write_text(suite)
     asked = request([f"suite={file}", *words], registry)

@@ -15,6 +15,7 @@ from bench.leaderboard.sections import (
     compared,
     costs,
     curves,
+    federations,
     gains,
     head,
     imputation,
@@ -32,6 +33,7 @@ MAIN: tuple[Section[Any], ...] = (head.SECTION, tables.SECTION)
 SECTIONS: tuple[Section[Any], ...] = (
     *MAIN,
     compared.SECTION,
+    federations.SECTION,
     gains.SECTION,
     attribution.SECTION,
     marginal.SECTION,

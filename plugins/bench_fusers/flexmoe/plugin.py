@@ -124,7 +124,7 @@ def register(registry: Registry) -> None:
         presets=FLEXMOE_PRESETS,
         summary="learned tokens for each missing modality and combination, one transformer block, experts by combination",
         paper="Yun et al., Flex-MoE, NeurIPS 2024",
-        tags={"torch"},
+        tags={"torch", "learner"},
         randomness="seeded",
         notes={"evenness of experts": "share", "experts unused": "count", "target": ("folded",)},
         seconds=flexmoe_seconds,

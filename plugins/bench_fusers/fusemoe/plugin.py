@@ -221,7 +221,7 @@ def register(registry: Registry) -> None:
         presets=FUSEMOE_PRESETS,
         summary="events and grid of each modality at common points of time, fused by attention and a sparse mixture of experts",
         paper="Han et al., FuseMoE, NeurIPS 2024",
-        tags={"torch", "uses_events"},
+        tags={"torch", "learner", "uses_events"},
         randomness="seeded",
         notes={"evenness of experts": "share", "experts unused": "count"},
         seconds=fusemoe_seconds,

@@ -40,7 +40,7 @@ def register(registry: Registry) -> None:
         params=GRUParams,
         summary="a GRU per modality over values, masks and time gaps, concatenated",
         paper="Cho et al., RNN Encoder-Decoder, 2014; Che et al., RNNs for Time Series with Missing Values, 2018",
-        tags={"torch"},
+        tags={"torch", "learner"},
         randomness="seeded",
         seconds=gru_seconds,
         space={"learning_rate": (1e-3, 2e-3, 4e-3), "hidden": (16, 32, 64), "dropout": (0.1, 0.3, 0.5)},

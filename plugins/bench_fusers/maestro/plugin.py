@@ -130,7 +130,7 @@ def register(registry: Registry) -> None:
         presets=MAESTRO_MODES,
         summary="symbols of each channel, sparse attention with a budget by what is present, a mixture of experts over all",
         paper="Mohapatra et al., MAESTRO, NeurIPS 2025",
-        tags={"torch"},
+        tags={"torch", "learner"},
         randomness="seeded",
         notes={"evenness of experts": "share", "experts unused": "count"},
         seconds=maestro_seconds,

@@ -112,7 +112,7 @@ def register(registry: Registry) -> None:
         presets=MISTS_PRESETS,
         summary="events and completed grid on reference points, mixed by a gate; self- and cross-attention in turn",
         paper="Zhang et al., Improving Medical Predictions by Irregular Multimodal EHR Modeling, ICML 2023",
-        tags={"torch", "uses_events"},
+        tags={"torch", "learner", "uses_events"},
         randomness="seeded",
         seconds=mists_seconds,
         space={

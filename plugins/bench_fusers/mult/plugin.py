@@ -186,7 +186,7 @@ def register(registry: Registry) -> None:
         presets=MULT_PRESETS,
         summary="a cross-modal transformer for every ordered pair of modalities, a memory transformer for each target",
         paper="Tsai et al., Multimodal Transformer for Unaligned Multimodal Language Sequences, 2019",
-        tags={"torch", "uses_events"},
+        tags={"torch", "learner", "uses_events"},
         randomness="seeded",
         notes={"channels a linear map leaves": "count"},
         seconds=mult_seconds,

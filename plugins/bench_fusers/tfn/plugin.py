@@ -206,7 +206,7 @@ def register(registry: Registry) -> None:
         presets=TFN_PRESETS,
         summary="all products across modalities of what one encoder each reads (outer product), or a low-rank form of them",
         paper="Zadeh et al., Tensor Fusion Network, EMNLP 2017; Liu et al., Low-rank Multimodal Fusion, ACL 2018",
-        tags={"torch", "uses_events"},
+        tags={"torch", "learner", "uses_events"},
         randomness="seeded",
         notes={"products": "count", "form": ("full", "low-rank"), "terms": "count", "widths": "count"},
         seconds=tfn_seconds,

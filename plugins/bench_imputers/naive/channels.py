@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bench.cohort import Cohort, Series
+from bench.cohort import Cohort, Series, Task
 from bench.components import Context, Imputer, NotFitted
 from bench.registry import NoParams
+from bench.sums import Summed, Sums, exact, means
 
 
 class Filling(Imputer[NoParams]):
-    """Learns one fill value per channel from the visible training entries, and completes record by
-    record from it.
+    """Knows one fill value per channel, and completes record by record from it.
 
     Deterministic: returns a single draw whatever is asked for. State: modality -> float32
                    [channels].
@@ -23,27 +23,11 @@ class Filling(Imputer[NoParams]):
         super().__init__(params)
         self._fill: dict[str, np.ndarray] | None = None
 
-    def statistic(self, values: np.ndarray) -> float:
-        """The fill value of a channel from its visible training entries (float64 [k], k >= 1)."""
-        return float(values.mean())
-
-    def unseen(self) -> float:
-        """The fill value of a channel that has no visible training entry: 0, the centre of the
-        standardised scale.
-        """
-        return 0.0
-
     def complete(self, grid: np.ndarray, observed: np.ndarray, fill: np.ndarray) -> np.ndarray:
         """The grid (float32 [n, length, channels]) completed; `observed` is bool, same shape;
         `fill` [channels].
         """
         return np.where(observed, grid, fill)
-
-    def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
-        self._fill = {}
-        for name, series in train.modalities.items():
-            fill = [self.statistic(column) if len(column) else self.unseen() for column in visible_columns(series)]
-            self._fill[name] = np.array(fill, np.float32)
 
     def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
         if self._fill is None:
@@ -68,21 +52,47 @@ def visible_columns(series: Series) -> list[np.ndarray]:
     return [series.grid[..., k][series.observed[..., k]].astype(np.float64) for k in channels]
 
 
-class Zero(Filling):
+class Constant(Filling):
+    """The same value for every channel; nothing is learnt."""
+
+    value = 0.0
+
+    def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
+        self._fill = {
+            name: np.full(series.grid.shape[2], self.value, np.float32) for name, series in train.modalities.items()
+        }
+
+
+class Zero(Constant):
     """0 everywhere."""
 
-    def statistic(self, values: np.ndarray) -> float:
-        return 0.0
 
-
-class Mean(Filling):
+class Mean(Summed, Filling):
     """The channel's mean. Not exactly 0 on the standardised scale, since values are winsorised
-    after standardising.
+    after standardising. 0 where a channel has no visible training entry.
+
+    Learnt from exact sums: the same bits, however records are divided among clients.
     """
+
+    def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
+        self.begin(self.summary(train), context)
+
+    def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
+        """See `bench.sums.Summed`: modality -> exact sums of the visible entries."""
+        return Sums(None, None, {name: exact(visible_columns(series)) for name, series in cohort.modalities.items()})
+
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `bench.sums.Summed`."""
+        self._fill = {name: means(total).astype(np.float32) for name, total in sums.totals.items()}
 
 
 class Median(Filling):
-    """The channel's median (of an even number, the mean of the two middle values)."""
+    """The channel's median (of an even number, the mean of the two middle values); 0, the centre of
+    the standardised scale, where it has no visible training entry.
+    """
 
-    def statistic(self, values: np.ndarray) -> float:
-        return float(np.median(values))
+    def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
+        self._fill = {}
+        for name, series in train.modalities.items():
+            fill = [np.median(column) if len(column) else 0.0 for column in visible_columns(series)]
+            self._fill[name] = np.array(fill, np.float32)

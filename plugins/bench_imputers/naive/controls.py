@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench_imputers.naive.channels import Filling
+from bench_imputers.naive.channels import Constant
 
 
-class Unfilled(Filling):
+class Unfilled(Constant):
     """No imputation: NaN where nothing is visible. For fusers tagged `nan_aware` only; has no
     imputation scores.
     """
 
-    def statistic(self, values: np.ndarray) -> float:
-        return float("nan")
-
-    def unseen(self) -> float:
-        return float("nan")
+    value = float("nan")
 
 
-class MaskOnly(Filling):
+class MaskOnly(Constant):
     """Zeros everywhere, observed entries included: what a fuser then learns, it learns from masks
     and times alone.
 

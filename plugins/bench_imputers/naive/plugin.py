@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from bench.registry import Registry
 
+LEARNT = {"zero": "learns_nothing", "median": ""}
+"""What imputers learn by, as a tag, where it is not sums."""
+
 
 def register(registry: Registry) -> None:
     """Declare them all."""
@@ -27,18 +30,19 @@ def register(registry: Registry) -> None:
             "a line between the record's values, nearest at the ends, else the training mean",
         ),
     ):
-        registry.imputer(name, f"bench_imputers.{path}", summary=summary, seconds=0.1)
+        tag = LEARNT.get(name, "sums")
+        registry.imputer(name, f"bench_imputers.{path}", summary=summary, seconds=0.1, tags=(tag,) if tag else ())
     registry.imputer(
         "none",
         "bench_imputers.naive.controls:Unfilled",
         summary="control: no imputation, what is missing stays NaN",
-        tags=("leaves_nan",),
+        tags=("leaves_nan", "learns_nothing"),
         seconds=0.1,
     )
     registry.imputer(
         "mask_only",
         "bench_imputers.naive.controls:MaskOnly",
         summary="control: no value at all, only what was observed and when",
-        tags=("hides_values",),
+        tags=("hides_values", "learns_nothing"),
         seconds=0.1,
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench_imputers.naive.channels import Filling
+from bench_imputers.naive.channels import Mean
 
 
-class Locf(Filling):
+class Locf(Mean):
     """Last observation carried forward; bins before the first one get the training mean."""
 
     def complete(self, grid: np.ndarray, observed: np.ndarray, fill: np.ndarray) -> np.ndarray:
@@ -19,7 +19,7 @@ class Locf(Filling):
         return np.where(place >= 0, value, fill)
 
 
-class Nearest(Filling):
+class Nearest(Mean):
     """The value nearest in time; of two equally near, the earlier."""
 
     def complete(self, grid: np.ndarray, observed: np.ndarray, fill: np.ndarray) -> np.ndarray:
@@ -31,7 +31,7 @@ class Nearest(Filling):
         return np.where(first, earlier, np.where(right < length, later, fill))
 
 
-class Linear(Filling):
+class Linear(Mean):
     """Linear interpolation between the values before and after; beyond the first and the last,
     the nearest value.
     """

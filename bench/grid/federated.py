@@ -1,0 +1,125 @@
+"""What a federation adds to a plan: its identity in keys, and which combinations make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from bench.config.command import Request, Variant
+from bench.errors import UsageError
+from bench.federated.settings import DIRICHLET
+from bench.grid.axes import COMPONENTS
+from bench.grid.identity import component, digest, source_file, sources
+from bench.registry import Registry, Spec
+
+FREE = ("sums", "learns_nothing")
+"""Tags of imputers whose result no division of records changes."""
+
+
+@cache
+def federated_code() -> str:
+    """The digest of the code that draws clients and runs rounds."""
+    package = source_file("bench.federated")
+    assert package is not None
+    names = [f"bench.federated.{path.stem}" for path in sorted(package.parent.glob("*.py")) if path.stem != "__init__"]
+    return digest([sources(name)[0] for name in (*names, "bench.stages.clients")])
+
+
+def partition_identity(request: Request) -> dict[str, Any]:
+    """What of the suite decides which client has which subject and which modalities."""
+    rule = request.suite.partition
+    identity: dict[str, Any] = {**msgspec.to_builtins(rule), "code": federated_code()}
+    if rule.by == DIRICHLET:
+        identity["task"] = task_of(request)
+    else:
+        del identity["task"]
+    return identity
+
+
+def task_of(request: Request) -> str:
+    """The task whose classes a Dirichlet draw looks at."""
+    return request.suite.partition.task or request.suite.grid.task[0]
+
+
+def federated_identity(variant: Variant, request: Request, registry: Registry) -> str | None:
+    """What of a federation is in the keys of stages that it changes; None where nothing is
+    federated.
+    """
+    spec = registry.get("federation", variant.name)
+    if "pooled" in spec.tags:
+        return None
+    rounds = None if "alone" in spec.tags else msgspec.to_builtins(request.suite.rounds)
+    return digest([component(spec), variant.params, partition_identity(request), rounds])
+
+
+class Skips:
+    """Which combinations of components make no sense, each decided once."""
+
+    def __init__(self, request: Request, registry: Registry):
+        self.request, self.registry = request, registry
+        self._known: dict[tuple[str, ...], str] = {}
+
+    def of(self, chosen: Mapping[str, Any]) -> str | None:
+        """Why the components of a cell make no sense together, empty where they do; None where not
+        all of them were asked for.
+        """
+        rows: tuple[Variant, ...] = tuple(chosen[axis] for axis in COMPONENTS)
+        at = tuple(row.label for row in rows)
+        if at not in self._known:
+            self._known[at] = self._skip(chosen["imputer"], chosen["fuser"], chosen["federation"])
+        skip = self._known[at]
+        named = all(row.name in getattr(self.request.suite.grid, row.kind) for row in rows)
+        return skip if named or not skip else None
+
+    def _skip(self, imputer: Variant, fuser: Variant, federation: Variant) -> str:
+        specs = [self.registry.get(row.kind, row.name) for row in (imputer, fuser, federation)]
+        if "leaves_nan" in specs[0].tags and "nan_aware" not in specs[1].tags:
+            return f"{imputer.name} leaves NaN and {fuser.name} is not nan_aware"
+        rule = specs[2]
+        if {"pooled", "alone"} & rule.tags:
+            return ""
+        for row, spec in zip((imputer, fuser), specs, strict=False):
+            if skip := self._untrainable(row, spec, federation, rule):
+                return skip
+        return ""
+
+    def _untrainable(self, row: Variant, spec: Spec, federation: Variant, rule: Spec) -> str:
+        """Why a federation cannot train a method, empty where it can."""
+        if row.weights or set(FREE) & spec.tags:
+            return ""
+        if "learner" not in spec.tags:
+            return f"{federation.name} cannot train {row.kind} {row.name}, which is not tagged learner"
+        if not rule.refuses:
+            return ""
+        problem = rule.call(rule.refuses, rule.parameters(federation.params), spec.parameters(row.params))
+        return f"{federation.name} cannot merge {row.kind} {row.name}: {problem}" if problem else ""
+
+
+def check_partition(request: Request, registry: Registry) -> None:
+    """Refuse a partition that cannot be drawn, before any data are read. Raises UsageError."""
+    suite, rule = request.suite, request.suite.partition
+    pooled = ["pooled" in registry.get("federation", row.name).tags for row in request.variants["federation"]]
+    if all(pooled) and rule.visible is None:
+        return
+    dataset = registry.get("dataset", suite.dataset)
+    rule.check(dataset.columns, f"of the dataset {dataset.name}")
+    if rule.by == DIRICHLET:
+        name = task_of(request)
+        if name not in dataset.tasks:
+            raise UsageError(
+                f'"partition.task" = {name} is no task of {dataset.name}; accepted: {", ".join(dataset.tasks)}'
+            )
+        if dataset.tasks[name].kind not in ("binary", "multiclass"):
+            raise UsageError(
+                f"partition.by={DIRICHLET} divides by the classes of a task, and {name} is a {dataset.tasks[name].kind} task; "
+                "give partition.task=NAME of one with classes, or partition.by=iid partition.clients=N"
+            )
+    sets = {name: suite.modalities.get(name, dataset.modalities) for name in suite.grid.modalities}
+    for name, members in sets.items():
+        if rule.visible is not None and rule.visible > len(members):
+            raise UsageError(
+                f"partition.visible={rule.visible} is more than the {len(members)} modalities of the set {name}"
+            )

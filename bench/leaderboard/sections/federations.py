@@ -1,0 +1,271 @@
+"""Federations beside the controls: what is lost against one place that holds all records, what is
+won over clients that train by themselves, how clients fare, and what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from bench.grid.axes import CENTRAL
+from bench.leaderboard.blocks import (
+    Axis,
+    Block,
+    Cell,
+    Chart,
+    Column,
+    Figure,
+    Heading,
+    Line,
+    Notes,
+    Number,
+    Paragraph,
+    Point,
+    Rich,
+    Table,
+    emphasis,
+    strong,
+)  # fmt: skip
+from bench.leaderboard.board import Board, Section
+from bench.leaderboard.rows import Difference, Score, cell, sure, sure_mark
+from bench.leaderboard.sections import tables
+from bench.leaderboard.words import columns, directed, metric, percent
+from bench.results.coordinates import Coordinates, Method, TableKey, method_of, table_of
+from bench.results.federated import Federated, Trained
+from bench.results.records import Record, Statistics
+
+PRIVACY = (
+    "No record leaves a client. What does leave it, weights and sums, can still tell something of its records: updates "
+    "can be inverted, and whether a record was trained on can be guessed. No noise was added (no differential privacy)."
+)
+SHOWN = 6
+"""Lines in one picture."""
+
+
+class FederationRow(msgspec.Struct, kw_only=True):
+    """A method under one federation.
+
+    - imputer, fuser: without the federation in their labels.
+    - score: of pooled predictions, mean over seeds.
+    - to_central, to_local: paired differences from the same method under each control; None where
+      they are not compared.
+    - worst, spread: over seeds, the score of the client that is served worst, and the standard
+      deviation over clients.
+    - rounds, best, steps: means over seeds: how many, which one was kept, optimiser steps of all
+      clients.
+    - up, down: bytes of a round over all clients, imputer and fuser together.
+    - milliseconds: of a round; None where costs are left out.
+    - validation: round and validation loss, mean over seeds.
+    """
+
+    imputer: str
+    fuser: str
+    federation: str
+    score: Score | None
+    to_central: Difference | None = None
+    to_local: Difference | None = None
+    worst: Score | None = None
+    spread: Score | None = None
+    rounds: int = 0
+    best: float | None = None
+    steps: float | None = None
+    up: float | None = None
+    down: float | None = None
+    milliseconds: float | None = None
+    validation: list[tuple[int, float]] = []
+
+    @property
+    def name(self) -> str:
+        return f"{self.imputer} + {self.fuser}, {self.federation}"
+
+
+class Federations(TableKey, kw_only=True, frozen=True):
+    """All federations of one table. partitions: how clients were drawn, in words; clients: of each,
+    who has what.
+    """
+
+    metric: str
+    higher: bool
+    alpha: float | None
+    partitions: list[str]
+    rows: list[FederationRow]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Where a method stands without its federation, and its ok records."""
+
+    method: Method
+    imputer: str
+    fuser: str
+    federation: str
+    records: Sequence[Record]
+
+
+def aggregate(board: Board) -> list[Federations]:
+    """One for each table with a cell that is federated."""
+    statistics = board.export.statistics
+    federated = []
+    for table in board[tables.SECTION]:
+        rows = list(_rows(board.methods[table_of(table)]))
+        if all(row.federation == CENTRAL for row in rows):
+            continue
+        kept = [each.federated for row in rows for each in row.records if each.federated]
+        higher = table.primary_higher
+        shown = [_row(row, rows, table, statistics, board.wall_costs) for row in rows]
+        federated.append(
+            Federations(
+                **msgspec.structs.asdict(table_of(table)),
+                metric=table.primary,
+                higher=higher,
+                alpha=statistics.alpha if statistics else None,
+                partitions=list(dict.fromkeys(f"{each.rule} (partition {each.partition[:8]})" for each in kept)),
+                rows=shown,
+            )
+        )
+    return federated
+
+
+def _rows(methods: Mapping[Method, Mapping[Coordinates, Record | None]]) -> Iterable[_Row]:
+    for cells in methods.values():
+        at = next(iter(cells))
+        imputer, fuser = (label.removesuffix(f" · {at.federation}") for label in (at.imputer, at.fuser))
+        records = [record for _, record in sorted(cells.items()) if record and record.status == "ok"]
+        yield _Row(method_of(at), imputer, fuser, at.federation, records)
+
+
+def _row(
+    row: _Row, rows: Sequence[_Row], table: tables.TaskTable, statistics: Statistics | None, costs: bool
+) -> FederationRow:
+    kept = [each.federated for each in row.records if each.federated]
+    trained = [[part for part in (each.imputer, each.fuser) if part] for each in kept]
+    by_rounds = [each.fuser for each in kept if each.fuser]
+    scores = [record.scores[table.primary] for record in row.records if table.primary in record.scores]
+    done = [one for each in by_rounds for one in each.rounds]
+    others = {each.federation: each for each in rows if (each.imputer, each.fuser) == (row.imputer, row.fuser)}
+    controls = [others.get(CENTRAL), next((each for each in others.values() if _alone(each)), None)]
+    gaps = [_gap(row, control, statistics, table.primary) for control in controls]
+    return FederationRow(
+        imputer=row.imputer,
+        fuser=row.fuser,
+        federation=row.federation,
+        score=Score.over(scores) if scores else None,
+        to_central=gaps[0],
+        to_local=gaps[1],
+        worst=_over([each.worst(table.primary_higher) for each in kept]),
+        spread=_over([each.spread for each in kept]),
+        rounds=max((len(each.rounds) for each in by_rounds), default=0),
+        best=_mean([each.best or len(each.rounds) for each in by_rounds]),
+        steps=_mean([record.costs["steps"] for record in row.records if "steps" in record.costs]),
+        up=_mean([_per_round(parts, "up") for parts in trained if parts]),
+        down=_mean([_per_round(parts, "down") for parts in trained if parts]),
+        milliseconds=_mean([1e3 * one.seconds for one in done]) if costs else None,
+        validation=_curve(by_rounds),
+    )
+
+
+def _alone(row: _Row) -> bool:
+    """Whether clients trained by themselves: there are clients, and no round trained the fuser."""
+    kept: list[Federated] = [each.federated for each in row.records if each.federated]
+    return bool(kept) and all(each.fuser is None for each in kept)
+
+
+def _gap(row: _Row, control: _Row | None, statistics: Statistics | None, name: str) -> Difference | None:
+    if control is None or statistics is None or control.method == row.method:
+        return None
+    pair = {control.method, row.method}
+    stored = next((c for c in statistics.comparisons if c.metric == name and {c.a, c.b} == pair), None)
+    return Difference.of(stored, row.method) if stored else None
+
+
+def _per_round(parts: Sequence[Trained], direction: str) -> float:
+    sizes: list[dict[str, int]] = [getattr(part, direction) for part in parts]
+    return sum(sum(size.values()) / len(part.rounds) for size, part in zip(sizes, parts, strict=True))
+
+
+def _curve(trained: Sequence[Trained]) -> list[tuple[int, float]]:
+    losses: dict[int, list[float]] = {}
+    for each in trained:
+        for done in each.rounds:
+            if done.valid_loss is not None:
+                losses.setdefault(done.number, []).append(done.valid_loss)
+    return [(number, sum(values) / len(values)) for number, values in sorted(losses.items())]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _over(values: Sequence[float | None]) -> Score | None:
+    known = [value for value in values if value is not None]
+    return Score.over(known) if known else None
+
+
+def blocks(board: Board) -> list[Block]:
+    return [block for each in board[SECTION] for block in _blocks(each)]
+
+
+def _blocks(each: Federations) -> list[Block]:
+    level = f" with {percent(each.alpha)} intervals" if each.alpha else ""
+    about = Rich(
+        f"The same methods, trained by clients; {directed(each.metric, each.higher)} of the predictions of all clients together. "
+        f"Gaps are paired differences in patients and seeds from the same method under each control{level}; ",
+        strong("bold"),
+        " where the interval excludes 0 for the better, ",
+        emphasis("italic"),
+        " for the worse. Worst client: the score of the client that is served worst; spread: the standard deviation over "
+        "clients. Both count clients that have enough test records for a score.",
+    )
+    costs = any(row.milliseconds is not None for row in each.rows)
+    header = columns("imputer", "fuser", "federation")
+    header += [Column(metric(each.metric), each.higher), *columns("minus central", "minus local")]
+    header += [Column("worst client", each.higher), *columns("spread", "round kept", "steps", "MB up", "MB down")]
+    header += columns("ms per round") if costs else []
+    body: list[list[Cell]] = [
+        [
+            row.imputer,
+            row.fuser,
+            row.federation,
+            cell(row.score),
+            _difference(row.to_central, each.higher),
+            _difference(row.to_local, each.higher),
+            cell(row.worst),
+            cell(row.spread),
+            f"{row.best:.4g} of {row.rounds}" if row.best is not None else None,
+            Number(row.steps, ",.0f") if row.steps is not None else None,
+            Number(row.up / 1e6, ".3f") if row.up is not None else None,
+            Number(row.down / 1e6, ".3f") if row.down is not None else None,
+            *([Number(row.milliseconds, ".0f") if row.milliseconds is not None else None] if costs else []),
+        ]
+        for row in each.rows
+    ]
+    notes = [*(f"{words[:1].upper()}{words[1:]}." for words in each.partitions), PRIVACY]
+    title = Heading(3, f"{each.title}: federations")
+    return [title, Paragraph(about), Table(header, body), Notes(notes), *_figure(each)]
+
+
+def _difference(gap: Difference | None, higher: bool) -> Cell:
+    if gap is None:
+        return None
+    return Number(gap.mean, "+.4f", sure_mark(*sure(gap.low, gap.high, higher)), low=gap.low, high=gap.high)
+
+
+def _figure(each: Federations) -> list[Block]:
+    known = [row for row in each.rows if len(row.validation) > 1][:SHOWN]
+    if not known:
+        return []
+    lines = [
+        Line(
+            [Point(number, loss, f"{row.name}: {loss:.4f} after round {number}", k) for number, loss in row.validation]
+        )
+        for k, row in enumerate(known)
+    ]
+    chart = Chart(lines, Axis("round"), Axis("validation loss"), "Validation loss over the rounds")
+    return [
+        Figure(chart, "Validation loss of all clients over the rounds, mean over seeds.", [row.name for row in known])
+    ]
+
+
+SECTION = Section("federations", aggregate, blocks, chapter="Federated")

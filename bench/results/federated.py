@@ -1,0 +1,117 @@
+"""What a record keeps of a federation. Light, plain data."""
+
+from __future__ import annotations
+
+import statistics
+
+import msgspec
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What one round left.
+
+    - chosen, dropped, slow: numbers of clients; those dropped did not answer, and those slow did a
+      part of their steps.
+    - train_loss: mean over the training items of the clients' last epochs.
+    - valid_loss: mean over the validation records of all clients; None where nothing was validated.
+    - steps: client, as text -> optimiser steps, summed over modules.
+    - up, down: group -> bytes, over all clients.
+    """
+
+    number: int
+    chosen: list[int]
+    dropped: list[int]
+    slow: list[int]
+    train_loss: float
+    valid_loss: float | None
+    steps: dict[str, int]
+    up: dict[str, int]
+    down: dict[str, int]
+    seconds: float
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True):
+    """How the rounds of a federation trained a method.
+
+    - rounds: all of them, in order.
+    - best: number of the round that was kept; 0 where it is the last.
+    - sums: bytes that all clients sent before the first round, for the method to be built.
+    """
+
+    rounds: list[Done]
+    best: int = 0
+    sums: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all clients in all rounds."""
+        return sum(sum(done.steps.values()) for done in self.rounds)
+
+    @property
+    def up(self) -> dict[str, int]:
+        """Group -> bytes that clients sent, in all rounds."""
+        return _summed([done.up for done in self.rounds])
+
+    @property
+    def down(self) -> dict[str, int]:
+        """Group -> bytes that clients received, in all rounds."""
+        return _summed([done.down for done in self.rounds])
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What one client has of a cell.
+
+    - client: the value of the column, or the number of a draw.
+    - train, valid, test: records of the task; None where there are too few to be shown.
+    - modalities: those it has.
+    - score: the primary metric over its test records, by the model that predicts them; None where
+      it is not defined, or there are too few.
+    """
+
+    client: str
+    train: int | None
+    valid: int | None
+    test: int | None
+    modalities: list[str]
+    score: float | None
+
+
+class Federated(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a cell whose methods clients trained.
+
+    - partition: the digest of who owns what.
+    - rule: how it was drawn, in words.
+    - metric: the primary one, of `clients`.
+    - divided: subjects whose records had several values of the column.
+    - fuser, imputer: how rounds trained them; None for a method that no round trained.
+    """
+
+    partition: str
+    rule: str
+    metric: str
+    clients: list[Part]
+    divided: int = 0
+    fuser: Trained | None = None
+    imputer: Trained | None = None
+
+    @property
+    def scores(self) -> list[float]:
+        """The scores of the clients that have one."""
+        return [part.score for part in self.clients if part.score is not None]
+
+    def worst(self, higher: bool) -> float | None:
+        """The score of the client that is served worst."""
+        return (min if higher else max)(self.scores, default=None)
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation of the scores over clients; None of fewer than two."""
+        return statistics.pstdev(self.scores) if len(self.scores) > 1 else None
+
+
+def _summed(each: list[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for sizes in each:
+        for group, size in sizes.items():
+            total[group] = total.get(group, 0) + size
+    return total

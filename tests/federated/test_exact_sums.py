@@ -1,0 +1,87 @@
+"""Exact sums: the same bits, however values are divided and in whatever order they are added."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bench.components import Context
+from bench.registry import discover
+from bench.stages.scale import Scaler
+from bench.sums import deviations, exact, means
+from bench.testing import toy_cohort
+
+values = arrays(np.float32, st.integers(0, 40), elements=st.floats(width=32, allow_nan=False, allow_infinity=False))
+
+
+@given(values, st.data())
+def test_sums_of_parts_are_those_of_the_whole_bit_by_bit(column, data):
+    owner = data.draw(arrays(np.int8, len(column), elements=st.integers(0, 3)))
+    parts = [exact([column[owner == client]]) for client in range(4)]
+    whole = exact([column])
+    for order in (parts, parts[::-1]):
+        assert np.array_equal(functools.reduce(operator.add, order), whole)
+
+
+@given(values.filter(len))
+def test_mean_and_deviation_are_those_of_exact_arithmetic(column):
+    numbers = [Fraction(float(value)) for value in column]
+    mean = sum(numbers) / len(numbers)
+    variance = sum((number - mean) ** 2 for number in numbers) / len(numbers)
+    sums = exact([column])
+    assert means(sums)[0] == float(mean)
+    assert deviations(sums)[0] == math.sqrt(float(variance))
+
+
+def test_of_no_value_mean_and_deviation_are_0():
+    sums = exact([np.zeros(0, np.float32)])
+    assert means(sums).tolist() == deviations(sums).tolist() == [0]
+
+
+@given(st.lists(st.integers(0, 4), min_size=24, max_size=24))
+def test_clients_that_add_their_sums_scale_like_one_place(owners):
+    cohort = toy_cohort(n=24, length=6)
+    owner = np.array(owners)
+    whole = Scaler.fit(cohort)
+    for name, series in cohort.modalities.items():
+        parts = [cohort.take(np.flatnonzero(owner == client)).modalities[name] for client in range(5)]
+        channels = range(series.grid.shape[2])
+        sums = [exact([part.grid[..., k][part.observed[..., k]] for k in channels]) for part in parts]
+        assert np.array_equal(means(functools.reduce(operator.add, sums)), whole.state[f"series.{name}"][0])
+
+
+@pytest.mark.parametrize("name", [s.name for s in discover().specs("imputer") if "sums" in s.tags])
+def test_an_imputer_that_learns_from_sums_completes_alike_however_records_are_divided(name):
+    spec, cohort, context = discover().get("imputer", name), toy_cohort(n=24, length=6), Context()
+    central = spec.build()
+    central.fit(cohort, cohort.take(np.arange(0)), context)
+    divided = spec.build()
+    parts = [cohort.take(index) for index in np.array_split(np.arange(24)[::-1], [1, 5, 17])]
+    divided.begin(functools.reduce(operator.add, [divided.summary(part) for part in parts]), context)
+    for one, other in zip(
+        central.impute(cohort, 1, context).values(), divided.impute(cohort, 1, context).values(), strict=True
+    ):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", ["imputer", "fuser"])
+def test_tags_say_how_a_method_can_be_trained_by_clients(kind):
+    from bench.learner import Learner
+    from bench.sums import Summed
+
+    for spec in discover().specs(kind):
+        if spec.name.startswith("pypots."):
+            continue  # needs a library that may be absent; none of it is a learner
+        component = spec.load()
+        assert ("learner" in spec.tags) == issubclass(component, Learner), spec.name
+        assert ("sums" in spec.tags) == (issubclass(component, Summed) and not issubclass(component, Learner)), (
+            spec.name
+        )
