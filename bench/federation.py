@@ -9,17 +9,20 @@ learner.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import numpy as np
 
 from bench.components import Component
-from bench.learner import Penalty
 from bench.train_params import TrainParams
+
+if TYPE_CHECKING:
+    import torch  # which no command should wait for
+    from torch import nn
 
 __all__ = ["Federation", "Update", "shares", "weighted_sum"]
 
@@ -53,7 +56,7 @@ class Federation(Component[P]):
         """
         return None
 
-    def penalty(self) -> Penalty | None:
+    def penalty(self) -> Callable[[nn.Module], Callable[[], torch.Tensor]] | None:
         """What is added to the loss of each step of a client; called with its module as
         received.
         """

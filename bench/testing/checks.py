@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from bench.discovery.spec import Kind
+from bench.discovery.spec import KINDS, Kind
 
 Checked = Kind | Literal["metric"]
 
@@ -30,7 +30,7 @@ class Check:
     first: bool = False
 
 
-CHECKS: dict[Checked, dict[str, Check]] = {"dataset": {}, "scenario": {}, "imputer": {}, "fuser": {}, "metric": {}}
+CHECKS: dict[Checked, dict[str, Check]] = {**{kind: {} for kind in KINDS}, "metric": {}}
 
 F = TypeVar("F", bound=Callable[[Any], None])
 

@@ -14,6 +14,7 @@ import numpy as np
 from bench.cohort import Cohort
 from bench.components import Component, Context, Dataset, Fuser, Imputer, Interrupted, NotFitted, Scenario
 from bench.discovery.parameters import parameters
+from bench.federation import Federation
 from bench.grid.unfollowed import unfollowed
 from bench.stages.twin import Twin
 from bench.testing.checks import promise
@@ -26,10 +27,11 @@ BASES: dict[str, type[Component[Any]]] = {
     "scenario": Scenario,
     "imputer": Imputer,
     "fuser": Fuser,
+    "federation": Federation,
 }
 
 
-@promise("dataset", "scenario", "imputer", "fuser", first=True)
+@promise("dataset", "scenario", "imputer", "fuser", "federation", first=True)
 def constructs(subject: Subject) -> None:
     """It can be imported and built with its default parameters, and keeps them as `params`."""
     base = BASES[subject.spec.kind]
@@ -37,14 +39,14 @@ def constructs(subject: Subject) -> None:
     def build() -> Any:
         component = subject.spec.build()
         name = type(component).__name__
-        require(isinstance(component, base), f"{name} is not a subclass of bench.components.{base.__name__}")
+        require(isinstance(component, base), f"{name} is not a subclass of {base.__module__}.{base.__name__}")
         require(component.params == subject.spec.parameters({}), "params is not the struct it was built with")
         return subject.build()
 
     subject.once("constructs", build)
 
 
-@promise("dataset", "scenario", "imputer", "fuser", "metric")
+@promise("dataset", "scenario", "imputer", "fuser", "federation", "metric")
 def sources_followed(subject: Any) -> None:
     """All that decides its results is in its key: import statements lead to all of its code, and
     versions tell of libraries.

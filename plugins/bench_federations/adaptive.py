@@ -34,7 +34,7 @@ class Adaptive(Federation[AdaptiveParams]):
         v = self._state.get(f"second/{name}", np.full(before.shape, p.tau**2))
         m = p.beta1 * m + (1 - p.beta1) * change
         v = self.second(v, change**2)
-        self._state |= {f"first/{name}": m, f"second/{name}": v}
+        self._state |= {f"first/{name}": np.asarray(m), f"second/{name}": np.asarray(v)}
         return np.asarray(before + p.learning_rate * m / (np.sqrt(v) + p.tau))
 
     def state_dict(self) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ def _own(kind: str) -> list[Spec]:
     return [spec for spec in specs if not spec.name.startswith("pypots.") and spec.name not in missing]
 
 
-@bench.testing.parametrize(*_own("scenario"), *_own("imputer"))
+@bench.testing.parametrize(*_own("scenario"), *_own("federation"), *_own("imputer"))
 def test_contract(check: Callable[[], None]) -> None:
     check()
 
