@@ -50,7 +50,7 @@ def published(base: str, variable: str, into: Path, report: Report) -> tuple[str
     sums = into / "SHA256SUMS.txt.part"
     with storage(sums):
         sums.unlink(missing_ok=True)
-    _download(base + "SHA256SUMS.txt", sums, variable, report)
+    download(base + "SHA256SUMS.txt", sums, variable, report)
     digests = _checksums(read_bytes(sums, LARGEST).decode("utf-8", "replace"), base)
     sums.unlink()
     return base, digests
@@ -79,7 +79,7 @@ def fetch_file(url: str, target: Path, expected: str, variable: str, report: Rep
     with storage(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    _download(url, part, variable, report)
+    download(url, part, variable, report)
     digest = _sha256(part)
     if digest != expected:
         part.unlink()
@@ -92,9 +92,9 @@ def fetch_file(url: str, target: Path, expected: str, variable: str, report: Rep
     report(f"{target.name} complete, checksum right")
 
 
-def _download(url: str, part: Path, variable: str, report: Report) -> None:
-    """Bring `part` to its full length, resuming what is there. DataError after TRIES attempts
-    that brought nothing. variable: names a mirror.
+def download(url: str, part: Path, variable: str, report: Report) -> None:
+    """Bring `part` to its full length, resuming what is there. The folder is there already.
+    DataError after TRIES attempts that brought nothing. variable: names a mirror.
     """
     failed = 0
     while True:

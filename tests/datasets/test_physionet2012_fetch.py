@@ -5,9 +5,7 @@ ignores ranges.
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,59 +16,9 @@ from bench_datasets import physionet_download
 from bench_datasets.physionet2012.fetch import fetch
 from bench_datasets.physionet2012.params import Physionet2012Params
 from support.physionet_files import STAYS, prepare, write_set
+from support.serving import Server, serving
 
 ARCHIVE = "set-a.tar.gz"
-
-
-class Server(ThreadingHTTPServer):
-    """Serves `contents`. cuts: how many answers for ARCHIVE end halfway; failures: how many are
-    503; length: what is said of it in place of the truth.
-    """
-
-    def __init__(self, contents: dict[str, bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.contents = contents
-        self.cuts = 0
-        self.failures = 0
-        self.ranges = True
-        self.length = ""
-        self.asked: list[tuple[str, str | None]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        name, wanted = self.path.lstrip("/"), self.headers.get("Range")
-        self.server.asked.append((name, wanted))
-        content = self.server.contents.get(name)
-        if content is None:
-            return self.send_error(404)
-        if name == ARCHIVE and self.server.failures:
-            self.server.failures -= 1
-            return self.send_error(503)
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.server.ranges else 0
-        if start >= len(content):
-            self.send_response(416)
-            self.send_header("Content-Range", f"bytes */{len(content)}")
-            return self.end_headers()
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.send_header("Content-Length", self.server.length or str(len(content) - start))
-        self.end_headers()
-        stop = len(content)
-        if name == ARCHIVE and self.server.cuts:
-            self.server.cuts -= 1
-            stop = (start + len(content)) // 2
-        self.wfile.write(content[start:stop])
-
-    def log_message(self, *args: Any) -> None:
-        return None
 
 
 @pytest.fixture
@@ -78,14 +26,10 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     archive = write_set(tmp_path / "origin", STAYS, "tar.gz")
     contents = {ARCHIVE: archive.read_bytes(), "Outcomes-a.txt": (archive.parent / "Outcomes-a.txt").read_bytes()}
     sums = "".join(f"{hashlib.sha256(content).hexdigest()} {name}\n" for name, content in contents.items())
-    server = Server({**contents, "SHA256SUMS.txt": sums.encode()})
-    monkeypatch.setenv("BENCH_PHYSIONET_URL", server.url)
     monkeypatch.setattr(physionet_download, "PAUSE", 0.0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving({**contents, "SHA256SUMS.txt": sums.encode()}, ARCHIVE) as server:
+        monkeypatch.setenv("BENCH_PHYSIONET_URL", server.url)
+        yield server
 
 
 def get(root: Path, sets: tuple[Any, ...] = ()) -> list[str]:
