@@ -139,6 +139,13 @@ def test_a_file_of_one_s_own_that_says_something_else_is_never_replaced(server: 
     assert (own / file_name("Tiantan")).read_bytes() == before
 
 
+def test_without_a_network_the_stand_in_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(physionet_download, "PAUSE", 0.0)
+    monkeypatch.setenv("BENCH_BEIJING_AIR_URL", "http://127.0.0.1:1/")
+    with pytest.raises(DataError, match=r"was not fetched.*data\.root=synthetic"):
+        get(tmp_path)
+
+
 def test_an_address_that_is_not_http_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_BEIJING_AIR_URL", "file:///tmp")
     with pytest.raises(DataError, match="not an http"):

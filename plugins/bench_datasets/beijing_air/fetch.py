@@ -51,7 +51,10 @@ def fetch(root: Path, params: BeijingAirParams, report: Report) -> None:
     with storage(into):
         into.mkdir(parents=True, exist_ok=True)
     part = into / f"{ARCHIVE}.part"
-    download(base + ARCHIVE, part, MIRROR, report)
+    try:
+        download(base + ARCHIVE, part, MIRROR, report)
+    except DataError as error:
+        raise DataError(f"{error}; or use a generated cohort: data.root=synthetic") from error
     try:
         _unpack(base + ARCHIVE, part, into, lacking, report)
     finally:  # what arrived is whole: another try must not go on with what another mirror sent
