@@ -1,4 +1,4 @@
-"""Promises of federations: how one array becomes another, whoever answered first."""
+"""Promises of federations: how one array becomes another, whichever client answers first."""
 
 from __future__ import annotations
 
