@@ -73,7 +73,7 @@ $(VENV)/torch: $(VENV)/made constraints.txt
 	@touch $@
 
 $(VENV)/installed: $(VENV)/torch pyproject.toml
-	$(PIP) --editable ".[clinical,pypots,trees]"
+	$(PIP) --editable ".[clinical,pypots,signals,trees]"
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/torch pyproject.toml

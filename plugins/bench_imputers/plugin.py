@@ -7,6 +7,7 @@ from bench.registry import Registry
 from bench_imputers.diffusion.plugin import register as register_diffusion
 from bench_imputers.naive.plugin import register as register_naive
 from bench_imputers.pypots.params import register as register_pypots
+from bench_imputers.simultaneous.plugin import register as register_simultaneous
 
 bench_contract = 1
 
@@ -15,5 +16,6 @@ bench_contract = 1
 def bench_register(registry: Registry) -> None:
     """Declare them all."""
     register_naive(registry)
+    register_simultaneous(registry)
     register_diffusion(registry)
     register_pypots(registry)

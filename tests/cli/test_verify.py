@@ -13,7 +13,7 @@ import pytest
 from bench.cohort import COUNT_KINDS
 from bench.registry import discover
 from bench_datasets.affect import generate as affect
-from support import affect_pickles, physionet_files
+from support import affect_pickles, physionet_files, ptbxl_files
 from support.commanding import command, folder
 from support.mimic4_tables import ward
 
@@ -39,6 +39,11 @@ def spoken(root: Path) -> None:
     affect_pickles.write(root / "mosi_data.pkl", affect_pickles.aligned())
 
 
+def hearts(root: Path) -> None:
+    pytest.importorskip("wfdb", reason="the extra signals is not installed")
+    ptbxl_files.four(root)
+
+
 OWN = ("data.terms=accepted", "data.fold_sizes=any", "data.feature_pipeline=none")
 
 DATA: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
@@ -47,6 +52,8 @@ DATA: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "mimic4": (bedside, ()),
     "mosi": (spoken, OWN),
     "mosei": (lambda root: affect.generate("mosei", root, 60, 0), ()),
+    "ptbxl": (hearts, ()),
+    "ptbxl_limb_chest": (hearts, ()),
     "trace_motivational": (Path.mkdir, ("data.train=20", "data.valid=5", "data.test=5")),
 }
 """Dataset -> what writes a small folder of it, and words that it needs."""

@@ -14,6 +14,8 @@ import bench.testing
 from bench.registry import Spec, discover
 
 REGISTRY = discover()
+LIBRARIES = {"duckdb": "clinical", "wfdb": "signals"}
+"""What reads the files of some dataset -> the extra that brings it."""
 
 
 def _own(kind: str) -> list[Spec]:
@@ -46,7 +48,8 @@ def test_contract_of_datasets_on_real_files(spec: Spec, data_root: Path) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", [s for s in _own("dataset") if s.generate], ids=lambda spec: spec.name)
 def test_contract_of_datasets_on_generated_files(spec: Spec, tmp_path: Path) -> None:
-    pytest.importorskip("duckdb", reason="the extra clinical is not installed")
+    for library, extra in LIBRARIES.items():
+        pytest.importorskip(library, reason=f"the extra {extra} is not installed")
     spec.load(spec.generate)(tmp_path / "made", spec.parameters({}), print)
     report = bench.testing.check(spec, data_root=tmp_path / "made")
     assert report.ok, report.to_text()
