@@ -73,11 +73,11 @@ $(VENV)/torch: $(VENV)/made constraints.txt
 	@touch $@
 
 $(VENV)/installed: $(VENV)/torch pyproject.toml
-	$(PIP) --editable ".[clinical,pypots,signals,trees]"
+	$(PIP) --editable ".[clinical,pypots,signals,sleep,trees]"
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/torch pyproject.toml
-	$(PIP) --editable ".[clinical,notes,report,signals,trees,tune,dev]" setuptools wheel
+	$(PIP) --editable ".[clinical,notes,report,signals,sleep,trees,tune,dev]" setuptools wheel
 	@touch $@
 
 $(VENV)/installed-extras: $(VENV)/installed-dev

@@ -9,6 +9,7 @@ from bench_datasets.beijing_air.plugin import register as register_beijing_air
 from bench_datasets.mimic4.plugin import register as register_mimic4
 from bench_datasets.physionet2012.plugin import register as register_physionet2012
 from bench_datasets.ptbxl.plugin import register as register_ptbxl
+from bench_datasets.sleepedf.plugin import register as register_sleepedf
 from bench_datasets.trace_motivational.plugin import register as register_trace_motivational
 
 bench_contract = 1
@@ -23,3 +24,4 @@ def bench_register(registry: Registry) -> None:
     register_trace_motivational(registry)
     register_beijing_air(registry)
     register_ptbxl(registry)
+    register_sleepedf(registry)

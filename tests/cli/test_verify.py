@@ -13,7 +13,7 @@ import pytest
 from bench.cohort import COUNT_KINDS
 from bench.registry import discover
 from bench_datasets.affect import generate as affect
-from support import affect_pickles, physionet_files, ptbxl_files
+from support import affect_pickles, physionet_files, ptbxl_files, sleepedf_files
 from support.commanding import command, folder
 from support.mimic4_tables import ward
 
@@ -44,6 +44,11 @@ def hearts(root: Path) -> None:
     ptbxl_files.four(root)
 
 
+def sleep(root: Path) -> None:
+    pytest.importorskip("edfio", reason="the extra sleep is not installed")
+    sleepedf_files.night(root)
+
+
 OWN = ("data.terms=accepted", "data.fold_sizes=any", "data.feature_pipeline=none")
 
 DATA: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
@@ -54,6 +59,7 @@ DATA: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "mosei": (lambda root: affect.generate("mosei", root, 60, 0), ()),
     "ptbxl": (hearts, ()),
     "ptbxl_limb_chest": (hearts, ()),
+    "sleepedf": (sleep, ()),
     "trace_motivational": (Path.mkdir, ("data.train=20", "data.valid=5", "data.test=5")),
 }
 """Dataset -> what writes a small folder of it, and words that it needs."""

@@ -14,7 +14,7 @@ import bench.testing
 from bench.registry import Spec, discover
 
 REGISTRY = discover()
-LIBRARIES = {"duckdb": "clinical", "wfdb": "signals"}
+LIBRARIES = {"duckdb": "clinical", "wfdb": "signals", "edfio": "sleep"}
 """What reads the files of some dataset -> the extra that brings it."""
 
 
