@@ -7,7 +7,8 @@ from their sum, and answers `local` with a `Reply`. What is learnt travels as na
 a group that says how it is merged:
 
 - `shared/`: by the rule of the federation.
-- `mod/<m>/`, `pair/<i>/<m>/`: the same, among the clients that own these modalities.
+- `mod/<m>/`, `pair/<i>/<m>/`: the same, among the clients that own these modalities. A client
+  whose training records lack one of them throughout does not send the array.
 - `buffer/`: what a module counts rather than learns (running statistics): the weighted mean.
 - `local/`: never sent; a client keeps it.
 - `own/`: by the learner itself (`merge_own`); the shape may change between rounds.
@@ -16,7 +17,8 @@ a group that says how it is merged:
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -45,12 +47,24 @@ its steps.
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a module is trained on; the fields are as `bench.training.train` takes them."""
+    """What a module is trained on.
+
+    - size, loss, validate, higher: as `bench.training.train` takes them.
+    - name: tells the lessons of one module apart; their checkpoints, orders and noises differ.
+    - part: a module that holds the weights and buffers which are trained, the same objects; None:
+      all of the module. Meanwhile the rest has no gradient and is in evaluation mode.
+    - params: optimiser and budget; None: those of the method.
+    - steps: exactly so many optimiser steps, whatever the plan says; None: as the plan.
+    """
 
     size: int
     loss: Callable[[np.ndarray], torch.Tensor]
     validate: Callable[[], float | None] | None = None
     higher: bool = False
+    name: str = ""
+    part: nn.Module | None = None
+    params: TrainParams | None = None
+    steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,10 +105,10 @@ class Plan:
 class Reply:
     """What a client answers.
 
-    - arrays: what it learnt, without the group local/ and without modules that it had nothing to
-      train on.
-    - n: array -> training items behind it.
-    - steps: array -> optimiser steps.
+    - arrays: what it learnt, without the group local/, without what it had nothing to train on,
+      and without what belongs to a modality that none of its training records has.
+    - n: array -> training items behind it; of several lessons, those of the last.
+    - steps: array -> optimiser steps, over all lessons that trained it.
     - sums: "loss", summed over the training items of the last epoch, and "count", their number.
     - state: the arrays of the group local/, which the client keeps for its next training.
     """
@@ -111,11 +125,13 @@ class Learner(Summed, Component[P]):
     modules by it.
 
     - learnt: whether what the modules hold was learnt, so that they may predict.
-    - results: module -> how its last training went; without those that had nothing to train on.
+    - results: how the last training of each module went, by its name (and, after a dot, that of the
+      lesson); without those that had nothing to train on.
     """
 
     learnt: bool = False
     results: Mapping[str, training.TrainResult] = {}
+    _taught: Mapping[int, tuple[training.TrainResult, ...]] = {}
 
     @property
     @abstractmethod
@@ -127,6 +143,14 @@ class Learner(Summed, Component[P]):
         """What a module is trained on, and selected by where there is a `valid`; None where
         `train` has nothing for it.
         """
+
+    def lessons(self, module: str, train: Cohort, valid: Cohort | None, context: Context) -> Iterator[Lesson]:
+        """The lessons of a module, one after the other: each is asked for when the one before is
+        over. By default the one of `lesson`.
+        """
+        lesson = self.lesson(module, train, valid, context)
+        if lesson is not None:
+            yield lesson
 
     def steps_taken(self) -> int | None:
         """See `bench.components.Imputer.steps_taken`."""
@@ -145,17 +169,23 @@ class Learner(Summed, Component[P]):
         buffers = {name for name, _ in self.modules[module].named_buffers(remove_duplicate=False)}
         return "buffer" if weight in buffers else "shared"
 
+    def pieces(self, module: str, weight: str, tensor: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        """Group -> the part of a weight that is in it, as a view; the parts make up the whole. By
+        default one, in the group of `group`.
+        """
+        return {self.group(module, weight): tensor}
+
     def merge_own(self, round: int, replies: Mapping[int, Reply]) -> Arrays | Mapping[int, Arrays]:
         """The arrays of the group own/, merged: the same for all clients, or client -> arrays."""
         return {}
 
     def groups(self) -> dict[str, str]:
         """Array -> group."""
-        return {name: group for name, (group, _, _) in self._places().items()}
+        return {name: place.group for name, place in self._places().items()}
 
     def get(self) -> dict[str, np.ndarray]:
         """All that is learnt, as copies."""
-        return {name: tensor.detach().cpu().numpy().copy() for name, (_, _, tensor) in self._places().items()}
+        return {name: place.tensor.cpu().numpy().copy() for name, place in self._places().items()}
 
     @torch.no_grad()
     def set(self, arrays: Arrays) -> None:
@@ -166,7 +196,7 @@ class Learner(Summed, Component[P]):
         """
         places = self._places()
         for name, array in arrays.items():
-            tensor = places[name][2]
+            tensor = places[name].tensor
             if array.shape != tuple(tensor.shape):
                 raise ValueError(f"{name} has the shape {array.shape}, not {tuple(tensor.shape)}")
             tensor.copy_(torch.from_numpy(np.array(array if tensor.is_floating_point() else np.rint(array))))
@@ -181,18 +211,19 @@ class Learner(Summed, Component[P]):
         self.set(state or {})
         self._train(train, plan, context)
         arrays, places = self.get(), self._places()
+        lacking = {name for name, series in train.modalities.items() if not np.any(series.available)}
         sent = {
-            name: self.results[module]
-            for name, (group, module, _) in places.items()
-            if group != "local" and module in self.results
+            name: self._taught[place.key]
+            for name, place in places.items()
+            if place.group != "local" and place.key in self._taught and not lacking & _owners(place.group)
         }
         loss = sum(result.history[-1].loss * result.size for result in self.results.values())
         return Reply(
             arrays={name: arrays[name] for name in sent},
-            n={name: result.size for name, result in sent.items()},
-            steps={name: result.steps for name, result in sent.items()},
+            n={name: results[-1].size for name, results in sent.items()},
+            steps={name: sum(result.steps for result in results) for name, results in sent.items()},
             sums={"loss": np.array(loss), "count": np.array(float(sum(each.size for each in self.results.values())))},
-            state={name: array for name, array in arrays.items() if places[name][0] == "local"},
+            state={name: array for name, array in arrays.items() if places[name].group == "local"},
         )
 
     def learn(self, train: Cohort, valid: Cohort, context: Context, task: Task | None = None) -> None:
@@ -201,33 +232,83 @@ class Learner(Summed, Component[P]):
         self._train(train, Plan(valid=valid), context)
 
     def _train(self, train: Cohort, plan: Plan, context: Context) -> None:
-        self.learnt, results = False, {}
+        self.learnt, self._taught = False, {}
+        results: dict[str, training.TrainResult] = {}
+        taught: dict[int, tuple[training.TrainResult, ...]] = {}
         for name, module in self.modules.items():
-            lesson = self.lesson(name, train, plan.valid, context)
-            if lesson is None:
-                continue
-            results[name] = training.train(
-                module,
-                lesson.size,
-                lesson.loss if plan.penalty is None else _penalised(lesson.loss, plan.penalty(module)),
-                plan.applied(self.params),
-                context,
-                validate=lesson.validate,
-                higher=lesson.higher,
-                name=".".join(filter(None, (plan.name, name))) or "training",
-                after=plan.after,
-                share=plan.share,
-            )
-        self.learnt, self.results = True, results
+            penalty = None if plan.penalty is None else plan.penalty(module)
+            for lesson in self.lessons(name, train, plan.valid, context):
+                part = module if lesson.part is None else lesson.part
+                with _alone(module, part):
+                    result = training.train(
+                        part,
+                        lesson.size,
+                        lesson.loss if penalty is None else _penalised(lesson.loss, penalty),
+                        self._budgeted(lesson, plan),
+                        context,
+                        validate=lesson.validate,
+                        higher=lesson.higher,
+                        name=".".join(filter(None, (plan.name, name, lesson.name))) or "training",
+                        after=plan.after,
+                        share=plan.share,
+                    )
+                results[".".join(filter(None, (name, lesson.name)))] = result
+                for tensor in part.state_dict(keep_vars=True).values():
+                    taught[id(tensor)] = (*taught.get(id(tensor), ()), result)
+        self.learnt, self.results, self._taught = True, results, taught
 
-    def _places(self) -> dict[str, tuple[str, str, torch.Tensor]]:
-        """Array -> its group, its module, its tensor."""
-        places = {}
+    def _budgeted(self, lesson: Lesson, plan: Plan) -> TrainParams:
+        params = plan.applied(lesson.params or self.params)
+        return msgspec.structs.replace(params, steps=lesson.steps, seconds=None) if lesson.steps else params
+
+    def _places(self) -> dict[str, _Place]:
+        """Array -> where it lies. A weight that stands in a module twice is one array, of its first
+        name.
+        """
+        places, seen = {}, set()
         for module, built in self.modules.items():
-            for weight, tensor in built.state_dict().items():
-                group = self.group(module, weight)
-                places["/".join(filter(None, (group, module, weight)))] = group, module, tensor
+            for weight, tensor in built.state_dict(keep_vars=True).items():
+                if id(tensor) in seen:
+                    continue
+                seen.add(id(tensor))
+                for group, piece in self.pieces(module, weight, tensor.detach()).items():
+                    places["/".join(filter(None, (group, module, weight)))] = _Place(group, id(tensor), piece)
         return places
+
+
+@dataclass(frozen=True)
+class _Place:
+    """An array: its group, the weight that it is a part of, and the part."""
+
+    group: str
+    key: int
+    tensor: torch.Tensor
+
+
+def _owners(group: str) -> set[str]:
+    """The modalities that a client must have to send a group."""
+    kind, *modalities = group.split("/")
+    return set(modalities) if kind in ("mod", "pair") else set()
+
+
+@contextmanager
+def _alone(module: nn.Module, part: nn.Module) -> Iterator[None]:
+    """Meanwhile what of a module is not in a part of it has no gradient and is in evaluation
+    mode.
+    """
+    if part is module:
+        yield
+        return
+    own = {id(weight) for weight in part.parameters()}
+    frozen = [weight for weight in module.parameters() if weight.requires_grad and id(weight) not in own]
+    module.eval()
+    for weight in frozen:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in frozen:
+            weight.requires_grad_(True)
 
 
 def _penalised(
