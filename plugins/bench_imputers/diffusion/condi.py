@@ -21,13 +21,22 @@ computes, with four differences, each where it is done:
 Series by themselves (`joint=false`): the network is built for one channel, so that it has one
 embedding for all and no attention over channels. It is applied to a grid of several channels, which
 then meet in the condition alone.
+
+The embedding of time reads the number of the bin, as the code does, and not its hours: 250 samples
+of a signal lie within a thousandth of an hour.
+
+In a federation (section 7), what is a modality's own goes to the clients that have it
+(`condi_context.own_group`). An entry W[i, m] of the table goes to those that have both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from bench_imputers.diffusion.condi_context import CondiContext, context_width
+import torch
+
+from bench_imputers.diffusion.condi_context import TABLE, CondiContext, context_width, own_group, pairs
 from bench_imputers.diffusion.condi_params import CONDI_PROFILES, CondiParams
 from bench_imputers.diffusion.csdi import CsdiDenoiser, csdi_sizes
 from bench_imputers.diffusion.denoiser import Denoiser, Shape
@@ -45,6 +54,17 @@ class Condi(PresetImputer[CondiParams]):
         choice = CONDI_PROFILES.over(self.params)
         width = context_width(shape.parts, self.params, choice)
         context = CondiContext(shape.parts, self.params, choice) if width else None
+        bins = replace(shape, times=tuple(float(place) for place in range(shape.length)))
         return CsdiDenoiser(
-            shape if choice.joint else replace(shape, channels=1), csdi_sizes(self.params), context, width
+            bins if choice.joint else replace(bins, channels=1), csdi_sizes(self.params), context, width
         )
+
+    def pieces(self, module: str, weight: str, tensor: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        """See `Learner.pieces`."""
+        parts = list(self.networks[module].shape.parts)
+        return pairs(parts, tensor) if weight.endswith(TABLE) else super().pieces(module, weight, tensor)
+
+    def group(self, module: str, weight: str) -> str:
+        """See `Learner.group`."""
+        group = super().group(module, weight)
+        return (group == "shared" and own_group(self.networks[module].shape.parts, weight)) or group

@@ -9,19 +9,26 @@ is known by its mask, and its encoding is 0, never an encoder's answer to zeros.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from bench_imputers.diffusion.condi_encoders import InceptionEncoder, SmallEncoder
+from bench_imputers.diffusion.condi_encoders import InceptionEncoder, SmallEncoder, first_of
 from bench_imputers.diffusion.condi_params import CondiChoice, CondiParams
 from bench_imputers.diffusion.denoiser import Given
 from bench_imputers.diffusion.layers import ExpertMixture
 
 TABLE_SPREAD = 0.02
 """Standard deviation of the table's starting values."""
+
+TABLE = "condition.table"
+"""How the name of the table ends, in any module that holds a `ConditionTable` as its condition."""
+
+OWN_READER = re.compile(r"(?:^|\.)(before|first)\.(\d+)\.")
+"""In the name of a weight: a pre-extractor, or a first convolution, and which of them."""
 
 
 @dataclass(frozen=True)
@@ -152,3 +159,22 @@ class ObservedContext(nn.Module):
         encoded = self.encoder(seen.values, seen.steps) * seen.share[..., None]
         mixed: torch.Tensor = self.mixture(torch.cat([encoded.flatten(1), 1 - seen.share], dim=1))
         return mixed
+
+
+def pairs(parts: Sequence[str], table: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Group -> the entry [D] of the table [m, m, D] in it: W[i, m] is in `pair/<i>/<m>`, of those
+    that have both.
+    """
+    return {f"pair/{source}/{to}": table[i, m] for i, source in enumerate(parts) for m, to in enumerate(parts)}
+
+
+def own_group(parts: Mapping[str, int], weight: str) -> str:
+    """`mod/<m>` of a weight that one modality alone has; "" of any other."""
+    match = OWN_READER.search(weight)
+    if match is None:
+        return ""
+    place = int(match[2])
+    if match[1] == "before":
+        return f"mod/{list(parts)[place]}"
+    owners = [name for name, which in zip(parts, first_of(list(parts.values())), strict=True) if which == place]
+    return f"mod/{owners[0]}" if parts[owners[0]] > 1 else ""

@@ -7,6 +7,8 @@ encoding depend on its batch mates in training; in sampling it uses running stat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -24,8 +26,7 @@ class SmallEncoder(nn.Module):
         super().__init__()
         apart = [size for size in sizes if size > 1]
         self.first = nn.ModuleList(nn.Conv1d(size, 32, 9, padding=4) for size in [1] * (1 in sizes) + apart)
-        own = iter(range(1 in sizes, len(self.first)))
-        self.which = [0 if size == 1 else next(own) for size in sizes]
+        self.which = first_of(sizes)
         self.rest = nn.Sequential(
             BatchNorm1d(32), nn.ReLU(), nn.Conv1d(32, 64, 9, padding=4), BatchNorm1d(64), nn.ReLU()
         )
@@ -42,16 +43,33 @@ class SmallEncoder(nn.Module):
         return mapped
 
 
+def first_of(sizes: list[int]) -> list[int]:
+    """Which first convolution of a `SmallEncoder` each modality has. Where there are any of one
+    channel, number 0 serves them all.
+    """
+    own = iter(range(1 in sizes, len(sizes) + 1))
+    return [0 if size == 1 else next(own) for size in sizes]
+
+
 class InceptionEncoder(nn.Module):
     """A pre-extractor per modality, one Inception network for all, a head (section 5.1)."""
 
     def __init__(self, sizes: list[int], width: int):
         super().__init__()
+        self.width = width
         self.before = nn.ModuleList(PreExtractor(size) for size in sizes)
         self.backbone = Backbone()
         self.head = nn.Sequential(
             BatchNorm1d(256), nn.Dropout(0.25), nn.Linear(256, width), nn.ReLU(), BatchNorm1d(width), nn.Dropout(0.5)
         )
+
+    def of(self, places: Sequence[int]) -> InceptionEncoder:
+        """The encoder of some of its modalities; its weights are the same objects."""
+        with torch.random.fork_rng(devices=[]):
+            part = InceptionEncoder([], self.width)
+        part.before = nn.ModuleList(self.before[place] for place in places)
+        part.backbone, part.head = self.backbone, self.head
+        return part
 
     def forward(self, values: list[torch.Tensor], visible: list[torch.Tensor], steps: torch.Tensor) -> torch.Tensor:
         """[b, m, width]. visible: as values, 1 or 0; others as in `SmallEncoder`.
