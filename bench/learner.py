@@ -166,8 +166,9 @@ class Learner(Summed, Component[P]):
         """The group of a weight or buffer, named as in the module's `state_dict`. A method with
         other groups overrides this.
         """
-        buffers = {name for name, _ in self.modules[module].named_buffers(remove_duplicate=False)}
-        return "buffer" if weight in buffers else "shared"
+        holder, _, own = weight.rpartition(".")
+        buffers = self.modules[module].get_submodule(holder).named_buffers(recurse=False)
+        return "buffer" if any(name == own for name, _ in buffers) else "shared"
 
     def pieces(self, module: str, weight: str, tensor: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Group -> the part of a weight that is in it, as a view; the parts make up the whole. By

@@ -35,6 +35,7 @@ TAGS: Mapping[str, str] = {
     "draws": "imputer: can return several draws",
     "uses_draws": "fuser: reads all draws of the imputer",
     "nan_aware": "fuser: accepts a grid with NaN, so the control `none` makes sense",
+    "own_imputer": "fuser: completes the series by itself from what is observed; the imputer of the cell has no effect",
     "leaves_nan": "imputer: a control that returns NaN where nothing was observed",
     "hides_values": "imputer: a control whose fuser sees masks and times but no value",
     "learner": "its torch modules are trained by `bench.learner.Learner`, so the rounds of a federation can train it",

@@ -142,7 +142,20 @@ def decides(module: str) -> bool:
 def is_followed(module: str, home: str) -> bool:
     """Whether imports of a module lead on, for a component whose top-level package is `home`."""
     top = module.partition(".")[0]
-    return decides(module) if top == "bench" else top == home
+    return decides(module) if top == "bench" else top in together(home)
+
+
+@cache
+def together(home: str) -> frozenset[str]:
+    """The top-level packages whose code counts as that of `home`: its own, and for a package that
+    comes with the harness all that do.
+    """
+    try:
+        listed = importlib.metadata.distribution("gapbench").read_text("top_level.txt") or ""
+    except importlib.metadata.PackageNotFoundError:
+        listed = ""
+    ours = frozenset(listed.split()) - {"bench"}
+    return ours if home in ours else frozenset({home})
 
 
 def reached(module: str) -> tuple[dict[str, Path | None], set[str]]:
@@ -165,7 +178,7 @@ def reached(module: str) -> tuple[dict[str, Path | None], set[str]]:
         todo.extend(parent for parent in _parents(name) if is_followed(parent, home))
         for imported in imports(path.read_bytes(), name, path.name == "__init__.py"):
             head = imported.partition(".")[0]
-            if head in (home, "bench"):
+            if head == "bench" or head in together(home):
                 candidates = (imported, imported.rpartition(".")[0])
                 todo.extend(each for each in candidates if each and is_followed(each, home) and source_file(each))
             elif head not in sys.stdlib_module_names:

@@ -191,5 +191,6 @@ def test_a_training_that_was_stopped_in_any_lesson_ends_with_the_same_bits(tmp_p
         begun().local(WHOLE, Plan(), Context(scratch=tmp_path, should_stop=lambda: next(calls) >= stopped))
     again = begun()
     again.local(WHOLE, Plan(), Context(scratch=tmp_path))
-    assert all(np.array_equal(array, again.get()[name]) for name, array in whole.get().items())
+    learnt = again.get()
+    assert all(np.array_equal(array, learnt[name]) for name, array in whole.get().items())
     assert sum(event in ("left", "right") for event in again.events) < 9

@@ -174,3 +174,13 @@ def test_the_version_of_a_library_is_that_of_its_distribution(package, distribut
 
 def test_a_package_without_a_distribution_has_no_version():
     assert library_version("no_such_package") == ""
+
+
+def test_packages_that_come_with_the_harness_are_one_and_another_plugin_is_by_itself():
+    ours = {"bench_datasets", "bench_federations", "bench_fusers", "bench_imputers", "bench_suites"}
+    assert identity.together("bench_fusers") == ours
+    assert identity.together("sampled") == {"sampled"}
+    files, libraries = identity.reached("bench_fusers.condi.fuser")
+    assert {"bench_imputers.diffusion.condi", "bench_imputers.diffusion.samplers"} <= files.keys()
+    assert not libraries & ours
+    assert not any(name.startswith("bench_imputers") for name in identity.reached("bench_fusers.gru.fuser")[0])

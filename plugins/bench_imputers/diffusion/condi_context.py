@@ -50,8 +50,13 @@ class Observed:
 
 def observed(inputs: Given, sizes: list[int]) -> Observed:
     """A `Given` by modality; sizes: their numbers of channels, as they are stacked."""
-    values = list((inputs.values * inputs.conditioning).split(sizes, dim=1))
-    visible = list(inputs.conditioning.split(sizes, dim=1))
+    return by_modality(
+        list((inputs.values * inputs.conditioning).split(sizes, dim=1)), list(inputs.conditioning.split(sizes, dim=1))
+    )
+
+
+def by_modality(values: list[torch.Tensor], visible: list[torch.Tensor]) -> Observed:
+    """The same of modalities that are not stacked; values: 0 where not visible."""
     steps = torch.stack([each.amax(dim=1) for each in visible], dim=1)
     share = torch.stack([each.mean(dim=(1, 2)) for each in visible], dim=1)
     return Observed(values, visible, steps, share, steps.amax(dim=2))
@@ -82,14 +87,18 @@ class CondiContext(nn.Module):
     def forward(self, inputs: Given) -> torch.Tensor:
         seen = observed(inputs, self.sizes)
         conditions = [] if self.context is None else [self.context(seen)]
-        if self.condition is not None:
-            vectors = self.condition(seen)
-            if self.own:
-                conditions = [each[:, None].expand(-1, len(self.owner), -1) for each in conditions]
-                conditions.append(vectors[:, self.owner])
-            else:
-                conditions.append(vectors.flatten(1))
-        return torch.cat(conditions, dim=-1)
+        if self.condition is None:
+            return torch.cat(conditions, dim=-1)
+        return self.laid_out(conditions, self.condition(seen))
+
+    def laid_out(self, contexts: list[torch.Tensor], vectors: torch.Tensor) -> torch.Tensor:
+        """Contexts [b, ·] of the record, and the vectors [b, m, ·] of its modalities, as `forward`
+        returns them.
+        """
+        if self.own:
+            contexts = [each[:, None].expand(-1, len(self.owner), -1) for each in contexts]
+            return torch.cat([*contexts, vectors[:, self.owner]], dim=-1)
+        return torch.cat([*contexts, vectors.flatten(1)], dim=-1)
 
 
 def context_width(parts: Mapping[str, int], params: CondiParams, choice: CondiChoice) -> int:
@@ -110,7 +119,10 @@ class ConditionTable(nn.Module):
         self.table = nn.Parameter(TABLE_SPREAD * torch.randn(modalities, modalities, width))
 
     def forward(self, seen: Observed) -> torch.Tensor:
-        present = seen.present
+        return self.routed(seen.present)
+
+    def routed(self, present: torch.Tensor) -> torch.Tensor:
+        """The same for [b, m], 1 where a modality is present."""
         own = self.table.diagonal().T
         others = torch.einsum("bi,imd->bmd", present, self.table) / present.sum(dim=1).clamp(min=1)[:, None, None]
         return torch.where(present[..., None] > 0, own, others)
@@ -133,11 +145,19 @@ class OtherModalities(nn.Module):
         self.net = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
 
     def forward(self, seen: Observed) -> torch.Tensor:
-        present = seen.present[..., None]
-        encoded = self.encoder(seen.values, seen.visible, seen.steps) * present
+        encoded = self.encoder(seen.values, seen.visible, seen.steps) * seen.present[..., None]
+        return torch.cat([self.of_others(encoded, seen.present), encoded], dim=-1)
+
+    def of_others(self, encoded: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        """[b, m, D]: the network of the mean over the others that are present.
+
+        encoded: [b, m, D], 0 where absent. present: [b, m].
+        """
+        present = present[..., None]
         count = present.sum(dim=1, keepdim=True) - present
         mean = (encoded.sum(dim=1, keepdim=True) - encoded) / count.clamp(min=1)
-        return torch.cat([self.net(mean), encoded], dim=-1)
+        outputs: torch.Tensor = self.net(mean)
+        return outputs
 
 
 class ObservedContext(nn.Module):

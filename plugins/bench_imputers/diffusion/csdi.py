@@ -87,8 +87,11 @@ class CsdiDenoiser(Denoiser):
         """values, open: the two inputs' fixed halves, [b, channels, length]. side: per layer [b
         or 1, length, channels, ·].
         """
+        return self.sided(inputs, None if self.context is None else self.context(inputs))
+
+    def sided(self, inputs: Given, vectors: torch.Tensor | None) -> dict[str, Any]:
+        """`condition` where the vectors of the context are known already."""
         visible = inputs.conditioning
-        vectors = None if self.context is None else self.context(inputs)
         sides = [self._side(layer, visible, vectors) for layer in self._each()]
         return {
             "values": inputs.values,
