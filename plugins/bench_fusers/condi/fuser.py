@@ -16,7 +16,7 @@ What is decided here:
 - A batch of a single record is not skipped: `bench.training.BatchNorm1d` takes it.
 - Records without any observed entry have no part in phase A.
 - In `released`, the loss of the diffusion is not added to that of phase B, where it has no
-  gradient; and the first or second step is drawn for a record, not for each of its series.
+  gradient. Which of the first two steps is taken is drawn for a record, not for each series.
 - Central validation reads series that were generated once, between the phases. W_cond moves on in
   phase B, by the little that the labels move it.
 - `phase_b_input=imputed`: training records are completed once in each training, between the phases.

@@ -238,9 +238,10 @@ class CondiNetwork(nn.Module):
 def contrastive(instance: torch.Tensor, labels: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
     """The supervised contrastive loss of the released code (section 5.3), a scalar.
 
-    Within a modality, a record is near those of the same label: of its cosines over 0.2, the log of
-    the sum of exponentials over all others, minus the mean over those of its label. The mean over
-    records that have such another, then over modalities that have such records; 0 where none has.
+    Within a modality, records of one label shall be near each other. A record has its cosine over
+    0.2 with each other one. Its loss is the log of the sum of their exponentials, minus their mean
+    over those of its label. The result is the mean over records that have such another, then over
+    modalities that have such records; 0 where none has.
 
     A record that lacks a modality has no part in it; the code compares its encoder's answers to
     zeros.
