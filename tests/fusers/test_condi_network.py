@@ -28,7 +28,7 @@ def _seeded() -> None:
 
 
 def network(**chosen: Any) -> CondiNetwork:
-    params = CondiHeadParams(**({"width": WIDTH, "main_width": 6, "hidden": 8} | chosen))
+    params = CondiHeadParams(**({"width": WIDTH, "filters": 4, "main_width": 6, "hidden": 8} | chosen))
     inputs = Inputs({name: (LENGTH, size) for name, size in SIZES.items()}, statics=0, bin_hours=1.0)
     built = CondiNetwork(inputs, 3, params, list(SIZES))
     if not params.no_condi:

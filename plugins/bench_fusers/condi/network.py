@@ -65,12 +65,12 @@ class Reader(nn.Module):
         super().__init__()
         width, sizes = params.width, list(sizes)
         self.modality = nn.Parameter(TABLE_SPREAD * torch.randn(len(sizes), width))
-        self.encoder = InceptionEncoder(sizes, width)
+        self.encoder = InceptionEncoder(sizes, width, params.filters)
         self.released = params.profile == "released"
         of_modality = 3 * width
         if self.released:
-            self.imputed = InceptionEncoder(sizes, width)
-            self.main = InceptionEncoder(sizes, params.main_width)
+            self.imputed = InceptionEncoder(sizes, width, params.filters)
+            self.main = InceptionEncoder(sizes, params.main_width, params.filters)
             self.gate = nn.Sequential(nn.Linear(4 * width, width), nn.ReLU(), nn.Linear(width, width), nn.Tanh())
             of_modality = params.main_width + width
         self.statics = nn.Linear(2 * statics, params.statics) if statics and params.statics else None

@@ -48,6 +48,9 @@ class CondiHeadParams(TorchFuserParams, frozen=True, kw_only=True, forbid_unknow
         msgspec.Meta(description="Weight of the contrastive loss; none in a regression. Null: as the profile."),
     ] = None
     width: Annotated[Positive, msgspec.Meta(description="Width of every embedding, D.")] = 128
+    filters: Annotated[
+        Annotated[int, msgspec.Meta(ge=2)], msgspec.Meta(description="Width of the encoders' convolutions.")
+    ] = 32
     main_width: Annotated[
         Positive, msgspec.Meta(description="Width of the encoding of the completed series, in `released`.")
     ] = 250
@@ -167,9 +170,9 @@ class CondiFuserParams(CondiHeadParams, frozen=True, kw_only=True, forbid_unknow
 
 
 def head_seconds(params: CondiHeadParams, work: Workload) -> float:
-    """The encoders are as large at any width."""
+    """Of the encoders, which cost most."""
     series = len(work.channels) * (3 if params.profile == "released" else 1)
-    return training_seconds(params, work, step=2e-2, visit=5e-3 * series)
+    return training_seconds(params, work, step=2e-2, visit=5e-3 * series * (params.filters / 32) ** 2)
 
 
 def condi_seconds(params: CondiFuserParams, work: Workload) -> float:
@@ -186,6 +189,7 @@ def condi_seconds(params: CondiFuserParams, work: Workload) -> float:
 
 TESTED = {
     "width": 16,
+    "filters": 8,
     "main_width": 16,
     "hidden": 64,
     "epochs": 14,

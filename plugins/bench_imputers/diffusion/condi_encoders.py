@@ -51,22 +51,31 @@ def first_of(sizes: list[int]) -> list[int]:
     return [0 if size == 1 else next(own) for size in sizes]
 
 
+FILTERS = 32
+"""Width of the published convolutions."""
+
+
 class InceptionEncoder(nn.Module):
     """A pre-extractor per modality, one Inception network for all, a head (section 5.1)."""
 
-    def __init__(self, sizes: list[int], width: int):
+    def __init__(self, sizes: list[int], width: int, filters: int = FILTERS):
         super().__init__()
-        self.width = width
-        self.before = nn.ModuleList(PreExtractor(size) for size in sizes)
-        self.backbone = Backbone()
+        self.width, self.filters, pooled = width, filters, 8 * filters
+        self.before = nn.ModuleList(PreExtractor(size, filters) for size in sizes)
+        self.backbone = Backbone(filters)
         self.head = nn.Sequential(
-            BatchNorm1d(256), nn.Dropout(0.25), nn.Linear(256, width), nn.ReLU(), BatchNorm1d(width), nn.Dropout(0.5)
+            BatchNorm1d(pooled),
+            nn.Dropout(0.25),
+            nn.Linear(pooled, width),
+            nn.ReLU(),
+            BatchNorm1d(width),
+            nn.Dropout(0.5),
         )
 
     def of(self, places: Sequence[int]) -> InceptionEncoder:
         """The encoder of some of its modalities; its weights are the same objects."""
         with torch.random.fork_rng(devices=[]):
-            part = InceptionEncoder([], self.width)
+            part = InceptionEncoder([], self.width, self.filters)
         part.before = nn.ModuleList(self.before[place] for place in places)
         part.backbone, part.head = self.backbone, self.head
         return part
@@ -96,17 +105,18 @@ class PreExtractor(nn.Module):
     Where there are several channels, a convolution of one bin stands for the identity.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, filters: int = FILTERS):
         super().__init__()
+        half = filters // 2
         self.convolutions = nn.Sequential(
-            nn.Conv1d(channels, 32, 1, bias=False),
-            nn.Conv1d(32, 32, 39, padding=19, bias=False),
+            nn.Conv1d(channels, filters, 1, bias=False),
+            nn.Conv1d(filters, filters, 39, padding=19, bias=False),
             nn.ReLU(),
-            nn.Conv1d(32, 32, 39, padding=19, bias=False),
+            nn.Conv1d(filters, filters, 39, padding=19, bias=False),
             nn.ReLU(),
-            nn.Conv1d(32, 16, 39, padding=19, bias=False),
+            nn.Conv1d(filters, half, 39, padding=19, bias=False),
             nn.ReLU(),
-            nn.Conv1d(16, 1, 39, padding=19),
+            nn.Conv1d(half, 1, 39, padding=19),
         )
         self.beside = nn.Identity() if channels == 1 else nn.Conv1d(channels, 1, 1, bias=False)
 
@@ -116,15 +126,16 @@ class PreExtractor(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Six Inception blocks, with a shortcut around each three: [series, 1, length] to [series,
-    128, length].
+    """Six Inception blocks, with a shortcut around each three: [series, 1, length] to [series, 4 x
+    filters, length].
     """
 
-    def __init__(self) -> None:
+    def __init__(self, filters: int = FILTERS) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(Inception(1 if place == 0 else 128) for place in range(6))
+        wide = 4 * filters
+        self.blocks = nn.ModuleList(Inception(1 if place == 0 else wide, filters) for place in range(6))
         self.shortcuts = nn.ModuleList(
-            nn.Sequential(nn.Conv1d(inputs, 128, 1, bias=False), BatchNorm1d(128)) for inputs in (1, 128)
+            nn.Sequential(nn.Conv1d(inputs, wide, 1, bias=False), BatchNorm1d(wide)) for inputs in (1, wide)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -138,17 +149,17 @@ class Backbone(nn.Module):
 
 class Inception(nn.Module):
     """Convolutions of 39, 19 and 9 bins behind a bottleneck, and a maximum over 3 bins; [series,
-    inputs, length] to 128.
+    inputs, length] to 4 x filters.
     """
 
-    def __init__(self, inputs: int):
+    def __init__(self, inputs: int, filters: int = FILTERS):
         super().__init__()
-        self.bottleneck = nn.Conv1d(inputs, 32, 1, bias=False)
+        self.bottleneck = nn.Conv1d(inputs, filters, 1, bias=False)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(32, 32, bins, padding=bins // 2, bias=False) for bins in (39, 19, 9)
+            nn.Conv1d(filters, filters, bins, padding=bins // 2, bias=False) for bins in (39, 19, 9)
         )
-        self.largest = nn.Sequential(nn.MaxPool1d(3, stride=1, padding=1), nn.Conv1d(inputs, 32, 1, bias=False))
-        self.norm = BatchNorm1d(128)
+        self.largest = nn.Sequential(nn.MaxPool1d(3, stride=1, padding=1), nn.Conv1d(inputs, filters, 1, bias=False))
+        self.norm = BatchNorm1d(4 * filters)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         narrow = self.bottleneck(x)
