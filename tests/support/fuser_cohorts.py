@@ -27,6 +27,8 @@ TASKS = (BINARY, MULTICLASS, MULTILABEL, REGRESSION)
 
 QUICK: dict[str, dict[str, Any]] = {"gru": {"epochs": 8, "batch_size": 32}, "gbm": {"trees": 40}, "linear": {}}
 """Parameters that keep a test short, of fusers that declare none for tests (`test_params`)."""
+# As published it would be trained on observed values alone, and then read the 0 of these cohorts.
+QUICK["condi-head"] = {**REGISTRY.get("fuser", "condi-head").test_params, "phase_b_input": "imputed"}
 if importlib.util.find_spec("xgboost") is None:
     QUICK["haim"] = {"backend": "sklearn"}
 

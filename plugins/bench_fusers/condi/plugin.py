@@ -192,9 +192,9 @@ TESTED = {
     "filters": 8,
     "main_width": 16,
     "hidden": 64,
-    "epochs": 14,
+    "epochs": 20,
     "batch_size": 16,
-    "learning_rate": 0.1,
+    "learning_rate": 0.05,
 }
 """Parameters for the conformance kit: what it promises depends on no size."""
 
@@ -208,7 +208,7 @@ def register(registry: Registry) -> None:
         presets=CONDI_HEAD_PROFILES,
         summary="phase B of CondI: Inception encoders and embeddings of modalities, on any imputer's series",
         paper="Zheng, Kan, Wang, Chen and Wang, CondI, CVPR 2026 workshop FedVision",
-        tags={"torch"},
+        tags={"torch", "learner"},
         randomness="seeded",
         seconds=head_seconds,
         space={"learning_rate": (3e-3, 1e-2, 3e-2), "phase_b_input": ("observed", "imputed")},
@@ -221,7 +221,7 @@ def register(registry: Registry) -> None:
         presets=CONDI_HEAD_PROFILES,
         summary="both phases of CondI: it generates what is missing by itself, and reads observed values alone",
         paper="Zheng, Kan, Wang, Chen and Wang, CondI, CVPR 2026 workshop FedVision",
-        tags={"torch", "nan_aware", "own_imputer"},
+        tags={"torch", "nan_aware", "own_imputer", "learner"},
         randomness="seeded",
         seconds=condi_seconds,
         space={"learning_rate": (3e-3, 1e-2, 3e-2), "diffusion_rate": (3e-4, 1e-3, 2e-3)},
