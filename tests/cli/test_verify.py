@@ -13,6 +13,7 @@ import pytest
 from bench.cohort import COUNT_KINDS
 from bench.registry import discover
 from bench_datasets.affect import generate as affect
+from bench_datasets.beijing_air import generate as beijing_air
 from support import affect_pickles, physionet_files, ptbxl_files, sleepedf_files
 from support.commanding import command, folder
 from support.mimic4_tables import ward
@@ -57,6 +58,7 @@ DATA: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "mimic4": (bedside, ()),
     "mosi": (spoken, OWN),
     "mosei": (lambda root: affect.generate("mosei", root, 60, 0), ()),
+    "beijing_air": (lambda root: beijing_air.generate(root, 1, 0), ()),
     "ptbxl": (hearts, ()),
     "ptbxl_limb_chest": (hearts, ()),
     "sleepedf": (sleep, ()),
