@@ -35,7 +35,8 @@ def shares_of(clients: Clients, train: Cohort, valid: Cohort) -> dict[int, Clien
     for client in range(len(clients.names)):
         own = train.take(clients.of(train.groups.tolist(), client, training=True))
         if len(own):
-            shares[client] = Client(own, valid.take(clients.of(valid.groups.tolist(), client)))
+            owned = tuple(name for name in clients.owned[client] if name in train.modalities)
+            shares[client] = Client(own, valid.take(clients.of(valid.groups.tolist(), client)), owned)
     if not shares:
         raise UsageError("no client has a training record")
     return shares

@@ -22,6 +22,7 @@ import numpy as np
 from bench.cohort import Cohort, Task
 from bench.components import Context, Interrupted
 from bench.errors import UsageError
+from bench.federated import sent
 from bench.federated.merging import merged
 from bench.federated.settings import Rounds
 from bench.federated.state import State, load, save
@@ -35,10 +36,17 @@ ATTEMPTS = 100
 
 @dataclass(frozen=True)
 class Client:
-    """What one client has; `valid` may be empty."""
+    """What one client has; `valid` may be empty. owned: its modalities; None: all that its records
+    have.
+    """
 
     train: Cohort
     valid: Cohort
+    owned: tuple[str, ...] | None = None
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return tuple(self.train.modalities) if self.owned is None else self.owned
 
 
 def federate(
@@ -94,7 +102,9 @@ class _Run:
         for client in answering:
             if self.context.should_stop():
                 raise Interrupted(f"stopped in round {number} of {self.rounds.number}")
-            replies[client] = self._trained(number, client, parts[client], state)
+            replies[client] = reply = self._trained(number, client, parts[client], state)
+            whose = self.clients[client]
+            sent.check(client, reply, state.arrays, self.groups, len(whose.train), whose.modalities)
             local[client] = dict(replies[client].state)
         arrays = merged(self.federation, state.arrays, replies, self.groups)
         own: Mapping[Any, Any] = self.learner.merge_own(number, replies)

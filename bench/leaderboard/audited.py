@@ -19,6 +19,8 @@ AUDITS = (
     "observed-untouched",
     "imputer-independent",
     "draws-nested",
+    "clients-apart",
+    "declared-alone-sent",
     "permuted-labels",
     "repeat-identical",
 )

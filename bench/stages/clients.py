@@ -20,6 +20,7 @@ from bench.metrics.patterns import SMALLEST
 from bench.metrics.scoring import scores_of
 from bench.registry import Registry, Spec
 from bench.results.federated import Federated, Part, Trained
+from bench.results.records import Audit
 from bench.stages.handed import who
 
 if TYPE_CHECKING:
@@ -199,6 +200,25 @@ def federated(
         fuser=fuser,
         imputer=imputer,
     )
+
+
+def client_audits(setup: Setup, cohort: Cohort, parts: dict[str, Cohort], *trained: Trained | None) -> dict[str, Audit]:
+    """The audits of a federated cell, by name. cohort: as recorded; parts: of the task."""
+    clients = clients_of(setup.partition, setup.classes, cohort)
+    numbers = range(len(clients.names))
+    astray = sum(len(part) for part in parts.values())
+    for part in parts.values():
+        groups = part.groups.tolist()
+        rows = [clients.of(groups, client) for client in numbers]
+        apart = len(np.unique(np.concatenate(rows))) == sum(map(len, rows)) == len(part)
+        astray -= len(part) if apart else 0
+    replies = sum(len(done.steps) for each in trained if each for done in each.rounds)
+    return {
+        "clients-apart": Audit(not astray, f"{astray} records have no client or several" if astray else
+                               "each record of each part has one client"),
+        "declared-alone-sent": Audit(True, f"{replies} answers of clients held declared arrays alone, none of a modality that "
+                                     "its client lacks") if replies else Audit(None, "no round trained anything"),
+    }  # fmt: skip
 
 
 def in_words(rule: Partition, number: int, task: str) -> str:

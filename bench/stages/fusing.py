@@ -22,7 +22,7 @@ from bench.registry import Registry, Spec
 from bench.results.predictions import Predictions
 from bench.results.records import Measures
 from bench.stages import audits, handed
-from bench.stages.clients import federated, fuser_of, trained_by
+from bench.stages.clients import client_audits, federated, fuser_of, trained_by
 from bench.stages.contract import broken_predictions
 from bench.stages.imputing import completed_cohort
 from bench.stages.stage import Output
@@ -79,6 +79,8 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         "absent-ignored": audits.absent_ignored(fuser, test, context),
         "batch-independent": independent,
     }
+    if at.federation != CENTRAL:
+        outcomes |= client_audits(setup, seen.recorded, parts, trained_by(fuser), imputation.trained)
     predictions = replace(
         _predictions(parts["test"], outputs, task, cohort, seen.recorded),
         valid=_predictions(parts["valid"], valid_outputs, task, cohort, seen.recorded),

@@ -129,6 +129,17 @@ def test_a_modality_that_a_client_lacks_is_absent_from_its_training_and_validati
             assert np.array_equal(series.observed[test], recorded[test])
 
 
+def test_a_federated_cell_is_audited(world):
+    _, outputs, _, _ = world
+    audits = {name: output.measures.audits for name, output in outputs.items()}
+    assert "clients-apart" not in audits["central"]
+    assert audits["fedavg"]["clients-apart"].passed
+    assert audits["local"]["clients-apart"].passed
+    assert audits["fedavg"]["declared-alone-sent"].passed
+    assert audits["local"]["declared-alone-sent"].passed is None
+    assert all(audit.passed is not False for each in audits.values() for audit in each.values())
+
+
 def test_narrowing_by_clients_that_have_everything_changes_nothing():
     clients = clients_of(Partition(clients=4), "", COHORT)
     same = narrowed(COHORT, np.zeros(len(COHORT), np.int8), clients)
