@@ -80,6 +80,8 @@ class Plan:
              ended.
     share:   of the budget that is done, above 0 and at most 1.
     penalty: added to the loss.
+    accepts: called with the parameters of each training before it; raises UsageError for one that
+             cannot be merged.
 
     The optimiser starts from nothing in every local training.
     """
@@ -91,6 +93,7 @@ class Plan:
     after: int = 0
     share: float = 1.0
     penalty: Penalty | None = None
+    accepts: Callable[[TrainParams], None] | None = None
 
     def applied(self, params: P) -> P:
         """The parameters of the method with the budget of this plan."""
@@ -240,12 +243,15 @@ class Learner(Summed, Component[P]):
             penalty = None if plan.penalty is None else plan.penalty(module)
             for lesson in self.lessons(name, train, plan.valid, context):
                 part = module if lesson.part is None else lesson.part
+                params = self._budgeted(lesson, plan)
+                if plan.accepts:
+                    plan.accepts(params)
                 with _alone(module, part):
                     result = training.train(
                         part,
                         lesson.size,
                         lesson.loss if penalty is None else _penalised(lesson.loss, penalty),
-                        self._budgeted(lesson, plan),
+                        params,
                         context,
                         validate=lesson.validate,
                         higher=lesson.higher,

@@ -172,6 +172,7 @@ class _Run:
             after=number - 1,
             share=part,
             penalty=self.federation.penalty(),
+            accepts=self.federation.prepare,
         )
         return self.learner.local(self.clients[client].train, plan, self._of_training(), state.local.get(client))
 

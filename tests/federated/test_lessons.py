@@ -16,9 +16,12 @@ from torch import nn
 
 from bench.cohort import Cohort
 from bench.components import Context, Interrupted
+from bench.errors import UsageError
 from bench.learner import Learner, Lesson, Plan
+from bench.registry import NoParams
 from bench.sums import Sums
 from bench.train_params import TrainParams
+from bench_federations.averaging import FedNova
 from support.fuser_cohorts import cohort
 
 WHOLE = cohort(20)
@@ -194,3 +197,10 @@ def test_a_training_that_was_stopped_in_any_lesson_ends_with_the_same_bits(tmp_p
     learnt = again.get()
     assert all(np.array_equal(array, learnt[name]) for name, array in whole.get().items())
     assert sum(event in ("left", "right") for event in again.events) < 9
+
+
+def test_a_federation_is_asked_about_the_training_of_every_lesson() -> None:
+    learner = TwoLessons(TrainParams(optimizer="sgd"))
+    learner.begin(Sums(None), Context())
+    with pytest.raises(UsageError, match="defined for sgd, and the clients train with adamw"):
+        learner.local(WHOLE, Plan(accepts=FedNova(NoParams()).prepare), Context())

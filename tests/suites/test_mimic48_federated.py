@@ -44,7 +44,15 @@ def test_the_generated_cohort_has_care_units_and_an_oracle_of_each_task(tmp_path
 
 @pytest.mark.slow
 def test_every_setting_runs_and_its_table_says_that_patients_were_made_up(project) -> None:
-    words = ("data.root=synthetic", "data.stays=300", "imputer=locf", "fuser=linear", "task=los3", "seed=1")
+    words = (
+        "data.root=synthetic",
+        "data.stays=300",
+        "imputer=locf",
+        "fuser=linear",
+        "task=los3",
+        "seed=1",
+        "federation=central",
+    )
     project.here("run", "suite=mimic48_federated", *words, "controls.imputer=", "audits.cells=")
     cells = {record["coordinates"]["scenario"]: record for record in project.records()}
     assert len(cells) == 4
