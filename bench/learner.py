@@ -71,17 +71,17 @@ class Lesson:
 class Plan:
     """One local training.
 
-    valid:   selects the weights after every epoch, as the learner does centrally; None: the last
-             weights stay.
-    steps:   exactly so many optimiser steps; epochs: exactly so many passes. Neither: as the
-             parameters say.
-    name:    of this training: a client, say. Order, noise and the checkpoint file follow from it.
-    after:   trainings of this name that came before: rounds. Order and noise go on where they
-             ended.
-    share:   of the budget that is done, above 0 and at most 1.
-    penalty: added to the loss.
-    accepts: called with the parameters of each training before it; raises UsageError for one that
-             cannot be merged.
+    - valid: selects the weights after every epoch, as the learner does centrally; None: the last
+      weights stay.
+    - steps: exactly so many optimiser steps; epochs: exactly so many passes. Neither: as the
+      parameters say.
+    - name: of this training: a client, say. Order, noise and the checkpoint file follow from it.
+    - after: trainings of this name that came before: rounds. Order and noise go on where they
+      ended.
+    - share: of the budget that is done, above 0 and at most 1.
+    - penalty: added to the loss.
+    - accepts: called with the parameters of each training before it; raises UsageError for one that
+      cannot be merged.
 
     The optimiser starts from nothing in every local training.
     """

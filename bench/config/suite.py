@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bench.config.training import Training
-from bench.federated.settings import Partition, Rounds
+from bench.federated.settings import Partition, Privacy, Rounds
 from bench.grid.axes import AXES, CENTRAL, PATIENT
 from bench.results.records import Correction, Published
 from bench.text import names
@@ -332,6 +332,7 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         Partition, msgspec.Meta(description="Which client has which subject, where the grid has federations.")
     ] = Partition()
     rounds: Annotated[Rounds, msgspec.Meta(description="How federations are run.")] = Rounds()
+    privacy: Annotated[Privacy, msgspec.Meta(description="Differential privacy of clients.")] = Privacy()
     stats: Annotated[Stats, msgspec.Meta(description="The paired bootstrap.")] = Stats()
     audits: Annotated[Audits, msgspec.Meta(description="Which audit cells are added.")] = Audits()
     scenario: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="Parameters of scenarios, by name.")] = {}

@@ -8,7 +8,7 @@ import msgspec
 
 from bench.config.suite import Hiding, Scaling
 from bench.data.store import Store
-from bench.federated.settings import Partition, Rounds
+from bench.federated.settings import Partition, Privacy, Rounds
 from bench.grid.cell import Cell
 
 
@@ -18,7 +18,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     - root: where the data lie.
     - manifest: of the files that the keys were made with; "" where the dataset has none.
     - differ: what may differ between weights and data, as in `bench.config.suite.Weights`.
-    - partition, rounds: as in `bench.config.suite.Suite`.
+    - partition, rounds, privacy: as in `bench.config.suite.Suite`.
     - classes: the task whose classes a Dirichlet draw looks at.
     """
 
@@ -35,6 +35,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     partition: Partition = Partition()
     classes: str = ""
     rounds: Rounds = Rounds()
+    privacy: Privacy = Privacy()
 
     @property
     def store(self) -> Store:

@@ -19,8 +19,9 @@ from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser, Imputer, Interrupted, Method
 from bench.errors import BenchError, UsageError
 from bench.federated.partition import Clients
-from bench.federated.rounds import Client, federate
-from bench.federated.settings import Rounds
+from bench.federated.privacy import epsilon
+from bench.federated.rounds import OPEN, Client, federate
+from bench.federated.settings import Privacy, Rounds
 from bench.federation import Federation
 from bench.learner import Learner
 from bench.results.federated import Trained
@@ -50,13 +51,18 @@ class ByRounds:
     federation: Federation[Any]
     rounds: Rounds
     clients: Clients
+    privacy: Privacy = OPEN
     trained: Trained | None = None
 
     def fit(self, train: Cohort, valid: Cohort, context: Context, task: Task | None = None) -> None:
         """Train by rounds; the learner comes back with the round that was chosen."""
         quiet = replace(context, notes=None)  # what a client notes is of that client alone
-        state = federate(self.learner, self.federation, shares_of(self.clients, train, valid), self.rounds, quiet, task)
-        self.trained = Trained(rounds=state.history, best=state.best_round, sums=state.sums)
+        shares = shares_of(self.clients, train, valid)
+        state = federate(self.learner, self.federation, shares, self.rounds, quiet, task, self.privacy)
+        spent = epsilon(self.privacy, len(state.history)) if self.privacy.clip else None
+        self.trained = Trained(
+            rounds=state.history, best=state.best_round, sums=state.sums, epsilon=spent, delta=self.privacy.delta
+        )
 
     @property
     def steps(self) -> int | None:

@@ -22,13 +22,17 @@ import numpy as np
 from bench.cohort import Cohort, Task
 from bench.components import Context, Interrupted
 from bench.errors import UsageError
+from bench.federated import privacy as private
 from bench.federated import sent
 from bench.federated.merging import merged
-from bench.federated.settings import Rounds
+from bench.federated.settings import Privacy, Rounds
 from bench.federated.state import State, load, save
 from bench.federation import Federation
 from bench.learner import Arrays, Learner, Plan, Reply
 from bench.results.federated import Done
+
+OPEN = Privacy()
+"""No privacy but that no record leaves a client."""
 
 ATTEMPTS = 100
 """How often a round is repeated in which too few clients answer."""
@@ -56,6 +60,7 @@ def federate(
     rounds: Rounds,
     context: Context,
     task: Task | None = None,
+    privacy: Privacy = OPEN,
 ) -> State:
     """Train a learner by rounds; it comes back with the arrays of the chosen round.
 
@@ -64,7 +69,7 @@ def federate(
     and what `bench.training.train` raises. UsageError where the federation cannot merge such a
     training, or where too few clients answer again and again.
     """
-    return _Run(learner, federation, dict(sorted(clients.items())), rounds, context, task).run()
+    return _Run(learner, federation, dict(sorted(clients.items())), rounds, context, task, privacy).run()
 
 
 @dataclass
@@ -75,6 +80,7 @@ class _Run:
     rounds: Rounds
     context: Context
     task: Task | None
+    privacy: Privacy
 
     def run(self) -> State:
         if not self.clients:
@@ -83,6 +89,8 @@ class _Run:
         summaries = [self.learner.summary(client.train, self.task) for client in self.clients.values()]
         self.learner.begin(functools.reduce(operator.add, summaries), self.context)
         self.groups = self.learner.groups()
+        if self.privacy.clip:
+            private.check(self.groups, self.rounds)
         state = State(self._sent(self.learner.get()), sums=sum(each.nbytes for each in summaries))
         problem = load(self.context.scratch, state, self._identity())
         if problem:
@@ -106,11 +114,16 @@ class _Run:
             whose = self.clients[client]
             sent.check(client, reply, state.arrays, self.groups, len(whose.train), whose.modalities)
             local[client] = dict(replies[client].state)
-        arrays = merged(self.federation, state.arrays, replies, self.groups)
+        answers: Mapping[int, Reply] = replies
+        if self.privacy.clip:
+            noise = self.context.rng("federation", "noise", number)
+            answers = private.private(state.arrays, replies, self.privacy, noise)
+        arrays = merged(self.federation, state.arrays, answers, self.groups)
         own: Mapping[Any, Any] = self.learner.merge_own(number, replies)
         personal = {client: dict(each) for client, each in own.items() if isinstance(client, int)}
         arrays |= {name: array for name, array in own.items() if isinstance(name, str)}
-        loss = self._validated(arrays) if number % self.rounds.validate_every == 0 else None
+        validates = number % self.rounds.validate_every == 0 and not self.privacy.clip
+        loss = self._validated(arrays) if validates else None
         done = Done(
             number=number,
             chosen=chosen,
@@ -211,6 +224,7 @@ class _Run:
         """What must agree for a stored state to be the beginning of this very federation."""
         return {
             "rounds": msgspec.to_builtins(self.rounds),
+            "privacy": msgspec.to_builtins(self.privacy),
             "federation": [type(self.federation).__name__, msgspec.to_builtins(self.federation.params)],
             "learner": msgspec.to_builtins(self.learner.params) | {"checkpoint_seconds": None},
             "records": {str(number): len(client.train) for number, client in self.clients.items()},

@@ -67,6 +67,20 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise UsageError(f'partition.by="{self.by}" is no rule and no column {whose}; accepted: {accepted}')
 
 
+class Privacy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Differential privacy of clients (McMahan et al. 2018)."""
+
+    clip: Annotated[
+        AboveZero | None,
+        msgspec.Meta(description="The change of a client in a round is cut to this norm; null = no privacy."),
+    ] = None
+    noise: Annotated[
+        AboveZero,
+        msgspec.Meta(description="Standard deviation of the noise on the sum of changes, as a multiple of `clip`."),
+    ] = 1.0
+    delta: Annotated[float, msgspec.Meta(gt=0, lt=1, description="The delta at which epsilon is told.")] = 1e-5
+
+
 class Rounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a federation is run, the same for all methods."""
 

@@ -51,8 +51,10 @@ def federated_identity(variant: Variant, request: Request, registry: Registry) -
     spec = registry.get("federation", variant.name)
     if "pooled" in spec.tags:
         return None
-    rounds = None if "alone" in spec.tags else msgspec.to_builtins(request.suite.rounds)
-    return digest([component(spec), variant.params, partition_identity(request), rounds])
+    suite = request.suite
+    how = [] if "alone" in spec.tags else [msgspec.to_builtins(suite.rounds)]
+    how += [msgspec.to_builtins(suite.privacy)] * bool(how and suite.privacy.clip)
+    return digest([component(spec), variant.params, partition_identity(request), how])
 
 
 class Skips:

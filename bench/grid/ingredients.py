@@ -46,7 +46,9 @@ def ingredients(request: Request, registry: Registry, manifest: str, device: str
         "threads": str(settings.threads),
         "precision": settings.precision,
         f"parameters of dataset {dataset.name}": digest(msgspec.to_builtins(dataset.parameters(suite.data))),
-        "partition and rounds": digest([msgspec.to_builtins(suite.partition), msgspec.to_builtins(suite.rounds)]),
+        "partition and rounds": digest(
+            [msgspec.to_builtins(each) for each in (suite.partition, suite.rounds, suite.privacy)]
+        ),
         "cells": digest([suite.grid, suite.controls, suite.audits.cells, suite.name]),
         **{f"weights of imputer {v.name}": v.weights for v in request.variants["imputer"] if v.weights},
     }

@@ -35,12 +35,16 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
 
     - rounds: all of them, in order.
     - best: number of the round that was kept; 0 where it is the last.
+    - epsilon, delta: of differential privacy of clients, over all rounds; epsilon None where there
+      is none. The sums before the first round have no noise and are not in it.
     - sums: bytes that all clients sent before the first round, for the method to be built.
     """
 
     rounds: list[Done]
     best: int = 0
     sums: int = 0
+    epsilon: float | None = None
+    delta: float = 0.0
 
     @property
     def steps(self) -> int:

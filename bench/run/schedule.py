@@ -35,6 +35,7 @@ def setup_of(prepared: Prepared) -> Setup:
         partition=suite.partition,
         classes=task_of(request),
         rounds=suite.rounds,
+        privacy=suite.privacy,
     )
 
 

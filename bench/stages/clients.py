@@ -150,7 +150,7 @@ def _by_rounds(method: Any, spec: Spec, federation: Variant, rule: Spec, setup: 
 
     if not isinstance(method, Learner):
         raise PluginError(f"{who(spec)}it is tagged learner, and must be a bench.learner.Learner")
-    return ByRounds(method, rule.build(federation.params), setup.rounds, clients)
+    return ByRounds(method, rule.build(federation.params), setup.rounds, clients, setup.privacy)
 
 
 def federated(

@@ -68,6 +68,7 @@ def test_a_federation_is_in_the_keys_of_what_it_trains_and_of_nothing_else(imput
     [
         ("rounds.number=3", {"fedavg"}), ("rounds.dropout=0.5", {"fedavg"}), ("partition.seed=7", {"fedavg", "local"}),
         ("partition.clients=4", {"fedavg", "local"}), ("partition.visible=1", {"fedavg", "local", "central"}),
+        ("privacy.clip=1.0", {"fedavg"}), ("privacy.noise=3.0", set()),
     ],
 )  # fmt: skip
 def test_partition_and_rounds_move_the_keys_of_those_that_they_concern(word, moves, tmp_path):

@@ -38,8 +38,9 @@ from bench.results.records import Record, Statistics
 
 PRIVACY = (
     "No record leaves a client. What does leave it, weights and sums, can still tell something of its records: updates "
-    "can be inverted, and whether a record was trained on can be guessed. No noise was added (no differential privacy)."
+    "can be inverted, and whether a record was trained on can be guessed."
 )
+WITHOUT = "No noise was added (no differential privacy)."
 SHOWN = 6
 """Lines in one picture."""
 
@@ -57,6 +58,7 @@ class FederationRow(msgspec.Struct, kw_only=True):
       clients.
     - up, down: bytes of a round over all clients, imputer and fuser together.
     - milliseconds: of a round; None where costs are left out.
+    - epsilon, delta: of differential privacy of clients, imputer and fuser together; None without.
     - validation: round and validation loss, mean over seeds.
     """
 
@@ -74,6 +76,8 @@ class FederationRow(msgspec.Struct, kw_only=True):
     up: float | None = None
     down: float | None = None
     milliseconds: float | None = None
+    epsilon: float | None = None
+    delta: float | None = None
     validation: list[tuple[int, float]] = []
 
     @property
@@ -162,6 +166,8 @@ def _row(
         up=_mean([_per_round(parts, "up") for parts in trained if parts]),
         down=_mean([_per_round(parts, "down") for parts in trained if parts]),
         milliseconds=_mean([1e3 * one.seconds for one in done]) if costs else None,
+        epsilon=max((sum(each.epsilon or 0.0 for each in parts) for parts in trained), default=0.0) or None,
+        delta=max((sum(each.delta for each in parts if each.epsilon) for parts in trained), default=0.0) or None,
         validation=_curve(by_rounds),
     )
 
@@ -222,6 +228,8 @@ def _blocks(each: Federations) -> list[Block]:
     header = columns("imputer", "fuser", "federation")
     header += [Column(metric(each.metric), each.higher), *columns("minus central", "minus local")]
     header += [Column("worst client", each.higher), *columns("spread", "round kept", "steps", "MB up", "MB down")]
+    private = any(row.epsilon is not None for row in each.rows)
+    header += columns("epsilon") if private else []
     header += columns("ms per round") if costs else []
     body: list[list[Cell]] = [
         [
@@ -237,13 +245,25 @@ def _blocks(each: Federations) -> list[Block]:
             Number(row.steps, ",.0f") if row.steps is not None else None,
             Number(row.up / 1e6, ".3f") if row.up is not None else None,
             Number(row.down / 1e6, ".3f") if row.down is not None else None,
+            *([Number(row.epsilon, ".3g") if row.epsilon is not None else None] if private else []),
             *([Number(row.milliseconds, ".0f") if row.milliseconds is not None else None] if costs else []),
         ]
         for row in each.rows
     ]
-    notes = [*(f"{words[:1].upper()}{words[1:]}." for words in each.partitions), PRIVACY]
+    notes = [*(f"{words[:1].upper()}{words[1:]}." for words in each.partitions), _privacy(each)]
     title = Heading(3, f"{each.title}: federations")
     return [title, Paragraph(about), Table(header, body), Notes(notes), *_figure(each)]
+
+
+def _privacy(each: Federations) -> str:
+    deltas = sorted({row.delta for row in each.rows if row.delta is not None})
+    if not deltas:
+        return f"{PRIVACY} {WITHOUT}"
+    told = ", ".join(f"{delta:g}" for delta in deltas)
+    return (
+        f"{PRIVACY} Epsilon bounds this for any one client over all rounds, at delta {told}. Sums that are sent before the "
+        "first round (counts of classes, means and deviations) have no noise and are not in it."
+    )
 
 
 def _difference(gap: Difference | None, higher: bool) -> Cell:

@@ -1,0 +1,85 @@
+"""Differential privacy of clients: what a round tells of any one client is bounded (McMahan et al.
+2018, algorithm 1).
+
+The change of each client, over all arrays together, is cut to a norm of `clip`. The server takes
+the plain mean of the changes, since counts would tell of clients, and adds Gaussian noise. The
+federation then sees this mean alone, as the answer of a single client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bench.errors import PluginError, UsageError
+from bench.federated.settings import Privacy, Rounds
+from bench.learner import Arrays, Reply
+
+COVERED = ("shared", "mod", "pair")
+"""Groups whose arrays get noise."""
+
+SERVER = -1
+"""Who answers in place of all clients."""
+
+
+def check(groups: Mapping[str, str], rounds: Rounds) -> None:
+    """Raise UsageError for what would tell of clients without noise."""
+    uncovered = sorted(
+        {kind for group in groups.values() if (kind := group.partition("/")[0]) not in (*COVERED, "local")}
+    )
+    if uncovered:
+        advice = "; give norm=group where the method has it" if "buffer" in uncovered else ""
+        raise UsageError(
+            f"privacy.clip is given, and the method sends arrays of the group {', '.join(uncovered)}, which noise does not "
+            f"cover{advice}"
+        )
+    if rounds.select != "last":
+        raise UsageError("privacy.clip is given, and validation losses would tell of clients; give rounds.select=last")
+
+
+def private(
+    before: Arrays, replies: Mapping[int, Reply], privacy: Privacy, rng: np.random.Generator
+) -> dict[int, Reply]:
+    """The noisy mean of the answers, as that of a single client.
+
+    before: what clients received. rng: of this round alone.
+    """
+    assert privacy.clip is not None
+    changes = {client: _change(before, reply.arrays) for client, reply in sorted(replies.items())}
+    cuts = {client: min(1.0, privacy.clip / norm) if (norm := _norm(each)) else 1.0 for client, each in changes.items()}
+    arrays = {}
+    for name in before:
+        parts = [cuts[client] * each[name] for client, each in changes.items() if name in each]
+        if not parts:
+            continue
+        deviation = privacy.noise * privacy.clip / len(parts)
+        mean = np.sum(parts, axis=0) / len(parts) + rng.normal(0.0, deviation, before[name].shape)
+        arrays[name] = np.asarray(before[name] + mean, before[name].dtype)
+    sums = {name: np.sum([reply.sums[name] for reply in replies.values()], axis=0) for name in ("loss", "count")}
+    return {SERVER: Reply(arrays, dict.fromkeys(arrays, 1), dict.fromkeys(arrays, 1), sums, {})}
+
+
+def epsilon(privacy: Privacy, rounds: int) -> float:
+    """The epsilon of all rounds, at `privacy.delta`, for any one client that is exchanged for
+    another.
+
+    One client moves the mean of m by up to 2 clip / m, and the noise has the deviation noise clip /
+    m. That a round may leave a client out is not counted in its favour, so this is an upper bound.
+    Raises PluginError where the library of the accountant is missing.
+    """
+    try:
+        from opacus.accountants import RDPAccountant
+    except ImportError as error:
+        raise PluginError("epsilon needs the library opacus; type: pip install 'gapbench[privacy]'") from error
+    accountant = RDPAccountant()
+    accountant.history = [(privacy.noise / 2, 1.0, rounds)]
+    return float(accountant.get_epsilon(privacy.delta))
+
+
+def _change(before: Arrays, arrays: Arrays) -> dict[str, np.ndarray]:
+    return {name: np.asarray(array, np.float64) - before[name] for name, array in arrays.items()}
+
+
+def _norm(change: Mapping[str, np.ndarray]) -> float:
+    return float(np.sqrt(sum(np.square(each).sum() for each in change.values())))
