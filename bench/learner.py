@@ -10,6 +10,7 @@ a group that says how it is merged:
 - `mod/<m>/`, `pair/<i>/<m>/`: the same, among the clients that own these modalities. A client
   whose training records lack one of them throughout does not send the array.
 - `buffer/`: what a module counts rather than learns (running statistics): the weighted mean.
+  `buffer/<m>/` is the same among the clients that own a modality.
 - `local/`: never sent; a client keeps it.
 - `own/`: by the learner itself (`merge_own`); the shape may change between rounds.
 """
@@ -78,6 +79,7 @@ class Plan:
     - name: of this training: a client, say. Order, noise and the checkpoint file follow from it.
     - after: trainings of this name that came before: rounds. Order and noise go on where they
       ended.
+    - rounds: how many trainings of this name there are in all. Centrally it is 1.
     - share: of the budget that is done, above 0 and at most 1.
     - penalty: added to the loss.
     - accepts: called with the parameters of each training before it; raises UsageError for one that
@@ -91,6 +93,7 @@ class Plan:
     epochs: int | None = None
     name: str = ""
     after: int = 0
+    rounds: int = 1
     share: float = 1.0
     penalty: Penalty | None = None
     accepts: Callable[[TrainParams], None] | None = None
@@ -295,7 +298,7 @@ class _Place:
 def _owners(group: str) -> set[str]:
     """The modalities that a client must have to send a group."""
     kind, *modalities = group.split("/")
-    return set(modalities) if kind in ("mod", "pair") else set()
+    return set(modalities) if kind in ("mod", "pair", "buffer") else set()
 
 
 @contextmanager

@@ -183,6 +183,7 @@ class _Run:
             # One client is central training, whose order and noise it shares.
             name=f"client{client}" if len(self.clients) > 1 else "",
             after=number - 1,
+            rounds=self.rounds.number,
             share=part,
             penalty=self.federation.penalty(),
             accepts=self.federation.prepare,

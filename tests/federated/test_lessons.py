@@ -82,6 +82,9 @@ class TwoLessons(Learner[TrainParams]):
     def validate(self, valid: Cohort, context: Context) -> dict[str, np.ndarray]:
         return {}
 
+    def group(self, module: str, weight: str) -> str:
+        return "buffer/labs" if weight == "left.norm.running_var" else super().group(module, weight)
+
     def pieces(self, module: str, weight: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
         if weight == "shared.0":
             return {f"mod/{name}": row for name, row in zip(("vitals", "labs"), tensor, strict=True)}
@@ -109,7 +112,7 @@ def test_a_lesson_moves_its_own_part_and_what_parts_share() -> None:
         "mod/vitals/pair/shared.0", "mod/labs/pair/shared.0",
         "shared/pair/left.own.weight", "shared/pair/left.own.bias",
         "shared/pair/left.norm.weight", "shared/pair/left.norm.bias",
-        "buffer/pair/left.norm.running_mean", "buffer/pair/left.norm.running_var",
+        "buffer/pair/left.norm.running_mean", "buffer/labs/pair/left.norm.running_var",
         "buffer/pair/left.norm.num_batches_tracked",
     }  # fmt: skip
 
@@ -169,7 +172,8 @@ def test_what_belongs_to_a_modality_that_no_training_record_has_is_not_sent() ->
     without = replace(labs, available=np.zeros(len(WHOLE), bool), observed=np.zeros_like(labs.observed))
     _, reply = moved(begun(), WHOLE.with_modalities({**WHOLE.modalities, "labs": without}))
     assert "mod/vitals/pair/shared.0" in reply.arrays
-    assert "mod/labs/pair/shared.0" not in reply.arrays
+    assert "buffer/pair/left.norm.running_mean" in reply.arrays
+    assert not any("labs" in name for name in reply.arrays)
 
 
 def test_a_penalty_is_relative_to_the_weights_before_the_first_lesson() -> None:

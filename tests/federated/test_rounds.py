@@ -130,6 +130,21 @@ def test_fedadam_by_hand() -> None:
     assert after["shared/w"] == pytest.approx(1 + 0.1 * m / (np.sqrt(v) + 0.1))
 
 
+def test_a_client_knows_which_round_it_trains_in_and_how_many_there_are() -> None:
+    learner, seen = build("gru", **SGD), []
+    local = learner.local  # type: ignore[attr-defined]
+
+    def noted(train: Any, plan: Plan, *rest: Any) -> Reply:
+        seen.append((plan.after, plan.rounds))
+        answer: Reply = local(train, plan, *rest)
+        return answer
+
+    learner.local = noted  # type: ignore[attr-defined]
+    federate(learner, FEDERATIONS["fedavg"](), clients(2), Rounds(number=3), Context(seed=5), BINARY)
+    assert seen == [(number, 3) for number in range(3) for _ in range(2)]
+    assert Plan().rounds == 1
+
+
 @every_federation
 @pytest.mark.parametrize("stopped", [1, 3, 5])
 def test_a_federation_that_was_stopped_ends_with_the_same_bits(tmp_path: Path, name: str, stopped: int) -> None:
