@@ -259,9 +259,9 @@ def _privacy(each: Federations) -> str:
     deltas = sorted({row.delta for row in each.rows if row.delta is not None})
     if not deltas:
         return f"{PRIVACY} {WITHOUT}"
-    told = ", ".join(f"{delta:g}" for delta in deltas)
+    listed = ", ".join(f"{delta:g}" for delta in deltas)
     return (
-        f"{PRIVACY} Epsilon bounds this for any one client over all rounds, at delta {told}. Sums that are sent before the "
+        f"{PRIVACY} Epsilon bounds this for any one client over all rounds, at delta {listed}. Sums that are sent before the "
         "first round (counts of classes, means and deviations) have no noise and are not in it."
     )
 
