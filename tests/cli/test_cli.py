@@ -206,7 +206,10 @@ def test_only_the_plugins_that_are_named_are_loaded(bench, monkeypatch):
 def test_a_plugin_that_is_named_and_not_installed_is_said(bench, monkeypatch):
     monkeypatch.setenv("BENCH_PLUGINS", "imputers,scenaros")
     (broken,) = bench("doctor", "--json", code=4).json["broken"]
-    assert "scenaros: no such plugin is installed (from BENCH_PLUGINS); installed are: datasets, fusers" in broken
+    assert (
+        "scenaros: no such plugin is installed (from BENCH_PLUGINS); installed are: datasets, federations, fusers"
+        in broken
+    )
     assert "scenaros: no such plugin is installed" in bench("show", "mcar", code=2).err
 
 

@@ -180,7 +180,7 @@ def test_a_parameter_of_a_method_that_is_not_in_the_run_is_refused(kind):
         spec for spec in reversed(REGISTRY.specs(kind)) if "seed" not in spec.name and spec.params.__struct_fields__
     )
     name = spec.params.__struct_fields__[0]
-    first = {"scenario": "natural", "imputer": "locf", "fuser": "gbm"}[kind]
+    first = {"scenario": "natural", "imputer": "locf", "fuser": "gbm", "federation": "fedavg"}[kind]
     words = ["suite=physionet48", f"{kind}={first}", f"{kind}.{spec.name}.{name}={getattr(spec.params(), name)}"]
     with pytest.raises(
         UsageError, match=f"has no effect: {re.escape(spec.name)} is not in this run; add it: {kind}={first},"

@@ -74,7 +74,7 @@ def test_it_is_registered_under_a_name_of_its_own_and_its_defaults_are_what_it_s
     assert (params.predict, params.residual, params.loss) == ("x0", True, "huber")
     assert (params.solver, params.solver_steps, params.bound) == ("ddim", 10, 0)
     assert params.steps is not None
-    assert spec.tags == {"torch", "draws"}
+    assert spec.tags == {"torch", "draws", "learner"}
 
 
 @pytest.mark.parametrize("solver", ["ddim", "dpm++"])

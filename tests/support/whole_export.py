@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.leaderboard.audited import OF_CELL
 from bench.results.coordinates import Coordinates, Method
+from bench.results.federated import Done, Federated, Part, Trained
 from bench.results.predictions import Predictions
 from bench.results.records import (
     Audit,
@@ -33,6 +34,23 @@ METHODS = [
 
 
 @functools.cache
+def _federated(value: float) -> Federated:
+    """Three clients, one of them too small to be shown, and two rounds."""
+    parts = [
+        Part(client=name, train=100, valid=20, test=test, modalities=["vitals"], score=score)
+        for name, test, score in (("north", 30, value), ("south", 40, value - 0.1), ("west", None, None))
+    ]
+    rounds = [
+        Done(number=number, chosen=[0, 1], dropped=[1] * (number - 1), slow=[], train_loss=0.6, valid_loss=0.7 - number / 10,
+             steps={"0": 4, "1": 4}, up={"shared": 4_000}, down={"shared": 8_000}, seconds=0.25)
+        for number in (1, 2)
+    ]  # fmt: skip
+    return Federated(
+        partition="0123456789abcdef", rule="3 clients, subjects by their site", metric="auroc", clients=parts,
+        fuser=Trained(rounds=rounds, best=2, sums=96, epsilon=3.5, delta=1e-5),
+    )  # fmt: skip
+
+
 def whole() -> Export:
     """Two modality sets, two rates, three imputers, two fusers, all ok, with everything that a
     leaderboard shows.
@@ -48,7 +66,10 @@ def whole() -> Export:
             logits = 1.5 * truth + (0.6 + 0.15 * (number % 7)) * rng.normal(size=n)
             outputs = (1 / (1 + np.exp(-logits))).astype(np.float32)[:, None]
             cells.setdefault(method, {})[seed] = Predictions(ids, groups, truth, outputs)
-            at = Coordinates("demo", **msgspec.structs.asdict(method), seed=seed)
+            joined = method.fuser == FUSERS[-1]
+            at = Coordinates(
+                "demo", **msgspec.structs.asdict(method), seed=seed, **({"federation": "fedavg"} if joined else {})
+            )
             value = float(np.mean((outputs[:, 0] > 0.5) == truth))
             records.append(
                 make_record(
@@ -56,6 +77,7 @@ def whole() -> Export:
                     value,
                     audits={**CELL_AUDITS, "absent-ignored": Audit(True)},
                     patterns=[Pattern("notes+vitals", 100, value), Pattern("vitals", 60, value - 0.1)],
+                    federated=_federated(value) if joined else None,
                     calibration=Calibration(0.1 - value / 20, 0.2, [Bin(20, 0.3, 0.2 + value / 10)]),
                     costs={"parameters": 100.0 + number, "seconds_per_sample": 1.0 + (7 * number) % 5, "draws": 3.0,
                            "imputer_parameters": 4.0, "impute_seconds_per_draw": 0.1},
