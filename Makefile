@@ -77,7 +77,7 @@ $(VENV)/installed: $(VENV)/torch pyproject.toml
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/torch pyproject.toml
-	$(PIP) --editable ".[clinical,notes,privacy,report,signals,sleep,trees,tune,dev]" setuptools wheel
+	$(PIP) --editable ".[clinical,notes,report,signals,sleep,trees,tune,dev]" setuptools wheel
 	@touch $@
 
 $(VENV)/installed-extras: $(VENV)/installed-dev

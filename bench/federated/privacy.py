@@ -8,11 +8,14 @@ federation then sees this mean alone, as the answer of a single client.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import norm
 
-from bench.errors import PluginError, UsageError
+from bench.errors import UsageError
 from bench.federated.settings import Privacy, Rounds
 from bench.learner import Arrays, Reply
 
@@ -47,7 +50,7 @@ def private(
     """
     assert privacy.clip is not None
     changes = {client: _change(before, reply.arrays) for client, reply in sorted(replies.items())}
-    cuts = {client: min(1.0, privacy.clip / norm) if (norm := _norm(each)) else 1.0 for client, each in changes.items()}
+    cuts = {client: min(1.0, privacy.clip / size) if (size := _norm(each)) else 1.0 for client, each in changes.items()}
     arrays = {}
     for name in before:
         parts = [cuts[client] * each[name] for client, each in changes.items() if name in each]
@@ -65,16 +68,21 @@ def epsilon(privacy: Privacy, rounds: int) -> float:
     another.
 
     One client moves the mean of m by up to 2 clip / m, and the noise has the deviation noise clip /
-    m. That a round may leave a client out is not counted in its favour, so this is an upper bound.
-    Raises PluginError where the library of the accountant is missing.
+    m. Rounds of Gaussian noise together are one Gaussian mechanism, whose epsilon is exact (Balle
+    and Wang 2018, theorem 5; Dong, Roth and Su 2022, corollary 2). That a round may leave a client
+    out is not counted in its favour, so this is an upper bound.
     """
-    try:
-        from opacus.accountants import RDPAccountant
-    except ImportError as error:
-        raise PluginError("epsilon needs the library opacus; type: pip install 'gapbench[privacy]'") from error
-    accountant = RDPAccountant()
-    accountant.history = [(privacy.noise / 2, 1.0, rounds)]
-    return float(accountant.get_epsilon(privacy.delta))
+    mu = 2 * math.sqrt(rounds) / privacy.noise
+    most = mu * (mu / 2 + math.sqrt(-2 * math.log(privacy.delta)))  # the bound of a Gaussian tail
+    if delta_of(mu, 0.0) <= privacy.delta:
+        return 0.0
+    return float(brentq(lambda each: delta_of(mu, each) - privacy.delta, 0.0, most))
+
+
+def delta_of(mu: float, epsilon: float) -> float:
+    """The delta of a Gaussian mechanism at an epsilon. mu: its sensitivity over its deviation."""
+    upper, lower = norm.logcdf(mu / 2 - epsilon / mu), norm.logcdf(-mu / 2 - epsilon / mu)
+    return float(np.exp(upper) - np.exp(epsilon + lower))
 
 
 def _change(before: Arrays, arrays: Arrays) -> dict[str, np.ndarray]:

@@ -50,8 +50,8 @@ def register(registry: Registry) -> None:
             "hidden": 16,
             "fine": 8,
             "coarse": 8,
-            "epochs": 12,
+            "epochs": 20,
             "batch_size": 16,
-            "learning_rate": 1e-2,
+            "learning_rate": 5e-3,
         },
     )
