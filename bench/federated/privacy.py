@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from bench.errors import UsageError
-from bench.federated.settings import Privacy, Rounds
+from bench.federated.settings import Privacy
 from bench.learner import Arrays, Reply
 
 COVERED = ("shared", "mod", "pair")
@@ -26,7 +26,7 @@ SERVER = -1
 """Who answers in place of all clients."""
 
 
-def check(groups: Mapping[str, str], rounds: Rounds) -> None:
+def check(groups: Mapping[str, str]) -> None:
     """Raise UsageError for what would tell of clients without noise."""
     uncovered = sorted(
         {kind for group in groups.values() if (kind := group.partition("/")[0]) not in (*COVERED, "local")}
@@ -37,8 +37,6 @@ def check(groups: Mapping[str, str], rounds: Rounds) -> None:
             f"privacy.clip is given, and the method sends arrays of the group {', '.join(uncovered)}, which noise does not "
             f"cover{advice}"
         )
-    if rounds.select != "last":
-        raise UsageError("privacy.clip is given, and validation losses would tell of clients; give rounds.select=last")
 
 
 def private(
@@ -65,7 +63,7 @@ def private(
 
 def epsilon(privacy: Privacy, rounds: int) -> float:
     """The epsilon of all rounds, at `privacy.delta`, for any one client that is exchanged for
-    another.
+    another with the same modalities.
 
     One client moves the mean of m by up to 2 clip / m, and the noise has the deviation noise clip /
     m. Rounds of Gaussian noise together are one Gaussian mechanism, whose epsilon is exact (Balle

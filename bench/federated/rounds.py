@@ -90,7 +90,8 @@ class _Run:
         self.learner.begin(functools.reduce(operator.add, summaries), self.context)
         self.groups = self.learner.groups()
         if self.privacy.clip:
-            private.check(self.groups, self.rounds)
+            private.check(self.groups)
+            self.rounds.check(self.privacy)
         state = State(self._sent(self.learner.get()), sums=sum(each.nbytes for each in summaries))
         problem = load(self.context.scratch, state, self._identity())
         if problem:

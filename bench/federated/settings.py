@@ -106,3 +106,16 @@ class Rounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     needed: Annotated[
         Positive, msgspec.Meta(description="Answers without which a round is repeated with other clients.")
     ] = 1
+
+    def check(self, privacy: Privacy) -> None:
+        """Raise UsageError for rounds that can never be held, and for a choice of the round that
+        would tell of clients.
+        """
+        if self.per_round is not None and self.needed > self.per_round:
+            raise UsageError(
+                f"rounds.needed={self.needed} is more than rounds.per_round={self.per_round}, so that no round is ever enough"
+            )
+        if privacy.clip and self.select != "last":
+            raise UsageError(
+                "privacy.clip is given, and validation losses would tell of clients; give rounds.select=last"
+            )

@@ -106,6 +106,8 @@ def check_partition(request: Request, registry: Registry) -> None:
     pooled = ["pooled" in registry.get("federation", row.name).tags for row in request.variants["federation"]]
     if all(pooled) and rule.visible is None:
         return
+    if not all(pooled):
+        suite.rounds.check(suite.privacy)
     dataset = registry.get("dataset", suite.dataset)
     rule.check(dataset.columns, f"of the dataset {dataset.name}")
     if rule.by == DIRICHLET:

@@ -165,8 +165,12 @@ class _Keys:
         label = labels[axis.name]
         if label == axis.default:
             return {}
-        kinds = [stage.kind for stage in STAGES if stage.reads(axis, self.basis.spec(chosen[stage.kind]))]
+        kinds = [stage.kind for stage in STAGES if self._is_trained(stage, axis, chosen[stage.kind])]
         return {kind: f"{labels[kind]} · {label}" for kind in kinds}
+
+    def _is_trained(self, stage: Stage, axis: Axis, variant: Variant) -> bool:
+        """Whether a federation trains the method; one that loads its weights is trained by none."""
+        return not variant.weights and stage.reads(axis, self.basis.spec(variant))
 
     def _reads(self, stage: Stage, variant: Variant) -> Reads:
         spec = self.basis.spec(variant)

@@ -68,13 +68,19 @@ def test_a_federation_is_in_the_keys_of_what_it_trains_and_of_nothing_else(imput
     [
         ("rounds.number=3", {"fedavg"}), ("rounds.dropout=0.5", {"fedavg"}), ("partition.seed=7", {"fedavg", "local"}),
         ("partition.clients=4", {"fedavg", "local"}), ("partition.visible=1", {"fedavg", "local", "central"}),
-        ("privacy.clip=1.0", {"fedavg"}), ("privacy.noise=3.0", set()),
+         ("privacy.noise=3.0", set()),
     ],
 )  # fmt: skip
 def test_partition_and_rounds_move_the_keys_of_those_that_they_concern(word, moves, tmp_path):
     before = by_federation(cells(tmp_path, "federation=fedavg"))
     after = by_federation(cells(tmp_path, "federation=fedavg", word))
     assert {name for name in before if before[name].key != after[name].key} == moves
+
+
+def test_privacy_moves_the_keys_of_what_rounds_train(tmp_path):
+    last = ("federation=fedavg", "rounds.select=last")
+    before, after = by_federation(cells(tmp_path, *last)), by_federation(cells(tmp_path, *last, "privacy.clip=1.0"))
+    assert {name for name in before if before[name].key != after[name].key} == {"fedavg"}
 
 
 @pytest.mark.parametrize(
@@ -106,6 +112,8 @@ def test_what_cannot_be_trained_by_clients_is_skipped_with_its_reason(words, rea
         ),
         (("partition.by=dirichlet", "partition.task=other"), '"partition.task" = other is no task of toy'),
         (("partition.visible=3",), "partition.visible=3 is more than the 2 modalities of the set all"),
+        (("privacy.clip=1.0",), "give rounds.select=last"),
+        (("rounds.needed=3", "rounds.per_round=2"), "rounds.needed=3 is more than rounds.per_round=2"),
         (("federation.fedprox.mu=-1", "federation=fedprox"), "mu"),
         (("federation=fedavgg",), 'did you mean "fedavg"'),
         (("federation.fedprox.mu=1",), "fedprox is not in this run"),

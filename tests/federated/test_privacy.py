@@ -88,21 +88,16 @@ def test_less_noise_and_more_rounds_cost_more():
 
 
 @pytest.mark.parametrize(
-    ("groups", "rounds", "message"),
+    ("groups", "message"),
     [
-        (
-            {"a": "shared", "b": "buffer"},
-            Rounds(select="last"),
-            "group buffer, which noise does not cover; give norm=group",
-        ),
-        ({"a": "own"}, Rounds(select="last"), "group own, which noise does not cover"),
-        ({"a": "shared"}, Rounds(), "give rounds.select=last"),
+        ({"a": "shared", "b": "buffer"}, "group buffer, which noise does not cover; give norm=group"),
+        ({"a": "own"}, "group own, which noise does not cover"),
     ],
 )
-def test_what_noise_does_not_cover_is_refused(groups, rounds, message):
+def test_what_noise_does_not_cover_is_refused(groups, message):
     with pytest.raises(UsageError, match=message):
-        check(groups, rounds)
-    check({"a": "shared", "b": "mod/labs", "c": "local"}, Rounds(select="last"))
+        check(groups)
+    check({"a": "shared", "b": "mod/labs", "c": "local"})
 
 
 def test_rounds_with_privacy_repeat_bit_by_bit_and_validate_nothing():

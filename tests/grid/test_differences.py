@@ -193,7 +193,11 @@ def test_what_an_edited_copy_says_otherwise_than_the_installed_suite_is_named_an
 
 
 def agrees(chosen: set[str]) -> bool:
-    """Whether a suite may hold these edits together: of steps and seconds it gives one."""
+    """Whether a suite may hold these edits together: of steps and seconds it gives one, and with
+    privacy no round is chosen by validation.
+    """
+    if {"privacy.clip", "grid.federation"} <= chosen and "rounds.select" not in chosen:
+        return False
     return not any({f"{table}.steps", f"{table}.seconds"} <= chosen for table in ("training", "training.imputer"))
 
 
