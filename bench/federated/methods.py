@@ -18,9 +18,10 @@ import numpy as np
 from bench.cohort import Cohort, Task
 from bench.components import Context, Fuser, Imputer, Interrupted, Method
 from bench.errors import BenchError, UsageError
+from bench.federated.client import Client
 from bench.federated.partition import Clients
 from bench.federated.privacy import epsilon
-from bench.federated.rounds import OPEN, Client, federate
+from bench.federated.rounds import OPEN, federate
 from bench.federated.settings import Privacy, Rounds
 from bench.federation import Federation
 from bench.learner import Learner

@@ -1,8 +1,11 @@
-"""The rounds of a federation, one client after the other in this process.
+"""The rounds of a federation: what its server does.
 
 Every choice has a seed of its own, derived from the cell's seed, the round and the client. So no
 state of a generator is kept. The same clients are chosen, fail and are slow for every method and
 every federation.
+
+Where clients are is the business of `Clients`. `Here` has them in this process, one after the
+other: the reference, and the only way to published numbers.
 """
 
 from __future__ import annotations
@@ -12,24 +15,24 @@ import operator
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
-import numpy as np
 
-from bench.cohort import Cohort, Task
+from bench.cohort import Task
 from bench.components import Context, Interrupted
 from bench.errors import UsageError
 from bench.federated import privacy as private
-from bench.federated import sent
+from bench.federated.client import Client, Order, kept, sent_of, trained, validated
 from bench.federated.merging import merged
 from bench.federated.settings import Privacy, Rounds
 from bench.federated.state import State, load, save
 from bench.federation import Federation
-from bench.learner import Arrays, Learner, Plan, Reply
+from bench.learner import Arrays, Learner, Reply
 from bench.results.federated import Done
+from bench.sums import Sums
 
 OPEN = Privacy()
 """No privacy but that no record leaves a client."""
@@ -38,19 +41,86 @@ ATTEMPTS = 100
 """How often a round is repeated in which too few clients answer."""
 
 
-@dataclass(frozen=True)
-class Client:
-    """What one client has; `valid` may be empty. owned: its modalities; None: all that its records
-    have.
-    """
+class Clients(Protocol):
+    """The clients of a federation, as its server reaches them; each by its number."""
 
-    train: Cohort
-    valid: Cohort
-    owned: tuple[str, ...] | None = None
+    def identity(self) -> dict[str, Any]:
+        """Client -> what must agree for stored rounds to be its own. In ascending order."""
+
+    def summaries(self) -> list[Sums]:
+        """What each knows of its training records before anything is built."""
+
+    def begin(self, total: Sums) -> None:
+        """Have each build its method from the sums of all."""
+
+    def train(self, orders: Sequence[Order], local: Mapping[int, Arrays]) -> dict[int, Reply]:
+        """Client -> its answer. local: client -> what it kept of its last training, where the
+        server keeps it.
+        """
+
+    def validate(self, arrays: Arrays, before: Mapping[int, int], local: Mapping[int, Arrays]) -> list[Arrays]:
+        """The sums of the validation records of each that has some. before: client -> the last
+        round in which it trained. local: as in `train`.
+        """
+
+    def end(self) -> None:
+        """A round is over."""
+
+
+@dataclass
+class Here:
+    """Clients in this process, one after the other, with one learner for all."""
+
+    learner: Learner[Any]
+    federation: Federation[Any]
+    clients: Mapping[int, Client]
+    rounds: Rounds
+    context: Context
+    task: Task | None = None
+    first: Arrays = field(default_factory=dict)
+
+    def identity(self) -> dict[str, Any]:
+        return {str(number): len(client.train) for number, client in self.clients.items()}
+
+    def summaries(self) -> list[Sums]:
+        return [self.learner.summary(client.train, self.task) for client in self.clients.values()]
+
+    def begin(self, total: Sums) -> None:
+        self.learner.begin(total, self.context)
+        self.first = kept(self.learner)
+
+    def train(self, orders: Sequence[Order], local: Mapping[int, Arrays]) -> dict[int, Reply]:
+        replies = {}
+        for order in orders:
+            if self.context.should_stop():
+                raise Interrupted(f"stopped in round {order.round} of {self.rounds.number}")
+            client = self.clients[order.client]
+            state = local.get(order.client, self.first)
+            replies[order.client] = trained(
+                self.learner, self.federation, client, order, self.rounds, self._of_training(), state
+            )
+        return replies
+
+    def validate(self, arrays: Arrays, before: Mapping[int, int], local: Mapping[int, Arrays]) -> list[Arrays]:
+        sums = (
+            validated(self.learner, client, arrays, self.context, local.get(number, self.first))
+            for number, client in self.clients.items()
+        )
+        return [each for each in sums if each is not None]
+
+    def end(self) -> None:
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _of_training(self) -> Context:
+        """The context of a client's training, whose checkpoints lie apart."""
+        if self._folder:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        return replace(self.context, scratch=self._folder)
 
     @property
-    def modalities(self) -> tuple[str, ...]:
-        return tuple(self.train.modalities) if self.owned is None else self.owned
+    def _folder(self) -> Path | None:
+        return self.context.scratch / "clients" if self.context.scratch else None
 
 
 def federate(
@@ -62,6 +132,19 @@ def federate(
     task: Task | None = None,
     privacy: Privacy = OPEN,
 ) -> State:
+    """Train a learner by rounds, its clients in this process; see `serve`."""
+    here = Here(learner, federation, dict(sorted(clients.items())), rounds, context, task)
+    return serve(learner, federation, here, rounds, context, privacy)
+
+
+def serve(
+    learner: Learner[Any],
+    federation: Federation[Any],
+    clients: Clients,
+    rounds: Rounds,
+    context: Context,
+    privacy: Privacy = OPEN,
+) -> State:
     """Train a learner by rounds; it comes back with the arrays of the chosen round.
 
     With a scratch folder the state is written after every round, and a federation found there goes
@@ -69,30 +152,33 @@ def federate(
     and what `bench.training.train` raises. UsageError where the federation cannot merge such a
     training, or where too few clients answer again and again.
     """
-    return _Run(learner, federation, dict(sorted(clients.items())), rounds, context, task, privacy).run()
+    return _Server(learner, federation, clients, rounds, context, privacy).run()
 
 
 @dataclass
-class _Run:
+class _Server:
     learner: Learner[Any]
     federation: Federation[Any]
-    clients: dict[int, Client]
+    clients: Clients
     rounds: Rounds
     context: Context
-    task: Task | None
     privacy: Privacy
 
     def run(self) -> State:
-        if not self.clients:
+        self.records = self.clients.identity()
+        self.numbers = [int(number) for number in self.records]
+        if not self.numbers:
             raise UsageError("a federation needs a client")
         self.federation.prepare(self.learner.params)
-        summaries = [self.learner.summary(client.train, self.task) for client in self.clients.values()]
-        self.learner.begin(functools.reduce(operator.add, summaries), self.context)
+        summaries = self.clients.summaries()
+        total = functools.reduce(operator.add, summaries)
+        self.learner.begin(total, self.context)
+        self.clients.begin(total)
         self.groups = self.learner.groups()
         if self.privacy.clip:
             private.check(self.groups)
             self.rounds.check(self.privacy)
-        state = State(self._sent(self.learner.get()), sums=sum(each.nbytes for each in summaries))
+        state = State(sent_of(self.learner), sums=sum(each.nbytes for each in summaries))
         problem = load(self.context.scratch, state, self._identity())
         if problem:
             self.context.report(f"rounds begin again: {problem}")
@@ -106,15 +192,9 @@ class _Run:
     def _round(self, number: int, state: State) -> State:
         began = time.perf_counter()
         chosen, answering = self._chosen(number)
-        parts = {client: self._part(number, client) for client in answering}
-        replies, local = {}, dict(state.local)
-        for client in answering:
-            if self.context.should_stop():
-                raise Interrupted(f"stopped in round {number} of {self.rounds.number}")
-            replies[client] = reply = self._trained(number, client, parts[client], state)
-            whose = self.clients[client]
-            sent.check(client, reply, state.arrays, self.groups, len(whose.train), whose.modalities)
-            local[client] = dict(replies[client].state)
+        orders = [self._order(number, client, state) for client in answering]
+        replies = self.clients.train(orders, state.local)
+        local = state.local | {client: dict(reply.state) for client, reply in replies.items()}
         answers: Mapping[int, Reply] = replies
         if self.privacy.clip:
             noise = self.context.rng("federation", "noise", number)
@@ -124,12 +204,13 @@ class _Run:
         personal = {client: dict(each) for client, each in own.items() if isinstance(client, int)}
         arrays |= {name: array for name, array in own.items() if isinstance(name, str)}
         validates = number % self.rounds.validate_every == 0 and not self.privacy.clip
-        loss = self._validated(arrays) if validates else None
+        last = _last_rounds(state) | dict.fromkeys(replies, number)
+        loss = _mean(self.clients.validate(arrays, last, local)) if validates else None
         done = Done(
             number=number,
             chosen=chosen,
             dropped=[client for client in chosen if client not in answering],
-            slow=[client for client in answering if parts[client] < 1],
+            slow=[order.client for order in orders if order.share < 1],
             train_loss=_mean([reply.sums for reply in replies.values()]) or 0.0,
             valid_loss=loss,
             steps={str(client): _steps(reply) for client, reply in replies.items()},
@@ -148,12 +229,23 @@ class _Run:
         )
         if self.rounds.select == "best" and loss is not None and (state.best_loss is None or loss < state.best_loss):
             state = replace(state, best=arrays, best_round=number, best_loss=loss)
-        self._forget_trainings()
+        self.clients.end()
         return state
+
+    def _order(self, number: int, client: int, state: State) -> Order:
+        return Order(
+            client=client,
+            round=number,
+            clients=len(self.numbers),
+            arrays=state.arrays,
+            share=self._part(number, client),
+            personal=state.personal.get(client, {}),
+            before=_last_rounds(state).get(client, 0),
+        )
 
     def _chosen(self, number: int) -> tuple[list[int], list[int]]:
         """The clients of a round, and those of them that answer."""
-        everyone = list(self.clients)
+        everyone = self.numbers
         size = min(self.rounds.per_round or len(everyone), len(everyone))
         for attempt in range(ATTEMPTS):
             rng = self.context.rng("federation", "chosen", number, attempt)
@@ -176,48 +268,6 @@ class _Run:
             return 1.0
         return float(self.context.rng("federation", "part", number, client).uniform(0.1, 0.9))
 
-    def _trained(self, number: int, client: int, part: float, state: State) -> Reply:
-        self.learner.set({**state.arrays, **state.personal.get(client, {})})
-        plan = Plan(
-            steps=self.rounds.steps,
-            epochs=self.rounds.epochs,
-            # One client is central training, whose order and noise it shares.
-            name=f"client{client}" if len(self.clients) > 1 else "",
-            after=number - 1,
-            rounds=self.rounds.number,
-            share=part,
-            penalty=self.federation.penalty(),
-            accepts=self.federation.prepare,
-        )
-        return self.learner.local(self.clients[client].train, plan, self._of_training(), state.local.get(client))
-
-    def _of_training(self) -> Context:
-        """The context of a client's training, whose checkpoints lie apart."""
-        folder = self._folder
-        if folder:
-            folder.mkdir(parents=True, exist_ok=True)
-        return replace(self.context, scratch=folder)
-
-    @property
-    def _folder(self) -> Path | None:
-        return self.context.scratch / "clients" if self.context.scratch else None
-
-    def _forget_trainings(self) -> None:
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _validated(self, arrays: Arrays) -> float | None:
-        """The mean loss over the validation records of all clients; None where there are none."""
-        self.learner.set(arrays)
-        sums = [
-            self.learner.validate(client.valid, self.context) for client in self.clients.values() if len(client.valid)
-        ]
-        return _mean(sums)
-
-    def _sent(self, arrays: Arrays) -> dict[str, np.ndarray]:
-        """Without what a client keeps."""
-        return {name: array for name, array in arrays.items() if self.groups[name].partition("/")[0] != "local"}
-
     def _report(self, done: Done) -> None:
         shown = "" if done.valid_loss is None else f", validation {done.valid_loss:.4f}"
         self.context.report(f"round {done.number} of {self.rounds.number}: loss {done.train_loss:.4f}{shown}")
@@ -229,26 +279,33 @@ class _Run:
             "privacy": msgspec.to_builtins(self.privacy),
             "federation": [type(self.federation).__name__, msgspec.to_builtins(self.federation.params)],
             "learner": msgspec.to_builtins(self.learner.params) | {"checkpoint_seconds": None},
-            "records": {str(number): len(client.train) for number, client in self.clients.items()},
+            "records": self.records,
             "seed": self.context.seed,
             "device": self.context.device,
             "precision": self.context.precision,
         }
 
 
-def _mean(sums: Sequence[Arrays]) -> float | None:
-    count = sum(float(each["count"]) for each in sums)
-    return sum(float(each["loss"]) for each in sums) / count if count else None
+def _last_rounds(state: State) -> dict[int, int]:
+    """Client -> the last round in which it trained."""
+    return {int(client): done.number for done in state.history for client in done.steps}
 
 
 def _steps(reply: Reply) -> int:
     return max(reply.steps.values(), default=0)
 
 
-def _sizes(sent: Sequence[Arrays], groups: Mapping[str, str]) -> dict[str, int]:
-    sizes: dict[str, int] = {}
-    for arrays in sent:
+def _mean(sums: Sequence[Arrays]) -> float | None:
+    """The mean loss of several clients; None of no item."""
+    count = sum(float(each["count"]) for each in sums)
+    return sum(float(each["loss"]) for each in sums) / count if count else None
+
+
+def _sizes(messages: Sequence[Arrays], groups: Mapping[str, str]) -> dict[str, int]:
+    """Group -> bytes of the arrays in some messages."""
+    counts: dict[str, int] = {}
+    for arrays in messages:
         for name, array in arrays.items():
             group = groups.get(name, "own").partition("/")[0]
-            sizes[group] = sizes.get(group, 0) + array.nbytes
-    return sizes
+            counts[group] = counts.get(group, 0) + array.nbytes
+    return counts

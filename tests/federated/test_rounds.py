@@ -13,8 +13,9 @@ import pytest
 
 from bench.components import Context, Interrupted
 from bench.errors import UsageError
+from bench.federated.client import Client, Order, sent_of
 from bench.federated.merging import merged
-from bench.federated.rounds import Client, federate
+from bench.federated.rounds import Here, federate
 from bench.federated.settings import Rounds
 from bench.federated.state import State
 from bench.federation import Federation
@@ -143,6 +144,18 @@ def test_a_client_knows_which_round_it_trains_in_and_how_many_there_are() -> Non
     federate(learner, FEDERATIONS["fedavg"](), clients(2), Rounds(number=3), Context(seed=5), BINARY)
     assert seen == [(number, 3) for number in range(3) for _ in range(2)]
     assert Plan().rounds == 1
+
+
+def test_an_answer_depends_on_no_client_that_trained_before() -> None:
+    learner, data = build("gru", **SGD), clients(2)
+    learner.group = lambda module, weight: "local" if weight.endswith("bias") else "shared"  # type: ignore[attr-defined]
+    here = Here(learner, FEDERATIONS["fedavg"](), data, Rounds(), Context(seed=5), BINARY)
+    here.begin(sum_of(data, learner))
+    orders = [Order(client=client, round=1, clients=2, arrays=sent_of(learner)) for client in data]
+    alone, after = here.train(orders[1:], {})[1], here.train(orders, {})[1]
+    assert alone.state
+    assert same(alone.arrays, after.arrays)
+    assert same(alone.state, after.state)
 
 
 @every_federation
