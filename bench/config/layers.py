@@ -176,11 +176,12 @@ def resolve(layers: Layers) -> Suite:
 
 
 class _PublishedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """release, data: of all entries that say no other."""
+    """release, data: of all entries that say no other. notes: of all entries, before their own."""
 
     published: tuple[Published, ...]
     release: str = ""
     data: dict[str, Any] = {}
+    notes: tuple[str, ...] = ()
 
 
 def _read_published(path: Path) -> tuple[Published, ...]:
@@ -194,7 +195,12 @@ def _read_published(path: Path) -> tuple[Published, ...]:
     except OSError as error:
         raise UsageError(f"the file of published values {path} cannot be read: {error.strerror}") from error
     return tuple(
-        msgspec.structs.replace(entry, release=entry.release or file.release, data=entry.data or file.data)
+        msgspec.structs.replace(
+            entry,
+            release=entry.release or file.release,
+            data=entry.data or file.data,
+            notes=(*file.notes, *entry.notes),
+        )
         for entry in file.published
     )
 

@@ -17,7 +17,7 @@ PLACE = [name for name in TableKey.__struct_fields__ if name != "task"]
 
 class PublishedScore(msgspec.Struct, frozen=True):
     """A value somebody else published. elsewhere: why it does not stand beside ours; empty where
-    it does.
+    it does. notes: what is odd about it.
     """
 
     method: str
@@ -26,6 +26,7 @@ class PublishedScore(msgspec.Struct, frozen=True):
     std: float | None
     source: str
     elsewhere: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def published(export: Export, task: str, table: TableKey, lacking: Sequence[str]) -> list[PublishedScore]:
@@ -34,7 +35,13 @@ def published(export: Export, task: str, table: TableKey, lacking: Sequence[str]
     """
     return [
         PublishedScore(
-            entry.method, entry.metric, entry.value, entry.std, entry.source, elsewhere(export, entry, lacking)
+            entry.method,
+            entry.metric,
+            entry.value,
+            entry.std,
+            entry.source,
+            elsewhere(export, entry, lacking),
+            entry.notes,
         )
         for entry in export.published
         if entry.task == task and entry.modalities in ("", table.modalities) and entry.scenario in ("", table.scenario)
@@ -46,7 +53,30 @@ def cell(values: Iterable[PublishedScore], metric: str) -> Cell:
     return tuple(Number(v.value, std=v.std) for v in values if v.metric == metric) or ""
 
 
-def sources(values: Iterable[PublishedScore]) -> list[str]:
+def below(beside: Sequence[PublishedScore], elsewhere: Sequence[PublishedScore]) -> list[str]:
+    """All that a table says of published values below it.
+
+    beside: values that stand in the table. elsewhere: values that do not, which are told here.
+    """
+    return [*_sources(beside), *_footnotes(elsewhere), *_oddities([*beside, *elsewhere])]
+
+
+def _oddities(values: Sequence[PublishedScore]) -> list[str]:
+    """What is odd about published values, each note once. One that not all of them bear names
+    those that do.
+    """
+    bearers: dict[str, list[PublishedScore]] = {}
+    for value in values:
+        for note in value.notes:
+            bearers.setdefault(note, []).append(value)
+    lines: list[str] = []
+    for note, bearing in bearers.items():
+        named = "" if len(bearing) == len(values) else f"{', '.join(f'{v.method} {_words(v)}' for v in bearing)}: "
+        lines.append(Rich(strong("Of what was published:"), f" {named}{note}"))
+    return lines
+
+
+def _sources(values: Iterable[PublishedScore]) -> list[str]:
     """The sentence that says where published values are from, source by source; empty where none
     is named.
     """
@@ -58,7 +88,7 @@ def sources(values: Iterable[PublishedScore]) -> list[str]:
     return [f"Published by others, on their data and split: {named}."] if named else []
 
 
-def footnotes(values: Iterable[PublishedScore]) -> list[str]:
+def _footnotes(values: Iterable[PublishedScore]) -> list[str]:
     """Published values that do not stand beside ours, a sentence for each reason, method by
     method.
     """

@@ -342,6 +342,10 @@ class Published(msgspec.Struct, frozen=True):
         ),
     ] = ""
     data: Annotated[dict[str, Any], msgspec.Meta(description="Parameters of the dataset that must be so.")] = {}
+    notes: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="What is odd about the value: a sentence each, printed below the table."),
+    ] = ()
 
 
 class Override(msgspec.Struct, frozen=True, omit_defaults=True):

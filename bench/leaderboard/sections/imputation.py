@@ -280,7 +280,7 @@ def _blocks(table: Imputation) -> list[Block]:
     notes = [*table.notes, *_coverage_note(table), *_absent_note(table)]
     if table.silent:
         notes.append(f"Without scores, since they fill nothing or have no ok cell: {', '.join(table.silent)}.")
-    notes += [*published.sources(table.published), *published.footnotes(table.elsewhere)]
+    notes += published.below(table.published, table.elsewhere)
     return [*parts, Notes(notes)] if notes else parts
 
 

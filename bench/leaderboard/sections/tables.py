@@ -254,7 +254,7 @@ def _blocks(table: TaskTable) -> list[Block]:
     summary = capital(table.summary.rstrip("."))
     about = [f"{summary}." if summary else "", _counts(table.counts), f"{capital(in_words(table.seeds))}."]
     beside = [*table.published, *(value for row in table.rows for value in row.published)]
-    notes = [*table.notes, *_resolution(table), *published.sources(beside), *published.footnotes(table.elsewhere)]
+    notes = [*table.notes, *_resolution(table), *published.below(beside, table.elsewhere)]
     return [Heading(2, table.title), Paragraph(" ".join(filter(None, about))), _main(table), Notes(notes)]
 
 
