@@ -6,6 +6,7 @@ from bench.hooks import hookimpl
 from bench.registry import Registry
 from bench_fusers.condi.plugin import register as condi
 from bench_fusers.fedinmm.plugin import register as fedinmm
+from bench_fusers.fedmac.plugin import register as fedmac
 from bench_fusers.fedmm.plugin import register as fedmm
 from bench_fusers.flexmoe.plugin import register as flexmoe
 from bench_fusers.fusemoe.plugin import register as fusemoe
@@ -25,5 +26,21 @@ bench_contract = 1
 @hookimpl
 def bench_register(registry: Registry) -> None:
     """Declare them all."""
-    for register in (linear, gbm, gru, condi, fedinmm, fedmm, flexmoe, fusemoe, haim, maestro, mag, mists, mult, tfn):
+    for register in (
+        linear,
+        gbm,
+        gru,
+        condi,
+        fedinmm,
+        fedmac,
+        fedmm,
+        flexmoe,
+        fusemoe,
+        haim,
+        maestro,
+        mag,
+        mists,
+        mult,
+        tfn,
+    ):
         register(registry)

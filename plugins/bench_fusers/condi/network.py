@@ -17,6 +17,7 @@ from torch.nn import functional
 from bench.torch_fuser import Batch, Inputs, ModalityView
 from bench.training import BatchNorm1d
 from bench_fusers.condi.plugin import CONDI_HEAD_PROFILES, CondiHeadParams
+from bench_fusers.contrast import contrasted
 from bench_imputers.diffusion.condi_context import (
     TABLE_SPREAD,
     CondiContext,
@@ -255,8 +256,6 @@ def contrastive(instance: torch.Tensor, labels: torch.Tensor, present: torch.Ten
     here = present.T > 0
     others = here[:, :, None] & here[:, None] & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     near = others & same
-    count = near.sum(dim=2)
-    spread = similar.masked_fill(~others, torch.finfo(similar.dtype).min).logsumexp(dim=2)
-    each = torch.where(count > 0, spread - (similar * near).sum(dim=2) / count.clamp(min=1), 0.0)
+    each, count = contrasted(similar, others, near)
     anchors = (count > 0).sum(dim=1)
     return (each.sum(dim=1) / anchors.clamp(min=1)).sum() / (anchors > 0).sum().clamp(min=1)

@@ -36,10 +36,10 @@ from torch.nn import functional
 from bench.cohort import Cohort, Task
 from bench.components import Context
 from bench.learner import Plan, Reply
-from bench.torch_fuser import Batch, Inputs, ModalityView, TorchFuser
+from bench.torch_fuser import Batch, Inputs, TorchFuser
 from bench.training import autocast
+from bench_fusers.extractors import Extractors
 from bench_fusers.fedmm.plugin import FedMMParams
-from bench_imputers.diffusion.condi_encoders import InceptionEncoder, SmallEncoder
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -98,7 +98,7 @@ class FedMM(TorchFuser[FedMMParams]):
             items = np.arange(start, min(start + self.params.batch_size, len(train)))
             classes = memberships(self.task, np.asarray(train.targets[self.task.name])[items]).to(context.device)
             with autocast(context):
-                read = network.read(self._batch(train, items, context.device))
+                read = network.extractors.read(self._batch(train, items, context.device))
             for place, (rows, z) in enumerate(read):
                 network.sums[place] += classes[rows].T @ z.double()
                 network.counts[place] += classes[rows].sum(dim=0)
@@ -112,7 +112,7 @@ class FedMM(TorchFuser[FedMMParams]):
         if self.weight and network.sums is not None:
             classes = memberships(self.task, np.asarray(train.targets[self.task.name])[items]).to(context.device)
         total = network.nothing()
-        for place, (rows, z) in enumerate(network.read(self._batch(train, items, context.device))):
+        for place, (rows, z) in enumerate(network.extractors.read(self._batch(train, items, context.device))):
             if not len(rows):
                 continue
             total = total + loss(network.heads[place](z).float(), own[rows])
@@ -130,8 +130,8 @@ class Network(nn.Module):
 
     def __init__(self, inputs: Inputs, task: Task, params: FedMMParams):
         super().__init__()
-        self.names, self.width, self.outputs = list(inputs.modalities), params.width, task.outputs
-        self.extractors = nn.ModuleList(Extractor(channels, params) for _, channels in inputs.modalities.values())
+        self.names, self.outputs = list(inputs.modalities), task.outputs
+        self.extractors = Extractors((channels for _, channels in inputs.modalities.values()), params)
         self.heads = nn.ModuleList(nn.Linear(params.width, task.outputs) for _ in self.names)
         classes = {"regression": 0, "binary": 2}.get(task.kind, task.outputs)
         sums, counts = (len(self.names), classes, params.width), (len(self.names), classes)
@@ -143,30 +143,14 @@ class Network(nn.Module):
     def forward(self, batch: Batch) -> torch.Tensor:
         outputs = batch.statics.new_zeros(len(batch.statics), self.outputs)
         heads = batch.statics.new_zeros(len(batch.statics), 1)
-        for head, (rows, z) in zip(self.heads, self.read(batch), strict=True):
+        for head, (rows, z) in zip(self.heads, self.extractors.read(batch), strict=True):
             outputs = outputs.index_add(0, rows, head(z).float())
             heads = heads.index_add(0, rows, heads.new_ones(len(rows), 1))
         return outputs / heads.clamp(min=1)
 
     def embed(self, batch: Batch) -> torch.Tensor:
         """[b, m x D]: all representations, 0 where a modality is not present."""
-        whole = batch.statics.new_zeros(len(self.names), len(batch.statics), self.width)
-        for place, (rows, z) in enumerate(self.read(batch)):
-            whole[place] = whole[place].index_add(0, rows, z.float())
-        return whole.transpose(0, 1).flatten(1)
-
-    def read(self, batch: Batch) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Per modality the places of the records that have it, and their representations [·, D]."""
-        return [
-            self._read(extractor, view)
-            for extractor, view in zip(self.extractors, batch.modalities.values(), strict=True)
-        ]
-
-    def _read(self, extractor: nn.Module, view: ModalityView) -> tuple[torch.Tensor, torch.Tensor]:
-        rows = view.present.nonzero()[:, 0]
-        if not len(rows):
-            return rows, view.values.new_zeros(0, self.width)
-        return rows, extractor(view.values[rows].transpose(1, 2)).float()
+        return self.extractors.whole(batch).flatten(1)
 
     def prototypes(self, place: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Of a modality: [classes, D], and [classes], 1 where a class has one, else 0."""
@@ -179,28 +163,6 @@ class Network(nn.Module):
         """A loss of 0 that has a gradient, of records without any modality."""
         first = next(self.parameters())
         return 0.0 * first.sum()
-
-
-class Extractor(nn.Module):
-    """Of one modality: [b, channels, length] -> [b, D]. Reads all bins of the completed series."""
-
-    def __init__(self, channels: int, params: FedMMParams):
-        super().__init__()
-        self.small = params.extractor == "small"
-        self.encoder: nn.Module = (
-            SmallEncoder([channels], params.width)
-            if self.small
-            else InceptionEncoder([channels], params.width, params.filters)
-        )
-
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
-        steps = values.new_ones(len(values), 1, values.shape[2])
-        z: torch.Tensor
-        if self.small:
-            z = self.encoder([values], steps)
-        else:
-            z = self.encoder([values], [torch.ones_like(values)], steps)
-        return z[:, 0]
 
 
 def memberships(task: Task, truth: np.ndarray) -> torch.Tensor:
