@@ -99,7 +99,7 @@ def new() -> None:
     """Start something new from a working template."""
 
 
-new.lazy = {"plugin": ("bench.cli.plugins:plugin", "A package with an imputer, a fuser and their contract tests.")}
+new.lazy = {"plugin": ("bench.cli.plugins:plugin", "A package with an imputer, a fuser, a federation and their tests.")}
 
 
 @click.command()

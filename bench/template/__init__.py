@@ -1,5 +1,5 @@
-"""What `bench new plugin NAME` writes: a working package with an imputer, a fuser and their
-contract tests.
+"""What `bench new plugin NAME` writes: a working package with an imputer, a fuser, a
+federation and their contract tests.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ FILES = {
     "plugin.py.template": "src/{module}/plugin.py",
     "imputer.py.template": "src/{module}/imputer.py",
     "fuser.py.template": "src/{module}/fuser.py",
+    "federation.py.template": "src/{module}/federation.py",
     "test_contract.py.template": "tests/test_contract.py",
 }
 """Template -> where it goes, in the folder of the new package."""

@@ -61,7 +61,7 @@ def sources_followed(subject: Any) -> None:
     )
 
 
-@promise("dataset", "scenario", "imputer", "fuser")
+@promise("dataset", "scenario", "imputer", "fuser", "federation")
 def parameters_described(subject: Subject) -> None:
     """Every parameter says what it means: `Meta(description=...)`, which `bench show` prints; no
     failure if not.

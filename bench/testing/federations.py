@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.federation import Federation, Update
+from bench import arrays
+from bench.federated.merging import merged
+from bench.federated.state import State, load, save
+from bench.federation import Federation, Update, shares, weighted_sum
+from bench.learner import Reply
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise
 from bench.testing.subject import Subject
@@ -15,6 +22,9 @@ from bench.testing.words import require, require_same, skip
 SHAPES = {"shared/weight": (3, 4), "shared/bias": (4,), "mod/labs/scale": ()}
 CLOSE = 1e-9
 """How far two merges may be apart by rounding, relative to their size."""
+
+ROUNDS = 4
+"""After each but the last, a stop is tried."""
 
 
 def _merging(subject: Subject) -> Federation[Any]:
@@ -100,20 +110,87 @@ def arrays_are_apart(subject: Subject) -> None:
 
 
 @promise("federation")
-def state_goes_on(subject: Subject) -> None:
-    """A fresh one that takes `state_dict` merges the next round with the same bits."""
+def items_count(subject: Subject) -> None:
+    """An answer counts by its items: two clients with the same answer weigh as one that has the
+    items of both.
+    """
     before = _before()
-    first, second = _updates(before, 1), _updates(before, 2)
-    whole, begun = _merging(subject), _merging(subject)
-    for federation in (whole, begun):
-        _merged(federation, before, first)
-    resumed = _merging(subject)
-    state = begun.state_dict()
-    require(all(isinstance(array, np.ndarray) for array in state.values()), "state_dict must hold NumPy arrays by name")
-    resumed.load_state_dict({name: array.copy() for name, array in state.items()})
-    one, other = _merged(whole, before, second), _merged(resumed, before, second)
-    for name in one:
-        require_same(one[name], other[name], f"after state_dict and load_state_dict: {name}")
+    updates = _updates(before, 1)
+    apart = {
+        name: [replace(first, n=first.n - 2), replace(first, n=2), *others]
+        for name, (first, *others) in updates.items()
+    }
+    one, other = _merged(_merging(subject), before, updates), _merged(_merging(subject), before, apart)
+    _close(one, other, "a client whose items two clients have")
+
+
+@promise("federation")
+def merges_as_in_a_run(subject: Subject) -> None:
+    """In a round it moves no array that the harness merges: running statistics are averaged by
+    items, and what a client keeps stays. Replies in any order give the same bits.
+    """
+    before = {name: array.astype(np.float32) for name, array in _before().items()}
+    before |= {
+        "buffer/mean": np.zeros(4, np.float32),
+        "buffer/batches": np.array(3),
+        "local/bias": np.ones(2, np.float32),
+    }
+    groups = {name: "mod/labs" if name.startswith("mod/") else name.partition("/")[0] for name in before}
+    after = merged(_merging(subject), before, _replies(before), groups)
+    answers = _replies(before).values()
+    means, items = [each.arrays["buffer/mean"] for each in answers], [each.n["buffer/mean"] for each in answers]
+    right = weighted_sum(means, shares(items)).astype(np.float32)
+    require_same(after["buffer/mean"], right, "running statistics, averaged by items")
+    require(after["buffer/batches"] == 12, "the number of batches seen is not the greatest that a client answered")
+    require_same(after["local/bias"], before["local/bias"], "what a client keeps")
+    backwards = merged(_merging(subject), before, dict(reversed(_replies(before).items())), groups)
+    for name in after:
+        require_same(after[name], backwards[name], f"replies in another order: {name}")
+
+
+def _replies(before: dict[str, np.ndarray]) -> dict[int, Reply]:
+    """The answers of three clients, each a set of views into one block of memory, as weights of one
+    module can be.
+    """
+    rng, replies = np.random.default_rng(2), {}
+    for client, n in enumerate((5, 20, 11)):
+        sizes = [array.size for array in before.values()]
+        block = rng.normal(size=sum(sizes)).astype(np.float32)
+        parts = np.split(block, np.cumsum(sizes)[:-1])
+        learnt = {name: part.reshape(before[name].shape) for name, part in zip(before, parts, strict=True)}
+        learnt["buffer/batches"] = np.array(10 + client)
+        replies[client] = Reply(learnt, dict.fromkeys(before, n), dict.fromkeys(before, 2), {}, {})
+    return replies
+
+
+@promise("federation")
+def state_goes_on(subject: Subject) -> None:
+    """Stopped after any round, a fresh one that takes what was stored of `state_dict` goes on with
+    the same bits.
+    """
+    before = _before()
+    for stopped in range(1, ROUNDS):
+        whole, begun, resumed = _merging(subject), _merging(subject), _merging(subject)
+        for number in range(1, stopped + 1):
+            _merged(begun, before, _updates(before, number))
+            _merged(whole, before, _updates(before, number))
+        resumed.load_state_dict(_stored(begun.state_dict()))
+        for number in range(stopped + 1, ROUNDS + 1):
+            one, other = (_merged(each, before, _updates(before, number)) for each in (whole, resumed))
+            for name in one:
+                require_same(one[name], other[name], f"round {number}, after a stop in round {stopped}: {name}")
+
+
+def _stored(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A state as it comes back from a file."""
+    kept = all(isinstance(each, np.ndarray) and each.dtype in arrays.STORED for each in state.values())
+    require(kept, "state_dict must hold NumPy arrays of numbers, by name")
+    with tempfile.TemporaryDirectory() as folder:
+        save(Path(folder), State({}, server=state), {})
+        back = State({})
+        problem = load(Path(folder), back, {})
+    require(not problem, f"state_dict did not come back from a file: {problem}")
+    return back.server
 
 
 @promise("federation")

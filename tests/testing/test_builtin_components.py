@@ -56,4 +56,4 @@ def test_contract_of_datasets_on_generated_files(spec: Spec, tmp_path: Path) -> 
 
 
 def test_there_is_something_of_each_kind_to_check() -> None:
-    assert all(_own(kind) for kind in ("scenario", "imputer", "fuser", "dataset"))
+    assert all(_own(kind) for kind in ("scenario", "federation", "imputer", "fuser", "dataset"))

@@ -20,6 +20,7 @@ import pytest
 import bench
 from bench.components import Dataset, Fuser, Imputer, Scenario
 from bench.discovery.spec import TAGS
+from bench.federation import Federation
 from bench.registry import Hooks, Registry, Spec
 from bench.testing import check, checks_of
 from support.pages import page
@@ -53,7 +54,8 @@ def test_every_registry_method_has_a_heading_that_is_its_signature(method: str) 
 
 
 @pytest.mark.parametrize(
-    ("owner", "method"), [(owner, name) for owner in (Dataset, Scenario, Imputer, Fuser) for name in _public(owner)]
+    ("owner", "method"),
+    [(owner, name) for owner in (Dataset, Scenario, Imputer, Fuser, Federation) for name in _public(owner)],
 )
 def test_every_method_of_a_component_has_a_heading_that_is_its_signature(owner: type, method: str) -> None:
     assert _signature(f"{owner.__name__}.{method}", getattr(owner, method)) in HEADINGS
@@ -130,7 +132,8 @@ def test_the_example_of_a_metric_registers_and_keeps_the_contract(
 def test_the_three_line_test_of_the_manual_is_the_one_that_the_example_package_uses() -> None:
     package = Path(__file__).parents[1] / "third_party" / "gapbench-example" / "tests" / "test_contract.py"
     typed = package.read_text().replace("from collections.abc import Callable\n", "")
-    bare = typed.replace("check: Callable[[], None]) -> None", "check)").replace('"decay", "centroid"', '"midpoint"')
+    bare = typed.replace("check: Callable[[], None]) -> None", "check)")
+    bare = bare.replace('"decay", "centroid", "evenly"', '"midpoint"')
     assert ast.dump(ast.parse(bare)) == ast.dump(ast.parse(_files(MANUAL)["tests/test_contract.py"]))
 
 

@@ -23,8 +23,10 @@ def test_a_rendered_package_registers_and_keeps_the_contract(tmp_path: Path, mon
     registry.register_plugin("gap-filler:gap_filler", importlib.import_module("gap_filler.plugin"))
     try:
         assert not registry.broken
-        assert (registry.names("imputer"), registry.names("fuser")) == (["gap_filler_imputer"], ["gap_filler_fuser"])
-        for name in ("gap_filler_imputer", "gap_filler_fuser"):
+        names = [f"gap_filler_{kind}" for kind in ("imputer", "fuser", "federation")]
+        brought = [spec for kind in ("imputer", "fuser", "federation") for spec in registry.specs(kind)]
+        assert [spec.name for spec in brought if spec.plugin == "gap-filler:gap_filler"] == names
+        for name in names:
             report = check(name, registry)
             assert report.ok, report.to_text()
     finally:

@@ -1,8 +1,8 @@
 """Somebody else's package, pip-installed in an environment of its own, outside the checkout.
 
-The environment is a fresh one: gapbench and three packages are installed into it from copies of
-their sources. Libraries are lent from the environment that runs the tests (a .pth file), so that
-nothing is downloaded.
+The environment is a fresh one: gapbench, three packages and the one that `bench new plugin`
+writes are installed into it from copies of their sources. Libraries are lent from the environment
+that runs the tests (a .pth file), so that nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.template import render
+
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
@@ -33,6 +35,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     root = tmp_path_factory.mktemp("third_party")
     sources = [_copy(CHECKOUT, root / "gapbench", ["bench", "plugins", "suites", "pyproject.toml", "README.md"])]
     sources += [_copy(HERE / f"gapbench-{name}", root / f"gapbench-{name}") for name in ("example", "broken", "old")]
+    sources.append(root / "gap-filler")
+    render("gap-filler", sources[-1])
     environment = root / "environment"
     venv.create(environment, with_pip=False)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(environment), "platbase": str(environment)}))
@@ -85,6 +89,7 @@ def test_its_components_and_its_suite_stand_in_the_lists(command: Command) -> No
     for kind, name in (
         ("imputers", "decay"),
         ("fusers", "centroid"),
+        ("federations", "evenly"),
         ("metrics", "patient_accuracy"),
         ("suites", "example12"),
     ):
@@ -110,12 +115,13 @@ def test_its_suite_is_understood(command: Command) -> None:
 
 
 def test_its_components_keep_the_contract(command: Command) -> None:
-    checked = command("bench", "check", "decay", "centroid", "patient_accuracy", "--json")
+    checked = command("bench", "check", "decay", "centroid", "evenly", "patient_accuracy", "--json")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     reports = json.loads(checked.stdout)
     assert [(r["kind"], r["name"], r["ok"]) for r in reports] == [
         ("imputer", "decay", True),
         ("fuser", "centroid", True),
+        ("federation", "evenly", True),
         ("metric", "patient_accuracy", True),
     ]
     assert all(r["plugin"].startswith("gapbench-example:") for r in reports)
@@ -131,6 +137,14 @@ def test_its_own_three_line_test_passes(command: Command) -> None:
     tested = command("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "../gapbench-example/tests")
     assert re.search(r"\d+ passed, \d+ skipped", tested.stdout), tested.stdout + tested.stderr
     assert tested.returncode == 0
+
+
+def test_what_the_template_writes_keeps_the_contract_and_passes_its_own_tests(command: Command) -> None:
+    names = [f"gap_filler_{kind}" for kind in ("imputer", "fuser", "federation")]
+    checked = command("bench", "check", *names)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    tested = command("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "../gap-filler/tests")
+    assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 def test_a_plugin_that_fails_to_import_is_one_clear_line_and_the_rest_goes_on(command: Command) -> None:
@@ -181,3 +195,21 @@ def test_its_suite_runs_on_real_data_with_its_methods_beside_the_harness_s_own(
     )
     assert "computing patient_accuracy" in compared.stderr, compared.stderr
     assert "patient_accuracy" in compared.stdout
+
+
+@pytest.mark.parametrize(("federation", "fuser"), [("evenly", "gru"), ("gap_filler_federation", "gap_filler_fuser")])
+def test_a_federation_of_somebody_else_s_trains_by_rounds_beside_the_controls(
+    command: Command, federation: str, fuser: str
+) -> None:
+    own = (f"fuser={fuser}", f"federation={federation}", f"fuser.{fuser}.hidden=4", f"fuser.{fuser}.epochs=2")
+    small = ("data.stride_days=20", "rounds.number=2", "rounds.steps=4", "scenario=natural", "imputer=mean")
+    bare = ("controls.imputer=", "controls.fuser=", "audits.cells=", f"out={federation}", "cache=cache")
+    words = ("suite=beijing_air", "data.root=synthetic", *own, *small, *bare)
+    run = command("bench", "run", *words)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "3 cells: 3 ok" in run.stdout, run.stdout
+    report = command("bench", "report", *words)
+    assert report.returncode == 0, report.stderr
+    pages = "".join(path.read_text() for path in (Path(run.args[0]).parents[2] / "empty" / federation).rglob("*.md"))
+    for name in (federation, "local"):
+        assert re.search(rf"{fuser}.* · {name}", pages), pages

@@ -3,6 +3,6 @@ from collections.abc import Callable
 import bench.testing
 
 
-@bench.testing.parametrize("decay", "centroid")
+@bench.testing.parametrize("decay", "centroid", "evenly")
 def test_contract(check: Callable[[], None]) -> None:
     check()

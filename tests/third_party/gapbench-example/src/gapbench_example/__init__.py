@@ -1,3 +1,3 @@
-"""A third-party package for gapbench: the imputer `decay`, the fuser `centroid` and the suite
-`example12`.
+"""A third-party package for gapbench: the imputer `decay`, the fuser `centroid`, the federation
+`evenly` and the suite `example12`.
 """

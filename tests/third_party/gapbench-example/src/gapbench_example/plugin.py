@@ -60,3 +60,9 @@ def bench_register(registry: Registry) -> None:
         summary="nearest class centroid on channel means and statics",
         seconds=0.1,
     )
+    registry.federation(
+        "evenly",
+        "gapbench_example.evenly:Evenly",
+        summary="the plain mean of the clients' weights",
+        expected_failures={"items_count": "every client counts the same, however many records it has"},
+    )
