@@ -20,13 +20,22 @@ from bench.cohort import Cohort, Task
 from bench.components import Context
 from bench.errors import UsageError
 
-__all__ = ["Moments", "Summed", "Sums", "deviations", "exact", "means", "moments"]
+__all__ = ["Moments", "Summed", "Sums", "deviations", "exact", "means", "moments", "product_matrix", "products"]
 
 LEAST, MOST = -148, 128
 """Exponents of finite float32 numbers, as `numpy.frexp` gives them."""
 
 DIGITS = 24
 """Binary digits of a float32 number."""
+
+STEP = 16
+"""Binary digits after the point of a number whose products are summed."""
+
+LARGEST = 16.0
+"""Its largest size."""
+
+HALF = 32
+"""Binary digits of the lower part of a sum of products."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,32 @@ def deviations(sums: np.ndarray) -> np.ndarray:
         return float(squares / count - (_total(each[1], 1) / count) ** 2)
 
     return np.sqrt([variance(each) for each in sums])
+
+
+def products(rows: np.ndarray) -> np.ndarray:
+    """Sums of the products of every two columns over rows. `products(a) + products(b)` are those of
+    the rows of both: `product_matrix` of them has the same bits however rows are divided.
+
+    rows: float [n, columns], finite and of size 16 at most, as standardised values are. Each is
+    rounded to a multiple of 2^-16 first; of these the sums are exact, up to 2^30 rows. Returns
+    int64 [2, columns, columns], the upper parts of each sum first; a lower part may be above 2^32.
+    """
+    if not (np.abs(rows) <= LARGEST).all():
+        raise ValueError(f"products are summed of finite numbers from -{LARGEST:g} to {LARGEST:g}")
+    sums = np.zeros((2, rows.shape[1], rows.shape[1]), np.int64)
+    for start in range(0, len(rows), 4096):
+        # Whole numbers up to 2^52: no order of additions rounds any of them.
+        whole = np.rint(rows[start : start + 4096].astype(np.float64) * 2**STEP)
+        block = (whole.T @ whole).astype(np.int64)
+        sums += [block >> HALF, block & (2**HALF - 1)]
+    return sums
+
+
+def product_matrix(sums: np.ndarray) -> np.ndarray:
+    """The sums that `products` holds, float64 [columns, columns], each rounded once."""
+    whole = (sums[0].astype(object) << HALF) + sums[1]
+    matrix: np.ndarray = (whole / 2 ** (2 * STEP)).astype(np.float64)
+    return matrix
 
 
 def _count(each: np.ndarray) -> int:

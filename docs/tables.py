@@ -6,6 +6,7 @@ What stands between a line of the left column and a line `<!-- end -->` is writt
                                          other defaults of inherited ones
     <!-- presets: KIND NAME -->          what each preset of a component decides
     <!-- components: KIND PREFIX -->     the components whose names begin so, with their papers
+    <!-- capabilities: KIND -->          what components of a kind can do, from their tags
     <!-- metrics: all -->                every metric, and when it has no score
     <!-- checks: KIND, ... -->           the conformance checks of kinds of components
     <!-- help: bench -->                 every command with what its --help prints
@@ -37,8 +38,24 @@ FOLDER = Path(__file__).parent
 DOOR = sorted({path.stem for path in (FOLDER.parent / "bench").glob("*.py")} - {"__init__", "__main__"} | {"testing"})
 """The modules at the root of `bench`, which plugins may import."""
 WIDTH = 90
-PART = re.compile(r"<!-- (table|presets|components|metrics|checks|help|door): (.+?) -->\n.*?<!-- end -->", re.DOTALL)
+PART = re.compile(
+    r"<!-- (table|presets|components|capabilities|metrics|checks|help|door): (.+?) -->\n.*?<!-- end -->", re.DOTALL
+)
 
+
+FEDERATED = {"learner": "by rounds", "sums": "from exact sums", "learns_nothing": "as it is"}
+"""Tag -> how a federation trains what bears it. Others learn in one place alone."""
+ABILITIES = {
+    "imputer": {"draws": "several draws", "uses_events": "exact times", "torch": "on a GPU"},
+    "fuser": {
+        "own_imputer": "fills gaps by itself",
+        "nan_aware": "reads gaps as gaps",
+        "uses_events": "exact times",
+        "uses_draws": "reads all draws",
+        "torch": "on a GPU",
+    },
+}
+"""Kind -> tag -> what it means, as the heading of a column."""
 
 NEEDS = {"pypots.md": "pypots"}
 """Page whose tables say what is installed -> the package without which it is left as it is."""
@@ -88,6 +105,8 @@ def _written(part: re.Match[str]) -> str:
         specs = [spec for spec in discover().specs(typing.cast(Kind, kind)) if spec.name.startswith(prefix)]
         rows = [_line([f"`{spec.name}`", spec.paper or "no paper", spec.summary]) for spec in specs]
         lines = ["| name | paper | what it is |", "| --- | --- | --- |", *rows]
+    elif part[1] == "capabilities":
+        lines = _capabilities(typing.cast(Kind, part[2]))
     elif part[1] == "metrics":
         better = {True: "larger", False: "smaller", None: "–"}
         rows = [
@@ -165,6 +184,28 @@ def _presets(kind: str, name: str) -> list[str]:
         _line("---" for _ in head),
         *(_line([f"`{row[0]}`", *row[1:]]) for row in rows),
     ]
+
+
+def _capabilities(kind: Kind) -> list[str]:
+    """A row for each component of ours; those of a family, such as `pypots.saits`, share rows."""
+    families: dict[str, dict[tuple[str, ...], list[str]]] = {}
+    for spec in discover().specs(kind):
+        if spec.plugin.startswith("gapbench:"):
+            trained = next((how for tag, how in FEDERATED.items() if tag in spec.tags), "`central` and `local` alone")
+            able = ("yes" if tag in spec.tags else "" for tag in ABILITIES[kind])
+            family = spec.name.partition(".")[0]
+            families.setdefault(family, {}).setdefault((trained, *able), []).append(spec.name)
+    rows: list[str] = []
+    for family, alike in families.items():
+        largest = max(alike.values(), key=len)
+        for cells, names in sorted(alike.items(), key=lambda row: row[1] is not largest):
+            other = "" if len(alike) == 1 else ", all others"
+            shown = (
+                f"`{family}.*`{other}" if names is largest and len(names) > 1 else ", ".join(f"`{n}`" for n in names)
+            )
+            rows.append(_line([shown, *cells]))
+    head = _line([kind, "under a federation", *ABILITIES[kind].values()])
+    return [head, f"|{' --- |' * (2 + len(ABILITIES[kind]))}", *rows]
 
 
 def _line(cells: Iterable[str]) -> str:

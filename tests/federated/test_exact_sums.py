@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from bench.components import Context
 from bench.registry import discover
 from bench.stages.scale import Scaler
-from bench.sums import deviations, exact, means
+from bench.sums import deviations, exact, means, product_matrix, products
 from bench.testing import toy_cohort
 
 values = arrays(np.float32, st.integers(0, 40), elements=st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -44,6 +44,29 @@ def test_mean_and_deviation_are_those_of_exact_arithmetic(column):
 def test_of_no_value_mean_and_deviation_are_0():
     sums = exact([np.zeros(0, np.float32)])
     assert means(sums).tolist() == deviations(sums).tolist() == [0]
+
+
+rows = arrays(np.float32, st.tuples(st.integers(0, 30), st.integers(1, 4)), elements=st.floats(-16, 16, width=32))
+
+
+@given(rows, st.data())
+def test_sums_of_products_are_exact_and_those_of_parts_are_those_of_the_whole(table, data):
+    owner = data.draw(arrays(np.int8, len(table), elements=st.integers(0, 3)))
+    whole = product_matrix(products(table))
+    parts = [products(table[owner == client]) for client in range(4)]
+    for order in (parts, parts[::-1]):
+        assert np.array_equal(product_matrix(functools.reduce(operator.add, order)), whole)
+    rounded = [[round(Fraction(float(value)) * 2**16) for value in row] for row in table]  # half to even, as rint
+    for one in range(table.shape[1]):
+        for other in range(table.shape[1]):
+            total = Fraction(sum(row[one] * row[other] for row in rounded), 2**32)
+            assert whole[one, other] == float(total)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 16.1])
+def test_products_of_what_is_not_finite_or_too_large_are_refused(value):
+    with pytest.raises(ValueError, match="finite numbers from -16 to 16"):
+        products(np.array([[value]]))
 
 
 @given(st.lists(st.integers(0, 4), min_size=24, max_size=24))

@@ -14,6 +14,7 @@ from sklearn import linear_model
 
 from bench.cohort import Cohort, Series
 from bench.components import Context, Imputer
+from bench.errors import UsageError
 from bench.registry import NoParams
 from bench_datasets import regular
 from bench_imputers.naive.temporal import Linear
@@ -152,11 +153,20 @@ def test_a_channel_alone_or_hardly_ever_visible_is_interpolated() -> None:
     assert np.array_equal(ours, lines)
 
 
-def test_at_most_so_many_bins_are_fitted_on_and_they_are_spread_over_the_records() -> None:
-    few, many = Ridge(RidgeParams(rows=100)), Ridge(RidgeParams())
-    for imputer in (few, many):
-        imputer.fit(cohort_of(together(TRAIN)), cohort_of(together(TRAIN)), Context())
-    assert not np.array_equal(few.state_dict()["ridge/limb"], many.state_dict()["ridge/limb"])
-    step = TRAIN[:, ::1].reshape(-1, 6)[::10]
-    model = linear_model.Ridge().fit(step[:, 1:].astype(float), step[:, 0])
-    np.testing.assert_allclose(few.state_dict()["ridge/limb"][0, 1:6], model.coef_, rtol=1e-4)
+@pytest.mark.parametrize("imputer", [Einthoven(NoParams()), Ridge(RidgeParams())], ids=["einthoven", "ridge"])
+def test_it_learns_the_same_bits_however_records_are_divided(imputer: Any) -> None:
+    holes = np.random.default_rng(4).random(TRAIN.shape) < 0.3
+    train = cohort_of(apart(np.where(holes, np.float32(np.nan), TRAIN)))
+    imputer.begin(imputer.summary(train), Context())
+    whole = imputer.state_dict()
+    shares = [train.take(np.arange(start, 20, 3)) for start in (2, 0, 1)]
+    first, *others = (imputer.summary(share) for share in shares)
+    imputer.begin(sum(others, start=first), Context())
+    assert all(np.array_equal(array, whole[name]) for name, array in imputer.state_dict().items())
+
+
+def test_more_channels_than_a_ridge_regression_takes_are_one_clear_line() -> None:
+    wide = np.zeros((2, 3, 257), np.float32)
+    train = cohort_of({"notes": (tuple(map(str, range(257))), wide)})
+    with pytest.raises(UsageError, match="257 channels on each other are too large, 256 are accepted"):
+        Ridge(RidgeParams()).fit(train, train, Context())

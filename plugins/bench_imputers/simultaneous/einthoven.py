@@ -12,13 +12,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bench.cohort import Cohort
+from bench.cohort import Cohort, Task
 from bench.components import Context, Imputer, NotFitted
 from bench.registry import NoParams
+from bench.sums import Summed, Sums, product_matrix, products
 from bench_imputers.naive.temporal import Linear
+from bench_imputers.simultaneous.named import parts_of
 
 LIMB = ("i", "ii", "iii", "avr", "avl", "avf")
 """Names of channels that are limb leads, lower case."""
+
+BASIS = {"i": (1.0, 0.0, 0.0), "ii": (0.0, 1.0, 0.0)}
+"""The leads that the others are learnt from, as functions of themselves."""
 
 CUT = 6.0
 """Standard deviations. Values beyond teach nothing: the harness cuts at 10, and what was cut keeps
@@ -29,13 +34,14 @@ FEWEST = 10
 """Bins with a lead, I and II from which on its relation is learnt."""
 
 
-class Einthoven(Imputer[NoParams]):
+class Einthoven(Summed, Imputer[NoParams]):
     """Limb leads are found by the names of channels, whatever modality they stand in.
 
     Values arrive standardised per channel, so that a lead is an affine function of I and II whose
     numbers depend on means and deviations that an imputer is not told. They are learnt: lead = a I
     + b II + c, by least squares over the training bins in which all three are visible. On data that
-    keep the identities the residual is rounding alone.
+    keep the identities the residual is rounding alone. They are learnt from exact sums of products:
+    the same bits, however records are divided among clients.
 
     Of a bin with two or more visible limb leads, I and II are solved for by least squares and every
     missing limb lead is computed from them. All other entries, and those of other channels, are
@@ -48,22 +54,32 @@ class Einthoven(Imputer[NoParams]):
         self._affine: dict[str, np.ndarray] | None = None
 
     def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
-        self._between.fit(train, valid, context)
-        values = limb_leads(train)
+        self.begin(self.summary(train), context)
+
+    def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
+        """See `bench.sums.Summed`: the sums of `linear`, and for each lead those of the products of
+        I, II, the lead and 1.
+        """
+        totals = {f"between/{name}": total for name, total in self._between.summary(cohort).totals.items()}
+        values = limb_leads(cohort)
+        for lead in values if BASIS.keys() <= values.keys() else ():
+            rows = np.column_stack([values[each].ravel() for each in (*BASIS, lead)])
+            rows = rows[(np.abs(rows) <= CUT).all(axis=1)]  # NaN is not
+            totals[f"limb/{lead}"] = products(np.column_stack([rows, np.ones(len(rows))]))
+        return Sums(None, None, totals)
+
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `bench.sums.Summed`."""
+        parts = parts_of(sums.totals, "between", "limb")
+        self._between.begin(Sums(None, None, parts["between"]), context)
         self._affine = {}
-        if not {"i", "ii"} <= values.keys():
-            return
-        basis = [values["i"].ravel(), values["ii"].ravel()]
-        for lead, entries in values.items():
-            rows = np.column_stack([*basis, entries.ravel()])
-            rows = rows[(np.abs(rows) <= CUT).all(axis=1)].astype(np.float64)  # NaN is not
-            if lead == "i":
-                self._affine[lead] = np.array([1.0, 0.0, 0.0])
-            elif lead == "ii":
-                self._affine[lead] = np.array([0.0, 1.0, 0.0])
-            elif len(rows) >= FEWEST:
-                known = np.column_stack([rows[:, :2], np.ones(len(rows))])
-                self._affine[lead] = np.linalg.lstsq(known, rows[:, 2], rcond=None)[0]
+        for lead, total in parts["limb"].items():
+            matrix = product_matrix(total)
+            if lead in BASIS:
+                self._affine[lead] = np.array(BASIS[lead])
+            elif matrix[3, 3] >= FEWEST:
+                known = [0, 1, 3]
+                self._affine[lead] = np.linalg.lstsq(matrix[np.ix_(known, known)], matrix[known, 2], rcond=None)[0]
 
     def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
         if self._affine is None:
@@ -86,10 +102,7 @@ class Einthoven(Imputer[NoParams]):
         return fills | {f"limb/{lead}": row for lead, row in (self._affine or {}).items()}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        parts: dict[str, dict[str, np.ndarray]] = {"between": {}, "limb": {}}
-        for key, array in state.items():
-            kind, _, name = key.partition("/")
-            parts[kind][name] = array
+        parts = parts_of(state, "between", "limb")
         self._between.load_state_dict(parts["between"])
         self._affine = parts["limb"]
 

@@ -5,25 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn import linear_model
+from scipy import linalg
 
-from bench.cohort import Cohort
+from bench.cohort import Cohort, Task
 from bench.components import Context, Imputer, NotFitted
+from bench.errors import UsageError
 from bench.registry import NoParams
+from bench.sums import Summed, Sums, product_matrix, products
 from bench_imputers.naive.temporal import Linear
+from bench_imputers.simultaneous.named import parts_of
 from bench_imputers.simultaneous.plugin import RidgeParams
 
 FEWEST = 10
 """Bins in which a channel is visible from which on it is regressed."""
 
+CUT = 10.0
+"""Standard deviations at which the harness cuts values."""
 
-class Ridge(Imputer[RidgeParams]):
+WIDEST = 256
+"""Channels. The sums of products of each of them take a matrix of all others."""
+
+BINS = 2**16
+"""Bins that are completed at a time."""
+
+
+class Ridge(Summed, Imputer[RidgeParams]):
     """A missing entry is predicted from all other channels of the record in that bin, those of
     other modalities too; never from its own channel.
 
     What is missing of the others is first completed as `linear` does, in training as later. So
-    where a whole bin is missing, lines between bins are what is regressed on. A channel that is
+    where a whole bin is missing, lines between bins are what is regressed on. A channel that a
+    training record lacks altogether is 0 there, the mean before winsorising. A channel that is
     hardly ever visible in training, or the only one, is completed as `linear` does.
+
+    The regressions are of all training bins, and learnt from exact sums of products: the same bits,
+    however records are divided among clients. The constant is not penalised, as in scikit-learn.
 
     Deterministic: one draw. State: modality -> a row per channel, float32 [channels, all channels +
     1]: the coefficients (of modalities in the order of their names) and the constant.
@@ -35,25 +51,61 @@ class Ridge(Imputer[RidgeParams]):
         self._rows: dict[str, np.ndarray] | None = None
 
     def fit(self, train: Cohort, valid: Cohort, context: Context) -> None:
-        self._between.fit(train, valid, context)
-        names = sorted(train.modalities)
-        observed = {name: np.asarray(train.modalities[name].observed) for name in names}
-        completed = self._between.impute(train, 1, context)
-        flat = [completed[name][0].reshape(-1, observed[name].shape[2]) for name in names]
-        width = sum(values.shape[1] for values in flat)
+        self.begin(self.summary(train), context)
+
+    def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
+        """See `bench.sums.Summed`: the sums of `linear`, and for each channel those of the products
+        of all channels and 1, over the bins in which it is visible. Raises UsageError for more
+        channels than `WIDEST`.
+        """
+        names = sorted(cohort.modalities)
+        series = [cohort.modalities[name] for name in names]
+        channels = [each.grid.shape[2] for each in series]
+        if (width := sum(channels)) > WIDEST:
+            raise UsageError(
+                f"ridge regressions of {width:,} channels on each other are too large, {WIDEST} are accepted; choose another "
+                "imputer, or a modality set without embeddings"
+            )
+        total = np.zeros((width, 2, width + 1, width + 1), np.int64)
+        zeros = [np.zeros(count, np.float32) for count in channels]
+        step = max(1, BINS // series[0].grid.shape[1])
+        for start in range(0, len(cohort), step):
+            observed = [np.asarray(each.observed[start : start + step]) for each in series]
+            grids = [np.asarray(each.grid[start : start + step]) for each in series]
+            filled = [self._between.complete(*each) for each in zip(grids, observed, zeros, strict=True)]
+            rows = np.clip(np.concatenate([*filled, np.ones_like(filled[0][..., :1])], axis=2), -CUT, CUT)
+            visible = np.concatenate(observed, axis=2)
+            for channel in range(width):
+                total[channel] += products(rows[visible[..., channel]])
+        places = np.split(total, np.cumsum(channels)[:-1])
+        between = {f"between/{name}": sums for name, sums in self._between.summary(cohort).totals.items()}
+        return Sums(None, None, between | {f"ridge/{name}": part for name, part in zip(names, places, strict=True)})
+
+    def begin(self, sums: Sums, context: Context) -> None:
+        """See `bench.sums.Summed`."""
+        parts = parts_of(sums.totals, "between", "ridge")
+        self._between.begin(Sums(None, None, parts["between"]), context)
         self._rows, place = {}, 0
-        for name, values in zip(names, flat, strict=True):
-            rows = np.full((values.shape[1], width + 1), np.nan, np.float32)
-            for channel in range(values.shape[1]):
-                seen = np.flatnonzero(observed[name][..., channel])
-                if len(seen) >= FEWEST and width > 1:
-                    chosen = seen[:: -(-len(seen) // self.params.rows)]
-                    others = np.concatenate([each[chosen] for each in flat], axis=1).astype(np.float64)
-                    others[:, place] = 0
-                    model = linear_model.Ridge(alpha=self.params.alpha).fit(others, values[chosen, channel])
-                    rows[channel] = [*model.coef_, model.intercept_]
+        for name, each in parts["ridge"].items():
+            rows = np.full((len(each), each.shape[-1]), np.nan, np.float32)
+            for channel, matrix in enumerate(map(product_matrix, each)):
+                if matrix[-1, -1] >= FEWEST and len(matrix) > 2:
+                    rows[channel] = self._regressed(matrix, place)
                 place += 1
             self._rows[name] = rows
+
+    def _regressed(self, matrix: np.ndarray, place: int) -> np.ndarray:
+        """Coefficients and constant, float64 [all channels + 1], from sums of products; that of the
+        channel itself is 0.
+        """
+        others = np.delete(np.arange(len(matrix) - 1), place)
+        mean = matrix[-1, :-1] / matrix[-1, -1]
+        centred = matrix[:-1, :-1] - matrix[-1, -1] * np.outer(mean, mean)
+        penalised = centred[np.ix_(others, others)] + self.params.alpha * np.eye(len(others))
+        row = np.zeros(len(matrix))
+        row[others] = linalg.solve(penalised, centred[others, place], assume_a="pos")
+        row[-1] = mean[place] - row[:-1] @ mean
+        return row
 
     def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
         if self._rows is None:
@@ -82,9 +134,6 @@ class Ridge(Imputer[RidgeParams]):
         return fills | {f"ridge/{name}": rows for name, rows in (self._rows or {}).items()}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        parts: dict[str, dict[str, np.ndarray]] = {"between": {}, "ridge": {}}
-        for key, array in state.items():
-            kind, _, name = key.partition("/")
-            parts[kind][name] = array
+        parts = parts_of(state, "between", "ridge")
         self._between.load_state_dict(parts["between"])
         self._rows = parts["ridge"]
