@@ -53,7 +53,7 @@ class Difference(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        return f"{self.mean:+.4f} ({self.low:+.4f} to {self.high:+.4f})"
+        return f"{self.mean:+z.4f} ({self.low:+z.4f} to {self.high:+z.4f})"
 
 
 def sure(low: float, high: float, higher: bool) -> tuple[bool, bool]:

@@ -34,7 +34,7 @@ def pieces(cell: Cell) -> Sequence[Piece]:
         case float():
             return _ours(repr(cell))
         case Interval():
-            low, high = (f"{end:+.4f}" if cell.signed else f"{end:.4f}" for end in (cell.low, cell.high))
+            low, high = (f"{end:+z.4f}" if cell.signed else f"{end:.4f}" for end in (cell.low, cell.high))
             return _ours(f"{low} to {high}" if cell.signed else f"{low}–{high}")
         case Missing():
             return [(cell.why, None, False)]

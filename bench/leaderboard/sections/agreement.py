@@ -196,7 +196,7 @@ def blocks(board: Board) -> list[Block]:
             each.fuser,
             metric(each.metric),
             each.imputers,
-            None if each.rho is None else Number(each.rho, "+.2f"),
+            None if each.rho is None else Number(each.rho, "+z.2f"),
             _p(each),
             Missing("not compared") if each.contrary is None else len(each.contrary),
         ]
@@ -231,7 +231,7 @@ def _contrary_note(each: Agreement, pair: Contrary) -> str:
         f"{metric(each.metric)} "
     )
     if pair.score is None:
-        return f"{start}{pair.difference:+.4f}, not compared."
+        return f"{start}{pair.difference:+z.4f}, not compared."
     sure = "the interval excludes 0" if pair.apart else "the interval includes 0"
     return f"{start}{pair.score.words}; {sure}."
 

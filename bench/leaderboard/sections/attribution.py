@@ -250,15 +250,15 @@ def _effect(level: Level | None, higher: bool) -> Cell:
     if level is None:
         return None
     if level.low is None or level.high is None:
-        return Number(level.effect, "+.4f")
+        return Number(level.effect, "+z.4f")
     mark = sure_mark(*sure(level.low, level.high, higher))
-    return Number(level.effect, "+.4f", mark, low=level.low, high=level.high)
+    return Number(level.effect, "+z.4f", mark, low=level.low, high=level.high)
 
 
 def _together(first: Sequence[tuple[Attribution, Complete]]) -> list[Block]:
     """The pairs whose interaction is surely not 0, the largest first."""
     pairs = [
-        (abs(value), f"{each.title}: {i.name} + {f.name} {value:+.4f} ({low:+.4f} to {high:+.4f})")
+        (abs(value), f"{each.title}: {i.name} + {f.name} {value:+z.4f} ({low:+z.4f} to {high:+z.4f})")
         for each, block in first
         if block.interaction_low
         for i, values, lows, highs in zip(

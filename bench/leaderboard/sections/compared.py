@@ -137,7 +137,7 @@ def _blocks(each: Compared) -> list[Block]:
 def _behind(row: ComparedRow) -> Cell:
     if row.behind is None:
         return None
-    return Number(row.behind.mean, "+.4f", low=row.behind.low, high=row.behind.high, p=row.p)
+    return Number(row.behind.mean, "+z.4f", low=row.behind.low, high=row.behind.high, p=row.p)
 
 
 SECTION = Section("compared", aggregate, blocks, chapter="By further metrics")

@@ -269,7 +269,7 @@ def _privacy(each: Federations) -> str:
 def _difference(gap: Difference | None, higher: bool) -> Cell:
     if gap is None:
         return None
-    return Number(gap.mean, "+.4f", sure_mark(*sure(gap.low, gap.high, higher)), low=gap.low, high=gap.high)
+    return Number(gap.mean, "+z.4f", sure_mark(*sure(gap.low, gap.high, higher)), low=gap.low, high=gap.high)
 
 
 def _figure(each: Federations) -> list[Block]:

@@ -134,7 +134,7 @@ def _blocks(gains: Gains, nobody: Mapping[str, Sequence[str]]) -> list[Block]:
 
 def _cell(row: Gain) -> Cell:
     mark = sure_mark(row.better, row.worse)
-    return Number(row.difference, "+.4f", mark, low=row.low, high=row.high, p=row.p_adjusted)
+    return Number(row.difference, "+z.4f", mark, low=row.low, high=row.high, p=row.p_adjusted)
 
 
 SECTION = Section("gains", aggregate, blocks)

@@ -361,7 +361,7 @@ def _scores(table: Imputation, name: str, modality: str) -> list[Cell]:
 
 
 def _difference(difference: Difference | None) -> Cell:
-    return Number(difference.mean, "+.4f", low=difference.low, high=difference.high) if difference else None
+    return Number(difference.mean, "+z.4f", low=difference.low, high=difference.high) if difference else None
 
 
 def _coverage_note(table: Imputation) -> list[str]:

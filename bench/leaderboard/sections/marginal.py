@@ -147,7 +147,7 @@ def blocks(board: Board) -> list[Block]:
             modality_set(each.modality, {name: [name] for name in nobody.get(each.with_it, ())}),
             each.without,
             directed(each.metric, each.higher),
-            Number(each.mean, "+.4f"),
+            Number(each.mean, "+z.4f"),
             Interval(each.least, each.most, signed=True),
             len(each.rows),
             _sure(each.better, each.surely_better),
