@@ -264,6 +264,15 @@ class Fuser(Method[P]):
         1 (`bench.stages.contract`). Raises NotFitted before `fit`.
         """
 
+    def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray] | None:
+        """Of a fuser tagged `own_imputer`: its own completion, as `Imputer.impute` gives one. It is
+        scored on hidden entries of the test part.
+
+        None where its parameters ask for no completion. One that is not tagged `draws` returns a
+        single draw.
+        """
+        return None
+
     def embed(self, cohort: Cohort, context: Context) -> np.ndarray | None:
         """Optional: float32 [n, width], the representation the prediction is made from."""
         return None

@@ -32,10 +32,11 @@ not reproducible.
 TAGS: Mapping[str, str] = {
     "torch": "runs on torch; takes the device and the precision of the run",
     "uses_events": "reads the time-stamped events, not only the grid",
-    "draws": "imputer: can return several draws",
+    "draws": "can return several draws; of imputers, and of fusers tagged own_imputer",
     "uses_draws": "fuser: reads all draws of the imputer",
     "nan_aware": "fuser: accepts a grid with NaN, so the control `none` makes sense",
-    "own_imputer": "fuser: completes the series by itself from what is observed; the imputer of the cell has no effect",
+    "own_imputer": "fuser: completes the series by itself from what is observed; its completion is scored, and it is paired "
+    "with controls alone, which fill nothing",
     "leaves_nan": "imputer: a control that returns NaN where nothing was observed",
     "hides_values": "imputer: a control whose fuser sees masks and times but no value",
     "learner": "its torch modules are trained by `bench.learner.Learner`, so the rounds of a federation can train it",

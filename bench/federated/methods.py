@@ -119,6 +119,9 @@ class RoundsFuser(Fuser[Any]):
     def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
         return self.fuser.predict(cohort, context)
 
+    def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray] | None:
+        return self.fuser.impute(cohort, draws, context)
+
     def embed(self, cohort: Cohort, context: Context) -> np.ndarray | None:
         return self.fuser.embed(cohort, context)
 
@@ -207,6 +210,21 @@ class Apart:
                 )
             yield self.methods[client], index
 
+    def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray] | None:
+        """The records as the methods of their clients complete them; None where these complete
+        none.
+        """
+        completed: dict[str, np.ndarray] = {}
+        for method, index in self.parts(cohort):
+            own = method.impute(cohort.take(index), draws, context)
+            if own is None:
+                return None
+            for name, values in own.items():
+                if name not in completed:
+                    completed[name] = np.empty((len(values), len(cohort), *values.shape[2:]), values.dtype)
+                completed[name][:, index] = values
+        return completed
+
     def parameters(self) -> int:
         """Of all clients together."""
         return sum(method.parameters() for method in self.methods.values())
@@ -228,12 +246,8 @@ class OwnImputers(Imputer[Any]):
         self.apart.fit(train, valid, context)
 
     def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
-        completed: dict[str, np.ndarray] = {}
-        for method, index in self.apart.parts(cohort):
-            for name, values in method.impute(cohort.take(index), draws, context).items():
-                if name not in completed:
-                    completed[name] = np.empty((len(values), len(cohort), *values.shape[2:]), values.dtype)
-                completed[name][:, index] = values
+        completed = self.apart.impute(cohort, draws, context)
+        assert completed is not None
         return completed
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -289,6 +303,9 @@ class OwnFusers(Fuser[Any]):
             outputs[index] = own
         assert outputs is not None
         return outputs
+
+    def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray] | None:
+        return self.apart.impute(cohort, draws, context)
 
     def parameters(self) -> int:
         return self.apart.parameters()

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from bench.leaderboard.board import higher_is_better, join
+from bench.results.completions import completion_of, imputations
 from bench.results.coordinates import Coordinates, Method, Repeat, imputation_of, method_of
 from bench.results.records import IMPUTATION_METRICS, Audit, Export, Record, failed_audits
 
@@ -56,7 +57,8 @@ class Run(msgspec.Struct, frozen=True):
     """An export by method.
 
     - methods: scored cells.
-    - imputations: cells of any fuser, under a method without task and fuser.
+    - imputations: cells of any fuser, under a method without task and fuser; and what fusers
+      completed by themselves (`bench.results.completions`).
     - edited: planned coordinates whose result is of code that was edited since.
     """
 
@@ -78,7 +80,7 @@ class Run(msgspec.Struct, frozen=True):
         seeds = {
             at.repeat
             for at in self.edited
-            if not at.audit and (method_of(at) == method if method.task else imputation_of(at) == method)
+            if not at.audit and method in ([method_of(at)] if method.task else [imputation_of(at), completion_of(at)])
         }
         cells = self.cells_of(method) or {}
         return sorted(seed for seed in seeds if cells.get(seed) is None)
@@ -93,7 +95,7 @@ def read(export: Export) -> Run:
     edited = frozenset(at for at, key in export.planned if key in stale)
     methods: dict[Method, Cells] = {}
     failed: dict[Method, dict[str, Audit]] = {}
-    imputations: dict[Method, Cells] = {}
+    by_imputation: dict[Method, Cells] = {}
     for at, stored in cells.items():
         record = None if at in edited else stored
         if at.audit:
@@ -102,13 +104,15 @@ def read(export: Export) -> Run:
                 failed.setdefault(method_of(at), {}).update(lost)
             continue
         methods.setdefault(method_of(at), {})[at.repeat] = record
-        seeds = imputations.setdefault(imputation_of(at), {})
-        seeds[at.repeat] = max(seeds.get(at.repeat), record, key=_tells)
     for method, lost in failed.items():
         for seed, scored in methods.get(method, {}).items() if lost else ():
             if scored is not None:
                 methods[method][seed] = msgspec.structs.replace(scored, audits={**scored.audits, **lost})
-    return Run(export, methods, imputations, edited)
+    valid = {at: None if at in edited else record for at, record in cells.items() if not at.audit}
+    for method, at, record in imputations(valid):
+        seeds = by_imputation.setdefault(method, {})
+        seeds[at.repeat] = max(seeds.get(at.repeat), record, key=_tells)
+    return Run(export, methods, by_imputation, edited)
 
 
 def _tells(record: Record | None) -> int:

@@ -18,6 +18,9 @@ from bench.registry import Registry, Spec
 FREE = ("sums", "learns_nothing")
 """Tags of imputers whose result no division of records changes."""
 
+FILLS_NOTHING = frozenset({"leaves_nan", "hides_values"})
+"""Tags of imputers that fill nothing, and so have no error on hidden entries."""
+
 
 @cache
 def federated_code() -> str:
@@ -80,6 +83,11 @@ class Skips:
         specs = [self.registry.get(row.kind, row.name) for row in (imputer, fuser, federation)]
         if "leaves_nan" in specs[0].tags and "nan_aware" not in specs[1].tags:
             return f"{imputer.name} leaves NaN and {fuser.name} is not nan_aware"
+        if "own_imputer" in specs[1].tags and not FILLS_NOTHING & specs[0].tags:
+            return (
+                f"{fuser.name} completes the series by itself, so imputer {imputer.name} would change nothing; give an imputer "
+                f"that fills nothing: imputer={','.join(self._open())}"
+            )
         rule = specs[2]
         if {"pooled", "alone"} & rule.tags:
             return ""
@@ -87,6 +95,10 @@ class Skips:
             if skip := self._untrainable(row, spec, federation, rule):
                 return skip
         return ""
+
+    def _open(self) -> list[str]:
+        """Names of imputers that leave open what is missing."""
+        return [spec.name for spec in self.registry.specs("imputer") if "leaves_nan" in spec.tags]
 
     def _untrainable(self, row: Variant, spec: Spec, federation: Variant, rule: Spec) -> str:
         """Why a federation cannot train a method, empty where it can."""

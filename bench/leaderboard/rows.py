@@ -178,7 +178,7 @@ def row_of(export: Export, method: Method, cells: Cells, task: TaskSummary) -> R
     row = Row(
         imputer=method.imputer,
         fuser=method.fuser,
-        control_imputer=method.imputer in export.control_imputers,
+        control_imputer=method.imputer in export.control_imputers and method.pair not in export.completing,
         control_fuser=method.fuser in export.control_fusers,
         seeds_planned=sorted(at.repeat for at in cells),
         seeds_ok=sorted(set(scored) - set(short)),

@@ -14,7 +14,8 @@ from bench.grid.matching_rows import matching, the_one
 from bench.metrics.imputation import TERMS, Errors, metric
 from bench.plots import style
 from bench.results.collect import suite_word
-from bench.results.coordinates import Repeat, TableKey, imputation_of, table_of
+from bench.results.completions import imputations
+from bench.results.coordinates import Repeat, TableKey, table_of
 from bench.results.ledger import Ledger
 from bench.results.records import Export
 
@@ -68,16 +69,16 @@ def parities(
     lost = False
     there = {at.scenario for at, _ in planned.planned}
     shown = {label for name in scenarios for label in matching(name, there)} if scenarios else there
-    for at, key in planned.planned:
-        record = records_by_key.get(key)
+    cells = {at: records_by_key.get(key) for at, key in planned.planned if not at.audit}
+    for method, at, record in imputations(cells):
         wanted = (
             at.scenario in shown
             and (not modalities or at.modalities in modalities)
             and (not seeds or str(at.seed) in seeds)
         )
-        if record is None or record.status != "ok" or at.audit or not record.imputation or not wanted:
+        if record is None or record.status != "ok" or not record.imputation or not wanted:
             continue
-        seeds_of = errors.setdefault(table_of(imputation_of(at)), {}).setdefault(imputation_of(at).imputer, {})
+        seeds_of = errors.setdefault(table_of(method), {}).setdefault(method.imputer, {})
         if at.repeat not in seeds_of:
             kept = ledger.errors(record)
             if kept is None:

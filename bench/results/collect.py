@@ -15,7 +15,8 @@ from bench.errors import StorageError, UsageError
 from bench.grid.axes import PATIENT
 from bench.grid.differences import suffix
 from bench.grid.identity import digest
-from bench.results.coordinates import Method, Repeat, imputation_of, method_of
+from bench.results.completions import imputations
+from bench.results.coordinates import Method, Repeat, method_of
 from bench.results.further import code_of, completed
 from bench.results.ledger import Ledger
 from bench.results.records import Export, Record, Statistics
@@ -58,7 +59,9 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
             "settings": (settings.resamples, settings.alpha, settings.seed, settings.correction),
             "tasks": [(t.name, t.metrics[0], t.compared, code_of([t.metrics[0], *t.compared])) for t in export.tasks],
             "modalities": _modality_sets(export),
-            "imputations": sorted({r.imputation_errors for r in scored}),
+            "imputations": sorted(
+                {r.imputation_errors for r in scored} | ({r.completion_errors for r in scored} - {""})
+            ),
             "version": STATISTICS_VERSION,
         }
     )
@@ -104,14 +107,14 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
 
 
 def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[Repeat, Errors]], bool]:
-    """What each imputation scores on each test record, by imputer and seed; whether all that
-    were scored are there.
+    """What each imputation scores on each test record, by imputer (or fuser that completes by
+    itself) and seed; whether all that were scored are there.
     """
     known: dict[str, Errors | None] = {}
     errors_of_method: dict[Method, dict[Repeat, Errors]] = {}
     complete = True
-    for record in scored:
-        if not record.imputation:
+    for method, at, record in imputations({each.coordinates: each for each in scored}):
+        if record is None or not record.imputation:
             continue
         digest = record.imputation_errors
         if digest not in known:
@@ -120,8 +123,7 @@ def _errors(scored: list[Record], ledger: Ledger) -> tuple[dict[Method, dict[Rep
         if errors is None:
             complete = False
             continue
-        at = record.coordinates
-        errors_of_method.setdefault(imputation_of(at), {})[at.repeat] = errors
+        errors_of_method.setdefault(method, {})[at.repeat] = errors
     return errors_of_method, complete
 
 

@@ -102,6 +102,10 @@ class Method(TableKey, frozen=True, order=True):
     def name(self) -> str:
         return f"{self.imputer} + {self.fuser}" if self.fuser else self.imputer
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.imputer, self.fuser
+
 
 _of_table = attrgetter(*TableKey.__struct_fields__)
 _of_method = attrgetter(*Method.__struct_fields__)

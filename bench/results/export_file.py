@@ -106,7 +106,7 @@ def _visible(line: bytes) -> bytes:
 def finite(record: Record) -> Record:
     """The record without scores that are not finite; the same object when there are none."""
     groups = ("scores", "validation", "oracle", "hidden", "costs")
-    nested = ("imputation", "imputation_validation")
+    nested = ("imputation", "imputation_validation", "completion")
     numbers = [getattr(record, name) for name in groups]
     numbers += [scores for name in nested for scores in getattr(record, name).values()]
     calibration = record.calibration

@@ -138,16 +138,18 @@ class Ledger:
         check("digest", digest, str(self.folder), StorageError)
         return self.folder / "errors" / digest[:2] / f"{digest}.npz"
 
-    def keep_errors(self, digest: str, source: Path) -> bool:
-        """Copy the errors of an imputation from the cache, unless they are here. False when they
-        are not what they were.
+    def keep_errors(self, digest: str, source: Path | bytes) -> bool:
+        """Keep the errors of an imputation, from a file of the cache or as they are, unless they
+        are here. False when they are not what they were.
         """
         path = self._errors_path(digest)
         if self._intact(path, digest):
             return True
-        if not is_file_of(source, digest):
-            return False
-        write_bytes(path, source.read_bytes())
+        if isinstance(source, Path):
+            if not is_file_of(source, digest):
+                return False
+            source = source.read_bytes()
+        write_bytes(path, source)
         self._compared[path] = True
         return True
 
@@ -168,8 +170,8 @@ class Ledger:
         changed ones are named in `damaged`.
         """
         files = {record.predictions: self._path(record.key).with_suffix(".npz")}
-        if record.imputation_errors:
-            files[record.imputation_errors] = self._errors_path(record.imputation_errors)
+        for errors in filter(None, (record.imputation_errors, record.completion_errors)):
+            files[errors] = self._errors_path(errors)
         lost = [path for digest, path in files.items() if digest and not self._intact(path, digest)]
         self._note(*(path.name for path in lost if path.is_file()))
         return lost

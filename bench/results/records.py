@@ -32,6 +32,13 @@ IMPUTER_AUDITS = ("observed-untouched", "imputer-independent", "draws-nested")
 outcomes.
 """
 
+COMPLETION_AUDITS = {
+    "observed-untouched": "completion-untouched",
+    "imputer-independent": "completion-independent",
+    "draws-nested": "completion-nested",
+}
+"""The same of what a fuser completes by itself: the audit of an imputer -> that of a fuser."""
+
 
 def failed_audits(record: Record) -> dict[str, str]:
     """The audits that a record failed: name -> what was measured."""
@@ -99,6 +106,8 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
       and hidden (how many entries were scored). Standardised scale; coverage of several draws only.
     - imputation_validation: the same of the validation part alone: what imputers are tuned by.
       Empty in earlier versions.
+    - completion: the scores of `imputation`, of what the fuser completed by itself (tag
+      `own_imputer`). Empty for other fusers, and where nothing is hidden.
     - hidden: unit-share expected and realised of the scenario: {"expected", "realised",
       "standard_error"}.
     - absent: which share of the hidden entries of test records lies in modalities that are absent
@@ -107,13 +116,15 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
     - costs: of the fuser, seconds (impute, fit, predict), seconds_per_sample, parameters, steps (of
       the optimiser, all networks together, where it takes any) and peak_memory_bytes. Of the
       imputer, impute_seconds_per_draw (per record and draw), imputer_parameters, imputer_steps,
-      impute_peak_memory_bytes, draws. Of audits of independence,
-      batch_audit_seconds, impute_audit_seconds, impute_audit_records.
+      impute_peak_memory_bytes, draws. Of a fuser's own completion of the test part,
+      complete_seconds, complete_seconds_per_draw, completion_draws. Of audits of independence,
+      batch_audit_seconds, impute_audit_seconds, impute_audit_records, completion_audit_seconds.
     - counts: train, valid, test records of the task, positives, left out (ineligible or unknown
       outcome). Under a split by record also how many patients stand on both sides; without_NAME
       where no record has the modality NAME of its set.
     - imputation_errors: SHA-256 of the array file of the imputation's error on each test record,
       shared by all cells of the imputation; "" when nothing was scored.
+    - completion_errors: the same of the fuser's own completion.
     - patterns: the primary score by which modalities were available; empty where there are too few
       test records.
     - calibration: of tasks that predict probabilities; None for regression.
@@ -128,11 +139,13 @@ class Measures(msgspec.Struct, kw_only=True, frozen=True):
     oracle: dict[str, float] = {}
     imputation: dict[str, dict[str, float]] = {}
     imputation_validation: dict[str, dict[str, float]] = {}
+    completion: dict[str, dict[str, float]] = {}
     hidden: dict[str, float] = {}
     audits: dict[str, Audit] = {}
     costs: dict[str, float] = {}
     counts: dict[str, int] = {}
     imputation_errors: str = ""
+    completion_errors: str = ""
     patterns: list[Pattern] = []
     calibration: Calibration | None = None
     federated: Federated | None = None
@@ -369,6 +382,8 @@ class Export(msgspec.Struct, kw_only=True):
     - planned: the coordinates and the key of each cell of the plan, in order; a planned cell
       without a record is shown as not-run.
     - controls: labels of imputers and fusers that are in the grid as controls.
+    - completing: (imputer, fuser), their labels, where the fuser completes by itself what the
+      imputer leaves open. The imputer is then no control.
     - scaling: what standardisation was learnt over; every rule but `train` is in all notes.
     - hiding: the parts in which scenarios hide, empty for all of them.
     - fill_absent: whether imputers filled modalities that a record lacks altogether.
@@ -407,6 +422,7 @@ class Export(msgspec.Struct, kw_only=True):
     statistics: Statistics | None = None
     control_imputers: list[str] = []
     control_fusers: list[str] = []
+    completing: list[tuple[str, str]] = []
     published: list[Published] = []
     modality_sets: dict[str, list[str]] = {}
     ingredients: dict[str, str] = {}

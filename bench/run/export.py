@@ -57,7 +57,20 @@ def planned_export(prepared: Prepared) -> Export:
         records=[],
         control_imputers=list(dict.fromkeys(cell.coordinates.imputer for cell in plan.cells if cell.imputer.control)),
         control_fusers=list(dict.fromkeys(cell.coordinates.fuser for cell in plan.cells if cell.fuser.control)),
+        completing=_completing(prepared),
         modality_sets={cell.coordinates.modalities: list(cell.modalities) for cell in plan.cells},
         ingredients=ingredients(request, prepared.registry, plan.manifest, plan.device, prepared.synthetic),
         deterministic=deterministic(plan, prepared.registry),
     )
+
+
+def _completing(prepared: Prepared) -> list[tuple[str, str]]:
+    """`Export.completing` of a plan."""
+    spec = prepared.registry.get
+    pairs = {
+        (cell.coordinates.imputer, cell.coordinates.fuser): None
+        for cell in prepared.plan.cells
+        if "own_imputer" in spec("fuser", cell.fuser.name).tags
+        and "leaves_nan" in spec("imputer", cell.imputer.name).tags
+    }
+    return list(pairs)

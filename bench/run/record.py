@@ -53,6 +53,8 @@ def record_of(prepared: Prepared, cell: Cell, result: Result) -> Record:
         measures.imputation_errors, errors_of(prepared, cell)
     ):
         changed["imputation_errors"] = ""
+    if measures.completion_errors:
+        prepared.ledger.keep_errors(measures.completion_errors, result.output.completion_errors)
     if cell.coordinates.audit == "repeat":
         changed["audits"] = {"repeat-identical": _repeated(prepared, cell, result)}
     return _record(cell, msgspec.structs.replace(measures, **changed), "ok", "", where)

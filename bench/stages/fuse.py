@@ -19,11 +19,12 @@ class Fuse(Stage):
     kind = "fuser"
     code = "bench.stages.fusing"
     noun = "fusion"
-    costs = ("fit_seconds", "predict_seconds")
+    costs = ("fit_seconds", "predict_seconds", "complete_seconds")
 
     def settings(self, basis: Basis, spec: Spec) -> dict[str, Any]:
         absent = "filled" if basis.request.suite.fill_absent else "absent"
-        return {"absent": absent, **basis.arithmetic(spec)}
+        draws = {"draws": basis.request.suite.draws} if {"own_imputer", "draws"} <= spec.tags else {}
+        return {"absent": absent, **draws, **basis.arithmetic(spec)}
 
     def trains(self, spec: Spec) -> bool:
         return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +25,7 @@ from bench.results.predictions import Predictions
 from bench.results.records import Measures
 from bench.stages import audits, handed
 from bench.stages.clients import client_audits, federated, fuser_of, trained_by
+from bench.stages.completing import NOTHING, Completing, scored_completion
 from bench.stages.contract import broken_predictions
 from bench.stages.imputing import completed_cohort
 from bench.stages.stage import Output
@@ -54,7 +57,12 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
     _synchronise(context.device)
     fitted = time.perf_counter()
     test = parts["test"].without_targets()
-    with Twin(fuser, spec, context) as twin:
+    imputer_tags = registry.get("imputer", cell.imputer.name).tags
+    completes = "own_imputer" in spec.tags and not at.audit and "hides_values" not in imputer_tags
+    completion = NOTHING
+    with ExitStack() as twins:
+        twin = twins.enter_context(Twin(fuser, spec, context))
+        filler = twins.enter_context(Twin(Completing(fuser, spec), spec, context)) if completes else None
         began = time.perf_counter()
         outputs = fuser.predict(test, context)
         _synchronise(context.device)
@@ -68,8 +76,11 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
             twin, test, outputs, context, key=job.id, seconds=predicted - began, limit=limit
         )
         answered = time.perf_counter()
+        if filler is not None:
+            completion = scored_completion(
+                fuser, filler, spec, seen, cohort, context, draws=setup.draws, key=job.id, fitted=fitted - started
+            )
     truth = parts["test"].targets[task.name]
-    imputer_tags = registry.get("imputer", cell.imputer.name).tags
     outcomes = {
         "scored-once": audits.scored_once(
             parts["test"].ids, cohort.ids[(seen.parts == 2) & _eligible(cohort, task)], outputs
@@ -78,6 +89,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         "imputed-reaches-fuser": audits.imputed_reaches(fuser, test, imputer_tags, context),
         "absent-ignored": audits.absent_ignored(fuser, test, context),
         "batch-independent": independent,
+        **completion.audits,
     }
     if at.federation != CENTRAL:
         outcomes |= client_audits(setup, seen.recorded, parts, trained_by(fuser), imputation.trained)
@@ -96,6 +108,8 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         imputation=imputation.scores,
         imputation_validation=imputation.validation,
         imputation_errors=imputation.errors,
+        completion=dict(completion.scores),
+        completion_errors=hashlib.sha256(completion.errors).hexdigest() if completion.errors else "",
         hidden={**seen.shares, **absent_share(seen, cohort)},
         audits=outcomes,
         costs={
@@ -103,6 +117,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
             "fit_seconds": fitted - started,
             "predict_seconds": predicted - began,
             "seconds_per_sample": (predicted - began) / len(outputs),
+            **completion.costs,
             "batch_audit_seconds": began - fitted + answered - audit_began,
             **handed.costs(fuser, spec),
         },
@@ -120,7 +135,7 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
         else federated(cell, setup, seen.recorded, parts, outputs, task, trained_by(fuser), imputation.trained),
         notes=[*handed.notes(notes, spec, cell.modalities)],
     )
-    return Output(measures, predictions)
+    return Output(measures, predictions, completion.errors)
 
 
 def _scores(task: Task, predictions: Predictions | None) -> dict[str, float]:

@@ -82,7 +82,7 @@ def impute(job: Job, setup: Setup, registry: Registry, context: Context) -> None
     draws = setup.draws if "draws" in spec.tags else 1
     with Twin(imputer, spec, context) as twin:
         began = time.perf_counter()
-        completed, all_draws, scored, untouched = _apply(imputer, spec, seen, cohort, draws, context)
+        completed, all_draws, scored, untouched = complete(imputer, spec, seen, cohort, draws, context)
         ended = time.perf_counter()
         peak = float(memory.peak())
         used = 1 if all_draws is None else len(next(iter(all_draws.values())))
@@ -161,7 +161,7 @@ class Scored:
         return Errors(self.ids[rows], self.groups[rows], np.array(self.modalities)[hidden], sums[:, hidden])
 
 
-def _apply(
+def complete(
     imputer: Imputer[Any], spec: Spec, seen: View, cohort: Cohort, draws: int, context: Context
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray] | None, Scored, Audit]:
     """The completed grid, all draws where there are several, the errors at what is hidden and

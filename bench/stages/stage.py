@@ -167,7 +167,12 @@ class Stage(ABC):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """What the last stage gives of a cell."""
+    """What the last stage gives of a cell.
+
+    completion_errors: the array file that `Measures.completion_errors` names; empty where it names
+                       none.
+    """
 
     measures: Measures
     predictions: Predictions
+    completion_errors: bytes = b""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.discovery.metric import MetricSpec
 from bench.errors import BenchError, PluginError, UsageError, unknown
 from bench.registry import Registry, Spec, discover
-from bench.testing import common, datasets, federations, fusers, imputers, metrics, scenarios  # noqa: F401  they declare their checks
+from bench.testing import common, completions, datasets, federations, fusers, imputers, metrics, scenarios  # noqa: F401  they declare their checks
 from bench.testing.checks import CHECKS, Check, Checked
 from bench.testing.report import Outcome, Report, Status
 from bench.testing.subject import Subject

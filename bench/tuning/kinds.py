@@ -9,12 +9,10 @@ from collections.abc import Collection, Mapping
 from typing import ClassVar, Literal
 
 from bench.errors import unknown
+from bench.grid.federated import FILLS_NOTHING
 from bench.metrics.known import metric
 from bench.registry import Spec
 from bench.results.records import IMPUTER_AUDITS, Record
-
-FILLS_NOTHING = frozenset({"leaves_nan", "hides_values"})
-"""Tags of imputers that have no error on hidden entries."""
 
 
 class Kind(ABC):

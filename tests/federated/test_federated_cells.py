@@ -161,3 +161,25 @@ def test_a_partition_is_told_in_words():
         "2 clients, subjects by a Dirichlet draw over the classes of toy (alpha 0.5), seed 0, "
         "10% of the subjects also train at a second client"
     )
+
+
+SMALL = [f"fuser.condi.{word}" for word in (
+    "width=4", "filters=2", "hidden=4", "channels=4", "heads=1", "layers=1", "feedforward=4", "step_width=4", "time_width=4",
+    "feature_width=2", "context_width=4", "expert_width=4", "diffusion_steps=3", "epochs=1", "bound=4",
+)]  # fmt: skip
+
+
+def test_a_fuser_that_completes_by_itself_is_scored_on_it_however_it_is_trained(tmp_path):
+    """By rounds, centrally, and by clients that each complete their own records."""
+    words = ("imputer=none", "fuser=condi", "draws=2", "rounds.number=1", "audits.cells=", *SMALL)
+    _, outputs, _, _ = run(tmp_path / "own", *words)
+    assert outputs.keys() == {"fedavg", "central", "local"}
+    for output in outputs.values():
+        measures = output.measures
+        assert measures.completion["all"]["hidden"] >= 100
+        assert measures.costs["completion_draws"] == 2
+        assert {name: audit.passed for name, audit in measures.audits.items() if name.startswith("completion-")} == {
+            "completion-untouched": True, "completion-independent": True, "completion-nested": True,
+        }  # fmt: skip
+    scores = [output.measures.completion["all"]["mae"] for output in outputs.values()]
+    assert len(set(scores)) == 3

@@ -151,6 +151,7 @@ def test_predictions_depend_on_nothing_that_another_imputer_wrote(profile: str) 
 def test_its_completion_leaves_what_was_observed_and_moves_predictions(profile: str) -> None:
     made = fitted(profile=profile)
     completed = made.impute(TRAIN, 2, CONTEXT)
+    assert completed is not None
     for name, series in TRAIN.modalities.items():
         assert completed[name].shape == (2, *series.grid.shape)
         assert np.isfinite(completed[name]).all()
@@ -173,7 +174,9 @@ def test_several_draws_are_pooled_before_they_are_read(profile: str, pool: str) 
     made = Condi(replace_params(fitted(profile=profile), samples=3, pool=pool))
     made.begin(made.summary(TRAIN, BINARY), CONTEXT)
     made.set(fitted(profile=profile).get())
-    draws = made.impute(TRAIN, 3, CONTEXT)["vitals"]
+    completed = made.impute(TRAIN, 3, CONTEXT)
+    assert completed is not None
+    draws = completed["vitals"]
     pooled = made._completed(TRAIN, CONTEXT).modalities["vitals"].grid
     open_ = ~TRAIN.modalities["vitals"].observed
     assert np.allclose(pooled[open_], getattr(np, pool)(draws, axis=0)[open_], atol=1e-6)
@@ -190,6 +193,11 @@ def test_in_two_stages_with_the_same_weights_it_predicts_the_same(profile: str) 
     head.set({name: array for name, array in made.get().items() if name in groups})
     completed = made._completed(TRAIN, CONTEXT)
     assert np.allclose(head.predict(completed, CONTEXT), made.predict(TRAIN, CONTEXT), atol=1e-6)
+
+
+@pytest.mark.parametrize("chosen", [{"no_imputation": True}, {"no_imputation": True, "no_condi": True}])
+def test_where_nothing_is_generated_it_has_no_completion(chosen: dict[str, Any]) -> None:
+    assert fitted(**chosen).impute(TRAIN, 1, CONTEXT) is None
 
 
 def test_before_fit_it_neither_predicts_nor_completes() -> None:

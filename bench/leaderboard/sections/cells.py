@@ -16,13 +16,24 @@ from bench.leaderboard.sections import tables
 from bench.leaderboard.statements import EDITED
 from bench.leaderboard.words import columns
 from bench.results.coordinates import Coordinates, method_in, method_of
-from bench.results.records import Audit, Record
+from bench.results.records import Audit, Export, Record
 from bench.results.redact import redact_text
 
-BLOCKS = ("test", "validation", "calibration", "pattern", "imputation", "hidden", "audit", "records", "cost")
+BLOCKS = (
+    "test",
+    "validation",
+    "calibration",
+    "pattern",
+    "imputation",
+    "completion",
+    "hidden",
+    "audit",
+    "records",
+    "cost",
+)
 """Groups of columns, in their order; a column is called by its block and the name inside."""
 
-COSTS_THAT_REPEAT = frozenset({"parameters", "imputer_parameters", "draws"})
+COSTS_THAT_REPEAT = frozenset({"parameters", "imputer_parameters", "draws", "completion_draws"})
 """Costs that are the same whenever a cell is run again; all others are timings or measured
 memory.
 """
@@ -64,16 +75,18 @@ def cells(board: Board) -> Table:
         if row.unranked
     }
     differs, edited = sentence(export.overrides), frozenset(export.edited)
-    controls = set(export.control_imputers), set(export.control_fusers)
     release = GENERATED if export.synthetic else export.release
-    modalities = [name.rsplit(" ", 1) for name in names["imputation"]]  # metrics are single words
+    modalities, completed = (
+        [name.rsplit(" ", 1) for name in names[block]]  # metrics are single words
+        for block in ("imputation", "completion")
+    )
     empty = [None] * sum(map(len, names.values()))
     lines: list[Sequence[Cell]] = []
     where = place(board)
     place_of = attrgetter(*where)
     for at, record in board.cells.items():
         line: list[Cell] = [*place_of(at)]
-        line += release, differs, int(at.imputer in controls[0] or at.fuser in controls[1])
+        line += release, differs, int(_is_control(at, export))
         lost = unranked.get(method_of(at), "") if unranked else ""
         if record is None:
             lines.append([*line, "", "not-run", "", lost, *empty])
@@ -86,6 +99,7 @@ def cells(board: Board) -> Table:
         if names["pattern"]:
             line += map(_patterns(record).get, names["pattern"])
         line += [record.imputation.get(modality, {}).get(name) for modality, name in modalities]
+        line += [record.completion.get(modality, {}).get(name) for modality, name in completed]
         line += map(record.hidden.get, names["hidden"])
         line += [_outcome(record.audits.get(name)) for name in names["audit"]]
         line += map(record.counts.get, names["records"])
@@ -95,15 +109,20 @@ def cells(board: Board) -> Table:
     return Table(columns(*header, *(f"{block} {name}" for block in BLOCKS for name in names[block])), lines)
 
 
+def _is_control(at: Coordinates, export: Export) -> bool:
+    """Whether its imputer or its fuser is in the grid as a control, as rows have it."""
+    of_imputer = at.imputer in export.control_imputers and (at.imputer, at.fuser) not in export.completing
+    return of_imputer or at.fuser in export.control_fusers
+
+
 def _names(records: Iterable[Record]) -> dict[str, list[str]]:
     """Block -> the names any record has in it, sorted."""
     by_block: dict[str, set[str]] = {block: set() for block in BLOCKS}
     for record in records:
         by_block["test"].update(record.scores)
         by_block["validation"].update(record.validation)
-        by_block["imputation"].update(
-            f"{modality} {name}" for modality, scores in record.imputation.items() for name in scores
-        )
+        for block, scored in (("imputation", record.imputation), ("completion", record.completion)):
+            by_block[block].update(f"{modality} {name}" for modality, scores in scored.items() for name in scores)
         by_block["calibration"].update(CALIBRATION if record.calibration else ())
         by_block["pattern"].update(_patterns(record))
         by_block["hidden"].update(record.hidden)

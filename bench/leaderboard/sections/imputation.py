@@ -1,5 +1,5 @@
 """Scores on hidden entries: one row per imputer, since an imputation is made once for all tasks
-and fusers.
+and fusers; and one per fuser that completes by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from bench.leaderboard.rows import Difference, Score, best_two, coverage
 from bench.leaderboard.sections import tables
 from bench.leaderboard.statements import nobody, protocol_notes, split_notes
 from bench.leaderboard.words import capital, columns, metric, percent, short
-from bench.results.coordinates import Coordinates, Repeat, TableKey, imputation_of, method_in, table_of
+from bench.results.completions import completion_of, imputations
+from bench.results.coordinates import Coordinates, Repeat, TableKey, method_in, table_of
 from bench.results.records import IMPUTATION, IMPUTER_AUDITS, Export, ImputationStatistics, Record
 from bench.statistics.ties import tie_groups
 
@@ -45,9 +46,10 @@ _SAME = 1e-9
 
 
 class ImputationRow(msgspec.Struct, kw_only=True):
-    """One imputer: modality (and "all") -> metric -> score; empty unless every planned seed has
-    scores.
+    """One imputer, or fuser that completes by itself: modality (and "all") -> metric -> score.
+    Empty unless every planned seed has scores.
 
+    - own: of a fuser; `imputer` then is its label in `bench.results.completions`.
     - draws, parameters: of the imputer, where its records say so and all seeds agree (parameters 0:
       does not apply).
     - unranked: the imputer's audits that failed, because of which it stands below, is compared with
@@ -61,6 +63,7 @@ class ImputationRow(msgspec.Struct, kw_only=True):
     seeds_planned: list[Repeat]
     seeds_scored: list[Repeat]
     scores: dict[str, dict[str, Score]]
+    own: bool = False
     unranked: str = ""
     draws: int | None = None
     parameters: int | None = None
@@ -110,42 +113,43 @@ def aggregate(board: Board) -> list[Imputation]:
     return [table for table in tables if table.rows]
 
 
-def by_table(board: Board) -> dict[TableKey, dict[Coordinates, Record | None]]:
-    """The scored cells by the table of their imputation."""
-    by_key: dict[TableKey, dict[Coordinates, Record | None]] = {}
-    for at, record in board.scored.items():
-        by_key.setdefault(table_of(imputation_of(at)), {})[at] = record
+def by_table(board: Board) -> dict[TableKey, dict[str, dict[Coordinates, Record | None]]]:
+    """The scored cells by the table and the label of their imputation."""
+    by_key: dict[TableKey, dict[str, dict[Coordinates, Record | None]]] = {}
+    for method, at, record in imputations(board.scored):
+        by_key.setdefault(table_of(method), {}).setdefault(method.imputer, {})[at] = record
     return by_key
 
 
-def _table(export: Export, key: TableKey, cells: Cells) -> Imputation:
-    by_imputer: dict[str, dict[Coordinates, Record | None]] = {}
+def _table(export: Export, key: TableKey, by_imputer: Mapping[str, Cells]) -> Imputation:
     scored: dict[str, dict[Repeat, Record]] = {}
     hidden: dict[Repeat, dict[str, float]] = {}
     differing = set()
-    for at in sorted(cells):
-        record, imputer = cells[at], imputation_of(at).imputer
-        by_imputer.setdefault(imputer, {})[at] = record
-        if record is None or record.status != "ok":
-            continue
-        if record.hidden:
-            hidden.setdefault(at.repeat, record.hidden)
-        if record.imputation:
-            first = scored.setdefault(imputer, {}).setdefault(at.repeat, record)
-            if not _agree(first.imputation, record.imputation):
-                differing.add(imputer)
+    own = {completion_of(at).imputer for cells in by_imputer.values() for at in cells} & by_imputer.keys()
+    for imputer, cells in sorted(by_imputer.items()):
+        for at in sorted(cells):
+            record = cells[at]
+            if record is None or record.status != "ok":
+                continue
+            if record.hidden:
+                hidden.setdefault(at.repeat, record.hidden)
+            if record.imputation:
+                first = scored.setdefault(imputer, {}).setdefault(at.repeat, record)
+                if not _agree(first.imputation, record.imputation):
+                    differing.add(imputer)
     used = [record.imputation for seeds in scored.values() for record in seeds.values()]
     names = ["all"] * any("all" in scores for scores in used)
     names += sorted({name for scores in used for name in scores} - {"all"})
     controls = set(export.control_imputers)
     rows = [
-        _row(name, {at.repeat for at in by_imputer[name]}, seeds, name in controls) for name, seeds in scored.items()
+        _row(name, {at.repeat for at in by_imputer[name]}, seeds, name in controls, name in own)
+        for name, seeds in scored.items()
     ]
     for row in rows:
         row.unranked = failure(audit_results(by_imputer[row.imputer], {}), IMPUTER_AUDITS)
     mae = {row.imputer: row.scores["all"]["mae"].mean if row.eligible else math.inf for row in rows}
     rows.sort(key=lambda row: (not row.scores, mae[row.imputer], row.imputer))
-    records = [record for record in cells.values() if record]
+    records = [record for name, cells in by_imputer.items() if name not in own for record in cells.values() if record]
     notes: list[str] = [
         Rich(strong(f"The scores of {name} differ between cells that share an imputation."))
         for name in sorted(differing)
@@ -179,11 +183,12 @@ def _agree(one: Mapping[str, Mapping[str, float]], two: Mapping[str, Mapping[str
     )
 
 
-def _row(imputer: str, planned: set[Repeat], seeds: Mapping[Repeat, Record], control: bool) -> ImputationRow:
+def _row(imputer: str, planned: set[Repeat], seeds: Mapping[Repeat, Record], control: bool, own: bool) -> ImputationRow:
     """Means only over all planned seeds, and only of what every seed has."""
     row = ImputationRow(
         imputer=imputer,
         control=control,
+        own=own,
         seeds_planned=sorted(planned),
         seeds_scored=sorted(seeds),
         scores={},
@@ -277,11 +282,21 @@ def _blocks(table: Imputation) -> list[Block]:
     parts.append(_over_all(table))
     if len(table.columns) > 2:
         parts.append(_by_modality(table))
-    notes = [*table.notes, *_coverage_note(table), *_absent_note(table)]
+    notes = [*table.notes, *_own_note(table), *_coverage_note(table), *_absent_note(table)]
     if table.silent:
         notes.append(f"Without scores, since they fill nothing or have no ok cell: {', '.join(table.silent)}.")
     notes += published.below(table.published, table.elsewhere)
     return [*parts, Notes(notes)] if notes else parts
+
+
+def _own_note(table: Imputation) -> list[str]:
+    """What rows of fusers are."""
+    if not any(row.own for row in table.rows):
+        return []
+    return [
+        'Rows marked "(fuser, TASK)" are what a fuser completed by itself, trained for that task; it is scored on the same '
+        "entries."
+    ]
 
 
 def _absent_note(table: Imputation) -> list[str]:

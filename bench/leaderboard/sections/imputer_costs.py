@@ -13,7 +13,7 @@ from bench.leaderboard.sections.costs import number
 from bench.leaderboard.sections.imputation import by_table, mean
 from bench.leaderboard.statements import counted
 from bench.leaderboard.words import columns
-from bench.results.coordinates import Repeat, TableKey, imputation_of
+from bench.results.coordinates import Repeat, TableKey
 from bench.results.records import Record
 
 COSTS = ("imputer_parameters", "draws", "imputer_steps", "impute_fit_seconds", "impute_seconds",
@@ -38,12 +38,13 @@ def aggregate(board: Board) -> list[ImputerCost] | None:
     if not board.wall_costs:
         return None
     costs = []
-    for key, cells in by_table(board).items():
+    for key, inside in by_table(board).items():
         by_imputer: dict[str, dict[Repeat, Record]] = {}
-        for at in sorted(cells):
-            record = cells[at]
-            if record is not None and record.status == "ok" and "draws" in record.costs:
-                by_imputer.setdefault(imputation_of(at).imputer, {}).setdefault(at.repeat, record)
+        for imputer, cells in sorted(inside.items()):
+            for at in sorted(cells):
+                record = cells[at]
+                if record is not None and record.status == "ok" and "draws" in record.costs:
+                    by_imputer.setdefault(imputer, {}).setdefault(at.repeat, record)
         for imputer, seeds in by_imputer.items():
             values = {name: mean(record.costs.get(name) for record in seeds.values()) for name in COSTS}
             costs.append(

@@ -116,6 +116,7 @@ def _table(board: Board, key: TableKey, task: TaskSummary, methods: Mapping[Meth
     agreed, different = counts(inside)
     notes = [*split_notes(export, inside, agreed.pop(CROSSING, None)), *protocol_notes(export, inside), *different]
     notes += _unranked_notes(rows.values())
+    notes += _completing_notes(rows.values(), export.completing)
     seeds = sorted({seed for each in rows.values() for seed in each.seeds_planned})
     compared = _compare(key, primary, seeds, ranked, rows, export.statistics, notes)
     table = TaskTable(
@@ -150,6 +151,17 @@ def _unranked_notes(rows: Collection[Row]) -> Iterator[str]:
         if once and any(other.fuser == row.fuser and not other.unranked for other in rows):
             rest = f" It is run once per task and fuser: other rows of {row.fuser} were not tried."
             yield Rich(strong(f"{', '.join(once)} failed for {row.name}."), rest)
+
+
+def _completing_notes(rows: Collection[Row], completing: Collection[tuple[str, str]]) -> Iterator[str]:
+    """What rows are whose fuser completes by itself. completing: `Export.completing`."""
+    pairs = sorted(row.pair for row in rows if row.pair in completing)
+    if pairs:
+        named = some([f"{imputer} + {fuser}" for imputer, fuser in pairs], 6)
+        yield (
+            f"The fuser completes the series by itself, so its imputer is no control: {named}. Its completion is scored among "
+            "the imputers."
+        )
 
 
 def _oracle(methods: Mapping[Method, Cells]) -> dict[str, float]:

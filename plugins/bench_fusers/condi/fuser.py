@@ -76,6 +76,11 @@ class Condi(PhaseB[CondiFuserParams]):
         """See `Fuser.reads_imputed`."""
         return False
 
+    @property
+    def completes(self) -> bool:
+        """Whether it generates anything before it predicts."""
+        return not self.params.no_imputation and self.network.imputer is not None
+
     def summary(self, cohort: Cohort, task: Task | None = None) -> Sums:
         """See `Learner.summary`: with the sums of the imputer."""
         own, other = super().summary(cohort, task), self.imputer.summary(cohort)
@@ -137,11 +142,11 @@ class Condi(PhaseB[CondiFuserParams]):
             return network.reader
         return nn.ModuleDict({"reader": network.reader, "condition": network.condition})
 
-    def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray]:
-        """Its own completion, as `Imputer.impute` gives one. Raises NotFitted before `fit`."""
+    def impute(self, cohort: Cohort, draws: int, context: Context) -> dict[str, np.ndarray] | None:
+        """See `Fuser.impute`. None in `no_imputation`. Raises NotFitted before `fit`."""
         if not self.learnt:
             raise NotFitted(f"{type(self).__name__}: fit comes before impute")
-        return self._drawn(cohort, draws, context)
+        return self._drawn(cohort, draws, context) if self.completes else None
 
     def predict(self, cohort: Cohort, context: Context) -> np.ndarray:
         """See `TorchFuser.predict`: what is missing is generated before."""
@@ -161,7 +166,7 @@ class Condi(PhaseB[CondiFuserParams]):
 
     def _completed(self, cohort: Cohort, context: Context) -> Cohort:
         """The cohort with generated values where targets have none; as it is in `no_imputation`."""
-        if self.params.no_imputation or self.network.imputer is None:
+        if not self.completes:
             return cohort
         drawn, pooled = self._drawn(cohort, self.params.samples, context), dict(cohort.modalities)
         for place in self.network.places:

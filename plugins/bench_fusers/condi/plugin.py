@@ -176,15 +176,19 @@ def head_seconds(params: CondiHeadParams, work: Workload) -> float:
 
 
 def condi_seconds(params: CondiFuserParams, work: Workload) -> float:
-    """Phase B, the training of the denoiser, and the draws of test records."""
+    """Phase B, the training of the denoiser, and the draws: of what is predicted, and of the test
+    part, whose completion is scored.
+    """
     width = sum(channels for channels in work.channels.values() if channels <= params.widest)
     size = params.channels * params.layers
     whole = effort(work.train, epochs=params.epochs, batch_size=params.batch_size, steps=params.steps)
     steps = min(params.phase_a_steps or whole.steps, whole.steps)
     visits = whole.visits * steps / max(whole.steps, 1)
     phase_a = 6e-3 * steps + 1.4 * width * (2e-5 + 1.1e-5 * size) * visits
-    calls = params.samples * (params.solver_steps or params.diffusion_steps)
-    return head_seconds(params, work) + phase_a + 1.4 * width * (5e-5 + 2e-6 * size) * calls * work.records
+    test = max(work.records - work.train - work.valid, 0)
+    drawn = 0 if params.no_imputation else params.samples * work.records + work.draws * test
+    calls = (params.solver_steps or params.diffusion_steps) * drawn
+    return head_seconds(params, work) + phase_a + 1.4 * width * (5e-5 + 2e-6 * size) * calls
 
 
 TESTED = {
@@ -221,7 +225,7 @@ def register(registry: Registry) -> None:
         presets=CONDI_HEAD_PROFILES,
         summary="both phases of CondI: it generates what is missing by itself, and reads observed values alone",
         paper="Zheng, Kan, Wang, Chen and Wang, CondI, CVPR 2026 workshop FedVision",
-        tags={"torch", "nan_aware", "own_imputer", "learner"},
+        tags={"torch", "nan_aware", "own_imputer", "draws", "learner"},
         randomness="seeded",
         seconds=condi_seconds,
         space={"learning_rate": (3e-3, 1e-2, 3e-2), "diffusion_rate": (3e-4, 1e-3, 2e-3)},
