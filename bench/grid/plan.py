@@ -137,7 +137,9 @@ class _Keys:
 
     def __init__(self, basis: Basis):
         self.basis = basis
-        self._stages: list[tuple[Stage, dict[Any, str], dict[str, Reads]]] = [(stage, {}, {}) for stage in STAGES]
+        self._stages: list[tuple[Stage, dict[Any, str], dict[tuple[str, bool], Reads]]] = [
+            (stage, {}, {}) for stage in STAGES
+        ]
 
     def of(self, chosen: Mapping[str, Any], combination: Combination, audit: str = "") -> dict[str, str]:
         """Stage -> key, of a cell with these values (`Cell.chosen`), chosen so from each axis."""
@@ -146,9 +148,10 @@ class _Keys:
         identities = [choice.identity for choice in combination]
         for stage, known, reads in self._stages:
             variant: Variant = chosen[stage.kind]
-            entry = reads.get(variant.name)
+            which = variant.name, bool(variant.weights)
+            entry = reads.get(which)
             if entry is None:
-                entry = reads[variant.name] = self._reads(stage, variant)
+                entry = reads[which] = self._reads(stage, variant)
             places, read = entry
             at = variant.label, before, audit, read(identities)  # labels of one kind differ where anything else does
             key = known.get(at)
@@ -165,16 +168,18 @@ class _Keys:
         label = labels[axis.name]
         if label == axis.default:
             return {}
-        kinds = [stage.kind for stage in STAGES if self._is_trained(stage, axis, chosen[stage.kind])]
+        kinds = [stage.kind for stage in STAGES if self._is_read(stage, axis, chosen[stage.kind])]
         return {kind: f"{labels[kind]} · {label}" for kind in kinds}
 
-    def _is_trained(self, stage: Stage, axis: Axis, variant: Variant) -> bool:
-        """Whether a federation trains the method; one that loads its weights is trained by none."""
-        return not variant.weights and stage.reads(axis, self.basis.spec(variant))
+    def _is_read(self, stage: Stage, axis: Axis, variant: Variant) -> bool:
+        """Whether an axis is in the key of a stage. No federation trains a method that loads its
+        weights.
+        """
+        loads = axis.name == "federation" and bool(variant.weights)
+        return not loads and stage.reads(axis, self.basis.spec(variant))
 
     def _reads(self, stage: Stage, variant: Variant) -> Reads:
-        spec = self.basis.spec(variant)
-        places = [place for place, axis in enumerate(AXES) if stage.reads(axis, spec)]
+        places = [place for place, axis in enumerate(AXES) if self._is_read(stage, axis, variant)]
         return places, itemgetter(*places) if places else lambda identities: ()
 
 

@@ -57,6 +57,7 @@ class FederationRow(msgspec.Struct, kw_only=True):
     - rounds, best, steps: means over seeds: how many, which one was kept, optimiser steps of all
       clients.
     - up, down: bytes of a round over all clients, imputer and fuser together.
+    - up_by_group: group of arrays (`shared`, `mod`, `pair`, `buffer`, `own`) -> its part of `up`.
     - milliseconds: of a round; None where costs are left out.
     - epsilon, delta: of differential privacy of clients, imputer and fuser together; None without.
     - validation: round and validation loss, mean over seeds.
@@ -75,6 +76,7 @@ class FederationRow(msgspec.Struct, kw_only=True):
     steps: float | None = None
     up: float | None = None
     down: float | None = None
+    up_by_group: dict[str, float] = {}
     milliseconds: float | None = None
     epsilon: float | None = None
     delta: float | None = None
@@ -165,6 +167,7 @@ def _row(
         steps=_mean([record.costs["steps"] for record in row.records if "steps" in record.costs]),
         up=_mean([_per_round(parts, "up") for parts in trained if parts]),
         down=_mean([_per_round(parts, "down") for parts in trained if parts]),
+        up_by_group=_by_group([parts for parts in trained if parts]),
         milliseconds=_mean([1e3 * one.seconds for one in done]) if costs else None,
         epsilon=max((sum(each.epsilon or 0.0 for each in parts) for parts in trained), default=0.0) or None,
         delta=max((sum(each.delta for each in parts if each.epsilon) for parts in trained), default=0.0) or None,
@@ -189,6 +192,13 @@ def _gap(row: _Row, control: _Row | None, statistics: Statistics | None, name: s
 def _per_round(parts: Sequence[Trained], direction: str) -> float:
     sizes: list[dict[str, int]] = [getattr(part, direction) for part in parts]
     return sum(sum(size.values()) / len(part.rounds) for size, part in zip(sizes, parts, strict=True))
+
+
+def _by_group(trained: Sequence[Sequence[Trained]]) -> dict[str, float]:
+    """Group -> bytes that clients sent in a round, mean over seeds."""
+    names = sorted({name for parts in trained for part in parts for name in part.up})
+    sums = {name: sum(part.up.get(name, 0) / len(part.rounds) for parts in trained for part in parts) for name in names}
+    return {name: size / len(trained) for name, size in sums.items()}
 
 
 def _curve(trained: Sequence[Trained]) -> list[tuple[int, float]]:
@@ -250,9 +260,21 @@ def _blocks(each: Federations) -> list[Block]:
         ]
         for row in each.rows
     ]
-    notes = [*(f"{words[:1].upper()}{words[1:]}." for words in each.partitions), _privacy(each)]
+    notes = [*(f"{words[:1].upper()}{words[1:]}." for words in each.partitions), *_groups(each), _privacy(each)]
     title = Heading(3, f"{each.title}: federations")
     return [title, Paragraph(about), Table(header, body), Notes(notes), *_figure(each)]
+
+
+def _groups(each: Federations) -> list[str]:
+    """A note on what was sent, by group of arrays, where any method has several."""
+    if all(len(row.up_by_group) < 2 for row in each.rows):
+        return []
+    words = [
+        f"{row.name}: {', '.join(f'{name} {size / 1e6:.3f}' for name, size in row.up_by_group.items())}"
+        for row in each.rows
+        if row.up_by_group
+    ]
+    return [f"MB up of a round by group of arrays. {'; '.join(words)}."]
 
 
 def _privacy(each: Federations) -> str:
