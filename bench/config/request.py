@@ -22,7 +22,7 @@ from bench.errors import UsageError, nearest, unknown
 from bench.execute import executors
 from bench.grid.axes import COMPONENTS, NAMES
 from bench.grid.differences import differences
-from bench.grid.federated import check_partition
+from bench.grid.federated import check_partition, check_words
 from bench.grid.variants import variants
 from bench.registry import Registry
 from bench.results.records import IMPUTATION, IMPUTATION_METRICS
@@ -97,6 +97,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     )  # fmt: skip
     _check_limits(suite, layers)
     _check_effect(suite, pinned)
+    check_words(parsed, request, registry)
     check_partition(request, registry)
     return applied(request, registry) if settings.tuned else request
 

@@ -92,6 +92,16 @@ def divide(
     return Clients(dealt, _second(rule, dealt, len(names)), owned, names, divided)
 
 
+def check_subjects(rule: Partition, groups: Sequence[str], columns: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a partition that these subjects cannot have, before anything is trained: more clients
+    than subjects, a column with gaps or with another number of values. Raises UsageError.
+    """
+    if rule.by in DRAWN:
+        _number(rule, sorted(set(groups)))
+    elif rule.by in columns:
+        _by_column(rule, groups, columns)
+
+
 def _number(rule: Partition, subjects: Sequence[str]) -> int:
     assert rule.clients is not None
     if rule.clients > len(subjects):
@@ -137,7 +147,7 @@ def _dirichlet(
 
 
 def _by_column(
-    rule: Partition, groups: Sequence[str], columns: Mapping[str, np.ndarray]
+    rule: Partition, groups: Sequence[str], columns: Mapping[str, Sequence[str] | np.ndarray]
 ) -> tuple[dict[str, int], tuple[str, ...], int]:
     values = [str(value) for value in columns[rule.by]]
     if gaps := sum(not value for value in values):

@@ -8,12 +8,15 @@ import math
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from bench.federated.settings import Partition, Rounds
 from bench.grid.cell import Cell
-from bench.registry import Registry
+from bench.registry import Registry, Spec
 from bench.results.records import Record
 from bench.stages.order import BY_NAME, STAGES
-from bench.workload import Workload
+from bench.train_params import TrainParams
+from bench.workload import Workload, effort
 
 JOB, RECORD, SHARE = 0.1, 5e-5, 1.1
 """What a job takes: so many seconds, so many for each record (loading, selecting, scoring, audits),
@@ -23,21 +26,43 @@ and so many times the method's own, since audits ask it again.
 CHANNELS = 10
 """Channels of a modality of which nothing is known."""
 
+LENGTH = 48
+"""Bins of the series for which methods declare their seconds, and of series of which nothing is
+known.
+"""
+
+CLIENTS = 10
+"""Clients of a partition by a column, whose values are not known before any data are read."""
+
 
 class Estimates:
     """Seconds per job. Learns from `see` while a run goes on.
 
-    records: of the whole cohort. channels: modality -> how many it has, as far as that is known.
+    - records: of the whole cohort.
+    - channels: modality -> how many it has, as far as that is known.
+    - length: bins of its series; what a method declares grows in proportion to it.
+    - rounds, partition: how a federation trains.
     """
 
-    def __init__(self, registry: Registry, records: int, channels: Mapping[str, int], draws: int = 1):
+    def __init__(
+        self,
+        registry: Registry,
+        records: int,
+        channels: Mapping[str, int],
+        draws: int = 1,
+        *,
+        length: int = LENGTH,
+        rounds: Rounds | None = None,
+        partition: Partition | None = None,
+    ):
         self.registry, self.records, self.channels, self.draws = registry, records, channels, draws
+        self.length, self.rounds, self.partition = length, rounds or Rounds(), partition or Partition()
         self.seen: dict[tuple[str, str, str], list[float]] = defaultdict(list)
         self.declared: dict[tuple[str, str, str, tuple[str, ...]], float] = {}
 
-    def resize(self, records: int, channels: Mapping[str, int]) -> None:
-        """The cohort has so many records and channels, now that it is there."""
-        self.records, self.channels = records, channels
+    def resize(self, records: int, channels: Mapping[str, int], length: int) -> None:
+        """The cohort has so many records, channels and bins, now that it is there."""
+        self.records, self.channels, self.length = records, channels, length
         self.declared.clear()
 
     def learn(self, suite: str, past: Iterable[Record]) -> None:
@@ -48,12 +73,13 @@ class Estimates:
                 for stage in STAGES:
                     if stage.costs:
                         seconds = sum(record.costs.get(name, 0.0) for name in stage.costs)
+                        seconds *= self._more_rounds(record, stage.kind)
                         self._see(stage.name, stage.where(at), getattr(at, stage.kind), self._whole(seconds))
 
     def see(self, stage: str, cell: Cell, seconds: float) -> None:
         """Note what the job of a stage took for a cell."""
         which = BY_NAME[stage]
-        self._see(stage, which.where(cell.coordinates), which.variant(cell).label, seconds)
+        self._see(stage, which.where(cell.coordinates), _label(cell, which.kind), seconds)
 
     def _see(self, stage: str, where: str, label: str, seconds: float) -> None:
         insort(self.seen[stage, where, label], seconds)
@@ -63,15 +89,46 @@ class Estimates:
     def of(self, stage: str, cell: Cell) -> float:
         """Expected seconds of the job of a stage for a cell."""
         which = BY_NAME[stage]
-        method, where = which.variant(cell), which.where(cell.coordinates)
-        for key in ((stage, where, method.label), (stage, "", method.label)):
+        label, where = _label(cell, which.kind), which.where(cell.coordinates)
+        for key in ((stage, where, label), (stage, "", label)):
             if self.seen.get(key):
                 return _median(self.seen[key])
-        at = (stage, method.label, where, cell.modalities)
+        at = (stage, label, where, cell.modalities)
         if at not in self.declared:
             spec = which.spec(cell, self.registry)
-            self.declared[at] = self._whole(spec.expected_seconds(method.params, self._workload(cell, which.kind)))
+            seconds = self._declared(spec, which.variant(cell).params, cell)
+            longer = self.length / LENGTH if which.kind in ("imputer", "fuser") else 1.0
+            self.declared[at] = self._whole(seconds * longer)
         return self.declared[at]
+
+    def _declared(self, spec: Spec, values: dict[str, Any], cell: Cell) -> float:
+        """What a component declares for a cell, trained as the federation of the cell trains it."""
+        work = self._workload(cell, spec.kind)
+        budget = self._budget(self.registry.get("federation", cell.federation.name), spec)
+        if not budget:
+            return spec.expected_seconds(values, work)
+        if callable(spec.seconds):
+            return spec.expected_seconds({**values, **budget}, work)
+        one, all_rounds = (_steps(spec.parameters(each), work) for each in (values, {**values, **budget}))
+        return spec.expected_seconds(values, work) * all_rounds / one
+
+    def _budget(self, federation: Spec, spec: Spec) -> dict[str, Any]:
+        """The parameters that the rounds of a federation put in place of those of a method; empty
+        where no round trains it.
+        """
+        if {"pooled", "alone"} & federation.tags or not issubclass(spec.params, TrainParams):
+            return {}
+        rounds, clients = self.rounds, self.partition.clients or CLIENTS
+        chosen = min(rounds.per_round or clients, clients)
+        if rounds.steps:
+            return {"steps": rounds.number * rounds.steps * chosen, "seconds": None}
+        epochs = max(1, round(rounds.number * rounds.epochs * chosen / clients))
+        return {"epochs": epochs, "steps": None, "seconds": None}
+
+    def _more_rounds(self, record: Record, kind: str) -> float:
+        """How many times the rounds of a finished cell are asked for now."""
+        trained = getattr(record.federated, kind, None)
+        return self.rounds.number / len(trained.rounds) if trained and trained.rounds else 1.0
 
     def _whole(self, method: float) -> float:
         """Seconds of a job whose method takes so many."""
@@ -88,6 +145,17 @@ class Estimates:
             channels={name: self.channels.get(name, CHANNELS) for name in cell.modalities},
             labels=task.outputs if kind == "fuser" and task.kind != "regression" else 1,
         )
+
+
+def _label(cell: Cell, kind: str) -> str:
+    """What tells methods of a kind apart: of a method that clients trained, its federation too."""
+    label: str = getattr(cell.coordinates, kind, "")
+    return label or cell.chosen[kind].label
+
+
+def _steps(params: Any, work: Workload) -> int:
+    """Optimiser steps of a training, whose parameters are `TrainParams`."""
+    return effort(work.train, epochs=params.epochs, batch_size=params.batch_size, steps=params.steps).steps
 
 
 def _median(ordered: Sequence[float]) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 import msgspec
 
 from bench.config.command import Request, Variant
+from bench.config.words import Word
 from bench.errors import UsageError
 from bench.federated.settings import DIRICHLET
 from bench.grid.axes import COMPONENTS
@@ -112,13 +113,39 @@ class Skips:
         return f"{federation.name} cannot merge {row.kind} {row.name}: {problem}" if problem else ""
 
 
+def is_federated(request: Request, registry: Registry) -> bool:
+    """Whether any cell is trained by clients."""
+    return any("pooled" not in registry.get("federation", row.name).tags for row in request.variants["federation"])
+
+
+def has_clients(request: Request, registry: Registry) -> bool:
+    """Whether subjects are divided among clients, be it for what records of one place lack."""
+    return request.suite.partition.visible is not None or is_federated(request, registry)
+
+
+OF_CLIENTS = {"partition": has_clients, "rounds": is_federated, "privacy": is_federated}
+"""What only clients read -> whether anything of a run does. A suite may hold it for another of its
+profiles; on the command line it is meant for this run.
+"""
+
+
+def check_words(words: Iterable[Word], request: Request, registry: Registry) -> None:
+    """Refuse words that only clients would read, where there are none. Raises UsageError."""
+    for word in words:
+        reads = OF_CLIENTS.get(word.key.partition(".")[0])
+        if reads and not reads(request, registry):
+            raise UsageError(
+                f'"{word.text}" (from the command line) has no effect: no federation is in this run; add one: federation=NAME '
+                "(bench list federations shows them)"
+            )
+
+
 def check_partition(request: Request, registry: Registry) -> None:
     """Refuse a partition that cannot be drawn, before any data are read. Raises UsageError."""
     suite, rule = request.suite, request.suite.partition
-    pooled = ["pooled" in registry.get("federation", row.name).tags for row in request.variants["federation"]]
-    if all(pooled) and rule.visible is None:
+    if not has_clients(request, registry):
         return
-    if not all(pooled):
+    if is_federated(request, registry):
         suite.rounds.check(suite.privacy)
     dataset = registry.get("dataset", suite.dataset)
     rule.check(dataset.columns, f"of the dataset {dataset.name}")

@@ -18,14 +18,16 @@ from bench.data.release import release_of
 from bench.data.store import Store
 from bench.errors import UsageError
 from bench.execute import device
+from bench.federated.partition import check_subjects
 from bench.grid.cell import Cell
-from bench.grid.estimate import Estimates
+from bench.grid.estimate import LENGTH, Estimates
+from bench.grid.federated import has_clients
 from bench.grid.plan import Plan, plan
 from bench.registry import Registry
 from bench.results.coordinates import Coordinates
 from bench.results.ledger import Ledger
 from bench.results.records import Record
-from bench.stages.artifacts import size_of
+from bench.stages.artifacts import size_of, subjects_of
 from bench.stages.weights import Weights, check_plan, wanted
 from bench.tuning.file import check_manifest
 
@@ -106,12 +108,19 @@ def prepare(
     keys = {cell.key for cell in planned.cells}
     generated = synthetic or not dataset.files
     before = counted.recall(dataset.name, digest, cache) if files else None
-    made_up = before or (generated and dataset.expected_records(params)) or RECORDS, dataset.expected_channels(params)
-    sizes = (size_of(Store(cache), key) for key in {cell.keys["cohort"] for cell in planned.cells})
-    records, channels = max(filter(None, sizes), key=itemgetter(0), default=made_up)
+    expected = before or (generated and dataset.expected_records(params)) or RECORDS
+    made_up = expected, dataset.expected_channels(params), LENGTH
+    cohorts = {cell.keys["cohort"] for cell in planned.cells}
+    for key in cohorts:
+        check_clients(request, registry, Store(cache), key)
+    sizes = (size_of(Store(cache), key) for key in cohorts)
+    records, channels, length = max(filter(None, sizes), key=itemgetter(0), default=made_up)
     if files and records != made_up[0]:
         counted.remember(dataset.name, digest, records, cache)
-    estimates = Estimates(registry, records, channels, request.suite.draws)
+    suite = request.suite
+    estimates = Estimates(
+        registry, records, channels, suite.draws, length=length, rounds=suite.rounds, partition=suite.partition
+    )
     estimates.learn(request.suite.name, everything.values())
     return Prepared(
         request=request,
@@ -126,6 +135,14 @@ def prepare(
         release=release_of(dataset, params, root, synthetic, digest, cache),
         weights={file.digest: f"{file.record.in_words()}, {file.name}" for file in weights.values()},
     )
+
+
+def check_clients(request: Request, registry: Registry, store: Store, cohort: str) -> None:
+    """Whether the subjects of a cohort can be divided as the suite asks, where it is prepared and
+    anything needs it. cohort: its key. Raises UsageError.
+    """
+    if has_clients(request, registry) and (known := subjects_of(store, cohort)):
+        check_subjects(request.suite.partition, *known)
 
 
 def check_weights(weights: Mapping[str, Weights], request: Request, registry: Registry, manifest: str) -> None:

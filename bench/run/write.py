@@ -9,7 +9,7 @@ from bench.execute.api import Result
 from bench.files import write_text
 from bench.grid.cell import Cell
 from bench.results.records import Record
-from bench.run.prepare import Prepared
+from bench.run.prepare import Prepared, check_clients
 from bench.run.record import record_of, skipped, unstorable
 from bench.stages.artifacts import size_of
 from bench.stages.order import LAST
@@ -36,6 +36,7 @@ class Writer:
         if result.status == "ok":
             prepared.estimates.see(job.stage, job.cell, result.seconds)
             if job.stage == "cohort" and (size := size_of(prepared.store, job.id)):
+                check_clients(prepared.request, prepared.registry, prepared.store, job.id)
                 prepared.estimates.resize(*size)
         elif result.log:
             path = prepared.ledger.folder / "logs" / f"{job.id}.log"

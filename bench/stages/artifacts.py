@@ -33,15 +33,35 @@ def imputation(key: str, part: str = "") -> str:
     return f"imputations/{key}/{part}" if part else f"imputations/{key}"
 
 
-def size_of(store: Store, key: str) -> tuple[int, dict[str, int]] | None:
-    """How many records the prepared cohort of that key has, and how many channels each modality;
-    None when it is not prepared.
+def size_of(store: Store, key: str) -> tuple[int, dict[str, int], int] | None:
+    """How many records the prepared cohort of that key has, how many channels each modality, and
+    how many bins; None when it is not prepared.
     """
+    about = _about(store, key)
+    if about is None:
+        return None
+    from safetensors import safe_open
+
+    channels = {name: len(series["channels"]) for name, series in about["modalities"].items()}
+    with safe_open(store.open(cohort(key)), "numpy") as file:
+        length = max((file.get_slice(f"{name}/times").get_shape()[0] for name in channels), default=1)
+    return len(about["ids"]), channels, length
+
+
+def subjects_of(store: Store, key: str) -> tuple[list[str], dict[str, list[str]]] | None:
+    """The subject of each record of a prepared cohort, and its columns; None when it is not
+    prepared.
+    """
+    about = _about(store, key)
+    return None if about is None else (about["groups"], about.get("columns", {}))
+
+
+def _about(store: Store, key: str) -> dict[str, Any] | None:
     name = cohort(key)
     if not store.has(name):
         return None
-    about = json.loads(arrays.metadata(store.open(name))["cohort"])
-    return len(about["ids"]), {name: len(series["channels"]) for name, series in about["modalities"].items()}
+    about: dict[str, Any] = json.loads(arrays.metadata(store.open(name))["cohort"])
+    return about
 
 
 def is_imputed(store: Store, key: str) -> bool:

@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.config.request import request
 from bench.errors import UsageError
+from bench.grid.plan import plan
 from bench.registry import discover
 from bench.stages.order import STAGES
-from bench.testing.toy import toy_cohort
+from bench.testing.toy import TOY_TASK, toy_cohort
 from support.toy_stages import prepared
 
 COHORT = replace(toy_cohort(n=40, absent=0.0), splits={})
@@ -35,7 +37,8 @@ def by_federation(planned):
 
 
 def test_a_grid_without_a_federation_has_no_control_of_one_and_needs_no_clients(tmp_path):
-    assert [cell.coordinates.federation for cell in cells(tmp_path, "partition.clients=null")] == ["central"]
+    planned = prepared(tmp_path, SUITE.replace("clients = 3", ""), COHORT)[0].cells
+    assert [cell.coordinates.federation for cell in planned] == ["central"]
 
 
 def test_the_controls_are_in_every_grid_that_has_a_federation(tmp_path):
@@ -43,7 +46,7 @@ def test_the_controls_are_in_every_grid_that_has_a_federation(tmp_path):
 
 
 def test_a_central_cell_has_the_keys_that_it_has_without_federations(tmp_path):
-    (alone,) = cells(tmp_path, "partition.clients=null", "rounds.number=99")
+    (alone,) = prepared(tmp_path, SUITE.replace("clients = 3", "") + "rounds = { number = 99 }", COHORT)[0].cells
     assert by_federation(cells(tmp_path, "federation=fedavg"))["central"].keys == alone.keys
 
 
@@ -124,6 +127,29 @@ def test_what_cannot_be_divided_is_refused_before_any_data_are_read(words, messa
         cells(tmp_path, *dict({word.partition("=")[0]: word for word in ("federation=fedavg", *words)}).values())
 
 
+@pytest.mark.parametrize("word", ["partition.clients=4", "rounds.number=3", "privacy.delta=1e-6"])
+def test_words_that_only_clients_would_read_are_refused_where_there_are_none(word, tmp_path):
+    with pytest.raises(UsageError) as refused:
+        cells(tmp_path, word)
+    assert str(refused.value) == (
+        f'"{word}" (from the command line) has no effect: no federation is in this run; add one: federation=NAME '
+        "(bench list federations shows them)"
+    )
+    cells(tmp_path, word, "federation=fedavg")
+
+
+def test_a_suite_may_hold_what_its_federated_profile_reads(tmp_path):
+    held = "rounds = { number = 5 }\nprivacy = { delta = 1e-6 }\n[profiles.clients.grid]\nfederation = ['fedavg']\n"
+    planned = [prepared(tmp_path, SUITE + held, COHORT, *words)[0].cells for words in ((), ("profile=clients",))]
+    assert [[*by_federation(each)] for each in planned] == [["central"], ["fedavg", "central", "local"]]
+
+
+def test_a_partition_that_hides_modalities_of_one_place_may_be_set_without_a_federation(tmp_path):
+    cells(tmp_path, "partition.visible=1", "partition.seed=3")
+    with pytest.raises(UsageError, match="has no effect"):
+        cells(tmp_path, "partition.visible=1", "rounds.number=3")
+
+
 def test_every_federation_is_listed_with_its_parameters():
     registry = discover()
     assert {"central", "local", "fedavg", "fedprox", "fednova", "fedadam", "fedyogi"} <= set(
@@ -133,3 +159,17 @@ def test_every_federation_is_listed_with_its_parameters():
         assert type(spec.build()).__mro__[-1] is object
         assert spec.summary
     assert np.isclose(registry.get("federation", "fedprox").build().params.mu, 0.01)
+
+
+def test_weights_of_one_place_bear_no_federation_and_what_clients_train_beside_them_does(tmp_path):
+    registry = discover()
+    registry.dataset("toy", "nowhere:Toy", tasks=[TOY_TASK], modalities=("vitals", "labs"))
+    file = tmp_path / "suite.toml"
+    file.write_text(SUITE)
+    asked = request([f"suite={file}", "federation=fedavg", "imputer=csdi-quick"], registry)
+    planned = by_federation(plan(asked.loading({"csdi-quick": "d" * 64}), registry, "toy", "cpu").cells)
+    assert {cell.coordinates.imputer for cell in planned.values()} == {"csdi-quick(weights=dddddddd)"}
+    assert len({cell.keys["impute"] for cell in planned.values()}) == 1
+    assert {name: cell.coordinates.fuser for name, cell in planned.items()} == {
+        "fedavg": "gru · fedavg", "local": "gru · local", "central": "gru",
+    }  # fmt: skip

@@ -9,13 +9,18 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.cohort import Task
 from bench.config.command import Variant
+from bench.federated.settings import Partition, Rounds
 from bench.grid.estimate import Estimates
 from bench.registry import Registry, Spec, discover
+from bench.results.federated import Done, Federated, Trained
 from bench.train_params import TrainParams
 from bench.workload import Workload
+from support.fake_exports import make_record
 from tests.support.fake_cells import fake_cell
 
 SIZES = (1, 10, 1000, 10**6)
@@ -109,6 +114,7 @@ def registry() -> Registry:
 def cell():
     made = fake_cell()
     variants = {kind: Variant(kind, kind, kind, {}) for kind in ("scenario", "imputer", "fuser")}
+    variants["federation"] = Variant("federation", "central", "central", {})
     return msgspec.structs.replace(
         made, chosen={**made.chosen, **variants, "dataset": Variant("dataset", "dataset", "toy", {})}
     )
@@ -130,9 +136,9 @@ def test_a_fuser_has_to_do_with_the_records_whose_outcome_is_known(registry):
 def test_a_cohort_that_turns_out_larger_or_wider_makes_what_is_declared_longer(registry):
     estimates = Estimates(registry, 1000, {})
     before = estimates.of("fuse", cell())
-    estimates.resize(2000, {"vitals": 10})
+    estimates.resize(2000, {"vitals": 10}, 48)
     larger = estimates.of("fuse", cell())
-    estimates.resize(2000, {"vitals": 30})
+    estimates.resize(2000, {"vitals": 30}, 48)
     assert before < larger < estimates.of("fuse", cell())
 
 
@@ -142,3 +148,66 @@ def test_what_was_seen_counts_before_what_is_declared_as_its_median(registry):
         estimates.see("fuse", cell(), seconds)
     assert estimates.of("fuse", cell()) == 3.0
     assert estimates.of("impute", cell()) > 3.0
+
+
+def trained(
+    federation: str, fuser: str = "gru", length: int = 48, partition: Partition | None = None, **rounds
+) -> float:
+    """Seconds of a fuser that clients train."""
+    registry = discover()
+    made = cell()
+    variants = {kind: Variant(kind, name, name, {}) for kind, name in (("fuser", fuser), ("federation", federation))}
+    data = Variant("dataset", "physionet2012", "physionet2012", {})
+    made = msgspec.structs.replace(made, chosen={**made.chosen, **variants, "dataset": data})
+    made = msgspec.structs.replace(made, coordinates=msgspec.structs.replace(made.coordinates, task="ihm"))
+    estimates = Estimates(registry, 4000, {"vitals": 10}, length=length, rounds=Rounds(**rounds), partition=partition)
+    return estimates.of("fuse", made)
+
+
+@given(st.integers(1, 200))
+def test_more_rounds_never_cost_less_and_twice_as_many_train_twice_as_long(number):
+    one, two, three = (trained("fedavg", number=times * number) for times in (1, 2, 3))
+    assert one < two < 2 * one
+    assert three - two == pytest.approx(two - one, rel=1e-6)
+
+
+@given(st.integers(1, 50), st.integers(2, 8))
+def test_steps_of_a_round_count_for_every_client_that_is_chosen(steps, clients):
+    partition = Partition(clients=clients)
+    one, two = (trained("fedavg", steps=steps, per_round=chosen, partition=partition) for chosen in (1, 2))
+    assert one < two
+    same = trained("fedavg", steps=steps, per_round=99, partition=partition)
+    assert same == trained("fedavg", steps=steps, partition=partition)
+
+
+@pytest.mark.parametrize("federation", ["central", "local"])
+def test_rounds_cost_nothing_where_none_is_held(federation):
+    assert trained(federation, number=1) == trained(federation, number=100)
+
+
+def test_an_epoch_of_all_clients_is_an_epoch_of_central_training():
+    epochs = discover().get("fuser", "gru").parameters({}).epochs
+    assert trained("fedavg", number=epochs) == pytest.approx(trained("central"))
+
+
+@pytest.mark.parametrize("federation", ["central", "fedavg"])
+def test_what_a_method_declares_grows_in_proportion_to_the_length_of_series(federation):
+    one, two, three = (trained(federation, length=48 * times) for times in (1, 2, 3))
+    assert one < two < 2 * one
+    assert three - two == pytest.approx(two - one)
+
+
+def test_what_was_seen_of_another_federation_or_of_fewer_rounds_is_not_taken_for_this_one():
+    registry = discover()
+    estimates = Estimates(registry, 1000, {}, rounds=Rounds(number=20))
+    at = fake_cell().coordinates
+    done = Done(
+        number=1, chosen=[], dropped=[], slow=[], train_loss=0, valid_loss=None, steps={}, up={}, down={}, seconds=1
+    )
+    kept = Federated(partition="", rule="", metric="", clients=[], fuser=Trained(rounds=[done] * 10))
+    labelled = msgspec.structs.replace(at, fuser="gru · fedavg", federation="fedavg")
+    record = make_record(labelled, 0.5, costs={"fit_seconds": 100.0}, federated=kept)
+    estimates.learn(at.suite, [record])
+    [(key, [seconds])] = [(key, value) for key, value in estimates.seen.items() if key[0] == "fuse" and key[1]]
+    assert key[2] == "gru · fedavg"
+    assert seconds == pytest.approx(estimates._whole(200.0))
