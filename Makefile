@@ -10,10 +10,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SUITE := mimic48
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PINS := constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(PINS)
 TORCH := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),)
 
-.PHONY: demo docs test test-data test-extras test-fast coverage lint install goals etl clean
+.PHONY: demo docs test test-data test-extras test-flower test-fast coverage lint install goals etl clean
 
 demo: $(VENV)/installed
 	$(BIN)/bench run suite=$(SUITE) $(ARGS)
@@ -33,6 +34,11 @@ test-data: $(VENV)/installed-dev
 test-extras:
 	$(MAKE) VENV=.venv-extras .venv-extras/installed-extras
 	OMP_NUM_THREADS=1 .venv-extras/bin/python -m $(TESTS) -m extras $(ARGS)
+
+# The rounds of a federation over a network on this machine, in an environment whose pins are its own. About 8 minutes.
+test-flower:
+	$(MAKE) VENV=.venv-flower PINS=constraints-flower.txt .venv-flower/installed-flower
+	OMP_NUM_THREADS=1 .venv-flower/bin/python -m pytest -m extras tests/sites/test_flower.py $(ARGS)
 
 test-fast: $(VENV)/installed-dev lint
 	$(PYTEST) -m "not slow and not extras"
@@ -68,7 +74,7 @@ $(VENV)/made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/torch: $(VENV)/made constraints.txt
+$(VENV)/torch: $(VENV)/made $(PINS)
 	$(PIP) $(TORCH) torch
 	@touch $@
 
@@ -84,9 +90,13 @@ $(VENV)/installed-extras: $(VENV)/installed-dev
 	$(PIP) --editable ".[pypots]"
 	@touch $@
 
+$(VENV)/installed-flower: $(VENV)/torch pyproject.toml
+	$(PIP) --editable ".[flower]" hypothesis pytest pytest-timeout
+	@touch $@
+
 $(VENV)/installed-docs: $(VENV)/installed
 	$(PIP) --editable ".[docs]"
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-extras build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-extras .venv-flower build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

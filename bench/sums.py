@@ -20,7 +20,18 @@ from bench.cohort import Cohort, Task
 from bench.components import Context
 from bench.errors import UsageError
 
-__all__ = ["Moments", "Summed", "Sums", "deviations", "exact", "means", "moments", "product_matrix", "products"]
+__all__ = [
+    "Moments",
+    "Summed",
+    "Sums",
+    "condensed",
+    "deviations",
+    "exact",
+    "means",
+    "moments",
+    "product_matrix",
+    "products",
+]
 
 LEAST, MOST = -148, 128
 """Exponents of finite float32 numbers, as `numpy.frexp` gives them."""
@@ -119,6 +130,31 @@ def exact(columns: Sequence[np.ndarray]) -> np.ndarray:
             # Sums of whole numbers below 2^53 are exact in float64.
             sums[place, row] = np.bincount(bins, values, size)[:size]
     return sums
+
+
+def condensed(sums: np.ndarray) -> np.ndarray:
+    """Exact sums with the same totals, bit by bit, and nothing else in them.
+
+    `exact` sorts values by their exponents, which may show a single value of a small client. Other
+    arrays come back as they are.
+    """
+    size = MOST - LEAST + 1
+    if sums.dtype != np.int64 or sums.shape[1:] != (4, size):
+        return sums
+    condensate = np.zeros_like(sums)
+    for each, into in zip(sums, condensate, strict=True):
+        into[0, 0] = _count(each)
+        whole = sum(int(count) << place for place, count in enumerate(each[1].tolist()))
+        squares = sum(
+            (int(upper) << DIGITS) + int(lower) << 2 * place
+            for place, (upper, lower) in enumerate(zip(each[2].tolist(), each[3].tolist(), strict=True))
+        )
+        for place in range(size - 1):
+            into[1, place], whole = whole & 1, whole >> 1
+            into[3, place], squares = squares & 3, squares >> 2
+        into[1, -1] = whole
+        into[2, -1], into[3, -1] = squares >> DIGITS, squares & (2**DIGITS - 1)
+    return condensate
 
 
 def means(sums: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ EXPORTS = {
     "registry": ["BY_COUNTS", "KINDS", "MARK", "Embedder", "NoParams", "Registry", "Spec", "discover"],
     "seeds": ["derive", "generator"],
     "selection": ["Selection", "mean_loss", "require_complete", "selection"],
-    "sums": ["Moments", "Summed", "Sums", "deviations", "exact", "means", "moments", "product_matrix", "products"],
+    "sums": ["Moments", "Summed", "Sums", "condensed", "deviations", "exact", "means", "moments", "product_matrix", "products"],
     "testing": ["TOY_TASK", "Check", "Outcome", "Report", "check", "checks_of", "parametrize", "toy_cohort"],
     "torch_fuser": ["Batch", "EventView", "Inputs", "ModalityView", "TorchFuser"],
     "train_params": [

@@ -76,6 +76,7 @@ def test_the_workflow_runs_what_anybody_can_run():
         "test": [".ci/run"],
         "coverage": ["make coverage"],
         "extras": ["make test-extras"],
+        "flower": ["make test-flower"],
     }
     for job in jobs.values():  # the Makefile makes the environment of it
         python = next(step["with"]["python-version"] for step in job["steps"] if "with" in step)

@@ -51,7 +51,7 @@ class Clients(Protocol):
         """What each knows of its training records before anything is built."""
 
     def begin(self, total: Sums) -> None:
-        """Have each build its method from the sums of all."""
+        """From the sums of all, the server has begun; now each client does."""
 
     def train(self, orders: Sequence[Order], local: Mapping[int, Arrays]) -> dict[int, Reply]:
         """Client -> its answer. local: client -> what it kept of its last training, where the
@@ -86,8 +86,7 @@ class Here:
         return [self.learner.summary(client.train, self.task) for client in self.clients.values()]
 
     def begin(self, total: Sums) -> None:
-        self.learner.begin(total, self.context)
-        self.first = kept(self.learner)
+        self.first = kept(self.learner)  # which the server has begun: there is one for all
 
     def train(self, orders: Sequence[Order], local: Mapping[int, Arrays]) -> dict[int, Reply]:
         replies = {}

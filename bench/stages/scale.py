@@ -43,12 +43,22 @@ class Scaler:
 
         `winsor` may be infinite.
         """
-        state = {"winsor": np.array([winsor], np.float64)}
+        return cls.of(cls.sums(train), winsor)
+
+    @staticmethod
+    def sums(train: Cohort) -> dict[str, np.ndarray]:
+        """Exact sums of the visible entries of each channel, by the names of `state`."""
+        sums = {}
         for name, series in train.modalities.items():
             columns = [series.grid[..., k][series.observed[..., k]] for k in range(series.grid.shape[2])]
-            state[f"series.{name}"] = _moments(exact(columns))
-        state["statics"] = _moments(exact([column[~np.isnan(column)] for column in train.statics.T]))
-        return cls(state)
+            sums[f"series.{name}"] = exact(columns)
+        return sums | {"statics": exact([column[~np.isnan(column)] for column in train.statics.T])}
+
+    @classmethod
+    def of(cls, sums: Mapping[str, np.ndarray], winsor: float = WINSOR) -> Scaler:
+        """Learn from such sums, added up over clients."""
+        state = {name: _moments(each) for name, each in sums.items()}
+        return cls({"winsor": np.array([winsor], np.float64), **state})
 
     def scale(self, cohort: Cohort) -> Cohort:
         """The cohort with grid, events and statics standardised; NaN stays NaN, targets stay as

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from bench.components import Context
 from bench.registry import discover
 from bench.stages.scale import Scaler
-from bench.sums import deviations, exact, means, product_matrix, products
+from bench.sums import condensed, deviations, exact, means, product_matrix, products
 from bench.testing import toy_cohort
 
 values = arrays(np.float32, st.integers(0, 40), elements=st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -39,6 +39,26 @@ def test_mean_and_deviation_are_those_of_exact_arithmetic(column):
     sums = exact([column])
     assert means(sums)[0] == float(mean)
     assert deviations(sums)[0] == math.sqrt(float(variance))
+
+
+@given(values, values)
+def test_condensed_sums_have_the_same_totals_bit_by_bit_also_when_they_are_added(one, other):
+    whole, parts = exact([np.concatenate([one, other])]), [condensed(exact([each])) for each in (one, other)]
+    for sums in (condensed(whole), parts[0] + parts[1], condensed(parts[0] + parts[1])):
+        assert means(sums).tolist() == means(whole).tolist()
+        assert deviations(sums).tolist() == deviations(whole).tolist()
+
+
+def test_values_with_the_same_count_sum_and_squares_look_alike_once_condensed():
+    # 1 + 5 + 6 = 2 + 3 + 7 and 1 + 25 + 36 = 4 + 9 + 49.
+    apart, alike = np.float32([1, 5, 6]), np.float32([2, 3, 7])
+    assert not np.array_equal(exact([apart]), exact([alike]))
+    assert np.array_equal(condensed(exact([apart])), condensed(exact([alike])))
+
+
+def test_other_sums_come_back_as_they_are_when_condensed():
+    for sums in (np.arange(3.0), np.arange(3), np.zeros((2, 4, 5), np.int64), np.array(3.0)):
+        assert np.array_equal(condensed(sums), sums)
 
 
 def test_of_no_value_mean_and_deviation_are_0():

@@ -150,6 +150,7 @@ def test_an_answer_depends_on_no_client_that_trained_before() -> None:
     learner, data = build("gru", **SGD), clients(2)
     learner.group = lambda module, weight: "local" if weight.endswith("bias") else "shared"  # type: ignore[attr-defined]
     here = Here(learner, FEDERATIONS["fedavg"](), data, Rounds(), Context(seed=5), BINARY)
+    learner.begin(sum_of(data, learner), Context(seed=5))
     here.begin(sum_of(data, learner))
     orders = [Order(client=client, round=1, clients=2, arrays=sent_of(learner)) for client in data]
     alone, after = here.train(orders[1:], {})[1], here.train(orders, {})[1]
