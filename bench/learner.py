@@ -12,7 +12,8 @@ a group that says how it is merged:
 - `buffer/`: what a module counts rather than learns (running statistics): the weighted mean.
   `buffer/<m>/` is the same among the clients that own a modality.
 - `local/`: never sent; a client keeps it.
-- `own/`: by the learner itself (`merge_own`); the shape may change between rounds.
+- `own/`: by the learner itself (`merge_own`); the shape may change between rounds. `own/<m>/` is
+  the same among the clients that own a modality.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -34,11 +35,16 @@ from bench.components import Component, Context
 from bench.sums import Summed
 from bench.train_params import TrainParams
 
-__all__ = ["Arrays", "Learner", "Lesson", "Penalty", "Plan", "Reply"]
+__all__ = ["Arrays", "Learner", "Lesson", "Own", "Penalty", "Plan", "Reply"]
 
 P = TypeVar("P", bound=TrainParams)
 
 Arrays = Mapping[str, np.ndarray]
+
+Own = Mapping[Any, np.ndarray | Arrays]
+"""What a learner merges by itself: name -> array for all clients, number of a client -> its arrays,
+or both.
+"""
 
 Penalty = Callable[[nn.Module], Callable[[], torch.Tensor]]
 """Called with a module before its training -> the scalar that is added to the loss of each of
@@ -182,8 +188,13 @@ class Learner(Summed, Component[P]):
         """
         return {self.group(module, weight): tensor}
 
-    def merge_own(self, round: int, replies: Mapping[int, Reply]) -> Arrays | Mapping[int, Arrays]:
-        """The arrays of the group own/, merged: the same for all clients, or client -> arrays."""
+    def merge_own(self, round: int, replies: Mapping[int, Reply]) -> Own:
+        """The arrays of the groups own/, merged.
+
+        Name -> array, the same for all clients; or client -> arrays that it is sent in place of
+        those of the same names; or both. What is the same for all also validates and predicts. An
+        array that is not among them stays as it was.
+        """
         return {}
 
     def groups(self) -> dict[str, str]:
@@ -197,15 +208,18 @@ class Learner(Summed, Component[P]):
     @torch.no_grad()
     def set(self, arrays: Arrays) -> None:
         """Take what `get` gave, or a part of it. Whole numbers that a merge has averaged are
-        rounded.
+        rounded. A whole weight or buffer of the group own/ takes on the shape of its array.
 
         Raises KeyError for an array it has not, ValueError for another shape.
         """
         places = self._places()
         for name, array in arrays.items():
-            tensor = places[name].tensor
+            place = places[name]
+            tensor = place.tensor
             if array.shape != tuple(tensor.shape):
-                raise ValueError(f"{name} has the shape {array.shape}, not {tuple(tensor.shape)}")
+                if not place.grows:
+                    raise ValueError(f"{name} has the shape {array.shape}, not {tuple(tensor.shape)}")
+                tensor = _reshaped(self.modules[place.module], place.weight, array.shape)
             tensor.copy_(torch.from_numpy(np.array(array if tensor.is_floating_point() else np.rint(array))))
         self.learnt = True
 
@@ -282,23 +296,42 @@ class Learner(Summed, Component[P]):
                     continue
                 seen.add(id(tensor))
                 for group, piece in self.pieces(module, weight, tensor.detach()).items():
-                    places["/".join(filter(None, (group, module, weight)))] = _Place(group, id(tensor), piece)
+                    place = _Place(group, id(tensor), piece, module, weight, whole=piece.shape == tensor.shape)
+                    places["/".join(filter(None, (group, module, weight)))] = place
         return places
 
 
 @dataclass(frozen=True)
 class _Place:
-    """An array: its group, the weight that it is a part of, and the part."""
+    """An array: its group, the weight that it is a part of, the part, and where the weight is."""
 
     group: str
     key: int
     tensor: torch.Tensor
+    module: str
+    weight: str
+    whole: bool
+
+    @property
+    def grows(self) -> bool:
+        """Whether its shape may change."""
+        return self.whole and self.group.partition("/")[0] == "own"
 
 
 def _owners(group: str) -> set[str]:
     """The modalities that a client must have to send a group."""
     kind, *modalities = group.split("/")
-    return set(modalities) if kind in ("mod", "pair", "buffer") else set()
+    return set(modalities) if kind in ("mod", "pair", "buffer", "own") else set()
+
+
+def _reshaped(module: nn.Module, weight: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """A new tensor of a shape in the place of a weight or buffer, whatever it holds."""
+    holder, _, own = weight.rpartition(".")
+    parent = module.get_submodule(holder)
+    before = getattr(parent, own)
+    tensor: torch.Tensor = before.detach().new_empty(shape)
+    setattr(parent, own, nn.Parameter(tensor, before.requires_grad) if isinstance(before, nn.Parameter) else tensor)
+    return tensor
 
 
 @contextmanager

@@ -43,7 +43,7 @@ EXPORTS = {
     "federation": ["Federation", "Update", "shares", "weighted_sum"],
     "files": ["content_digest", "read_bytes", "replacing", "storage", "write_bytes", "write_text"],
     "hooks": ["hookimpl"],
-    "learner": ["Arrays", "Learner", "Lesson", "Penalty", "Plan", "Reply"],
+    "learner": ["Arrays", "Learner", "Lesson", "Own", "Penalty", "Plan", "Reply"],
     "metric": ["Evaluator", "Metric", "columns", "decisions", "total"],
     "presets": ["Presets"],
     "registry": ["BY_COUNTS", "KINDS", "MARK", "Embedder", "NoParams", "Registry", "Spec", "discover"],

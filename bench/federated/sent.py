@@ -37,7 +37,11 @@ def undeclared(reply: Reply, before: Arrays, groups: Mapping[str, str], records:
         if not same and records in array.shape:
             return f"{name} is as long as the client has training records"
         lacking = [modality for modality in about if modality not in owned]
-        if kind in ("mod", "pair", "buffer") and lacking and not np.array_equal(array, before[name], equal_nan=True):
+        if (
+            kind in ("mod", "pair", "buffer", "own")
+            and lacking
+            and not np.array_equal(array, before[name], equal_nan=True)
+        ):
             return f"{name} was changed by a client without the modality {lacking[0]}"
     return ""
 

@@ -18,6 +18,7 @@ from bench_fusers.maestro.plugin import register as maestro
 from bench_fusers.mag.plugin import register as mag
 from bench_fusers.mists.plugin import register as mists
 from bench_fusers.mult.plugin import register as mult
+from bench_fusers.pepsy.plugin import register as pepsy
 from bench_fusers.tfn.plugin import register as tfn
 
 bench_contract = 1
@@ -41,6 +42,7 @@ def bench_register(registry: Registry) -> None:
         mag,
         mists,
         mult,
+        pepsy,
         tfn,
     ):
         register(registry)

@@ -278,3 +278,50 @@ def test_the_target_of_a_regression_is_standardised_by_the_sums_of_all_clients()
     made = personal(whole, REGRESSION)
     truth = whole.targets["regression"].astype(np.float64)
     assert [float(part) for part in made.target] == pytest.approx([truth.mean(), truth.std()])
+
+
+class Table(TorchFuser[TorchFuserParams]):
+    """A linear map of the statics, and a table whose length is merged."""
+
+    def build(self, inputs: Inputs, task: Task) -> nn.Module:
+        class Module(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.map = nn.Linear(inputs.statics, task.outputs)
+                self.inner = nn.ParameterDict({"table": torch.ones(4, 2)})
+                self.register_buffer("seen", torch.zeros(4, dtype=torch.int64))
+
+            def forward(self, batch: Batch) -> torch.Tensor:
+                logits: torch.Tensor = self.map(batch.statics) + self.inner["table"].sum()
+                return logits
+
+        return Module()
+
+    def group(self, module: str, weight: str) -> str:
+        return {"inner.table": "own/labs", "seen": "own"}.get(weight, "shared")
+
+
+def test_what_a_learner_merges_by_itself_may_change_its_shape() -> None:
+    train, _ = data("fuser")
+    made = Table(TorchFuserParams(batch_size=N, optimizer="sgd"))
+    made.begin(made.summary(train, BINARY), CONTEXT)
+    table = np.arange(14, dtype=np.float32).reshape(7, 2) / 100
+    made.set({"own/labs/inner.table": table, "own/seen": np.arange(7)})
+    assert same(made.get(), made.get() | {"own/labs/inner.table": table, "own/seen": np.arange(7)})
+    reply = made.local(train, PLAN, CONTEXT)
+    assert reply.arrays["own/labs/inner.table"].shape == (7, 2)
+    assert not np.array_equal(reply.arrays["own/labs/inner.table"], table)
+    assert made.parameters() == 14 + sum(weight.numel() for weight in made.module.map.parameters())  # type: ignore
+    with pytest.raises(ValueError, match=r"shared/map\.bias has the shape"):
+        made.set({"shared/map.bias": np.zeros(2)})
+
+
+def test_what_a_modality_owns_of_it_is_not_sent_without_the_modality() -> None:
+    train, _ = data("fuser")
+    bare = replace(train.modalities["labs"], available=np.zeros(N, bool))
+    made = Table(TorchFuserParams(batch_size=N))
+    made.begin(made.summary(train, BINARY), CONTEXT)
+    assert "own/labs/inner.table" in made.local(train, PLAN, CONTEXT).arrays
+    sent = made.local(train.with_modalities({**train.modalities, "labs": bare}), PLAN, CONTEXT).arrays
+    assert "own/labs/inner.table" not in sent
+    assert "own/seen" in sent

@@ -15,6 +15,7 @@ BEFORE = {
     "pair/labs/vitals/w": np.zeros(4, np.float32),
     "buffer/labs/seen": np.zeros(4, np.float32),
     "own/pool": np.zeros((10, 4), np.float32),
+    "own/labs/w": np.zeros(4, np.float32),
 }
 GROUPS = {name: name.rpartition("/")[0] for name in BEFORE} | {"local/state": "local"}
 RECORDS = 24
@@ -49,7 +50,7 @@ def test_an_array_of_its_own_may_change_its_shape():
     assert problem(own__pool=np.zeros((7, 4), np.float32)) == ""
 
 
-@pytest.mark.parametrize("name", ["mod/labs/w", "pair/labs/vitals/w", "buffer/labs/seen"])
+@pytest.mark.parametrize("name", ["mod/labs/w", "pair/labs/vitals/w", "buffer/labs/seen", "own/labs/w"])
 def test_a_client_without_a_modality_answers_nothing_new_of_it(name):
     key = name.replace("/", "__")
     assert problem(("vitals",), **{key: BEFORE[name]}) == ""
