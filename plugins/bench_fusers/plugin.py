@@ -8,6 +8,7 @@ from bench_fusers.condi.plugin import register as condi
 from bench_fusers.fedinmm.plugin import register as fedinmm
 from bench_fusers.fedmac.plugin import register as fedmac
 from bench_fusers.fedmm.plugin import register as fedmm
+from bench_fusers.fedmsplit.plugin import register as fedmsplit
 from bench_fusers.flexmoe.plugin import register as flexmoe
 from bench_fusers.fusemoe.plugin import register as fusemoe
 from bench_fusers.gbm.plugin import register as gbm
@@ -35,6 +36,7 @@ def bench_register(registry: Registry) -> None:
         fedinmm,
         fedmac,
         fedmm,
+        fedmsplit,
         flexmoe,
         fusemoe,
         haim,
