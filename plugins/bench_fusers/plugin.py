@@ -17,6 +17,7 @@ from bench_fusers.haim.plugin import register as haim
 from bench_fusers.linear.plugin import register as linear
 from bench_fusers.maestro.plugin import register as maestro
 from bench_fusers.mag.plugin import register as mag
+from bench_fusers.mifl.plugin import register as mifl
 from bench_fusers.mists.plugin import register as mists
 from bench_fusers.mult.plugin import register as mult
 from bench_fusers.pepsy.plugin import register as pepsy
@@ -42,6 +43,7 @@ def bench_register(registry: Registry) -> None:
         haim,
         maestro,
         mag,
+        mifl,
         mists,
         mult,
         pepsy,
