@@ -5,19 +5,19 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench import arrays
-from bench.federated.merging import merged
-from bench.federated.state import State, load, save
 from bench.federation import Federation, Update, shares, weighted_sum
-from bench.learner import Reply
 from bench.testing import common  # noqa: F401  the shared promises come first
 from bench.testing.checks import promise
 from bench.testing.subject import Subject
 from bench.testing.words import require, require_same, skip
+
+if TYPE_CHECKING:
+    from bench.learner import Reply  # with torch, which no import of the kit should wait for
 
 SHAPES = {"shared/weight": (3, 4), "shared/bias": (4,), "mod/labs/scale": ()}
 CLOSE = 1e-9
@@ -129,6 +129,8 @@ def merges_as_in_a_run(subject: Subject) -> None:
     """In a round it moves no array that the harness merges: running statistics are averaged by
     items, and what a client keeps stays. Replies in any order give the same bits.
     """
+    from bench.federated.merging import merged
+
     before = {name: array.astype(np.float32) for name, array in _before().items()}
     before |= {
         "buffer/mean": np.zeros(4, np.float32),
@@ -152,6 +154,8 @@ def _replies(before: dict[str, np.ndarray]) -> dict[int, Reply]:
     """The answers of three clients, each a set of views into one block of memory, as weights of one
     module can be.
     """
+    from bench.learner import Reply
+
     rng, replies = np.random.default_rng(2), {}
     for client, n in enumerate((5, 20, 11)):
         sizes = [array.size for array in before.values()]
@@ -183,6 +187,8 @@ def state_goes_on(subject: Subject) -> None:
 
 def _stored(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A state as it comes back from a file."""
+    from bench.federated.state import State, load, save
+
     kept = all(isinstance(each, np.ndarray) and each.dtype in arrays.STORED for each in state.values())
     require(kept, "state_dict must hold NumPy arrays of numbers, by name")
     with tempfile.TemporaryDirectory() as folder:
