@@ -35,7 +35,7 @@ test-extras:
 	$(MAKE) VENV=.venv-extras .venv-extras/installed-extras
 	OMP_NUM_THREADS=1 .venv-extras/bin/python -m $(TESTS) -m extras $(ARGS)
 
-# The rounds of a federation over a network on this machine, in an environment whose pins are its own. About 8 minutes.
+# The rounds of a federation over a network on this machine, in an environment whose pins are its own. About 10 minutes on two busy cores.
 test-flower:
 	$(MAKE) VENV=.venv-flower PINS=constraints-flower.txt .venv-flower/installed-flower
 	OMP_NUM_THREADS=1 .venv-flower/bin/python -m pytest -m extras tests/sites/test_flower.py $(ARGS)
