@@ -193,11 +193,11 @@ def condi_seconds(params: CondiFuserParams, work: Workload) -> float:
 
 TESTED = {
     "width": 16,
-    "filters": 8,
+    "filters": 4,
     "main_width": 16,
     "hidden": 64,
     "epochs": 20,
-    "batch_size": 16,
+    "batch_size": 32,
     "learning_rate": 0.05,
 }
 """Parameters for the conformance kit: what it promises depends on no size."""
