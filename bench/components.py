@@ -52,6 +52,9 @@ class Context:
       of all records of the cohort, it gives the part of each: int8 [n], an index into
       `bench.data.splits.PARTS`. So what is learnt while preparing (a text encoder) is learnt from
       training records only.
+    - redrawn: for what is trained step by step, where the scenario gives training records new masks
+      at each epoch; None elsewhere. Called with the epoch and training records, it gives the same
+      records as that epoch shows them. Epoch 0 is what `fit` was given.
     - should_stop: becomes True when the run is being stopped; a long loop checkpoints and raises
       `Interrupted`.
     - report: takes a short progress line for the person who waits ("epoch 3 of 20").
@@ -63,6 +66,7 @@ class Context:
     precision: str = "fp32"
     scratch: Path | None = None
     parts: Callable[[Sequence[str], Sequence[str]], np.ndarray] | None = field(default=None, compare=False)
+    redrawn: Callable[[int, Cohort], Cohort] | None = field(default=None, compare=False)
     should_stop: Callable[[], bool] = field(default=_never, compare=False)
     report: Callable[[str], None] = field(default=_ignore, compare=False)
     notes: list[tuple[str, tuple[object, ...]]] | None = field(default=None, compare=False)

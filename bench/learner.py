@@ -21,7 +21,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -275,11 +275,35 @@ class Learner(Summed, Component[P]):
                         name=".".join(filter(None, (plan.name, name, lesson.name))) or "training",
                         after=plan.after,
                         share=plan.share,
+                        renew=self._renewal(name, lesson, penalty, train, context),
                     )
                 results[".".join(filter(None, (name, lesson.name)))] = result
                 for tensor in part.state_dict(keep_vars=True).values():
                     taught[id(tensor)] = (*taught.get(id(tensor), ()), result)
         self.learnt, self.results, self._taught = True, results, taught
+
+    def _renewal(
+        self,
+        module: str,
+        lesson: Lesson,
+        penalty: Callable[[], torch.Tensor] | None,
+        train: Cohort,
+        context: Context,
+    ) -> Callable[[int], tuple[int, Callable[[np.ndarray], torch.Tensor]]] | None:
+        """Epoch -> size and loss of a lesson on the records as that epoch shows them; None where
+        all show the same. Where nothing of them can be learnt from, the lesson stays as it was.
+        """
+        redrawn = context.redrawn
+        if redrawn is None:
+            return None
+        silent = replace(context, redrawn=None, notes=None, report=lambda _: None)
+
+        def renewed(epoch: int) -> tuple[int, Callable[[np.ndarray], torch.Tensor]]:
+            again = self.lessons(module, redrawn(epoch, train), None, silent)
+            now = next((each for each in again if each.name == lesson.name and each.size), lesson)
+            return now.size, now.loss if penalty is None else _penalised(now.loss, penalty)
+
+        return renewed
 
     def _budgeted(self, lesson: Lesson, plan: Plan) -> TrainParams:
         params = plan.applied(lesson.params or self.params)

@@ -96,6 +96,7 @@ def train(
     name: str = "training",
     after: int = 0,
     share: float = 1.0,
+    renew: Callable[[int], tuple[int, Callable[[np.ndarray], torch.Tensor]]] | None = None,
 ) -> TrainResult:
     """Train `module` (already on `context.device`) in place; it comes back in eval mode with the
     best weights.
@@ -112,6 +113,8 @@ def train(
     - after: trainings of this name and budget that came before, as in the rounds of a federation.
       Order and noise go on where they ended.
     - share: of the budget that is done, above 0 and at most 1.
+    - renew: epoch, from 1 -> size and loss that take the place of the first ones in it. An epoch
+      has as many items as the first: of fewer some are visited twice, of more some are left out.
 
     Deterministic, but for a budget of `seconds`: `context.seed_for("order", name, epoch)` shuffles,
     `("noise", name, step)` seeds each step. With a scratch folder the state is written every
@@ -121,7 +124,7 @@ def train(
     """
     if size < 1:
         raise TrainingError(f"{name}: there is no training record to learn from")
-    loop = _Loop(module, size, loss, params, context, validate, higher, name, after, share)
+    loop = _Loop(module, size, loss, params, context, validate, higher, name, after, share, renew)
     with torch.random.fork_rng(devices=_cuda_devices(context)):
         return loop.run()
 
@@ -142,6 +145,7 @@ class _Loop:
     name: str
     after: int
     share: float
+    renew: Callable[[int], tuple[int, Callable[[np.ndarray], torch.Tensor]]] | None
 
     def __post_init__(self) -> None:
         self.per_epoch = math.ceil(self.size / self.params.batch_size)
@@ -149,6 +153,7 @@ class _Loop:
         self.before = self.after * whole
         self.total = None if self.params.seconds else max(1, math.ceil(self.share * whole))
         self.clock: Clock | None = None
+        self.epoch, self.items = 0, self.size
         self.weights = [p for p in self.module.parameters() if p.requires_grad]
         stored = self.module.state_dict().keys()
         buffers = [each for name, each in self.module.named_buffers() if name in stored and each.is_floating_point()]
@@ -211,8 +216,12 @@ class _Loop:
     def _step(self) -> None:
         step = self.state.step
         epoch, place = divmod(self.before + step, self.per_epoch)
+        if self.renew and epoch != self.epoch:
+            self.items, self.loss = self.renew(epoch)
+            self.epoch = epoch
         if place == 0 or self.state.order is None:
-            self.state.order = self.context.rng("order", self.name, epoch).permutation(self.size)
+            order = self.context.rng("order", self.name, epoch).permutation(self.items)
+            self.state.order = order if self.items == self.size else np.resize(order, self.size)
         batch = self.state.order[place * self.params.batch_size : (place + 1) * self.params.batch_size]
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.params, *self._budget(step))

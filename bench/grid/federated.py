@@ -14,6 +14,7 @@ from bench.errors import UsageError
 from bench.federated.settings import DIRICHLET
 from bench.grid.axes import COMPONENTS
 from bench.grid.identity import component, digest, source_file, sources
+from bench.grid.redraw import redraws
 from bench.registry import Registry, Spec
 
 FREE = ("sums", "learns_nothing")
@@ -73,9 +74,10 @@ class Skips:
         all of them were asked for.
         """
         rows: tuple[Variant, ...] = tuple(chosen[axis] for axis in COMPONENTS)
-        at = tuple(row.label for row in rows)
+        at = tuple(row.label for row in (*rows, chosen["scenario"]))
         if at not in self._known:
             self._known[at] = self._skip(chosen["imputer"], chosen["fuser"], chosen["federation"])
+            self._known[at] = self._known[at] or self._not_redrawn(chosen)
         skip = self._known[at]
         named = all(row.name in getattr(self.request.suite.grid, row.kind) for row in rows)
         return skip if named or not skip else None
@@ -95,6 +97,25 @@ class Skips:
         for row, spec in zip((imputer, fuser), specs, strict=False):
             if skip := self._untrainable(row, spec, federation, rule):
                 return skip
+        return ""
+
+    def _not_redrawn(self, chosen: Mapping[str, Any]) -> str:
+        """Why a method cannot be trained on records with a new mask at each epoch; empty where it
+        can.
+        """
+        scenario, imputer, fuser = (chosen[axis] for axis in ("scenario", "imputer", "fuser"))
+        if not redraws(scenario):
+            return ""
+        if "learner" not in self.registry.get("fuser", fuser.name).tags:
+            return (
+                f"{scenario.label} makes a new mask at each epoch, and {fuser.name} has none: it is not tagged learner"
+            )
+        if imputer.weights or not set(FREE) & self.registry.get("imputer", imputer.name).tags:
+            able = [spec.name for spec in self.registry.specs("imputer") if set(FREE) & spec.tags]
+            return (
+                f"{scenario.label} makes a new mask at each epoch, and {imputer.name} cannot complete each of them; give one of "
+                f"imputer={','.join(able)}"
+            )
         return ""
 
     def _open(self) -> list[str]:

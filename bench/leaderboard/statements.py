@@ -146,6 +146,11 @@ def protocol_notes(export: Export, records: Collection[Record]) -> list[str]:
     if export.hiding:
         hidden = f"Entries were hidden in {export.hiding} records alone; the others stay as recorded."
         notes.append(held(hidden, records, lambda provenance: provenance.get("hidden in") == export.hiding))
+    if any("redraw=epoch" in record.coordinates.scenario for record in records):
+        notes.append(
+            "Training records got a new mask at each epoch (redraw=epoch), so in time a method saw all their values. "
+            "Validation and test records kept their masks."
+        )
     clocked = (
         "Training ended by a calibrated clock (`seconds`): the same command gives other steps and other bits each time."
     )

@@ -27,6 +27,9 @@ class Within(Scenario[WithinParams]):
        observation is shown again. A bin without any takes its place where there is one, which hides
        nothing more and keeps h exact.
 
+    With `redraw=epoch` training records get a new mask at each epoch, as in CondI's code
+    (dataset.py): hiding then augments, and in time a method sees every value.
+
     Expected share of the cells: ps * (K + 1) / (2 K) * h / length, a little less where h = length
     (step 4). Masks are nested in `ps`, and in `pw` for `point`.
     """

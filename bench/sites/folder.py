@@ -15,6 +15,7 @@ from bench.errors import UsageError
 from bench.execute.job import Setup
 from bench.grid.cell import Cell
 from bench.grid.federated import FREE
+from bench.grid.redraw import redraws
 from bench.registry import Registry
 from bench.sites.agreement import Agreement, Named, Share, write
 from bench.stages import artifacts
@@ -38,6 +39,8 @@ def agreement_of(cell: Cell, setup: Setup, registry: Registry, suite: str) -> Ag
         raise UsageError(
             f"{cell.imputer.label} is trained itself, which sites cannot do yet; give one of imputer={','.join(accepted)}"
         )
+    if redraws(cell.scenario):
+        raise UsageError("redraw=epoch gives training records new masks, which sites cannot do yet; give redraw=never")
     if setup.scaling.leaks:
         raise UsageError("scaling.over=everything looks at all records, which no site has; give scaling.over=train")
     if setup.partition.overlap:

@@ -28,6 +28,7 @@ from bench.stages.clients import client_audits, federated, fuser_of, trained_by
 from bench.stages.completing import NOTHING, Completing, scored_completion
 from bench.stages.contract import broken_predictions
 from bench.stages.imputing import completed_cohort
+from bench.stages.redraw import redrawn_by
 from bench.stages.stage import Output
 from bench.stages.twin import LEAST, SHARE, Twin
 from bench.stages.view import View
@@ -53,7 +54,8 @@ def fuse(job: Job, setup: Setup, registry: Registry, context: Context) -> Output
     fuser = fuser_of(cell, setup, registry, seen.recorded)
     started = time.perf_counter()
     notes: list[tuple[str, tuple[object, ...]]] = []
-    fuser.fit(parts["train"], parts["valid"], task, replace(context, notes=notes))
+    redrawn = redrawn_by(cell, setup, registry, seen, context)
+    fuser.fit(parts["train"], parts["valid"], task, replace(context, notes=notes, redrawn=redrawn))
     _synchronise(context.device)
     fitted = time.perf_counter()
     test = parts["test"].without_targets()

@@ -93,6 +93,23 @@ def hide(cohort: Cohort, scenario: Scenario[Any], seed: int, label: str) -> Hidd
     return Hidden({name: known & ~hidden[name] for name, known in observed.items()}, hidden, shares)
 
 
+def shown_in_epoch(cohort: Cohort, scenario: Scenario[Any], seed: int, label: str, epoch: int) -> dict[str, np.ndarray]:
+    """What an epoch shows of records with masks of its own: modality -> bool [n, length, channels].
+
+    Depends on (seed, scenario, parameters, record id, epoch) alone. The share is not asserted: with
+    hundreds of epochs chance alone would leave the bounds once.
+    """
+    observed = {name: _read_only(series.observed) for name, series in cohort.modalities.items()}
+    visible = {name: np.array(known) for name, known in observed.items()}
+    for i, record in enumerate(cohort.ids):
+        known = {name: mask[i] for name, mask in observed.items()}
+        masks = scenario.hide(known, _generators(seed, label, str(record), "epoch", epoch))
+        for name, mask in masks.items():
+            _check_mask(name, mask, known, label)
+            visible[name][i] &= ~mask
+    return visible
+
+
 def _at_once(
     scenario: Scenario[Any], observed: Mapping[str, np.ndarray], cohort: Cohort, label: str
 ) -> dict[str, np.ndarray] | None:
@@ -145,8 +162,8 @@ def _read_only(mask: np.ndarray) -> np.ndarray:
     return view
 
 
-def _generators(seed: int, label: str, record: str) -> Callable[[str], np.random.Generator]:
-    return lambda name: seeds.generator(seed, "mask", label, record, name)
+def _generators(seed: int, label: str, record: str, *more: object) -> Callable[[str], np.random.Generator]:
+    return lambda name: seeds.generator(seed, "mask", label, record, name, *more)
 
 
 def _check_mask(name: str, mask: np.ndarray, known: Mapping[str, np.ndarray], label: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -262,15 +263,32 @@ def completed_cohort(cell: Cell, setup: Setup, registry: Registry) -> tuple[Coho
     seen = view(cell, setup, registry).select(cell.modalities)
     imputation = load(setup.store, cell.keys["impute"])
     cohort = blank(seen.cohort) if "hides_values" in spec.tags else seen.cohort
-    generates = setup.fill_absent and not ({"leaves_nan", "hides_values"} & spec.tags)
     uses_draws = "uses_draws" in registry.get("fuser", cell.fuser.name).tags
-    modalities = {
-        name: replace(
-            series,
-            grid=imputation.completed[name],
-            filled=~series.available & generates,
-            draws=imputation.draws[name] if uses_draws and imputation.draws else None,
-        )
-        for name, series in cohort.modalities.items()
-    }
-    return cohort.with_modalities(modalities), seen, imputation
+    draws = imputation.draws if uses_draws else None
+    return filled(cohort, imputation.completed, draws, spec, setup), seen, imputation
+
+
+def filled(
+    cohort: Cohort,
+    completed: Mapping[str, np.ndarray],
+    draws: Mapping[str, np.ndarray] | None,
+    spec: Spec,
+    setup: Setup,
+) -> Cohort:
+    """What an imputer made of a cohort, as fusers see it. spec: of the imputer.
+
+    completed: modality -> float32 [n, length, channels]. draws: modality -> float32 [draws, n,
+    length, channels]; None where fusers see no draws.
+    """
+    generates = setup.fill_absent and not ({"leaves_nan", "hides_values"} & spec.tags)
+    return cohort.with_modalities(
+        {
+            name: replace(
+                series,
+                grid=completed[name],
+                filled=~series.available & generates,
+                draws=draws[name] if draws else None,
+            )
+            for name, series in cohort.modalities.items()
+        }
+    )

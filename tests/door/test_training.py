@@ -99,6 +99,41 @@ def test_a_training_interrupted_anywhere_resumes_to_the_same_bits(
     assert (result.history, result.best, result.best_step) == (expected.history, expected.best, expected.best_step)
 
 
+def noisy(problem: Problem, epoch: int, size: int) -> tuple[int, Callable[[np.ndarray], torch.Tensor]]:
+    """The items of an epoch: their rows moved by a noise of its own."""
+    rows = problem.rows[:size] + torch.randn(size, 3, generator=torch.Generator().manual_seed(epoch))
+
+    def loss(items: np.ndarray) -> torch.Tensor:
+        problem.seen.append(items)
+        return nn.functional.mse_loss(problem.module(rows[items]), problem.truth[items])
+
+    return size, loss
+
+
+def test_each_epoch_from_the_second_on_is_of_renewed_items() -> None:
+    asked: list[int] = []
+    problem = Problem()
+    result = problem.train(renew=lambda epoch: (asked.append(epoch), noisy(problem, epoch, ITEMS - epoch))[1])
+    assert asked == [1, 2, 3]
+    assert result.steps == 20
+    for epoch in range(4):
+        visited = np.concatenate(problem.seen[5 * epoch : 5 * epoch + 5])
+        assert len(visited) == ITEMS
+        assert sorted(set(visited.tolist())) == list(range(ITEMS - epoch))
+
+
+@pytest.mark.parametrize("stop", [3, 5, 7, 19])
+def test_a_training_on_renewed_items_resumes_to_the_same_bits(tmp_path: Path, stop: int) -> None:
+    whole = Problem()
+    whole.train(renew=lambda epoch: noisy(whole, epoch, ITEMS))
+    stopped = Problem(stopping_after(stop, tmp_path))
+    with pytest.raises(Interrupted, match=f"step {stop} of 20"):
+        stopped.train(renew=lambda epoch: noisy(stopped, epoch, ITEMS))
+    resumed = Problem(Context(seed=7, scratch=tmp_path))
+    resumed.train(renew=lambda epoch: noisy(resumed, epoch, ITEMS))
+    assert resumed.weights() == whole.weights()
+
+
 def test_the_average_of_the_weights_is_what_is_validated_and_kept_and_training_goes_on_from_the_weights() -> None:
     plain, averaged = Problem(), Problem()
     path: list[list[torch.Tensor]] = []

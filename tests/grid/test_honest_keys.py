@@ -55,7 +55,7 @@ DECIDED_BY: dict[str, tuple[str, ...]] = {
     "stage hide": MASKS,
     "stage impute": IMPUTES,
     "stage fuse": (
-        *IMPUTES, *SCORES, *(f"bench/stages/{name}.py" for name in ("fusing", "completing", "audits")),
+        *IMPUTES, *SCORES, *(f"bench/stages/{name}.py" for name in ("fusing", "redraw", "completing", "audits")),
         *(f"bench/metrics/{name}.py" for name in ("calibration", "patterns")),
     ),
     "dataset physionet2012": (

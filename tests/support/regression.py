@@ -19,6 +19,9 @@ ITEMS = 23  # in batches of 5: the last batch of an epoch holds 3
 STEPS_PER_EPOCH = 5
 
 
+Renew = Callable[[int], tuple[int, Callable[[np.ndarray], torch.Tensor]]]
+
+
 class Problem:
     """A small regression with dropout, so that the noise of every step matters."""
 
@@ -44,9 +47,11 @@ class Problem:
         with torch.no_grad():
             return float(nn.functional.mse_loss(self.module(self.rows), self.truth))
 
-    def train(self, loss: Callable[[np.ndarray], torch.Tensor] | None = None, **params: Any) -> TrainResult:
+    def train(
+        self, loss: Callable[[np.ndarray], torch.Tensor] | None = None, renew: Renew | None = None, **params: Any
+    ) -> TrainResult:
         settings = TrainParams(**{"epochs": 4, "batch_size": 5, "learning_rate": 0.01, **params})
-        return train(self.module, ITEMS, loss or self.loss, settings, self.context, validate=self.validate)
+        return train(self.module, ITEMS, loss or self.loss, settings, self.context, validate=self.validate, renew=renew)
 
     def weights(self) -> list[bytes]:
         return [value.numpy().tobytes() for value in self.module.state_dict().values()]

@@ -20,3 +20,10 @@ class WithinParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["point", "block"],
         msgspec.Meta(description="Scattered bins (point), or blocks of mean length L/10 (block)."),
     ] = "point"
+    redraw: Annotated[
+        Literal["never", "epoch"],
+        msgspec.Meta(
+            description="A record keeps its mask (never), or training records get a new mask at each epoch, so that in time all "
+            "their values are seen (epoch). That is what CondI's code does; validation and test records keep theirs."
+        ),
+    ] = "never"
