@@ -25,7 +25,8 @@ from tests.support.fake_cells import fake_cell
 
 SIZES = (1, 10, 1000, 10**6)
 CHANNELS = {"vitals": 10, "labs": 20, "notes": 768}
-SPECS = [spec for kind in ("dataset", "scenario", "imputer", "fuser") for spec in discover().specs(kind)]
+KNOWN = discover()
+SPECS = [spec for kind in ("dataset", "scenario", "imputer", "fuser") for spec in KNOWN.specs(kind)]
 METHODS = [spec for spec in SPECS if spec.kind in ("imputer", "fuser")]
 TORCH = [spec for spec in METHODS if issubclass(spec.params, TrainParams)]
 name = "{0.kind} {0.name}".format
@@ -154,7 +155,7 @@ def trained(
     federation: str, fuser: str = "gru", length: int = 48, partition: Partition | None = None, **rounds
 ) -> float:
     """Seconds of a fuser that clients train."""
-    registry = discover()
+    registry = KNOWN
     made = cell()
     variants = {kind: Variant(kind, name, name, {}) for kind, name in (("fuser", fuser), ("federation", federation))}
     data = Variant("dataset", "physionet2012", "physionet2012", {})
