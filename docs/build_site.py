@@ -24,6 +24,7 @@ SHOWN = (
     "leaderboards/**/*.md",
     "leaderboards/**/*.svg",
     "leaderboards/notes/*.csv",
+    "leaderboards/notes/*.png",
     "leaderboards/*.toml",
 )
 
