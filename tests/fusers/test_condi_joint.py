@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.cohort import Cohort
 from bench.components import Context, NotFitted
 from bench.federated.rounds import Client, Rounds, federate
 from bench.learner import Plan
@@ -21,7 +20,7 @@ from bench_federations.averaging import FedAvg
 from bench_fusers.condi.fuser import Condi, imputer_params
 from bench_fusers.condi.head import CondiHead
 from bench_fusers.condi.plugin import CondiFuserParams
-from support.fuser_cohorts import BINARY, REGRESSION, build, cohort
+from support.fuser_cohorts import BINARY, REGRESSION, build, cohort, without
 
 CONTEXT = Context(seed=2)
 TRAIN, VALID = cohort(26, absent=0.3), cohort(10, seed=1, absent=0.3)
@@ -46,17 +45,6 @@ def fitted(**chosen: Any) -> Condi:
     made = fuser(**chosen)
     made.fit(TRAIN, VALID, BINARY, CONTEXT)
     return made
-
-
-def without(whole: Cohort, name: str) -> Cohort:
-    """The cohort as a client has it that does not own a modality."""
-    series = whole.modalities[name]
-    gone = replace(
-        series,
-        observed=np.zeros_like(series.observed),
-        available=np.zeros(len(whole), bool),
-    )
-    return whole.with_modalities({**whole.modalities, name: gone})
 
 
 # Phases

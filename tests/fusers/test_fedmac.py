@@ -4,14 +4,12 @@ the contrastive loss, by hand.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from bench.cohort import Cohort
 from bench.components import Context
 from bench.federated.rounds import Client, Rounds, federate
 from bench.learner import Plan
@@ -19,7 +17,7 @@ from bench.registry import NoParams
 from bench_federations.averaging import FedAvg
 from bench_fusers.contrast import contrasted, within_records
 from bench_fusers.fedmac.fuser import FedMAC, Network, rebuilt
-from support.fuser_cohorts import BINARY, build, cohort, unfilled
+from support.fuser_cohorts import BINARY, build, cohort, unfilled, without
 
 CONTEXT = Context(seed=2)
 TRAIN = unfilled(cohort(26, absent=0.3))
@@ -33,16 +31,6 @@ def begun(**chosen: Any) -> tuple[FedMAC, Network]:
     made.learnt = True
     assert isinstance(made.module, Network)
     return made, made.module
-
-
-def without(whole: Cohort, *names: str) -> Cohort:
-    """The cohort as a client has it that does not own some modalities."""
-    bare = {
-        name: replace(series, observed=np.zeros_like(series.observed), available=np.zeros(len(whole), bool))
-        for name, series in whole.modalities.items()
-        if name in names
-    }
-    return whole.with_modalities({**whole.modalities, **bare})
 
 
 # The losses that others share

@@ -20,7 +20,7 @@ from bench.learner import Plan, Reply
 from bench.registry import NoParams
 from bench_federations.averaging import FedAvg
 from bench_fusers.fedmm.fuser import COUNTS, SUMS, FedMM, distance, memberships
-from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION, build, cohort, unfilled
+from support.fuser_cohorts import BINARY, MULTICLASS, MULTILABEL, REGRESSION, build, cohort, unfilled, without
 
 CONTEXT = Context(seed=2)
 TRAIN, VALID = unfilled(cohort(26, absent=0.3)), unfilled(cohort(10, seed=1, absent=0.3))
@@ -32,16 +32,6 @@ def begun(task: Task = BINARY, **chosen: Any) -> FedMM:
     assert isinstance(made, FedMM)
     made.begin(made.summary(TRAIN, task), CONTEXT)
     return made
-
-
-def without(whole: Cohort, *names: str) -> Cohort:
-    """The cohort as a client has it that does not own some modalities."""
-    bare = {
-        name: replace(series, observed=np.zeros_like(series.observed), available=np.zeros(len(whole), bool))
-        for name, series in whole.modalities.items()
-        if name in names
-    }
-    return whole.with_modalities({**whole.modalities, **bare})
 
 
 # What is predicted

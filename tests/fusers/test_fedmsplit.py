@@ -4,7 +4,6 @@ whom, and a model for all that is the plain mean.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from bench.registry import NoParams
 from bench_federations.averaging import FedAvg
 from bench_fusers.fedmsplit.fuser import FedMSplit, Network, both, proximal
 from bench_fusers.fedmsplit.mixture import attention, averaged, edges, mixed, plain
-from support.fuser_cohorts import BINARY, build, cohort, unfilled
+from support.fuser_cohorts import BINARY, build, cohort, unfilled, without
 
 CONTEXT = Context(seed=2)
 TRAIN = unfilled(cohort(26, absent=0.3))
@@ -36,16 +35,6 @@ def begun(**chosen: Any) -> tuple[FedMSplit, Network]:
     made.learnt = True
     assert isinstance(made.module, Network)
     return made, made.module
-
-
-def without(whole: Cohort, *names: str) -> Cohort:
-    """The cohort as a client has it that does not own some modalities."""
-    bare = {
-        name: replace(series, observed=np.zeros_like(series.observed), available=np.zeros(len(whole), bool))
-        for name, series in whole.modalities.items()
-        if name in names
-    }
-    return whole.with_modalities({**whole.modalities, **bare})
 
 
 def weights(name: str) -> bool:

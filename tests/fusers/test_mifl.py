@@ -4,18 +4,17 @@ averaged beside mixtures.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from bench.cohort import Cohort, Task
+from bench.cohort import Task
 from bench.components import Context
 from bench.learner import Plan, Reply
 from bench_fusers.mifl.fuser import MIFL, Network, contrastive
-from support.fuser_cohorts import BINARY, MULTILABEL, REGRESSION, build, cohort, unfilled
+from support.fuser_cohorts import BINARY, MULTILABEL, REGRESSION, build, cohort, unfilled, without
 
 CONTEXT = Context(seed=2)
 TRAIN = unfilled(cohort(26, absent=0.3))
@@ -30,16 +29,6 @@ def begun(task: Task = BINARY, **chosen: Any) -> tuple[MIFL, Network]:
     made.learnt = True
     assert isinstance(made.module, Network)
     return made, made.module
-
-
-def without(whole: Cohort, *names: str) -> Cohort:
-    """The cohort as a client has it that does not own some modalities."""
-    bare = {
-        name: replace(series, observed=np.zeros_like(series.observed), available=np.zeros(len(whole), bool))
-        for name, series in whole.modalities.items()
-        if name in names
-    }
-    return whole.with_modalities({**whole.modalities, **bare})
 
 
 # What is classified

@@ -4,14 +4,12 @@ answers, and a pool whose size changes from round to round.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from bench.cohort import Cohort
 from bench.components import Context
 from bench.federated.rounds import Client, Rounds, federate
 from bench.learner import Plan, Reply
@@ -22,7 +20,7 @@ from bench_fusers.pepsy.fuser import CONTROLS, USED, Pepsy
 from bench_fusers.pepsy.matching import Slots, assigned, matched
 from bench_fusers.pepsy.network import Network, attended, choose
 from bench_fusers.pepsy.plugin import PepsyParams
-from support.fuser_cohorts import BINARY, build, cohort, unfilled
+from support.fuser_cohorts import BINARY, build, cohort, unfilled, without
 
 CONTEXT = Context(seed=2)
 TRAIN = unfilled(cohort(26, absent=0.3))
@@ -35,16 +33,6 @@ def begun(**chosen: Any) -> tuple[Pepsy, Network]:
     made.begin(made.summary(TRAIN, BINARY), CONTEXT)
     made.learnt = True
     return made, made.network
-
-
-def without(whole: Cohort, *names: str) -> Cohort:
-    """The cohort as a client has it that does not own some modalities."""
-    bare = {
-        name: replace(series, observed=np.zeros_like(series.observed), available=np.zeros(len(whole), bool))
-        for name, series in whole.modalities.items()
-        if name in names
-    }
-    return whole.with_modalities({**whole.modalities, **bare})
 
 
 def reply(controls: np.ndarray, used: Any) -> Reply:

@@ -84,3 +84,13 @@ def parts(whole: Cohort) -> tuple[Cohort, Cohort, Cohort]:
     n = len(whole)
     train, valid, test = np.split(np.arange(n), [n * 3 // 5, n * 4 // 5])
     return whole.take(train), whole.take(valid), whole.take(test)
+
+
+def without(whole: Cohort, *names: str) -> Cohort:
+    """The cohort as a client has it that does not own some modalities."""
+    bare = {
+        name: replace(series, observed=np.zeros_like(series.observed), available=np.zeros(len(whole), bool))
+        for name, series in whole.modalities.items()
+        if name in names
+    }
+    return whole.with_modalities({**whole.modalities, **bare})
