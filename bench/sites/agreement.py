@@ -136,4 +136,4 @@ def _decoded(folder: Path, name: str, kind: type[S]) -> S:
 
 
 def _unprepared(folder: Path, what: str) -> DataError:
-    return DataError(f"{folder} {what}; make it with: bench site prepare to={folder} suite=NAME [KEY=VALUE]...")
+    return DataError(f"{folder} {what}; make it with: bench federate prepare to={folder} suite=NAME [KEY=VALUE]...")

@@ -250,7 +250,7 @@ def test_a_folder_that_was_not_prepared_says_how_to_prepare_it(tmp_path, toy):
     for text in (None, "{", "{}"):
         if text is not None:
             (tmp_path / AGREEMENT).write_text(text)
-        with pytest.raises(DataError, match=f"bench site prepare to={tmp_path}"):
+        with pytest.raises(DataError, match=f"bench federate prepare to={tmp_path}"):
             Site(tmp_path, toy.registry)
     with pytest.raises(UsageError, match="there is no client 7; the partition has 3"):
         prepare(tmp_path, toy.cell, toy.setup, toy.registry, "sites", 7)

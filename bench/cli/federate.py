@@ -1,4 +1,4 @@
-"""`bench site`: the folder of a site that trains with others over a network, and its scores."""
+"""`bench federate`: the folder of a site that trains with others over a network, and its scores."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.group(cls=LazyGroup)
-def site() -> None:
+def federate() -> None:
     """Prepare the folder of a site that trains with others over a network, and score the model."""
 
 
-site.lazy = {
-    "prepare": ("bench.cli.site:prepare", "Write the folder of a site: its records, ready to be trained on."),
-    "score": ("bench.cli.site:score", "Score a model on the test records of a site."),
+federate.lazy = {
+    "prepare": ("bench.cli.federate:prepare", "Write the folder of a site: its records, ready to be trained on."),
+    "score": ("bench.cli.federate:score", "Score a model on the test records of a site."),
 }
 
 
@@ -41,7 +41,7 @@ def prepare(words: tuple[str, ...]) -> None:
     own = {word.key: word.texts[0] for word in parse(words) if word.key in ("to", "client") and word.texts}
     rest = tuple(text for text in words if parse((text,))[0].key not in ("to", "client"))
     if not own.get("to"):
-        raise UsageError('"to" is missing; for example: bench site prepare to=DIR suite=NAME federation=fedavg')
+        raise UsageError('"to" is missing; for example: bench federate prepare to=DIR suite=NAME federation=fedavg')
     if not own.get("client", "0").isdigit():
         raise UsageError(f"client={own['client']} is no number; clients are counted from 0")
     from bench.config.request import request as read_request

@@ -1,4 +1,4 @@
-"""`bench site`: the folder of a site from the words of a run, its scores, and what is refused."""
+"""`bench federate`: the folder of a site from the words of a run, its scores, and what is refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORDS = {
 def prepare(project):
     def call(folder, code=0, **words):
         lines = [f"{key}={value}" for key, value in {**WORDS, **words}.items()]
-        return project.here("site", "prepare", f"to={folder}", project.suite, *lines, code=code)
+        return project.here("federate", "prepare", f"to={folder}", project.suite, *lines, code=code)
 
     return call
 
@@ -46,13 +46,13 @@ def test_a_site_is_prepared_by_the_words_of_a_run_and_scored_by_itself(project, 
         return {number: Site(folders[number], registry).answer(number, each) for number, each in questions.items()}
 
     serve_sites(server, project.folder / "out", range(3), post, registry, print)
-    shown = project.here("site", "score", str(folders[0]), str(project.folder / "out" / MODEL), "--json")
+    shown = project.here("federate", "score", str(folders[0]), str(project.folder / "out" / MODEL), "--json")
     found = json.loads(shown.stdout)
     assert found["records"] == len(read_cohort(folders[0], "test"))
     assert {*found["scores"], *found["undefined"]} == set(read_agreement(server).task.metrics)
-    assert "test records" in project.here("site", "score", str(folders[0]), str(project.folder / "out" / MODEL)).stdout
+    assert "test records" in project.here("federate", "score", str(folders[0]), str(project.folder / "out" / MODEL)).stdout
     other = prepare(project.folder / "other", client=0, **{"rounds.steps": 2})
-    refused = project.here("site", "score", other.stdout.strip(), str(project.folder / "out" / MODEL), code=2)
+    refused = project.here("federate", "score", other.stdout.strip(), str(project.folder / "out" / MODEL), code=2)
     assert "was trained under another agreement" in refused.stderr
     assert KEY in (project.folder / "out" / MODEL).read_bytes()[:4096].decode(errors="replace")
 
@@ -83,4 +83,4 @@ def test_what_no_site_can_train_is_refused_in_one_line_and_nothing_is_written(pr
 
 
 def test_a_folder_must_be_named(project):
-    assert '"to" is missing' in project.here("site", "prepare", project.suite, code=2).stderr
+    assert '"to" is missing' in project.here("federate", "prepare", project.suite, code=2).stderr
