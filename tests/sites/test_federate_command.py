@@ -1,4 +1,4 @@
-"""`bench federate`: the folder of a site from the words of a run, its scores, and what is refused."""
+"""`bench federate`: a folder from the words of a run, its scores, what is refused."""
 
 from __future__ import annotations
 
