@@ -27,7 +27,10 @@ COMMANDS = {
     "report": ("bench.cli.report:report", "Write the leaderboard of a suite from the ledger."),
     "plot": ("bench.cli.plot:plot", "Draw imputations, error curves, or one imputer against another."),
     "weights": ("bench.cli.weights:weights", "Save, load or list what imputers have learnt."),
-    "federate": ("bench.cli.federate:federate", "Prepare a site that trains with others over a network, and score the model."),
+    "federate": (
+        "bench.cli.federate:federate",
+        "Prepare a site that trains with others over a network, and score the model.",
+    ),
     "list": ("bench.cli.describe:list_", "List suites, imputers, fusers, datasets, scenarios or federations."),
     "show": (
         "bench.cli.describe:show",

@@ -50,7 +50,9 @@ def test_a_site_is_prepared_by_the_words_of_a_run_and_scored_by_itself(project, 
     found = json.loads(shown.stdout)
     assert found["records"] == len(read_cohort(folders[0], "test"))
     assert {*found["scores"], *found["undefined"]} == set(read_agreement(server).task.metrics)
-    assert "test records" in project.here("federate", "score", str(folders[0]), str(project.folder / "out" / MODEL)).stdout
+    assert (
+        "test records" in project.here("federate", "score", str(folders[0]), str(project.folder / "out" / MODEL)).stdout
+    )
     other = prepare(project.folder / "other", client=0, **{"rounds.steps": 2})
     refused = project.here("federate", "score", other.stdout.strip(), str(project.folder / "out" / MODEL), code=2)
     assert "was trained under another agreement" in refused.stderr
