@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.config.command import Request
     from bench.execute.api import Watch
     from bench.execute.job import Job
+    from bench.grid.cell import Cell
     from bench.run.execute import Outcome
     from bench.run.prepare import Prepared
 
@@ -44,7 +45,8 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     prepared = prepare(request, registry, pending=True)
     todo = prepared.todo()
     jobs = jobs_of(prepared, todo)
-    status = Counter(prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.plan.cells)
+    states = [_state(cell, prepared) for cell in prepared.plan.cells]
+    status = Counter(states)
     seconds = sum(job.estimate for job in jobs)
     workers = workers_of(prepared)
     if as_json:
@@ -108,12 +110,19 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     numbers = ", ".join(
         f"{counts[each.name]} {each.noun}{'s' * (counts[each.name] != 1)}" for each in STAGES if each.own_job
     )
+    for reason, many in Counter(c.skip for c in prepared.plan.cells if c.skip).items():
+        print(f"skipped, {many} cell{'s' * (many > 1)}: {reason}")
     print(f"to do: {numbers}; about {clock(seconds / workers)} with {workers} worker{'s' * (workers > 1)}{assumed}")
     if cells:
-        for cell in prepared.plan.cells:
-            record = prepared.done.get(cell.key)
-            key, state = "?" if prepared.pending else cell.key[:12], record.status if record else "not-run"
+        for cell, state in zip(prepared.plan.cells, states, strict=True):
+            key = "?" if prepared.pending else cell.key[:12]
             print(f"  {key:<12}  {state:<8} {LAST.label(cell)}  {cell.skip}".rstrip())
+
+
+def _state(cell: Cell, prepared: Prepared) -> str:
+    """The status of a cell: that of its record; without one, whether it is to run."""
+    record = prepared.done.get(cell.key)
+    return record.status if record else "skipped" if cell.skip else "not-run"
 
 
 @click.command()

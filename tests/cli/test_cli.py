@@ -297,6 +297,15 @@ def test_a_plan_says_what_would_be_done_and_changes_nothing(project):
     assert list(project.folder.iterdir()) == []
 
 
+def test_a_plan_tells_which_cells_will_be_skipped_and_why(project):
+    words = ("plan", "suite=mimic48_federated", "profile=demo", "imputer=locf", "fuser=gru,linear")
+    plan = json.loads(project.here(*words, "--json").stdout)
+    left_out = [cell["skip"] for cell in plan["plan"] if cell["skip"]]
+    assert left_out and plan["status"] == {"skipped": len(left_out), "not-run": plan["jobs"]["fuse"]}
+    said = project.here(*words).stdout
+    assert all(f"skipped, {left_out.count(reason)} cells: {reason}" in said for reason in left_out)
+
+
 HEAVY = ("torch", "pandas", "scipy", "sklearn")
 
 LIGHT_COMMANDS = [

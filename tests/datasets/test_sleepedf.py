@@ -245,3 +245,9 @@ def test_a_header_that_claims_more_than_the_file_holds_takes_no_memory(tmp_path)
 def test_edges_of_bands_rise():
     with pytest.raises(ValueError, match="rise"):
         SleepedfParams(age_edges=(50, 35))
+
+
+def test_more_generated_subjects_than_sc20_has_need_the_whole_part():
+    with pytest.raises(ValueError, match="subjects=21 needs part=sc"):
+        SleepedfParams(subjects=21)
+    assert SleepedfParams(subjects=78, part="sc").subjects == 78

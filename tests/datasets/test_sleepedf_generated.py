@@ -42,6 +42,12 @@ def test_the_same_parameters_give_the_same_files_and_more_subjects_begin_with_th
     assert (tmp_path / "other/SC4001E0-PSG.edf").read_bytes() != (made / "SC4001E0-PSG.edf").read_bytes()
 
 
+def test_every_subject_of_the_whole_part_can_be_generated(tmp_path: Path):
+    params = SleepedfParams(part="sc", subjects=32, minutes=30)
+    generate(tmp_path / "many", params, lambda line: None)
+    assert len(set(prepare(tmp_path / "many", part="sc", rate=10).groups)) == 32
+
+
 def test_nights_are_as_odd_as_the_published_ones(made: Path):
     cohort = prepare(made)
     counted = numbers(cohort)

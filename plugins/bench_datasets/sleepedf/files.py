@@ -13,13 +13,10 @@ from pathlib import Path
 
 from bench.errors import DataError
 from bench.registry import MARK
-from bench_datasets.sleepedf.params import SleepedfParams
+from bench_datasets.sleepedf.params import SC20, SleepedfParams
 
 FOLDER = "sleep-edfx-1.0.0"
 """Where `bench data fetch` puts them, below data.root."""
-
-SC20 = 20
-"""The subjects of the part sc20 are those below."""
 
 NAME = re.compile(r"SC4(?P<subject>[0-9]{2})(?P<night>[12])[A-Z][A-Z0-9]-(?P<kind>PSG|Hypnogram)\.edf", re.ASCII)
 """Letters after the night tell the equipment and who scored, and differ between the two files."""

@@ -96,7 +96,7 @@ def generate(folder: Path, params: SleepedfParams, report: Callable[[str], None]
             report(f"generating night {night} of subject {subject}")
             own = generator(seed, "data", "sleepedf", "night", subject, night)
             runs = _runs(params.minutes * 60 // EPOCH, own)
-            start = datetime.datetime(1989, 4, 1 + subject, 16 + night, 30)
+            start = datetime.datetime(1989, 4, 1, 16 + night, 30) + datetime.timedelta(days=subject)
             name = f"{'Female' if sex == 'F' else 'Male'}_{age}yr"
             stem = folder / f"SC4{subject:02d}{night}"
             _write_signals(stem.with_name(f"{stem.name}E0-PSG.edf"), _signals(runs, size, own), (sex, name), start)

@@ -21,6 +21,9 @@ CHANNELS = {
 }
 """Modality -> the signal of the files and its rate."""
 
+SC20 = 20
+"""The subjects of the part sc20 are those below."""
+
 STAGES = ("W", "N1", "N2", "N3", "REM")
 
 AGE_BAND = "age_band"
@@ -66,9 +69,9 @@ class SleepedfParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         int,
         msgspec.Meta(
             ge=4,
-            le=20,
-            description="Subjects of the generated stand-in. With `data.root=synthetic` only; else a warning says that it "
-            "has no effect.",
+            le=78,
+            description="Subjects of the generated stand-in; more than 20 need `part=sc`. With `data.root=synthetic` only; "
+            "else a warning says that it has no effect.",
         ),
     ] = 8
     minutes: Annotated[
@@ -92,3 +95,5 @@ class SleepedfParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     def __post_init__(self) -> None:
         if list(self.age_edges) != sorted(set(self.age_edges)):
             raise ValueError("age_edges must rise")
+        if self.part == "sc20" and self.subjects > SC20:
+            raise ValueError(f"subjects={self.subjects} needs part=sc, since sc20 ends with subject {SC20 - 1}")
