@@ -29,7 +29,7 @@ EXIT_CODES = {
     4: "a component cannot be loaded or breaks its contract",
     5: "the ledger or the cache cannot be used: busy, full or read-only",
     6: "the budget ended before the grid; the same command goes on",
-    7: "`check` or an audit found a broken promise",
+    7: "`check`, an audit or `ledger merge` found a broken promise",
     10: "`gate`: improved",
     11: "`gate`: worse",
     12: "`gate`: inconclusive",

@@ -68,16 +68,16 @@ def replacing(path: Path) -> Iterator[Path]:
             if temporary.is_dir():
                 for item in temporary.rglob("*"):
                     if item.is_file():
-                        _sync(item)
+                        sync(item)
                 try:
                     temporary.replace(path)
                 except OSError:
                     if not path.is_dir():
                         raise
             else:
-                _sync(temporary)
+                sync(temporary)
                 temporary.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
@@ -172,7 +172,8 @@ def _abandoned(leftover: Path, age: float) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have the system write a file, or the entries of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

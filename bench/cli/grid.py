@@ -45,7 +45,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     prepared = prepare(request, registry, pending=True)
     todo = prepared.todo()
     jobs = jobs_of(prepared, todo)
-    states = [_state(cell, prepared) for cell in prepared.plan.cells]
+    states = [_state(cell, prepared) for cell in prepared.cells]
     status = Counter(states)
     seconds = sum(job.estimate for job in jobs)
     workers = workers_of(prepared)
@@ -62,7 +62,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
                     "release": prepared.release,
                     "pending": prepared.pending,
                 },
-                "cells": len(prepared.plan.cells),
+                "cells": len(prepared.cells),
                 "status": dict(status),
                 "jobs": dict(Counter(job.stage for job in jobs)),
                 "estimated_seconds": seconds / workers,
@@ -73,7 +73,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
                         "skip": c.skip,
                         "cached": c.key in prepared.done,
                     }
-                    for c in prepared.plan.cells
+                    for c in prepared.cells
                 ],
             }
         )
@@ -96,13 +96,15 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     for split in suite.splits().values():
         if shown("split", split.by):
             print(f"split: {split.in_words()}")
+    if prepared.request.settings.shard:
+        print(sharing(prepared))
     for axis in NAMES:
-        values = dict.fromkeys(str(getattr(c.coordinates, axis)) for c in prepared.plan.cells)
+        values = dict.fromkeys(str(getattr(c.coordinates, axis)) for c in prepared.cells)
         if any(shown(axis, value) for value in values):
             print(f"  {axis:<11}{', '.join(in_ranges(values))}")
-    audits = sum(bool(c.coordinates.audit) for c in prepared.plan.cells)
+    audits = sum(bool(c.coordinates.audit) for c in prepared.cells)
     print(
-        f"cells: {len(prepared.plan.cells)} ({audits} of them audits); "
+        f"cells: {len(prepared.cells)} ({audits} of them audits); "
         + ", ".join(f"{n} {s}" for s, n in sorted(status.items()))
     )
     counts = Counter(job.stage for job in jobs)
@@ -110,11 +112,11 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     numbers = ", ".join(
         f"{counts[each.name]} {each.noun}{'s' * (counts[each.name] != 1)}" for each in STAGES if each.own_job
     )
-    for reason, many in Counter(c.skip for c in prepared.plan.cells if c.skip).items():
+    for reason, many in Counter(c.skip for c in prepared.cells if c.skip).items():
         print(f"skipped, {many} cell{'s' * (many > 1)}: {reason}")
     print(f"to do: {numbers}; about {clock(seconds / workers)} with {workers} worker{'s' * (workers > 1)}{assumed}")
     if cells:
-        for cell, state in zip(prepared.plan.cells, states, strict=True):
+        for cell, state in zip(prepared.cells, states, strict=True):
             key = "?" if prepared.pending else cell.key[:12]
             print(f"  {key:<12}  {state:<8} {LAST.label(cell)}  {cell.skip}".rstrip())
 
@@ -143,8 +145,21 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
     for split in request.suite.splits().values():
         if split.legacy:
             say(f"warning: {split.label}: split by record, so patients stand on both sides; every table will say so")
+    if request.settings.shard:
+        say(sharing(prepared))
     outcome = carry_out(prepared)
     _conclude(outcome, as_json)
+
+
+def sharing(prepared: Prepared) -> str:
+    """Which part of the plan a run is of."""
+    from bench.grid.shard import groups
+
+    number, parts = prepared.request.settings.part()
+    apart = len(groups(prepared.plan.cells))
+    some = f"shard {number} of {parts}: {len(prepared.cells)} of {len(prepared.plan.cells)} cells"
+    few = f"; the plan has {apart} imputation{'s' * (apart != 1)}, whose cells stay together, so that some parts are empty"
+    return some + few * (parts > apart)
 
 
 def say_differences(request: Request) -> None:
@@ -169,8 +184,8 @@ def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
 
     def started(jobs: list[Job]) -> None:
         progress.expect(jobs)
-        cached = len(prepared.plan.cells) - progress.total
-        total = len(prepared.plan.cells)
+        total = len(prepared.cells)
+        cached = total - progress.total
         say(f"{prepared.request.suite.name}: {total} cells, {cached} done before, about {clock(progress.eta())} to go")
 
     with progress, _stopping(watch):

@@ -41,6 +41,7 @@ COMMANDS = {
     "new": ("bench.cli.plugins:new", "Start a plugin from a working template."),
     "baseline": ("bench.cli.gating:baseline", "Pin a run as the baseline of a suite."),
     "gate": ("bench.cli.gating:gate", "Compare a run with a pinned baseline; the verdict is the exit code."),
+    "ledger": ("bench.cli.ledger:ledger", "Merge the ledgers of runs that were divided among machines."),
     "cache": ("bench.cli.cache:cache", "Say what the cache holds, and free what nothing reads any more."),
     "doctor": ("bench.cli.describe:doctor", "Say what this installation has, and which plugins are broken."),
 }

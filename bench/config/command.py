@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bench.config.suite import Suite
-from bench.config.words import duration, size, without
+from bench.config.words import ORIGIN, duration, size, without
 from bench.data import places
+from bench.errors import UsageError
 from bench.results.records import Override
 
-INDIFFERENT = {"out", "cache", "executor", "workers", "budget", "retry", "shuffle"}
+INDIFFERENT = {"out", "cache", "executor", "workers", "budget", "retry", "shuffle", "shard"}
 """Settings that change where, how fast and in which order cells are run, but no result."""
 
 
@@ -109,6 +110,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     shuffle: Annotated[
         int | None, msgspec.Meta(description="A seed for the order in which cells are run; no result depends on it.")
     ] = None
+    shard: Annotated[
+        str,
+        msgspec.Meta(
+            description="`3/16` runs the third of 16 parts of the cells, which [`bench ledger "
+            "merge`](../how-to/many-machines.md#shards) puts together. Empty: all of them."
+        ),
+    ] = ""
 
     def cache_folder(self) -> Path:
         """See `bench.data.places`."""
@@ -122,6 +130,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         file names may hold commas.
         """
         return [Path(name).expanduser() for name in re.split(r"(?<=\.toml),", self.tuned) if name]
+
+    def part(self) -> tuple[int, int]:
+        """Which part of how many `shard` names; (1, 1) where it names none. Raises UsageError."""
+        if not self.shard:
+            return 1, 1
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", self.shard)
+        number, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+        if not 1 <= number <= parts:
+            raise UsageError(
+                f'"shard" = {self.shard} (from {ORIGIN}) is not accepted; give for example shard=3/16, the third of 16 parts'
+            )
+        return number, parts
 
     def budget_seconds(self) -> float | None:
         return duration(self.budget, "budget") if self.budget else None

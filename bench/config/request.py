@@ -67,6 +67,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
             f'"budget" = {settings.budget} (from {ORIGIN}) is not accepted: it must be more than 0, e.g. budget=9m'
         )
     executors.check(settings.executor)
+    settings.part()
     if settings.suite not in find_suites() and (others := namesakes(registry.names, "suite", settings.suite)):
         raise unknown("suite", settings.suite, (), ORIGIN, f"{others}see all with: bench list suites")
     tree, path = read(settings.suite)

@@ -151,6 +151,12 @@ def beside(at: Coordinates) -> str:
     return "".join(f" {axis.name}={getattr(at, axis.name)}" for axis in axes)
 
 
+def cell_in_words(at: Coordinates) -> str:
+    """A cell for a person who watches."""
+    audit = f" [{at.audit}]" if at.audit else ""
+    return f"{at.task} {at.modalities} {at.scenario} {at.imputer} x {at.fuser} seed {at.seed}{beside(at)}{audit}"
+
+
 def method_in(table: TableKey, imputer: str, fuser: str = "") -> Method:
     """The row of an imputer and a fuser in a table."""
     return Method(*(*_of_table(table), imputer, fuser))

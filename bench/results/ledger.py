@@ -7,6 +7,8 @@ Below `<out>/ledger`:
   before the record.
 - `errors/ab/<sha>.npz`: what an imputation scores on each test record, named by its own digest; no
   pickle.
+- `conflicts/<key>/<sha>.json`, `.npz`: results of one key that differ, so that neither is believed
+  (`bench.results.merge`).
 - `plans/<suite>.json`: the cells of the last `bench run` of a suite, with a checksum.
 - `scores/<key>.json`: further scores of stored predictions, computed once, with a checksum.
 - `statistics/<key>.json`: comparisons of the same predictions, computed once, with a checksum.
@@ -134,6 +136,17 @@ class Ledger:
             )
         return unpack(content)
 
+    def files_of(self, record: Record) -> dict[Path, str]:
+        """The files of a record, those of arrays first: path below the folder -> its digest, empty
+        for the record itself.
+        """
+        cell = self._path(record.key)
+        arrays = {cell.with_suffix(".npz"): record.predictions}
+        for digest in filter(None, (record.imputation_errors, record.completion_errors)):
+            arrays[self._errors_path(digest)] = digest
+        files = {path: digest for path, digest in arrays.items() if digest} | {cell: ""}
+        return {path.relative_to(self.folder): digest for path, digest in files.items()}
+
     def _errors_path(self, digest: str) -> Path:
         check("digest", digest, str(self.folder), StorageError)
         return self.folder / "errors" / digest[:2] / f"{digest}.npz"
@@ -169,10 +182,8 @@ class Ledger:
         """The files of arrays that a record speaks of and that are gone or not what they were;
         changed ones are named in `damaged`.
         """
-        files = {record.predictions: self._path(record.key).with_suffix(".npz")}
-        for errors in filter(None, (record.imputation_errors, record.completion_errors)):
-            files[errors] = self._errors_path(errors)
-        lost = [path for digest, path in files.items() if digest and not self._intact(path, digest)]
+        files = {self.folder / path: digest for path, digest in self.files_of(record).items()}
+        lost = [path for path, digest in files.items() if digest and not self._intact(path, digest)]
         self._note(*(path.name for path in lost if path.is_file()))
         return lost
 
@@ -215,6 +226,14 @@ class Ledger:
                     for item in os.scandir(shard.path):
                         if item.name.endswith(".json"):
                             yield item.name.removesuffix(".json"), item.path
+
+    def conflict(self, key: str) -> Path:
+        """Where results of a key lie that differ."""
+        return self.folder / "conflicts" / check("key", key, str(self.folder), StorageError)
+
+    def in_conflict(self, key: str) -> bool:
+        """Whether results of a key differed."""
+        return self.conflict(key).is_dir()
 
     def _plan_path(self, suite: str) -> Path:
         return self.folder / "plans" / f"{check('suite', suite, str(self.folder))}.json"

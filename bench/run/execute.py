@@ -30,7 +30,7 @@ middle.
 class Outcome:
     """How a run ended.
 
-    - counts: cells of the plan by status.
+    - counts: cells of the run by status.
     - stopped: why it ended early, or empty.
     - unfinished: cells whose turn did not come or that were stopped, those tried again after a
       failure included.
@@ -97,10 +97,10 @@ def execute(
         except Aborted as aborted:
             raise aborted.error() from None
     counts: Counter[str] = Counter(
-        prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.plan.cells
+        prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.cells
     )
     stopped = watch.stop or (BUDGET if writer.left else "")
-    cached = len(prepared.plan.cells) - len(todo)
+    cached = len(prepared.cells) - len(todo)
     return Outcome(prepared, counts, stopped, writer.left, cached, ledger.damaged, writer.logs)
 
 

@@ -23,6 +23,7 @@ from bench.grid.cell import Cell
 from bench.grid.estimate import LENGTH, Estimates
 from bench.grid.federated import has_clients
 from bench.grid.plan import Plan, plan
+from bench.grid.shard import shard
 from bench.registry import Registry
 from bench.results.coordinates import Coordinates
 from bench.results.ledger import Ledger
@@ -63,6 +64,11 @@ class Prepared:
         return {cell.coordinates: cell.key for cell in self.plan.cells if not cell.coordinates.audit}
 
     @cached_property
+    def cells(self) -> list[Cell]:
+        """The cells of the plan that this run is of: all, or those of its shard."""
+        return shard(self.plan.cells, *self.request.settings.part())
+
+    @cached_property
     def store(self) -> Store:
         return Store(self.request.settings.cache_folder())
 
@@ -73,7 +79,7 @@ class Prepared:
         done = {
             key for key, record in self.done.items() if record.status not in missing and not self.ledger.lacks(record)
         }
-        return [cell for cell in self.plan.cells if cell.key not in done]
+        return [cell for cell in self.cells if cell.key not in done]
 
 
 def prepare(

@@ -10,7 +10,7 @@ from bench.components import Context
 from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
-from bench.results.coordinates import Coordinates, beside
+from bench.results.coordinates import Coordinates, cell_in_words
 from bench.stages.stage import Basis, Output, Stage
 
 
@@ -30,9 +30,7 @@ class Fuse(Stage):
         return True
 
     def label(self, cell: Cell) -> str:
-        at = cell.coordinates
-        audit = f" [{at.audit}]" if at.audit else ""
-        return f"{at.task} {at.modalities} {at.scenario} {at.imputer} x {at.fuser} seed {at.seed}{beside(at)}{audit}"
+        return cell_in_words(cell.coordinates)
 
     def where(self, coordinates: Coordinates) -> str:
         return f"{coordinates.task} {coordinates.modalities}"

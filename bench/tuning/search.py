@@ -73,6 +73,8 @@ def request_of(words: Sequence[str], registry: Registry) -> TuneRequest:
         raise UsageError(f'"trials" = {trials} is not accepted (from {ORIGIN}): a whole number from 1')
     kind = kind_of(single(own["kind"], str) if "kind" in own else "fuser", ORIGIN)
     whole = request(without(words, own), registry)
+    if whole.settings.shard:
+        raise UsageError(f'"shard" (from {ORIGIN}) is a word of bench run; bench tune needs all of its cells here')
     suite, named_keys = whole.suite, {key.removeprefix("grid.") for key in parsed}
     axes = {axis: getattr(suite.grid, axis)[: None if axis in named_keys else 1] for axis in once(kind.name)}
     if kind.name == "imputer" and "fuser" not in named_keys:  # one fuser, a cheap one, completes its cells

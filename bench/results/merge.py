@@ -1,0 +1,182 @@
+"""Several ledgers become one: records by key, and nothing is averaged.
+
+Of one key, a result counts more than a failure. Two results that agree are one. Two that differ
+break the promise that equal keys give equal results: both are kept out of the ledger, below
+`conflicts/`, until the cell is run again there. A record whose files were damaged is left out.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from bench.files import storage, sync, write_bytes
+from bench.results.ledger import Ledger
+from bench.results.records import Record
+from bench.results.shareable import encoded
+
+RANK = {"ok": 2, "skipped": 1}
+"""Status -> how much it counts; what failed counts nothing."""
+
+DIGESTS = ("predictions", "imputation_errors", "completion_errors")
+"""Fields that name all that a cell predicted."""
+
+SCORED = ("scores", "validation", "oracle", "undefined", "imputation", "completion", "patterns", "calibration")
+"""Fields that are computed from it, by code that a record names."""
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """Two results of one key that differ. fields: in what; origins: where each comes from."""
+
+    here: Record
+    other: Record
+    fields: tuple[str, ...]
+    origins: tuple[str, str]
+
+
+@dataclass
+class Merged:
+    """What a merge did: counts of records, by what became of them.
+
+    - taken: into the ledger. same: a result like it was there. outdone: a failure beside a result.
+    - held: of a key whose results differed before.
+    - conflicts: results that differ. damaged: names of files that are not what they were.
+    """
+
+    taken: list[Record] = field(default_factory=list)
+    same: int = 0
+    outdone: int = 0
+    held: int = 0
+    conflicts: list[Conflict] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+
+def differing(one: Record, other: Record) -> tuple[str, ...]:
+    """The fields in which two results of one key differ; none where they agree.
+
+    Costs, provenance and coordinates may differ. Scores are compared where the same code made them.
+    """
+    fields = DIGESTS + (SCORED if one.metrics_code == other.metrics_code else ())
+    different = [name for name in fields if getattr(one, name) != getattr(other, name)]
+    outcomes = [{name: audit.passed for name, audit in each.audits.items()} for each in (one, other)]
+    return (*different, *["audits"] * (outcomes[0] != outcomes[1]))
+
+
+def merge(source: Ledger, into: Ledger, move: bool = False) -> Merged:
+    """Bring what one ledger holds into another, whose lock is held. Raises StorageError.
+
+    move: the source gives its files away: they are renamed and not copied, where both lie on one
+          file system.
+    """
+    merged = Merged()
+    records = source.load()
+    there = into.load(records)
+    carry = _Carrier(source, into, move)
+    for key, record in records.items():
+        if source.lacks(record):
+            continue
+        present = there.get(key)
+        if present is not None and into.lacks(present):
+            present = None
+        if present is None and into.in_conflict(key):
+            merged.held += 1
+            continue
+        if present is not None and RANK.get(record.status, 0) <= RANK.get(present.status, 0):
+            if RANK.get(record.status, 0) < RANK.get(present.status, 0):
+                merged.outdone += 1
+            elif record.status == "ok" and (fields := differing(present, record)):
+                carry.apart(present, record)
+                origins = str(into.folder.parent), str(source.folder.parent)
+                merged.conflicts.append(Conflict(present, record, fields, origins))
+            else:
+                merged.same += 1
+            continue
+        merged.outdone += present is not None
+        carry.bring(record)
+        merged.taken.append(record)
+    merged.damaged = list(source.damaged)
+    carry.logs()
+    carry.finish()
+    return merged
+
+
+def plans(source: Ledger, into: Ledger) -> Iterator[str]:
+    """Bring the plans of a ledger into another that lacks them. Yields the suites of which both
+    have one, with other cells.
+    """
+    for path in sorted((source.folder / "plans").glob("*.json")):
+        planned, present = source.last(path.stem), into.last(path.stem)
+        if planned is not None and present is None:
+            into.remember(planned)
+        elif planned is not None and present is not None and planned.planned != present.planned:
+            yield path.stem
+
+
+class _Carrier:
+    """Brings the files of records from one ledger to another."""
+
+    def __init__(self, source: Ledger, into: Ledger, move: bool):
+        self.source, self.into, self.move = source, into, move
+        self.folders: set[Path] = set()
+
+    def bring(self, record: Record) -> None:
+        for path, digest in self.source.files_of(record).items():
+            shared = digest and digest != record.predictions
+            if not (shared and (self.into.folder / path).is_file()):
+                self._carry(self.source.folder / path, self.into.folder / path, keep=bool(shared))
+
+    def apart(self, present: Record, other: Record) -> None:
+        """Keep both results of a key, out of the way of everybody."""
+        for ledger, record in ((self.into, present), (self.source, other)):
+            files = [ledger.folder / path for path in ledger.files_of(record) if path.parts[0] == "cells"]
+            name = hashlib.sha256(encoded(record)).hexdigest()[:16]
+            for path in reversed(files) if ledger is self.into else files:  # a record is gone before its arrays
+                aside = self.into.conflict(record.key) / f"{name}{path.suffix}"
+                self._carry(path, aside)
+                if ledger is self.into:
+                    path.unlink(missing_ok=True)
+
+    def logs(self) -> None:
+        """What failed jobs wrote, by the key of the job."""
+        for log in sorted((self.source.folder / "logs").glob("*.log")):
+            if len(log.stem) == 64:
+                self._carry(log, self.into.folder / "logs" / log.name)
+
+    def finish(self) -> None:
+        """Until now a crash of the machine could undo a rename, though not lose a file."""
+        for folder in self.folders:
+            with storage(folder):
+                sync(folder)
+
+    def _carry(self, origin: Path, place: Path, keep: bool = False) -> None:
+        """keep: others may name the same file."""
+        with storage(place):
+            if place.parent not in self.folders:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                self.folders.add(place.parent)
+            if self.move and not keep:
+                try:
+                    os.replace(origin, place)  # noqa: PTH105 - a third of the time of Path.replace
+                    return
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+            write_bytes(place, origin.read_bytes())
+
+
+def summary(parts: Mapping[str, Merged]) -> str:
+    """What merges did, in words."""
+    counts = {
+        "taken": sum(len(each.taken) for each in parts.values()),
+        "there already": sum(each.same for each in parts.values()),
+        "failures beside a result": sum(each.outdone for each in parts.values()),
+        "still in conflict": sum(each.held for each in parts.values()),
+        "in conflict": sum(len(each.conflicts) for each in parts.values()),
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count or what == "taken")
