@@ -41,6 +41,8 @@ COMMANDS = {
     "new": ("bench.cli.plugins:new", "Start a plugin from a working template."),
     "baseline": ("bench.cli.gating:baseline", "Pin a run as the baseline of a suite."),
     "gate": ("bench.cli.gating:gate", "Compare a run with a pinned baseline; the verdict is the exit code."),
+    "collect": ("bench.cli.batch:collect", "Bring in what jobs in the queue of a cluster have finished."),
+    "work": ("bench.cli.batch:work", "Do one part of a batch; the queue of a cluster runs this."),
     "ledger": ("bench.cli.ledger:ledger", "Merge the ledgers of runs that were divided among machines."),
     "cache": ("bench.cli.cache:cache", "Say what the cache holds, and free what nothing reads any more."),
     "doctor": ("bench.cli.describe:doctor", "Say what this installation has, and which plugins are broken."),

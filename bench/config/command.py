@@ -18,7 +18,9 @@ from bench.data import places
 from bench.errors import UsageError
 from bench.results.records import Override
 
-INDIFFERENT = {"out", "cache", "executor", "workers", "budget", "retry", "shuffle", "shard"}
+INDIFFERENT = {
+    "out", "cache", "executor", "shared", "slurm", "workers", "budget", "retry", "shuffle", "shard",
+}  # fmt: skip
 """Settings that change where, how fast and in which order cells are run, but no result."""
 
 
@@ -69,9 +71,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     executor: Annotated[
         str,
         msgspec.Meta(
-            description="What runs the jobs: `local` = worker processes on this machine. Results do not depend on it."
+            description="What runs the jobs: `local` = worker processes on this machine, `slurm` = the [queue of a "
+            "cluster](../how-to/slurm.md). Results do not depend on it."
         ),
     ] = "local"
+    shared: Annotated[
+        str,
+        msgspec.Meta(
+            description="A folder that all machines of a cluster see. Without `cache` the cache is in it, for every executor."
+        ),
+    ] = ""
+    slurm: Annotated[
+        dict[str, str],
+        msgspec.Meta(
+            description="`slurm.OPTION=VALUE`: an option of `sbatch`, as it is, such as `slurm.partition=gpu`. "
+            "`slurm.NAME.OPTION` is for the jobs of one method, `slurm.cpu.OPTION` and `slurm.cuda.OPTION` for those of "
+            "a device. `slurm.array` says at most how many jobs an array has."
+        ),
+    ] = {}
     workers: Annotated[
         int,
         msgspec.Meta(
@@ -120,7 +137,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def cache_folder(self) -> Path:
         """See `bench.data.places`."""
-        return places.cache_folder(self.cache)
+        return places.cache_folder(self.cache or (self.shared and str(Path(self.shared) / "cache")))
 
     def out_folder(self) -> Path:
         return Path(self.out).expanduser().absolute()

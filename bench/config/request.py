@@ -55,7 +55,8 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     fields = types_of(Settings)
     for word in parsed:
         _check_head(word, fields, registry, {text for other in parsed for text in other.texts})
-    settings_values = {w.key: single(w, fields[w.key]) for w in parsed if w.key in fields}
+    settings_values: dict[str, Any] = {w.key: single(w, fields[w.key]) for w in parsed if w.key in fields}
+    settings_values |= {name: table for name in TABLES if (table := _table(name, parsed))}
     if not settings_values.get("suite"):
         raise UsageError(NO_SUITE)
     settings = convert(settings_values, Settings, "", ORIGIN)
@@ -66,7 +67,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         raise UsageError(
             f'"budget" = {settings.budget} (from {ORIGIN}) is not accepted: it must be more than 0, e.g. budget=9m'
         )
-    executors.check(settings.executor)
+    executors.check(settings)
     settings.part()
     if settings.suite not in find_suites() and (others := namesakes(registry.names, "suite", settings.suite)):
         raise unknown("suite", settings.suite, (), ORIGIN, f"{others}see all with: bench list suites")
@@ -76,7 +77,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     pinned: dict[str, frozenset[str]] = {}
     dataset = next((w.texts[0] for w in parsed if w.key == "dataset" and w.texts), str(tree.get("dataset", "")))
     for word in parsed:
-        if word.key in fields:
+        if word.key.partition(".")[0] in fields:
             continue
         if word.key == "data.root":
             root = single(word, str)
@@ -163,7 +164,9 @@ def _check_head(word: Word, settings: Mapping[str, Any], registry: Registry, nam
         accepted = [*known, *SHORT]
         close = nearest(word.key, accepted) or nearest(head, accepted)
         raise UsageError(f'key "{word.key}" is not known (from {ORIGIN}); {close}accepted: {", ".join(known)}')
-    if head in settings and word.key != head:
+    if word.key in TABLES:
+        raise UsageError(f'"{word.text}" (from {ORIGIN}) names no option; give for example {TABLES[word.key]}')
+    if head in settings and head not in TABLES and word.key != head:
         raise UsageError(f'key "{word.key}" is not known (from {ORIGIN}); did you mean "{head}"?')
 
 
@@ -182,6 +185,15 @@ def _leaves(struct: Any, prefix: str) -> Iterator[str]:
             yield from _leaves(kind, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
+
+
+TABLES = {"slurm": "slurm.partition=gpu"}
+"""Settings that are tables of options of another program, each with an example."""
+
+
+def _table(name: str, parsed: Sequence[Word]) -> dict[str, str]:
+    """The options of a table, by their keys, with what stands behind the sign as it is."""
+    return {w.key.partition(".")[2]: halves(w.text)[2] for w in parsed if w.key.partition(".")[0] == name}
 
 
 MOST_KEYS = 6

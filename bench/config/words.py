@@ -22,7 +22,7 @@ import msgspec
 from bench.errors import UsageError
 
 ORIGIN = "the command line"
-WHOLE = {"data.root", "out", "cache", "suite", "tuned", "from", "to"}
+WHOLE = {"data.root", "out", "cache", "shared", "suite", "tuned", "from", "to"}
 """Keys whose value is taken as one piece of text: folders and file names may hold commas."""
 
 
@@ -171,8 +171,8 @@ def in_ranges(values: Iterable[str]) -> list[str]:
 
 
 def without(words: Iterable[str], keys: Collection[str]) -> list[str]:
-    """Words of a command line but for those of some keys."""
-    return [word for word in words if halves(word)[0] not in keys]
+    """Words of a command line but for those of some keys, and of what stands in their tables."""
+    return [word for word in words if not {key := halves(word)[0], key.partition(".")[0]} & {*keys}]
 
 
 def spoken(key: str, value: Any) -> str:

@@ -10,8 +10,10 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from bench.config.command import Request, Settings
 from bench.errors import BenchError
 from bench.execute.job import Job, Setup
+from bench.results.records import Record
 from bench.stages.stage import Output
 
 Status = Literal["ok", "failed", "timeout", "oom", "not-run"]
@@ -48,7 +50,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     its end.
 
     reason, words, log, seconds, peak_memory (bytes), output, left: as in `Answer`. surroundings: of
-    the worker, not of the parent: host, devices, versions; empty where no worker had it.
+    the worker, not of the parent: host, devices, versions; empty where no worker had it. record: of
+    the cell, where it was made elsewhere and is in the ledger.
     """
 
     job: Job
@@ -61,6 +64,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     output: Output | None = None
     left: Sequence[str] = ()
     surroundings: Mapping[str, str] = {}
+    record: Record | None = None
 
     @classmethod
     def of(cls, job: Job, answer: Answer, surroundings: Mapping[str, str], stopped: str = "") -> Result:
@@ -101,7 +105,8 @@ class Watch:
 
     An executor calls `started`, `progress` and `finished` for each job. It calls `finished` once,
     in order of completion, also for a job that was never started. It calls `warned` with what
-    components log as a warning, and `turned` at least once a second. It asks `fits` before it
+    components log as a warning, `news` with what whoever waits should know (ids of a queue, say),
+    and `turned` at least once a second. It asks `fits` before it
     starts a job, and asks `ending` often.
 
     stop: set to a reason ("Ctrl-C") to end cleanly. deadline: `time.monotonic()` of the budget's
@@ -112,6 +117,7 @@ class Watch:
     started: Callable[[Job], None] = lambda job: None
     progress: Callable[[Job, str], None] = lambda job, text: None
     warned: Callable[[str], None] = lambda text: None
+    news: Callable[[str], None] = lambda text: None
     turned: Callable[[], None] = lambda: None
     estimate: Callable[[Job], float] = lambda job: job.estimate
     stop: str = ""
@@ -144,16 +150,31 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How an executor works. workers: how many at once; gpus: what CUDA_VISIBLE_DEVICES must say
     for each; logs: a folder.
+
+    request, out: what is run, and the folder of results, for executors on other machines.
     """
 
     workers: int
     limits: Limits
     logs: Path
     gpus: tuple[str, ...] = ()
+    request: Request | None = None
+    out: Path = Path("results")
 
 
 class Executor(Protocol):
-    """Runs jobs somewhere. `bench.execute.executors` holds one module for each."""
+    """Runs jobs somewhere. `bench.execute.executors` holds one module for each. All but that of
+    this machine have `check` and `device`.
+    """
+
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """Raises UsageError for settings that it cannot work with."""
+
+    @staticmethod
+    def device(settings: Settings) -> str:
+        """The device, "cpu" or "cuda", that keys are made for."""
+        ...
 
     def __init__(self, options: Options): ...
 

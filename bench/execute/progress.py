@@ -73,8 +73,8 @@ class Progress:
         """What an executor is given. estimate: the newest one of a job's seconds."""
         self.estimate = estimate
         return Watch(
-            finished=self.finished, started=self.started, progress=self.noted, warned=self.warned, turned=self.draw,
-            estimate=estimate,
+            finished=self.finished, started=self.started, progress=self.noted, warned=self.warned, news=self._print,
+            turned=self.draw, estimate=estimate,
         )  # fmt: skip
 
     def eta(self) -> float:

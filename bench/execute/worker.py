@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bench.execute.sbatch import scrub
 from bench.execute.signals import leave_to_the_parent
 from bench.execute.tree import keep_orphans
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 def main(connection: Connection, setup: Setup, log: str, gpu: str | None) -> None:
     """The body of a worker process. Ends when the parent closes the connection or dies."""
     leave_to_the_parent()
+    scrub(os.environ)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
         os.environ[name] = str(setup.threads)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu if gpu is not None else ""

@@ -71,8 +71,8 @@ def differing(one: Record, other: Record) -> tuple[str, ...]:
 def merge(source: Ledger, into: Ledger, move: bool = False) -> Merged:
     """Bring what one ledger holds into another, whose lock is held. Raises StorageError.
 
-    move: the source gives its files away: they are renamed and not copied, where both lie on one
-          file system.
+    move: the source gives its files away, and they are newer: they are renamed and not copied,
+          where both lie on one file system.
     """
     merged = Merged()
     records = source.load()
@@ -86,24 +86,32 @@ def merge(source: Ledger, into: Ledger, move: bool = False) -> Merged:
             present = None
         if present is None and into.in_conflict(key):
             merged.held += 1
+        elif present is None or _counts_more(record, present, newer=move):
+            merged.outdone += present is not None
+            carry.bring(record)
+            merged.taken.append(record)
             continue
-        if present is not None and RANK.get(record.status, 0) <= RANK.get(present.status, 0):
-            if RANK.get(record.status, 0) < RANK.get(present.status, 0):
-                merged.outdone += 1
-            elif record.status == "ok" and (fields := differing(present, record)):
-                carry.apart(present, record)
-                origins = str(into.folder.parent), str(source.folder.parent)
-                merged.conflicts.append(Conflict(present, record, fields, origins))
-            else:
-                merged.same += 1
-            continue
-        merged.outdone += present is not None
-        carry.bring(record)
-        merged.taken.append(record)
+        elif record.status != present.status:
+            merged.outdone += 1
+        elif record.status == "ok" and (fields := differing(present, record)):
+            origins = str(into.folder.parent), str(source.folder.parent)
+            merged.conflicts.append(Conflict(present, record, fields, origins))
+            carry.apart(present, record)
+        else:
+            merged.same += 1
+        carry.drop(record)
     merged.damaged = list(source.damaged)
     carry.logs()
     carry.finish()
     return merged
+
+
+def _counts_more(record: Record, present: Record, newer: bool) -> bool:
+    """Whether a record takes the place of one that is there. newer: it was made later, so that it
+    tells the last failure.
+    """
+    one, other = RANK.get(record.status, 0), RANK.get(present.status, 0)
+    return one > other or (newer and one == other == 0)
 
 
 def plans(source: Ledger, into: Ledger) -> Iterator[str]:
@@ -130,6 +138,13 @@ class _Carrier:
             shared = digest and digest != record.predictions
             if not (shared and (self.into.folder / path).is_file()):
                 self._carry(self.source.folder / path, self.into.folder / path, keep=bool(shared))
+
+    def drop(self, record: Record) -> None:
+        """What is not brought is not asked for again, where the source gives its files away."""
+        if self.move:
+            for path in reversed(self.source.files_of(record)):
+                if path.parts[0] == "cells":
+                    (self.source.folder / path).unlink(missing_ok=True)
 
     def apart(self, present: Record, other: Record) -> None:
         """Keep both results of a key, out of the way of everybody."""

@@ -15,7 +15,7 @@ from bench.results.records import Audit, Export, Record
 from bench.results.shareable import shareable
 
 PRIVATE = frozenset(
-    {"host", "hostname", "node", "user", "username", "home", "pid", "worker"}
+    {"slurm job", "host", "hostname", "node", "user", "username", "home", "pid", "worker"}
     | {"cwd", "path", "root", "data.root", "data_root", "out", "cache", "scratch", "executable"}
     | {"started", "finished", "ended", "time", "date", "timestamp"}
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.errors import StorageError
 from bench.execute import executors
-from bench.execute.api import BUDGET, Aborted, Limits, Options, Result, Watch
+from bench.execute.api import Aborted, Limits, Options, Result, Watch
 from bench.execute.job import Job
 from bench.files import storage
 from bench.run.export import planned_export
@@ -91,6 +91,8 @@ def execute(
             gpus=gpus_of(prepared),
             limits=Limits(time=request.time_limit(), memory=request.memory_limit()),
             logs=ledger.folder / "logs",
+            request=request,
+            out=settings.out_folder(),
         )
         try:
             executors.find(settings.executor)(options).run(jobs, setup_of(prepared), watch)
@@ -99,7 +101,7 @@ def execute(
     counts: Counter[str] = Counter(
         prepared.done[c.key].status if c.key in prepared.done else "not-run" for c in prepared.cells
     )
-    stopped = watch.stop or (BUDGET if writer.left else "")
+    stopped = watch.stop or writer.why
     cached = len(prepared.cells) - len(todo)
     return Outcome(prepared, counts, stopped, writer.left, cached, ledger.damaged, writer.logs)
 

@@ -17,7 +17,7 @@ from bench.data.manifest import manifest
 from bench.data.release import release_of
 from bench.data.store import Store
 from bench.errors import UsageError
-from bench.execute import device
+from bench.execute import device, executors
 from bench.federated.partition import check_subjects
 from bench.grid.cell import Cell
 from bench.grid.estimate import LENGTH, Estimates
@@ -83,19 +83,24 @@ class Prepared:
 
 
 def prepare(
-    request: Request, registry: Registry, fetch: Callable[[str], None] | None = None, pending: bool = False
+    request: Request,
+    registry: Registry,
+    fetch: Callable[[str], None] | None = None,
+    pending: bool = False,
+    on: str = "",
 ) -> Prepared:
     """Look everything up, changing nothing but the cache.
 
     - fetch: report function; where given, absent data are downloaded or generated.
     - pending: plan also on a generated cohort that is not made yet; which cells are done is then
       not known.
+    - on: the device that keys are made for, where it is not this machine's.
     """
     cache = request.settings.cache_folder()
     dataset = registry.get("dataset", request.suite.dataset)
     params = dataset.parameters(request.suite.data, f"suite {request.suite.name}")
-    kind = device.resolve(request.settings.device)
-    if fetch and (doubt := device.doubt(request.settings.device)):
+    kind = on or executors.device_of(request.settings)
+    if fetch and not on and (doubt := device.doubt(request.settings.device)):
         fetch(doubt)
     located = locate(dataset, params, request.root, cache, fetch, pending)
     root, files, synthetic = located

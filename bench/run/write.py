@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 class Writer:
-    """Stores what comes. left: cells whose turn did not come; logs: what failed -> the file that
-    holds what it said.
+    """Stores what comes. left: cells whose turn did not come; why: the reason of the last of them;
+    logs: what failed -> the file that holds what it said.
     """
 
     def __init__(self, prepared: Prepared):
         self.prepared = prepared
         self.left = 0
+        self.why = ""
         self.logs: dict[str, Path] = {}
 
     def take(self, result: Result) -> None:
@@ -46,6 +47,10 @@ class Writer:
             return
         if result.status == "not-run":
             self.left += 1
+            self.why = result.reason
+            return
+        if result.record is not None:
+            prepared.done[result.record.key] = result.record
             return
         predictions = result.output.predictions if result.output else None
         self._store(record_of(prepared, job.cell, result), predictions)

@@ -5,10 +5,10 @@ process, so many in a second.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import Pipe
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from unittest import mock
 
 from bench import arrays
@@ -56,6 +56,9 @@ def fresh() -> None:
     arrays.forget_checks()
 
 
+_real = executors.find
+
+
 class Inline:
     """An executor that does the jobs one after another, here."""
 
@@ -70,7 +73,9 @@ class Inline:
         for job in jobs:
             need = next((ended[need] for need in job.needs if need in ended and ended[need].status != "ok"), None)
             watch.started(job)
-            if need is not None:
+            if watch.stop:
+                result = Result(job=job, status="not-run", reason=watch.stop)
+            elif need is not None:
                 result = Result(job=job, status=need.status, reason=f"{need.job.label}: {need.reason}")
             else:
                 there.send(work(job, setup, self.registry, _Quiet()))
@@ -115,6 +120,11 @@ def installed() -> Registry:
     made = discover()
     made.register_plugin("bench-toy:toy = bench_toy.plugin", plugin)
     return made
+
+
+def find(known: Registry) -> Callable[[str], Any]:
+    """The executor of a name; the local one does its jobs here."""
+    return lambda name: executor(known) if name == executors.HERE else _real(name)
 
 
 def executor(known: Registry) -> type[Inline]:

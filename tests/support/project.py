@@ -76,7 +76,7 @@ class Project:
             mock.patch.dict(os.environ, {"BENCH_CACHE": self.environment["BENCH_CACHE"]}),
             mock.patch.object(sys, "argv", ["bench", *words]),
             mock.patch("bench.registry.discover", return_value=registry),
-            mock.patch.object(executors, "find", return_value=inline.executor(registry)),
+            mock.patch.object(executors, "find", inline.find(registry)),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):

@@ -6,20 +6,43 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.config.words import ORIGIN
-from bench.errors import unknown
+from bench.errors import UsageError, unknown
+from bench.execute import device
+
+if TYPE_CHECKING:
+    from bench.config.command import Settings
+
+HERE = "local"
+"""The executor of this machine."""
 
 
-def check(name: str) -> str:
-    """The name. Raises UsageError, with the nearest, where there is no such executor."""
+def check(settings: Settings) -> None:
+    """Raises UsageError, with the nearest, where there is no such executor; and for settings that
+    it cannot work with, or that are another one's.
+    """
+    name = settings.executor
     names = [module.name for module in pkgutil.iter_modules(__path__)]
     if name not in names:
         raise unknown("executor", name, names, ORIGIN)
-    return name
+    if settings.slurm and name != "slurm":
+        raise UsageError(f'"slurm.{min(settings.slurm)}" (from {ORIGIN}) has no effect without executor=slurm')
+    if name != HERE:
+        find(name).check(settings)
+
+
+def device_of(settings: Settings) -> str:
+    """The device, "cpu" or "cuda", that keys are made for. Raises UsageError where it is not
+    there.
+    """
+    if settings.executor == HERE:
+        return device.resolve(settings.device)
+    kind: str = find(settings.executor).device(settings)
+    return kind
 
 
 def find(name: str) -> Any:
-    """The class `Executor` of the module of that name. Raises UsageError like `check`."""
-    return importlib.import_module(f"{__name__}.{check(name)}").Executor
+    """The class `Executor` of the module of that name, which is one of them."""
+    return importlib.import_module(f"{__name__}.{name}").Executor
