@@ -88,8 +88,8 @@ class Executor:
         """The device that keys are made for: that of the nodes, not of this machine."""
         if settings.device != "auto":
             return settings.device.partition(":")[0]
-        asked = any(sbatch.asks_gpu(key.rpartition(".")[2], value) for key, value in settings.slurm.items())
-        return "cuda" if asked else "cpu"
+        wants_gpu = any(sbatch.asks_gpu(key.rpartition(".")[2], value) for key, value in settings.slurm.items())
+        return "cuda" if wants_gpu else "cpu"
 
     def run(self, jobs: Sequence[Job], setup: Setup, watch: Watch) -> None:
         self.left = {job.id: job for job in jobs}
@@ -209,10 +209,10 @@ class Executor:
         chosen = dict(word.partition("=")[::2] for word in words)
         cores = int(chosen.get("--cpus-per-task", 0)) or max(1, settings.workers) * settings.threads
         workers = settings.workers or max(1, cores // settings.threads)
-        asked = [] if "--cpus-per-task" in chosen else [f"--cpus-per-task={cores}"]
+        requested = [] if "--cpus-per-task" in chosen else [f"--cpus-per-task={cores}"]
         if not any(name.startswith("--mem") for name in chosen):
-            asked.append(f"--mem={workers * self.options.limits.memory // 2**20 + 1024}M")
-        return asked
+            requested.append(f"--mem={workers * self.options.limits.memory // 2**20 + 1024}M")
+        return requested
 
     def _folder(self) -> Path:
         runs = Path(self.request.settings.shared).expanduser().absolute() / "runs"
