@@ -49,9 +49,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """How a job ended. status "not-run" with a reason when it was never started or stopped before
     its end.
 
-    reason, words, log, seconds, peak_memory (bytes), output, left: as in `Answer`. surroundings: of
-    the worker, not of the parent: host, devices, versions; empty where no worker had it. record: of
-    the cell, where it was made elsewhere and is in the ledger.
+    - reason, words, log, seconds, peak_memory (bytes), output, left: as in `Answer`.
+    - surroundings: of the worker, not of the parent: host, devices, versions; empty where no worker
+      had it.
+    - record: of the cell, where it was made elsewhere and is in the ledger.
     """
 
     job: Job
@@ -105,7 +106,7 @@ class Watch:
 
     An executor calls `started`, `progress` and `finished` for each job. It calls `finished` once,
     in order of completion, also for a job that was never started. It calls `warned` with what
-    components log as a warning, `news` with what whoever waits should know (ids of a queue, say),
+    components log as a warning, `news` with what a person should know (ids of a queue, say),
     and `turned` at least once a second. It asks `fits` before it
     starts a job, and asks `ending` often.
 

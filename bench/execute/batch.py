@@ -9,10 +9,10 @@ Below the folder, which all of them see:
 - `begun/<element>`: by which job of the queue an element was begun; `over/<element>`: how it ended.
 - `started/<job>/<job of the queue>`: who began a job; removed where it was stopped in order.
 - `ended/<job>.json`: how a job ended that makes no record, with a checksum.
-- `parts/<element>/`: the results of an element: a ledger of its own, which nobody else writes.
+- `parts/<element>/`: the results of an element: a ledger that it alone writes.
 - `logs/`: what elements and their workers printed.
 
-An element is a part of the jobs. Nobody locks anything here: each file has one writer.
+An element is a part of the jobs. No file is locked: each has one writer.
 """
 
 from __future__ import annotations

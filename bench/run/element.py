@@ -1,8 +1,8 @@
 """`bench work`: an element of a batch plans the command again, does its part of the jobs, and
 writes a ledger of its own.
 
-That it plans again is how it notices that code, libraries, data or the suite are others on this
-machine, or were edited since: its keys are then others, and nothing is done.
+So it notices that code, libraries, data or the suite are others on this machine, or were edited
+since. Its keys are then others, and nothing is done.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The queue of a SLURM cluster: arrays of jobs, each of which plans the command again and does its
 part of it.
 
-The submitting process hands out nothing and may end at any time: elements write their results into
-the folder of the batch (`bench.execute.batch`), from which this process, or `bench collect`, brings
-them into the ledger. One array follows another by a dependency, stage after stage.
+The submitting process hands out nothing and may end at any time. Elements write their results into
+the folder of the batch (`bench.execute.batch`). This process, or `bench collect`, brings them into
+the ledger. One array follows another by a dependency, stage after stage.
 """
 
 from __future__ import annotations
@@ -202,8 +202,8 @@ class Executor:
         return [*job.cell.keys.values()][-2] if job.stage == LAST.name else ""
 
     def _size(self, words: Sequence[str]) -> list[str]:
-        """The cores and the memory to ask for, where no option says it: those of the cells that an
-        element does at once, and the memory of a process that waits.
+        """The cores and the memory to ask for, where no option says it: of all cells that an element
+        does at once.
         """
         settings = self.request.settings
         chosen = dict(word.partition("=")[::2] for word in words)
