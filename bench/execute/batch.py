@@ -248,8 +248,9 @@ def _read(path: Path, kind: type[T]) -> T | None:
 
 
 def divided(jobs: Sequence[Job], most: int, together: Sequence[str]) -> list[list[Job]]:
-    """Jobs as parts of about equal estimates, at most so many. together: a word for each job; jobs
-    of one word stand side by side, since they read the same files. A job stays with those it needs.
+    """Jobs as parts of about equal estimates, at most so many. A job stays with those it needs.
+
+    together: a word for each job. Jobs of one word stand side by side: they read the same files.
     """
     place = {job.id: number for number, job in enumerate(jobs)}
     first = {job.id: min([place[job.id], *(place[need] for need in job.needs if need in place)]) for job in jobs}

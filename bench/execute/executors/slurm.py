@@ -202,8 +202,8 @@ class Executor:
         return [*job.cell.keys.values()][-2] if job.stage == LAST.name else ""
 
     def _size(self, words: Sequence[str]) -> list[str]:
-        """The cores and the memory to ask for, where no option says it: of all cells that an element
-        does at once.
+        """The cores and the memory to ask for, where no option says it: for all cells of an element
+        that it does at once.
         """
         settings = self.request.settings
         chosen = dict(word.partition("=")[::2] for word in words)
