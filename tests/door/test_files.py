@@ -75,7 +75,7 @@ with replacing(Path({str(path)!r})) as temporary:
 
 def test_the_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
     happened = []
-    monkeypatch.setattr(files, "_sync", lambda path: happened.append(("sync", path.name)))
+    monkeypatch.setattr(files, "sync", lambda path: happened.append(("sync", path.name)))
     replace = Path.replace
     monkeypatch.setattr(Path, "replace", lambda self, to: (happened.append(("name", to.name)), replace(self, to))[1])
     write_bytes(tmp_path / "file", b"content")
