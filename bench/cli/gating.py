@@ -152,6 +152,9 @@ def diff(words: tuple[str, ...], file: Path | None, cost_tolerance: float | None
 @WORDS
 @FILE
 @click.option(
+    "--last", type=click.IntRange(min=1), help="Take the last N runs before as the baseline (see: bench runs)."
+)
+@click.option(
     "--alpha", type=float, default=0.05, show_default=True, help="How often an unchanged method may be called worse."
 )
 @click.option("--tolerance", type=float, default=0.0, show_default=True, help="Differences up to this never matter.")
@@ -162,6 +165,7 @@ def diff(words: tuple[str, ...], file: Path | None, cost_tolerance: float | None
 def gate(
     words: tuple[str, ...],
     file: Path | None,
+    last: int | None,
     alpha: float,
     tolerance: float,
     cost_tolerance: float | None,
@@ -169,18 +173,25 @@ def gate(
     junit: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare a run with the baseline. Exit code: 0 same, 10 improved, 11 worse, 12
-    inconclusive, 13 not comparable.
+    """Compare a run with the baseline, or with runs before it. Exit code: 0 same, 10 improved, 11
+    worse, 12 inconclusive, 13 not comparable.
     """
     from bench.cli.report import export_of
+    from bench.errors import UsageError
     from bench.files import write_bytes, write_text
     from bench.gate import gate as judge
     from bench.gate.baselines import find
     from bench.gate.report import to_junit, to_markdown
+    from bench.results.snapshots import before
 
+    if last and file:
+        raise UsageError("--last and --baseline both name a baseline; give one of them")
     export, _ = export_of(words)
-    pinned = find(_path(file, words, export.suite), _typed("suite", words) or export.suite)
-    report = judge(pinned, export, alpha=alpha, tolerance=tolerance, cost_tolerance=cost_tolerance)
+    if last:
+        *earlier, pinned = before(_out(words), export.suite, export, last, say)
+    else:
+        earlier, pinned = [], find(_path(file, words, export.suite), _typed("suite", words) or export.suite)
+    report = judge(pinned, export, alpha=alpha, tolerance=tolerance, cost_tolerance=cost_tolerance, earlier=earlier)
     if markdown:
         write_text(markdown, to_markdown(report))
     if junit:

@@ -13,6 +13,7 @@ from bench.cli.main import JSON, answer, components, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bench.config.command import Request
     from bench.execute.api import Watch
@@ -138,9 +139,11 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
 
     registry = components()
     request = read_request(words, registry)
+    from bench.run import snapshot
     from bench.run.prepare import prepare
 
     prepared = prepare(request, registry, fetch=say)
+    snapshot.check(prepared)
     say_differences(request)
     for split in request.suite.splits().values():
         if split.legacy:
@@ -148,7 +151,7 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
     if request.settings.shard:
         say(sharing(prepared))
     outcome = carry_out(prepared)
-    _conclude(outcome, as_json)
+    _conclude(outcome, snapshot.keep(outcome, say), as_json)
 
 
 def sharing(prepared: Prepared) -> str:
@@ -218,7 +221,8 @@ def _crossing(prepared: Prepared) -> dict[str, int]:
     return {record.coordinates.task: record.counts[CROSSING] for record in ok}
 
 
-def _conclude(outcome: Outcome, as_json: bool) -> None:
+def _conclude(outcome: Outcome, kept: Path | None, as_json: bool) -> None:
+    """kept: the snapshot of the run."""
     from bench.grid.differences import sentence
     from bench.results.records import IMPUTER_AUDITS
 
@@ -235,6 +239,7 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
                 "cached": outcome.cached,
                 "stopped": outcome.stopped,
                 "ledger": str(prepared.ledger.folder),
+                "run": kept.stem if kept else None,
             }
         )
     else:
@@ -261,6 +266,8 @@ def _conclude(outcome: Outcome, as_json: bool) -> None:
     out = "" if request.settings.out == "results" else f" out={request.settings.out}"
     if outcome.unfinished:
         say(f"{outcome.unfinished} cells are left ({outcome.stopped}); go on with: {request.command()}")
+    if kept:
+        say(f"kept as run {kept.stem}; see: bench history suite={request.settings.suite}{out}")
     say(f"table: bench report suite={request.settings.suite}{out}")
     code = 0
     if outcome.bad:

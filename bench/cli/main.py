@@ -25,7 +25,10 @@ COMMANDS = {
     "plan": ("bench.cli.grid:plan", "Show the cells of a suite, what is cached and what the rest will cost."),
     "tune": ("bench.cli.tune:tune", "Choose parameters of fusers on the validation part, as many trials for each."),
     "report": ("bench.cli.report:report", "Write the leaderboard of a suite from the ledger."),
-    "plot": ("bench.cli.plot:plot", "Draw imputations, error curves, or one imputer against another."),
+    "plot": ("bench.cli.plot:plot", "Draw imputations, error curves, histories, or one imputer against another."),
+    "runs": ("bench.cli.history:runs", "List the runs that are kept."),
+    "history": ("bench.cli.history:history", "Show scores, errors and costs over runs, and mark steps."),
+    "compare": ("bench.cli.history:compare", "Compare two runs, method by method."),
     "weights": ("bench.cli.weights:weights", "Save, load or list what imputers have learnt."),
     "federate": (
         "bench.cli.federate:federate",

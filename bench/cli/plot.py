@@ -26,6 +26,7 @@ def plot() -> None:
 plot.lazy = {
     "imputation": ("bench.cli.plot:imputation", "Observed points, hidden truth, median and 5-95 % band of records."),
     "rates": ("bench.cli.plot:rates", "Scores on hidden entries over the missing rates of a scenario."),
+    "history": ("bench.cli.plot:history", "Scores, errors or costs over runs, with their steps."),
     "parity": ("bench.cli.plot:parity", "Two imputers record by record: MAE of one against the other."),
 }
 
@@ -130,7 +131,7 @@ def rates(words: tuple[str, ...]) -> None:
     """Draw a score on hidden entries over the rates of a scenario, a line per imputer with its
     interval.
 
-    Words: suite and out, or from=FILE (a records file); metric (mae, rmse, crps, coverage50,
+    Words: suite, run and out, or from=FILE (a records file); metric (mae, rmse, crps, coverage50,
     coverage90); imputer, scenario (what to draw); to=FILE.png or FILE.svg. An imputer is a label,
     or its name where one label has it; your shell wants quotes around brackets. Holds no
     patient-level value.
@@ -138,12 +139,31 @@ def rates(words: tuple[str, ...]) -> None:
     from bench.cli.report import export_of
     from bench.plots.rates import curves_of, draw
 
-    values = _values(words, ("from", "metric"), ("imputer", "scenario"))
+    values = _values(words, ("from", "run", "metric"), ("imputer", "scenario"))
     path = _target(values, "rates")
     metric = values.get("metric", ("mae",))[0]
-    export, _ = export_of(tuple(f"{key}={values[key][0]}" for key in ("suite", "out", "from") if key in values))
+    export, _ = export_of(tuple(f"{key}={values[key][0]}" for key in ("suite", "run", "out", "from") if key in values))
     curves = curves_of(export, metric, values.get("imputer", ()), values.get("scenario", ()))
     draw(curves, metric, f"{_of(export)}: hidden entries of the test part", path)
+    print(path)
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="suite=NAME|FILE... [metric=NAME,..] [to=FILE] [KEY=VALUE]...")
+def history(words: tuple[str, ...]) -> None:
+    """Draw scores over runs, or what metric names, a panel per method, with intervals and steps.
+
+    Words: those of bench history; to=FILE.png or FILE.svg. Hollow points repeat the values of an
+    earlier run. Holds no patient-level value.
+    """
+    from bench.cli.history import history_of
+    from bench.config.words import halves, parse, without
+    from bench.plots.history import chosen, draw
+
+    values = {word.key: word.texts for word in parse(word for word in words if halves(word)[1])}
+    path = _target({key: values[key] for key in ("to", "out") if key in values}, "history")
+    shown = history_of(tuple(without(words, ("to",))))
+    draw(shown, chosen(shown, "metric" in values), f"History of {shown.title}", path)
     print(path)
 
 

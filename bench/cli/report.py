@@ -17,15 +17,18 @@ if TYPE_CHECKING:
     from bench.results.records import Export
 
 FURTHER = ("metrics", "stats.metrics")
-SIMPLE = {*FURTHER, "suite", "out", "to", "from", "cache", "workers", "threads", "budget", "retry", "shuffle"}
-"""Words that ask for the last run of a suite, or only say how it ran; any other word makes a
-plan of its own.
+RUN = "run"
+SIMPLE = {*FURTHER, RUN, "suite", "out", "to", "from", "cache", "workers", "threads", "budget", "retry", "shuffle"}
+"""Words that ask for the last run of a suite, or for a run by its name, or only say how it ran.
+Any other word makes a plan of its own.
 """
 
 
 @click.command()
 @click.argument(
-    "words", nargs=-1, metavar="suite=NAME [metrics=NAME,...] [out=DIR] [to=DIR] [KEY=VALUE]... | from=FILE [to=DIR]"
+    "words",
+    nargs=-1,
+    metavar="suite=NAME [run=NAME] [metrics=NAME,...] [out=DIR] [to=DIR] [KEY=VALUE]... | from=FILE [to=DIR]",
 )
 @click.option(
     "--print", "show", is_flag=True, help="Print the main tables as well, as wide as the terminal; the files hold all."
@@ -38,10 +41,11 @@ plan of its own.
 def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_costs: bool) -> None:
     """Write the leaderboard of a suite: Markdown, CSV, JSON, and the records it is made of.
 
-    Shows the last run of the suite, or the cells that further words select. With metrics= it
-    compares methods by further metrics too, without a fit (see: bench list metrics). With from=FILE
-    it makes the same tables from a records file alone. They go to to=DIR (default:
-    OUT/leaderboards) and replace what stands there of the suite, a page of an earlier --html too.
+    Shows the last run of the suite, an earlier one (run=NAME, see: bench runs), or the cells that
+    further words select. With metrics= it compares methods by further metrics too, without a fit
+    (see: bench list metrics). With from=FILE it makes the same tables from a records file alone.
+    They go to to=DIR (default: OUT/leaderboards) and replace what stands there of the suite, a page
+    of an earlier --html too.
     """
     from bench.leaderboard import main_tables, render, save_export, write
     from bench.results.collect import records_path, stem
@@ -78,7 +82,7 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     from bench.config.words import WHOLE, parse
     from bench.errors import UsageError
     from bench.leaderboard import load_export
-    from bench.results.collect import collect
+    from bench.results.collect import collect, collect_kept
     from bench.results.ledger import Ledger
 
     words_by_key = {word.key: word for word in parse(words)}
@@ -90,15 +94,23 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
         return load_export(source), Path(text.get("to") or source.parent)
     out = Path(text.get("out") or "results").expanduser()
     folder = Path(text["to"]) if text.get("to") else out / "leaderboards"
+    if "name" in words_by_key:
+        raise UsageError("name= names a run that begins; to choose one that was kept give run=NAME")
     rest = tuple(word.text for key, word in words_by_key.items() if key not in ("to", "from"))
     if words_by_key.keys() <= SIMPLE:
         if "suite" not in words_by_key:
             raise UsageError(NO_SUITE)
         ledger = Ledger(out)
-        planned = last_run_now(text["suite"], out, text.get("cache", ""))
+        if RUN in words_by_key:
+            planned = _kept(text["suite"], out, words_by_key[RUN].texts)
+        else:
+            planned = last_run_now(text["suite"], out, text.get("cache", ""))
         further = [name for key in FURTHER if key in words_by_key for name in words_by_key[key].texts]
         if further:
             planned = _comparing(planned, further)
+    elif RUN in words_by_key:
+        others = ", ".join(sorted(words_by_key.keys() - SIMPLE))
+        raise UsageError(f"run=NAME shows a run as it was, whole; leave out: {others}")
     else:
         from bench.config.request import request
         from bench.run.export import planned_export
@@ -107,7 +119,7 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
         registry = components()
         prepared = prepare(request(rest, registry), registry)
         ledger, planned = prepared.ledger, planned_export(prepared)
-    export = collect(planned, ledger, say)
+    export = (collect_kept if planned.run else collect)(planned, ledger, say)
     absent = len(planned.planned) - len(export.records)
     if absent and not words_by_key.keys() <= SIMPLE:
         narrowed = _narrowed(rest, ledger.last(planned.suite))
@@ -115,6 +127,17 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     for name in ledger.damaged[:5]:
         say(f"warning: {name} in the ledger is damaged and was left out; run the suite again")
     return export, folder
+
+
+def _kept(suite: str, out: Path, names: Sequence[str]) -> Export:
+    """The snapshot of a run of a suite (a name or a file)."""
+    from bench.config.words import ORIGIN
+    from bench.errors import UsageError
+    from bench.results.snapshots import find, suite_of
+
+    if len(names) != 1:
+        raise UsageError(f'"run" takes one value (from {ORIGIN}): "{RUN}={",".join(names)}"')
+    return find(out, suite_of(out, suite), names[0])
 
 
 def _narrowed(words: Sequence[str], last: Export | None) -> str:

@@ -19,7 +19,7 @@ from bench.errors import UsageError
 from bench.results.records import Override
 
 INDIFFERENT = {
-    "out", "cache", "executor", "shared", "slurm", "workers", "budget", "retry", "shuffle", "shard",
+    "name", "out", "cache", "executor", "shared", "slurm", "workers", "budget", "retry", "shuffle", "shard",
 }  # fmt: skip
 """Settings that change where, how fast and in which order cells are run, but no result."""
 
@@ -59,6 +59,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     suite: Annotated[str, msgspec.Meta(description="A suite's name, or a path that ends in `.toml`. Needed.")] = ""
+    name: Annotated[
+        str,
+        msgspec.Meta(
+            description="What the [run is kept as](../how-to/history.md#runs); empty: the date and the time at which it ended."
+        ),
+    ] = ""
     profile: Annotated[str, msgspec.Meta(description="Which profile of the suite is laid over it.")] = "demo"
     out: Annotated[str, msgspec.Meta(description="Folder of the ledger, the tables and the baselines.")] = "results"
     cache: Annotated[

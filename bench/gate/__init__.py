@@ -21,11 +21,16 @@ With fewer seeds in common, scores scatter by s, the standard deviation over the
 
     noise floor = t(1 - level/2, n - 1) x s x sqrt(1/b + 1/k)
 
-An unchanged method exceeds either by chance with probability `level`, whatever its noise is. What
-cannot differ has no noise, and any difference beyond rounding counts. That holds on a CPU, under
-the same seed, for a method whose imputer and fuser are declared deterministic. It also holds for a
-quantity that is the same for all seeds of the baseline. A quantity whose own noise is not known
-takes the pooled s of the scattering methods of its table.
+Against several runs (`earlier`), the new run is compared with their mean, seed by seed. Their
+noise is that of `bench.statistics.steps`: what they and the new run scatter about both means and
+the seeds' effects. With one run that is the paired formula above. A run that repeats the values of
+another counts once, and one that has those of the new run does not count.
+
+An unchanged method exceeds any of these by chance with probability `level`, whatever its noise is.
+What cannot differ has no noise, and any difference beyond rounding counts. That holds on a CPU,
+under the same seed, for a method whose imputer and fuser are declared deterministic. It also holds
+for a quantity that is the same for all seeds of the baseline. A quantity whose own noise is not
+known takes the pooled s of the scattering methods of its table.
 
 **Level.** By chance an unchanged method is called improved or worse in at most `alpha` of all
 comparisons, whatever number m of its quantities is judged. Each is judged at level alpha / m

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from statistics import NormalDist
 
 from bench.errors import UsageError
+from bench.gate.machine import deterministic, on_cpu, other_machine
 from bench.gate.noise import Difference, Noise, difference, pool
 from bench.gate.quantities import Quantity, Run, quantities, read
 from bench.gate.same_test import incomparable, listed, scored, state
 from bench.gate.verdict import GRAVITY, GateReport, Judgement, MethodVerdict, Verdict, gravest
 from bench.results.coordinates import Method, Repeat, TableKey, table_of
-from bench.results.records import Export, Record
+from bench.results.records import Export
 from bench.statistics.student import critical
 
 Pooled = dict[tuple[TableKey, Quantity], Noise]
-CPU = ("", "cpu")
-"""Device types on which the same seed gives the same bits; records of old say none."""
 
 
 def gate(
@@ -27,12 +26,15 @@ def gate(
     alpha: float = 0.05,
     tolerance: float = 0.0,
     cost_tolerance: float | None = None,
+    earlier: Sequence[Export] = (),
 ) -> GateReport:
     """Judge every quantity of every method of either plan; see `bench.gate`.
 
     - alpha: how often an unchanged method may be called improved or worse by chance.
     - tolerance: differences of scores, imputation errors and calibration up to this never matter,
       each in its own unit.
+    - earlier: runs before the baseline, oldest first: the new run is compared with the mean of all
+      of them that are the same test.
     - cost_tolerance: where given, costs are judged as well, and relative differences up to this
       never matter.
 
@@ -44,7 +46,7 @@ def gate(
         if not (value >= 0 and math.isfinite(value)):
             raise UsageError(f'"{name}" = {value} is not accepted: a number from 0, e.g. tolerance=0.005')
     before, after = read(baseline), read(new)
-    gating = _Gate(before, after, alpha, tolerance, cost_tolerance)
+    gating = _Gate(before, after, alpha, tolerance, cost_tolerance, [read(export) for export in earlier])
     judgements = [judged for method in gating.all_methods() for judged in gating.judge(method)]
     if not judgements:
         raise UsageError("neither the baseline nor the new run has a scored cell: there is nothing to compare")
@@ -61,15 +63,23 @@ def gate(
         cost_tolerance=cost_tolerance,
         methods=tuple(MethodVerdict(method, GRAVITY[place]) for place, method in methods),
         judgements=tuple(judgements),
-        notes=tuple(_notes(judgements, before, after, alpha)),
+        notes=tuple([*_baseline_note(baseline, earlier), *_notes(judgements, before, after, alpha)]),
     )
 
 
 class _Gate:
     """Two runs and the settings by which they are compared."""
 
-    def __init__(self, before: Run, after: Run, alpha: float, tolerance: float, cost_tolerance: float | None):
-        self.before, self.after = before, after
+    def __init__(
+        self,
+        before: Run,
+        after: Run,
+        alpha: float,
+        tolerance: float,
+        cost_tolerance: float | None,
+        earlier: Sequence[Run] = (),
+    ):
+        self.before, self.after, self.earlier = before, after, earlier
         self.alpha, self.tolerance, self.cost_tolerance = alpha, tolerance, cost_tolerance
         self.costs = cost_tolerance is not None
         self.pooled: Pooled = {}
@@ -133,18 +143,21 @@ class _Gate:
         if lost:
             reason = f"the baseline has it, the new run lacks it under seed {', '.join(map(str, lost))}"
             return about(seeds=seeds, verdict="worse", reason=reason)
-        if quantity.kind == "cost" and (names := self._other_machine(before, after)):
+        if quantity.kind == "cost" and (names := other_machine(before, after)):
             return about(seeds=seeds, verdict="not-comparable", reason=f"measured on another {names}")
         if not new:
             return about(seeds=seeds, verdict="inconclusive", reason="no seed of the new run has it")
-        cpu = all(r.provenance.get("device type", "") in CPU for c in (before, after) for r in c.values() if r)
-        declared = self._deterministic(method)
+        alike = self._alike(method, quantity)
+        runs = [*alike, self.before, self.after]
+        cpu, declared = on_cpu(run.cells_of(method) or {} for run in runs), deterministic(method, runs)
         change = difference(
             old,
             new,
             self.pooled.get((table_of(method), quantity), Noise(0.0, 0)),
             identical=cpu and declared is True and quantity.kind != "cost",
             fixed=cpu and declared is not False,
+            earlier=[quantity.values(run.cells_of(method) or {}) for run in alike],
+            together=quantity.kind == "cost",
         )
         floor = critical(level, change.freedom) * change.error if change.freedom else None
         tolerance = self.tolerance
@@ -153,6 +166,8 @@ class _Gate:
         verdict, reason = _verdict(change, quantity.higher, floor, level, tolerance)
         if change.pooled and floor is not None and not change.nothing:
             reason += "; noise of the table's other methods, since its own seeds show none"
+        if change.runs > 1:
+            reason += f"; the baseline is the mean of {change.runs} runs"
         return about(
             verdict=verdict,
             reason=reason if before.keys() & after.keys() else f"{reason}; no seed in common, means are compared",
@@ -166,23 +181,20 @@ class _Gate:
             freedom=change.freedom,
         )
 
-    def _deterministic(self, method: Method) -> bool | None:
-        """Whether all components of a method are declared deterministic in both runs; None where
-        a run does not tell.
-        """
-        declared = [run.export.deterministic for run in (self.before, self.after)]
-        if None in declared:
-            return None
-        labels = [f"imputer {method.imputer}", *([f"fuser {method.fuser}"] if method.fuser else [])]
-        return all(label in (each or ()) for each in declared for label in labels)
+    def _alike(self, method: Method, quantity: Quantity) -> list[Run]:
+        """The earlier runs in which the method is ok, on the same test as in the new one."""
+        alike = [run for run in self.earlier if not incomparable(method, run, self.after)]
+        if quantity.kind != "cost":
+            return alike
+        after = self.after.cells_of(method) or {}
+        return [run for run in alike if not other_machine(run.cells_of(method) or {}, after)]
 
-    def _other_machine(self, before: dict[Repeat, Record | None], after: dict[Repeat, Record | None]) -> str:
-        differs = []
-        for name in ("device", "threads"):
-            values = [{r.provenance.get(name, "") for r in cells.values() if r} for cells in (before, after)]
-            if values[0] != values[1]:
-                differs.append(f"{name} ({listed(values[0])}, now {listed(values[1])})")
-        return " and ".join(differs)
+
+def _baseline_note(baseline: Export, earlier: Sequence[Export]) -> list[str]:
+    runs = [export.run.name for export in (*earlier, baseline) if export.run]
+    if len(runs) > 1:
+        return [f"The baseline is the last {len(runs)} runs: {', '.join(runs)}."]
+    return [f"The baseline is run {run}." for run in runs]
 
 
 def _verdict(

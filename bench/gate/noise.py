@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev, variance
 
 import msgspec
@@ -23,8 +23,12 @@ class Noise(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """Two runs of one quantity. baseline, new: means over the seeds compared; error: the standard
-    error of their difference between honest runs, with its degrees of freedom (0: not known).
+    """Two runs of one quantity.
+
+    - baseline, new: means over the seeds compared.
+    - error: the standard error of their difference between honest runs.
+    - freedom: the degrees of freedom of the error (0: not known).
+    - runs: of how many the baseline is the mean.
     """
 
     baseline: float
@@ -34,6 +38,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[Repeat, ...]
     paired: bool
     pooled: bool = False
+    runs: int = 1
 
     @property
     def value(self) -> float:
@@ -50,10 +55,19 @@ def rounding(value: float) -> float:
 
 
 def difference(
-    before: Mapping[Repeat, float], after: Mapping[Repeat, float], pooled: Noise, identical: bool, fixed: bool
+    before: Mapping[Repeat, float],
+    after: Mapping[Repeat, float],
+    pooled: Noise,
+    identical: bool,
+    fixed: bool,
+    earlier: Sequence[Mapping[Repeat, float]] = (),
+    together: bool = False,
 ) -> Difference:
     """Compare the values of two runs by seed; both hold one at least.
 
+    - earlier: of runs before the baseline, whose mean with it the new run is compared with. They
+      count where they have the same seeds and are no repetitions.
+    - together: what moves one seed of a run moves all of them, as the load of a machine does.
     - identical: the same seed gives the same bits while the code is the same (a CPU, and nothing
       but declared deterministic components).
     - fixed: equal values of all seeds show the same (a CPU).
@@ -67,6 +81,8 @@ def difference(
     noise, paired = Noise(0.0, max(own.freedom, 1)), len(common) > 1
     error = 0.0
     if not ((identical and common) or (fixed and constant)):
+        if earlier and (pooled_runs := _of_several([*earlier, before], after, together)):
+            return pooled_runs
         if paired and not constant:
             each = [b - a for a, b in zip(old, new, strict=True)]
             scatter = 0.0 if max(each) - min(each) <= rounding(fmean(old)) else stdev(each)
@@ -82,6 +98,35 @@ def difference(
         seeds=tuple(seeds),
         paired=paired,
         pooled=noise is pooled,
+    )
+
+
+def _of_several(
+    runs: Sequence[Mapping[Repeat, float]], after: Mapping[Repeat, float], together: bool
+) -> Difference | None:
+    """The new run against the mean of several, the last of which is the baseline. Those that repeat
+    another one, or are the new run's cells, do not count; None where fewer than two are left.
+    """
+    import numpy as np
+
+    from bench.statistics.steps import distinct, shift
+
+    seeds = sorted(runs[-1].keys() & after.keys())
+    alike = [run for run in runs if seeds and run.keys() >= set(seeds)]
+    values = np.array([[run[seed] for seed in seeds] for run in alike])
+    new = np.array([[after[seed] for seed in seeds]])
+    values = values[[place for place in distinct(values) if not np.array_equal(values[place], new[0])]]
+    if len(values) < 2:
+        return None
+    moved = shift(*(part.mean(axis=1, keepdims=True) for part in (values, new))) if together else shift(values, new)
+    return Difference(
+        baseline=float(values.mean()),
+        new=float(new.mean()),
+        error=moved.error if moved.error > rounding(float(values.mean())) else 0.0,
+        freedom=moved.freedom,
+        seeds=tuple(seeds),
+        paired=True,
+        runs=len(values),
     )
 
 

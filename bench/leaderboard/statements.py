@@ -109,6 +109,14 @@ def split_notes(export: Export, records: Collection[Record], crossing: int | Non
     return [held(note, records, _of_splits(export.splits))]
 
 
+def run_notes(export: Export) -> list[str]:
+    """Which run an export is of, where it is of one that was asked for."""
+    if not (run := export.run):
+        return []
+    where = ", ".join(filter(None, [run.day, run.code]))
+    return [Rich("Run ", code(run.name), f" ({where}): {run.in_words()}.")]
+
+
 EDITED = "edited since"
 """What a row says whose results were made before an edit."""
 

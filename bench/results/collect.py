@@ -5,7 +5,7 @@ stored.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from bench.text.names import check
 
 if TYPE_CHECKING:
     from bench.metrics.imputation import Errors
+    from bench.results.predictions import Predictions
 
 STATISTICS_VERSION = 5
 """Raised by hand when the statistics of the same predictions would come out differently."""
@@ -43,8 +44,52 @@ def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = lambda
         for at, key in planned.planned
         if key in records_by_key
     ]
-    export = msgspec.structs.replace(planned, records=completed(records, planned.tasks, ledger, say))
-    settings = planned.statistics or Statistics(resamples=2000, alpha=0.05, seed=0, correction="maxt")
+    return _with_statistics(
+        msgspec.structs.replace(planned, records=completed(records, planned.tasks, ledger, say)), ledger, say
+    )
+
+
+def collect_kept(snapshot: Export, ledger: Ledger, say: Callable[[str], None] = lambda message: None) -> Export:
+    """The snapshot of a run (`bench.results.snapshots`), with comparisons of those of its cells
+    whose predictions the ledger still holds. All records are as they were.
+    """
+    there = ledger.load({record.key for record in snapshot.records})
+    held = [r for r in snapshot.records if r.key in there and there[r.key].predictions == r.predictions]
+    lost = sum(bool(r.predictions) for r in snapshot.records) - sum(bool(r.predictions) for r in held)
+    if lost:
+        say(f"warning: the predictions of {lost:,} cells of this run are not in the ledger any more: not compared")
+    records = {(r.coordinates, r.key): r for r in snapshot.records}
+    records |= {(r.coordinates, r.key): r for r in completed(held, snapshot.tasks, ledger, say)}
+    compared = _with_statistics(msgspec.structs.replace(snapshot, records=held), ledger, say)
+    return msgspec.structs.replace(compared, records=list(records.values()))
+
+
+def predictions_of(
+    export: Export, ledger: Ledger, methods: Container[Method]
+) -> dict[Method, dict[Repeat, Predictions]]:
+    """The predictions of those methods of which the ledger still holds those of all ok cells."""
+    records = [
+        record
+        for record in export.records
+        if record.status == "ok" and not record.coordinates.audit and method_of(record.coordinates) in methods
+    ]
+    there = ledger.load({record.key for record in records})
+    cells_by_method: dict[Method, dict[Repeat, Predictions]] = {}
+    lost = set()
+    for record in records:
+        method = method_of(record.coordinates)
+        held = there.get(record.key)
+        try:
+            if not record.predictions or held is None or held.predictions != record.predictions:
+                raise StorageError("made again since")
+            cells_by_method.setdefault(method, {})[record.coordinates.repeat] = ledger.predictions(record)
+        except StorageError:
+            lost.add(method)
+    return {method: cells for method, cells in cells_by_method.items() if method not in lost}
+
+
+def _with_statistics(export: Export, ledger: Ledger, say: Callable[[str], None]) -> Export:
+    settings = export.statistics or Statistics(resamples=2000, alpha=0.05, seed=0, correction="maxt")
     return msgspec.structs.replace(export, statistics=_statistics(export, settings, ledger, say))
 
 
@@ -70,7 +115,6 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
             return stored
     except StorageError as error:
         say(f"warning: {error}; they are computed again")
-    from bench.results.predictions import Predictions
     from bench.statistics.paired import compute
 
     cells: dict[Method, dict[Repeat, Predictions]] = {}
@@ -155,12 +199,14 @@ def last_plan(ledger: Ledger, suite: str, typed: str = "") -> Export:
 
 def stem(export: Export) -> str:
     """File name of a suite's leaderboard, without suffix: another profile, another split, or what
-    differs from the suite otherwise (`bench.grid.differences.suffix`) is another table.
+    differs from the suite otherwise (`bench.grid.differences.suffix`) is another table. So is a run
+    that was chosen by its name.
     """
     named = {"profile": export.profile} if export.profile != "demo" else {}
     named |= {"split": "+".join(export.splits)} if export.splits != [PATIENT] else {}
     parts = [check(kind, name, "the records") for kind, name in {"suite": export.suite, **named}.items()]
-    return "-".join(filter(None, [*parts, suffix(export.overrides)]))
+    run = f"run-{check('run', export.run.name, 'the records')}" if export.run else ""
+    return "-".join(filter(None, [*parts, suffix(export.overrides), run]))
 
 
 def records_path(folder: Path, export: Export) -> Path:

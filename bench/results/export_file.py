@@ -87,6 +87,8 @@ def encode_export(export: Export) -> bytes:
     lines: list[bytes] = []
     for field in msgspec.structs.fields(Export):
         value: Any = records if field.name == "records" else getattr(export, field.name)
+        if field.name == "run" and value is None:  # as in earlier versions, which knew of no runs
+            continue
         if isinstance(value, list) and value:
             body = b"[\n" + b",\n".join(map(_encoder.encode, value)) + b"\n]"
         else:

@@ -14,17 +14,23 @@ from bench.grid.identity import library_version
 LIBRARIES = ("numpy", "scipy", "pandas", "sklearn", "torch")
 
 
-@cache
 def revision() -> str:
     """The git revision of the harness when it runs from a checkout, with "+changes" where files
     differ; else empty.
     """
     folder = Path(bench.__file__).resolve().parents[1]
-    if not (folder / ".git").exists():
-        return ""
+    return revision_of(folder) if (folder / ".git").exists() else ""
+
+
+@cache
+def revision_of(folder: Path) -> str:
+    """The git revision of the checkout that a folder lies in, with "+changes" where files differ;
+    empty where it lies in none.
+    """
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10).stdout
+        line = ["git", "--no-optional-locks", "-C", str(folder), *words]
+        return subprocess.run(line, capture_output=True, text=True, timeout=10).stdout
 
     try:
         head = git("rev-parse", "--short=12", "HEAD").strip()

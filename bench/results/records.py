@@ -11,6 +11,7 @@ import msgspec
 from bench.grid.axes import PATIENT
 from bench.results.coordinates import Coordinates, Method, Repeat, TableKey
 from bench.results.federated import Federated
+from bench.results.run_info import RunInfo
 
 SCHEMA = 1
 
@@ -399,9 +400,11 @@ class Export(msgspec.Struct, kw_only=True):
     - edited: the keys of planned cells whose key is another with the code, the suite and the data
       as they were when this was made. Their records were made before an edit.
     - edits: what was edited (`bench.run.edited`).
+    - run: which run it is of; None where records of several may stand in it.
     """
 
     schema: int = SCHEMA
+    run: RunInfo | None = None
     suite: str
     title: str
     dataset: str

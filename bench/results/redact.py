@@ -89,11 +89,14 @@ def redact(export: Export) -> Export:
     The command keeps its words but not the value of data.root or any absolute path. Provenance
     loses the entries in `PRIVATE` and those that hold an absolute path. Reasons and details of
     audits keep only the last part of a path. Words of components, which records of earlier versions
-    hold, are left out (`bench.results.shareable.shareable`). Redacting twice changes nothing more.
+    hold, are left out (`bench.results.shareable.shareable`). Of the date of a run the day is kept.
+    Redacting twice changes nothing more.
     """
     records = [_redact_record(record) for record in export.records]
     edits = [redact_text(edit) for edit in export.edits]
-    return msgspec.structs.replace(export, command=redact_command(export.command), records=records, edits=edits)
+    run = export.run and msgspec.structs.replace(export.run, date=export.run.day)
+    command = redact_command(export.command)
+    return msgspec.structs.replace(export, command=command, records=records, edits=edits, run=run)
 
 
 def _redact_record(record: Record) -> Record:

@@ -55,6 +55,7 @@ def check_names(export: Export, origin: str) -> Export:
     named = {
         "suite": [export.suite, *(each.suite for each in at)],
         "profile": [export.profile],
+        "run": [export.run.name] if export.run else [],
         "split": [each.split for each in at],
         "dataset": [export.dataset],
         "task": [*(task.name for task in export.tasks), *(each.task for each in at)],

@@ -41,7 +41,7 @@ from bench.metrics.known import metric as metric_of
 from bench.metrics.scoring import evaluator
 from bench.results.coordinates import Method, Repeat, TableKey, across_sets, by_split, split_of, table_of
 from bench.results.predictions import Predictions
-from bench.results.records import Correction, Statistics, TableStatistics, TaskSummary
+from bench.results.records import Comparison, Correction, Statistics, TableStatistics, TaskSummary
 from bench.statistics import differences
 from bench.statistics.corrections import resamples_for
 from bench.statistics.resampling import Resampled, Split, joined, resample, too_few, too_many
@@ -94,6 +94,44 @@ def compute(
         for metric in metrics or known[table.task].metrics[:1]:
             _compute_gains(statistics, table, rows, metric, modalities)
     return statistics
+
+
+def between(
+    before: Mapping[Method, Mapping[Repeat, Predictions]],
+    after: Mapping[Method, Mapping[Repeat, Predictions]],
+    tasks: Iterable[Task | TaskSummary],
+    settings: Statistics,
+) -> dict[Method, Comparison]:
+    """Each method of one run (a) against itself in another (b), by the primary metric of its task.
+    Adjusted over the methods of a table.
+
+    A method is compared where both runs have the same seeds of it, on the same test records.
+    settings: resamples, alpha, seed and correction.
+    """
+    known = {task.name: task for task in tasks}
+    groups: dict[tuple[TableKey, tuple[Repeat, ...]], list[Method]] = {}
+    for method in sorted(before.keys() & after.keys()):
+        if (repeats := sorted(before[method])) == sorted(after[method]) and repeats:
+            groups.setdefault((table_of(method), tuple(repeats)), []).append(method)
+    compared: dict[Method, Comparison] = {}
+    alpha, correction = settings.alpha, settings.correction
+    for (table, shared), methods in groups.items():
+        names = {(m, run): replace(m, imputer=f"{m.imputer} ({run})") for m in methods for run in ("before", "after")}
+        runs = {"before": before, "after": after}
+        cells = {(name, each): runs[run][m][each].by_id() for (m, run), name in names.items() for each in shared}
+        resamples = resamples_for(len(methods), settings.resamples, alpha, correction)
+        if _differing(cells) or too_many(resamples, len(names), len(methods), alpha):
+            continue
+        metric = known[table.task].metrics[0]
+        place = settings.seed, *astuple(table), "runs"
+        rows = list(names.values())
+        resampled = _resample(cells, rows, shared, metric, resamples, place)
+        if _lacking(resampled, resamples, alpha):
+            continue
+        pairs = [(rows.index(names[m, "before"]), rows.index(names[m, "after"])) for m in methods]
+        rows_compared, _ = differences.compare(rows, pairs, metric, resampled, alpha, correction, place)
+        compared |= {m: replace(each, a=m, b=m) for m, each in zip(methods, rows_compared, strict=True)}
+    return compared
 
 
 def _compared(task: Task | TaskSummary) -> tuple[str, ...]:

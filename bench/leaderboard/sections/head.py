@@ -11,7 +11,7 @@ from bench.grid.differences import sentence
 from bench.leaderboard.blocks import Block, Heading, Paragraph, Rich, code, strong
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import statuses
-from bench.leaderboard.statements import nobody, protocol_notes, split_notes, title
+from bench.leaderboard.statements import nobody, protocol_notes, run_notes, split_notes, title
 from bench.leaderboard.words import capital, count
 from bench.results.records import Override, Record
 from bench.results.redact import redact_command
@@ -56,7 +56,7 @@ def aggregate(board: Board) -> Head:
         synthetic=export.synthetic,
         command=redact_command(export.command),
         statuses=statuses(board.scored),
-        notes=[*split_notes(export, records), *protocol_notes(export, records), *board.stray],
+        notes=[*run_notes(export), *split_notes(export, records), *protocol_notes(export, records), *board.stray],
         nobody={name: lacking for name, inside in by_set.items() if (lacking := nobody(inside))},
     )
 

@@ -1,0 +1,212 @@
+"""Two runs, quantity by quantity: what changed from the one to the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from statistics import fmean
+
+import msgspec
+
+from bench.gate.machine import deterministic, on_cpu, other_machine
+from bench.gate.quantities import Kind, Quantity, Run, read
+from bench.gate.same_test import incomparable
+from bench.history.changed import changed
+from bench.history.lines import EXACT, Choose, shown
+from bench.history.runs import info_of
+from bench.leaderboard.blocks import Block, Cell, Column, Heading, Label, Notes, Number, Paragraph, Rich, Table, strong
+from bench.leaderboard.board import higher_is_better
+from bench.leaderboard.rows import sure, sure_mark
+from bench.leaderboard.words import directed, percent, short, some
+from bench.results.coordinates import Method, Repeat, TableKey, table_of
+from bench.results.records import Comparison, Export
+from bench.results.run_info import RunInfo
+from bench.statistics.steps import shift
+
+SEEDS, PATIENTS, NO_NOISE = "seeds", "patients and seeds", "no noise"
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One quantity of one method in both runs; of an imputation, the method has neither task nor
+    fuser ("").
+
+    - first, second: means over the seeds that both have.
+    - difference: second - first; of a cost the relative one. low, high: its interval.
+    - p: of patients and seeds, adjusted for the methods of the table.
+    - over: what the interval is about; "no noise" of what cannot differ by chance; empty where it
+      is not known.
+    - note: why nothing is compared.
+    """
+
+    method: Method
+    kind: Kind
+    metric: str
+    higher: bool | None
+    seeds: list[Repeat] = []
+    first: float | None = None
+    second: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    over: str = ""
+    note: str = ""
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """Two runs. changed: what of code, data and settings differs; None where it is not known."""
+
+    suite: str
+    title: str
+    first: RunInfo
+    second: RunInfo
+    alpha: float
+    changed: list[str] | None
+    changes: list[Change]
+
+
+def compare(
+    first: Export,
+    second: Export,
+    choose: Choose,
+    rows: Mapping[str, Collection[str]] = {},
+    resampled: Mapping[Method, Comparison] = {},
+    alpha: float = 0.05,
+) -> Compared:
+    """The second run against the first. choose, rows: as of a history. resampled: of methods whose
+    predictions in both runs were compared (`bench.statistics.paired.between`).
+    """
+    one, two = read(first), read(second)
+    methods = dict.fromkeys([*two.methods, *two.imputations, *one.methods, *one.imputations])
+    changes = [c for m in shown(methods, rows) for c in _changes(m, one, two, choose, resampled.get(m), alpha)]
+    return Compared(
+        suite=second.suite,
+        title=second.title,
+        first=info_of(first),
+        second=info_of(second),
+        alpha=alpha,
+        changed=changed(first, second),
+        changes=changes,
+    )
+
+
+def _changes(
+    method: Method, one: Run, two: Run, choose: Choose, resampled: Comparison | None, alpha: float
+) -> Iterator[Change]:
+    why = (
+        incomparable(method, one, two).replace("the baseline", "the first run").replace("the new run", "the second run")
+    )
+    quantities = dict.fromkeys([*choose(two, method), *choose(one, method)])
+    for quantity in quantities:
+        before, after = (quantity.values(run.cells_of(method) or {}) for run in (one, two))
+        if not before and not after:
+            continue
+        higher = higher_is_better(two.export, quantity.name) if quantity.kind == "score" else quantity.higher
+        about = Change(method=method, kind=quantity.kind, metric=quantity.name, higher=higher)
+        seeds = sorted(before.keys() & after.keys())
+        machine = (
+            other_machine(one.cells_of(method) or {}, two.cells_of(method) or {}) if quantity.kind == "cost" else ""
+        )
+        note = why or (f"measured on another {machine}" if machine else "" if seeds else "no seed in common")
+        about = msgspec.structs.replace(
+            about,
+            seeds=seeds,
+            first=fmean(before[s] for s in seeds or before) if before else None,
+            second=fmean(after[s] for s in seeds or after) if after else None,
+            note=note,
+        )
+        yield about if note else _compared(about, quantity, [one, two], before, after, resampled, alpha)
+
+
+def _compared(
+    about: Change,
+    quantity: Quantity,
+    runs: Sequence[Run],
+    before: Mapping[Repeat, float],
+    after: Mapping[Repeat, float],
+    resampled: Comparison | None,
+    alpha: float,
+) -> Change:
+    import numpy as np
+
+    assert about.first is not None
+    assert about.second is not None
+    replace = msgspec.structs.replace
+    if quantity.kind == "cost":
+        relative = about.second / about.first - 1 if about.first > 0 else math.inf
+        counted = NO_NOISE if quantity.name in EXACT else ""
+        return replace(about, difference=relative if math.isfinite(relative) else None, over=counted)
+    about = replace(about, difference=about.second - about.first)
+    if resampled is not None and resampled.metric == quantity.name and quantity.kind == "score":
+        low, high = sorted((-resampled.low, -resampled.high))
+        return replace(about, low=low, high=high, p=resampled.p_adjusted, over=PATIENTS)
+    if on_cpu(run.cells_of(about.method) or {} for run in runs) and deterministic(about.method, runs):
+        return replace(about, over=NO_NOISE)
+    if about.difference == 0 and all(before[seed] == after[seed] for seed in about.seeds):
+        return replace(about, low=0.0, high=0.0, over=SEEDS)
+    old, new = (np.array([[values[seed] for seed in about.seeds]]) for values in (before, after))
+    ends = shift(old, new).interval(alpha)
+    return replace(about, low=ends[0], high=ends[1], over=SEEDS) if ends else about
+
+
+def blocks(compared: Compared) -> list[Block]:
+    """The page: which runs, what differs, a table per table and quantity."""
+    one, two = compared.first, compared.second
+    differs = "not known" if compared.changed is None else "; ".join(compared.changed) or "nothing that is noted"
+    page: list[Block] = [
+        Heading(1, f"Two runs of {compared.title}"),
+        Paragraph(Rich("From ", strong(one.name), f" ({_where(one)}) to ", strong(two.name), f" ({_where(two)}).")),
+        Paragraph(f"What differs: {differs}."),
+        Notes(
+            [
+                f"Differences are second minus first, with their {percent(compared.alpha)} interval; of costs relative.",
+                "The column over says what an interval covers. Only patients and seeds speak of other patients too.",
+            ]
+        ),
+    ]
+    groups: dict[tuple[TableKey, str, str, bool | None], list[Change]] = {}
+    for change in compared.changes:
+        groups.setdefault((table_of(change.method), change.kind, change.metric, change.higher), []).append(change)
+    for (table, kind, metric, higher), members in groups.items():
+        title = f"{directed(metric, higher)}{' of imputations' * (kind == 'imputation')}: {table.title}"
+        page += [Heading(2, title), _table(members)]
+        if notes := _notes(members):
+            page.append(Notes(notes))
+    return page
+
+
+def _where(run: RunInfo) -> str:
+    return ", ".join(filter(None, [run.day, run.code, run.in_words()]))
+
+
+def _table(changes: Sequence[Change]) -> Table:
+    fusers = any(change.method.fuser for change in changes)
+    names = ("imputer", *(("fuser",) * fusers), "first", "second", "difference", "over", "seeds")
+    return Table([Column(name) for name in names], [_row(change, fusers) for change in changes])
+
+
+def _row(change: Change, fusers: bool) -> list[Cell]:
+    form = ".4g" if change.kind == "cost" else ".4f"
+    values = [None if value is None else Number(value, form) for value in (change.first, change.second)]
+    labels = [Label(change.method.imputer), *([Label(change.method.fuser)] if fusers else [])]
+    over = change.over or None
+    return [*labels, *values, _difference(change), over, ", ".join(map(str, change.seeds)) or None]
+
+
+def _difference(change: Change) -> Cell:
+    if change.difference is None:
+        return None
+    if change.kind == "cost":
+        return Number(100 * change.difference, "+.1f", unit=" %")
+    mark = None
+    if change.low is not None and change.high is not None and change.higher is not None:
+        mark = sure_mark(*sure(change.low, change.high, change.higher))
+    return Number(change.difference, "+z.4f", mark=mark, low=change.low, high=change.high, p=change.p)
+
+
+def _notes(changes: Sequence[Change]) -> list[str]:
+    by_note: dict[str, list[str]] = {}
+    for change in changes:
+        if change.note:
+            by_note.setdefault(short(change.note), []).append(change.method.name)
+    return [f"Not compared ({some(names, 3)}): {note}" for note, names in by_note.items()]
