@@ -56,31 +56,37 @@ def replacing(path: Path) -> Iterator[Path]:
     another process was faster, its folder stays, since equal keys hold equal content. Raises
     StorageError.
     """
-    with storage(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=path.parent))
+    with storage(path), temporary_folder(path.parent) as folder:
         temporary = folder / path.name
-        lock = os.open(folder, os.O_RDONLY)
-        try:
-            with contextlib.suppress(OSError):  # a file system without locks: `sweep` then goes by age
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield temporary
-            if temporary.is_dir():
-                for item in temporary.rglob("*"):
-                    if item.is_file():
-                        sync(item)
-                try:
-                    temporary.replace(path)
-                except OSError:
-                    if not path.is_dir():
-                        raise
-            else:
-                sync(temporary)
+        yield temporary
+        if temporary.is_dir():
+            for item in temporary.rglob("*"):
+                if item.is_file():
+                    sync(item)
+            try:
                 temporary.replace(path)
-            sync(path.parent)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
+            except OSError:
+                if not path.is_dir():
+                    raise
+        else:
+            sync(temporary)
+            temporary.replace(path)
+        sync(path.parent)
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """An empty folder in `parent`, which is removed at the end with all in it. Raises OSError."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=parent))
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: `sweep` then goes by age
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -39,6 +39,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     from bench.execute.progress import clock
     from bench.grid.axes import NAMES, shown
     from bench.grid.differences import sentence
+    from bench.results.short_keys import length_for
     from bench.run.prepare import prepare
     from bench.run.schedule import jobs_of, workers_of
     from bench.stages.order import LAST, STAGES
@@ -117,9 +118,10 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
         print(f"skipped, {many} cell{'s' * (many > 1)}: {reason}")
     print(f"to do: {numbers}; about {clock(seconds / workers)} with {workers} worker{'s' * (workers > 1)}{assumed}")
     if cells:
+        length = length_for(cell.key for cell in prepared.cells)
         for cell, state in zip(prepared.cells, states, strict=True):
-            key = "?" if prepared.pending else cell.key[:12]
-            print(f"  {key:<12}  {state:<8} {LAST.label(cell)}  {cell.skip}".rstrip())
+            key = "?" if prepared.pending else cell.key[:length]
+            print(f"  {key:<{length}}  {state:<8} {LAST.label(cell)}  {cell.skip}".rstrip())
 
 
 def _state(cell: Cell, prepared: Prepared) -> str:

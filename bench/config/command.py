@@ -15,7 +15,8 @@ import msgspec
 from bench.config.suite import Suite
 from bench.config.words import ORIGIN, duration, size, without
 from bench.data import places
-from bench.errors import UsageError
+from bench.errors import UsageError, nearest
+from bench.grid.matching_rows import Label
 from bench.results.records import Override
 
 INDIFFERENT = {
@@ -183,6 +184,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """
     pinned: Mapping[str, frozenset[str]] = {}
     """`kind.name` -> parameters set on the command line"""
+    labels: Mapping[str, tuple[Label, ...]] = {}
+    """kind of component -> the rows that words ask for, where they name any by its label"""
     overrides: tuple[Override, ...] = ()
     """in what the suite differs from its file and its profile"""
     notes: tuple[str, ...] = ()
@@ -201,7 +204,50 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         digest of its weights.
         """
         rows = [v.loading(weights[v.name]) if v.name in weights else v for v in self.variants["imputer"]]
-        return self.with_variants("imputer", rows)
+        for label in self.labels.get("imputer", ()):
+            if label.weights and label.name not in weights:
+                raise UsageError(
+                    f'imputer "{label.text}" (from {ORIGIN}) was loaded, and its weights are not in this run; add: '
+                    f"weights={label.weights}"
+                )
+        return self.with_variants("imputer", rows).narrowed()
+
+    def narrowed(self) -> Request:
+        """The same with the rows alone that words ask for by their labels. Raises UsageError for a
+        label that none has.
+        """
+        request, federations = self, [row.label for row in self.variants["federation"]]
+        for kind, labels in self.labels.items():
+            rows = {row.label: row for row in self.variants[kind]}
+            for label in labels:
+                if not label.among(rows):
+                    raise UsageError(
+                        f'{kind} "{label.text}" (from {ORIGIN}) is no row of this run; {nearest(label.row, rows)}there: '
+                        f"{', '.join(rows)}"
+                    )
+                if label.federation and not any(label.is_trained_by(name) for name in federations):
+                    raise UsageError(
+                        f'{kind} "{label.text}" (from {ORIGIN}) names a federation that is not in this run; add: '
+                        f"federation={label.federation}"
+                    )
+            kept: list[str] = []
+            for name in dict.fromkeys(row.name for row in rows.values()):
+                own = [label for label in labels if label.name == name] or [Label(name, name)]
+                kept += [text for label in own for text in label.among(rows)]
+            request = request.with_variants(kind, [rows[text] for text in dict.fromkeys(kept)])
+        return request
+
+    def trainers(self) -> dict[tuple[str, str], list[Label]]:
+        """Kind and label of each row that words ask for -> by which labels, where all of these
+        say which federation trained it.
+        """
+        labels_of_row: dict[tuple[str, str], list[Label]] = {}
+        for kind, labels in self.labels.items():
+            rows = [row.label for row in self.variants[kind]]
+            for label in labels:
+                for text in label.among(rows):
+                    labels_of_row.setdefault((kind, text), []).append(label)
+        return {row: labels for row, labels in labels_of_row.items() if all(label.federation for label in labels)}
 
     def with_variants(self, kind: str, variants: Iterable[Variant]) -> Request:
         """The same with these values of an axis."""

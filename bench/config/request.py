@@ -23,6 +23,7 @@ from bench.execute import executors
 from bench.grid.axes import COMPONENTS, NAMES
 from bench.grid.differences import differences
 from bench.grid.federated import check_partition, check_words
+from bench.grid.matching_rows import Label
 from bench.grid.variants import variants
 from bench.registry import Registry
 from bench.results.records import IMPUTATION, IMPUTATION_METRICS
@@ -75,6 +76,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     root = ""
     overrides: dict[str, Any] = {}
     pinned: dict[str, frozenset[str]] = {}
+    labels = _labels(parsed)
     dataset = next((w.texts[0] for w in parsed if w.key == "dataset" and w.texts), str(tree.get("dataset", "")))
     for word in parsed:
         if word.key.partition(".")[0] in fields:
@@ -86,14 +88,18 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         overrides = merge(overrides, branch)
         if method:
             pinned[method] = pinned.get(method, frozenset()) | {word.key[len(method) + 1 :]}
+    for kind, rows in labels.items():
+        overrides = merge(overrides, {"grid": {kind: list(dict.fromkeys(row.name for row in rows))}})
     layers = Layers(tree, path, settings.profile, overrides)
     suite = resolve(layers)
     _check_methods(suite, registry, layers)
     _check_split(suite, registry, layers)
     training_texts = {kind: training.in_words() for kind in COMPONENTS if (training := suite.training.of(kind))}
     request = Request(
-        settings=settings, suite=suite, root=root, words=tuple(words), pinned=pinned,
-        variants={kind: variants(kind, suite, pinned, layers.where, registry) for kind in COMPONENTS},
+        settings=settings, suite=suite, root=root, words=tuple(words), pinned=pinned, labels=labels,
+        variants={
+            kind: variants(kind, suite, pinned, layers.where, registry, labels.get(kind, ())) for kind in COMPONENTS
+        },
         overrides=differences(suite, layers, registry),
         notes=tuple(f"{TRAINING_NOTES[k]}{text}, unless its label says otherwise." for k, text in training_texts.items() if text),
     )  # fmt: skip
@@ -101,7 +107,25 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     _check_effect(suite, pinned)
     check_words(parsed, request, registry)
     check_partition(request, registry)
-    return applied(request, registry) if settings.tuned else request
+    return (applied(request, registry) if settings.tuned else request).narrowed()
+
+
+def _labels(parsed: Sequence[Word]) -> dict[str, tuple[Label, ...]]:
+    """Kind -> the labels and names that words ask for, of kinds of which a word holds a label.
+
+    Where no word names federations, and every label of a kind says which one trained it, these are
+    asked for. Raises UsageError for a label that stands twice.
+    """
+    rows_of_kind = {word.key: tuple(map(Label.read, word.texts)) for word in parsed if word.key in COMPONENTS}
+    labels = {kind: rows for kind, rows in rows_of_kind.items() if any(row.text != row.name for row in rows)}
+    for kind, rows in labels.items():
+        text, times = Counter(row.text for row in rows).most_common(1)[0]
+        if times > 1:
+            raise UsageError(f'"{kind}" names {text} twice (from {ORIGIN}); keep one')
+    trained = [row.federation for rows in labels.values() if all(row.federation for row in rows) for row in rows]
+    if trained and "federation" not in rows_of_kind:
+        labels["federation"] = tuple(map(Label.read, dict.fromkeys(trained)))
+    return labels
 
 
 def _check_split(suite: Suite, registry: Registry, layers: Layers) -> None:

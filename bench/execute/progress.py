@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.execute.api import Result, Watch
 from bench.execute.job import Job
+from bench.results.short_keys import PRINTED
 from bench.stages.order import LAST
 from bench.text.clean import line
 
@@ -102,7 +103,9 @@ class Progress:
         self.failed += result.status in ("failed", "timeout", "oom")
         if result.status == "not-run":
             return
-        text = f"[{self.done}/{self.total}] {result.status:>6}  {result.job.label}  {result.seconds:.1f}s"
+        key = result.job.id[:PRINTED] if result.job.stage == LAST.name else ""
+        what = f"{key} {result.job.label}".strip()
+        text = f"[{self.done}/{self.total}] {result.status:>6}  {what}  {result.seconds:.1f}s"
         if result.reason:
             text += f"  ({result.reason}{f': {result.words}' * bool(result.words)})"
         self._print(text)

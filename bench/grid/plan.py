@@ -14,10 +14,11 @@ import msgspec
 
 from bench.config.command import Request, Variant
 from bench.errors import UsageError
-from bench.grid.axes import AXES, NAMES, Axis
+from bench.grid.axes import AXES, COMPONENTS, NAMES, Axis
 from bench.grid.cell import Cell
 from bench.grid.federated import Skips, federated_identity
 from bench.grid.identity import digest, of_metric
+from bench.grid.matching_rows import Label
 from bench.registry import Registry
 from bench.results.coordinates import Coordinates
 from bench.stages.order import LAST, STAGES
@@ -56,10 +57,13 @@ def plan(request: Request, registry: Registry, manifest: str, device: str) -> Pl
             "with fewer values of an axis at a time, for example seed=0..9"
         )
     skips = Skips(request, registry)
+    trainers = request.trainers()
     cells: list[Cell] = []
     places: list[Combination] = []
     for combination in itertools.product(*choices.values()):
         chosen = dict(zip(NAMES, [choice.value for choice in combination], strict=True))
+        if trainers and not _asked(chosen, trainers):
+            continue
         chosen["dataset"] = data
         skip = skips.of(chosen)
         if skip is None:
@@ -75,6 +79,13 @@ def plan(request: Request, registry: Registry, manifest: str, device: str) -> Pl
             msgspec.structs.replace(cell, coordinates=at, keys=keys.of(cell.chosen, places[place], audit=kind))
         )
     return Plan(request=request, manifest=manifest, device=device, cells=tuple(cells))
+
+
+def _asked(chosen: Mapping[str, Any], trainers: Mapping[tuple[str, str], Sequence[Label]]) -> bool:
+    """Whether words ask for these rows with that federation. trainers: of the request."""
+    federation = chosen["federation"].label
+    rows = [(kind, chosen[kind].label) for kind in COMPONENTS]
+    return all(any(label.is_trained_by(federation) for label in trainers[row]) for row in rows if row in trainers)
 
 
 class Choice(NamedTuple):

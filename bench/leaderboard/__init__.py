@@ -20,7 +20,7 @@ from bench.leaderboard.render.csv import to_csv
 from bench.leaderboard.render.json import to_json
 from bench.leaderboard.render.markdown import to_markdown
 from bench.leaderboard.render.terminal import to_terminal
-from bench.leaderboard.sections.all import MAIN, SECTIONS
+from bench.leaderboard.sections.all import IN_TERMINAL, SECTIONS
 from bench.leaderboard.sections.cells import cells
 from bench.results.export_file import load_export, save_export
 from bench.results.records import Export
@@ -50,10 +50,10 @@ def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[
 
 
 def main_tables(export: Export, width: int) -> str:
-    """What a leaderboard is of and its tables of methods, as text for a terminal `width`
-    characters wide; no column depends on how long anything took.
+    """What a leaderboard is of, its tables of methods and the keys of its cells, as text for a
+    terminal `width` characters wide. No column depends on how long anything took.
     """
-    return to_terminal(blocks_of(Board(export), MAIN), width)
+    return to_terminal(blocks_of(Board(export), IN_TERMINAL), width)
 
 
 def write(folder: Path, stem: str, rendered: Mapping[str, bytes]) -> list[Path]:

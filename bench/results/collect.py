@@ -188,7 +188,7 @@ def last_plan(ledger: Ledger, suite: str, typed: str = "") -> Export:
     """
     planned = ledger.last(suite)
     if planned is None:
-        plans = sorted(path.stem for path in (ledger.folder / "plans").glob("*.json"))
+        plans = ledger.suites()
         has = f" (it has: {', '.join(plans)})" if plans else ""
         word = shlex.quote(f"suite={typed or suite}")
         out = ledger.folder.parent

@@ -152,7 +152,7 @@ def beside(at: Coordinates) -> str:
 
 
 def cell_in_words(at: Coordinates) -> str:
-    """A cell for a person who watches."""
+    """A cell on one line, for a person."""
     audit = f" [{at.audit}]" if at.audit else ""
     return f"{at.task} {at.modalities} {at.scenario} {at.imputer} x {at.fuser} seed {at.seed}{beside(at)}{audit}"
 

@@ -218,6 +218,19 @@ class Ledger:
                 records[key] = record
         return records
 
+    def keys(self, begin: str) -> list[str]:
+        """The keys of all fragments that begin so, whatever is in them. begin: two characters or
+        more.
+        """
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            names = [item.name for item in os.scandir(self.folder / "cells" / begin[:2])]
+            return sorted(n.removesuffix(".json") for n in names if n.startswith(begin) and n.endswith(".json"))
+        return []
+
+    def suites(self) -> list[str]:
+        """The suites whose last run is known here."""
+        return sorted(path.stem for path in (self.folder / "plans").glob("*.json"))
+
     def _fragments(self) -> Iterator[tuple[str, str]]:
         """Key and path of every fragment, whatever is in it."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder / "cells") as shards:

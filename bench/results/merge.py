@@ -19,16 +19,11 @@ import msgspec
 from bench.files import storage, sync, write_bytes
 from bench.results.ledger import Ledger
 from bench.results.records import Record
+from bench.results.same_bits import differing
 from bench.results.shareable import encoded
 
 RANK = {"ok": 2, "skipped": 1}
 """Status -> how much it counts; what failed counts nothing."""
-
-DIGESTS = ("predictions", "imputation_errors", "completion_errors")
-"""Fields that name all that a cell predicted."""
-
-SCORED = ("scores", "validation", "oracle", "undefined", "imputation", "completion", "patterns", "calibration")
-"""Fields that are computed from it, by code that a record names."""
 
 
 class Conflict(msgspec.Struct, frozen=True):
@@ -55,17 +50,6 @@ class Merged:
     held: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
-
-
-def differing(one: Record, other: Record) -> tuple[str, ...]:
-    """The fields in which two results of one key differ; none where they agree.
-
-    Costs, provenance and coordinates may differ. Scores are compared where the same code made them.
-    """
-    fields = DIGESTS + (SCORED if one.metrics_code == other.metrics_code else ())
-    different = [name for name in fields if getattr(one, name) != getattr(other, name)]
-    outcomes = [{name: audit.passed for name, audit in each.audits.items()} for each in (one, other)]
-    return (*different, *["audits"] * (outcomes[0] != outcomes[1]))
 
 
 def merge(source: Ledger, into: Ledger, move: bool = False) -> Merged:

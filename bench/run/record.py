@@ -31,7 +31,7 @@ entry.
 
 def skipped(prepared: Prepared, cell: Cell) -> Record:
     """The record of a cell that is not run, with the reason."""
-    where = _provenance(prepared, cell, "cpu", provenance.of_worker(None))
+    where = provenance_of(prepared, cell, "cpu", provenance.of_worker(None))
     return _record(cell, Measures(), "skipped", cell.skip, where)
 
 
@@ -40,7 +40,7 @@ def record_of(prepared: Prepared, cell: Cell, result: Result) -> Record:
 
     Where the errors of the imputation cannot be kept beside it, it does not name them.
     """
-    where = _provenance(prepared, cell, result.job.device, result.surroundings)
+    where = provenance_of(prepared, cell, result.job.device, result.surroundings)
     if result.left:
         where["left behind"] = f"{', '.join(result.left)}; its worker was replaced"
     if result.output is None:
@@ -99,7 +99,7 @@ def _record(cell: Cell, measures: Measures, status: Status, reason: str, where: 
     )  # fmt: skip
 
 
-def _provenance(prepared: Prepared, cell: Cell, device: str, surroundings: Mapping[str, str]) -> dict[str, str]:
+def provenance_of(prepared: Prepared, cell: Cell, device: str, surroundings: Mapping[str, str]) -> dict[str, str]:
     """Where a record comes from; entries that say nothing are left out. device: of the fuser's
     job, "cpu" or "cuda".
     """

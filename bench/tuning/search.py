@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class TuneRequest(msgspec.Struct, frozen=True, kw_only=True):
     request: Request
     trials: int
     to: Path
-    pinned: Mapping[str, frozenset[str]]
+    pinned: Mapping[str, Set[str]]
 
 
 def request_of(words: Sequence[str], registry: Registry) -> TuneRequest:
@@ -94,7 +94,10 @@ def request_of(words: Sequence[str], registry: Registry) -> TuneRequest:
         )
         for axis in COMPONENTS
     }
-    narrowed_request = msgspec.structs.replace(whole, suite=narrowed, words=tuple(words), verb="tune", variants=kept)
+    labels = {axis: rows for axis, rows in whole.labels.items() if axis != kind.name}  # each trial has its own
+    narrowed_request = msgspec.structs.replace(
+        whole, suite=narrowed, words=tuple(words), verb="tune", variants=kept, labels=labels
+    )
     for name in names:
         if len(rows := narrowed_request.of(kind.name, name)) > 1:
             raise UsageError(
@@ -106,7 +109,9 @@ def request_of(words: Sequence[str], registry: Registry) -> TuneRequest:
     name = "-".join(filter(None, parts))
     default = whole.settings.out_folder() / "tuned" / f"{name}.toml"
     to = Path(single(own["to"], str)).expanduser() if "to" in own else default
-    pinned = {name: whole.pinned.get(f"{kind.name}.{name}", frozenset()) for name in names}
+    pinned = {name: set(whole.pinned.get(f"{kind.name}.{name}", ())) for name in names}
+    for label in whole.labels.get(kind.name, ()):
+        pinned[label.name] |= (label.parameters() or {}).keys()
     return TuneRequest(kind=kind, request=narrowed_request, trials=trials, to=to, pinned=pinned)
 
 

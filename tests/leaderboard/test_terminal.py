@@ -29,4 +29,4 @@ def test_methods_stand_in_the_order_of_their_ranks_and_other_sections_in_the_fil
     assert ranks
     assert ranks[0] == 1
     for heading in re.findall(r"^## (.+)$", page, re.MULTILINE):
-        assert (heading in text) is (" · " in heading)
+        assert (heading in text) is (" · " in heading or heading == "Cells")

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from bench.results.coordinates import Coordinates
 from bench.results.ledger import Ledger
-from bench.results.merge import differing, merge
+from bench.results.merge import merge
 from bench.results.predictions import Predictions
 from bench.results.records import Audit, Record
+from bench.results.same_bits import differing
 from support.project import Project
 
 KEYS = [f"{number:x}" * 64 for number in range(4)]

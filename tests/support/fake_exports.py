@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from bench.grid.axes import PATIENT
+from bench.grid.identity import digest
 from bench.results.coordinates import Coordinates, Method
 from bench.results.predictions import Predictions
 from bench.results.records import Audit, Export, Published, Record, TaskSummary
@@ -75,10 +76,8 @@ def make_record(at: Coordinates, value: float, metrics: Iterable[str] = IHM.metr
 
 
 def key_of(at: Coordinates) -> str:
-    """A key that differs from cell to cell, as the digest of a real one does."""
-    return "-".join(
-        str(part) for part in (at.task, at.modalities, at.scenario, at.imputer, at.fuser, at.repeat, at.audit)
-    ).replace("/", "-")
+    """A key that differs from cell to cell, as that of a real one does."""
+    return digest([at.task, at.modalities, at.scenario, at.imputer, at.fuser, at.repeat, at.audit])
 
 
 def alter(record: Record, **fields: Any) -> None:

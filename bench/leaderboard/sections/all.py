@@ -20,6 +20,7 @@ from bench.leaderboard.sections import (
     head,
     imputation,
     imputer_costs,
+    keys,
     marginal,
     patterns,
     provenance,
@@ -28,6 +29,8 @@ from bench.leaderboard.sections import (
 )
 
 MAIN: tuple[Section[Any], ...] = (head.SECTION, tables.SECTION)
+
+IN_TERMINAL = (*MAIN, keys.SECTION)
 """What a terminal shows."""
 
 SECTIONS: tuple[Section[Any], ...] = (
@@ -44,6 +47,7 @@ SECTIONS: tuple[Section[Any], ...] = (
     agreement.SECTION,
     audits.SECTION,
     reading.SECTION,
+    keys.SECTION,
     provenance.SECTION,
     costs.SECTION,
     imputer_costs.SECTION,
