@@ -19,7 +19,8 @@ DIGESTS = ("predictions", "imputation_errors", "completion_errors")
 """Fields that name all that a cell predicted."""
 
 SCORED = (
-    "scores", "validation", "oracle", "imputation", "imputation_validation", "completion", "patterns", "calibration",
+    "scores", "validation", "oracle", "undefined", "imputation", "imputation_validation", "completion", "patterns",
+    "calibration",
 )  # fmt: skip
 """Fields that are computed from it, by code that a record names."""
 
@@ -40,6 +41,7 @@ class Compared(msgspec.Struct, frozen=True):
 def compare(before: Record, after: Record) -> list[Compared]:
     """The fields that both records have, and of each what both hold.
 
+    Predictions that one of them lacks differ, and so does an audit that failed in one alone.
     Timings, memory and what audits measured may differ, and so may coordinates and provenance.
     Scores are compared where the same code made them.
     """
@@ -49,7 +51,10 @@ def compare(before: Record, after: Record) -> list[Compared]:
         old, new = _values(before, name), _values(after, name)
         both = [each for each in old if each in new]
         changes = {each: _change(old[each], new[each]) for each in both if old[each] != new[each]}
-        compared += [Compared(name, len(both), changes)] * bool(both)
+        failed = [each for each, passed in (old | new).items() if name == "audits" and passed is False]
+        alone = (old.keys() ^ new.keys()) & {*failed, *DIGESTS}
+        changes |= {each: "only before" if each in old else "only now" for each in sorted(alone)}
+        compared += [Compared(name, len(both) + len(alone), changes)] * bool(both or alone)
     return compared
 
 

@@ -62,6 +62,11 @@ OTHER = {
     "federated": msgspec.structs.replace(BEFORE, federated=rounds(1.0, 0.26)),
     "audits": changed(BEFORE, "audits", **{"scored-once": Audit(False)}),
 }
+ALONE = {
+    "predictions": msgspec.structs.replace(BEFORE, predictions=""),
+    "completion_errors": msgspec.structs.replace(BEFORE, completion_errors="cd" * 32),
+    "audits": changed(BEFORE, "audits", **{"of later code": Audit(False)}),
+}
 
 
 @pytest.mark.parametrize("what", SAME)
@@ -74,6 +79,12 @@ def test_one_bit_makes_a_difference_that_is_named(field: str) -> None:
     compared = compare(BEFORE, OTHER[field])
     assert [each.field for each in compared if each.differing] == [field]
     assert (differing(BEFORE, OTHER[field]) == ()) is (field in ("counts", "costs", "notes", "federated"))
+
+
+@pytest.mark.parametrize("field", ALONE)
+def test_predictions_and_failed_audits_that_one_record_lacks_differ(field: str) -> None:
+    for pair in ((BEFORE, ALONE[field]), (ALONE[field], BEFORE)):
+        assert [each.field for each in compare(*pair) if each.differing] == [field] == list(differing(*pair))
 
 
 def test_a_score_that_differs_is_shown_in_full_with_its_distance() -> None:
