@@ -50,7 +50,9 @@ def blocks(history: History) -> list[Block]:
 
 def _span(history: History) -> str:
     dated = [run.day for run in history.runs if run.date]
-    return f"From {dated[0]} to {dated[-1]}. " if dated else ""
+    if not dated:
+        return ""
+    return f"Of {dated[0]}. " if dated[0] == dated[-1] else f"From {dated[0]} to {dated[-1]}. "
 
 
 def sign(step: Mark) -> str:

@@ -31,9 +31,11 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def code(self) -> str:
-        """The code in one word: the checkout that the command was typed in, the harness, or its
-        version.
+        """The code in short: the checkout that the command was typed in, then the harness in
+        brackets; the harness alone, or its version.
         """
+        if self.checkout and self.revision:
+            return f"{self.checkout} ({self.revision})"
         return self.checkout or self.revision or self.version
 
     @property

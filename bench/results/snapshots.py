@@ -65,7 +65,7 @@ def check_free(out: Path, suite: str, name: str, keys: list[str]) -> None:
     if ended or [key for _, key in held.planned] != keys:
         what = "" if ended else " was stopped and"
         other = "" if ended else "; it planned other cells, so this run cannot go on with it"
-        date = f" ({held.run.date})" if held.run else ""
+        date = f" ({held.run.second})" if held.run else ""
         raise UsageError(
             f'name "{name}" (from {ORIGIN}): a run of suite {suite}{what} has it{date}{other}; give another name. '
             "See all with: bench runs"
