@@ -25,7 +25,7 @@ def main() -> int:
     from collections.abc import Callable, Iterator
     from dataclasses import asdict
 
-    from benchmarks import commands, data, determinism, federation, overhead, tables
+    from benchmarks import commands, data, determinism, federation, machines, overhead, tables
     from benchmarks.measuring import CannotMeasure, Row, Workplace, table
 
     parts: dict[str, Callable[[Workplace], Iterator[Row]]] = {
@@ -38,6 +38,7 @@ def main() -> int:
         "loop": overhead.loop,
         "rounds": federation.rounds,
         "merging": federation.merging,
+        "collect": machines.collect,
         "leaderboard": tables.leaderboard,
         "compared": tables.compared,
         "data": data.parse_and_reload,

@@ -110,7 +110,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         msgspec.Meta(ge=1, description="Threads of each worker; arithmetic depends on it, so it is part of the keys."),
     ] = 1
     device: Annotated[
-        Literal["auto", "cpu", "cuda"], msgspec.Meta(description="`auto` takes a GPU when torch can use one.")
+        str,
+        msgspec.Meta(
+            description="`auto`, `cpu` or `cuda`. `auto` takes a GPU when torch can use one. `cuda` takes all that this process "
+            "may use, `cuda:1` the second of them alone. Which of them is in no key."
+        ),
     ] = "auto"
     precision: Annotated[
         Literal["fp32", "bf16"], msgspec.Meta(description="`bf16`: autocast; weights stay in single precision.")

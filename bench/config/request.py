@@ -19,7 +19,7 @@ from bench.config.suite import RULES, SHORT, Suite
 from bench.config.words import ORIGIN, Word, duration, halves, merge, parse, size, spoken
 from bench.discovery.namesakes import namesakes
 from bench.errors import UsageError, nearest, unknown
-from bench.execute import executors
+from bench.execute import device, executors
 from bench.grid.axes import COMPONENTS, NAMES
 from bench.grid.differences import differences
 from bench.grid.federated import check_partition, check_words
@@ -68,6 +68,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         raise UsageError(
             f'"budget" = {settings.budget} (from {ORIGIN}) is not accepted: it must be more than 0, e.g. budget=9m'
         )
+    device.check(settings.device)
     executors.check(settings)
     settings.part()
     if settings.suite not in find_suites() and (others := namesakes(registry.names, "suite", settings.suite)):

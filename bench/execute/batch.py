@@ -31,7 +31,7 @@ from bench.execute import sbatch
 from bench.execute.job import Job
 from bench.files import read_bytes, storage, write_bytes
 from bench.results.ledger import LARGEST_DOCUMENT, Ledger
-from bench.results.merge import Merged, merge
+from bench.results.merge import Merged, merge, settle
 from bench.results.records import Record
 from bench.results.sealed import seal, unseal
 from bench.text.json_file import decoded
@@ -198,11 +198,15 @@ class Batch:
         return {path.name.removesuffix(".json") for path in (self.folder / kind).iterdir()}
 
     def collect(self, into: Ledger) -> Iterator[Merged]:
-        """Bring the results that there are into a ledger, whose lock is held."""
+        """Bring the results that there are into a ledger, whose lock is held.
+
+        Until `close`, a crash of the machine may bring them back here.
+        """
+        touched: set[str] = set()
         for name in sorted(self.names("parts"), key=int):
             ledger = Ledger(self.part(int(name)))
             if (ledger.folder / "cells").is_dir():
-                yield merge(ledger, into, move=True)
+                yield merge(ledger, into, move=True, touched=touched)
 
     def remove(self, logs: Path) -> None:
         """Remove the folder; what was printed is kept."""
@@ -233,7 +237,8 @@ def remembered(ledger: Ledger) -> list[Batch]:
 
 
 def close(ledger: Ledger, batch: Batch) -> None:
-    """Remove a batch of which nothing is queued and everything is in the ledger."""
+    """Remove a batch of which nothing is queued and everything is in the ledger, for good."""
+    settle(ledger.folder.glob("[ce]*/??"))  # of cells and errors
     batch.remove(ledger.folder / "logs" / batch.folder.name)
     (ledger.folder / "submitted" / batch.folder.name).unlink(missing_ok=True)
 

@@ -12,7 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.errors import UsageError
+from bench.config.words import ORIGIN
+from bench.errors import UsageError, nearest
+
+KINDS = ("auto", "cpu", "cuda")
+"""What a person may ask for; `cuda:1` is one GPU of several."""
 
 
 class Listed(NamedTuple):
@@ -103,16 +107,42 @@ def torch_cuda() -> str:
     return match[1] if match else ""
 
 
+def check(wanted: str) -> None:
+    """Raises UsageError for what is no device."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", wanted):
+        raise UsageError(
+            f'"device" = "{wanted}" is not accepted (from {ORIGIN}): {nearest(wanted, KINDS)}accepted: '
+            f"{', '.join(KINDS)}, cuda:1"
+        )
+
+
 def resolve(wanted: str) -> str:
-    """ "cpu" or "cuda" for auto | cpu | cuda. Raises UsageError when CUDA is asked for and not
-    there.
+    """ "cpu" or "cuda" for auto | cpu | cuda | cuda:N. Raises UsageError when CUDA is asked for and
+    not there.
     """
+    check(wanted)
     if wanted == "auto":
         return "cuda" if gpus() else "cpu"
-    if wanted == "cuda" and not gpus():
+    if wanted != "cpu":
+        chosen(wanted)
+    return wanted.partition(":")[0]
+
+
+def chosen(wanted: str) -> tuple[str, ...]:
+    """What CUDA_VISIBLE_DEVICES must say for each GPU that a run may use: one for `cuda:N`, counted
+    from 0, else all. Raises UsageError where there is none.
+    """
+    there, number = tuple(gpus()), wanted.partition(":")[2]
+    if not there:
         why = "the installed torch is a CPU build" if not torch_cuda() else "the driver shows no device"
-        raise UsageError(f"device=cuda (from the command line), but {why}; use device=cpu, or see: bench doctor")
-    return wanted
+        raise UsageError(f"device={wanted} (from {ORIGIN}), but {why}; use device=cpu, or see: bench doctor")
+    if number and int(number) >= len(there):
+        raise UsageError(
+            f"device={wanted} (from {ORIGIN}), but there are {len(there)} GPUs here, cuda:0 to cuda:{len(there) - 1}"
+            if len(there) > 1
+            else f"device={wanted} (from {ORIGIN}), but there is one GPU here; give device=cuda"
+        )
+    return there[int(number) : int(number) + 1] if number else there
 
 
 @cache

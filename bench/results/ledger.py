@@ -136,16 +136,15 @@ class Ledger:
             )
         return unpack(content)
 
-    def files_of(self, record: Record) -> dict[Path, str]:
-        """The files of a record, those of arrays first: path below the folder -> its digest, empty
+    def files_of(self, record: Record) -> dict[str, str]:
+        """The files of a record, those of arrays first: name below the folder -> its digest, empty
         for the record itself.
         """
-        cell = self._path(record.key)
-        arrays = {cell.with_suffix(".npz"): record.predictions}
+        cell = f"cells/{check('key', record.key, str(self.folder), StorageError)}".replace("/", f"/{record.key[:2]}/")
+        files = {f"{cell}.npz": record.predictions} if record.predictions else {}
         for digest in filter(None, (record.imputation_errors, record.completion_errors)):
-            arrays[self._errors_path(digest)] = digest
-        files = {path: digest for path, digest in arrays.items() if digest} | {cell: ""}
-        return {path.relative_to(self.folder): digest for path, digest in files.items()}
+            files[f"errors/{check('digest', digest, str(self.folder), StorageError)[:2]}/{digest}.npz"] = digest
+        return {**files, f"{cell}.json": ""}
 
     def _errors_path(self, digest: str) -> Path:
         check("digest", digest, str(self.folder), StorageError)
@@ -182,8 +181,8 @@ class Ledger:
         """The files of arrays that a record speaks of and that are gone or not what they were;
         changed ones are named in `damaged`.
         """
-        files = {self.folder / path: digest for path, digest in self.files_of(record).items()}
-        lost = [path for path, digest in files.items() if digest and not self._intact(path, digest)]
+        files = {self.folder / path: digest for path, digest in self.files_of(record).items() if digest}
+        lost = [path for path, digest in files.items() if not self._intact(path, digest)]
         self._note(*(path.name for path in lost if path.is_file()))
         return lost
 
@@ -202,12 +201,10 @@ class Ledger:
         """Records by key: those asked for, or all. Damaged fragments, and those of another schema,
         are left out and named in `damaged`.
         """
-        wanted = None if keys is None else set(keys)
+        fragments = self._fragments() if keys is None else self._present({*keys})
         decoder = msgspec.json.Decoder(Record)
         records: dict[str, Record] = {}
-        for key, path in self._fragments():
-            if wanted is not None and key not in wanted:
-                continue
+        for key, path in fragments:
             try:
                 record = decoded(unseal(read_bytes(Path(path), LARGEST_DOCUMENT)), decoder)
             except (OSError, ValueError, msgspec.MsgspecError):
@@ -230,6 +227,12 @@ class Ledger:
     def suites(self) -> list[str]:
         """The suites whose last run is known here."""
         return sorted(path.stem for path in (self.folder / "plans").glob("*.json"))
+
+    def _present(self, keys: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Key and path of the fragments of those keys that are there."""
+        folder = f"{self.folder}/cells"
+        paths = ((key, f"{folder}/{key[:2]}/{check('key', key, folder, StorageError)}.json") for key in keys)
+        return ((key, path) for key, path in paths if os.path.exists(path))  # noqa: PTH110 - half the time of a Path
 
     def _fragments(self) -> Iterator[tuple[str, str]]:
         """Key and path of every fragment, whatever is in it."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
-from bench.files import storage, sync, write_bytes
+from bench.files import is_file_of, storage, sync, write_bytes
 from bench.results.ledger import Ledger
 from bench.results.records import Record
 from bench.results.same_bits import differing
@@ -52,23 +52,27 @@ class Merged:
     damaged: list[str] = field(default_factory=list)
 
 
-def merge(source: Ledger, into: Ledger, move: bool = False) -> Merged:
+def merge(source: Ledger, into: Ledger, move: bool = False, touched: set[str] | None = None) -> Merged:
     """Bring what one ledger holds into another, whose lock is held. Raises StorageError.
 
-    move: the source gives its files away, and they are newer: they are renamed and not copied,
-          where both lie on one file system.
+    move: the source gives its files away, and they are newer. They are renamed and not
+          copied, where both lie on one file system.
+    touched: collects the folders that must be settled (`settle`) before the source is removed;
+             without it they are settled here.
     """
     merged = Merged()
     records = source.load()
     there = into.load(records)
-    carry = _Carrier(source, into, move)
+    folders = set() if touched is None else touched
+    conflicts = (into.folder / "conflicts").is_dir()
+    carry = _Carrier(source, into, move, folders)
     for key, record in records.items():
         if source.lacks(record):
             continue
         present = there.get(key)
         if present is not None and into.lacks(present):
             present = None
-        if present is None and into.in_conflict(key):
+        if present is None and conflicts and into.in_conflict(key):
             merged.held += 1
         elif present is None or _counts_more(record, present, newer=move):
             merged.outdone += present is not None
@@ -81,13 +85,24 @@ def merge(source: Ledger, into: Ledger, move: bool = False) -> Merged:
             origins = str(into.folder.parent), str(source.folder.parent)
             merged.conflicts.append(Conflict(present, record, fields, origins))
             carry.apart(present, record)
+            conflicts = True
         else:
             merged.same += 1
         carry.drop(record)
     merged.damaged = list(source.damaged)
     carry.logs()
-    carry.finish()
+    if touched is None:
+        settle(folders)
     return merged
+
+
+def settle(folders: Iterable[str | Path]) -> None:
+    """Have the disk know what is in some folders: until then a crash of the machine could undo a
+    rename.
+    """
+    for folder in map(Path, folders):
+        with storage(folder):
+            sync(folder)
 
 
 def _counts_more(record: Record, present: Record, newer: bool) -> bool:
@@ -113,31 +128,29 @@ def plans(source: Ledger, into: Ledger) -> Iterator[str]:
 class _Carrier:
     """Brings the files of records from one ledger to another."""
 
-    def __init__(self, source: Ledger, into: Ledger, move: bool):
-        self.source, self.into, self.move = source, into, move
-        self.folders: set[Path] = set()
+    def __init__(self, source: Ledger, into: Ledger, move: bool, folders: set[str]):
+        self.source, self.into, self.move, self.folders = source, into, move, folders
 
     def bring(self, record: Record) -> None:
-        for path, digest in self.source.files_of(record).items():
-            shared = digest and digest != record.predictions
-            if not (shared and (self.into.folder / path).is_file()):
-                self._carry(self.source.folder / path, self.into.folder / path, keep=bool(shared))
+        for name, digest in self.source.files_of(record).items():
+            shared = name.startswith("errors/")  # other records may name the same file
+            if not (shared and is_file_of(self.into.folder / name, digest)):
+                self._carry(f"{self.source.folder}/{name}", f"{self.into.folder}/{name}", keep=shared)
 
     def drop(self, record: Record) -> None:
         """What is not brought is not asked for again, where the source gives its files away."""
-        if self.move:
-            for path in reversed(self.source.files_of(record)):
-                if path.parts[0] == "cells":
-                    (self.source.folder / path).unlink(missing_ok=True)
+        for name in reversed(self.source.files_of(record)):
+            if self.move and name.startswith("cells/"):
+                (self.source.folder / name).unlink(missing_ok=True)
 
     def apart(self, present: Record, other: Record) -> None:
-        """Keep both results of a key, out of the way of everybody."""
+        """Keep both results of a key where no table is made of them."""
         for ledger, record in ((self.into, present), (self.source, other)):
-            files = [ledger.folder / path for path in ledger.files_of(record) if path.parts[0] == "cells"]
-            name = hashlib.sha256(encoded(record)).hexdigest()[:16]
-            for path in reversed(files) if ledger is self.into else files:  # a record is gone before its arrays
-                aside = self.into.conflict(record.key) / f"{name}{path.suffix}"
-                self._carry(path, aside)
+            files = [name for name in ledger.files_of(record) if name.startswith("cells/")]
+            digest = hashlib.sha256(encoded(record)).hexdigest()[:16]
+            for name in reversed(files) if ledger is self.into else files:  # a record is gone before its arrays
+                path = ledger.folder / name
+                self._carry(str(path), str(self.into.conflict(record.key) / f"{digest}{path.suffix}"))
                 if ledger is self.into:
                     path.unlink(missing_ok=True)
 
@@ -145,28 +158,23 @@ class _Carrier:
         """What failed jobs wrote, by the key of the job."""
         for log in sorted((self.source.folder / "logs").glob("*.log")):
             if len(log.stem) == 64:
-                self._carry(log, self.into.folder / "logs" / log.name)
+                self._carry(str(log), str(self.into.folder / "logs" / log.name))
 
-    def finish(self) -> None:
-        """Until now a crash of the machine could undo a rename, though not lose a file."""
-        for folder in self.folders:
-            with storage(folder):
-                sync(folder)
-
-    def _carry(self, origin: Path, place: Path, keep: bool = False) -> None:
+    def _carry(self, origin: str, place: str, keep: bool = False) -> None:
         """keep: others may name the same file."""
-        with storage(place):
-            if place.parent not in self.folders:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                self.folders.add(place.parent)
+        folder = place.rpartition("/")[0]
+        try:
+            if folder not in self.folders:
+                Path(folder).mkdir(parents=True, exist_ok=True)
+                self.folders.add(folder)
             if self.move and not keep:
-                try:
-                    os.replace(origin, place)  # noqa: PTH105 - a third of the time of Path.replace
-                    return
-                except OSError as error:
-                    if error.errno != errno.EXDEV:
-                        raise
-            write_bytes(place, origin.read_bytes())
+                os.replace(origin, place)  # noqa: PTH105 - a third of the time of Path.replace
+                return
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                with storage(Path(place)):
+                    raise
+        write_bytes(Path(place), Path(origin).read_bytes())
 
 
 def summary(parts: Mapping[str, Merged]) -> str:

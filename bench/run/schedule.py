@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
-from bench.execute import device
+from bench.execute import device, executors
 from bench.execute.job import Job, Setup
 from bench.grid.cell import Cell
 from bench.grid.federated import task_of
@@ -41,9 +41,11 @@ def setup_of(prepared: Prepared) -> Setup:
 
 def gpus_of(prepared: Prepared) -> tuple[str, ...]:
     """What CUDA_VISIBLE_DEVICES must say for each GPU that the run uses; none where it runs on
-    the CPU.
+    the CPU or on other machines.
     """
-    return tuple(device.gpus()) if prepared.plan.device == "cuda" else ()
+    settings = prepared.request.settings
+    here = settings.executor == executors.HERE and prepared.plan.device == "cuda"
+    return device.chosen(settings.device) if here else ()
 
 
 def workers_of(prepared: Prepared) -> int:

@@ -6,13 +6,19 @@ import os
 import stat
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
 from bench.config.command import Settings
 from bench.errors import UsageError
 from bench.execute import device
+from bench.execute.api import Options, Watch
+from bench.execute.executors import local
+from bench.execute.queue import Waiting
 from bench.run import schedule
+from support.asking import Asker
+from support.fake_cells import fake_job
 
 LISTING = """\
 GPU 0: First GPU (UUID: GPU-11111111-aaaa-bbbb-cccc-000000000000)
@@ -143,3 +149,46 @@ def test_without_a_number_there_is_a_worker_for_each_core_and_for_each_gpu(
     settings = Settings(workers=int(wanted.removeprefix("workers=").split()[0]))
     prepared = SimpleNamespace(plan=SimpleNamespace(device=kind), request=SimpleNamespace(settings=settings))
     assert (schedule.workers_of(prepared), schedule.gpus_of(prepared)) == (number, gpus)
+
+
+def test_one_of_several_gpus_can_be_named_and_its_number_is_in_no_key(driver, tmp_path):
+    assert device.chosen("cuda") == ("0", "1")
+    assert device.chosen("cuda:1") == ("1",)
+    assert device.resolve("cuda:1") == "cuda"
+    asker = Asker(tmp_path)
+    request = asker.request("device=cuda:1", "imputer=deep", "fuser=net")
+    assert request.settings.device == "cuda:1"
+    prepared = SimpleNamespace(request=request, plan=SimpleNamespace(device="cuda"))
+    assert schedule.gpus_of(prepared) == ("1",)
+
+
+def test_the_number_counts_among_the_gpus_that_a_person_shows(driver, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert device.chosen("cuda:0") == ("1",)
+    with pytest.raises(UsageError, match="one GPU here; give device=cuda"):
+        device.resolve("cuda:1")
+
+
+def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(driver):
+    with pytest.raises(UsageError, match="2 GPUs here, cuda:0 to cuda:1"):
+        device.resolve("cuda:2")
+
+
+@pytest.mark.parametrize("word", ["cuda:", "cuda:x", "gpu", "cpu:0", "cuda:0:1", "CUDA"])
+def test_what_is_no_device_is_refused(word):
+    with pytest.raises(UsageError, match="accepted: auto, cpu, cuda"):
+        device.check(word)
+
+
+def test_each_gpu_is_a_slot_for_what_trains_on_it_and_the_rest_goes_elsewhere():
+    """Two GPUs and three workers: no GPU has two jobs, and jobs of the CPU wait for none."""
+    executor = local.Executor(Options(workers=3, gpus=("0", "1"), limits=mock.Mock(), logs=Path()))
+    executor.watch = Watch(finished=lambda result: None)
+    executor.waiting = Waiting([fake_job(f"g{n}", device="cuda") for n in range(3)] + [fake_job("c0"), fake_job("c1")])
+    gpus = [*executor.options.gpus, None]
+    executor.running = [
+        local.Worker(number=n, gpu=gpu, process=mock.Mock(), connection=mock.Mock(), ready=True)
+        for n, gpu in enumerate(gpus)
+    ]
+    executor._hand_out()
+    assert {worker.gpu: worker.job.id for worker in executor.running} == {"0": "g0", "1": "g1", None: "c0"}
