@@ -1,7 +1,7 @@
 """How often `bench history` marks a step where there is none, and how often it finds one, among
 made-up revisions.
 
-    python benchmarks/history.py                     some three minutes
+    python benchmarks/history.py                     some four minutes
     python benchmarks/history.py --quick             a few histories, to try the script
     python benchmarks/history.py --ruptures          the segmentation of ruptures beside it, where
                                                      that is installed

@@ -30,6 +30,8 @@ LEGEND = (
     "± how far another training under the same seeds would move a value (95 %). It does not cover other patients.",
 )
 MOST_NOTES = 10
+FEW = 6
+"""With fewer runs that have new values, noise is hardly known (benchmarks/history.py)."""
 
 
 def blocks(history: History) -> list[Block]:
@@ -41,6 +43,8 @@ def blocks(history: History) -> list[Block]:
         f"among {history.span} runs with new values."
     )
     page: list[Block] = [Heading(1, f"History of {history.title}"), first, Notes(LEGEND), *_steps(history)]
+    if few := _few(history):
+        page.append(Paragraph(few))
     for title, lines in _groups(history.lines):
         page += [Heading(2, title), _table(history, lines)]
         if notes := _notes(history, lines):
@@ -53,6 +57,18 @@ def _span(history: History) -> str:
     if not dated:
         return ""
     return f"Of {dated[0]}. " if dated[0] == dated[-1] else f"From {dated[0]} to {dated[-1]}. "
+
+
+def _few(history: History) -> str:
+    """What to do where runs are too few to tell steps from noise; empty where they are enough."""
+    noisy = [line for line in history.lines if not line.exact and not line.is_cost]
+    new = max((sum(p.value is not None and not p.same for p in line.points) for line in noisy), default=FEW)
+    if new >= FEW:
+        return ""
+    return (
+        f"Lines with noise have new values in {count(new, 'run')} at most. Until there are {FEW}, only large steps are "
+        "marked, and ± says little. Two runs are compared by: bench compare FIRST SECOND."
+    )
 
 
 def sign(step: Mark) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -109,7 +110,8 @@ def _create(path: Path, export: Export) -> bool:
                 temporary.replace(path)
         return True
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _goes_on(path: Path, export: Export) -> bool:

@@ -194,6 +194,13 @@ def test_without_a_step_the_page_says_so() -> None:
     assert "No step is marked." in to_markdown(blocks(of(runs(3, {}))))
 
 
+def test_while_runs_are_few_the_page_says_so_and_what_to_do() -> None:
+    few, enough = (to_markdown(blocks(of(runs(number, {})))) for number in (1, 8))
+    assert "have new values in 1 run at most" in few
+    assert "bench compare FIRST SECOND" in few
+    assert "bench compare" not in enough
+
+
 def test_a_history_is_plain_data() -> None:
     found = of(runs(3))
     told = json.loads(msgspec.json.encode(found))

@@ -44,6 +44,16 @@ def test_a_name_is_given_once_and_a_bad_one_is_refused_before_anything_runs(proj
         assert len(project.records()) == 1
 
 
+def test_a_run_that_cannot_be_kept_is_a_warning_since_its_results_are_in_the_ledger(project: Project) -> None:
+    results = project.folder / "results"
+    results.mkdir()
+    (results / "runs").write_text("in the way")
+    ended = project.here("run", project.suite, *ONE)
+    assert "warning: this run is not among bench runs: " in ended.stderr
+    assert "kept as" not in ended.stderr
+    assert len(project.records()) == 1
+
+
 def test_a_run_with_failures_is_kept_with_them(project: Project) -> None:
     project.here("run", project.suite, *ONE, "fuser.waits.fail=raise", "name=broken", code=1)
     [kept] = runs(project)
