@@ -7,6 +7,7 @@ device. What one of them says of itself is never printed as if all said it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
@@ -181,7 +182,22 @@ def _plan_note(note: str, records: Collection[Record]) -> str:
 
     if records and not any(trained(record.provenance) for record in records):
         return ""
-    return held(note, records, trained)
+    if "early stop" not in note:
+        note = EPOCHS.sub(r" took at most \1", note)
+    return Rich(held(note, records, trained), *_by_rounds(kind, records))
+
+
+EPOCHS = re.compile(r" took ([\d,]+ epochs)")
+"""In a note on training: what is a bound where a method may stop early."""
+
+
+def _by_rounds(kind: str, records: Collection[Record]) -> list[str]:
+    """That rounds take the place of epochs and steps for methods of a kind that clients train,
+    where any is.
+    """
+    federated = [record.federated for record in records if record.federated and getattr(record.federated, kind)]
+    rounds = dict.fromkeys(each.in_rounds for each in federated)
+    return [f" Under a federation, rounds take the place of epochs and steps: {'; '.join(rounds)}."] if rounds else []
 
 
 def counts(records: Iterable[Record]) -> tuple[dict[str, int], list[str]]:

@@ -88,6 +88,7 @@ class Federated(msgspec.Struct, frozen=True, kw_only=True):
     - metric: the primary one, of `clients`.
     - divided: subjects whose records had several values of the column.
     - fuser, imputer: how rounds trained them; None for a method that no round trained.
+    - held: how rounds were held, in words; empty where none was, and in records of before.
     """
 
     partition: str
@@ -97,6 +98,28 @@ class Federated(msgspec.Struct, frozen=True, kw_only=True):
     divided: int = 0
     fuser: Trained | None = None
     imputer: Trained | None = None
+    held: str = ""
+
+    @property
+    def in_rounds(self) -> str:
+        """How rounds trained the methods, in words; empty where none did. Of a record of before: as
+        far as its rounds tell.
+        """
+        trained = self.fuser or self.imputer
+        if self.held or not trained or not trained.rounds:
+            return self.held
+        rounds = trained.rounds
+        words = [f"{len(rounds)} round{'s' * (len(rounds) != 1)}"]
+        words += [f"{len(rounds[0].chosen)} of {len(self.clients)} clients in each"]
+        lost = sum(len(done.dropped) for done in rounds)
+        slow = sum(len(done.slow) for done in rounds)
+        words += [f"{lost} answer{'s' * (lost != 1)} lost"] * bool(lost) + [f"{slow} slow"] * bool(slow)
+        return ", ".join(words)
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the scores over clients; None where no client has one."""
+        return statistics.fmean(self.scores) if self.scores else None
 
     @property
     def scores(self) -> list[float]:

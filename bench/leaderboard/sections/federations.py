@@ -31,7 +31,9 @@ from bench.leaderboard.blocks import (
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import Difference, Score, cell, sure, sure_mark
 from bench.leaderboard.sections import tables
-from bench.leaderboard.words import columns, directed, metric, percent
+from bench.leaderboard.words import capital, columns, count, directed, metric, percent
+from bench.metrics.own import OWN
+from bench.metrics.patterns import SMALLEST
 from bench.results.coordinates import Coordinates, Method, TableKey, method_of, table_of
 from bench.results.federated import Federated, Trained
 from bench.results.records import Record, Statistics
@@ -44,6 +46,9 @@ WITHOUT = "No noise was added (no differential privacy)."
 SHOWN = 6
 """Lines in one picture."""
 
+RANKING = tuple(f"bench.metrics.{module}:" for module in ("ranking", "concordance"))
+"""Where metrics are that look at the order of all predictions together."""
+
 
 class FederationRow(msgspec.Struct, kw_only=True):
     """A method under one federation.
@@ -52,15 +57,19 @@ class FederationRow(msgspec.Struct, kw_only=True):
     - score: of pooled predictions, mean over seeds.
     - to_central, to_local: paired differences from the same method under each control; None where
       they are not compared.
-    - worst, spread: over seeds, the score of the client that is served worst, and the standard
-      deviation over clients.
+    - mean, worst, spread: over seeds, of the clients that have a score: its mean, that of the
+      client that is served worst, and the standard deviation.
+    - scored, clients: how many clients have a score (the fewest of all seeds), and how many there
+      are.
     - rounds, best, steps: means over seeds: how many, which one was kept, optimiser steps of all
       clients.
     - up, down: bytes of a round over all clients, imputer and fuser together.
     - up_by_group: group of arrays (`shared`, `mod`, `pair`, `buffer`, `own`) -> its part of `up`.
     - milliseconds: of a round; None where costs are left out.
     - epsilon, delta: of differential privacy of clients, imputer and fuser together; None without.
+      An epsilon of 0 is so much noise that delta alone is enough.
     - validation: round and validation loss, mean over seeds.
+    - held: how rounds were held, in words; empty where no round trained the fuser.
     """
 
     imputer: str
@@ -69,8 +78,11 @@ class FederationRow(msgspec.Struct, kw_only=True):
     score: Score | None
     to_central: Difference | None = None
     to_local: Difference | None = None
+    mean: Score | None = None
     worst: Score | None = None
     spread: Score | None = None
+    scored: int = 0
+    clients: int = 0
     rounds: int = 0
     best: float | None = None
     steps: float | None = None
@@ -81,6 +93,7 @@ class FederationRow(msgspec.Struct, kw_only=True):
     epsilon: float | None = None
     delta: float | None = None
     validation: list[tuple[int, float]] = []
+    held: str = ""
 
     @property
     def name(self) -> str:
@@ -153,6 +166,8 @@ def _row(
     others = {each.federation: each for each in rows if (each.imputer, each.fuser) == (row.imputer, row.fuser)}
     controls = [others.get(CENTRAL), next((each for each in others.values() if _alone(each)), None)]
     gaps = [_gap(row, control, statistics, table.primary) for control in controls]
+    private = [[part for part in parts if part.epsilon is not None] for parts in trained]
+    noisy = [parts for parts in private if parts]
     return FederationRow(
         imputer=row.imputer,
         fuser=row.fuser,
@@ -160,8 +175,11 @@ def _row(
         score=Score.over(scores) if scores else None,
         to_central=gaps[0],
         to_local=gaps[1],
+        mean=_over([each.mean for each in kept]),
         worst=_over([each.worst(table.primary_higher) for each in kept]),
         spread=_over([each.spread for each in kept]),
+        scored=min((len(each.scores) for each in kept), default=0),
+        clients=max((len(each.clients) for each in kept), default=0),
         rounds=max((len(each.rounds) for each in by_rounds), default=0),
         best=_mean([each.best or len(each.rounds) for each in by_rounds]),
         steps=_mean([record.costs["steps"] for record in row.records if "steps" in record.costs]),
@@ -169,9 +187,10 @@ def _row(
         down=_mean([_per_round(parts, "down") for parts in trained if parts]),
         up_by_group=_by_group([parts for parts in trained if parts]),
         milliseconds=_mean([1e3 * one.seconds for one in done]) if costs else None,
-        epsilon=max((sum(each.epsilon or 0.0 for each in parts) for parts in trained), default=0.0) or None,
-        delta=max((sum(each.delta for each in parts if each.epsilon) for parts in trained), default=0.0) or None,
+        epsilon=max((sum(part.epsilon or 0.0 for part in parts) for parts in noisy), default=None),
+        delta=max((sum(part.delta for part in parts) for parts in noisy), default=None),
         validation=_curve(by_rounds),
+        held="; ".join(dict.fromkeys(each.in_rounds for each in kept if each.in_rounds)),
     )
 
 
@@ -231,12 +250,15 @@ def _blocks(each: Federations) -> list[Block]:
         strong("bold"),
         " where the interval excludes 0 for the better, ",
         emphasis("italic"),
-        " for the worse. Worst client: the score of the client that is served worst; spread: the standard deviation over "
-        "clients. Both count clients that have enough test records for a score.",
+        " for the worse. Mean over clients: of the scores of each client's own test records; worst client: the score of the "
+        f"client that is served worst; spread: their standard deviation. All three are of clients with a score: with {SMALLEST} "
+        "test records or more, on which the metric is defined. Steps are summed over clients and rounds; MB are those of one "
+        "round, of all its clients together.",
     )
     costs = any(row.milliseconds is not None for row in each.rows)
     header = columns("imputer", "fuser", "federation")
     header += [Column(metric(each.metric), each.higher), *columns("minus central", "minus local")]
+    header += [Column("mean over clients", each.higher)]
     header += [Column("worst client", each.higher), *columns("spread", "round kept", "steps", "MB up", "MB down")]
     private = any(row.epsilon is not None for row in each.rows)
     header += columns("epsilon") if private else []
@@ -249,6 +271,7 @@ def _blocks(each: Federations) -> list[Block]:
             cell(row.score),
             _difference(row.to_central, each.higher),
             _difference(row.to_local, each.higher),
+            cell(row.mean),
             cell(row.worst),
             cell(row.spread),
             f"{row.best:.4g} of {row.rounds}" if row.best is not None else None,
@@ -260,9 +283,39 @@ def _blocks(each: Federations) -> list[Block]:
         ]
         for row in each.rows
     ]
-    notes = [*(f"{words[:1].upper()}{words[1:]}." for words in each.partitions), *_groups(each), _privacy(each)]
+    notes = [*(f"{capital(words)}." for words in each.partitions), *_scored(each), *_pooled(each), *_held(each)]
+    notes += [*_groups(each), _privacy(each)]
     title = Heading(3, f"{each.title}: federations")
     return [title, Paragraph(about), Table(header, body), Notes(notes), *_figure(each)]
+
+
+def _scored(each: Federations) -> list[str]:
+    """How many clients have a score: in one note, or for each row that differs."""
+    words = {row.name: f"{row.scored} of {count(row.clients, 'client')}" for row in each.rows if row.clients}
+    if len(set(words.values())) < 2:
+        return [f"Clients with a score: {text}." for text in set(words.values())]
+    return [f"Clients with a score. {'; '.join(f'{name}: {text}' for name, text in words.items())}."]
+
+
+def _pooled(each: Federations) -> list[str]:
+    """What else is in a gap to clients alone, where a metric ranks all predictions together."""
+    spec = OWN.get(each.metric)
+    alone = [row.federation for row in each.rows if row.clients and not row.held]
+    if spec is None or not spec.path.startswith(RANKING) or not alone:
+        return []
+    return [
+        f"{metric(each.metric)} ranks the predictions of all clients together. Where every client trains by itself "
+        f"({', '.join(dict.fromkeys(alone))}), these are of several models, whose outputs need not be on one scale: a part of "
+        "a gap can come from that alone. In the mean over clients each client's records are ranked by themselves."
+    ]
+
+
+def _held(each: Federations) -> list[str]:
+    """How rounds were held: in one note, or for each row that differs."""
+    words = {row.name: row.held for row in each.rows if row.held}
+    if len(set(words.values())) < 2:
+        return [f"{capital(text)}." for text in set(words.values())]
+    return [f"Rounds. {'; '.join(f'{name}: {text}' for name, text in words.items())}."]
 
 
 def _groups(each: Federations) -> list[str]:
