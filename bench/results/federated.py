@@ -88,7 +88,7 @@ class Federated(msgspec.Struct, frozen=True, kw_only=True):
     - metric: the primary one, of `clients`.
     - divided: subjects whose records had several values of the column.
     - fuser, imputer: how rounds trained them; None for a method that no round trained.
-    - held: how rounds were held, in words; empty where none was, and in records of before.
+    - held: how rounds were held, in words; empty where none was, and in earlier records.
     """
 
     partition: str
@@ -102,7 +102,7 @@ class Federated(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def in_rounds(self) -> str:
-        """How rounds trained the methods, in words; empty where none did. Of a record of before: as
+        """How rounds trained the methods, in words; empty where none did. Of an earlier record: as
         far as its rounds tell.
         """
         trained = self.fuser or self.imputer

@@ -56,7 +56,7 @@ def test_clients_without_a_score_are_counted_beside_those_that_have_one() -> Non
     assert row["mean"]["mean"] == pytest.approx(row["worst"]["mean"] + row["spread"]["mean"])  # of two clients
 
 
-def test_rounds_are_told_as_the_record_has_them_and_of_a_record_of_before_as_far_as_it_tells() -> None:
+def test_rounds_are_told_as_the_record_has_them_and_of_an_earlier_record_as_far_as_it_tells() -> None:
     kept = next(record.federated for record in whole().records if record.federated)
     assert kept.in_rounds == "2 rounds, 2 of 3 clients in each, 1 answer lost"
     assert msgspec.structs.replace(kept, held="2 rounds of 1 epoch").in_rounds == "2 rounds of 1 epoch"
