@@ -20,7 +20,7 @@ from bench.grid.matching_rows import Label
 from bench.results.records import Override
 
 INDIFFERENT = {
-    "name", "out", "cache", "executor", "shared", "slurm", "workers", "budget", "retry", "shuffle", "shard",
+    "name", "out", "cache", "executor", "shared", "slurm", "ray", "address", "workers", "budget", "retry", "shuffle", "shard",
 }  # fmt: skip
 """Settings that change where, how fast and in which order cells are run, but no result."""
 
@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         msgspec.Meta(
             description="What runs the jobs: `local` = worker processes on this machine, `slurm` = the [queue of a "
-            "cluster](../how-to/slurm.md). Results do not depend on it."
+            "cluster](../how-to/slurm.md), `ray` = a [Ray cluster](../how-to/ray.md). Results do not depend on it."
         ),
     ] = "local"
     shared: Annotated[
@@ -96,6 +96,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "a device. `slurm.array` says at most how many jobs an array has."
         ),
     ] = {}
+    ray: Annotated[
+        dict[str, str],
+        msgspec.Meta(
+            description="`ray.memory=8GiB`, `ray.cpus=2`, `ray.gpus=0.5`: what a task asks Ray for. `ray.NAME.memory` is for "
+            "the jobs of one method, `ray.cpu.memory` and `ray.cuda.memory` for those of a device."
+        ),
+    ] = {}
+    address: Annotated[
+        str,
+        msgspec.Meta(
+            description="The Ray cluster of `executor=ray`: `auto` is that of this machine, `HOST:6379` another, `local` one "
+            "that begins and ends with the run."
+        ),
+    ] = "auto"
     workers: Annotated[
         int,
         msgspec.Meta(

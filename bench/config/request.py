@@ -212,7 +212,7 @@ def _leaves(struct: Any, prefix: str) -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-TABLES = {"slurm": "slurm.partition=gpu"}
+TABLES = {"slurm": "slurm.partition=gpu", "ray": "ray.memory=8GiB"}
 """Settings that are tables of options of another program, each with an example."""
 
 

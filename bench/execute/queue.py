@@ -7,6 +7,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 
+from bench.execute.api import Result
 from bench.execute.job import Job
 
 
@@ -67,6 +68,17 @@ class Waiting:
             elif dependent in self.jobs:
                 lost.append(self.jobs.pop(dependent))
         return lost
+
+    def settle(self, result: Result) -> Iterator[Result]:
+        """A result, and how those jobs end that needed it and cannot be done: the same way, with
+        the reason.
+        """
+        yield result
+        for job in self.ended(result.job.id, well=result.status == "ok"):
+            reason = result.reason if result.status == "not-run" else f"{result.job.label}: {result.reason}"
+            yield from self.settle(
+                Result(job=job, status=result.status, reason=reason, surroundings=result.surroundings)
+            )  # fmt: skip
 
     def give_up(self) -> list[Job]:
         """All that is left; nothing waits any more."""

@@ -15,36 +15,18 @@ from pathlib import Path
 
 import msgspec
 
-from bench.config.request import request as read_request
-from bench.config.words import without
-from bench.errors import BenchError, StorageError
+from bench.errors import BenchError
 from bench.execute import device, executors, sbatch
 from bench.execute.api import Aborted, Limits, Options, Result, Watch
 from bench.execute.batch import MOST_STARTS, Batch, Ended, Over
 from bench.execute.device import cores
 from bench.execute.job import Job
 from bench.grid.cell import Cell
-from bench.grid.ingredients import differing, ingredients
 from bench.registry import Registry
-from bench.run.prepare import Prepared, prepare
+from bench.run.prepare import Prepared
+from bench.run.replan import replan
 from bench.run.schedule import jobs_of, setup_of
 from bench.run.write import Writer
-
-PLACES = (
-    "executor",
-    "shared",
-    "slurm",
-    "address",
-    "workers",
-    "budget",
-    "shard",
-    "shuffle",
-    "out",
-    "cache",
-    "device",
-    "retry",
-)
-"""Words of the command that say where and when, which an element does not follow."""
 
 NEARLY_OVER, ENDED = "the time of the job is nearly over", "SIGTERM"
 
@@ -137,21 +119,14 @@ class Element:
         submitted.
         """
         order = self.batch.order
-        words = [*without(order.words, PLACES), f"out={self.batch.part(self.number)}", f"cache={order.cache}"]
+        places = [f"out={self.batch.part(self.number)}", f"cache={order.cache}"]
         try:
-            prepared = prepare(read_request(words, self.registry), self.registry, on=order.device)
+            prepared = replan(order.words, places, order.device, order.ingredients, self.left, self.registry)
         except BenchError as error:
             self._abort(str(error), error.exit_code)
             raise
         settings = msgspec.structs.replace(prepared.request.settings, workers=order.workers)
-        request = msgspec.structs.replace(prepared.request, words=order.words, settings=settings)
-        known = {key for cell in prepared.plan.cells for key in cell.keys.values()}
-        if not known.issuperset(self.left):
-            now = ingredients(request, self.registry, prepared.plan.manifest, order.device, prepared.synthetic)
-            edits = ", ".join(differing(order.ingredients, now)) or "the cells"
-            reason = f"it plans other cells than were submitted ({edits}); run the same command again"
-            self._abort(reason, StorageError.exit_code)
-            raise StorageError(reason)
+        request = msgspec.structs.replace(prepared.request, settings=settings)
         done = {**prepared.done, **{record.key: record for record in order.bases}}
         return replace(prepared, request=request, done=done)
 

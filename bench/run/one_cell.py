@@ -32,7 +32,7 @@ GIVEN = ("suite", "data.root", "tuned", "weights")
 HIDDEN = "..."
 """What stands in an export for a path (`bench.results.redact`)."""
 
-OF_NO_RESULT = ("command", "host", "left behind", "profile", "release")
+OF_NO_RESULT = ("command", "done again", "host", "left behind", "profile", "release")
 """Entries of a record's provenance that decide no number."""
 
 CALLED = {"manifest": "digest of the data"}

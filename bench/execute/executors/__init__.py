@@ -27,8 +27,12 @@ def check(settings: Settings) -> None:
     names = [module.name for module in pkgutil.iter_modules(__path__)]
     if name not in names:
         raise unknown("executor", name, names, ORIGIN)
-    if settings.slurm and name != "slurm":
-        raise UsageError(f'"slurm.{min(settings.slurm)}" (from {ORIGIN}) has no effect without executor=slurm')
+    for owner in names:
+        table = getattr(settings, owner, {})
+        if table and name != owner:
+            raise UsageError(f'"{owner}.{min(table)}" (from {ORIGIN}) has no effect without executor={owner}')
+    if settings.address != "auto" and name != "ray":
+        raise UsageError(f'"address" = {settings.address} (from {ORIGIN}) has no effect without executor=ray')
     if name != HERE:
         find(name).check(settings)
 

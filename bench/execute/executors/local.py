@@ -68,27 +68,34 @@ class Executor:
         self.others: set[int] = set()
 
     def run(self, jobs: Sequence[Job], setup: Setup, watch: Watch) -> None:
+        try:
+            self.serve(jobs, setup, watch)
+        finally:
+            self.close()
+
+    def serve(self, jobs: Sequence[Job], setup: Setup, watch: Watch) -> None:
+        """The same, and workers stay warm for more jobs of the same setup, until `close`."""
         self.setup, self.watch = setup, watch
         self.waiting = Waiting(jobs)
         if not jobs:
             return
         keep_orphans()
-        self.others = {child.pid for child in tree.children()}
-        try:
-            for number in range(min(self.options.workers, len(jobs))):
+        if not self.running:
+            self.others = {child.pid for child in tree.children()}
+        taken = {worker.number for worker in self.running}
+        for number in range(min(self.options.workers, len(jobs))):
+            if number not in taken:
                 self.running.append(self._spawn(number))
-            while self.waiting or any(worker.job for worker in self.running):
-                self._hand_out()
-                startable = self.waiting.any_ready and not self.watch.stop
-                if self.waiting and not any(worker.job for worker in self.running) and not startable:
-                    for job in self.waiting.give_up():  # the budget or a stop ended the run
-                        self._end(Result(job=job, status="not-run", reason=self._why_stopped()))
-                    break
-                self._listen()
-                self._enforce()
-                self.watch.turned()
-        finally:
-            self._close()
+        while self.waiting or any(worker.job for worker in self.running):
+            self._hand_out()
+            startable = self.waiting.any_ready and not self.watch.stop
+            if self.waiting and not any(worker.job for worker in self.running) and not startable:
+                for job in self.waiting.give_up():  # the budget or a stop ended the run
+                    self._end(Result(job=job, status="not-run", reason=self._why_stopped()))
+                break
+            self._listen()
+            self._enforce()
+            self.watch.turned()
 
     def _spawn(self, number: int) -> Worker:
         context = get_context("spawn")
@@ -235,17 +242,11 @@ class Executor:
         self._end(result)
 
     def _end(self, result: Result) -> None:
-        """Pass a result on; a job whose need did not end well ends the same way, with the
-        reason.
-        """
-        self.watch.finished(result)
-        for job in self.waiting.ended(result.job.id, well=result.status == "ok"):
-            reason = result.reason if result.status == "not-run" else f"{result.job.label}: {result.reason}"
-            self._end(
-                Result(job=job, status=result.status, reason=reason, surroundings=result.surroundings)
-            )  # fmt: skip
+        for each in self.waiting.settle(result):
+            self.watch.finished(each)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End all workers, and what they left running."""
         for worker in self.running:
             if worker.job is not None:
                 self._kill(worker)
