@@ -30,7 +30,7 @@ test: $(VENV)/installed-dev lint
 test-data: $(VENV)/installed-dev
 	$(PYTEST) -m "data and not extras"
 
-# What needs a large library of its own, in an environment of its own: PyPOTS and all that it brings.
+# What needs a large library of its own, in an environment of its own: PyPOTS and all that it brings, and Ray.
 test-extras:
 	$(MAKE) VENV=.venv-extras .venv-extras/installed-extras
 	OMP_NUM_THREADS=1 .venv-extras/bin/python -m $(TESTS) -m extras $(ARGS)
@@ -87,7 +87,7 @@ $(VENV)/installed-dev: $(VENV)/torch pyproject.toml
 	@touch $@
 
 $(VENV)/installed-extras: $(VENV)/installed-dev
-	$(PIP) --editable ".[pypots]"
+	$(PIP) --editable ".[pypots,ray]"
 	@touch $@
 
 $(VENV)/installed-flower: $(VENV)/torch pyproject.toml
