@@ -240,7 +240,7 @@ class Executor:
         take longer than the job itself.
         """
         needs = [self.nodes[need] for need in job.needs if need in self.nodes]
-        node, seconds = max(needs, key=lambda made: made[1], default=("", 0.0))
+        node, seconds = max(needs, key=lambda need: need[1], default=("", 0.0))
         return node if seconds > self.watch.estimate(job) else ""
 
     def _asks(self, job: Job) -> dict[str, Any]:
@@ -363,7 +363,7 @@ def _connected(address: str) -> tuple[Any, bool]:
     except (OSError, RuntimeError, ValueError, AssertionError) as error:
         raise UsageError(
             f"no Ray cluster can be used at address={address} (from {ORIGIN}): {_last_line(error)}; begin one with: ray start "
-            "--head, or name another: address=HOST:6379; address=local begins one on this machine for this run alone"
+            "--head, or name another: address=HOST:6379; address=local begins one for this run alone"
         ) from None
     return ray, True
 
