@@ -116,6 +116,10 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     )
     for reason, many in Counter(c.skip for c in prepared.cells if c.skip).items():
         print(f"skipped, {many} cell{'s' * (many > 1)}: {reason}")
+    failed = [prepared.done[c.key] for c in prepared.cells if c.key in prepared.done]
+    reasons = Counter((r.status, r.reason) for r in failed if r.status in ("failed", "timeout", "oom"))
+    for (status_of, reason), many in reasons.items():
+        print(f"{status_of}, {many} cell{'s' * (many > 1)}: {reason} (logs: {prepared.ledger.folder / 'logs'})")
     print(f"to do: {numbers}; about {clock(seconds / workers)} with {workers} worker{'s' * (workers > 1)}{assumed}")
     if cells:
         length = length_for(cell.key for cell in prepared.cells)

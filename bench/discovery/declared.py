@@ -67,7 +67,16 @@ def _spec(kind: Kind, name: str, path: Any, plugin: str, declarations: dict[str,
             whose = next(kind for kind, own in OF.items() if key in own)
             raise Refused(f'"{key}" is a declaration of {whose}s alone')
     _lazy("path", path)
-    for key in ("tags", "modalities", "splits", "columns", "indifferent", "generate_params", "selects_by"):
+    for key in (
+        "tags",
+        "modalities",
+        "splits",
+        "columns",
+        "indifferent",
+        "generate_params",
+        "selects_by",
+        "without_noise",
+    ):
         if key in declarations:
             declarations[key] = _texts(key, declarations[key])
     declarations["tags"] = frozenset(declarations.get("tags", ()))
@@ -186,6 +195,10 @@ def _names(spec: Spec) -> None:
             check(kind, member, origin, PluginError)
         if twice := [member for member in members if list(members).count(member) > 1]:
             raise Refused(f"{kind} {twice[0]} is named twice")
+    if stray := [name for name in spec.without_noise if name not in ("buffer", "own")]:
+        raise Refused(f'"without_noise" names no group that noise may not cover: {stray[0]}; accepted: buffer, own')
+    if spec.without_noise and "learner" not in spec.tags:
+        raise Refused('"without_noise" is a declaration of components tagged learner alone')
     if spec.fetch_name:
         check("download", spec.fetch_name, origin, PluginError)
 

@@ -193,6 +193,10 @@ class Spec:
     """fuser: metrics by which it chooses among models besides the task's primary one, whose code
     is then in its keys
     """
+    without_noise: tuple[str, ...] = ()
+    """imputer or fuser tagged learner: the groups of its arrays that noise does not cover, `buffer`
+    and `own`; under `privacy.clip` it is skipped
+    """
     refuses: str = ""
     """federation: lazy path of a light function `(params, method's params) -> str`. It says why it
     cannot merge such a training, and what to type; "" where it can.

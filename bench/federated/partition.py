@@ -22,6 +22,9 @@ from bench.federated.settings import DIRICHLET, DRAWN, IID, Partition
 
 V = TypeVar("V", int, str)
 
+UNKNOWN = "unknown"
+"""The client of subjects for which a column has no value."""
+
 ATTEMPTS = 1000
 """How often a Dirichlet draw is repeated that leaves a client without a subject."""
 
@@ -59,6 +62,11 @@ class Clients:
         return np.flatnonzero(has)
 
 
+def classes_of(target: np.ndarray) -> np.ndarray:
+    """The class of each record, int [n], -1 where it is unknown. target: float32 [n], NaN there."""
+    return np.where(np.isnan(target), -1, target).astype(int)
+
+
 def divide(
     rule: Partition,
     groups: Sequence[str],
@@ -92,14 +100,21 @@ def divide(
     return Clients(dealt, _second(rule, dealt, len(names)), owned, names, divided)
 
 
-def check_subjects(rule: Partition, groups: Sequence[str], columns: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a partition that these subjects cannot have, before anything is trained: more clients
-    than subjects, a column with gaps or with another number of values. Raises UsageError.
+def check_subjects(
+    rule: Partition, groups: Sequence[str], columns: Mapping[str, Sequence[str]], classes: np.ndarray | None = None
+) -> int | None:
+    """How many clients these subjects have; None where the column is not there.
+
+    Before anything is trained it raises UsageError for a partition that they cannot have: as
+    `divide` does. classes: as there; without them no Dirichlet draw is tried.
     """
-    if rule.by in DRAWN:
-        _number(rule, sorted(set(groups)))
-    elif rule.by in columns:
-        _by_column(rule, groups, columns)
+    if rule.by not in DRAWN:
+        return len(_by_column(rule, groups, columns)[1]) if rule.by in columns else None
+    subjects = sorted(set(groups))
+    number = _number(rule, subjects)
+    if classes is not None:
+        _dirichlet(rule, subjects, groups, classes, number)
+    return number
 
 
 def _number(rule: Partition, subjects: Sequence[str]) -> int:
@@ -151,9 +166,12 @@ def _by_column(
 ) -> tuple[dict[str, int], tuple[str, ...], int]:
     values = [str(value) for value in columns[rule.by]]
     if gaps := sum(not value for value in values):
-        raise UsageError(
-            f"the column {rule.by} is unknown for {gaps} of {len(values)} records; choose another partition.by"
-        )
+        if rule.unknown == "refuse":
+            raise UsageError(
+                f"the column {rule.by} is unknown for {gaps} of {len(values)} records; give partition.unknown=client, so that "
+                "their subjects are those of a client of their own, or another partition.by"
+            )
+        groups, values = _filled(groups, values)
     names = tuple(sorted(set(values)))
     if rule.clients not in (None, len(names)):
         raise UsageError(
@@ -165,6 +183,19 @@ def _by_column(
     left = set(names) - set(chosen.values())
     kept = tuple(name for name in names if name not in left)
     return {subject: kept.index(value) for subject, value in chosen.items()}, kept, divided
+
+
+def _filled(groups: Sequence[str], values: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The records with a value of the column, and those of subjects that have none in any record,
+    whose value is `UNKNOWN`.
+    """
+    known = {subject for subject, value in zip(groups, values, strict=True) if value}
+    kept = [
+        (subject, value or UNKNOWN)
+        for subject, value in zip(groups, values, strict=True)
+        if value or subject not in known
+    ]
+    return [subject for subject, _ in kept], [value for _, value in kept]
 
 
 def _commonest(groups: Sequence[str], values: Sequence[V]) -> dict[str, V]:

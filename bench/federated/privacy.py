@@ -26,16 +26,20 @@ SERVER = -1
 """Who answers in place of all clients."""
 
 
+def uncovered(groups: Mapping[str, str]) -> tuple[str, ...]:
+    """The kinds of arrays that are sent and would tell of clients without noise, sorted. groups:
+    array -> its group.
+    """
+    kinds = {group.partition("/")[0] for group in groups.values()}
+    return tuple(sorted(kinds - {*COVERED, "local"}))
+
+
 def check(groups: Mapping[str, str]) -> None:
     """Raise UsageError for what would tell of clients without noise."""
-    uncovered = sorted(
-        {kind for group in groups.values() if (kind := group.partition("/")[0]) not in (*COVERED, "local")}
-    )
-    if uncovered:
-        advice = "; give norm=group where the method has it" if "buffer" in uncovered else ""
+    if bare := uncovered(groups):
         raise UsageError(
-            f"privacy.clip is given, and the method sends arrays of the group {', '.join(uncovered)}, which noise does not "
-            f"cover{advice}"
+            f"privacy.clip is given, and the method sends arrays of the group {', '.join(bare)}, which noise does not cover; "
+            "give another method, or none of privacy"
         )
 
 

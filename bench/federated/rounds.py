@@ -254,7 +254,7 @@ class _Server:
                 return chosen, answering
         raise UsageError(
             f"in round {number}, fewer than {self.rounds.needed} of {size} clients answered in {ATTEMPTS} attempts; "
-            f"lower rounds.needed or rounds.dropout={self.rounds.dropout:g}"
+            f"give a smaller rounds.needed, or a rounds.dropout below {self.rounds.dropout:g}"
         )
 
     def _draw(self, what: Literal["dropout", "straggle"], number: int, client: int, attempt: int = 0) -> bool:

@@ -38,6 +38,13 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         str, msgspec.Meta(description="Whose classes a Dirichlet draw looks at; empty: the first task of the suite.")
     ] = ""
     seed: Annotated[int, msgspec.Meta(description="Seed of the draw.")] = 0
+    unknown: Annotated[
+        Literal["refuse", "client"],
+        msgspec.Meta(
+            description="Of a column: subjects all of whose records have no value are refused, or are those of a client of "
+            "their own, `unknown`."
+        ),
+    ] = "refuse"
     visible: Annotated[
         Positive | None,
         msgspec.Meta(
@@ -107,14 +114,24 @@ class Rounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Positive, msgspec.Meta(description="Answers without which a round is repeated with other clients.")
     ] = 1
 
-    def check(self, privacy: Privacy) -> None:
+    def check(self, privacy: Privacy, clients: int | None = None) -> None:
         """Raise UsageError for rounds that can never be held, and for a choice of the round that
         would tell of clients.
+
+        clients: how many there are; None where that is not known yet.
         """
         if self.per_round is not None and self.needed > self.per_round:
             raise UsageError(
-                f"rounds.needed={self.needed} is more than rounds.per_round={self.per_round}, so that no round is ever enough"
+                f"rounds.needed={self.needed} is more than rounds.per_round={self.per_round}, so that no round is ever enough; "
+                f"give rounds.needed={self.per_round} or fewer"
             )
+        for name, number in (("needed", self.needed), ("per_round", self.per_round)):
+            if clients is not None and number is not None and number > clients:
+                instead = " or fewer" if name == "needed" else " or fewer, or rounds.per_round=null for all"
+                raise UsageError(
+                    f"rounds.{name}={number} is more than the clients, of which there {'is' if clients == 1 else 'are'} "
+                    f"{clients}; give rounds.{name}={clients}{instead}"
+                )
         if privacy.clip and self.select != "last":
             raise UsageError(
                 "privacy.clip is given, and validation losses would tell of clients; give rounds.select=last"

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from bench.config.command import Request, Variant
+from bench.config.suite import Suite
 from bench.config.words import Word
 from bench.errors import UsageError
-from bench.federated.settings import DIRICHLET
+from bench.federated.settings import DIRICHLET, DRAWN
 from bench.grid.axes import COMPONENTS
 from bench.grid.identity import component, digest, source_file, sources
 from bench.grid.redraw import redraws
@@ -37,6 +38,8 @@ def partition_identity(request: Request) -> dict[str, Any]:
     """What of the suite decides which client has which subject and which modalities."""
     rule = request.suite.partition
     identity: dict[str, Any] = {**msgspec.to_builtins(rule), "code": federated_code()}
+    if rule.by in DRAWN or rule.unknown == "refuse":
+        del identity["unknown"]
     if rule.by == DIRICHLET:
         identity["task"] = task_of(request)
     else:
@@ -128,6 +131,11 @@ class Skips:
             return ""
         if "learner" not in spec.tags:
             return f"{federation.name} cannot train {row.kind} {row.name}, which is not tagged learner"
+        if self.request.suite.privacy.clip and spec.without_noise:
+            groups = ", ".join(sorted(spec.without_noise))
+            return (
+                f"noise of privacy.clip does not cover arrays of the group {groups}, which {row.kind} {row.name} sends"
+            )
         if not rule.refuses:
             return ""
         problem = rule.call(rule.refuses, rule.parameters(federation.params), spec.parameters(row.params))
@@ -144,10 +152,36 @@ def has_clients(request: Request, registry: Registry) -> bool:
     return request.suite.partition.visible is not None or is_federated(request, registry)
 
 
-OF_CLIENTS = {"partition": has_clients, "rounds": is_federated, "privacy": is_federated}
+def has_rounds(request: Request, registry: Registry) -> bool:
+    """Whether any cell is trained by rounds, and not by every client for itself."""
+    return any(
+        not {"pooled", "alone"} & registry.get("federation", row.name).tags for row in request.variants["federation"]
+    )
+
+
+OF_CLIENTS = {"partition": has_clients, "rounds": has_rounds, "privacy": has_rounds}
 """What only clients read -> whether anything of a run does. A suite may hold it for another of its
 profiles; on the command line it is meant for this run.
 """
+
+
+def _idle(key: str, suite: Suite) -> str:
+    """Why a word would change nothing beside the others, and what to type; empty where it would."""
+    rule, rounds = suite.partition, suite.rounds
+    drawn = rule.by in DRAWN or rule.visible is not None or rule.overlap
+    by_class = f"only partition.by={DIRICHLET} reads it, and partition.by is {rule.by}"
+    no_privacy = "no privacy is asked for; add privacy.clip=N"
+    reasons = {
+        "partition.alpha": (rule.by != DIRICHLET, by_class),
+        "partition.task": (rule.by != DIRICHLET, by_class),
+        "partition.seed": (not drawn, f"nothing is drawn, subjects go by their {rule.by}; leave it out"),
+        "partition.unknown": (rule.by in DRAWN, f"partition.by={rule.by} is no column; leave it out"),
+        "rounds.epochs": (rounds.steps, f"rounds.steps={rounds.steps} takes its place; add rounds.steps=null"),
+        "privacy.noise": (not suite.privacy.clip, no_privacy),
+        "privacy.delta": (not suite.privacy.clip, no_privacy),
+    }
+    idle, reason = reasons.get(key, (False, ""))
+    return reason if idle else ""
 
 
 def check_words(words: Iterable[Word], request: Request, registry: Registry) -> None:
@@ -155,10 +189,18 @@ def check_words(words: Iterable[Word], request: Request, registry: Registry) -> 
     for word in words:
         reads = OF_CLIENTS.get(word.key.partition(".")[0])
         if reads and not reads(request, registry):
+            alone = is_federated(request, registry)
+            none = (
+                "every client of this run trains by itself; add a federation"
+                if alone
+                else "no federation is in this run; add one"
+            )
             raise UsageError(
-                f'"{word.text}" (from the command line) has no effect: no federation is in this run; add one: federation=NAME '
+                f'"{word.text}" (from the command line) has no effect: {none}: federation=NAME '
                 "(bench list federations shows them)"
             )
+        if reason := _idle(word.key, request.suite):
+            raise UsageError(f'"{word.text}" (from the command line) has no effect: {reason}')
 
 
 def check_partition(request: Request, registry: Registry) -> None:
@@ -166,8 +208,8 @@ def check_partition(request: Request, registry: Registry) -> None:
     suite, rule = request.suite, request.suite.partition
     if not has_clients(request, registry):
         return
-    if is_federated(request, registry):
-        suite.rounds.check(suite.privacy)
+    if has_rounds(request, registry):
+        suite.rounds.check(suite.privacy, rule.clients if rule.by in DRAWN else None)
     dataset = registry.get("dataset", suite.dataset)
     rule.check(dataset.columns, f"of the dataset {dataset.name}")
     if rule.by == DIRICHLET:

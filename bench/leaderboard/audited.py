@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.results.coordinates import Coordinates, Repeat
+from bench.results.coordinates import Coordinates, Repeat, one
 from bench.results.records import Audit, Record
 from bench.results.redact import redact_text
 
@@ -89,8 +89,8 @@ def _result(outcomes: list[tuple[Repeat, Audit]]) -> AuditResult:
         return AuditResult("passed")
     outcomes = sorted(outcomes, key=lambda each: (each[0], str(each[1].passed), each[1].detail))
     failed = [
-        f"seed {seed}: {redact_text(audit.detail)}" if audit.detail else f"seed {seed}"
-        for seed, audit in outcomes
+        f"{one(repeat)}: {redact_text(audit.detail)}" if audit.detail else one(repeat)
+        for repeat, audit in outcomes
         if audit.passed is False
     ]
     if failed:

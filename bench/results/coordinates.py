@@ -20,6 +20,12 @@ def split_of(repeat: Repeat) -> str:
     return PATIENT if isinstance(repeat, int) else repeat.rpartition("/")[0]
 
 
+def one(repeat: Repeat) -> str:
+    """A repeat in words: "seed 42", or "split fold0, seed 42"."""
+    split, _, seed = str(repeat).rpartition("/")
+    return f"split {split}, seed {seed}" if split else f"seed {seed}"
+
+
 def in_words(repeats: Sequence[Repeat]) -> str:
     """The seeds, and the splits where they are not the default one: "splits: fold0, fold1; seed:
     42".

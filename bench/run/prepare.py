@@ -18,17 +18,18 @@ from bench.data.release import release_of
 from bench.data.store import Store
 from bench.errors import UsageError
 from bench.execute import device, executors
-from bench.federated.partition import check_subjects
+from bench.federated.partition import check_subjects, classes_of
+from bench.federated.settings import DIRICHLET
 from bench.grid.cell import Cell
 from bench.grid.estimate import LENGTH, Estimates
-from bench.grid.federated import has_clients
+from bench.grid.federated import has_clients, has_rounds, task_of
 from bench.grid.plan import Plan, plan
 from bench.grid.shard import shard
 from bench.registry import Registry
 from bench.results.coordinates import Coordinates
 from bench.results.ledger import Ledger
 from bench.results.records import Record
-from bench.stages.artifacts import size_of, subjects_of
+from bench.stages.artifacts import size_of, subjects_of, target_of
 from bench.stages.weights import Weights, check_plan, wanted
 from bench.tuning.file import check_manifest
 
@@ -152,8 +153,14 @@ def check_clients(request: Request, registry: Registry, store: Store, cohort: st
     """Whether the subjects of a cohort can be divided as the suite asks, where it is prepared and
     anything needs it. cohort: its key. Raises UsageError.
     """
-    if has_clients(request, registry) and (known := subjects_of(store, cohort)):
-        check_subjects(request.suite.partition, *known)
+    if not has_clients(request, registry) or not (known := subjects_of(store, cohort)):
+        return
+    suite, classes = request.suite, None
+    if suite.partition.by == DIRICHLET and (target := target_of(store, cohort, task_of(request))) is not None:
+        classes = classes_of(target)
+    clients = check_subjects(suite.partition, *known, classes)
+    if has_rounds(request, registry):
+        suite.rounds.check(suite.privacy, clients)
 
 
 def check_weights(weights: Mapping[str, Weights], request: Request, registry: Registry, manifest: str) -> None:

@@ -19,6 +19,7 @@ from bench.registry import Registry, Spec
 from bench.results import provenance
 from bench.results.further import code_of
 from bench.results.records import Audit, Measures, Record, Status
+from bench.run.drowned import drowned
 from bench.run.prepare import Prepared
 from bench.stages import artifacts
 from bench.train_params import StepParams
@@ -55,6 +56,8 @@ def record_of(prepared: Prepared, cell: Cell, result: Result) -> Record:
         changed["imputation_errors"] = ""
     if measures.completion_errors:
         prepared.ledger.keep_errors(measures.completion_errors, result.output.completion_errors)
+    if drowned_audits := drowned(measures, result.output.predictions):
+        changed["audits"] = {**measures.audits, **drowned_audits}
     if cell.coordinates.audit == "repeat":
         changed["audits"] = {"repeat-identical": _repeated(prepared, cell, result)}
     return _record(cell, msgspec.structs.replace(measures, **changed), "ok", "", where)

@@ -17,6 +17,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+
 from bench import arrays
 from bench.data.store import Store
 
@@ -54,6 +56,20 @@ def subjects_of(store: Store, key: str) -> tuple[list[str], dict[str, list[str]]
     """
     about = _about(store, key)
     return None if about is None else (about["groups"], about.get("columns", {}))
+
+
+def target_of(store: Store, key: str, task: str) -> np.ndarray | None:
+    """The target of a task for each record of a prepared cohort, float32 [n, ...], NaN where it is
+    unknown; None when the cohort is not prepared. Nothing is compared with a digest here: workers
+    do that before they use it.
+    """
+    from safetensors import safe_open
+
+    if not store.has(cohort(key)):
+        return None
+    with safe_open(store.open(cohort(key)), "np") as file:
+        target: np.ndarray = file.get_tensor(f"targets/{task}")
+    return target
 
 
 def _about(store: Store, key: str) -> dict[str, Any] | None:

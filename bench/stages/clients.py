@@ -13,8 +13,8 @@ from bench.components import Fuser, Imputer
 from bench.config.command import Variant
 from bench.errors import PluginError
 from bench.execute.job import Setup
-from bench.federated.partition import Clients, divide
-from bench.federated.settings import DIRICHLET, Partition
+from bench.federated.partition import UNKNOWN, Clients, classes_of, divide
+from bench.federated.settings import DIRICHLET, Partition, Rounds
 from bench.grid.cell import Cell
 from bench.metrics.patterns import SMALLEST
 from bench.metrics.scoring import scores_of
@@ -51,10 +51,7 @@ class _Recorded:
 @lru_cache(maxsize=2)
 def _clients(rule: Partition, task: str, recorded: _Recorded) -> Clients:
     cohort = recorded.cohort
-    classes = None
-    if rule.by == DIRICHLET:
-        target = cohort.targets[task]
-        classes = np.where(np.isnan(target), -1, target).astype(int)
+    classes = classes_of(cohort.targets[task]) if rule.by == DIRICHLET else None
     return divide(rule, cohort.groups.tolist(), tuple(cohort.modalities), classes=classes, columns=cohort.columns)
 
 
@@ -199,6 +196,7 @@ def federated(
         ],
         fuser=fuser,
         imputer=imputer,
+        held=held(setup.rounds, len(clients.names)) if fuser or imputer else "",
     )
 
 
@@ -224,11 +222,31 @@ def client_audits(setup: Setup, cohort: Cohort, parts: dict[str, Cohort], *train
 def in_words(rule: Partition, number: int, task: str) -> str:
     """A partition in words, for the foot of a table."""
     by = {"iid": "dealt evenly", DIRICHLET: f"by a Dirichlet draw over the classes of {task} (alpha {rule.alpha:g})"}
-    words = [f"{number} clients, subjects {by.get(rule.by, f'by their {rule.by}')}"]
+    words = [f"{_several(number, 'client')}, subjects {by.get(rule.by, f'by their {rule.by}')}"]
     words += [f"seed {rule.seed}"] * (rule.by in by)
-    words += [f"{rule.visible} modalities each in training"] * (rule.visible is not None)
+    words += [f"those without one at a client of their own, {UNKNOWN}"] * (
+        rule.by not in by and rule.unknown == "client"
+    )
+    words += [f"{_several(rule.visible or 0, 'modality')} each in training"] * (rule.visible is not None)
     words += [f"{rule.overlap:.0%} of the subjects also train at a second client"] * bool(rule.overlap)
     return ", ".join(words)
+
+
+def held(rounds: Rounds, number: int) -> str:
+    """How rounds are held, in words. number: of clients."""
+    per_round = min(rounds.per_round or number, number)
+    each = f"{_several(rounds.steps, 'step')} of a client" if rounds.steps else _several(rounds.epochs, "epoch")
+    words = [f"{_several(rounds.number, 'round')} of {each}"]
+    words += [f"{per_round} of {_several(number, 'client')} in each"] * (per_round < number)
+    words += [f"{'all ' * (number > 1)}{_several(number, 'client')} in each"] * (per_round == number)
+    words += [f"dropout {rounds.dropout:g}"] * bool(rounds.dropout)
+    words += [f"straggle {rounds.straggle:g}"] * bool(rounds.straggle)
+    words += [f"{rounds.needed} answers needed"] * (rounds.needed > 1)
+    return ", ".join(words)
+
+
+def _several(number: int, noun: str) -> str:
+    return f"{number} {noun if number == 1 else f'{noun[:-1]}ies' if noun.endswith('y') else f'{noun}s'}"
 
 
 def _shown(counts: list[int]) -> list[int | None]:

@@ -10,9 +10,9 @@ import pytest
 from bench.components import Context
 from bench.data.splits import PARTS
 from bench.execute.job import Job
-from bench.federated.settings import Partition
+from bench.federated.settings import Partition, Rounds
 from bench.metrics.patterns import SMALLEST
-from bench.stages.clients import _shown, clients_of, in_words, narrowed
+from bench.stages.clients import _shown, clients_of, held, in_words, narrowed
 from bench.stages.fusing import fuse
 from bench.stages.imputing import impute, load
 from bench.stages.view import _views, view
@@ -156,11 +156,34 @@ def test_no_count_below_the_least_is_kept_nor_can_be_worked_out_from_the_others(
 
 def test_a_partition_is_told_in_words():
     assert in_words(Partition(clients=3, seed=4), 3, "toy") == "3 clients, subjects dealt evenly, seed 4"
+    assert in_words(Partition(clients=1, visible=1), 1, "").startswith(
+        "1 client, subjects dealt evenly, seed 0, 1 modality each"
+    )
+    by_site = in_words(Partition(by="site", unknown="client"), 3, "")
+    assert by_site == "3 clients, subjects by their site, those without one at a client of their own, unknown"
     words = in_words(Partition(by="dirichlet", clients=2, alpha=0.5, overlap=0.1), 2, "toy")
     assert words == (
         "2 clients, subjects by a Dirichlet draw over the classes of toy (alpha 0.5), seed 0, "
         "10% of the subjects also train at a second client"
     )
+
+
+def test_rounds_are_told_in_words():
+    assert held(Rounds(number=1), 1) == "1 round of 1 epoch, 1 client in each"
+    rounds = Rounds(number=3, steps=5, per_round=2, needed=2, dropout=0.1, straggle=0.2)
+    assert held(rounds, 4) == (
+        "3 rounds of 5 steps of a client, 2 of 4 clients in each, dropout 0.1, straggle 0.2, 2 answers needed"
+    )
+
+
+def test_records_without_a_value_of_the_column_are_those_of_a_client_that_the_record_counts(tmp_path):
+    gaps = replace(COHORT, columns={"site": np.where(SITES == "west", "", SITES)})
+    words = ("partition.unknown=client", "controls.federation=", "rounds.number=1", "rounds.steps=1")
+    _, outputs, _, _ = run(tmp_path, *words, cohort=gaps)
+    kept = outputs["fedavg"].measures.federated
+    assert [part.client for part in kept.clients] == ["north", "south", "unknown"]
+    assert kept.held == "1 round of 1 step of a client, all 3 clients in each"
+    assert all(part.train for part in kept.clients)
 
 
 SMALL = [f"fuser.condi.{word}" for word in (

@@ -71,7 +71,6 @@ def test_a_federation_is_in_the_keys_of_what_it_trains_and_of_nothing_else(imput
     [
         ("rounds.number=3", {"fedavg"}), ("rounds.dropout=0.5", {"fedavg"}), ("partition.seed=7", {"fedavg", "local"}),
         ("partition.clients=4", {"fedavg", "local"}), ("partition.visible=1", {"fedavg", "local", "central"}),
-         ("privacy.noise=3.0", set()),
     ],
 )  # fmt: skip
 def test_partition_and_rounds_move_the_keys_of_those_that_they_concern(word, moves, tmp_path):
@@ -117,6 +116,12 @@ def test_what_cannot_be_trained_by_clients_is_skipped_with_its_reason(words, rea
         (("partition.visible=3",), "partition.visible=3 is more than the 2 modalities of the set all"),
         (("privacy.clip=1.0",), "give rounds.select=last"),
         (("rounds.needed=3", "rounds.per_round=2"), "rounds.needed=3 is more than rounds.per_round=2"),
+        (
+            ("rounds.needed=4",),
+            "rounds.needed=4 is more than the clients, of which there are 3; give rounds.needed=3 or fewer",
+        ),
+        (("rounds.per_round=4",), "give rounds.per_round=3 or fewer, or rounds.per_round=null for all"),
+        (("partition.clients=1", "rounds.needed=2"), "of which there is 1;"),
         (("federation.fedprox.mu=-1", "federation=fedprox"), "mu"),
         (("federation=fedavgg",), 'did you mean "fedavg"'),
         (("federation.fedprox.mu=1",), "fedprox is not in this run"),
@@ -127,7 +132,7 @@ def test_what_cannot_be_divided_is_refused_before_any_data_are_read(words, messa
         cells(tmp_path, *dict({word.partition("=")[0]: word for word in ("federation=fedavg", *words)}).values())
 
 
-@pytest.mark.parametrize("word", ["partition.clients=4", "rounds.number=3", "privacy.delta=1e-6"])
+@pytest.mark.parametrize("word", ["partition.clients=4", "rounds.number=3"])
 def test_words_that_only_clients_would_read_are_refused_where_there_are_none(word, tmp_path):
     with pytest.raises(UsageError) as refused:
         cells(tmp_path, word)
@@ -136,6 +141,54 @@ def test_words_that_only_clients_would_read_are_refused_where_there_are_none(wor
         "(bench list federations shows them)"
     )
     cells(tmp_path, word, "federation=fedavg")
+
+
+@pytest.mark.parametrize(
+    ("word", "beside", "reason"),
+    [
+        ("privacy.noise=5", (), "no privacy is asked for; add privacy.clip=N"),
+        ("privacy.delta=1e-6", (), "no privacy is asked for; add privacy.clip=N"),
+        ("partition.alpha=0.1", (), "only partition.by=dirichlet reads it, and partition.by is iid"),
+        ("partition.task=toy", (), "only partition.by=dirichlet reads it, and partition.by is iid"),
+        (
+            "partition.seed=3",
+            ("partition.by=site", "partition.clients=null"),
+            "nothing is drawn, subjects go by their site",
+        ),
+        ("partition.unknown=client", (), "partition.by=iid is no column"),
+        ("rounds.epochs=3", ("rounds.steps=5",), "rounds.steps=5 takes its place; add rounds.steps=null"),
+        ("rounds.number=3", ("federation=local",), "every client of this run trains by itself; add a federation"),
+    ],
+)
+def test_a_word_that_another_leaves_without_effect_is_refused_with_what_to_type(word, beside, reason, tmp_path):
+    federation = () if any(each.startswith("federation") for each in beside) else ("federation=fedavg",)
+    with pytest.raises(UsageError) as refused:
+        prepared(tmp_path, SUITE, COHORT, *federation, *beside, word, columns=("site",))
+    assert f'"{word}" (from the command line) has no effect: {reason}' in str(refused.value)
+
+
+def test_a_word_that_reads_the_other_is_accepted(tmp_path):
+    cells(tmp_path, "federation=fedavg", "privacy.clip=1.0", "privacy.noise=5", "rounds.select=last")
+    cells(tmp_path, "federation=fedavg", "partition.by=dirichlet", "partition.alpha=0.1")
+    cells(tmp_path, "federation=local", "partition.seed=3")
+
+
+def test_what_noise_does_not_cover_is_skipped_with_its_group_and_only_under_privacy(tmp_path):
+    words = ("federation=fedavg", "fuser=fedmsplit-like,gru", "rounds.select=last")
+    reason = "noise of privacy.clip does not cover arrays of the group own, which fuser fedmsplit-like sends"
+    skips = {(each.fuser.name, each.federation.name): each.skip for each in cells(tmp_path, *words, "privacy.clip=1.0")}
+    assert {at for at, skip in skips.items() if skip} == {("fedmsplit-like", "fedavg")}
+    assert skips["fedmsplit-like", "fedavg"] == reason
+    assert not any(each.skip for each in cells(tmp_path, *words))
+
+
+def test_a_column_s_unknown_client_is_in_keys_where_it_is_asked_for(tmp_path):
+    def keys(*words):
+        by = ("partition.by=site", "partition.clients=null", "federation=fedavg")
+        planned = prepared(tmp_path, SUITE, COHORT, *by, *words, columns=("site",))[0].cells
+        return {name: cell.key for name, cell in by_federation(planned).items()}
+
+    assert keys() == keys("partition.unknown=refuse") != keys("partition.unknown=client")
 
 
 def test_a_suite_may_hold_what_its_federated_profile_reads(tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.federated.partition import Clients, divide
+from bench.federated.partition import UNKNOWN, Clients, check_subjects, classes_of, divide
 from bench.federated.settings import Partition
 
 MODALITIES = ("ecg", "labs", "notes")
@@ -120,6 +120,34 @@ def test_a_subject_with_several_values_goes_where_most_of_its_records_are() -> N
     assert (made.owner, made.names, made.divided) == ({"a": 1, "b": 0, "c": 0}, ("x", "y"), 2)
 
 
+@given(values=st.lists(st.sampled_from(["", "x", "y"]), min_size=12, max_size=12))
+def test_subjects_without_any_value_are_those_of_a_client_of_their_own(values: list[str]) -> None:
+    """Every other subject is where its known values put it, as if its gaps were not there."""
+    groups, rule = groups_of(6), Partition(by="site", unknown="client")
+    clients = divide(rule, groups, MODALITIES, columns={"site": np.array(values)})
+    known = [place for place, value in enumerate(values) if value]
+    without = set(groups) - {groups[place] for place in known}
+    assert clients.owner.keys() == set(groups)
+    assert (UNKNOWN in clients.names) == bool(without)
+    assert {subject for subject, client in clients.owner.items() if clients.names[client] == UNKNOWN} == without
+    assert check_subjects(rule, groups, {"site": values}) == len(clients.names)
+    if known:
+        columns = {"site": np.array(values)[known]}
+        alone = divide(Partition(by="site"), [groups[place] for place in known], MODALITIES, columns=columns)
+        named = {subject: clients.names[client] for subject, client in clients.owner.items() if subject not in without}
+        assert named == {subject: alone.names[client] for subject, client in alone.owner.items()}
+        assert alone.divided == clients.divided
+
+
+def test_a_draw_that_leaves_a_client_without_a_subject_is_refused_as_soon_as_classes_are_known() -> None:
+    rule, groups = Partition(by="dirichlet", clients=4, alpha=1e-9), groups_of(8)
+    assert check_subjects(rule, groups, {}) == 4
+    classes = classes_of(np.array([0, 1, np.nan, 0] * 4, np.float32))
+    assert classes.tolist()[:3] == [0, 1, -1]
+    with pytest.raises(UsageError, match="left a client of 4 without a subject in 1000 draws"):
+        check_subjects(rule, groups, {}, classes)
+
+
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
@@ -130,7 +158,7 @@ def test_a_subject_with_several_values_goes_where_most_of_its_records_are() -> N
             {"by": "ward"},
             'partition.by="ward" is no rule and no column of the dataset; accepted: iid, dirichlet, full, gaps',
         ),
-        ({"by": "gaps"}, "the column gaps is unknown for 1 of 4 records"),
+        ({"by": "gaps"}, "the column gaps is unknown for 1 of 4 records; give partition.unknown=client"),
         ({"by": "full", "clients": 3}, "the column full has 2 values, and partition.clients=3 is given; leave it out"),
         ({"clients": 2, "visible": 4}, "partition.visible=4 is more than the 3 modalities"),
         ({"clients": 1, "overlap": 0.5}, "needs two clients, and there is one"),

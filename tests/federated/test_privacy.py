@@ -90,7 +90,7 @@ def test_less_noise_and_more_rounds_cost_more():
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ({"a": "shared", "b": "buffer"}, "group buffer, which noise does not cover; give norm=group"),
+        ({"a": "shared", "b": "buffer"}, "group buffer, which noise does not cover"),
         ({"a": "own"}, "group own, which noise does not cover"),
     ],
 )

@@ -203,7 +203,7 @@ def test_what_a_round_costs_is_counted() -> None:
 
 
 def test_clients_that_never_answer_end_the_cell_with_what_to_change() -> None:
-    with pytest.raises(UsageError, match=r"fewer than 2 of 2 clients answered .* rounds.dropout=0.999"):
+    with pytest.raises(UsageError, match=r"fewer than 2 of 2 clients answered .* rounds.dropout below 0.999"):
         run(FEDERATIONS["fedavg"](), needed=2, dropout=0.999)
 
 

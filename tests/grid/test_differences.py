@@ -71,7 +71,7 @@ def ask(tmp_path: Path) -> Asker:
     asker = Asker(tmp_path)
     asker.text = SUITE
     asker.registry.dataset("other", "bench_toy.parts:Toy", tasks=asker.registry.get("dataset", "made").tasks.values(),
-                           modalities=("vitals", "labs"))  # fmt: skip
+                           modalities=("vitals", "labs"), columns=("ward",))  # fmt: skip
     asker.registry.federation("near", "bench_federations.averaging:FedProx", params=FedProxParams)
     (tmp_path / "values.toml").write_text("published = []")
     return asker
@@ -97,13 +97,27 @@ def test_every_key_of_the_schema_is_compared_or_it_is_written_down_why_not() -> 
     assert all(SHOWN.values())
 
 
+PRIVATE = ["privacy.clip=0.5", "rounds.select=last"]
+READ_BESIDE = {
+    "privacy.clip": ["rounds.select=last"],
+    "privacy.noise": PRIVATE,
+    "privacy.delta": PRIVATE,
+    "partition.alpha": ["partition.by=dirichlet"],
+    "partition.task": ["partition.by=dirichlet"],
+    "partition.unknown": ["dataset=other", "partition.by=ward", "partition.clients=null"],
+}
+"""Key -> the words without which it would change nothing."""
+
+
 @pytest.mark.parametrize("key", WORDS)
 def test_a_key_that_the_command_line_sets_to_something_else_is_named_and_no_other(ask: Asker, key: str) -> None:
     beside = ["federation=near"] * (key.partition(".")[0] in OF_CLIENTS)  # who else would read it
-    beside += ["rounds.select=last"] * (key == "privacy.clip")
+    beside += READ_BESIDE.get(key, [])
     named = {override.key for override in ask.request(WORDS[key], *beside).overrides}
+    others = {word.partition("=")[0] for word in READ_BESIDE.get(key, [])}
     inside = {
-        "privacy.clip": {"privacy.clip", "rounds.select"},
+        **{other: {other, *others} for other in READ_BESIDE},
+        "partition.unknown": {"partition.unknown", *others, "data.clean", "data.sets"},
         "dataset": {"dataset", "data.clean", "data.sets"},
         "data": {"data.clean"},
         "modalities": {"modalities.bedside"},

@@ -71,7 +71,7 @@ def test_all_records_at_hand_are_of_one_site_unless_a_client_is_chosen(project, 
     ("words", "line"),
     [
         ({"seed": "1,2"}, "these words give 2; choose: seed=1|2"),
-        ({"federation": "local"}, "no cell of this plan is trained by a federation; give federation=fedavg"),
+        ({"federation": "local"}, "every client of this run trains by itself; add a federation: federation=NAME"),
         ({"client": "first"}, "client=first is no number"),
         ({"client": 3}, "there is no client 3; the partition has 3, from 0"),
         ({"fuser": "gbm"}, "fedavg cannot train fuser gbm"),

@@ -37,6 +37,7 @@ def register(registry: Registry) -> None:
         paper="after Nguyen et al., FedMAC, 2024 (arXiv 2410.03070), as in the public code of CondI; the authors' code was "
         "not read",
         tags={"torch", "learner"},
+        without_noise=("buffer",),
         randomness="seeded",
         seconds=extractor_seconds,
         space={"learning_rate": (3e-3, 1e-2, 3e-2), "contrast": (0.0, 0.1, 1.0)},

@@ -32,6 +32,7 @@ def register(registry: Registry) -> None:
         summary="an extractor and a head per modality, averaged by their owners and drawn to shared prototypes of classes",
         paper="after Peng, Bian and Xu, FedMM, ICASSP 2024 (arXiv 2402.15858); the authors' code was not read",
         tags={"torch", "learner"},
+        without_noise=("buffer", "own"),
         randomness="seeded",
         seconds=extractor_seconds,
         space={"learning_rate": (3e-3, 1e-2, 3e-2), "pull": (0.1, 1.0)},

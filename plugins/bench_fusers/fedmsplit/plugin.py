@@ -31,6 +31,7 @@ def register(registry: Registry) -> None:
         summary="an extractor per modality, summed; each client is sent a mixture of its own, by attention to others",
         paper="after Chen and Zhang, FedMSplit, KDD 2022, as in the public code of CondI; the authors' code was not read",
         tags={"torch", "learner"},
+        without_noise=("own",),
         randomness="seeded",
         seconds=extractor_seconds,
         space={"learning_rate": (3e-3, 8e-3, 1e-2), "proximal": (0.0, 0.01, 0.1)},

@@ -131,6 +131,7 @@ def register(registry: Registry) -> None:
         summary="symbols of each channel, sparse attention with a budget by what is present, a mixture of experts over all",
         paper="Mohapatra et al., MAESTRO, NeurIPS 2025",
         tags={"torch", "learner"},
+        without_noise=("buffer",),
         randomness="seeded",
         notes={"evenness of experts": "share", "experts unused": "count"},
         seconds=maestro_seconds,

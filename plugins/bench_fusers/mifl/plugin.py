@@ -35,6 +35,7 @@ def register(registry: Registry) -> None:
         paper="MIFL, as in the public code of Zheng, Kan, Wang, Chen and Wang, CondI, CVPR 2026 workshop FedVision; neither "
         "its paper nor its authors' code was read",
         tags={"torch", "learner"},
+        without_noise=("own",),
         randomness="seeded",
         seconds=extractor_seconds,
         space={"learning_rate": (3e-3, 1e-2, 2e-2), "contrast": (0.0, 1.0, 5.0)},

@@ -50,6 +50,7 @@ def register(registry: Registry) -> None:
         paper="after Nguyen et al., PEPSY, NeurIPS 2025 (arXiv 2510.22880); neither the whole paper nor the authors' code "
         "was read",
         tags={"torch", "learner"},
+        without_noise=("buffer", "own"),
         randomness="seeded",
         seconds=extractor_seconds,
         space={"learning_rate": (3e-3, 1e-2, 3e-2), "contrast": (0.0, 0.1, 1.0), "attract": (0.0, 0.1, 1.0)},

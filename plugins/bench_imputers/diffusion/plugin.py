@@ -58,6 +58,7 @@ def register(registry: Registry) -> None:
         paper="Lopez Alcaraz and Strodthoff, Diffusion-based Time Series Imputation and Forecasting with Structured State "
         "Space Models, TMLR 2022",
         tags=("torch", "draws", "learner"),
+        without_noise=("buffer",),
         randomness="seeded",
         seconds=sssd_seconds,
         space={"learning_rate": (2e-4, 5e-4, 1e-3), "mask": ("points", "random"), "observed": ("reference", "clean")},
@@ -93,6 +94,7 @@ def register(registry: Registry) -> None:
         summary="CSDI, all modalities in one, conditioned on a mixture of experts and on each other",
         paper="Zheng, Kan, Wang, Chen and Wang, CondI, CVPR 2026 workshop FedVision",
         tags=("torch", "draws", "learner"),
+        without_noise=("buffer",),
         randomness="seeded",
         seconds=condi_seconds,
         space={"learning_rate": (3e-4, 1e-3, 2e-3), "dropout": (0.0, 0.1)},
