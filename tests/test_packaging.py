@@ -193,4 +193,4 @@ def test_a_suite_is_run_and_reported(installed: Installed, toy_plugin: str):
 def test_real_stays_are_read_and_scored(installed: Installed, data_root: Path):
     words = ("imputer=mean", "fuser=linear", "seed=42", "data.sets=a", "controls.imputer=", "audits.cells=")
     told = installed.bench("run", "suite=physionet48", f"data.root={data_root}", *words, "out=real")
-    assert "1 cells: 1 ok" in told
+    assert "1 cell: 1 ok" in told

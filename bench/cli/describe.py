@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.registry import Spec
 
 SCHEMA = "suite-schema"
+COLUMNS = "columns that can divide its records among clients"
 KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios", "federations", "metrics")
 
 
@@ -106,6 +107,9 @@ def _show_suite(name: str, as_json: bool) -> None:
         return
     print(f"suite {name}: {line(str(tree.get('title', '')))}\n  {line(str(tree.get('summary', '')))}")
     print(f"  file: {path}\n  dataset: {tree.get('dataset', '')}")
+    dataset = next((spec for spec in components().specs("dataset") if spec.name == tree.get("dataset")), None)
+    if dataset and dataset.columns:
+        print(f"  {COLUMNS}: {', '.join(dataset.columns)}")
     for profile, suite in resolved.items():
         print(f"  profile {profile}:")
         for axis in NAMES:
@@ -185,7 +189,7 @@ def _text(spec: Spec) -> str:
     if spec.splits:
         lines.append(f"  splits of its own: {', '.join(spec.splits)}")
     if spec.columns:
-        lines.append(f"  columns that can divide its records among clients: {', '.join(spec.columns)}")
+        lines.append(f"  {COLUMNS}: {', '.join(spec.columns)}")
     lines += [
         f"  task {task.name} ({task.kind}; {', '.join(task.metrics)}): {task.summary}" for task in spec.tasks.values()
     ]

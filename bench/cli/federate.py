@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,22 +54,30 @@ def prepare(words: tuple[str, ...]) -> None:
     from bench.run.prepare import prepare as look_up
     from bench.run.schedule import setup_of
     from bench.sites import folder
+    from bench.sites.agreement import check_free
     from bench.stages.order import BY_NAME
 
+    path = Path(own["to"]).expanduser()
+    client = int(own["client"]) if "client" in own else None
     before = look_up(request, registry, pending=True)
-    folder.agreement_of(_only(before), setup_of(before), registry, request.suite.name)  # before any data are made
+    agreement = folder.agreement_of(_only(before), setup_of(before), registry, request.suite.name)
+    check_free(path, agreement, client)  # before any data are made
     prepared = look_up(request, registry, fetch=say)
     cell, setup = _only(prepared), setup_of(prepared)
     first = BY_NAME["cohort"]
     job = Job(id=cell.keys[first.name], stage=first.name, label=first.label(cell), cell=cell)
     first.run(job, setup, registry, Context(report=say))
-    path = Path(own["to"]).expanduser()
-    client = int(own["client"]) if "client" in own else None
     counts = folder.prepare(path, cell, setup, registry, request.suite.name, client)
     say(
         ", ".join(f"{count} {part}" for part, count in counts.items())
         + " records; keep the folder as you keep the data"
     )
+    if lacking := [part for part, count in counts.items() if not count]:
+        effects = {"valid": "is of no help to choose a round", "test": "has nothing to score a model on"}
+        for part in lacking:
+            say(
+                f"warning: this site has no {part} record, and so {effects[part]}; give fewer partition.clients or another"
+            )
     say("a server needs two of its files, which hold no record: agreement.json and form.safetensors")
     print(path)
 
@@ -89,10 +98,21 @@ def _only(prepared: Prepared) -> Cell:
     ]
     if not cells:
         raise UsageError("no cell of this plan is trained by a federation; give federation=fedavg or another")
-    values = {axis: dict.fromkeys(str(getattr(cell.coordinates, axis)) for cell in cells) for axis in NAMES}
-    if several := [f"{axis}={'|'.join(each)}" for axis, each in values.items() if len(each) > 1]:
-        raise UsageError(f"a site trains one cell, and these words give {len(cells)}; choose: {' '.join(several)}")
+    values = {axis: dict.fromkeys(_typed(cell, axis) for cell in cells) for axis in NAMES}
+    if several := {axis: each for axis, each in values.items() if len(each) > 1}:
+        choices = ", and ".join(
+            " or ".join(shlex.quote(f"{axis}={value}") for value in each) for axis, each in several.items()
+        )
+        raise UsageError(f"a site trains one cell, and these words give {len(cells)}; give {choices}")
     return cells[0]
+
+
+def _typed(cell: Cell, axis: str) -> str:
+    """The value of an axis as it is typed: of a component its label, without who trains it."""
+    from bench.config.command import Variant
+
+    value = cell.chosen[axis]
+    return value.label if isinstance(value, Variant) else str(getattr(cell.coordinates, axis))
 
 
 @click.command()

@@ -85,8 +85,9 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
     if differs := sentence(prepared.request.overrides):
         print(differs)
     if prepared.pending:
+        how = "generate a synthetic cohort in" if prepared.synthetic else "download it into"
         print(
-            f"data: {suite.dataset}, not here yet: bench run will generate a synthetic cohort in {prepared.root}; keys, and "
+            f"data: {suite.dataset}, not here yet: bench run will {how} {prepared.root}; keys, and "
             f"what of it is done already, are known then; device: {prepared.plan.device}"
         )
     else:
@@ -106,7 +107,7 @@ def plan(words: tuple[str, ...], as_json: bool, cells: bool) -> None:
             print(f"  {axis:<11}{', '.join(in_ranges(values))}")
     audits = sum(bool(c.coordinates.audit) for c in prepared.cells)
     print(
-        f"cells: {len(prepared.cells)} ({audits} of them audits); "
+        f"cells: {len(prepared.cells)} ({audits} of them {'an audit' if audits == 1 else 'audits'}); "
         + ", ".join(f"{n} {s}" for s, n in sorted(status.items()))
     )
     counts = Counter(job.stage for job in jobs)
@@ -195,7 +196,9 @@ def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
         progress.expect(jobs)
         total = len(prepared.cells)
         cached = total - progress.total
-        say(f"{prepared.request.suite.name}: {total} cells, {cached} done before, about {clock(progress.eta())} to go")
+        say(
+            f"{prepared.request.suite.name}: {_cells(total)}, {cached} done before, about {clock(progress.eta())} to go"
+        )
 
     with progress, _stopping(watch):
         return execute(prepared, watch, started, remember)
@@ -251,7 +254,7 @@ def _conclude(outcome: Outcome, kept: Path | None, as_json: bool) -> None:
     else:
         shown = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
         release = f" ({prepared.release})" if prepared.release else ""
-        print(f"{request.suite.name}{release}: {sum(counts.values())} cells: {shown}")
+        print(f"{request.suite.name}{release}: {_cells(sum(counts.values()))}: {shown}")
         if differs := sentence(request.overrides):
             print(differs)
     for task, crossing in sorted(_crossing(prepared).items()):
@@ -271,7 +274,8 @@ def _conclude(outcome: Outcome, kept: Path | None, as_json: bool) -> None:
         say(f"{what} failed; what it said, which stays on this machine: {log}")
     out = "" if request.settings.out == "results" else f" out={request.settings.out}"
     if outcome.unfinished:
-        say(f"{outcome.unfinished} cells are left ({outcome.stopped}); go on with: {request.command()}")
+        are = "is" if outcome.unfinished == 1 else "are"
+        say(f"{_cells(outcome.unfinished)} {are} left ({outcome.stopped}); go on with: {request.command()}")
     if kept:
         say(f"kept as run {kept.stem}; see: bench history suite={request.settings.suite}{out}")
     say(f"table: bench report suite={request.settings.suite}{out}")
@@ -281,6 +285,10 @@ def _conclude(outcome: Outcome, kept: Path | None, as_json: bool) -> None:
     elif broken:
         code = 7
     raise SystemExit(unfinished_code(outcome) if outcome.unfinished else code)
+
+
+def _cells(number: int) -> str:
+    return f"{number} cell{'s' * (number != 1)}"
 
 
 def unfinished_code(outcome: Outcome) -> int:

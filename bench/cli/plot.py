@@ -188,9 +188,9 @@ def parity(words: tuple[str, ...]) -> None:
     values = _values(words, ("modality",), OF_IMPUTATION)
     path = _target(values, "parity")
     names = values.get("imputer", ())
-    if len(names) != 2:
+    if len(names) != 2 or names[0] == names[1]:
         raise UsageError(
-            f'"imputer" must name two (from {ORIGIN}), the one across and the one upwards: imputer=locf,mean'
+            f'"imputer" must name two that differ (from {ORIGIN}), the one across and the one upwards: imputer=locf,mean'
         )
     out = Path(values.get("out", ("results",))[0]).expanduser()
     ledger, planned = Ledger(out), last_run_now(values["suite"][0], out)

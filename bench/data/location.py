@@ -61,8 +61,8 @@ def locate(
     - report: where given, data that are found nowhere are downloaded into the cache when that needs
       no credentials, or generated. Without it only what is there counts. It also hears when the
       data were generated, and when given parameters have no effect on files that are there.
-    - pending: a generated cohort that is not made yet is answered with the folder it will have and
-      no files, and nothing is written.
+    - pending: data that are not there yet and that a run would download or generate are answered
+      with the folder they will have and no files, and nothing is written.
     - only_there: data that are found nowhere are neither downloaded nor generated: a question about
       what is there must not be answered with something else.
     """
@@ -100,6 +100,8 @@ def _located(
         forget_kept(fetched(cache), cache)
         spec.call(spec.fetch, fetched(cache), params, report)
         return _at(spec, params, fetched(cache), report)
+    if spec.fetch and spec.generate and pending and not spec.fetch_name and not only_there:
+        return Located(fetched(cache), [], False)
     if spec.generate and not only_there:
         if report:
             report(f"{spec.name} is not on this machine; using a generated cohort (as data.root={SYNTHETIC} does)")
@@ -209,7 +211,10 @@ def _generated(
         if pending:
             return Located(root, [], True)
         if report is None:
-            raise DataError(f"the generated cohort of {spec.name} is not made yet; bench run makes it")
+            raise DataError(
+                f"the generated cohort of {spec.name} is not made yet; bench run makes it. For data that are elsewhere, repeat "
+                "the words of their run (data.root=...); for the last run, give no further words"
+            )
         sweep(root.parent, SETTLED)
         report(f"generating a synthetic cohort of {spec.name} in {root}")
         forget_kept(root, cache)

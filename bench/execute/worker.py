@@ -102,7 +102,16 @@ def work(
     answer.peak_memory = memory.peak()
     if answer.status == "ok":
         shutil.rmtree(setup.scratch(job), ignore_errors=True)
+    else:
+        _clear_empty(setup.scratch(job))
     return answer
+
+
+def _clear_empty(folder: Path) -> None:
+    """Remove folders in which a job has left no state to go on from."""
+    for inside, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):  # it is not empty
+            Path(inside).rmdir()
 
 
 def _fail(answer: Answer, error: BaseException, job: Job, setup: Setup, registry: Registry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -20,6 +21,9 @@ from bench.registry import Registry, Spec
 
 FREE = ("sums", "learns_nothing")
 """Tags of imputers whose result no division of records changes."""
+
+PARAMETER = re.compile(r"\bgive (\w+=)")
+"""In what a federation says of a training: the parameter of the method that is to be given."""
 
 FILLS_NOTHING = frozenset({"leaves_nan", "hides_values"})
 """Tags of imputers that fill nothing, and so have no error on hidden entries."""
@@ -130,7 +134,7 @@ class Skips:
         if row.weights or set(FREE) & spec.tags:
             return ""
         if "learner" not in spec.tags:
-            return f"{federation.name} cannot train {row.kind} {row.name}, which is not tagged learner"
+            return f"{federation.name} cannot train {row.kind} {row.name}, which is not trained step by step (no tag learner)"
         if self.request.suite.privacy.clip and spec.without_noise:
             groups = ", ".join(sorted(spec.without_noise))
             return (
@@ -139,7 +143,8 @@ class Skips:
         if not rule.refuses:
             return ""
         problem = rule.call(rule.refuses, rule.parameters(federation.params), spec.parameters(row.params))
-        return f"{federation.name} cannot merge {row.kind} {row.name}: {problem}" if problem else ""
+        typed = PARAMETER.sub(rf"give {row.kind}.{row.name}.\1", problem)
+        return f"{federation.name} cannot merge {row.kind} {row.name}: {typed}" if problem else ""
 
 
 def is_federated(request: Request, registry: Registry) -> bool:

@@ -7,21 +7,24 @@ but what stands in it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from bench import arrays
 from bench.cohort import Cohort, Task
 from bench.components import Context
 from bench.config.suite import Scaling
-from bench.errors import DataError
+from bench.data.splits import PARTS
+from bench.errors import DataError, UsageError
 from bench.federated.settings import Privacy, Rounds
 from bench.files import read_bytes, write_text
 from bench.stages.preparing import load, save
 
-AGREEMENT, SHARE, FORM = "agreement.json", "share.json", "form"
+AGREEMENT, SHARE, FORM, LOCAL = "agreement.json", "share.json", "form", "local"
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -116,10 +119,32 @@ def read_share(folder: Path) -> Share:
 
 
 def read_cohort(folder: Path, name: str) -> Cohort:
-    """A part, or the form. Raises DataError where it is not there, StorageError where damaged."""
+    """A part, or the form. Raises DataError where it is not there, or damaged."""
     if not _file(folder, name).exists():
         raise _unprepared(folder, f"has no {_file(folder, name).name}")
-    return load(_file(folder, name))
+    try:
+        return load(_file(folder, name))
+    except arrays.Damaged as error:
+        raise _unprepared(folder, f"has a {error.path.name} that {error.what}") from None
+
+
+def check_free(folder: Path, agreement: Agreement, client: int | None) -> None:
+    """Raise UsageError unless a folder may be written for a client under an agreement: it is not
+    there, or was prepared for the same before, be it in part.
+    """
+    another = "; name another to=DIR"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"to={folder} is a file{another}")
+    names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    ours = {AGREEMENT, SHARE, LOCAL, *(_file(folder, name).name for name in (*PARTS, FORM))}
+    if stray := sorted(names - ours):
+        raise UsageError(f"{folder} holds files of something else, such as {stray[0]}{another}")
+    with contextlib.suppress(DataError):  # what cannot be read is written again, as its error says
+        if (share := read_share(folder)).client != client:
+            whose = [f"client {each}" if each is not None else "all clients" for each in (share.client, client)]
+            raise UsageError(f"{folder} was prepared for {whose[0]}, not for {whose[1]}{another}")
+        if what := agreement.difference(read_agreement(folder)):
+            raise UsageError(f"{folder} was prepared under another agreement{another}, or the same words; {what}")
 
 
 def _file(folder: Path, name: str) -> Path:

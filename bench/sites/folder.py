@@ -17,7 +17,7 @@ from bench.grid.cell import Cell
 from bench.grid.federated import FREE
 from bench.grid.redraw import redraws
 from bench.registry import Registry
-from bench.sites.agreement import Agreement, Named, Share, write
+from bench.sites.agreement import Agreement, Named, Share, check_free, write
 from bench.stages import artifacts
 from bench.stages.clients import clients_of
 from bench.stages.hiding import apply
@@ -74,10 +74,11 @@ def prepare(
     """Make the folder of a site; part -> its records.
 
     client: of the partition of the suite; None: all records are of this site. The cohort of the
-    cell lies in the cache. Raises UsageError for what sites cannot train, or a client without
-    training records.
+    cell lies in the cache. Raises UsageError for what sites cannot train, a client without training
+    records, or a folder of something else.
     """
     agreement = agreement_of(cell, setup, registry, suite)
+    check_free(folder, agreement, client)
     cohort, parts = _visible(cell, setup, registry)
     groups = cohort.groups.tolist()
     mine, owned = np.arange(len(cohort)), cell.modalities

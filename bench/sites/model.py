@@ -32,15 +32,27 @@ def write(path: Path, agreement: str, trained: Trained, known: Arrays, learnt: A
 
 
 def trained_by(path: Path) -> Trained:
-    """How the rounds went. Raises StorageError for what is no model."""
-    return msgspec.json.decode(arrays.read(path, KEY)[1]["trained"], type=Trained)
+    """How the rounds went. Raises DataError for what is no model."""
+    return msgspec.json.decode(_read(path)[1]["trained"], type=Trained)
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays of a model, and what it says of them. A person gives the file, so no message
+    asks for its removal. Raises DataError.
+    """
+    try:
+        return arrays.read(path, KEY)
+    except arrays.Damaged as error:
+        raise DataError(
+            f"{path} is no model of a federation: it {error.what}; give the model.safetensors that flwr run wrote"
+        ) from None
 
 
 def predict(site: Site, path: Path) -> tuple[Cohort, np.ndarray]:
     """The test records of a site whose outcome is known, and their predictions, float32 [n,
-    outputs]. Raises UsageError for a model of another agreement.
+    outputs]. Raises UsageError for a model of another agreement, DataError for what is no model.
     """
-    known, about = arrays.read(path, KEY)
+    known, about = _read(path)
     if about["agreement"] != site.agreement.digest:
         raise UsageError(f"{path} was trained under another agreement than {site.folder} was prepared for")
     learner = site.begun(known)

@@ -217,7 +217,11 @@ class Site(Records):
             return first
         if not self._file(before).exists():
             raise DataError(f"what this site kept of round {before} is gone; begin again with another folder out")
-        stored, _ = arrays.read(self._file(before), f"{self.agreement.digest} {before}")
+        try:
+            stored, _ = arrays.read(self._file(before), f"{self.agreement.digest} {before}")
+        except arrays.Damaged as error:
+            what = f"what this site kept of round {before} {error.what}"
+            raise DataError(f"{what}; begin again with another folder out") from None
         return {name: np.array(array) for name, array in stored.items()}
 
     def _keep(self, before: int, round: int, state: Arrays) -> None:
@@ -227,7 +231,7 @@ class Site(Records):
                 path.unlink()
 
     def _file(self, round: int) -> Path:
-        return self.folder / "local" / f"{round}.safetensors"
+        return self.folder / agreed.LOCAL / f"{round}.safetensors"
 
 
 def _json(agreement: agreed.Agreement) -> str:

@@ -147,6 +147,10 @@ def test_a_suite_is_shown_in_every_profile_by_name_or_by_file(bench):
     assert "A small suite" in bench("show", "small.toml").out
 
 
+def test_a_suite_that_bears_the_name_of_its_dataset_shows_the_columns_too(bench):
+    assert "columns that can divide its records among clients: station" in bench("show", "beijing_air").out
+
+
 def test_the_schema_of_suites_is_printed_as_it_is_shipped(bench):
     stored = Path(__file__).parents[2] / "suites" / "schema.json"
     assert bench("show", "suite-schema").out == stored.read_text()

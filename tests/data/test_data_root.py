@@ -56,6 +56,20 @@ def found(tmp_path: Path, said: str, *params: int) -> tuple[Located, str]:
     return located, "\n".join(lines)
 
 
+def test_a_plan_tells_what_a_run_would_do_with_data_that_are_not_there(tmp_path: Path) -> None:
+    """A run downloads where that needs no credentials, and else generates."""
+    cache = tmp_path / "cache"
+    generated = locate(SPEC, Params(), "", cache, pending=True)
+    assert (generated.synthetic, generated.files) == (True, [])
+    open_to_all = replace(SPEC, fetch="made_up:fetch")
+    assert locate(open_to_all, Params(), "", cache, pending=True) == Located(cache / "data", [], False)
+    assert locate(open_to_all, Params(), "synthetic", cache, pending=True).synthetic
+    assert locate(replace(open_to_all, fetch_name="a_part"), Params(), "", cache, pending=True).synthetic
+    with pytest.raises(DataError, match=r"repeat the words of their run .*; for the last run, give no further words"):
+        locate(SPEC, Params(), "", cache)
+    assert not cache.exists()
+
+
 def test_a_generated_folder_is_known_as_such_by_its_place_its_copy_and_its_mark_below(tmp_path: Path) -> None:
     made, lines = found(tmp_path, "synthetic")
     assert made.synthetic

@@ -88,9 +88,13 @@ def test_privacy_moves_the_keys_of_what_rounds_train(tmp_path):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("imputer=median", "federation=fedavg"), "fedavg cannot train imputer median, which is not tagged learner"),
-        (("fuser=gbm", "federation=fedavg"), "fedavg cannot train fuser gbm, which is not tagged learner"),
-        (("federation=fednova",), "fednova cannot merge fuser gru: it is defined for sgd"),
+        (("imputer=median", "federation=fedavg"), "fedavg cannot train imputer median, which is not trained step by step"),
+        (("fuser=gbm", "federation=fedavg"), "fedavg cannot train fuser gbm, which is not trained step by step"),
+        (
+            ("federation=fednova",),
+            "fednova cannot merge fuser gru: it is defined for sgd, and the clients train with adam; give "
+            "fuser.gru.optimizer=sgd",
+        ),
         (("federation=fednova", "fuser.gru.optimizer=sgd"), ""),
         (("federation=local", "fuser=gbm", "imputer=median"), ""),
     ],

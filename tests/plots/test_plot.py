@@ -314,6 +314,7 @@ def test_the_records_drawn_are_those_of_the_test_part_with_most_hidden_entries(i
         (("rates", "metric=mae,rmse"), "takes one value"),
         (("rates", "imputer="), "is empty"),
         (("parity",), '"imputer" must name two'),
+        (("parity", "imputer=locf,locf"), '"imputer" must name two that differ'),
         (("parity", "imputer=locf,men"), 'did you mean "mean"'),
         (("parity", "imputer=locf,mean", "scenario=natural"), "scored together on no hidden entry"),
         (("parity", "imputer=locf,mean", "modality=notes"), 'modality "notes" is not known'),

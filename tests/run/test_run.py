@@ -51,6 +51,10 @@ def test_a_failing_cell_is_shown_with_its_reason_and_the_others_go_on(project):
     assert "told to fail" not in table
     logs = list((project.folder / "results/ledger/logs").glob("*.log"))
     assert any("Traceback" in log.read_text() for log in logs)
+    planned = project.here("plan", project.suite, *ONE, "fuser=waits,level", "fuser.waits.fail=raise").stdout
+    assert "failed, 1 cell: ValueError at bench_toy/parts.py, line" in planned
+    scratch = project.folder.parent / "cache" / "scratch"
+    assert not [path for path in scratch.rglob("*") if path.is_dir() and not any(path.iterdir())]
 
 
 def test_a_worker_that_dies_costs_its_own_cell_only(project):

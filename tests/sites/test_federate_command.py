@@ -70,7 +70,11 @@ def test_all_records_at_hand_are_of_one_site_unless_a_client_is_chosen(project, 
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ({"seed": "1,2"}, "these words give 2; choose: seed=1|2"),
+        ({"seed": "1,2"}, "these words give 2; give seed=1 or seed=2"),
+        (
+            {"federation": "fedavg,fedprox", "seed": "1,2"},
+            "these words give 4; give federation=fedavg or federation=fedprox, and seed=1 or seed=2",
+        ),
         ({"federation": "local"}, "every client of this run trains by itself; add a federation: federation=NAME"),
         ({"client": "first"}, "client=first is no number"),
         ({"client": 3}, "there is no client 3; the partition has 3, from 0"),
@@ -82,6 +86,46 @@ def test_what_no_site_can_train_is_refused_in_one_line_and_nothing_is_written(pr
     refused = prepare(project.folder / "site", 2, **words)
     assert line in refused.stderr
     assert not (project.folder / "site").exists()
+
+
+def test_a_folder_of_something_else_is_refused_and_stays_and_the_same_again_is_no_fault(project, prepare):
+    folder = project.folder / "site"
+    prepare(folder, client=1)
+    before = contents(folder)
+    for words, line in (
+        ({"client": 2}, "was prepared for client 1, not for client 2; name another to=DIR"),
+        ({}, "was prepared for client 1, not for all clients; name another to=DIR"),
+        (
+            {"client": 1, "seed": "2"},
+            "under another agreement; name another to=DIR, or the same words; seed is 2 here and 1 there",
+        ),
+    ):
+        assert line in prepare(folder, 2, **words).stderr
+        assert contents(folder) == before
+    prepare(folder, client=1)
+    assert contents(folder) == before
+    (folder / "letter.txt").write_text("mine")
+    assert "holds files of something else, such as letter.txt" in prepare(folder, 2, client=1).stderr
+    assert f"to={folder / 'letter.txt'} is a file; name another" in prepare(folder / "letter.txt", 2, client=1).stderr
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_file_that_is_no_model_is_named_and_nobody_is_told_to_delete_it(project, prepare):
+    prepare(project.folder / "site", client=0)
+    (project.folder / "weights.safetensors").write_bytes(b"not one")
+    for name, what in (("weights.safetensors", "is not a complete safetensors file"), ("nowhere", "is gone")):
+        line = project.here(
+            "federate", "score", str(project.folder / "site"), str(project.folder / name), code=3
+        ).stderr
+        assert f"{name} is no model of a federation: it {what}" in line
+        assert "give the model.safetensors that flwr run wrote" in line
+        assert "delete" not in line
+    (project.folder / "site" / "test.safetensors").write_bytes(b"cut")
+    line = project.here("federate", "score", str(project.folder / "site"), "nowhere", code=3).stderr
+    assert "no model of a federation" in line
 
 
 def test_a_folder_must_be_named(project):

@@ -356,7 +356,8 @@ def _cells(row: Row) -> str:
     modality and that the row has no rank.
     """
     states = ", ".join(f"{count} {status}" for status, count in row.statuses.items())
-    reasons = "; ".join(map(short, row.reasons))
+    alone = next(iter(row.statuses)) if len(row.statuses) == 1 else ""
+    reasons = "; ".join(short(reason.removeprefix(f"{alone}: ")) for reason in row.reasons)
     if not row.nobody and not row.unranked:
         return f"{states} ({reasons})" if reasons else states
     lacking: list[str | Marked] = [strong(f"no record has {', '.join(row.nobody)}")] if row.nobody else []
