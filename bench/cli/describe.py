@@ -96,8 +96,7 @@ def show(name: str, as_json: bool) -> None:
 
 def _show_suite(name: str, as_json: bool) -> None:
     from bench.config.layers import Layers, read, resolve
-    from bench.config.words import in_ranges
-    from bench.grid.axes import NAMES, shown
+    from bench.grid.described import axes_in_words
 
     tree, path = read(name)
     resolved = {"demo": resolve(Layers(tree, path, "demo", {}))}
@@ -112,13 +111,8 @@ def _show_suite(name: str, as_json: bool) -> None:
         print(f"  {COLUMNS}: {', '.join(dataset.columns)}")
     for profile, suite in resolved.items():
         print(f"  profile {profile}:")
-        for axis in NAMES:
-            values = list(map(str, getattr(suite.grid, axis)))
-            if any(shown(axis, value) for value in values):
-                print(f"    {axis:<11}{', '.join(in_ranges(values))}")
-        print(
-            f"    {'controls':<11}{', '.join([*suite.controls.imputer, *(f'fuser {f}' for f in suite.controls.fuser)])}"
-        )
+        for axis, values in axes_in_words(suite).items():
+            print(f"    {axis:<11}{values}")
     print(f"  run it: bench run suite={name}")
 
 

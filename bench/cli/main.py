@@ -28,6 +28,7 @@ COMMANDS = {
     "rerun": ("bench.cli.cells:rerun", "Compute one cell again and compare it with its record, bit by bit."),
     "predictions": ("bench.cli.cells:predictions", "Write what one cell predicted for each record; patient-level."),
     "report": ("bench.cli.report:report", "Write the leaderboard of a suite from the ledger."),
+    "site": ("bench.cli.site:site", "Write a static site of leaderboards, for any static host."),
     "plot": ("bench.cli.plot:plot", "Draw imputations, error curves, histories, or one imputer against another."),
     "runs": ("bench.cli.history:runs", "List the runs that are kept."),
     "history": ("bench.cli.history:history", "Show scores, errors and costs over runs, and mark steps."),

@@ -26,17 +26,27 @@ class Marked(msgspec.Struct, frozen=True):
     mark: Mark
 
 
+class Link(msgspec.Struct, frozen=True):
+    """Words that lead to another page, in targets that have pages.
+
+    to: a relative address of ours, never the text of others.
+    """
+
+    text: str
+    to: str
+
+
 class Rich(str):
-    """Words of which some are marked. As a str it is the words alone; `parts` holds them with their
-    marks.
+    """Words of which some are marked or lead to a page. As a str it is the words alone; `parts`
+    holds them with their marks.
 
     What is marked stands between spaces, brackets or stops, since some targets cannot mark a part
     of a word.
     """
 
-    parts: tuple[str | Marked, ...]
+    parts: tuple[str | Marked | Link, ...]
 
-    def __new__(cls, *parts: str | Marked) -> Rich:
+    def __new__(cls, *parts: str | Marked | Link) -> Rich:
         flat = [each for part in parts for each in (part.parts if isinstance(part, Rich) else (part,)) if each]
         text = super().__new__(cls, "".join(each if isinstance(each, str) else each.text for each in flat))
         text.parts = tuple(flat)

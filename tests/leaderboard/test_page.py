@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
@@ -22,9 +21,9 @@ from bench.leaderboard.blocks import Axis, Chart, Line, Point, Shares
 from bench.leaderboard.render.svg import svg
 from bench.results.records import Bin, Calibration, Export, Pattern
 from support.fake_exports import PUBLISHED, RELEASE, alter, make_export
+from support.html_page import Tags
 
 FUSERS = {"linear": 0.75, "gru": 0.8, "mixture of experts": 0.85}
-VOID = {"meta", "br"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
@@ -53,39 +52,6 @@ def rich(**changes) -> Export:
 
 def page(export: Export) -> str:
     return render(export, page=True)["html"].decode()
-
-
-class Tags(HTMLParser):
-    """The elements of a page with their attributes; every end tag must close what was opened
-    last.
-    """
-
-    def __init__(self, content: str):
-        super().__init__()
-        self.open: list[str] = []
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.cells: list[str] = []
-        self.feed(content)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attributes)))
-        assert len({name for name, _ in attributes}) == len(attributes)
-        if tag == "td":
-            self.cells.append("")
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "td" in self.open:
-            self.cells[-1] += data
 
 
 def test_every_element_is_closed_and_every_link_leads_to_a_section_of_the_page() -> None:

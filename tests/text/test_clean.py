@@ -26,9 +26,12 @@ from bench.gate import gate
 from bench.gate.report import to_junit, to_markdown
 from bench.leaderboard import render, save_export
 from bench.leaderboard.blocks import Heading, Notes, Paragraph, Rich, strong
+from bench.leaderboard.board import Board
 from bench.leaderboard.render.html import to_html
 from bench.leaderboard.render.markdown import to_markdown as blocks_to_markdown
 from bench.metrics.own import OWN
+from bench.pages import site
+from bench.pages.sources import Source, Unread
 from bench.registry import Broken, Registry
 from bench.results.records import STATUSES, Audit, Bin, Calibration, Correction, Export, Pattern
 from bench.results.redact import is_public
@@ -263,6 +266,7 @@ MINIMAL = frozenset({*STATUSES, *get_args(Correction), "permuted-labels", "repea
 @example(text="<script>alert(1)</script>", before=True)
 @example(text="\n# x\n\n| a | b |", before=False)
 @example(text="[a](javascript:alert(1))", before=True)
+@example(text="|", before=True)
 @given(text=hostile, before=st.booleans())
 def test_nothing_planted_in_an_export_becomes_more_than_text(kept: frozenset[str], text: str, before: bool) -> None:
     text = text.encode("utf-8", "ignore").decode()
@@ -287,6 +291,17 @@ def test_nothing_planted_in_an_export_becomes_more_than_text(kept: frozenset[str
         float(cell)
     for kind, content in found.items():
         assert content.replace("\n", "").isprintable(), kind
+
+
+@pytest.mark.parametrize("text", HOSTILE[::4])
+def test_nothing_planted_becomes_more_than_text_on_a_site(text: str) -> None:
+    def tags(words: str) -> Counter[tuple[str, tuple[str, ...]]]:
+        board = Board(planted(whole(), lambda value: f"{value}q{words}q", KEPT))
+        pages = site([Source("a", board)], [Unread(words, words)], Registry(), [], "0.1.0")
+        assert all(content.decode().replace("\n", "").isprintable() for content in pages.values())
+        return sum((Tags(content.decode()).found for content in pages.values()), Counter())
+
+    assert tags(text) == tags("x")
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from bench.leaderboard.blocks import Block, Cell, Heading, Interval, Mark, Number
+from bench.leaderboard.blocks import Block, Cell, Heading, Interval, Link, Mark, Number, Rich
 from bench.leaderboard.render.spelling import pieces, title
 from bench.leaderboard.render.svg import COLOURS, svg
 from bench.text import clean
@@ -21,13 +21,14 @@ from bench.text import clean
 TAGS: dict[Mark, str] = {"strong": "strong", "second": "u", "emphasis": "em", "code": "code"}
 
 
-def to_html(blocks: Sequence[Block]) -> str:
-    """The whole page; the same bytes for the same blocks."""
+def to_html(blocks: Sequence[Block], above: Sequence[Link] = ()) -> str:
+    """The whole page; the same bytes for the same blocks. above: links to other pages of a site."""
     headings = [block for block in blocks if isinstance(block, Heading)]
     return _page().render(
         title=next((heading.text for heading in headings if heading.level == 1), ""),
         sections=[heading for heading in headings if heading.level == 2],
         groups=[(kind, list(group)) for kind, group in groupby(blocks, key=lambda block: type(block).__name__)],
+        above=above,
         TAGS=TAGS,
         COLOURS=COLOURS,
     )
@@ -37,8 +38,14 @@ def to_html(blocks: Sequence[Block]) -> str:
 def _page() -> Template:
     loader = PackageLoader("bench.leaderboard.render", "")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    environment.filters |= {"pieces": pieces, "named": title, "visible": _visible, "number": _number, "svg": svg}
+    environment.filters |= {"linked": _linked, "named": title, "visible": _visible, "number": _number, "svg": svg}
     return environment.get_template("page.html")
+
+
+def _linked(cell: Cell) -> list[tuple[str, Mark | None, str]]:
+    """Text, its mark, and the page that it leads to; "" where it leads nowhere."""
+    addresses = [part.to if isinstance(part, Link) else "" for part in cell.parts] if isinstance(cell, Rich) else []
+    return [(text, mark, addresses[place] if addresses else "") for place, (text, mark, _) in enumerate(pieces(cell))]
 
 
 def _visible(text: str) -> str:

@@ -38,22 +38,26 @@ def _block(block: Block) -> str:
             return "\n".join(f"- {_text(item)}" for item in block.items)
         case Table():
             header = [clean.markdown(title(column)) for column in block.columns]
-            body = [[_text(cell) for cell in row] for row in block.rows]
+            body = [[_text(cell, in_table=True) for cell in row] for row in block.rows]
             return tabulate.tabulate(body, header, tablefmt="github", disable_numparse=True)
         case Figure():
             return ""
 
 
-def _text(cell: Cell) -> str:
+def _text(cell: Cell, in_table: bool = False) -> str:
     if type(cell) is str:
         return clean.markdown(cell)
-    return "".join(MARKS[mark].format(text) if ours else _harmless(text, mark) for text, mark, ours in pieces(cell))
+    return "".join(
+        MARKS[mark].format(text) if ours else _harmless(text, mark, in_table) for text, mark, ours in pieces(cell)
+    )
 
 
-def _harmless(text: str, mark: Mark | None) -> str:
+def _harmless(text: str, mark: Mark | None, in_table: bool) -> str:
     """A piece of text that is no markup but its mark. White space at its ends stays, outside of
-    the mark.
+    the mark. in_table: a bar ends the cell, also in code, unless it is escaped.
     """
     harmless = clean.code(text) if mark == "code" else clean.markdown(text)
+    if mark == "code" and in_table:
+        harmless = harmless.replace("|", "\\|")
     before, after = " " * text[:1].isspace(), " " * text[-1:].isspace()
     return f"{before}{MARKS[mark].format(harmless)}{after}" if harmless else before

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.leaderboard.blocks import Cell, Column, Interval, Label, Mark, Missing, Number, Rich
+from bench.leaderboard.blocks import Cell, Column, Interval, Label, Mark, Marked, Missing, Number, Rich
 from bench.leaderboard.words import arrow
 
 NOTHING = "–"
@@ -24,7 +24,12 @@ def pieces(cell: Cell) -> Sequence[Piece]:
         case Label():
             return [(cell.name, None, False), *_ours(" †" * cell.control), *_aside(cell.note)]
         case Rich():
-            return [(p, None, False) if isinstance(p, str) else (p.text, p.mark, False) for p in cell.parts]
+            return [
+                (part, None, False)
+                if isinstance(part, str)
+                else (part.text, part.mark if isinstance(part, Marked) else None, False)
+                for part in cell.parts
+            ]
         case str():
             return [(cell, None, False)]
         case None:
