@@ -10,8 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from bench.federated.settings import Partition, Rounds
 from bench.grid.cell import Cell
+from bench.grid.federated import FREE
 from bench.registry import Registry, Spec
 from bench.results.records import Record
 from bench.stages.order import BY_NAME, STAGES
@@ -102,28 +105,33 @@ class Estimates:
         return self.declared[at]
 
     def _declared(self, spec: Spec, values: dict[str, Any], cell: Cell) -> float:
-        """What a component declares for a cell, trained as the federation of the cell trains it."""
+        """What a component declares for a cell, trained as the federation of the cell trains it: by
+        each client on its own records, whose last batch is seldom full.
+        """
         work = self._workload(cell, spec.kind)
-        budget = self._budget(self.registry.get("federation", cell.federation.name), spec)
-        if not budget:
+        federation = self.registry.get("federation", cell.federation.name)
+        if "pooled" in federation.tags or set(FREE) & spec.tags:
             return spec.expected_seconds(values, work)
+        clients = self.partition.clients or CLIENTS
+        share = msgspec.structs.replace(work, records=max(1, math.ceil(work.records / clients)))
+        if "alone" in federation.tags:
+            return clients * spec.expected_seconds(values, share)
+        if not issubclass(spec.params, TrainParams):
+            return spec.expected_seconds(values, work)
+        chosen = min(self.rounds.per_round or clients, clients)
+        rounds = {**values, **self._budget()}
         if callable(spec.seconds):
-            return spec.expected_seconds({**values, **budget}, work)
-        one, all_rounds = (_steps(spec.parameters(each), work) for each in (values, {**values, **budget}))
+            return chosen * spec.expected_seconds(rounds, share)
+        one, all_rounds = _steps(spec.parameters(values), work), chosen * _steps(spec.parameters(rounds), share)
         return spec.expected_seconds(values, work) * all_rounds / one
 
-    def _budget(self, federation: Spec, spec: Spec) -> dict[str, Any]:
-        """The parameters that the rounds of a federation put in place of those of a method; empty
-        where no round trains it.
+    def _budget(self) -> dict[str, Any]:
+        """The parameters that rounds put in place of those of a method, for a client that is chosen
+        in all of them.
         """
-        if {"pooled", "alone"} & federation.tags or not issubclass(spec.params, TrainParams):
-            return {}
-        rounds, clients = self.rounds, self.partition.clients or CLIENTS
-        chosen = min(rounds.per_round or clients, clients)
-        if rounds.steps:
-            return {"steps": rounds.number * rounds.steps * chosen, "seconds": None}
-        epochs = max(1, round(rounds.number * rounds.epochs * chosen / clients))
-        return {"epochs": epochs, "steps": None, "seconds": None}
+        rounds = self.rounds
+        steps = rounds.number * rounds.steps if rounds.steps else None
+        return {"epochs": rounds.number * rounds.epochs, "steps": steps, "seconds": None}
 
     def _more_rounds(self, record: Record, kind: str) -> float:
         """How many times the rounds of a finished cell are asked for now."""

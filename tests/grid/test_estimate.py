@@ -186,9 +186,17 @@ def test_rounds_cost_nothing_where_none_is_held(federation):
     assert trained(federation, number=1) == trained(federation, number=100)
 
 
-def test_an_epoch_of_all_clients_is_an_epoch_of_central_training():
+@pytest.mark.parametrize("federation", ["fedavg", "local"])
+def test_a_client_that_has_all_records_trains_as_long_as_one_place(federation):
     epochs = discover().get("fuser", "gru").parameters({}).epochs
-    assert trained("fedavg", number=epochs) == pytest.approx(trained("central"))
+    assert trained(federation, number=epochs, partition=Partition(clients=1)) == pytest.approx(trained("central"))
+
+
+@pytest.mark.parametrize("federation", ["fedavg", "local"])
+def test_small_clients_take_more_steps_than_one_place_since_their_batches_are_not_full(federation):
+    epochs = discover().get("fuser", "gru").parameters({}).epochs
+    few, many = (trained(federation, number=epochs, partition=Partition(clients=number)) for number in (10, 1000))
+    assert trained("central") < few < many
 
 
 @pytest.mark.parametrize("federation", ["central", "fedavg"])
