@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bench.leaderboard.blocks import Block, Cell, Heading, Notes, Paragraph, Table
 from bench.leaderboard.sections import head
 from bench.leaderboard.words import columns, count
 from bench.pages import standing
-from bench.pages.places import INDEX, link, suite_place
+from bench.pages.places import INDEX, history_place, link, suite_place
 from bench.pages.sources import Source, Unread
 
 TITLE = "Leaderboards"
 NO_DATE = "not recorded"
 
 
-def blocks(sources: Sequence[Source], unread: Sequence[Unread], version: str) -> list[Block]:
-    """The page. version: of gapbench, which made it."""
+def blocks(
+    sources: Sequence[Source], unread: Sequence[Unread], histories: Collection[str], version: str
+) -> list[Block]:
+    """The page. histories: the suites that have one. version: of gapbench, which made it."""
     suites = {source.board.export.suite for source in sources}
     made_of = f"{count(len(sources), 'leaderboard')} of {count(len(suites), 'suite')}, made by gapbench {version}."
     page: list[Block] = [Heading(1, TITLE), Paragraph(made_of)]
@@ -25,6 +27,9 @@ def blocks(sources: Sequence[Source], unread: Sequence[Unread], version: str) ->
     if sources:
         overview = standing.blocks(sources)
         page += [Heading(2, "All leaderboards"), boards(INDEX, sources), Heading(2, "Overview"), *overview]
+    if histories:
+        page.append(Heading(2, "Histories"))
+        page.append(Notes([link(INDEX, history_place(suite), suite) for suite in sorted(histories)]))
     return page
 
 

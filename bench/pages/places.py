@@ -32,6 +32,10 @@ def suite_place(name: str) -> str:
     return f"suites/suite-{file_name(name)}.html"
 
 
+def history_place(suite: str) -> str:
+    return f"history/suite-{file_name(suite)}.html"
+
+
 def link(here: str, there: str, text: str) -> Rich:
     """A link from one page of the site to another."""
     return Rich(Link(text, posixpath.relpath(there, posixpath.dirname(here) or ".")))

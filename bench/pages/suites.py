@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -12,7 +12,7 @@ from bench.grid.described import axes_in_words
 from bench.leaderboard.blocks import Block, Cell, Command, Heading, Notes, Paragraph, Table
 from bench.leaderboard.words import columns
 from bench.pages.index import boards
-from bench.pages.places import SUITES, link, suite_place
+from bench.pages.places import SUITES, history_place, link, suite_place
 from bench.pages.sources import Source
 from bench.results.redact import redact_text
 
@@ -73,8 +73,8 @@ def index(suites: Sequence[Shown], sources: Sequence[Source]) -> list[Block]:
     return [Heading(1, TITLE), Table(columns("suite", "title", "dataset", "leaderboards"), rows)]
 
 
-def page(suite: Shown, sources: Sequence[Source]) -> list[Block]:
-    """The page of one suite."""
+def page(suite: Shown, sources: Sequence[Source], histories: Collection[str]) -> list[Block]:
+    """The page of one suite. histories: the suites that have one."""
     here = suite_place(suite.name)
     own = [source for source in sources if source.board.export.suite == suite.name]
     blocks: list[Block] = [Heading(1, f"Suite {suite.name}")]
@@ -83,6 +83,8 @@ def page(suite: Shown, sources: Sequence[Source]) -> list[Block]:
         blocks.append(Paragraph(f"Dataset: {suite.dataset}"))
     blocks.append(Heading(2, "Its leaderboards"))
     blocks.append(boards(here, own) if own else Paragraph("This site has no leaderboard of it."))
+    if suite.name in histories:
+        blocks.append(Paragraph(link(here, history_place(suite.name), "History over its runs")))
     for profile, axes in suite.profiles.items():
         word = "" if profile == "demo" else f" profile={profile}"
         blocks += [Heading(2, f"Profile {profile}"), Notes([f"{axis}: {values}" for axis, values in axes.items()])]

@@ -26,6 +26,7 @@ from bench.registry import Registry, discover
 from bench.results.records import TaskSummary
 from support.fake_exports import make_export
 from support.html_page import Tags
+from support.made_runs import made_run, noisy, save_runs
 
 FOLDER = Path(__file__).resolve().parents[2] / "leaderboards"
 EXPORTS = sorted(FOLDER.glob("*.records.json"))
@@ -42,7 +43,9 @@ def sources() -> list[Source]:
 
 @pytest.fixture(scope="module")
 def pages(sources: list[Source]) -> dict[str, str]:
-    return {place: content.decode() for place, content in site(sources, [], discover(), installed(), "0.1.0").items()}
+    return {
+        place: content.decode() for place, content in site(sources, [], discover(), installed(), {}, "0.1.0").items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -243,5 +246,28 @@ def test_two_exports_of_one_name_have_a_page_each(tmp_path: Path) -> None:
     boards, unread = read([*sorted(tmp_path.glob("*.json")), tmp_path / "a.records.json"])
     assert [each.name for each in boards] == ["demo", "demo-2"]
     assert unread == []
-    index = site(boards, [Unread("<x>", "<y>")], Registry(), [], "0")["index.html"].decode()
+    index = site(boards, [Unread("<x>", "<y>")], Registry(), [], {}, "0")["index.html"].decode()
     assert "&lt;x&gt;: &lt;y&gt;" in index
+
+
+def test_runs_that_are_kept_have_a_board_and_a_history_and_damaged_ones_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    value = noisy({("locf", "gru"): (4, 0.2)})
+    save_runs(Path("results"), [made_run(number, value, synthetic=True) for number in range(8)])
+    whole = Path("results/runs/demo/run2.json").read_bytes()
+    Path("results/runs/demo/run2.json").write_bytes(whole[: len(whole) // 2])
+    Path("results/runs/demo/torn.json").write_bytes(whole[:50])
+    assert run(monkeypatch) == 0
+    messages = capsys.readouterr().err.splitlines()
+    index = Path("public/index.html").read_text()
+    for name in ("run2.json", "torn.json"):
+        assert len([line for line in messages if name in line]) == 1
+        assert name in index
+    assert 'href="history/suite-demo.html"' in index
+    assert Path("public/boards/demo-run-run7.html").exists()
+    page = Path("public/history/suite-demo.html").read_text()
+    assert "<h1>History of Demonstration (synthetic cohort)</h1>" in page
+    assert "better from run <strong>run4</strong>" in page
+    assert 'href="../history/suite-demo.html"' in Path("public/suites/suite-demo.html").read_text()

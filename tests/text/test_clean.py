@@ -297,7 +297,7 @@ def test_nothing_planted_in_an_export_becomes_more_than_text(kept: frozenset[str
 def test_nothing_planted_becomes_more_than_text_on_a_site(text: str) -> None:
     def tags(words: str) -> Counter[tuple[str, tuple[str, ...]]]:
         board = Board(planted(whole(), lambda value: f"{value}q{words}q", KEPT))
-        pages = site([Source("a", board)], [Unread(words, words)], Registry(), [], "0.1.0")
+        pages = site([Source("a", board)], [Unread(words, words)], Registry(), [], {}, "0.1.0")
         assert all(content.decode().replace("\n", "").isprintable() for content in pages.values())
         return sum((Tags(content.decode()).found for content in pages.values()), Counter())
 
