@@ -7,6 +7,7 @@ import graphlib
 import importlib
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,7 @@ import pytest
 
 from bench.config.suite import Controls
 from bench.federated.own import PLUGIN as FEDERATIONS
-from bench.registry import discover
+from bench.registry import Registry, discover
 from support.pages import page
 
 ROOT = Path(__file__).parents[1]
@@ -82,6 +83,7 @@ of its own package.
 """
 
 
+@cache
 def imports(path: Path) -> list[tuple[str, str]]:
     """(module, name) of every import statement of a file, wherever it stands; the name is empty
     for `import module`.
@@ -94,6 +96,11 @@ def imports(path: Path) -> list[tuple[str, str]]:
             assert not node.level, f"{path}: relative import"
             found += [(node.module or "", alias.name) for alias in node.names]
     return found
+
+
+@cache
+def installed() -> Registry:
+    return discover()
 
 
 def name(path: Path) -> str:
@@ -136,6 +143,7 @@ def test_the_manual_has_a_reference_of_the_door():
         assert f"\n::: bench.{module}\n" in manual
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Dotted name -> file of every module of the harness and its plugins."""
     found = {}
@@ -199,7 +207,7 @@ ALLOWED = (
 
 @pytest.mark.parametrize("path", HARNESS, ids=name)
 def test_the_harness_knows_no_method_by_name(path):
-    registry = discover()
+    registry = installed()
     kinds = ("imputer", "fuser", "dataset", "federation")
     methods = {spec.name for kind in kinds for spec in registry.specs(kind) if spec.plugin != FEDERATIONS}
     assert {"locf", "gru", "physionet2012"} <= methods
@@ -226,7 +234,7 @@ def test_every_room_says_what_it_is_for(path):
 
 
 def test_every_component_we_declare_lies_in_a_room_for_its_kind():
-    registry = discover()
+    registry = installed()
     for kind in ("dataset", "scenario", "imputer", "fuser"):
         room = "bench.scenarios" if kind == "scenario" else f"bench_{kind}s"
         ours = [spec for spec in registry.specs(kind) if spec.plugin.startswith("gapbench:")]

@@ -12,7 +12,7 @@ from benchmarks.damage import KINDS, trials
 
 pytestmark = pytest.mark.timeout(1200)
 
-BYTES = 12
+BYTES = 5
 
 
 @pytest.fixture(scope="module")
