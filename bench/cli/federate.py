@@ -72,12 +72,13 @@ def prepare(words: tuple[str, ...]) -> None:
         ", ".join(f"{count} {part}" for part, count in counts.items())
         + " records; keep the folder as you keep the data"
     )
-    if lacking := [part for part, count in counts.items() if not count]:
-        effects = {"valid": "is of no help to choose a round", "test": "has nothing to score a model on"}
-        for part in lacking:
-            say(
-                f"warning: this site has no {part} record, and so {effects[part]}; give fewer partition.clients or another"
-            )
+    effects = {
+        "valid": ("validation", "it is of no help to choose a round"),
+        "test": ("test", "no model can be scored on it"),
+    }
+    for part, (noun, effect) in effects.items():
+        if not counts[part]:
+            say(f"warning: this site has no {noun} record, so {effect}")
     say("a server needs two of its files, which hold no record: agreement.json and form.safetensors")
     print(path)
 

@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.federated.client import Client, Order, sent_of
 from bench.federated.merging import merged
 from bench.federated.rounds import Here, federate
-from bench.federated.settings import Rounds
+from bench.federated.settings import Privacy, Rounds
 from bench.federated.state import State
 from bench.federation import Federation
 from bench.learner import Plan, Reply
@@ -205,6 +205,13 @@ def test_what_a_round_costs_is_counted() -> None:
 def test_clients_that_never_answer_end_the_cell_with_what_to_change() -> None:
     with pytest.raises(UsageError, match=r"fewer than 2 of 2 clients answered .* rounds.dropout below 0.999"):
         run(FEDERATIONS["fedavg"](), needed=2, dropout=0.999)
+
+
+def test_rounds_that_ask_for_more_clients_than_a_column_has_are_refused() -> None:
+    Rounds(needed=3, per_round=3).check(Privacy(), 3)
+    for asked in ({"needed": 4}, {"per_round": 4}):
+        with pytest.raises(UsageError, match="=4 is more than the clients, of which there are 3"):
+            Rounds(**asked).check(Privacy(), 3)
 
 
 def test_fednova_refuses_what_it_is_not_defined_for() -> None:

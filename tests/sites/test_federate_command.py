@@ -109,6 +109,15 @@ def test_a_folder_of_something_else_is_refused_and_stays_and_the_same_again_is_n
     assert f"to={folder / 'letter.txt'} is a file; name another" in prepare(folder / "letter.txt", 2, client=1).stderr
 
 
+def test_a_site_that_cannot_validate_or_score_is_warned(project, prepare, monkeypatch):
+    from bench.sites import folder
+
+    monkeypatch.setattr(folder, "prepare", lambda *arguments: {"train": 3, "valid": 0, "test": 0})
+    said = prepare(project.folder / "small", client=0).stderr
+    assert "warning: this site has no validation record, so it is of no help to choose a round" in said
+    assert "warning: this site has no test record, so no model can be scored on it" in said
+
+
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
