@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
+import subprocess
+import sys
 from collections.abc import Iterator
 
 from benchmarks.measuring import IDLE, CannotMeasure, Row, Workplace, median, timed
@@ -9,8 +12,11 @@ from benchmarks.measuring import IDLE, CannotMeasure, Row, Workplace, median, ti
 
 def help_(place: Workplace) -> Iterator[Row]:
     """`bench --help`."""
-    taken = place.commands(place.pick(9, 1), "--help", says="Commands")
+    taken = place.commands(place.pick(9, 1), "--help", says="Run a suite")
     yield median("`bench --help`", 0.2, taken, "whole command")
+    python = timed(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True), place.pick(9, 1))
+    ratio = statistics.median(each.wall for each in taken) / statistics.median(each.wall for each in python)
+    yield Row("  in at most 3.5 x the time of bare Python", answer=ratio <= 3.5, note=f"{ratio:.2f} x")
 
 
 def typos(place: Workplace) -> Iterator[Row]:

@@ -55,6 +55,16 @@ COMMANDS = {
     "doctor": ("bench.cli.describe:doctor", "Say what this installation has, and which plugins are broken."),
 }
 
+SECTIONS = {
+    "Run": ("run", "plan", "tune"),
+    "Look at results": ("report", "site", "plot", "cell", "predictions"),
+    "Repeat and compare": ("rerun", "runs", "history", "compare", "baseline", "gate"),
+    "Methods and data": ("list", "show", "check", "new", "data", "weights"),
+    "Many machines": ("collect", "work", "ledger", "federate"),
+    "This installation": ("doctor", "cache"),
+}
+"""How `bench --help` orders the commands: heading -> their names."""
+
 EPILOG = """Words are key=value; a comma means several values, 0..4 a range, dotted keys reach any parameter:
 
 \b
@@ -72,6 +82,7 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, not when help is printed."""
 
     lazy: dict[str, tuple[str, str]] = {}  # noqa: RUF012 - set once per group
+    sections: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - the same; none: one section of all
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.lazy)
@@ -84,8 +95,10 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, short) for name, (_, short) in self.lazy.items()])
+        width = max(map(len, self.lazy))
+        for heading, names in (self.sections or {"Commands": tuple(self.lazy)}).items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), self.lazy[name][1]) for name in names])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.lazy and not args[0].startswith("-"):
@@ -104,7 +117,7 @@ def cli() -> None:
     """Benchmark any imputer x any fuser on incomplete multimodal time series."""
 
 
-cli.lazy = COMMANDS
+cli.lazy, cli.sections = COMMANDS, SECTIONS
 
 
 def main() -> None:

@@ -369,3 +369,10 @@ def test_an_answer_that_cannot_be_written_is_one_line_and_an_exit_code(project):
         )  # fmt: skip
     assert process.returncode == 5
     assert process.stderr == "bench: the answer: No space left on device\n"
+
+
+def test_the_help_shows_every_command_under_one_heading():
+    from bench.cli.main import COMMANDS, SECTIONS
+
+    shown = [name for names in SECTIONS.values() for name in names]
+    assert sorted(shown) == sorted(COMMANDS)
