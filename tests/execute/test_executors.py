@@ -18,6 +18,7 @@ from bench.execute import executors
 from bench.execute.api import BUDGET, Aborted, Answer, Options, Result, Watch
 from bench.execute.executors import local
 from bench.execute.job import Job, Setup
+from bench.execute.queue import Waiting
 from bench.registry import discover
 from bench.results.predictions import Predictions
 from bench.results.records import Measures
@@ -125,7 +126,7 @@ def test_a_worker_that_said_it_ends_is_given_no_further_job() -> None:
     executor.watch = Watch(finished=lambda result: None)
     worker = local.Worker(number=0, gpu=None, process=mock.Mock(), connection=mock.Mock(), ready=True)
     worker.job, executor.running = fake_job("a"), [worker]
-    executor.waiting = mock.Mock(take=lambda device, fits: fake_job("b"), ended=lambda job, well: [])
+    executor.waiting = Waiting([fake_job("b")])
     answer = Answer(job=worker.job.id, status="ok", left=["files that are still open for writing (1)"])
     executor._hear(worker, ("done", answer))
     executor._hand_out()
