@@ -57,21 +57,30 @@ def test_a_failing_cell_is_shown_with_its_reason_and_the_others_go_on(project):
     assert not [path for path in scratch.rglob("*") if path.is_dir() and not any(path.iterdir())]
 
 
+def has_logs(project):
+    """Whether each cell that did not end well has a log, by its key."""
+    bad = [record["key"] for record in project.records() if record["status"] not in ("ok", "skipped")]
+    return bool(bad) and all((project.folder / f"results/ledger/logs/{key}.log").read_text() for key in bad)
+
+
 def test_a_worker_that_dies_costs_its_own_cell_only(project):
     project.bench("run", project.suite, "imputer=mean", "fuser=waits,level", "fuser.waits.fail=die", code=1)
     assert statuses(project) == {"ok": 2, "failed": 2}
+    assert has_logs(project)
 
 
 def test_a_cell_over_its_time_limit_is_a_timeout(project):
     run = project.bench("run", project.suite, *ONE, "fuser.waits.seconds=60", "limits.time=1s", code=1)
     assert "longer than limits.time = 1 s" in run.stderr
     assert statuses(project) == {"timeout": 1}
+    assert has_logs(project)
 
 
 def test_a_cell_over_its_memory_limit_is_out_of_memory(project):
     words = ("fuser.waits.megabytes=900", "fuser.waits.seconds=30", "limits.memory=600MiB")
     project.bench("run", project.suite, *ONE, *words, code=1)
     assert statuses(project) == {"oom": 1}
+    assert has_logs(project)
 
 
 def test_what_failed_is_tried_again_by_the_next_run_unless_retry_is_off(project):

@@ -19,6 +19,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
 from bench.execute import tree
@@ -31,6 +32,9 @@ from bench.execute.worker import main
 
 LOG = 16 * 2**20
 """Bytes that the log of a worker may have; of a longer one the newest sixteenth is kept."""
+
+NEWEST = 2**16
+"""Bytes of it that are kept for a job that broke its worker."""
 
 GRACE = 15.0
 """Seconds a worker has for its checkpoint once it was asked to stop."""
@@ -187,7 +191,7 @@ class Executor:
                 else f"its process ended unexpectedly with exit status {code}"
             )
             words = f"its last words are in {log}"
-            self._end(_result(worker, job, "oom" if killed else "failed", reason, seconds, words))
+            self._end(self._broken(worker, job, "oom" if killed else "failed", reason, seconds, words))
 
     def _kill(self, worker: Worker) -> None:
         pid = worker.process.pid
@@ -230,10 +234,18 @@ class Executor:
                 self._end_by_force(worker, _result(worker, job, "not-run", self._why_stopped(), seconds))
             elif seconds > self.options.limits.time:
                 reason = f"it ran longer than limits.time = {self.options.limits.time:g} s"
-                self._end_by_force(worker, _result(worker, job, "timeout", reason, seconds))
+                self._end_by_force(worker, self._broken(worker, job, "timeout", reason, seconds))
             elif tree.memory(worker.process.pid, self.options.limits.memory) > self.options.limits.memory:
                 reason = f"it held more than limits.memory = {self.options.limits.memory / 2**30:.2f} GiB"
-                self._end_by_force(worker, _result(worker, job, "oom", reason, seconds))
+                self._end_by_force(worker, self._broken(worker, job, "oom", reason, seconds))
+
+    def _broken(self, worker: Worker, job: Job, status: Status, reason: str, seconds: float, words: str = "") -> Result:
+        """How a job ended that broke its worker, with what that printed last."""
+        printed = newest(self._log(worker.number), NEWEST) or "(nothing)\n"
+        result = _result(worker, job, status, reason, seconds, words)
+        return msgspec.structs.replace(
+            result, log=f"{job.label}: {reason}\n\nWhat its worker printed last:\n\n{printed}"
+        )
 
     def _end_by_force(self, worker: Worker, result: Result) -> None:
         self._kill(worker)
@@ -275,6 +287,16 @@ def _received(connection: Connection) -> tuple[list[tuple[Any, ...]], bool]:
     except (EOFError, OSError):
         return messages, True
     return messages, False
+
+
+def newest(path: Path, size: int) -> str:
+    """The end of a log, of at most so many bytes; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(size, path.stat().st_size), os.SEEK_END)
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def shorten(path: Path, longest: int) -> None:
