@@ -29,7 +29,7 @@ EXIT_CODES = {
     4: "a component cannot be loaded or breaks its contract",
     5: "the ledger or the cache cannot be used: busy, full or read-only",
     6: "the budget, or the queue of a cluster, ended before the grid; the same command goes on",
-    7: "`check`, `rerun`, an audit or `ledger merge` found a broken promise",
+    7: "`check`, `rerun`, an audit or `ledger merge` found a broken promise, or `verify` refused a submission",
     10: "`gate`: improved",
     11: "`gate`: worse",
     12: "`gate`: inconclusive",

@@ -30,6 +30,8 @@ COMMANDS = {
     "report": ("bench.cli.report:report", "Write the leaderboard of a suite from the ledger."),
     "site": ("bench.cli.site:site", "Write a static site of leaderboards, for any static host."),
     "plot": ("bench.cli.plot:plot", "Draw imputations, error curves, histories, or one imputer against another."),
+    "submit": ("bench.cli.submissions:submit", "Pack rows of a run as a folder for a pull request."),
+    "verify": ("bench.cli.submissions:verify", "Check a folder of bench submit, and show the board as it would be."),
     "runs": ("bench.cli.history:runs", "List the runs that are kept."),
     "history": ("bench.cli.history:history", "Show scores, errors and costs over runs, and mark steps."),
     "compare": ("bench.cli.history:compare", "Compare two runs, method by method."),

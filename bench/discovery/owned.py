@@ -81,7 +81,7 @@ def load(entry: EntryPoint) -> object:
     module = entry.load()
     file = Path(getattr(module, "__file__", None) or "").resolve()
     assert entry.dist is not None
-    root = _source(entry.dist)
+    root = source(entry.dist)
     if not (_lists(entry.dist, file) or (root is not None and file.is_relative_to(root))):
         raise PluginError(
             f"the package {entry.module.partition('.')[0]} is found in {file.parent}, which is not the harness's own; "
@@ -95,6 +95,11 @@ def label(entry: EntryPoint) -> str:
     return f"{_name(entry.dist) if entry.dist else 'unknown'}:{entry.name}"
 
 
+def is_ours(name: str) -> bool:
+    """Whether a distribution of that name is the harness's own."""
+    return any(entry.dist and _name(entry.dist) == name for entry in installed("bench").ours)
+
+
 def _owner(candidates: Iterable[Distribution]) -> Distribution | None:
     """The distribution that lists the file of this very package; else the one installed as editable
     from the closest folder around it.
@@ -103,7 +108,7 @@ def _owner(candidates: Iterable[Distribution]) -> Distribution | None:
     for distribution in candidates:
         if _lists(distribution, PACKAGE):
             return distribution
-        root = _source(distribution)
+        root = source(distribution)
         if root is not None and PACKAGE.is_relative_to(root):
             around.append((len(root.parts), distribution))
     return max(around, key=lambda each: each[0])[1] if around else None
@@ -117,7 +122,7 @@ def _lists(distribution: Distribution, file: Path) -> bool:
     return any(path.name == file.name and Path(str(path.locate())).resolve() == file for path in listed)
 
 
-def _source(distribution: Distribution) -> Path | None:
+def source(distribution: Distribution) -> Path | None:
     """The folder that a distribution was installed from as editable; None where it was not."""
     try:
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")

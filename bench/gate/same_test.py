@@ -45,14 +45,17 @@ def incomparable(method: Method, baseline: Run, new: Run) -> str:
         holes = [f"seed {s}: {state(r)}" for s, r in sorted(before.items()) if not scored(r, metric)]
         if holes:
             return f"the baseline is not ok ({'; '.join(holes)})"
-    return _other_test(before, after, SAME_TEST if method.task else tuple(n for n in SAME_TEST if n != ABSENT))
+    return other_test(before, after, SAME_TEST if method.task else tuple(n for n in SAME_TEST if n != ABSENT))
 
 
 def scored(record: Record | None, metric: str) -> bool:
     return record is not None and record.status == "ok" and metric in record.scores and not failed_audits(record)
 
 
-def _other_test(before: Cells, after: Cells, names: Iterable[str]) -> str:
+def other_test(before: Cells, after: Cells, names: Iterable[str] = SAME_TEST) -> str:
+    """In what the test of these cells differs from that of those before, in words; "" where it is
+    the same. names: of `Record.provenance` that must agree.
+    """
     for name in names:
         values = [_entries(cells, name) for cells in (before, after)]
         if values[1] and values[0] != values[1]:

@@ -54,6 +54,7 @@ DECIDES_NOTHING: Mapping[str, str] = {
         (f"bench.stages.{name}" for name in ("artifacts", "stage", "order", "cohort", "hide", "impute", "fuse")),
         "what is in a key, where artifacts lie and what a job is called; the work of a stage is in another module",
     ),
+    "bench.submissions": "reads records",
     "bench.statistics": "reads predictions that are stored",
     "bench.testing": "the conformance kit",
     "bench.text": "messages",
