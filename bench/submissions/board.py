@@ -13,7 +13,7 @@ from bench.gate.same_test import other_test
 from bench.grid.axes import COMPONENTS
 from bench.leaderboard import load_export
 from bench.results.collect import records_path
-from bench.results.coordinates import Coordinates, Repeat, TableKey, cell_in_words, table_of
+from bench.results.coordinates import Coordinates, Repeat, TableKey, cell_in_words, one, table_of
 from bench.results.records import Export, Record
 from bench.submissions.planned import row_of
 
@@ -39,6 +39,12 @@ def unpaired(board: Export, export: Export) -> list[str]:
             problems.append(f"{cell_in_words(record.coordinates)}: the board has no cell of this table and seed")
         elif differs := other_test({record.coordinates.repeat: there[at]}, {record.coordinates.repeat: record}):
             problems.append(f"{cell_in_words(record.coordinates)}: {differs}")
+    for row in sorted({row_of(record.coordinates) for record in export.records}):
+        own = {record.coordinates.repeat for record in export.records if row_of(record.coordinates) == row}
+        of_table = {repeat for table, repeat in there if table == table_of(row)}
+        problems += [
+            f"{row.imputer} x {row.fuser}: the board has {one(each)} too" for each in sorted(of_table - own, key=str)
+        ]
     return problems
 
 

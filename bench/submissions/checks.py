@@ -139,6 +139,7 @@ def _of_plan(here: Prepared, export: Export) -> Iterator[Check]:
     records = {record.coordinates: record for record in export.records}
     cells = {cell.coordinates: cell for cell in here.plan.cells}
     strange = [f"{cell_in_words(at)}: the suite plans no such cell" for at in records if at not in cells]
+    strange += planned.lacking(here.request.overrides)
     if len(records) < len(export.records):
         strange.append("a cell has two records")
     yield _refused_if("cells of the suite", strange + planned.unfinished(here.plan.cells, list(records.values())))

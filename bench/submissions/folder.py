@@ -20,6 +20,7 @@ from bench.config import toml_file
 from bench.config.words import halves
 from bench.errors import BenchError, UsageError
 from bench.files import is_path, read_bytes, replacing
+from bench.grid.axes import REPEATS
 from bench.results.export_file import LARGEST, encode_export, load_export
 from bench.results.ledger import LARGEST_ARRAYS
 from bench.results.records import Export
@@ -30,7 +31,8 @@ ABOUT, RECORDS, README, PREDICTIONS = "submission.toml", "records.json", "README
 LARGEST_README = 2**20
 
 OF_METHODS = ("imputer", "fuser", "federation")
-"""Words of a submission: which methods its rows are of, and their parameters. All else is the
+"""Words of a submission: which methods its rows are of, and their parameters. Besides them it may
+say seeds and splits (`REPEATS`), since a board may have more than the suite. All else is the
 suite's.
 """
 
@@ -89,9 +91,11 @@ class Packed:
 
 
 def is_of_methods(word: str) -> bool:
-    """Whether a word says a method or one of its parameters, and names no absolute path."""
+    """Whether a word says a method, one of its parameters, seeds or splits, and names no absolute
+    path.
+    """
     key, _, value = halves(word)
-    return key.partition(".")[0] in OF_METHODS and not is_path(value.strip("\"'"))
+    return key.partition(".")[0] in (*OF_METHODS, *REPEATS) and not is_path(value.strip("\"'"))
 
 
 def write(folder: Path, submission: dict[str, Any], export: Export, predictions: dict[str, bytes], readme: str) -> None:
@@ -173,7 +177,7 @@ def about(folder: Path) -> Submission:
                 raise Refused(f"{ABOUT}: {shown(text)} is no name, version or revision of a plugin")
     if strange := [word for word in submission.words if not is_of_methods(word)]:
         raise Refused(
-            f"{ABOUT}: the word {shown(strange[0])} says more than methods and their parameters; all else is the suite's"
+            f"{ABOUT}: the word {shown(strange[0])} says more than methods, their parameters and seeds; all else is the suite's"
         )
     return submission
 

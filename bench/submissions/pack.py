@@ -57,6 +57,10 @@ def pack(
     device = run.ingredients.get(DEVICE, "cpu")
     plan = planned.of_rows(planned.plan(suite, words, places, device, registry, fetch), rows)
     again = shlex.join(["bench", "run", f"suite={suite}", *words])
+    if problems := planned.lacking(plan.request.overrides):
+        raise UsageError(
+            f"{planned.listed(problems)}; run the suite with all of them, without the word that leaves them out"
+        )
     records = _records(plan, run, ledger, rows, again)
     if problems := planned.unfinished(plan.plan.cells, records):
         raise UsageError(

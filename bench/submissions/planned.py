@@ -5,16 +5,16 @@ submits.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 
 from bench.config.request import request
-from bench.grid.axes import PATIENT
+from bench.grid.axes import PATIENT, REPEATS
 from bench.grid.cell import Cell
 from bench.registry import Registry, Spec
 from bench.results.coordinates import Coordinates, cell_in_words
-from bench.results.records import Export, Record, failed_audits
+from bench.results.records import Export, Override, Record, failed_audits
 from bench.run.export import planned_export
 from bench.run.prepare import Prepared, prepare
 
@@ -58,6 +58,17 @@ def unfinished(cells: Collection[Cell], records: Collection[Record]) -> list[str
             problems.append(f"{cell_in_words(cell.coordinates)}: not run")
         elif record.status != "ok":
             problems.append(f"{cell_in_words(cell.coordinates)}: {record.status} {record.reason}".rstrip())
+    return problems
+
+
+def lacking(overrides: Iterable[Override]) -> list[str]:
+    """Seeds and splits of the suite that a run with these overrides leaves out, in words."""
+    problems = []
+    for name in REPEATS:
+        for override in overrides:
+            if override.key == f"grid.{name}":
+                left_out = sorted(set(override.suite.split(", ")) - set(override.value.split(", ")))
+                problems += [f"{name} {value} of the suite is left out" for value in left_out]
     return problems
 
 

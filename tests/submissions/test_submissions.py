@@ -297,8 +297,7 @@ def test_what_could_not_be_accepted_is_not_packed_and_the_reason_says_what_to_ty
         ran.here("run", ran.suite, *ROW, *words, f"out={out}", code=None)
         return ran.here("submit", ran.suite, to, f"out={out}", code=2).stderr
 
-    assert "seed 2: not run" in reason("seed=1", out="one-seed")
-    assert "retry=true" in reason("seed=1", out="one-seed")
+    assert "seed 2 of the suite is left out" in reason("seed=1", out="one-seed")
     assert "differs from the suite: stats.resamples" in reason("stats.resamples=100", out="resampled")
     assert "audits failed" in ran_with_failure(ran, to)
     assert "is not in the run" in ran.here("submit", ran.suite, "imputer=median", to, code=2).stderr
@@ -328,7 +327,15 @@ def test_open_are_generated_data_and_those_anybody_may_download_whole() -> None:
 
 
 def test_words_of_a_submission_say_methods_alone() -> None:
-    assert all(map(is_of_methods, ["imputer=mean", "fuser.gru.epochs=3", "federation=fedavg"]))
-    assert not any(
-        map(is_of_methods, ["seed=1", "data.root=x", "weights=x", "fuser.gru.file=/etc", "imputer.x.y='/etc'"])
-    )
+    assert all(map(is_of_methods, ["imputer=mean", "seed=1", "fuser.gru.epochs=3", "federation=fedavg"]))
+    assert not any(map(is_of_methods, ["data.root=x", "weights=x", "fuser.gru.file=/etc", "imputer.x.y='/etc'"]))
+
+
+def test_a_row_has_the_seeds_of_the_board(ran: Project, packed: Path, tmp_path: Path) -> None:
+    ran.here("run", ran.suite, "imputer=mean", "fuser=level", "seed=1..3", "out=more")
+    ran.here("report", ran.suite, "out=more", "to=more-seeds")
+    assert "locf x level: the board has seed 3 too" in refusal(ran, packed, "leaderboards=more-seeds")
+    ran.here("run", ran.suite, *ROW, "seed=1..3", "out=more")
+    ran.here("submit", ran.suite, "out=more", f"to={tmp_path / 'three'}")
+    assert "REFUSED" not in verify(ran, tmp_path / "three", "leaderboards=more-seeds")
+    assert "the board has no cell of this table and seed" in refusal(ran, tmp_path / "three")
