@@ -22,13 +22,22 @@ KINDS = ("suites", "imputers", "fusers", "datasets", "scenarios", "federations",
 
 
 @click.command("list")
-@click.argument("kind", metavar="|".join(KINDS))
+@click.argument("kind", metavar="|".join(KINDS), default="")
 @JSON
 def list_(kind: str, as_json: bool) -> None:
-    """List suites, imputers, fusers, datasets, scenarios, federations or metrics."""
+    """List suites, imputers, fusers, datasets, scenarios, federations or metrics. Without a word:
+    how many there are of each.
+    """
     from bench.config.layers import broken_packages, find_suites
     from bench.errors import unknown
 
+    if not kind:
+        counts = _counts()
+        if as_json:
+            answer(counts)
+        else:
+            print("\n".join(f"{number:4}  bench list {name}" for name, number in counts.items()))
+        return
     kind = kind if kind.endswith("s") else kind + "s"
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS, "the command line")
@@ -53,6 +62,15 @@ def list_(kind: str, as_json: bool) -> None:
     width = max((len(str(row["name"])) for row in rows), default=0)
     for row in rows:
         print(f"{row['name']:<{width}}  {line(str(row['title']))}")
+
+
+def _counts() -> dict[str, int]:
+    """Kind -> how many there are."""
+    from bench.config.layers import find_suites
+
+    registry = components()
+    sizes = {"suites": len(find_suites()), "metrics": len(registry.metrics)}
+    return {kind: sizes[kind] if kind in sizes else len(registry.specs(kind[:-1])) for kind in KINDS}
 
 
 def _title(suite: str) -> str:

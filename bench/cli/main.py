@@ -54,6 +54,7 @@ COMMANDS = {
     "work": ("bench.cli.batch:work", "Do one part of a batch; the queue of a cluster runs this."),
     "ledger": ("bench.cli.ledger:ledger", "Merge the ledgers of runs that were divided among machines."),
     "cache": ("bench.cli.cache:cache", "Say what the cache holds, and free what nothing reads any more."),
+    "completion": ("bench.cli.completing:completion", "Print the completion of bash, zsh or fish."),
     "doctor": ("bench.cli.describe:doctor", "Say what this installation has, and which plugins are broken."),
 }
 
@@ -63,7 +64,7 @@ SECTIONS = {
     "Repeat and compare": ("rerun", "runs", "history", "compare", "baseline", "gate"),
     "Methods and data": ("list", "show", "check", "new", "data", "weights"),
     "Many machines": ("collect", "work", "ledger", "federate"),
-    "This installation": ("doctor", "cache"),
+    "This installation": ("doctor", "cache", "completion"),
 }
 """How `bench --help` orders the commands: heading -> their names."""
 
@@ -168,6 +169,11 @@ def _invoke() -> int:
     """Not cli.main: it answers a closed pipe with exit code 1, which here means that cells
     failed.
     """
+    if (typed := os.environ.get("_BENCH_LINE")) is not None:  # a shell asks what may stand next
+        from bench.cli.completing import answer as candidates
+
+        sys.stdout.write(candidates(typed, cli))
+        return 0
     if strange := [word for word in sys.argv[1:] if not word.isascii()]:
         from bench.config.words import check_text  # help appears at once without it
 

@@ -17,15 +17,24 @@ from bench.results.short_keys import PRINTED
 from bench.stages.order import LAST
 from bench.text.clean import line
 
+DAY = 86_400
+"""Seconds."""
+
+YEAR = 365.25
+"""Days."""
+
 
 def clock(seconds: float) -> str:
-    """A duration in at most two units: 45s, 3m20s, 1h05m."""
+    """A duration in at most two units: 45s, 3m20s, 1h05m, 12 days, 3 years."""
     seconds = int(seconds + 0.5)
     if seconds < 60:
         return f"{seconds}s"
     if seconds < 3600:
         return f"{seconds // 60}m{seconds % 60:02d}s"
-    return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
+    if seconds < 2 * DAY:
+        return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
+    days = round(seconds / DAY)
+    return f"{days:,} days" if days < 2 * YEAR else f"{days / YEAR:,.0f} years"
 
 
 @dataclass

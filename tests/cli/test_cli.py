@@ -376,3 +376,8 @@ def test_the_help_shows_every_command_under_one_heading():
 
     shown = [name for names in SECTIONS.values() for name in names]
     assert sorted(shown) == sorted(COMMANDS)
+
+
+def test_a_list_of_nothing_in_particular_says_how_many_there_are_of_each(bench):
+    for kind, number in bench("list", "--json").json.items():
+        assert len(bench("list", kind, "--json").json) == number

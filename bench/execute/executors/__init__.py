@@ -19,15 +19,19 @@ HERE = "local"
 """The executor of this machine."""
 
 
+def names() -> list[str]:
+    """The names of all executors."""
+    return [module.name for module in pkgutil.iter_modules(__path__)]
+
+
 def check(settings: Settings) -> None:
     """Raises UsageError, with the nearest, where there is no such executor; and for settings that
     it cannot work with, or that are another one's.
     """
     name = settings.executor
-    names = [module.name for module in pkgutil.iter_modules(__path__)]
-    if name not in names:
-        raise unknown("executor", name, names, ORIGIN)
-    for owner in names:
+    if name not in names():
+        raise unknown("executor", name, names(), ORIGIN)
+    for owner in names():
         table = getattr(settings, owner, {})
         if table and name != owner:
             raise UsageError(f'"{owner}.{min(table)}" (from {ORIGIN}) has no effect without executor={owner}')
