@@ -38,6 +38,7 @@ def main() -> int:
         "loop": overhead.loop,
         "rounds": federation.rounds,
         "merging": federation.merging,
+        "jobs": machines.jobs,
         "collect": machines.collect,
         "leaderboard": tables.leaderboard,
         "compared": tables.compared,

@@ -1,5 +1,6 @@
-"""What many machines cost the one that collects: 10,000 fragments moved into a ledger, beside
-reading and checking the same files plainly.
+"""What many machines cost the one that sends jobs and collects results: 10,000 jobs through an
+executor that answers at once, and 10,000 fragments moved into a ledger, beside reading and checking
+the same files plainly.
 """
 
 from __future__ import annotations
@@ -9,13 +10,61 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import Row, Workplace
+from benchmarks.measuring import IDLE, Row, Workplace
 
 RECORDS = 200
 """Test records of a cell, and as many for validation."""
 
 PARTS = 64
 """Elements of a batch that wrote the fragments."""
+
+
+def jobs(place: Workplace) -> Iterator[Row]:
+    """Jobs through an executor that answers at once: the processor time of the parent for each,
+    the writing of its record included.
+    """
+    from unittest import mock
+
+    import numpy as np
+
+    from bench.config.request import request
+    from bench.execute import executors
+    from bench.execute.api import Options, Result, Watch
+    from bench.registry import discover
+    from bench.results.predictions import Predictions
+    from bench.results.records import Measures
+    from bench.run.execute import execute
+    from bench.run.prepare import prepare
+    from bench.stages.stage import Output
+
+    ids = np.array(["a", "b"])
+    predictions = Predictions(ids, ids, np.zeros(2, np.float32), np.zeros((2, 1), np.float32))
+    output = Output(Measures(scores={"auroc": 0.5}, costs={"fit_seconds": 1.0}), predictions)
+
+    class Instant:
+        """Ends every job well at once."""
+
+        def __init__(self, options: Options):
+            pass
+
+        def run(self, jobs: Any, setup: Any, watch: Watch) -> None:
+            for job in jobs:
+                watch.started(job)
+                watch.finished(
+                    Result(job=job, status="ok", seconds=1.0, output=output if job.stage == "fuse" else None)
+                )
+
+    registry = discover()
+    seeds = place.pick(5_000, 20)
+    words = (IDLE, "imputer=mean,locf", f"seed=0..{seeds - 1}", f"out={place.folder / 'jobs'}")
+    prepared = prepare(request(words, registry), registry, fetch=lambda text: None)
+    sent: list[Any] = []
+    with mock.patch.object(executors, "find", return_value=Instant):
+        begun = time.process_time()
+        execute(prepared, Watch(finished=lambda result: None), sent.extend)
+        spent = time.process_time() - begun
+    what = f"the parent's processor time for each of {len(sent):,} jobs"
+    yield Row(what, 0.002, spent / len(sent), repetitions=1, note="records and predictions written")
 
 
 def collect(place: Workplace) -> Iterator[Row]:
