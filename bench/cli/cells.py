@@ -68,9 +68,9 @@ def rerun(key: str, words: tuple[str, ...], as_json: bool) -> None:
     ledger.
 
     KEY and words are those of bench cell. Nothing is taken from the cache: data are prepared,
-    hidden, imputed and fused again. again=impute or again=fuse begin at that stage. Exit code: 0
-    the same bits, 7 other bits on the same surroundings, 13 other bits on other surroundings, 1 the
-    cell did not end well.
+    hidden, imputed and fused again. again=STAGE begins at that stage: cohort, hide, impute or fuse.
+    Exit code: 0 the same bits, 7 other bits on the same surroundings, 13 other bits on other
+    surroundings, 1 the cell did not end well.
     """
     from bench.results.coordinates import cell_in_words
     from bench.run.rerun import check_stage
@@ -123,7 +123,8 @@ def predictions(key: str, words: tuple[str, ...], replace: bool) -> None:
     ledger = Ledger(Path(values.get("out", ("results",))[0]).expanduser())
     record = record_in_ledger(ledger, key)
     if not record.predictions:
-        raise UsageError(f"the cell {record.key} has no predictions: {record.status} {record.reason}".rstrip())
+        ended = f"it ended {record.status}" + f" ({record.reason})" * bool(record.reason)
+        raise UsageError(f"the cell {record.key} has no predictions: {ended}")
     lines = table(ledger.predictions(record), parts)
     write(lines, target)
     say(f"{len(lines):,} records of patients, each with its id, outcome and prediction: {', '.join(lines.columns)}")
@@ -179,21 +180,26 @@ def _tell(record: Record, done: Rerun) -> None:
     rows = []
     for each in done.compared:
         changes = [f"{name}: {change}" if name != each.field else change for name, change in each.differing.items()]
-        same = f"{each.values - len(each.differing):,} of {each.values:,} same"
-        rows.append(
-            [
-                CALLED.get(each.field, each.field.replace("_", " ")),
-                same,
-                "; ".join(changes[:3]) + "; ..." * (len(changes) > 3),
-            ]
-        )
+        if not each.values:
+            continue
+        changes += [f"{name}: {change}, by other code of metrics" for name, change in each.by_other_code.items()]
+        same = f"{each.values - len(changes):,} of {each.values:,} same"
+        rows.append([_called(each.field), same, "; ".join(changes[:3]) + "; ..." * (len(changes) > 3)])
     if rows:
         print(tabulate(rows, tablefmt="plain", disable_numparse=True))
+    for each in done.compared:
+        for why in dict.fromkeys(each.left_out.values()):
+            names = [name for name, reason in each.left_out.items() if reason == why and name != each.field]
+            print(f"not compared: {' '.join([_called(each.field), ', '.join(names)]).strip()}, because {why}")
     if done.cached:
         print(f"taken from the cache: {', '.join(done.cached)}")
     for excuse in done.excuses:
         print(f"not as it was: {excuse}")
     print(_verdict(record, done))
+
+
+def _called(field: str) -> str:
+    return CALLED.get(field, field.replace("_", " "))
 
 
 def _verdict(record: Record, done: Rerun) -> str:
@@ -206,7 +212,8 @@ def _verdict(record: Record, done: Rerun) -> str:
     if record.status != "ok":
         return f"ok, and its record says {record.status} ({record.reason}): there is nothing to compare with"
     if done.same:
-        return "the same bits"
+        other_code = any(each.by_other_code for each in done.compared)
+        return "the same bits" + ", but for scores by other code of metrics: no promise is broken" * other_code
     if done.excuses:
         return "other bits, and not everything is as it was: no promise is broken"
     return "OTHER BITS although everything is as it was: a promise is broken"

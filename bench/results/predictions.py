@@ -99,6 +99,17 @@ def digest_of(predictions: Predictions) -> str:
     return hashlib.sha256(pack(predictions)).hexdigest()
 
 
+def earlier_digest_of(predictions: Predictions) -> str:
+    """The digest by which records without `metrics_code` name them: over ids, groups, truth and
+    outputs of the test part alone.
+    """
+    buffer = io.BytesIO()
+    np.savez(
+        buffer, ids=predictions.ids, groups=predictions.groups, truth=predictions.truth, outputs=predictions.outputs
+    )  # fmt: skip
+    return hashlib.sha256(buffer.getvalue()).hexdigest()
+
+
 def unpack(content: bytes) -> Predictions:
     """The reverse of `pack`. Never unpickles: ValueError for content that would have to be."""
     from bench.arrays import npz

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,32 +30,60 @@ OTHERS = ("hidden", "counts", "notes", "costs", "federated")
 REPEATED_COSTS = frozenset({"parameters", "imputer_parameters", "steps", "imputer_steps", "draws", "completion_draws"})
 
 
+ONE_SIDED = {True: "only the record has it", False: "the record does not have it"}
+ALONE = {True: "only before", False: "only now"}
+"""Whether a value was there before -> in words."""
+
+OTHER_LAYOUT = "the digest in one of the records is over an earlier layout of the file"
+
+
 class Compared(msgspec.Struct, frozen=True):
-    """One field of two records. values: how many were compared; differing: what -> in words."""
+    """One field of two records.
+
+    - values: how many were compared.
+    - differing: what differs -> in words.
+    - by_other_code: what differs and was computed by other code of metrics -> in words.
+    - left_out: what was not compared -> why.
+    """
 
     field: str
     values: int
     differing: dict[str, str] = {}
+    by_other_code: dict[str, str] = {}
+    left_out: dict[str, str] = {}
 
 
-def compare(before: Record, after: Record) -> list[Compared]:
-    """The fields that both records have, and of each what both hold.
+def compare(before: Record, after: Record, digests: Container[str] = ()) -> list[Compared]:
+    """The fields of both records, and of each what both hold.
 
-    Predictions that one of them lacks differ, and so does an audit that failed in one alone.
-    Timings, memory and what audits measured may differ, and so may coordinates and provenance.
-    Scores are compared where the same code made them.
+    digests: of the predictions of `after`, in every layout of their file. Predictions that one of
+    the records lacks differ, and so does an audit that failed in one alone. Timings, memory and
+    what audits measured may differ, and so may coordinates and provenance. A score by other code
+    may differ too: it is named apart.
     """
-    fields = DIGESTS + (SCORED if before.metrics_code == after.metrics_code else ()) + OTHERS
     compared = []
-    for name in (*fields, "audits"):
+    for name in (*DIGESTS, *SCORED, *OTHERS, "audits"):
         old, new = _values(before, name), _values(after, name)
+        if name == DIGESTS[0] and before.predictions in digests:
+            new = old
         both = [each for each in old if each in new]
-        changes = {each: _change(old[each], new[each]) for each in both if old[each] != new[each]}
         failed = [each for each, passed in (old | new).items() if name == "audits" and passed is False]
         alone = (old.keys() ^ new.keys()) & {*failed, *DIGESTS}
-        changes |= {each: "only before" if each in old else "only now" for each in sorted(alone)}
-        compared += [Compared(name, len(both) + len(alone), changes)] * bool(both or alone)
+        left_out = {each: ONE_SIDED[each in old] for each in sorted((old.keys() ^ new.keys()) - alone)}
+        if name == DIGESTS[0] and both and old != new and not digests and _layouts_differ(before, after):
+            both, left_out = [], {name: OTHER_LAYOUT}
+        changes = {each: _change(old[each], new[each]) for each in both if old[each] != new[each]}
+        changes |= {each: ALONE[each in old] for each in sorted(alone)}
+        excused = name in SCORED and before.metrics_code != after.metrics_code
+        differ, by_other_code = ({}, changes) if excused else (changes, {})
+        if both or alone or left_out:
+            compared.append(Compared(name, len(both) + len(alone), differ, by_other_code, left_out))
     return compared
+
+
+def _layouts_differ(before: Record, after: Record) -> bool:
+    """Whether the digests of predictions may be over two layouts of their file."""
+    return bool(before.metrics_code) != bool(after.metrics_code)
 
 
 def differing(one: Record, other: Record) -> tuple[str, ...]:

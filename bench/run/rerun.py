@@ -20,6 +20,7 @@ from bench.errors import UsageError, unknown
 from bench.files import storage, sweep, temporary_folder
 from bench.grid.cell import Cell
 from bench.results.ledger import Ledger
+from bench.results.predictions import digest_of, earlier_digest_of
 from bench.results.records import Record
 from bench.results.same_bits import DIGESTS, Compared, compare, compare_predictions
 from bench.run.execute import Outcome
@@ -146,16 +147,20 @@ def _kept(log: Path, place: Path) -> Path:
 
 def _compared(before: Record, ledger: Ledger | None, after: Record, computed: Ledger) -> list[Compared]:
     """Field by field; predictions themselves where those of the record are here."""
-    fields = compare(before, after)
-    if ledger is None or not before.predictions or not after.predictions or ledger.lacks(before):
+    if not before.predictions or not after.predictions:
+        return compare(before, after)
+    predictions = computed.predictions(after)
+    fields = compare(before, after, {digest_of(predictions), earlier_digest_of(predictions)})
+    if ledger is None or ledger.lacks(before):
         return fields
-    each = compare_predictions(ledger.predictions(before), computed.predictions(after))
+    each = compare_predictions(ledger.predictions(before), predictions)
     return [each if field.field == DIGESTS[0] else field for field in fields]
 
 
 def _excuses(cell: OneCell, after: Record) -> list[str]:
     excuses = [f"the key is another now: {what}" for what in cell.moved]
-    excuses += surroundings_that_differ(cell.record.provenance, after.provenance)
+    surroundings = surroundings_that_differ(cell.record.provenance, after.provenance)
+    excuses += [each for each in surroundings if each not in cell.moved]
     if clocked := after.provenance.get(CLOCKED):
         excuses.append(f"the training of the {clocked} ends by a clock")
     if "cuda" in (after.provenance.get("device type"), cell.prepared.plan.device):

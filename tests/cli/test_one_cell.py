@@ -158,4 +158,7 @@ def test_no_file_is_replaced_unless_asked_and_no_other_kind_is_written(project: 
 def test_a_cell_without_predictions_says_why(project: Project) -> None:
     project.here("run", project.suite, "imputer=mean", "seed=1", "fuser.waits.fail=raise", code=1)
     failed = next(each for each in ledger(project).load().values() if each.status == "failed")
-    assert "has no predictions: failed ValueError" in project.here("predictions", failed.key, "to=p.csv", code=2).stderr
+    assert (
+        "has no predictions: it ended failed (ValueError"
+        in project.here("predictions", failed.key, "to=p.csv", code=2).stderr
+    )

@@ -11,9 +11,9 @@ import pytest
 
 from bench.results.coordinates import Coordinates
 from bench.results.federated import Done, Federated, Trained
-from bench.results.predictions import Predictions
+from bench.results.predictions import Predictions, digest_of, earlier_digest_of
 from bench.results.records import Audit, Note, Record
-from bench.results.same_bits import compare, compare_predictions, differing
+from bench.results.same_bits import OTHER_LAYOUT, compare, compare_predictions, differing
 from support.fake_exports import make_record
 
 
@@ -114,3 +114,35 @@ def test_predictions_are_compared_record_by_record() -> None:
         "test": "the same outputs beside other outcomes, patients or statics"
     }
     assert compare_predictions(predictions(0.25, valid=False), predictions(0.25)).differing == {}
+
+
+def test_a_digest_over_an_earlier_layout_is_compared_with_that_layout_or_not_at_all() -> None:
+    part = predictions(0.25, 0.5)
+    whole = replace(part, statics=np.zeros((2, 1), np.float32), static_names=np.array(["age"]))
+    before = msgspec.structs.replace(BEFORE, predictions=earlier_digest_of(part))
+    after = msgspec.structs.replace(BEFORE, predictions=digest_of(whole), metrics_code="of today")
+    assert before.predictions != digest_of(part)
+    same, *_ = compare(before, after, {digest_of(whole), earlier_digest_of(whole)})
+    assert (same.field, same.values, same.differing, same.left_out) == ("predictions", 1, {}, {})
+    moved = predictions(0.25, 0.75)
+    other, *_ = compare(before, after, {digest_of(moved), earlier_digest_of(moved)})
+    assert other.differing == {"predictions": "differs"}
+    unknown, *_ = compare(before, after)
+    assert (unknown.values, unknown.differing, unknown.left_out) == (0, {}, {"predictions": OTHER_LAYOUT})
+
+
+def test_a_score_by_other_code_is_compared_and_breaks_no_promise() -> None:
+    other = msgspec.structs.replace(changed(BEFORE, "scores", auroc=0.75), metrics_code="of today")
+    (scores,) = [each for each in compare(BEFORE, other) if each.field == "scores"]
+    assert (scores.values, scores.differing) == (len(BEFORE.scores), {})
+    assert scores.by_other_code == {"auroc": "0.5, now 0.75 (+0.25)"}
+
+
+def test_what_one_record_lacks_is_named_as_left_out() -> None:
+    further = changed(BEFORE, "scores", acc=0.5)
+    for pair, why in (
+        ((BEFORE, further), "the record does not have it"),
+        ((further, BEFORE), "only the record has it"),
+    ):
+        (left,) = [each for each in compare(*pair) if each.left_out]
+        assert (left.field, left.left_out, left.differing) == ("scores", {"acc": why}, {})
