@@ -10,6 +10,9 @@ import click
 from bench.cli.main import JSON, answer, components, say
 from bench.cli.words import values_by_key
 
+NAMED = 5
+"""Damaged files that are named."""
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -35,7 +38,7 @@ def collect(words: tuple[str, ...], as_json: bool) -> None:
     """Bring into the ledger what the jobs of bench run executor=slurm have finished, however many
     of them. Can be repeated; says what is still in the queue.
     """
-    from bench.errors import StorageError
+    from bench.errors import StorageError, UsageError
     from bench.execute import batch as batches
     from bench.execute import sbatch
     from bench.results.ledger import Ledger
@@ -43,6 +46,8 @@ def collect(words: tuple[str, ...], as_json: bool) -> None:
 
     out = Path(values_by_key(words, ("out",), ()).get("out", ("results",))[0]).expanduser().absolute()
     ledger = Ledger(out)
+    if not ledger.folder.is_dir():
+        raise UsageError(f"{out} holds no ledger; give the folder of the run: bench collect out=DIR")
     merged: dict[str, Merged] = {}
     waiting: dict[str, int] = {}
     lost = 0
@@ -64,13 +69,16 @@ def collect(words: tuple[str, ...], as_json: bool) -> None:
             lost += len(gone)
             if not queued:
                 batches.close(ledger, batch)
-    for name in [name for each in merged.values() for name in each.damaged][:5]:
+    damaged = [name for each in merged.values() for name in each.damaged]
+    for name in damaged[:NAMED]:
         say(f"warning: {name} is damaged and was left out; run the same command again")
+    if len(damaged) > NAMED:
+        say(f"... and {len(damaged) - NAMED:,} more")
     if as_json:
         taken = sum(len(each.taken) for each in merged.values())
         answer({"ledger": str(ledger.folder), "taken": taken, "queued": sum(waiting.values()), "lost": lost})
         return
-    print(f"{out}: {summary(merged)}")
+    print(f"{out}: {summary(merged.values())}")
     if queued_jobs := sum(waiting.values()):
         say(f"{queued_jobs:,} jobs are in the queue")
     if lost:

@@ -146,9 +146,11 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
 
     registry = components()
     request = read_request(words, registry)
+    from bench.execute import executors
     from bench.run import snapshot
     from bench.run.prepare import prepare
 
+    executors.check_here(request.settings)
     prepared = prepare(request, registry, fetch=say)
     snapshot.check(prepared)
     say_differences(request)

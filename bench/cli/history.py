@@ -25,16 +25,26 @@ ROWS = ("task", "modalities", "scenario", "imputer", "fuser")
 def runs(words: tuple[str, ...], as_json: bool) -> None:
     """List the runs that are kept in OUT/runs, oldest first. Damaged ones are named on stderr."""
     from bench.cli.words import values_by_key
-    from bench.results.snapshots import infos, suite_of
+    from bench.errors import StorageError
+    from bench.results.snapshots import check_whole, infos, suite_of
 
     values = values_by_key(words, ("suite", "out"), ())
     out = _out(values)
-    known = list(infos(out, say, suite_of(out, values["suite"][0]) if "suite" in values else ""))
+    suite = suite_of(out, values["suite"][0]) if "suite" in values else ""
+    known = []
+    for path, of_suite, info in infos(out, say, suite):
+        try:
+            check_whole(path)
+        except StorageError as error:
+            say(f"warning: {error}")
+        else:
+            known.append((path, of_suite, info))
     if as_json:
         answer([{"file": str(path), "suite": suite, "run": info} for path, suite, info in known])
         return
     if not known:
-        say(f"no run is kept in {out / 'runs'}; a run is kept when it ends: bench run suite=NAME")
+        what = f"no run of suite {suite}" if suite else "no run"
+        say(f"{what} is kept in {out / 'runs'}; a run is kept when it ends: bench run suite={suite or 'NAME'}")
     for _, suite, info in known:
         print(f"{suite}  {info.name}  {info.second}  {info.code or 'revision unknown'}  {info.in_words()}")
 
@@ -203,7 +213,7 @@ def _resampled(first: Export, second: Export, out: Path) -> dict[Method, Compari
     settings = second.statistics or Statistics(resamples=2000, alpha=0.05, seed=0, correction="maxt")
     before, after = (predictions_of(export, ledger, moved) for export in (first, second))
     if both := before.keys() & after.keys():
-        say(f"comparing {len(both)} methods by paired bootstrap")
+        say(f"comparing {len(both)} method{'s' * (len(both) > 1)} by paired bootstrap")
     return between(before, after, second.tasks, settings) if both else {}
 
 

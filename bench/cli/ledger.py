@@ -10,8 +10,10 @@ import click
 from bench.cli.main import JSON, LazyGroup, answer, say
 
 if TYPE_CHECKING:
-    from bench.results.merge import Conflict, Merged
-    from bench.results.records import Record
+    from bench.results.merge import Merged
+
+NAMED = 5
+"""Damaged files of a folder that are named; and twice as many cells in conflict."""
 
 
 @click.group(cls=LazyGroup)
@@ -30,9 +32,10 @@ def merge(words: tuple[str, ...], as_json: bool) -> None:
     some already.
 
     Of one key a result counts more than a failure. Results that differ are kept out of every table
-    and named: exit code 7.
+    and named, until bench run makes the cell again: exit code 7.
     """
     from bench.results import merge as merging
+    from bench.results.conflicts import in_words, still_in_words
     from bench.results.ledger import Ledger
 
     folders, out = _folders(words)
@@ -42,23 +45,26 @@ def merge(words: tuple[str, ...], as_json: bool) -> None:
         for folder in folders:
             source = Ledger(folder)
             each = merged[str(folder)] = merging.merge(source, into)
-            for name in each.damaged[:5]:
+            for name in each.damaged[:NAMED]:
                 say(f"warning: {name} in {source.folder} is damaged and was left out")
+            if len(each.damaged) > NAMED:
+                say(f"... and {len(each.damaged) - NAMED:,} more")
             for suite in merging.plans(source, into):
                 say(f"{folder} ran other cells of suite {suite}; {out} keeps its own plan, which bench report shows")
-    conflicts = [conflict for each in merged.values() for conflict in each.conflicts]
     if as_json:
         answer({name: _plain(each) for name, each in merged.items()})
     else:
-        print(f"{out}: {merging.summary(merged)}")
-    for conflict in conflicts[:10]:
-        say(_told(conflict))
-    if len(conflicts) > 10:
-        say(f"... and {len(conflicts) - 10:,} more; all of them are in {into.folder / 'conflicts'}")
-    if held := sum(each.held for each in merged.values()) + len(conflicts):
-        cells = "1 cell is" if held == 1 else f"{held:,} cells are"
+        print(f"{out}: {merging.summary(merged.values())}")
+    unsettled = into.in_conflict()
+    fresh = {conflict.here.key: conflict for each in merged.values() for conflict in each.conflicts}
+    for key in unsettled[: 2 * NAMED]:
+        say(in_words(fresh[key], into) if key in fresh else still_in_words(key, into))
+    if len(unsettled) > 2 * NAMED:
+        say(f"... and {len(unsettled) - 2 * NAMED:,} more; all of them are in {into.folder / 'conflicts'}")
+    if unsettled:
+        cells = "1 cell is" if len(unsettled) == 1 else f"{len(unsettled):,} cells are"
         say(f"{cells} in no table, since results differ; run the suite here, and what it gives counts")
-    raise SystemExit(7 if conflicts else 0)
+    raise SystemExit(7 if unsettled else 0)
 
 
 def _folders(words: tuple[str, ...]) -> tuple[list[Path], Path]:
@@ -74,7 +80,9 @@ def _folders(words: tuple[str, ...]) -> tuple[list[Path], Path]:
             f"folders of results are wanted, and one out=DIR (from {ORIGIN}); for example: bench ledger merge part1 part2 "
             "out=results"
         )
-    for folder in named:
+    for number, folder in enumerate(named):
+        if folder.resolve() in [earlier.resolve() for earlier in named[:number]]:
+            raise UsageError(f'"{folder}" (from {ORIGIN}) is named twice; name each folder once')
         if not (folder / "ledger").is_dir():
             raise UsageError(f'"{folder}" (from {ORIGIN}) holds no ledger; give the folder that out= named in its run')
         if out.exists() and folder.samefile(out):
@@ -82,32 +90,10 @@ def _folders(words: tuple[str, ...]) -> tuple[list[Path], Path]:
     return named, out
 
 
-def _told(conflict: Conflict) -> str:
-    """A conflict in one line: which cell, in what it differs, and what may be the reason."""
-    from bench.config.training import CLOCKED
-    from bench.results.coordinates import cell_in_words
-
-    records = conflict.here, conflict.other
-    where = [f"{origin} ({_made_on(each)})" for origin, each in zip(conflict.origins, records, strict=True)]
-    clocked = "; its training ends by a clock" * any(CLOCKED in each.provenance for each in records)
-    cell = cell_in_words(conflict.here.coordinates)
-    scores = [
-        f"; {name} {score:.6g} and {conflict.other.scores[name]:.6g}"
-        for name, score in list(conflict.here.scores.items())[:1]
-        if name in conflict.other.scores
-    ]
-    fields = ", ".join(name.replace("_", " ") for name in conflict.fields)
-    return f"conflict: {cell}: {fields} differ in {' and '.join(where)}{''.join(scores)}{clocked}"
-
-
-def _made_on(record: Record) -> str:
-    provenance = record.provenance
-    return f"{provenance.get('host', 'unknown host')}, {provenance.get('device', 'unknown device')}"
-
-
 def _plain(merged: Merged) -> dict[str, object]:
     return {
         "taken": len(merged.taken), "same": merged.same, "outdone": merged.outdone, "held": merged.held,
+        "settled": merged.settled,
         "conflicts": [{"key": each.here.key, "fields": each.fields} for each in merged.conflicts],
         "damaged": merged.damaged,
     }  # fmt: skip

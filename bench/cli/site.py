@@ -50,7 +50,7 @@ def site(words: tuple[str, ...]) -> None:
         )
     pages = made_of(sources, unread, components(), installed(), runs.histories, bench.__version__)
     write(folder, pages)
-    print(f"{folder / 'index.html'}: {len(pages)} pages of {len(sources)} leaderboards")
+    print(f"{folder / 'index.html'}: {len(pages)} pages of {len(sources)} leaderboard{'s' * (len(sources) != 1)}")
 
 
 def _files(named: Sequence[str], runs: Kept) -> list[Path]:

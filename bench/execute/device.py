@@ -112,7 +112,7 @@ def check(wanted: str) -> None:
     if not re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", wanted):
         raise UsageError(
             f'"device" = "{wanted}" is not accepted (from {ORIGIN}): {nearest(wanted, KINDS)}accepted: '
-            f"{', '.join(KINDS)}, cuda:1"
+            f"{', '.join(KINDS)}, cuda:N"
         )
 
 

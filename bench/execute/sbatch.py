@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 
@@ -86,6 +87,11 @@ def check(table: Mapping[str, str]) -> None:
             raise UsageError(f'"slurm.{key}" = {value} (from {ORIGIN}) is not accepted: a number of cores')
         if option in ("time", "time-min"):
             minutes(value)
+
+
+def is_here() -> bool:
+    """Whether arrays can be submitted from this machine."""
+    return shutil.which("sbatch") is not None
 
 
 def submit(script: str, numbers: str, words: Sequence[str]) -> str:

@@ -38,7 +38,11 @@ def collect(planned: Export, ledger: Ledger, say: Callable[[str], None] = lambda
     planned.statistics holds the settings of the bootstrap. A record is shown where the plan puts
     its key, so a cell that two suites share is computed once.
     """
-    records_by_key = ledger.load({key for _, key in planned.planned})
+    keys = {key for _, key in planned.planned}
+    records_by_key = ledger.load(keys)
+    if conflicts := ledger.in_conflict(keys):
+        cells = "1 cell is" if len(conflicts) == 1 else f"{len(conflicts):,} cells are"
+        say(f"warning: {cells} in conflict and in no table: see {ledger.folder / 'conflicts'}; run the suite again")
     records = [
         shareable(msgspec.structs.replace(records_by_key[key], coordinates=at))
         for at, key in planned.planned
@@ -128,7 +132,7 @@ def _statistics(export: Export, settings: Statistics, ledger: Ledger, say: Calla
             continue
         cells.setdefault(method_of(record.coordinates), {})[record.coordinates.repeat] = predictions
     if cells:
-        say(f"comparing {len(cells)} methods by paired bootstrap")
+        say(f"comparing {len(cells)} method{'s' * (len(cells) > 1)} by paired bootstrap")
     statistics = compute(
         cells,
         export.tasks,

@@ -144,6 +144,17 @@ def command_of(path: Path) -> str:
         return ""
 
 
+def check_seal(content: bytes) -> None:
+    """DecodeError where the bytes of an export are not those that its checksum is of. Exports of
+    earlier versions have none.
+    """
+    if sealed := _SEALED.fullmatch(content):
+        if hashlib.sha256(sealed[2]).hexdigest().encode() != sealed[1]:
+            raise msgspec.DecodeError("its checksum does not match: it was changed or cut short")
+    elif not content.startswith(_UNSEALED):
+        raise msgspec.DecodeError("it begins neither with a checksum nor with a schema")
+
+
 def load_export(path: Path, again: str = "bench report") -> Export:
     """Read an export. Raises StorageError when it is not there, damaged, or of a schema this
     version does not know.
@@ -159,11 +170,7 @@ def load_export(path: Path, again: str = "bench report") -> Export:
             f"cannot read {path}: {error.strerror or error}; check the path and its permissions"
         ) from error
     try:
-        if sealed := _SEALED.fullmatch(content):
-            if hashlib.sha256(sealed[2]).hexdigest().encode() != sealed[1]:
-                raise msgspec.DecodeError("its checksum does not match: it was changed or cut short")
-        elif not content.startswith(_UNSEALED):
-            raise msgspec.DecodeError("it begins neither with a checksum nor with a schema")
+        check_seal(content)
         schema = decoded(content, _schema).schema
         if schema == SCHEMA:
             export = check_names(decoded(content, _decoder), str(path))

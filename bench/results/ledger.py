@@ -38,7 +38,7 @@ from bench.results.records import SCHEMA, Export, Further, Record, Statistics
 from bench.results.sealed import seal, unseal
 from bench.results.shareable import check_names, encoded
 from bench.text.json_file import decoded
-from bench.text.names import check
+from bench.text.names import check, is_name
 
 if TYPE_CHECKING:
     from bench.metrics.imputation import Errors
@@ -247,9 +247,38 @@ class Ledger:
         """Where results of a key lie that differ."""
         return self.folder / "conflicts" / check("key", key, str(self.folder), StorageError)
 
-    def in_conflict(self, key: str) -> bool:
-        """Whether results of a key differed."""
-        return self.conflict(key).is_dir()
+    def apart(self, record: Record) -> Path:
+        """Where a record lies that was set apart, since another result of its key differs."""
+        return self.conflict(record.key) / f"{hashlib.sha256(encoded(record)).hexdigest()[:16]}.json"
+
+    def ever_in_conflict(self) -> list[str]:
+        """The keys of which results differed, whether or not they were run again since."""
+        return sorted(path.name for path in (self.folder / "conflicts").glob("*") if is_name(path.name))
+
+    def set_apart(self, key: str) -> list[Record]:
+        """The results of a key that differed. Damaged ones are left out and named in `damaged`."""
+        decoder = msgspec.json.Decoder(Record)
+        records = []
+        for path in sorted(self.conflict(key).glob("*.json")):
+            try:
+                record = decoded(unseal(read_bytes(path, LARGEST_DOCUMENT)), decoder)
+            except (OSError, ValueError, msgspec.MsgspecError):
+                record = None
+            if record is None or record.key != key or record.schema != SCHEMA:
+                self._note(f"conflicts/{key}/{path.name}")
+            else:
+                records.append(record)
+        return records
+
+    def in_conflict(self, keys: Iterable[str] | None = None) -> list[str]:
+        """The keys, of those or of all, of which results differ and none counts: no run here has
+        made them again.
+        """
+        differed = self.ever_in_conflict()
+        wanted = set(differed if keys is None else keys)
+        differed = [key for key in differed if key in wanted]
+        there = self.load(differed)
+        return [k for k in differed if k not in there or there[k].status != "ok" or self.lacks(there[k])]
 
     def _plan_path(self, suite: str) -> Path:
         return self.folder / "plans" / f"{check('suite', suite, str(self.folder))}.json"

@@ -2,15 +2,16 @@
 
 Of one key, a result counts more than a failure. Two results that agree are one. Two that differ
 break the promise that equal keys give equal results: both are kept out of the ledger, below
-`conflicts/`, until the cell is run again there. A record whose files were damaged is left out.
+`conflicts/`, until the cell is run again there. Then that result counts, and what lies below
+`conflicts/` is the memory of what it was preferred to. A record whose files were damaged is left
+out.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,8 +20,7 @@ import msgspec
 from bench.files import is_file_of, storage, sync, write_bytes
 from bench.results.ledger import Ledger
 from bench.results.records import Record
-from bench.results.same_bits import differing
-from bench.results.shareable import encoded
+from bench.results.same_bits import differing, differing_pair
 
 RANK = {"ok": 2, "skipped": 1}
 """Status -> how much it counts; what failed counts nothing."""
@@ -40,14 +40,16 @@ class Merged:
     """What a merge did: counts of records, by what became of them.
 
     - taken: into the ledger. same: a result like it was there. outdone: a failure beside a result.
-    - held: of a key whose results differed before.
+    - held: keys whose results differed before. settled: results that differed, of a key that was
+      decided since.
     - conflicts: results that differ. damaged: names of files that are not what they were.
     """
 
     taken: list[Record] = field(default_factory=list)
     same: int = 0
     outdone: int = 0
-    held: int = 0
+    held: list[str] = field(default_factory=list)
+    settled: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
 
@@ -61,19 +63,17 @@ def merge(source: Ledger, into: Ledger, move: bool = False, touched: set[str] | 
              without it they are settled here.
     """
     merged = Merged()
-    records = source.load()
-    there = into.load(records)
+    records = {key: record for key, record in source.load().items() if not source.lacks(record)}
+    there = {key: record for key, record in into.load(records).items() if not into.lacks(record)}
     folders = set() if touched is None else touched
-    conflicts = (into.folder / "conflicts").is_dir()
+    differed = {*into.ever_in_conflict()}
     carry = _Carrier(source, into, move, folders)
     for key, record in records.items():
-        if source.lacks(record):
-            continue
         present = there.get(key)
-        if present is not None and into.lacks(present):
-            present = None
-        if present is None and conflicts and into.in_conflict(key):
-            merged.held += 1
+        is_result = present is not None and present.status == "ok"
+        apart = into.set_apart(key) if key in differed else []
+        if key in differed and not is_result and not _decides(record, apart, source, into, newer=move):
+            merged.held.append(key)
         elif present is None or _counts_more(record, present, newer=move):
             merged.outdone += present is not None
             carry.bring(record)
@@ -81,19 +81,60 @@ def merge(source: Ledger, into: Ledger, move: bool = False, touched: set[str] | 
             continue
         elif record.status != present.status:
             merged.outdone += 1
-        elif record.status == "ok" and (fields := differing(present, record)):
+        elif record.status != "ok" or not (fields := differing(present, record)):
+            merged.same += 1
+        elif _all_among([record], apart):
+            merged.settled += 1
+        elif _all_among([present, *apart], source.set_apart(key)):
+            carry.bring(record)
+            merged.taken.append(record)
+            continue
+        else:
             origins = str(into.folder.parent), str(source.folder.parent)
             merged.conflicts.append(Conflict(present, record, fields, origins))
             carry.apart(present, record)
-            conflicts = True
-        else:
-            merged.same += 1
         carry.drop(record)
-    merged.damaged = list(source.damaged)
+    _bring_conflicts(source, into, carry, merged)
+    merged.damaged = [*source.damaged]
     carry.logs()
     if touched is None:
         settle(folders)
     return merged
+
+
+def _decides(record: Record, apart: list[Record], source: Ledger, into: Ledger, newer: bool) -> bool:
+    """Whether a record counts although results of its key were set apart: it was made later, for
+    this ledger, or the source chose it when it knew them all.
+    """
+    if newer:
+        return not into.apart(record).is_file()
+    return record.status == "ok" and bool(apart) and _all_among(apart, source.set_apart(record.key))
+
+
+def _all_among(records: list[Record], others: list[Record]) -> bool:
+    """Whether each record is like one of some others."""
+    return all(any(not differing(other, record) for other in others) for record in records)
+
+
+def _bring_conflicts(source: Ledger, into: Ledger, carry: _Carrier, merged: Merged) -> None:
+    """Bring what a source has set apart, too: results that differ there are believed nowhere, and
+    what was decided there stays decided.
+    """
+    open_there = {*source.in_conflict()}
+    for key in source.ever_in_conflict():
+        apart, here = source.set_apart(key), into.set_apart(key)
+        if _all_among(apart, here):
+            if key in open_there and key not in merged.held and into.in_conflict([key]):
+                merged.held.append(key)
+            continue
+        present = into.load([key]).get(key)
+        for record in apart:
+            carry.conflict(record)
+        if key in open_there:
+            if present is not None and present.status == "ok":
+                carry.set_apart_here(present)
+            origin = str(source.folder.parent)
+            merged.conflicts.append(Conflict(*differing_pair(apart), origins=(origin, origin)))
 
 
 def settle(folders: Iterable[str | Path]) -> None:
@@ -125,6 +166,11 @@ def plans(source: Ledger, into: Ledger) -> Iterator[str]:
             yield path.stem
 
 
+def _of_cell(name: str) -> bool:
+    """Whether a file is of one cell alone."""
+    return name.startswith("cells/")
+
+
 class _Carrier:
     """Brings the files of records from one ledger to another."""
 
@@ -145,14 +191,26 @@ class _Carrier:
 
     def apart(self, present: Record, other: Record) -> None:
         """Keep both results of a key where no table is made of them."""
-        for ledger, record in ((self.into, present), (self.source, other)):
-            files = [name for name in ledger.files_of(record) if name.startswith("cells/")]
-            digest = hashlib.sha256(encoded(record)).hexdigest()[:16]
-            for name in reversed(files) if ledger is self.into else files:  # a record is gone before its arrays
-                path = ledger.folder / name
-                self._carry(str(path), str(self.into.conflict(record.key) / f"{digest}{path.suffix}"))
-                if ledger is self.into:
-                    path.unlink(missing_ok=True)
+        self.set_apart_here(present)
+        place = self.into.apart(other)
+        for name in filter(_of_cell, self.source.files_of(other)):
+            path = self.source.folder / name
+            self._carry(str(path), str(place.with_suffix(path.suffix)))
+
+    def set_apart_here(self, present: Record) -> None:
+        """Take a result out of all tables."""
+        place = self.into.apart(present)
+        for name in reversed([*filter(_of_cell, self.into.files_of(present))]):  # a record is gone before its arrays
+            path = self.into.folder / name
+            self._carry(str(path), str(place.with_suffix(path.suffix)))
+            path.unlink(missing_ok=True)
+
+    def conflict(self, record: Record) -> None:
+        """Bring a result that the source has set apart."""
+        for suffix in (".npz", ".json"):
+            path = self.source.apart(record).with_suffix(suffix)
+            if path.is_file():
+                self._carry(str(path), str(self.into.apart(record).with_suffix(suffix)))
 
     def logs(self) -> None:
         """What failed jobs wrote, by the key of the job."""
@@ -177,13 +235,17 @@ class _Carrier:
         write_bytes(Path(place), Path(origin).read_bytes())
 
 
-def summary(parts: Mapping[str, Merged]) -> str:
-    """What merges did, in words."""
+def summary(parts: Iterable[Merged]) -> str:
+    """What merges did, in words. Results are counted, but for conflicts, which are of cells."""
+    parts = list(parts)
+    fresh = {conflict.here.key for each in parts for conflict in each.conflicts}
     counts = {
-        "taken": sum(len(each.taken) for each in parts.values()),
-        "there already": sum(each.same for each in parts.values()),
-        "failures beside a result": sum(each.outdone for each in parts.values()),
-        "still in conflict": sum(each.held for each in parts.values()),
-        "in conflict": sum(len(each.conflicts) for each in parts.values()),
+        "taken": sum(len(each.taken) for each in parts),
+        "there already": sum(each.same for each in parts),
+        "failures beside a result": sum(each.outdone for each in parts),
+        "set apart before and settled since": sum(each.settled for each in parts),
+        "still in conflict": len({key for each in parts for key in each.held} - fresh),
+        "in conflict": len(fresh),
+        "damaged": sum(len(each.damaged) for each in parts),
     }
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count or what == "taken")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -89,6 +89,15 @@ def _layouts_differ(before: Record, after: Record) -> bool:
 def differing(one: Record, other: Record) -> tuple[str, ...]:
     """The fields in which two results of one key differ, of those that its methods decide."""
     return tuple(each.field for each in compare(one, other) if each.differing and each.field not in OTHERS)
+
+
+def differing_pair(records: Sequence[Record]) -> tuple[Record, Record, tuple[str, ...]]:
+    """Of some results of one key the first, the first that differs from it (else the last one),
+    and in what they differ.
+    """
+    first = records[0]
+    other = next((each for each in records if differing(first, each)), records[-1])
+    return first, other, differing(first, other)
 
 
 def _change(before: Any, after: Any) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from bench.config.words import ORIGIN
+from bench.config.words import ORIGIN, without
 from bench.errors import StorageError, UsageError
 from bench.results.coordinates import Coordinates, cell_in_words
 from bench.results.ledger import Ledger
@@ -87,16 +87,30 @@ def _several(begin: str, cells: Mapping[str, Coordinates], origin: str) -> Usage
     )
 
 
+def _nameless(command: str) -> str:
+    """A command as it can be typed again once its run has ended: the name of the run is taken."""
+    return shlex.join(without(shlex.split(command), ["name"]))
+
+
 def _refuse_unknown(begin: str, ledger: Ledger) -> NoReturn:
     """Raises UsageError, and says so where a run has planned the cell."""
+    from bench.results.conflicts import place
+
+    conflicts = [key for key in ledger.in_conflict() if key.startswith(begin)]
     for suite in ledger.suites():
         planned = ledger.last(suite)
         for at, key in planned.planned if planned else ():
             if key.startswith(begin) and planned:
+                if key in conflicts:
+                    raise UsageError(
+                        f"{cell_in_words(at)} is {place(key, ledger)}; make it again: {_nameless(planned.command)}"
+                    )
                 raise UsageError(
                     f"{cell_in_words(at)} was planned and not run: {ledger.folder} has no record of it; go on with: "
                     f"{planned.command}"
                 )
+    for key in conflicts:
+        raise UsageError(f"{key} is {place(key, ledger)}; run its suite again")
     folder = ledger.folder.parent
     out = "" if folder == Path("results") else " " + shlex.quote(f"out={folder}")
     raise UsageError(

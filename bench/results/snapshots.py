@@ -16,9 +16,9 @@ import msgspec
 from bench.config.layers import name_of
 from bench.config.words import ORIGIN
 from bench.errors import StorageError, UsageError, unknown
-from bench.files import storage
+from bench.files import read_bytes, storage
 from bench.grid.differences import deciding
-from bench.results.export_file import load_export, save_export
+from bench.results.export_file import LARGEST, check_seal, load_export, save_export
 from bench.results.records import Export
 from bench.results.run_info import RunInfo
 from bench.text.names import check, is_name
@@ -150,6 +150,14 @@ def _info(path: Path) -> RunInfo:
         return msgspec.json.decode(b"{" + field + b"}", type=_Head).run
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StorageError(f"{path} is no snapshot of a run, or is damaged ({error}); it is left out") from None
+
+
+def check_whole(path: Path) -> None:
+    """Raises StorageError where a byte of a snapshot is not as it was written."""
+    try:
+        check_seal(read_bytes(path, LARGEST))
+    except (OSError, msgspec.DecodeError) as error:
+        raise StorageError(f"{path} is damaged ({error}); restore it, or remove it") from None
 
 
 def suites_of(out: Path, name: str) -> list[str]:

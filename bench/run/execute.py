@@ -55,12 +55,13 @@ def execute(
     prepared: Prepared, watch: Watch, started: Callable[[list[Job]], None] = lambda jobs: None, remember: bool = True
 ) -> Outcome:
     """Run what is left of a plan and record every cell. Raises StorageError, DataError; what was
-    finished stays.
+    finished stays. UsageError, before anything is written, where its executor is out of reach.
 
     remember: as the last run of its suite, which reports are made of.
     """
     request, ledger = prepared.request, prepared.ledger
     settings = request.settings
+    executors.check_here(settings)
     begun = time.monotonic()
     with ledger.locked():
         if remember:

@@ -148,6 +148,13 @@ def surroundings_that_differ(before: Mapping[str, str], after: Mapping[str, str]
     ]
 
 
+def _command_again(record: Record) -> str:
+    """The command of a record's run as it can be typed again: a run's name is taken by now. Empty
+    where the record does not say it.
+    """
+    return shlex.join(without(shlex.split(record.provenance.get("command", "")), ["name"]))
+
+
 class Content(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a cell.
 
@@ -197,5 +204,5 @@ def content(
     return Content(
         record=record, parameters=parameters, stages=stages, moved=planned.moved if planned else [], problem=problem,
         files=files, lost=lost, again=shlex.join(["bench", "rerun", record.key[:PRINTED], *words]),
-        run=record.provenance.get("command", ""),
+        run=_command_again(record),
     )  # fmt: skip

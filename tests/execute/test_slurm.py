@@ -253,6 +253,16 @@ def test_words_that_cannot_be_submitted_are_refused_at_once(tmp_path: Path, give
     assert named in Asker(tmp_path).refusal(*given)
 
 
+def test_without_the_queue_a_run_is_refused_before_it_writes_anything(project: Project, tmp_path: Path) -> None:
+    run = project.here("run", project.suite, "executor=slurm", f"shared={tmp_path / 'shared'}", code=2)
+    assert "sbatch is not on PATH" in run.stderr
+    assert "executor=local" in run.stderr
+    assert not (project.folder / "results").exists()
+    assert not (tmp_path / "shared").exists()
+    assert "holds no ledger" in project.here("collect", "out=nowhere", code=2).stderr
+    assert not (project.folder / "nowhere").exists()
+
+
 def test_settings_of_the_queue_are_in_no_key_and_kept_verbatim(tmp_path: Path) -> None:
     asker = Asker(tmp_path)
     there = ("executor=slurm", "shared=x", "slurm.time=10:30", "slurm.gres=gpu:a100:1", "slurm.nodelist=n[1-3,7]")

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.cli.history import runs
 from bench.errors import StorageError, UsageError
 from bench.leaderboard import load_export, redact, save_export
 from bench.results import snapshots
@@ -92,6 +93,23 @@ def test_a_damaged_run_is_named_and_the_others_are_there(tmp_path: Path) -> None
     for ask in (snapshots.find, lambda *place: snapshots.series(*place[:2], told.append, place[2])):
         with pytest.raises(StorageError, match="checksum"):
             ask(tmp_path, "demo", "run1")
+
+
+def test_one_changed_byte_is_named_in_the_list_and_a_suite_without_a_run_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, changed = save_runs(tmp_path, [run(0), run(1)])
+    changed.write_bytes(changed.read_bytes()[:-5] + b" " + changed.read_bytes()[-4:])
+    snapshots.check_whole(whole)
+    with pytest.raises(StorageError, match=r"run1\.json is damaged"):
+        snapshots.check_whole(changed)
+    runs.callback(("suite=demo", f"out={tmp_path}"), False)
+    listed = capsys.readouterr()
+    assert "run0" in listed.out
+    assert "run1" not in listed.out
+    assert "run1.json is damaged" in listed.err
+    runs.callback(("suite=physionet48", f"out={tmp_path}"), False)
+    assert "no run of suite physionet48" in capsys.readouterr().err
 
 
 def test_a_damaged_run_or_one_of_an_older_format_hides_none_of_the_others_though_it_be_the_last(tmp_path: Path) -> None:

@@ -41,7 +41,9 @@ class FakeQueue:
     def open(self) -> Iterator[FakeQueue]:
         """In the place of SLURM's programs."""
         with (
-            mock.patch.multiple(sbatch, submit=self.submit, queued=self.queued, cancel=self.cancel),
+            mock.patch.multiple(
+                sbatch, is_here=lambda: True, submit=self.submit, queued=self.queued, cancel=self.cancel
+            ),
             mock.patch.multiple(slurm, LAG=0.0),
             mock.patch.object(slurm.Executor, "_wait", lambda executor, seconds: executor.watch.turned()),
         ):

@@ -41,6 +41,15 @@ def check(settings: Settings) -> None:
         find(name).check(settings)
 
 
+def check_here(settings: Settings) -> None:
+    """Raises UsageError where this machine cannot reach what the executor hands its jobs to. Asked
+    before a run writes anything; a machine that only plans, or does a part, need not reach it.
+    """
+    check = getattr(find(settings.executor), "check_here", None)
+    if check is not None:
+        check()
+
+
 def device_of(settings: Settings) -> str:
     """The device, "cpu" or "cuda", that keys are made for. Raises UsageError where it is not
     there.

@@ -84,6 +84,15 @@ class Executor:
             )
 
     @staticmethod
+    def check_here() -> None:
+        """Raises UsageError on a machine from which nothing can be submitted."""
+        if not sbatch.is_here():
+            raise UsageError(
+                f'"executor" = slurm (from {ORIGIN}): sbatch is not on PATH, so this is no machine of a SLURM cluster; '
+                "executor=local works here"
+            )
+
+    @staticmethod
     def device(settings: Settings) -> str:
         """The device that keys are made for: that of the nodes, not of this machine."""
         if settings.device != "auto":
