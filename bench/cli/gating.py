@@ -62,7 +62,7 @@ def pin(words: tuple[str, ...], file: Path | None, replace: bool) -> None:
     from bench.cli.report import export_of
     from bench.gate import baselines
 
-    export, _ = export_of(words)
+    export, _ = export_of(words, "baseline pin")
     path = _path(file, words, export.suite)
     baselines.pin(export, path, replace)
     print(path)
@@ -135,7 +135,7 @@ def diff(words: tuple[str, ...], file: Path | None, cost_tolerance: float | None
     from bench.gate.report import to_markdown
     from bench.grid.ingredients import differing
 
-    export, _ = export_of(words)
+    export, _ = export_of(words, "baseline diff")
     pinned = find(_path(file, words, export.suite), _typed("suite", words) or export.suite)
     known = bool(pinned.ingredients and export.ingredients)
     differs = differing(pinned.ingredients, export.ingredients) if known else []
@@ -186,7 +186,7 @@ def gate(
 
     if last and file:
         raise UsageError("--last and --baseline both name a baseline; give one of them")
-    export, _ = export_of(words)
+    export, _ = export_of(words, f"gate --last {last}" if last else "gate")
     if last:
         *earlier, pinned = before(_out(words), export.suite, export, last, say)
     else:

@@ -113,6 +113,7 @@ def _exports(files: Sequence[str], values: dict[str, tuple[str, ...]]) -> list[E
     from bench.config.words import ORIGIN
     from bench.errors import UsageError
     from bench.history.runs import of_file
+    from bench.results.named_suite import check_named
     from bench.results.snapshots import LAST, series, suite_of
 
     if files:
@@ -122,6 +123,8 @@ def _exports(files: Sequence[str], values: dict[str, tuple[str, ...]]) -> list[E
     elif "suite" in values:
         out = _out(values)
         exports = series(out, suite_of(out, values["suite"][0]), say, values.get("run", (LAST,))[0])
+        if "run" not in values:
+            check_named(exports[-1], values["suite"][0])
     else:
         raise UsageError(NO_SUITE)
     last = values.get("last", (str(len(exports)),))[0]
@@ -172,6 +175,7 @@ def _two(named: Sequence[str], values: dict[str, tuple[str, ...]]) -> tuple[Expo
     from bench.config.words import ORIGIN
     from bench.errors import UsageError
     from bench.history.runs import of_file
+    from bench.results.named_suite import check_named, typed_suite
     from bench.results.snapshots import LAST, find, series, suite_of, suites_of
 
     if len(named) > 2:
@@ -185,10 +189,15 @@ def _two(named: Sequence[str], values: dict[str, tuple[str, ...]]) -> tuple[Expo
         raise UsageError(NO_SUITE)
     if not named:
         both = series(out, suite, say)[-2:]
+        check_named(both[-1], values.get("suite", (typed_suite(both[-1]),))[0])
         if len(both) < 2:
             raise UsageError(f"{out / 'runs' / suite} holds one run alone that asked this of the suite; name two runs")
         return both[0], both[1]
     first, second = (files.get(name) or find(out, suite, name) for name in (*named, LAST)[:2])
+    if first.suite != second.suite:
+        raise UsageError(
+            f"two runs of one suite are compared, and these are of {first.suite} and {second.suite} (from {ORIGIN})"
+        )
     return first, second
 
 

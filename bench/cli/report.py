@@ -72,8 +72,9 @@ def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, no_cos
         print(path)
 
 
-def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
-    """The export the words ask for and the folder its tables go to.
+def export_of(words: tuple[str, ...], command: str = "report") -> tuple[Export, Path]:
+    """The export the words ask for and the folder its tables go to. command: what was typed, for
+    what to type next.
 
     Of the last run, the cells whose sources, parameters or data were edited since are marked
     (`Export.edited`), with a warning.
@@ -122,7 +123,7 @@ def export_of(words: tuple[str, ...]) -> tuple[Export, Path]:
     export = (collect_kept if planned.run else collect)(planned, ledger, say)
     absent = len(planned.planned) - len(export.records)
     if absent and not words_by_key.keys() <= SIMPLE:
-        narrowed = _narrowed(rest, ledger.last(planned.suite))
+        narrowed = _narrowed(rest, planned, ledger.last(planned.suite), command)
         say(f"{absent} of the {len(planned.planned)} cells that these words select were not run{narrowed}")
     for name in ledger.damaged[:5]:
         say(f"warning: {name} in the ledger is damaged and was left out; run the suite again")
@@ -140,17 +141,31 @@ def _kept(suite: str, out: Path, names: Sequence[str]) -> Export:
     return find(out, suite_of(out, suite), names[0])
 
 
-def _narrowed(words: Sequence[str], last: Export | None) -> str:
-    """How to ask for these words of the last run alone; empty where they hold all of its words."""
+def _narrowed(words: Sequence[str], planned: Export, last: Export | None, command: str) -> str:
+    """How to ask for these words of the last run alone, or to run what it lacks; empty where they
+    hold all of its words.
+    """
     from bench.config.words import halves
+    from bench.grid.axes import COMPONENTS
 
     run = shlex.split(last.command)[2:] if last else []
     of_run = {halves(word)[0]: word for word in run}
     typed = {halves(word)[0]: word for word in words}
     both = {**of_run, **typed}
+    lacking = [
+        f"{kind} {label}"
+        for kind in COMPONENTS
+        for label in dict.fromkeys(getattr(at, kind) for at, _ in planned.planned if kind in typed)
+        if last and label not in {getattr(at, kind) for at, _ in last.planned}
+    ]
+    if lacking:
+        again = shlex.join(["bench", "run", *both.values()])
+        return f"; the last run has no {', '.join(lacking)}; run these cells with: {again}"
     if both.keys() == typed.keys():
         return ""
-    return f"; to select from the last run, give its words too: {shlex.join(['bench', 'report', *both.values()])}"
+    return (
+        f"; to select from the last run, give its words too: {shlex.join(['bench', *command.split(), *both.values()])}"
+    )
 
 
 def _comparing(planned: Export, further: Sequence[str]) -> Export:

@@ -30,14 +30,25 @@ def pin(export: Export, path: Path, replace: bool = False) -> None:
     StorageError when it cannot be written.
     """
     cells, _ = join(export)
-    if not any(record and record.status == "ok" for at, record in cells.items() if not at.audit):
-        raise UsageError(f"suite {export.suite} has no ok cell to pin; run it first: bench run {suite_word(export)}")
+    ends = [record.status for at, record in cells.items() if record and not at.audit]
+    if not ends:
+        raise UsageError(
+            f"no cell of suite {export.suite} that is named was run, so nothing can be pinned; {_run(export)}"
+        )
+    if "ok" not in ends:
+        raise UsageError(
+            f"suite {export.suite} has no ok cell to pin; see how its cells ended: bench report {suite_word(export)} --print"
+        )
     if path.exists() and not replace:
         raise UsageError(
             f"there is a baseline at {path} already ({_held(path)}); to put this run in its place add --replace, to keep both "
             "name another file: --baseline FILE"
         )
     save_export(path, redact(export))
+
+
+def _run(export: Export) -> str:
+    return f"run what is named first: {export.command}" if export.command else "run the suite first"
 
 
 def find(path: Path, suite: str) -> Export:

@@ -19,13 +19,14 @@ from bench.results.completions import imputations
 from bench.results.coordinates import Method, Repeat, method_of
 from bench.results.further import code_of, completed
 from bench.results.ledger import Ledger
+from bench.results.named_suite import check_named
 from bench.results.records import Export, Record, Statistics
 from bench.results.shareable import shareable
 from bench.text.names import check
 
 if TYPE_CHECKING:
     from bench.metrics.imputation import Errors
-    from bench.results.predictions import Predictions
+from bench.results.predictions import Predictions
 
 STATISTICS_VERSION = 5
 """Raised by hand when the statistics of the same predictions would come out differently."""
@@ -187,8 +188,10 @@ def suite_word(export: Export) -> str:
 
 
 def last_plan(ledger: Ledger, suite: str, typed: str = "") -> Export:
-    """The plan of the last run of a suite. UsageError, with the command that helps, when there was
-    none; StorageError where it is damaged. typed: how the suite was named, where by a file.
+    """The plan of the last run of a suite. typed: how the suite was named.
+
+    Raises UsageError, with the command that helps, when there was none, or it was of another suite
+    file. Raises StorageError where it is damaged.
     """
     planned = ledger.last(suite)
     if planned is None:
@@ -198,6 +201,8 @@ def last_plan(ledger: Ledger, suite: str, typed: str = "") -> Export:
         out = ledger.folder.parent
         elsewhere = "" if out == Path("results") else " " + shlex.quote(f"out={out}")
         raise UsageError(f"{ledger.folder} holds no run of suite {suite}{has}; first: bench run {word}{elsewhere}")
+    if typed:
+        check_named(planned, typed)
     return planned
 
 

@@ -118,7 +118,7 @@ class Ledger:
         """The predictions of a record. Raises StorageError when they are missing or not those the
         record was made from.
 
-        What does not match is removed, so that the next run makes the cell again.
+        What does not match stays where it is; the next run puts others in its place.
         """
         from bench.results.predictions import unpack
 
@@ -130,10 +130,7 @@ class Ledger:
                 f"the predictions {path} cannot be read ({error.strerror}); run the cell again"
             ) from error
         if hashlib.sha256(content).hexdigest() != record.predictions:
-            path.unlink(missing_ok=True)
-            raise StorageError(
-                f"the predictions {path} did not match their record and were removed; run the suite again"
-            )
+            raise StorageError(f"the predictions {path} do not match their record; run the suite again")
         return unpack(content)
 
     def files_of(self, record: Record) -> dict[str, str]:

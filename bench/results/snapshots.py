@@ -19,6 +19,7 @@ from bench.errors import StorageError, UsageError, unknown
 from bench.files import read_bytes, storage
 from bench.grid.differences import deciding
 from bench.results.export_file import LARGEST, check_seal, load_export, save_export
+from bench.results.named_suite import file_of
 from bench.results.records import Export
 from bench.results.run_info import RunInfo
 from bench.text.names import check, is_name
@@ -196,8 +197,8 @@ def _load(out: Path, suite: str, name: str) -> Export:
 
 
 def series(out: Path, suite: str, say: Say, until: str = LAST) -> list[Export]:
-    """The run of that name, and those before it that asked the same of the suite: profile, splits
-    and all keys that decide a table. Oldest first; says how many others there are.
+    """The run of that name, and those before it that asked the same of the suite: suite file,
+    profile, splits and all keys that decide a table. Oldest first; says how many others there are.
 
     Damaged runs are left out, with a warning. Raises StorageError where the run that is named is
     damaged, or all are.
@@ -215,15 +216,16 @@ def series(out: Path, suite: str, say: Say, until: str = LAST) -> list[Export]:
     alike = [export for export in before if _asked(export) == _asked(newest)]
     if others := len(before) - len(alike):
         say(
-            f"{others} run{'s' * (others > 1)} of another profile, split, shard or other settings of the suite left out"
+            f"{others} run{'s' * (others > 1)} of another suite file, profile, split, shard or other settings of the suite "
+            "left out"
         )
     return [*alike, newest]
 
 
 def before(out: Path, suite: str, new: Export, count: int, say: Say) -> list[Export]:
     """The last runs before a new one that asked the same of the suite, oldest first, `count` at
-    most. The last run of all is the new one itself where it planned its cells. UsageError without
-    any.
+    most; of runs of the very same cells the last one. The last run of all is the new one itself
+    where it planned its cells. Says where there are fewer. UsageError without any.
     """
     if new.run:
         alike = series(out, suite, say, new.run.name)[:-1]
@@ -237,9 +239,23 @@ def before(out: Path, suite: str, new: Export, count: int, say: Say) -> list[Exp
             f"{folder_of(out, suite)} holds no run before this one that asked the same of the suite; run it twice, or pin a "
             f"baseline: bench baseline pin suite={suite}"
         )
-    return alike[-count:]
+    last_of_results = {_results(export): place for place, export in enumerate(alike)}
+    several = [alike[place] for place in sorted(last_of_results.values())]
+    if len(several) < count:
+        repeated = len(alike) - len(several)
+        say(
+            f"the last {count} runs are named and {len(several)} can be used"
+            + f"; {repeated} more repeat{'s' * (repeated == 1)} the cells of another" * bool(repeated)
+        )
+    return several[-count:]
+
+
+def _results(export: Export) -> tuple[object, ...]:
+    """Cells and scores of a run: a repetition has the same."""
+    scores = sorted((record.key, *sorted(record.scores.items())) for record in export.records)
+    return tuple(sorted(key for _, key in export.planned)), tuple(scores)
 
 
 def _asked(export: Export) -> tuple[object, ...]:
     shard = export.run.shard if export.run else ""
-    return export.profile, export.splits, shard, [(o.key, o.value) for o in deciding(export.overrides)]
+    return file_of(export), export.profile, export.splits, shard, [(o.key, o.value) for o in deciding(export.overrides)]

@@ -44,10 +44,9 @@ def since(
     before an edit, `edits` says what changed.
 
     A cell that was run again since, under any words, has its new key and is not edited. Where none
-    is edited, the suite is described by the one that has its name now, even if it is another file.
-    Else it is described by what the run was asked for, whose results some still are. Where the run
-    cannot be planned any more (a method that is gone, a word that is refused), all of its cells are
-    edited.
+    is edited, the suite is described as its file is now. Else it is described by what the run was
+    asked for, whose results some still are. Where the run cannot be planned any more (a
+    method that is gone, a word that is refused), all of its cells are edited.
     """
     try:
         request = read_request(words_of(planned, suite, out, cache), registry)

@@ -321,7 +321,7 @@ def test_a_pinned_run_is_redacted_and_gates_like_the_run_itself(tmp_path: Path) 
 
 
 def test_a_run_without_an_ok_cell_cannot_be_pinned(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has no ok cell to pin; run it first: bench run suite=demo"):
+    with pytest.raises(UsageError, match="no cell of suite demo that is named was run, so nothing can be pinned"):
         pin(one(SCORES, records=[]), tmp_path / "baseline.json")
     assert not (tmp_path / "baseline.json").exists()
 

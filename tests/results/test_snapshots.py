@@ -20,7 +20,7 @@ def silent(message: str) -> None:
 
 
 def run(number: int = 0, **of_run) -> Export:
-    return msgspec.structs.replace(made_run(number, noisy()), run=info(number, **of_run))
+    return msgspec.structs.replace(made_run(number, noisy(seed=number)), run=info(number, **of_run))
 
 
 def keys(export: Export) -> list[str]:
@@ -147,7 +147,7 @@ def test_a_series_is_of_runs_that_asked_the_same(tmp_path: Path) -> None:
     save_runs(tmp_path, runs)
     told: list[str] = []
     assert [e.run.name for e in snapshots.series(tmp_path, "demo", told.append)] == ["run0", "run3", "run5"]
-    assert told == ["3 runs of another profile, split, shard or other settings of the suite left out"]
+    assert told == ["3 runs of another suite file, profile, split, shard or other settings of the suite left out"]
     assert [e.run.name for e in snapshots.series(tmp_path, "demo", told.append, "run3")] == ["run0", "run3"]
 
 
@@ -157,11 +157,20 @@ def test_the_runs_before_are_those_before_the_run_itself(tmp_path: Path) -> None
     now = msgspec.structs.replace(runs[3], run=None)  # as the last run is collected from the ledger
     names = [e.run.name for e in snapshots.before(tmp_path, "demo", now, 2, silent)]
     assert names == ["run1", "run2"]
-    assert [e.run.name for e in snapshots.before(tmp_path, "demo", runs[1], 5, silent)] == ["run0"]
+    assert [e.run.name for e in snapshots.before(tmp_path, "demo", runs[1], 1, silent)] == ["run0"]
     with pytest.raises(UsageError, match="holds no run before this one"):
         snapshots.before(tmp_path, "demo", runs[0], 5, silent)
     elsewhere = msgspec.structs.replace(now, planned=[(at, f"{key}0") for at, key in now.planned])
     assert [e.run.name for e in snapshots.before(tmp_path, "demo", elsewhere, 1, silent)] == ["run3"]
+
+
+def test_runs_before_that_repeat_another_count_once_and_fewer_than_named_is_said(tmp_path: Path) -> None:
+    first, new = run(0), run(2)
+    again = msgspec.structs.replace(first, run=info(1))
+    save_runs(tmp_path, [first, again, new])
+    told: list[str] = []
+    assert [e.run.name for e in snapshots.before(tmp_path, "demo", new, 5, told.append)] == ["run1"]
+    assert told == ["the last 5 runs are named and 1 can be used; 1 more repeats the cells of another"]
 
 
 def test_what_is_shared_of_a_run_holds_its_day_and_no_hour(tmp_path: Path) -> None:

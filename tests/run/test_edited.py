@@ -1,5 +1,5 @@
-"""Two suite files of one name share a ledger: whatever is said of the last run is said of the
-suite that is named.
+"""Two suite files of one name share a ledger: what is said of the last run is said of its suite
+file, or refused.
 """
 
 from __future__ import annotations
@@ -39,27 +39,34 @@ def told(project: Project, suite: str) -> tuple[str, Any]:
     return [each["key"] for each in board["overrides"]], rows
 
 
-def test_a_report_is_of_the_suite_that_is_named_whichever_of_its_name_ran_last(both: Project) -> None:
+def test_a_report_is_of_the_last_run_and_refused_where_another_suite_file_of_its_name_is_named(both: Project) -> None:
     both.bench("run", "suite=toy", *WORDS)
     installed = told(both, "toy")
     both.bench("run", "suite=./toy.toml", *WORDS)
     copy = told(both, "./toy.toml")
     assert (installed[0], copy[0]) == ([], ["split.seed"])
     assert installed[1] != copy[1]
-    assert told(both, "toy") == installed
+    for command in (("report",), ("baseline", "pin"), ("history",), ("compare",)):
+        refused = both.bench(*command, "suite=toy", code=2)
+        assert refused.stdout == ""
+        assert "the last run of toy was of ./toy.toml; type suite=./toy.toml" in refused.stderr
     both.bench("run", "suite=toy", *WORDS)
-    assert told(both, "./toy.toml") == copy
+    assert told(both, "toy") == installed
+    assert "was of toy; type suite=toy" in both.bench("report", "suite=./toy.toml", code=2).stderr
     pages = {path.stem: path.read_text() for path in (both.folder / "results" / "leaderboards").glob("*.md")}
     assert {stem: "split.seed = 99" in text for stem, text in pages.items()} == {stem: stem != "toy" for stem in pages}
     assert len(pages) == 2
     for suite, differs in (("toy", False), ("./toy.toml", True)):
+        both.bench("run", f"suite={suite}", *WORDS)
         both.bench("baseline", "pin", f"suite={suite}", "--baseline", "pinned.json")
         assert ("split.seed" in (both.folder / "pinned.json").read_text().partition('"records"')[0]) is differs
         (both.folder / "pinned.json").unlink()
 
 
 def test_the_command_that_makes_edited_cells_anew_does(both: Project) -> None:
-    both.bench("run", "suite=toy", *WORDS, "out=elsewhere")
+    both.bench("run", "suite=./toy.toml", *WORDS, "out=elsewhere")
+    file = both.folder / "toy.toml"
+    file.write_text(file.read_text().replace("seed = 99", "seed = 98"))
     warned = both.bench("report", "suite=./toy.toml", "out=elsewhere").stderr
     command = warned.partition("run again with: bench ")[2].splitlines()[0].split()
     both.bench(*command)
