@@ -45,9 +45,8 @@ def site(words: tuple[str, ...]) -> None:
     for each in unread:
         say(f"warning: {each.name} is left out: {each.reason}")
     if not sources:
-        raise StorageError(
-            f"none of the {len(unread)} exports can be read, so no site was written; see the warnings above"
-        )
+        none = "the one export cannot be read" if len(unread) == 1 else f"none of the {len(unread)} exports can be read"
+        raise StorageError(f"{none}, so no site was written; see the warnings above")
     pages = made_of(sources, unread, components(), installed(), runs.histories, bench.__version__)
     write(folder, pages)
     print(f"{folder / 'index.html'}: {len(pages)} pages of {len(sources)} leaderboard{'s' * (len(sources) != 1)}")

@@ -55,6 +55,8 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     parsed = _in_full(parse(words))
     fields = types_of(Settings)
     for word in parsed:
+        if word.key in ("shard", "executor", "address") and not any(word.texts):
+            raise UsageError(f'"{word.key}" is empty (from {ORIGIN}); give it a value or leave it out')
         _check_head(word, fields, registry, {text for other in parsed for text in other.texts})
     settings_values: dict[str, Any] = {w.key: single(w, fields[w.key]) for w in parsed if w.key in fields}
     settings_values |= {name: table for name in TABLES if (table := _table(name, parsed))}
@@ -106,6 +108,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
     )  # fmt: skip
     _check_limits(suite, layers)
     _check_effect(suite, pinned)
+    _check_options(suite, settings, registry)
     check_words(parsed, request, registry)
     check_partition(request, registry)
     return (applied(request, registry) if settings.tuned else request).narrowed()
@@ -162,6 +165,27 @@ def _in_full(parsed: list[Word]) -> list[Word]:
     return [msgspec.structs.replace(word, key=SHORT.get(word.key, word.key)) for word in parsed]
 
 
+def _check_options(suite: Suite, settings: Settings, registry: Registry) -> None:
+    """Refuse an option of an executor that is for nothing in the run: `slurm.NAME.OPTION` is for
+    the jobs of a method, of the dataset or of a device.
+    """
+    names = {suite.dataset, *DEVICES}
+    for kind in COMPONENTS:
+        values = getattr(suite.grid, kind)
+        names |= {*values, *suite.controls.of(kind, values)}
+    known = {spec.name for kind in ("dataset", *COMPONENTS) for spec in registry.specs(kind)}
+    for table in TABLES:
+        for key in getattr(settings, table):
+            name = key.rpartition(".")[0]
+            if name in known - names:
+                raise UsageError(
+                    f'"{table}.{key}" (from {ORIGIN}) has no effect: {name} is not in this run, which has: '
+                    f"{', '.join(sorted(names))}"
+                )
+            if name and name not in names:
+                raise unknown("method or device", name, names, f"{table}.{key}, {ORIGIN}")
+
+
 def single(word: Word, kind: Any) -> Any:
     """The one value of a word, as text where its field holds nothing but text. UsageError when
     there are more or none.
@@ -211,6 +235,9 @@ def _leaves(struct: Any, prefix: str) -> Iterator[str]:
         else:
             yield f"{prefix}{name}"
 
+
+DEVICES = ("cpu", "cuda")
+"""Devices whose jobs may have options of their own."""
 
 TABLES = {"slurm": "slurm.partition=gpu", "ray": "ray.memory=8GiB"}
 """Settings that are tables of options of another program, each with an example."""

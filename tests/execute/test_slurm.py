@@ -253,6 +253,26 @@ def test_words_that_cannot_be_submitted_are_refused_at_once(tmp_path: Path, give
     assert named in Asker(tmp_path).refusal(*given)
 
 
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [
+        ("slurm.deeep.mem=1G", 'did you mean "deep"'),
+        ("slurm.cdua.mem=1G", 'did you mean "cuda"'),
+        ("slurm.net.mem=1G", "net is not in this run"),
+    ],
+)
+def test_options_for_what_is_not_in_the_run_are_refused(tmp_path: Path, word: str, named: str) -> None:
+    asker, there = Asker(tmp_path), ("executor=slurm", "shared=x", "imputer=deep", "fuser=flat")
+    assert named in asker.refusal(*there, word)
+    for name in ("deep", "flat", "made", "cpu", "cuda"):
+        asker.request(*there, f"slurm.{name}.mem=1G")
+
+
+@pytest.mark.parametrize("word", ["shard=", "executor=", "address="])
+def test_empty_words_of_where_a_run_goes_are_to_be_left_out(tmp_path: Path, word: str) -> None:
+    assert "leave it out" in Asker(tmp_path).refusal(word)
+
+
 def test_without_the_queue_a_run_is_refused_before_it_writes_anything(project: Project, tmp_path: Path) -> None:
     run = project.here("run", project.suite, "executor=slurm", f"shared={tmp_path / 'shared'}", code=2)
     assert "sbatch is not on PATH" in run.stderr
