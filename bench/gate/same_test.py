@@ -17,6 +17,10 @@ SAME_TEST = ("manifest", "split", "scaling", "hidden in", ABSENT, "profile", "sc
 """Entries of `Record.provenance` that must agree for two cells to be the same test."""
 
 
+PIN_NEXT = "; to have it judged next time: bench baseline pin --replace"
+"""What helps where a method is judged; two runs that are compared need no baseline."""
+
+
 def incomparable(method: Method, baseline: Run, new: Run) -> str:
     """Why a method cannot be compared, or "" when it can."""
     a, b = baseline.export, new.export
@@ -34,7 +38,7 @@ def incomparable(method: Method, baseline: Run, new: Run) -> str:
         return f"parameters of the dataset are not the same: {values}"
     before, after = baseline.cells_of(method), new.cells_of(method)
     if before is None:
-        return "the baseline does not plan it; to have it judged next time: bench baseline pin --replace"
+        return f"the baseline does not plan it{PIN_NEXT}"
     if after is None:
         return "the new run does not plan it; run the same grid as the baseline"
     if method.task:

@@ -10,7 +10,8 @@ import msgspec
 
 from bench.gate.machine import deterministic, on_cpu, other_machine
 from bench.gate.quantities import Kind, Quantity, Run, read
-from bench.gate.same_test import incomparable
+from bench.gate.same_test import PIN_NEXT, incomparable
+from bench.grid.matching_rows import Label as MethodLabel
 from bench.history.changed import changed
 from bench.history.lines import EXACT, Choose, shown
 from bench.history.runs import info_of
@@ -36,6 +37,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     - over: what the interval is about; "no noise" of what cannot differ by chance; empty where it
       is not known.
     - note: why nothing is compared.
+    - paired: the row of the first run, where another of the same names stands in its place.
     """
 
     method: Method
@@ -51,6 +53,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     p: float | None = None
     over: str = ""
     note: str = ""
+    paired: Method | None = None
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +80,19 @@ def compare(
     predictions in both runs were compared (`bench.statistics.paired.between`).
     """
     one, two = read(first), read(second)
+    pairs = _pairs(one.methods, two.methods) | _pairs(one.imputations, two.imputations)
+    back = {method: other for other, method in pairs.items()}
+    one = msgspec.structs.replace(
+        one,
+        methods={pairs.get(method, method): cells for method, cells in one.methods.items()},
+        imputations={pairs.get(method, method): cells for method, cells in one.imputations.items()},
+    )
     methods = dict.fromkeys([*two.methods, *two.imputations, *one.methods, *one.imputations])
-    changes = [c for m in shown(methods, rows) for c in _changes(m, one, two, choose, resampled.get(m), alpha)]
+    changes = [
+        msgspec.structs.replace(change, paired=back.get(method))
+        for method in shown(methods, rows)
+        for change in _changes(method, one, two, choose, resampled.get(method), alpha)
+    ]
     return Compared(
         suite=second.suite,
         title=second.title,
@@ -90,12 +104,28 @@ def compare(
     )
 
 
+def _pairs(first: Collection[Method], second: Collection[Method]) -> dict[Method, Method]:
+    """Row of the first run -> row of the second with other parameters, where each run has one row
+    of these names that the other lacks.
+    """
+    alone = [[m for m in here if m not in there] for here, there in ((first, second), (second, first))]
+    olds, news = ({names: [m for m in rows if _names(m) == names] for names in map(_names, rows)} for rows in alone)
+    return {
+        olds[names][0]: news[names][0] for names in olds if len(olds[names]) == len(news.get(names, ())) == 1
+    }  # fmt: skip
+
+
+def _names(method: Method) -> tuple[object, ...]:
+    """The table of a row and the names of its methods, without parameters."""
+    labels = (MethodLabel.read(label) for label in method.pair)
+    return table_of(method), *((label.name, label.federation) for label in labels)
+
+
 def _changes(
     method: Method, one: Run, two: Run, choose: Choose, resampled: Comparison | None, alpha: float
 ) -> Iterator[Change]:
-    why = (
-        incomparable(method, one, two).replace("the baseline", "the first run").replace("the new run", "the second run")
-    )
+    why = incomparable(method, one, two).removesuffix(PIN_NEXT)
+    why = why.replace("the baseline", "the first run").replace("the new run", "the second run")
     quantities = dict.fromkeys([*choose(two, method), *choose(one, method)])
     for quantity in quantities:
         before, after = (quantity.values(run.cells_of(method) or {}) for run in (one, two))
@@ -209,4 +239,5 @@ def _notes(changes: Sequence[Change]) -> list[str]:
     for change in changes:
         if change.note:
             by_note.setdefault(short(change.note), []).append(change.method.name)
-    return [f"Not compared ({some(names, 3)}): {note}" for note, names in by_note.items()]
+    paired = {f"{c.method.name} is compared with {c.paired.name} of the first run." for c in changes if c.paired}
+    return [*sorted(paired), *(f"Not compared ({some(names, 3)}): {note}" for note, names in by_note.items())]

@@ -75,13 +75,16 @@ def capital(text: str) -> str:
 
 
 def short(reason: str) -> str:
-    """A reason on one line; of one that is too long for a table the middle is left out, since
-    what helps stands at its end.
+    """A reason on one line; of one that is too long for a table, words in the middle are left out,
+    since what helps stands at its end.
     """
     text = clean.line(reason)
     if len(text) > LONGEST_REASON:
         front = LONGEST_REASON // 3
-        text = f"{text[:front].rstrip()} … {text[front + 3 - LONGEST_REASON :].lstrip()}"
+        begin, end = text[:front], text[front + 3 - LONGEST_REASON :]
+        begin = begin if text[front] == " " else begin.rpartition(" ")[0] or begin
+        end = end if text[front + 2 - LONGEST_REASON] == " " else end.partition(" ")[2] or end
+        text = f"{begin.rstrip()} … {end.lstrip()}"
     return text
 
 

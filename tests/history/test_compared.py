@@ -133,3 +133,22 @@ def test_what_differs_is_not_known_of_an_export_that_does_not_note_it() -> None:
     noted = msgspec.structs.replace(run, ingredients={"data": "1", "cells": "1"})
     assert changed(run, noted) is None
     assert changed(noted, msgspec.structs.replace(run, ingredients={"data": "2", "cells": "2"})) == ["data"]
+
+
+def test_a_row_with_another_parameter_is_compared_with_the_one_of_its_names_and_says_so() -> None:
+    value = noisy()
+    first, second = made_run(0, value, fusers=["gru"]), made_run(1, value, fusers=["gru(hidden=3)"])
+    pair = change(of(first, second), "auroc", fuser="gru(hidden=3)")
+    assert (pair.note, pair.paired and pair.paired.pair) == ("", ("locf", "gru"))
+    assert pair.difference is not None
+    page = to_markdown(blocks(of(first, second)))
+    assert "locf + gru(hidden=3) is compared with locf + gru of the first run." in page
+
+
+def test_a_row_of_names_that_stand_twice_is_compared_with_none() -> None:
+    first = made_run(0, noisy(), fusers=["gru"])
+    second = made_run(1, noisy(), fusers=["gru(hidden=3)", "gru(hidden=4)"])
+    compared = of(first, second)
+    assert not any(each.paired for each in compared.changes if each.method.fuser)
+    assert change(compared, "auroc").note == "the second run does not plan it; run the same grid as the first run"
+    assert change(compared, "auroc", fuser="gru(hidden=4)").note == "the first run does not plan it"
