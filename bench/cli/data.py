@@ -200,7 +200,7 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         answer(summary)
         return
-    generated = " (a generated cohort, not patients)" if synthetic else ""
+    generated = " (a generated cohort, not real records)" if synthetic else ""
     print(f"{name} in {folder}{generated}\n  digest of the data {digest}")
     if summary["release"] and not synthetic:
         print(f"  {summary['release']}")

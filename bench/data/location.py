@@ -68,7 +68,7 @@ def locate(
     """
     located = _located(spec, params, data_root, cache, report, pending, only_there)
     if report and spec.files and located.synthetic:
-        report(f"{spec.name} in {located.root} is a generated (synthetic) cohort, not patients")
+        report(f"{spec.name} in {located.root} is a generated (synthetic) cohort, not real records")
     return located
 
 

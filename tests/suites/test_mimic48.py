@@ -44,7 +44,7 @@ def test_a_generated_folder_named_as_data_root_is_called_generated_by_verify_pla
     generate(project.folder / "G", 300, 0, lambda line: None)
     root = "data.root=G"
     verified = project.here("data", "verify", "mimic4", root)
-    assert "a generated cohort, not patients" in verified.stdout
+    assert "a generated cohort, not real records" in verified.stdout
     assert json.loads(project.here("data", "verify", "mimic4", root, "--json").stdout)["synthetic"] is True
     words = [word for word in WORDS if not word.startswith("data.")]
     assert "(synthetic cohort)" in project.here("plan", *words, root).stdout

@@ -71,7 +71,7 @@ def blocks(board: Board) -> list[Block]:
     where = Rich("Suite ", code(head.suite), ", profile ", code(head.profile), ", dataset ", code(head.dataset))
     paragraphs.append(Rich(where, release, f"; {count(sum(head.statuses.values()), 'planned cell')}: {states}."))
     if head.synthetic:
-        generated = strong("The patients of this leaderboard were generated")
+        generated = strong("The records of this leaderboard were generated")
         paragraphs.append(Rich(generated, ": its numbers say nothing about real ones."))
     return [Heading(1, head.title), *map(Paragraph, [*paragraphs, *head.notes])]
 
