@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.cli.main import COMMANDS
@@ -58,7 +58,7 @@ def test_what_is_mistyped_is_answered_in_one_line_with_the_nearest(bench, words,
 @pytest.mark.parametrize(
     "words",
     [
-        ("run",), ("plan",), ("report",), ("gate",), ("list",), ("show",), ("check",), ("data", "verify"),
+        ("run",), ("plan",), ("report",), ("gate",), ("show",), ("check",), ("data", "verify"),
         ("plan", "physionet48"), ("show", "locf", "mean"), ("list", "suites", "--json=1"),
         ("data", "verify", "physionet2012", "data.clean="),
         ("data", "verify", "physionet2012", "data.clean=1,0"),
@@ -160,18 +160,20 @@ PARAMETERS = sorted(
 )
 
 
-def test_every_parameter_typed_by_the_end_of_its_key_is_answered_with_the_whole_key():
-    settled = {*Settings.__struct_fields__, *Suite.__struct_fields__, *AXES, *SHORT}
-    for whose, name in PARAMETERS:
-        if name in settled:
-            continue
-        method = whose.partition(".")[2]
-        words = [f"{whose.partition('.')[0]}={method}"] if method else []
-        for typed in {name, f"{method}.{name}"} if method else {name}:
-            with pytest.raises(UsageError) as refused:
-                request(["suite=physionet48", *words, f"{typed}=7"], REGISTRY)
-            assert f'key "{typed}" (from the command line) is only the end of a key' in str(refused.value)
-            assert f" {whose}.{name}=7" in str(refused.value)
+SETTLED = {*Settings.__struct_fields__, *Suite.__struct_fields__, *AXES, *SHORT}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([each for each in PARAMETERS if each[1] not in SETTLED]))
+def test_every_parameter_typed_by_the_end_of_its_key_is_answered_with_the_whole_key(parameter):
+    whose, name = parameter
+    method = whose.partition(".")[2]
+    words = [f"{whose.partition('.')[0]}={method}"] if method else []
+    for typed in {name, f"{method}.{name}"} if method else {name}:
+        with pytest.raises(UsageError) as refused:
+            request(["suite=physionet48", *words, f"{typed}=7"], REGISTRY)
+        assert f'key "{typed}" (from the command line) is only the end of a key' in str(refused.value)
+        assert f" {whose}.{name}=7" in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", COMPONENTS)

@@ -32,7 +32,7 @@ def test_diagnoses_are_learnt_and_limb_leads_follow_from_two_of_them(project):
     )
     said = project.here("run", "suite=ptbxl", *words, "imputer=linear,einthoven,ridge", "fuser=linear").stderr
     project.here(
-        "run", "suite=ptbxl", *words, "imputer=linear", "fuser=gru", "fuser.gru.epochs=12", "fuser.gru.hidden=12"
+        "run", "suite=ptbxl", *words, "imputer=linear", "fuser=gru", "fuser.gru.epochs=7", "fuser.gru.hidden=12"
     )
     assert "generated (synthetic) cohort" in said
     assert project.page("suite=ptbxl").splitlines()[0].endswith("(synthetic cohort)")
