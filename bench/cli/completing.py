@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from bench.cli.main import components
 from bench.text.clean import line as line_of
 
 if TYPE_CHECKING:
@@ -152,9 +153,8 @@ def _of_argument(argument: click.Argument, command: click.Command, before: list[
 def _names() -> Iterator[Candidate]:
     """Everything that `bench show` knows."""
     from bench.config.layers import find_suites
-    from bench.registry import discover
 
-    registry = discover()
+    registry = components()
     for kind in ("dataset", "scenario", "imputer", "fuser", "federation"):
         yield from (Candidate(spec.name, spec.summary) for spec in registry.specs(kind))
     yield from (Candidate(name, "suite") for name in find_suites())
@@ -163,9 +163,8 @@ def _names() -> Iterator[Candidate]:
 def _of_words(metavar: str, before: list[str], last: str) -> Iterator[Candidate]:
     """Words `key=value`: keys, or values of the key that stands there."""
     from bench.config.words import halves
-    from bench.registry import discover
 
-    registry = discover()
+    registry = components()
     key, equals, typed = halves(last)
     if not equals:
         own = dict.fromkeys(re.findall(r"([a-z][\w.]*)=", metavar), "")

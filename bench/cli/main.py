@@ -61,7 +61,7 @@ COMMANDS = {
 SECTIONS = {
     "Run": ("run", "plan", "tune"),
     "Look at results": ("report", "site", "plot", "cell", "predictions"),
-    "Repeat and compare": ("rerun", "runs", "history", "compare", "baseline", "gate"),
+    "Repeat and compare": ("rerun", "runs", "history", "compare", "baseline", "gate", "submit", "verify"),
     "Methods and data": ("list", "show", "check", "new", "data", "weights"),
     "Many machines": ("collect", "work", "ledger", "federate"),
     "This installation": ("doctor", "cache", "completion"),
@@ -170,9 +170,7 @@ def _invoke() -> int:
     failed.
     """
     if (typed := os.environ.get("_BENCH_LINE")) is not None:  # a shell asks what may stand next
-        from bench.cli.completing import answer as candidates
-
-        sys.stdout.write(candidates(typed, cli))
+        sys.stdout.write(importlib.import_module("bench.cli.completing").answer(typed, cli))
         return 0
     if strange := [word for word in sys.argv[1:] if not word.isascii()]:
         from bench.config.words import check_text  # help appears at once without it

@@ -278,7 +278,7 @@ def test_predictions_that_are_lost_or_changed_cost_a_warning_and_are_made_again(
     for statistics in project.folder.glob("results/ledger/statistics/*"):
         statistics.unlink()
     warned = project.here("report", project.suite)
-    assert "did not match their record" in warned.stderr
+    assert "do not match their record" in warned.stderr
     assert "4 cells, 3 done before" in project.here("run", project.suite).stderr
     assert project.leaderboard() == table
 
