@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from bench.cli.main import JSON, answer, say
 
 if TYPE_CHECKING:
     from bench.history import History
+    from bench.leaderboard.blocks import Block
     from bench.results.coordinates import Method
     from bench.results.records import Comparison, Export
 
@@ -73,17 +74,22 @@ def history(words: tuple[str, ...], alpha: float, markdown: Path | None, as_json
     that counts), last (so many runs); metric (default: the primary one, mae, fit_seconds,
     impute_fit_seconds); task, modalities, scenario, imputer, fuser (which rows).
     """
-    from bench.files import write_text
     from bench.history import blocks
+
+    shown = history_of(words, alpha)
+    _show(blocks(shown), shown, markdown, as_json)
+
+
+def _show(page: list[Block], content: Any, markdown: Path | None, as_json: bool) -> None:
+    """Print a page, or what it is made of as JSON; Markdown goes into a file as well."""
+    from bench.files import write_text
     from bench.leaderboard.render.markdown import to_markdown
     from bench.leaderboard.render.terminal import to_terminal
 
-    shown = history_of(words, alpha)
-    page = blocks(shown)
     if markdown:
         write_text(markdown, to_markdown(page))
     if as_json:
-        answer(shown)
+        answer(content)
     else:
         print(to_terminal(page, shutil.get_terminal_size((100, 24)).columns), end="")
 
@@ -147,12 +153,9 @@ def compare(words: tuple[str, ...], markdown: Path | None, as_json: bool) -> Non
     intervals are over patients and seeds, else over seeds. Words: as of bench history.
     """
     from bench.cli.words import values_by_key
-    from bench.files import write_text
     from bench.history.chosen import chooser
     from bench.history.compared import blocks
     from bench.history.compared import compare as made_of
-    from bench.leaderboard.render.markdown import to_markdown
-    from bench.leaderboard.render.terminal import to_terminal
 
     named = [word for word in words if "=" not in word]
     rest = tuple(word for word in words if "=" in word)
@@ -160,13 +163,7 @@ def compare(words: tuple[str, ...], markdown: Path | None, as_json: bool) -> Non
     first, second = _two(named, values)
     choose = chooser([first, second], values.get("metric", ()))
     compared = made_of(first, second, choose, _rows([first, second], values), _resampled(first, second, _out(values)))
-    page = blocks(compared)
-    if markdown:
-        write_text(markdown, to_markdown(page))
-    if as_json:
-        answer(compared)
-    else:
-        print(to_terminal(page, shutil.get_terminal_size((100, 24)).columns), end="")
+    _show(blocks(compared), compared, markdown, as_json)
 
 
 def _two(named: Sequence[str], values: dict[str, tuple[str, ...]]) -> tuple[Export, Export]:
