@@ -162,3 +162,21 @@ def test_a_cell_without_predictions_says_why(project: Project) -> None:
         "has no predictions: it ended failed (ValueError"
         in project.here("predictions", failed.key, "to=p.csv", code=2).stderr
     )
+
+
+def test_the_command_of_its_run_can_be_typed_again_though_the_run_had_a_name(project: Project, tmp_path: Path) -> None:
+    words = ("run", project.suite, "imputer=mean", "fuser=level", "seed=1", f"out={tmp_path / 'named'}")
+    project.here(*words, "name=mine")
+    (only,) = Ledger(tmp_path / "named").load().values()
+    assert "name=mine" in only.provenance["command"]
+    page = project.here("cell", only.key, f"out={tmp_path / 'named'}").stdout
+    assert "imputer=mean" in page
+    assert "name=mine" not in page
+
+
+def test_runs_of_two_suites_are_not_compared(project: Project) -> None:
+    folder = Path(__file__).parents[2] / "leaderboards"
+    files = [str(folder / f"{name}.records.json") for name in ("physionet48", "mimic48")]
+    refused = project.here("compare", *files, code=2).stderr
+    assert "physionet48" in refused
+    assert "mimic48" in refused
