@@ -95,12 +95,17 @@ def validated(learner: Learner[Any], client: Client, arrays: Arrays, context: Co
 
 def kept(learner: Learner[Any]) -> dict[str, np.ndarray]:
     """The arrays of the group local/, as a client has them before its first training."""
-    return {name: array for name, array in learner.get().items() if stays(learner.groups()[name])}
+    return _arrays(learner, staying=True)
 
 
 def sent_of(learner: Learner[Any]) -> dict[str, np.ndarray]:
     """The arrays that clients are sent: all but those that each keeps."""
-    return {name: array for name, array in learner.get().items() if not stays(learner.groups()[name])}
+    return _arrays(learner, staying=False)
+
+
+def _arrays(learner: Learner[Any], staying: bool) -> dict[str, np.ndarray]:
+    groups = learner.groups()
+    return {name: array for name, array in learner.get().items() if stays(groups[name]) == staying}
 
 
 def stays(group: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -9,14 +10,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
+from bench.training import BatchNorm1d
 from bench_imputers.diffusion.condi_context import (
     ConditionTable,
     ObservedContext,
     OtherModalities,
     observed,
 )
-from bench_imputers.diffusion.condi_encoders import InceptionEncoder, SmallEncoder
+from bench_imputers.diffusion.condi_encoders import Conv1d, InceptionEncoder, SeriesNorm, SmallEncoder
 from bench_imputers.diffusion.denoiser import Given
 from support.condi_networks import PARTS, PROFILES, answer, context_of, network, told
 
@@ -204,3 +207,27 @@ def test_in_released_an_encoder_that_answers_to_zeros_would_change_absent_modali
     assert torch.equal(ours[:, [0, 2], width:], answer_to_zeros[:, [0, 2]])
     changed = dataclasses.replace(seen, values=[seen.values[0], seen.values[1] + 7, seen.values[2]])
     assert torch.equal(condition(changed), ours)
+
+
+@pytest.mark.parametrize("bins", [1, 7])
+@pytest.mark.parametrize("training", [True, False])
+def test_how_series_lie_in_memory_changes_neither_encodings_nor_gradients_nor_statistics(
+    bins: int, training: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid_out = InceptionEncoder([1, 3], 7, 4).double().train(training)
+    plain = copy.deepcopy(laid_out)
+    visible = [torch.ones(4, channels, bins, dtype=torch.float64) for channels in (1, 3)]
+    values = [torch.randn(each.shape, dtype=torch.float64, requires_grad=True) for each in visible]
+    steps = torch.ones(4, 2, bins, dtype=torch.float64)
+
+    def answers(made: InceptionEncoder) -> list[torch.Tensor]:
+        torch.manual_seed(1)  # of the dropout
+        encoded = made(values, visible, steps)
+        gradients = torch.autograd.grad(encoded.square().sum(), [*made.parameters(), *values])
+        return [encoded, *gradients, *made.buffers()]
+
+    own = answers(laid_out)
+    monkeypatch.setattr(Conv1d, "forward", nn.Conv1d.forward)
+    monkeypatch.setattr(SeriesNorm, "forward", BatchNorm1d.forward)
+    for each, expected in zip(own, answers(plain), strict=True):
+        assert torch.allclose(each.double(), expected.double(), rtol=1e-9, atol=1e-11)

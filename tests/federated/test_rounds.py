@@ -235,3 +235,17 @@ def test_what_only_owners_send_is_merged_among_them_and_else_stays() -> None:
     }  # fmt: skip
     after = merged(FEDERATIONS["fedavg"](), before, replies, groups)
     assert after == {"mod/ecg/w": [3.0], "mod/lab/w": [1.0], "buffer/seen": 5, "local/w": [1.0]}
+
+
+def test_which_arrays_are_sent_is_asked_once_and_not_for_each_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, asked = build("gru"), []
+    learner.begin(learner.summary(cohort(8), BINARY), Context())
+    groups = type(learner).groups
+
+    def counted(self: Any) -> dict[str, str]:
+        asked.append(self)
+        return groups(self)
+
+    monkeypatch.setattr(type(learner), "groups", counted)
+    assert sent_of(learner).keys() == groups(learner).keys()
+    assert len(asked) == 1

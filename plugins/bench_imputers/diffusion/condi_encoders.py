@@ -3,6 +3,9 @@ and 5.1.
 
 Axes: `b` records, `m` modalities, `width` of an encoding. Batch normalisation makes a record's
 encoding depend on its batch mates in training; in sampling it uses running statistics and does not.
+
+On a CPU the series of an `InceptionEncoder` lie bin by bin, the channels of a bin side by side. In
+this layout torch's convolutions of few channels are several times as fast.
 """
 
 from __future__ import annotations
@@ -11,8 +14,33 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from bench.training import BatchNorm1d
+
+
+class Conv1d(nn.Conv1d):
+    """torch's with a stride of 1: [series, inputs, length] to [series, outputs, length], which on a
+    CPU lies bin by bin.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        planes = x[:, :, None].contiguous(memory_format=torch.channels_last)
+        return functional.conv2d(planes, self.weight[:, :, None], self.bias, padding=(0, int(self.padding[0])))[:, :, 0]
+
+
+class SeriesNorm(BatchNorm1d):
+    """Batch normalisation of [series, channels, length], the same on a CPU from tokens, as the bins
+    lie there.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        tokens: torch.Tensor = super().forward(x.transpose(1, 2).flatten(0, 1))
+        return tokens.reshape(x.shape[0], x.shape[2], x.shape[1]).transpose(1, 2)
 
 
 class SmallEncoder(nn.Module):
@@ -109,16 +137,16 @@ class PreExtractor(nn.Module):
         super().__init__()
         half = filters // 2
         self.convolutions = nn.Sequential(
-            nn.Conv1d(channels, filters, 1, bias=False),
-            nn.Conv1d(filters, filters, 39, padding=19, bias=False),
+            Conv1d(channels, filters, 1, bias=False),
+            Conv1d(filters, filters, 39, padding=19, bias=False),
             nn.ReLU(),
-            nn.Conv1d(filters, filters, 39, padding=19, bias=False),
+            Conv1d(filters, filters, 39, padding=19, bias=False),
             nn.ReLU(),
-            nn.Conv1d(filters, half, 39, padding=19, bias=False),
+            Conv1d(filters, half, 39, padding=19, bias=False),
             nn.ReLU(),
-            nn.Conv1d(half, 1, 39, padding=19),
+            Conv1d(half, 1, 39, padding=19),
         )
-        self.beside = nn.Identity() if channels == 1 else nn.Conv1d(channels, 1, 1, bias=False)
+        self.beside = nn.Identity() if channels == 1 else Conv1d(channels, 1, 1, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         outputs: torch.Tensor = self.convolutions(x) + self.beside(x)
@@ -135,7 +163,7 @@ class Backbone(nn.Module):
         wide = 4 * filters
         self.blocks = nn.ModuleList(Inception(1 if place == 0 else wide, filters) for place in range(6))
         self.shortcuts = nn.ModuleList(
-            nn.Sequential(nn.Conv1d(inputs, wide, 1, bias=False), BatchNorm1d(wide)) for inputs in (1, wide)
+            nn.Sequential(Conv1d(inputs, wide, 1, bias=False), SeriesNorm(wide)) for inputs in (1, wide)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -154,14 +182,15 @@ class Inception(nn.Module):
 
     def __init__(self, inputs: int, filters: int = FILTERS):
         super().__init__()
-        self.bottleneck = nn.Conv1d(inputs, filters, 1, bias=False)
+        self.bottleneck = Conv1d(inputs, filters, 1, bias=False)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(filters, filters, bins, padding=bins // 2, bias=False) for bins in (39, 19, 9)
+            Conv1d(filters, filters, bins, padding=bins // 2, bias=False) for bins in (39, 19, 9)
         )
-        self.largest = nn.Sequential(nn.MaxPool1d(3, stride=1, padding=1), nn.Conv1d(inputs, filters, 1, bias=False))
-        self.norm = BatchNorm1d(4 * filters)
+        self.largest = nn.Sequential(nn.MaxPool1d(3, stride=1, padding=1), Conv1d(inputs, filters, 1, bias=False))
+        self.norm = SeriesNorm(4 * filters)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         narrow = self.bottleneck(x)
-        branches = [convolution(narrow) for convolution in self.convolutions]
-        return torch.relu(self.norm(torch.cat([*branches, self.largest(x)], dim=1)))
+        branches = [*(convolution(narrow) for convolution in self.convolutions), self.largest(x)]
+        joined = torch.cat([branch.transpose(1, 2) for branch in branches], dim=2).transpose(1, 2)
+        return torch.relu(self.norm(joined))

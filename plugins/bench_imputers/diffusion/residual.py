@@ -125,5 +125,5 @@ def dropout(y: torch.Tensor, share: float) -> torch.Tensor:
     threshold = min(round(share * 65536), 65535)
     low, high = torch.iinfo(torch.int64).min, torch.iinfo(torch.int64).max
     bits = torch.empty((y.numel() + 3) // 4, dtype=torch.int64).random_(low, high).view(torch.int16)[: y.numel()]
-    kept = torch.full((), 65536 / (65536 - threshold), dtype=y.dtype)
-    return y * torch.where(bits >= threshold - 32768, kept, 0).view(y.shape)
+    kept = (bits >= threshold - 32768).view(y.shape).to(y.dtype)
+    return y * kept.mul_(65536 / (65536 - threshold))
