@@ -162,7 +162,7 @@ def compare(words: tuple[str, ...], markdown: Path | None, as_json: bool) -> Non
     values = values_by_key(rest, ("suite", "out"), ("metric", *ROWS))
     first, second = _two(named, values)
     choose = chooser([first, second], values.get("metric", ()))
-    compared = made_of(first, second, choose, _rows([first, second], values), _resampled(first, second, _out(values)))
+    compared = made_of(first, second, choose, _rows([first, second], values), resampled(first, second, _out(values)))
     _show(blocks(compared), compared, markdown, as_json)
 
 
@@ -198,10 +198,12 @@ def _two(named: Sequence[str], values: dict[str, tuple[str, ...]]) -> tuple[Expo
     return first, second
 
 
-def _resampled(first: Export, second: Export, out: Path) -> dict[Method, Comparison]:
+def resampled(first: Export, second: Export, out: Path) -> dict[Method, Comparison]:
     """The comparisons of methods whose predictions differ, where the ledger holds those of both
-    runs.
+    runs; by the labels of the second run.
     """
+    from bench.gate.quantities import read
+    from bench.history.compared import pairs
     from bench.results.collect import predictions_of
     from bench.results.coordinates import method_of
     from bench.results.ledger import Ledger
@@ -218,6 +220,8 @@ def _resampled(first: Export, second: Export, out: Path) -> dict[Method, Compari
         return {}
     settings = second.statistics or Statistics(resamples=2000, alpha=0.05, seed=0, correction="maxt")
     before, after = (predictions_of(export, ledger, moved) for export in (first, second))
+    renamed = pairs(read(first), read(second))
+    before = {renamed.get(method, method): cells for method, cells in before.items()}
     if both := before.keys() & after.keys():
         say(f"comparing {len(both)} method{'s' * (len(both) > 1)} by paired bootstrap")
     return between(before, after, second.tasks, settings) if both else {}

@@ -22,7 +22,7 @@ from bench.leaderboard.words import directed, percent, short, some
 from bench.results.coordinates import Method, Repeat, TableKey, table_of
 from bench.results.records import Comparison, Export
 from bench.results.run_info import RunInfo
-from bench.statistics.steps import shift
+from bench.statistics.steps import ROUNDING, shift
 
 SEEDS, PATIENTS, NO_NOISE = "seeds", "patients and seeds", "no noise"
 
@@ -34,8 +34,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     - first, second: means over the seeds that both have.
     - difference: second - first; of a cost the relative one. low, high: its interval.
     - p: of patients and seeds, adjusted for the methods of the table.
-    - over: what the interval is about; "no noise" of what cannot differ by chance; empty where it
-      is not known.
+    - over: what the interval is about; "no noise" of what cannot differ by chance, and of
+      seeds that all differ by the same; empty where it is not known.
     - note: why nothing is compared.
     - paired: the row of the first run, where another of the same names stands in its place.
     """
@@ -80,18 +80,18 @@ def compare(
     predictions in both runs were compared (`bench.statistics.paired.between`).
     """
     one, two = read(first), read(second)
-    pairs = _pairs(one.methods, two.methods) | _pairs(one.imputations, two.imputations)
-    back = {method: other for other, method in pairs.items()}
+    renamed = pairs(one, two)
+    back = {method: other for other, method in renamed.items()}
     one = msgspec.structs.replace(
         one,
-        methods={pairs.get(method, method): cells for method, cells in one.methods.items()},
-        imputations={pairs.get(method, method): cells for method, cells in one.imputations.items()},
+        methods={renamed.get(method, method): cells for method, cells in one.methods.items()},
+        imputations={renamed.get(method, method): cells for method, cells in one.imputations.items()},
     )
     methods = dict.fromkeys([*two.methods, *two.imputations, *one.methods, *one.imputations])
     changes = [
         msgspec.structs.replace(change, paired=back.get(method))
         for method in shown(methods, rows)
-        for change in _changes(method, one, two, choose, resampled.get(method), alpha)
+        for change in _changes(method, back.get(method, method), one, two, choose, resampled.get(method), alpha)
     ]
     return Compared(
         suite=second.suite,
@@ -102,6 +102,11 @@ def compare(
         changed=changed(first, second),
         changes=changes,
     )
+
+
+def pairs(one: Run, two: Run) -> dict[Method, Method]:
+    """Row of the first run -> row of the second that it is compared with under another label."""
+    return _pairs(one.methods, two.methods) | _pairs(one.imputations, two.imputations)
 
 
 def _pairs(first: Collection[Method], second: Collection[Method]) -> dict[Method, Method]:
@@ -122,8 +127,14 @@ def _names(method: Method) -> tuple[object, ...]:
 
 
 def _changes(
-    method: Method, one: Run, two: Run, choose: Choose, resampled: Comparison | None, alpha: float
+    method: Method, before_it: Method, one: Run, two: Run, choose: Choose, resampled: Comparison | None, alpha: float
 ) -> Iterator[Change]:
+    """before_it: the row of the first run, by its own label."""
+    exact = (
+        on_cpu(run.cells_of(method) or {} for run in (one, two))
+        and bool(deterministic(before_it, [one]))
+        and bool(deterministic(method, [two]))
+    )
     why = incomparable(method, one, two).removesuffix(PIN_NEXT)
     why = why.replace("the baseline", "the first run").replace("the new run", "the second run")
     quantities = dict.fromkeys([*choose(two, method), *choose(one, method)])
@@ -145,13 +156,13 @@ def _changes(
             second=fmean(after[s] for s in seeds or after) if after else None,
             note=note,
         )
-        yield about if note else _compared(about, quantity, [one, two], before, after, resampled, alpha)
+        yield about if note else _compared(about, quantity, exact, before, after, resampled, alpha)
 
 
 def _compared(
     about: Change,
     quantity: Quantity,
-    runs: Sequence[Run],
+    exact: bool,
     before: Mapping[Repeat, float],
     after: Mapping[Repeat, float],
     resampled: Comparison | None,
@@ -170,11 +181,11 @@ def _compared(
     if resampled is not None and resampled.metric == quantity.name and quantity.kind == "score":
         low, high = sorted((-resampled.low, -resampled.high))
         return replace(about, low=low, high=high, p=resampled.p_adjusted, over=PATIENTS)
-    if on_cpu(run.cells_of(about.method) or {} for run in runs) and deterministic(about.method, runs):
-        return replace(about, over=NO_NOISE)
-    if about.difference == 0 and all(before[seed] == after[seed] for seed in about.seeds):
-        return replace(about, low=0.0, high=0.0, over=SEEDS)
     old, new = (np.array([[values[seed] for seed in about.seeds]]) for values in (before, after))
+    unchanged = np.array_equal(old, new)
+    agree = len(about.seeds) > 1 and float(np.ptp(new - old)) <= ROUNDING * max(1.0, float(np.abs(new).max()))
+    if exact or unchanged or agree:
+        return replace(about, over=NO_NOISE)
     ends = shift(old, new).interval(alpha)
     return replace(about, low=ends[0], high=ends[1], over=SEEDS) if ends else about
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from scipy import stats
 
+from bench.cli.history import resampled
 from bench.history.changed import changed, concerns
 from bench.history.chosen import chooser
 from bench.history.compared import Change, Compared, blocks, compare
 from bench.leaderboard.render.markdown import to_markdown
 from bench.results.coordinates import Method
+from bench.results.ledger import Ledger
 from bench.results.records import Export, Statistics
 from bench.statistics.paired import between, compute
 from support.fake_exports import IHM, SEEDS, alter, simulated
@@ -47,7 +51,9 @@ def test_a_run_against_itself_differs_in_nothing() -> None:
     run = made_run(0, noisy())
     compared = of(run, run)
     assert {each.difference for each in compared.changes} == {0.0}
-    assert {(each.low, each.high) for each in compared.changes if each.kind != "cost"} == {(0.0, 0.0)}
+    assert {(each.over, each.low, each.high) for each in compared.changes if each.kind != "cost"} == {
+        ("no noise", None, None)
+    }
 
 
 def test_costs_are_relative_and_what_is_measured_once_has_no_interval() -> None:
@@ -143,6 +149,38 @@ def test_a_row_with_another_parameter_is_compared_with_the_one_of_its_names_and_
     assert pair.difference is not None
     page = to_markdown(blocks(of(first, second)))
     assert "locf + gru(hidden=3) is compared with locf + gru of the first run." in page
+
+
+def test_seeds_that_all_differ_by_the_same_have_no_noise_and_no_interval() -> None:
+    first, second = (made_run(run, lambda run, imputer, fuser, seed: 0.8 + run / 100) for run in (0, 1))
+    found = change(of(first, second), "auroc")
+    assert (found.over, found.low, found.high) == ("no noise", None, None)
+    assert found.difference == pytest.approx(0.01)
+
+
+def test_a_row_with_another_parameter_is_deterministic_under_the_label_of_each_run() -> None:
+    value = noisy()
+    first, second = (
+        made_run(run, value, fusers=[fuser], deterministic=["imputer locf", f"fuser {fuser}"])
+        for run, fuser in enumerate(("gru", "gru(hidden=3)"))
+    )
+    assert change(of(first, second), "auroc", fuser="gru(hidden=3)").over == "no noise"
+
+
+def test_a_row_with_another_parameter_is_compared_by_the_predictions_of_both_runs(tmp_path: Path) -> None:
+    cells = simulated({"locf": 0.8, "again": 1.6})
+    ledger, runs = Ledger(tmp_path), []
+    for imputer, fuser in (("locf", "gbm"), ("again", "gbm(hidden=3)")):
+        run = made_run(len(runs), noisy(), imputers=["locf"], fusers=[fuser], scenarios=["natural"])
+        of_seeds = cells[Method("ihm", "all", "natural", imputer, "gbm")]
+        records = [ledger.write(r, of_seeds[r.coordinates.seed]) for r in run.records]
+        runs.append(msgspec.structs.replace(run, records=records))
+    compared = of(*runs, resampled=resampled(*runs, tmp_path))
+    pair = change(compared, "auroc", fuser="gbm(hidden=3)")
+    assert (pair.over, pair.paired and pair.paired.fuser) == ("patients and seeds", "gbm")
+    assert pair.low is not None
+    assert pair.high is not None
+    assert pair.low < pair.high < 0
 
 
 def test_a_row_of_names_that_stand_twice_is_compared_with_none() -> None:
