@@ -44,9 +44,10 @@ from bench.components import Context, Fuser
 from bench.config.request import request
 from bench.errors import BenchError, UsageError
 from bench.execute.job import Job
+from bench.figures import printed
+from bench.figures.looks import COLOURS, PALETTE
 from bench.grid.cell import Cell
 from bench.metrics.imputation import median
-from bench.plots import style
 from bench.registry import Registry, discover
 from bench.run.prepare import Prepared, prepare
 from bench.run.schedule import setup_of
@@ -332,12 +333,12 @@ def draw(fillings: Sequence[Filling], groups: np.ndarray, title: str, path: Path
     """Two panels: each distance of each filling. A box holds the middle half of the records, lines
     reach from 5 % to 95 %; a point is the mean with its interval.
     """
-    drawn, axes = style.figure(1, 2, 4.6, 0.9 + 0.42 * len(fillings), sharey=True)
+    drawn, axes = printed.figure(1, 2, 4.6, 0.9 + 0.42 * len(fillings), sharey=True)
     names = [each.name for each in fillings]
     for axis, what, label in zip(axes[0], ("l2", "cosine"), ("L2 distance", "1 − cosine"), strict=True):
         for place, each in enumerate(fillings):
             values = each.values[what]
-            ends, colour = np.quantile(values, [0.05, 0.25, 0.75, 0.95]), style.colour(place)
+            ends, colour = np.quantile(values, [0.05, 0.25, 0.75, 0.95]), PALETTE[place % COLOURS]
             axis.plot([ends[0], ends[3]], [place, place], color=colour, linewidth=1, alpha=0.5)
             axis.barh(place, ends[2] - ends[1], left=ends[1], height=0.5, color=colour, alpha=0.35, linewidth=0)
             low, high = interval(values, groups)
@@ -351,8 +352,8 @@ def draw(fillings: Sequence[Filling], groups: np.ndarray, title: str, path: Path
         axis.set_xlabel(f"{label} to the complete record")
         axis.locator_params(axis="x", nbins=5)
     axes[0, 0].invert_yaxis()
-    style.title(drawn, f"{title}. Box: the middle half of the records; point: the mean with its 95 % interval")
-    style.save(drawn, path)
+    printed.add_title(drawn, f"{title}. Box: the middle half of the records; point: the mean with its 95 % interval")
+    printed.save(drawn, path)
 
 
 def words_of(size: str, words: Sequence[str]) -> list[str]:
@@ -379,7 +380,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, words = parser.parse_known_args(arguments)
     try:
         if options.to:
-            style.check_target(options.to)
+            printed.check_target(options.to)
         registry = discover()
         prepared = prepare(request(words_of(options.size, words), registry), registry, fetch=lambda text: None)
         groups, fillings = over_seeds(list(measured(prepared)))

@@ -10,22 +10,27 @@ import click
 from bench.cli.main import LazyGroup, components, say
 
 if TYPE_CHECKING:
+    from bench.figures.looks import Looks
     from bench.results.records import Export
 
 COMMON = ("suite", "out", "to")
+CHOSEN = ("task", "scenario", "modalities", "imputer", "fuser")
 PATIENTS = "this picture shows patient-level values: keep it where the data may lie"
 
 
 @click.group(cls=LazyGroup)
 def plot() -> None:
-    """Draw what imputers make of records, their errors over missing rates, or one against
-    another.
+    """Draw scores with their intervals, imputations of records, and what changes with missing
+    rates, rounds or runs.
     """
 
 
 plot.lazy = {
+    "scores": ("bench.cli.plot:scores", "Scores of methods with intervals and tie groups, best first."),
+    "heat": ("bench.cli.plot:heat", "Scores of every imputer with every fuser."),
+    "rounds": ("bench.cli.plot:rounds", "Validation loss of federations over their rounds."),
     "imputation": ("bench.cli.plot:imputation", "Observed points, hidden truth, median and 5-95 % band of records."),
-    "rates": ("bench.cli.plot:rates", "Scores on hidden entries over the missing rates of a scenario."),
+    "rates": ("bench.cli.plot:rates", "Scores over the missing rates or settings of a scenario."),
     "history": ("bench.cli.plot:history", "Scores, errors or costs over runs, with their steps."),
     "parity": ("bench.cli.plot:parity", "Two imputers record by record: MAE of one against the other."),
 }
@@ -47,7 +52,7 @@ def _values(words: tuple[str, ...], single: tuple[str, ...], many: tuple[str, ..
 
 def _target(values: dict[str, tuple[str, ...]], name: str) -> Path:
     """Where the picture goes: `to`, else a file beside the results."""
-    from bench.plots.style import check_target
+    from bench.figures.printed import check_target
 
     out = Path(values.get("out", ("results",))[0]).expanduser()
     path = Path(values["to"][0]).expanduser() if "to" in values else out / "pictures" / f"{name}.png"
@@ -128,24 +133,89 @@ def imputation(words: tuple[str, ...]) -> None:
 @click.command()
 @click.argument("words", nargs=-1, metavar="suite=NAME|from=FILE [metric=mae] [imputer=A,B] [scenario=NAME] [to=FILE]")
 def rates(words: tuple[str, ...]) -> None:
-    """Draw a score on hidden entries over the rates of a scenario, a line per imputer with its
-    interval.
+    """Draw a score over the rates of a scenario, a line per method with its interval.
 
-    Words: suite, run and out, or from=FILE (a records file); metric (mae, rmse, crps, coverage50,
-    coverage90); imputer, scenario (what to draw); to=FILE.png or FILE.svg. An imputer is a label,
-    or its name where one label has it; your shell wants quotes around brackets. Holds no
-    patient-level value.
+    Words: suite, run and out, or from=FILE (a records file); metric; scenario and imputer (what to
+    draw); to=FILE.png or FILE.svg. The metric is of hidden entries (mae, rmse, crps, coverage50,
+    coverage90), or the primary one of a task. An imputer is a label, or its name where one label
+    has it; your shell wants quotes around brackets. Holds no patient-level value.
     """
-    from bench.cli.report import export_of
-    from bench.plots.rates import curves_of, draw
+    from bench.errors import UsageError
+    from bench.leaderboard.sections.imputation import METRICS
+    from bench.plots.rates import curves_of, degradations_of, draw, draw_degradations
 
     values = _values(words, ("from", "run", "metric"), ("imputer", "scenario"))
     path = _target(values, "rates")
     metric = values.get("metric", ("mae",))[0]
-    export, _ = export_of(tuple(f"{key}={values[key][0]}" for key in ("suite", "run", "out", "from") if key in values))
-    curves = curves_of(export, metric, values.get("imputer", ()), values.get("scenario", ()))
-    draw(curves, metric, f"{_of(export)}: hidden entries of the test part", path)
+    export, looks = _export(values)
+    if metric in METRICS:
+        curves = curves_of(export, metric, values.get("imputer", ()), values.get("scenario", ()))
+        draw(curves, metric, f"{_of(export)}: hidden entries of the test part", path, looks)
+    else:
+        every = degradations_of(export, metric, values.get("scenario", ()))
+        if "imputer" in values:
+            raise UsageError(
+                f"of {metric} the best methods are drawn; leave out imputer=, or name a metric of imputers"
+            )
+        draw_degradations(every, f"{_of(export)}: predictions of the test part", path, looks)
     print(path)
+
+
+def _export(values: dict[str, tuple[str, ...]]) -> tuple[Export, Looks]:
+    """The export that the words name, and how its methods look in all pictures."""
+    from bench.cli.report import export_of
+    from bench.leaderboard import Board
+
+    export, _ = export_of(tuple(f"{key}={values[key][0]}" for key in ("suite", "run", "out", "from") if key in values))
+    return export, Board(export).looks
+
+
+def _draw_tables(words: tuple[str, ...], name: str) -> None:
+    from bench.plots.standing import draw
+
+    values = _values(words, ("from", "run"), CHOSEN)
+    path = _target(values, name)
+    export, looks = _export(values)
+    chosen = {key: texts for key, texts in values.items() if key in CHOSEN}
+    draw(name, export, looks, chosen, _of(export), path)
+    print(path)
+
+
+TABLES = "suite=NAME|from=FILE [task=NAME] [scenario=NAME] [imputer=A,B] [fuser=A,B] [to=FILE]"
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar=TABLES)
+def scores(words: tuple[str, ...]) -> None:
+    """Draw the scores of methods with their intervals, a panel per table; one ground is one tie
+    group.
+
+    Words: suite, run and out, or from=FILE (a records file); task, scenario, modalities, imputer,
+    fuser (what to draw); to=FILE.png or FILE.svg. Holds no patient-level value.
+    """
+    _draw_tables(words, "scores")
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar=TABLES)
+def heat(words: tuple[str, ...]) -> None:
+    """Draw the scores of every imputer with every fuser, a panel per table.
+
+    Words: suite, run and out, or from=FILE (a records file); task, scenario, modalities, imputer,
+    fuser (what to draw); to=FILE.png or FILE.svg. Holds no patient-level value.
+    """
+    _draw_tables(words, "heat")
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar=TABLES)
+def rounds(words: tuple[str, ...]) -> None:
+    """Draw the validation loss of federations over their rounds, a panel per table.
+
+    Words: suite, run and out, or from=FILE (a records file); task, scenario, modalities, imputer,
+    fuser (what to draw); to=FILE.png or FILE.svg. Holds no patient-level value.
+    """
+    _draw_tables(words, "rounds")
 
 
 @click.command()

@@ -36,8 +36,8 @@ def render(export: Export, wall_costs: bool = True, page: bool = False) -> dict[
     page=True adds "html", one page that needs nothing else, for a browser.
 
     wall_costs=False leaves out everything that differs when the same cells are run again: the
-    section on costs, and in CSV and JSON all costs but the number of parameters. What is above the
-    section on costs never depends on it.
+    section on costs and what the summary says of them. CSV and JSON then hold no cost but the
+    number of parameters.
     """
     board = Board(export, wall_costs)
     blocks = blocks_of(board, SECTIONS)
@@ -53,7 +53,7 @@ def main_tables(export: Export, width: int) -> str:
     """What a leaderboard is of, its tables of methods and the keys of its cells, as text for a
     terminal `width` characters wide. No column depends on how long anything took.
     """
-    return to_terminal(blocks_of(Board(export), IN_TERMINAL), width)
+    return to_terminal(blocks_of(Board(export, wall_costs=False), IN_TERMINAL), width)
 
 
 def write(folder: Path, stem: str, rendered: Mapping[str, bytes]) -> list[Path]:

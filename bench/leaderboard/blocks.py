@@ -13,9 +13,11 @@ from typing import Literal
 
 import msgspec
 
-Mark = Literal["strong", "second", "emphasis", "code"]
+from bench.figures.shapes import Look, Picture
+
+Mark = Literal["strong", "second", "emphasis", "code", "passed", "failed"]
 """strong: the best, or what must not be missed. second: the second best. emphasis: worse, or an
-aside. code: what is typed.
+aside. code: what is typed. passed, failed: how a check ended.
 """
 
 
@@ -62,6 +64,14 @@ def strong(text: str) -> Marked:
 
 def emphasis(text: str) -> Marked:
     return Marked(text, "emphasis")
+
+
+def passed(text: str) -> Marked:
+    return Marked(text, "passed")
+
+
+def failed(text: str) -> Marked:
+    return Marked(text, "failed")
 
 
 def code(text: str) -> Marked:
@@ -165,65 +175,14 @@ class Table(msgspec.Struct, frozen=True):
     rows: Sequence[Sequence[Cell]]
 
 
-class Point(msgspec.Struct, frozen=True):
-    """x, y: in the units of the axes. name: told on hovering. label: printed beside it. faint:
-    drawn hollow.
-    """
-
-    x: float
-    y: float
-    name: str
-    colour: int = 0
-    label: str = ""
-    faint: bool = False
-
-
-class Line(msgspec.Struct, frozen=True):
-    """Points that are joined, in their order; steps: by right angles. dots: whether the points
-    are drawn.
-    """
-
-    points: Sequence[Point]
-    steps: bool = False
-    dots: bool = True
-
-
-class Axis(msgspec.Struct, frozen=True):
-    """What stands along it, whether it is logarithmic, and its ends where they are fixed."""
-
-    title: str
-    log: bool = False
-    ends: tuple[float, float] | None = None
-
-
-class Chart(msgspec.Struct, frozen=True):
-    """A picture of lines and points. about: what it shows, for those who cannot see it.
-    diagonal: of (0, 0) and (1, 1).
-    """
-
-    lines: Sequence[Line]
-    x: Axis
-    y: Axis
-    about: str
-    diagonal: bool = False
-
-
-class Shares(msgspec.Struct, frozen=True):
-    """A bar of length 1 per row (its name, its shares), cut into shares. names: of the parts."""
-
-    rows: Sequence[tuple[str, Sequence[float]]]
-    names: Sequence[str]
-    about: str
-
-
 class Figure(msgspec.Struct, frozen=True):
     """A picture of what a table beside it says in numbers; a target without pictures leaves it
-    out. keys: of colours 0, 1, ...
+    out. keys: what each colour and shape stands for.
     """
 
-    picture: Chart | Shares
+    picture: Picture
     caption: str
-    keys: Sequence[str] = ()
+    keys: Sequence[tuple[str, Look]] = ()
 
 
 Block = Heading | Paragraph | Command | Notes | Table | Figure

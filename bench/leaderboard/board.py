@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from bench.figures.looks import Looks
 from bench.leaderboard.blocks import Block, Heading
 from bench.metrics.known import metrics
 from bench.results.coordinates import Coordinates, Method, TableKey, method_of, table_of
@@ -91,6 +92,11 @@ class Board:
             method = method_of(at)
             tables.setdefault(table_of(method), {}).setdefault(method, {})[at] = record
         return tables
+
+    @cached_property
+    def looks(self) -> Looks:
+        """The colour and the shape of each method in all pictures."""
+        return Looks(method.pair for inside in self.methods.values() for method in inside)
 
     @cached_property
     def audits(self) -> dict[Method, dict[Coordinates, Record | None]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from bench.figures.shapes import Look, Point
 from bench.leaderboard.audited import AuditResult
 from bench.leaderboard.blocks import Cell, Label, Mark, Number
 from bench.leaderboard.board import Cells
@@ -206,3 +207,10 @@ def forget_lonely_fuser(rows: Collection[Row]) -> None:
     if all(row.control_fuser for row in rows):
         for row in rows:
             row.control_fuser = False
+
+
+def point(x: float, score: Score, interval: tuple[float, float] | None, name: str, at: str, look: Look) -> Point:
+    """A score in a picture, with what is told on hovering."""
+    low, high = interval or (None, None)
+    reach = "" if low is None or high is None else f" ({low:.4f} to {high:.4f})"
+    return Point(x, score.mean, f"{name}: {score.mean:.4f}{reach} at {at}", look, low=low, high=high)

@@ -8,7 +8,7 @@ from math import fsum
 
 from bench.grid.matching_rows import Label
 from bench.leaderboard.rows import Row
-from bench.leaderboard.sections.tables import TaskTable
+from bench.leaderboard.task_table import TaskTable
 from bench.pages.row_links import Component, components
 from bench.pages.sources import Source
 from bench.results.coordinates import method_of

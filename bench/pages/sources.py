@@ -10,7 +10,7 @@ import msgspec
 from bench.errors import BenchError
 from bench.leaderboard.board import Board
 from bench.leaderboard.sections import tables
-from bench.leaderboard.sections.tables import TaskTable
+from bench.leaderboard.task_table import TaskTable
 from bench.pages.places import board_place
 from bench.results.collect import stem
 from bench.results.export_file import load_export

@@ -10,7 +10,7 @@ import msgspec
 
 from bench.leaderboard.blocks import Block, Cell, Column, Heading, Notes, Number, Paragraph, Table
 from bench.leaderboard.rows import Row
-from bench.leaderboard.sections.tables import TaskTable
+from bench.leaderboard.task_table import TaskTable
 from bench.leaderboard.words import count, metric, percent
 from bench.metrics.own import OWN
 from bench.pages.places import INDEX

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from bench.errors import UsageError
+from bench.figures import printed, shapes
 from bench.history.lines import History, Line, Mark, Point
 from bench.leaderboard.words import directed
-from bench.plots import style
 
 MOST = 24
 """Panels of one picture."""
@@ -16,7 +15,7 @@ MOST = 24
 MOST_NAMES = 12
 """Runs whose names stand along an axis."""
 
-BETTER, WORSE, MOVED = style.PALETTE[2], style.PALETTE[1], style.PALETTE[7]
+BETTER, WORSE, MOVED, LEVEL = shapes.Look(2), shapes.Look(1), shapes.Look(7), shapes.Look(7)
 
 
 def chosen(history: History, every: bool) -> list[Line]:
@@ -38,50 +37,36 @@ def draw(history: History, lines: list[Line], title: str, path: Path) -> None:
     """A panel per line. Bars: how far another training would move a value. Level lines: the mean
     between two steps; a dashed line stands at a step.
     """
-    columns = min(len(lines), 3)
-    rows = -(-len(lines) // columns)
-    width = 5.6 if columns == 1 else 4.2
-    drawn, axes = style.figure(rows, columns, width, 2.9)
-    for number, line in enumerate(lines):
-        axis = axes[number // columns, number % columns]
-        _panel(axis, line, len(history.runs))
-        axis.set_title(style.wrapped(f"{line.method.name}: {line.method.title}", width))
-        axis.set_ylabel(directed(line.metric, line.higher))
-        places = range(0, len(history.runs), -(-len(history.runs) // MOST_NAMES))
-        axis.set_xticks([*places], [history.runs[k].name for k in places], rotation=40, ha="right")
-    for place in range(len(lines), rows * columns):
-        axes[place // columns, place % columns].set_visible(False)
-    style.title(drawn, title)
-    style.save(drawn, path)
+    printed.draw([_chart(line, history) for line in lines], title, path)
 
 
-def _panel(axis: Any, line: Line, runs: int) -> None:
+def _chart(line: Line, history: History) -> shapes.Chart:
     valued = [point for point in line.points if point.value is not None]
-    for point in valued:
-        if point.low is not None and point.high is not None:
-            axis.plot([point.run, point.run], [point.low, point.high], color=style.PALETTE[0], linewidth=1.1, alpha=0.7)
-    for same in (False, True):
-        group = [point for point in valued if point.same == same]
-        axis.plot(
-            [point.run for point in group],
-            [point.value for point in group],
-            linestyle="",
-            marker="o",
-            markersize=4,
-            color=style.PALETTE[0],
-            markerfacecolor="white" if same else style.PALETTE[0],
-        )
-    for first, last, level in _levels(line, valued):
-        axis.plot([first - 0.4, last + 0.4], [level, level], color="black", linewidth=0.9)
-    for step in line.steps:
-        axis.axvline(step.run - 0.5, color=_colour(step), linewidth=1.2, linestyle="--")
-    for point in valued:
-        if point.note:
-            axis.axvline(point.run - 0.5, color="black", linewidth=0.8, linestyle=":")
-    axis.set_xlim(-0.6, runs - 0.4)
+    points = [
+        shapes.Point(point.run, point.value, "", faint=point.same, low=point.low, high=point.high)
+        for point in valued
+        if point.value is not None
+    ]
+    levels = [
+        shapes.Line([shapes.Point(end, level, "", LEVEL) for end in (first - 0.4, last + 0.4)], dots=False)
+        for first, last, level in _levels(line, valued)
+    ]
+    marks = [shapes.Mark(step.run - 0.5, "step", _look(step)) for step in line.steps]
+    marks += [shapes.Mark(point.run - 0.5, point.note, dashed=False) for point in valued if point.note]
+    places = range(0, len(history.runs), -(-len(history.runs) // MOST_NAMES))
+    ticks = [(float(k), history.runs[k].name) for k in places]
+    up = directed(line.metric, line.higher)
+    return shapes.Chart(
+        [shapes.Line(points, joined=False), *levels],
+        shapes.Axis("", ends=(-0.6, len(history.runs) - 0.4), ticks=ticks),
+        shapes.Axis(up),
+        f"{up} over runs",
+        marks=marks,
+        title=f"{line.method.name}: {line.method.title}",
+    )
 
 
-def _colour(step: Mark) -> str:
+def _look(step: Mark) -> shapes.Look:
     return MOVED if step.better is None else BETTER if step.better else WORSE
 
 

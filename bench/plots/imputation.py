@@ -13,8 +13,9 @@ import numpy as np
 from bench.cohort import Series
 from bench.config.words import ORIGIN
 from bench.errors import UsageError, unknown
+from bench.figures import printed
+from bench.figures.looks import COLOURS, PALETTE
 from bench.grid.cell import Cell
-from bench.plots import style
 from bench.registry import Registry
 from bench.run.last_run import LastRun, missing, seen_of
 from bench.stages.artifacts import is_imputed
@@ -155,13 +156,13 @@ def draw(panel_rows: Sequence[Sequence[Panel]], title: str, path: Path) -> None:
     """The picture of some panels, a row per channel and a column per record. Raises
     StorageError.
     """
-    drawn, axes = style.figure(len(panel_rows), len(panel_rows[0]), 4.2, 2.0, sharex="col", sharey="row")
+    drawn, axes = printed.figure(len(panel_rows), len(panel_rows[0]), 4.2, 2.0, sharex="col", sharey="row")
     handles: dict[str, object] = {}
     for row, line in enumerate(panel_rows):
         for column, panel in enumerate(line):
             axis = axes[row, column]
             for place, (label, guess) in enumerate(panel.guesses.items()):
-                colour = style.colour(place)
+                colour = PALETTE[place % COLOURS]
                 if guess.low is not None and guess.high is not None:
                     band = axis.fill_between(panel.times, guess.low, guess.high, color=colour, alpha=0.2, linewidth=0)
                     handles.setdefault(f"{label}: 5–95 % of the draws", band)
@@ -191,6 +192,6 @@ def draw(panel_rows: Sequence[Sequence[Panel]], title: str, path: Path) -> None:
             axis.margins(x=0.02)
     drawn.align_ylabels(axes[:, 0])
     order = sorted(handles, key=lambda label: (label != "observed", label != "hidden truth"))
-    style.title(drawn, title)
-    style.legend(drawn, [handles[label] for label in order], order)
-    style.save(drawn, path)
+    printed.add_title(drawn, title)
+    printed.legend(drawn, [handles[label] for label in order], order)
+    printed.save(drawn, path)

@@ -10,9 +10,10 @@ import numpy as np
 
 from bench.config.words import ORIGIN
 from bench.errors import StorageError, UsageError, unknown
+from bench.figures import printed
+from bench.figures.shapes import Axis, Chart, Line, Point
 from bench.grid.matching_rows import matching, the_one
 from bench.metrics.imputation import TERMS, Errors, metric
-from bench.plots import style
 from bench.results.collect import suite_word
 from bench.results.completions import imputations
 from bench.results.coordinates import Repeat, TableKey, table_of
@@ -21,9 +22,6 @@ from bench.results.records import Export
 
 SHOWN = 0.99
 """Share of the records that the frame is made for; the panel says how many lie outside."""
-
-WIDTH, SIDE = 4.0, 3.2
-"""Inches: of a panel, and of the axes in it at least, along which titles and names are written."""
 
 
 @dataclass(frozen=True)
@@ -125,33 +123,22 @@ def draw(panels: Sequence[Parity], title: str, path: Path) -> None:
     first, second = panels[0].imputers
     short = [name.partition("(")[0] for name in (first, second)]
     nearer = short[1] if short[0] != short[1] else second
-    columns = min(len(panels), 3)
-    rows = -(-len(panels) // columns)
-    drawn, axes = style.figure(rows, columns, WIDTH, 4.2)
     frame = 1.05 * max(float(np.quantile(np.concatenate([p.first, p.second]), SHOWN)) for p in panels) or 1.0
-    for place, parity in enumerate(panels):
-        axis = axes[place // columns, place % columns]
-        axis.plot([0, frame], [0, frame], color="black", linewidth=0.8)
-        size = float(np.clip(400 / len(parity.first), 4, 18))
-        axis.scatter(
-            parity.first,
-            parity.second,
-            s=size,
-            color=style.colour(0),
-            alpha=0.45,
-            linewidths=0,
-            rasterized=len(parity.first) > 5000,
-        )
-        axis.set(xlim=(0, frame), ylim=(0, frame), aspect="equal")
-        axis.set_xlabel(style.wrapped(f"MAE of {first} (standard deviations)", SIDE))
-        axis.set_ylabel(style.wrapped(f"MAE of {second} (standard deviations)", SIDE))
-        share = f"{nearer} is nearer for {100 * parity.below:.0f} % of {len(parity.first):,} records"
-        axis.set_title("\n".join(style.wrapped(text, SIDE) for text in (parity.title, share)))
-        axis.locator_params(nbins=5)
+    x_axis, y_axis = (Axis(f"MAE of {name} (standard deviations)", ends=(0.0, frame)) for name in (first, second))
+    charts = []
+    for parity in panels:
         outside = int(((parity.first > frame) | (parity.second > frame)).sum())
-        if outside:
-            axis.text(0.98, 0.02, f"{outside} outside the frame", transform=axis.transAxes, ha="right", fontsize=8)
-    for place in range(len(panels), rows * columns):
-        axes[place // columns, place % columns].set_visible(False)
-    style.title(drawn, title)
-    style.save(drawn, path)
+        share = f"{nearer} is nearer for {100 * parity.below:.0f} % of {len(parity.first):,} records"
+        beyond = f"\n{outside} outside the frame" if outside else ""
+        points = [Point(x, y, "") for x, y in zip(parity.first.tolist(), parity.second.tolist(), strict=True)]
+        charts.append(
+            Chart(
+                [Line(points, joined=False)],
+                x_axis,
+                y_axis,
+                share,
+                diagonal=True,
+                title=f"{parity.title}\n{share}{beyond}",
+            )
+        )
+    printed.draw(charts, title, path)

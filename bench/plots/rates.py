@@ -1,4 +1,6 @@
-"""Error curves: how the scores of imputers change with the share of entries that was hidden."""
+"""How scores change with how much was hidden: errors of imputers over the rate, scores of
+predictions over the settings of a scenario.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,16 @@ from msgspec.structs import replace
 
 from bench.config.words import ORIGIN
 from bench.errors import UsageError, unknown
+from bench.figures import printed
+from bench.figures.looks import Looks
+from bench.figures.shapes import Axis, Chart, Line, Mark, Point
 from bench.grid.matching_rows import matching, the_one
 from bench.leaderboard import Board
 from bench.leaderboard.sections.curves import SECTION, Curve
+from bench.leaderboard.sections.degradation import SECTION as DEGRADATION
+from bench.leaderboard.sections.degradation import Degradation, figure
 from bench.leaderboard.sections.imputation import METRICS
 from bench.leaderboard.words import metric as name_of
-from bench.plots import style
 from bench.results.collect import suite_word
 from bench.results.records import Export
 
@@ -46,44 +52,68 @@ def curves_of(export: Export, metric: str, imputers: Sequence[str] = (), scenari
     return curves
 
 
-def draw(curves: Sequence[Curve], metric: str, title: str, path: Path) -> None:
+def draw(curves: Sequence[Curve], metric: str, title: str, path: Path, looks: Looks) -> None:
     """A panel per modality set and scenario. Bars: the bootstrap interval over patients and
     seeds, where it is stored.
     """
     names = list(dict.fromkeys(row.imputer for curve in curves for row in curve.rows))
-    columns = min(len(curves), 3)
-    rows = -(-len(curves) // columns)
-    width = 5.2 if columns == 1 else 4.4
-    drawn, axes = style.figure(rows, columns, width, 3.6)
+    unit = f" ({UNITS[metric]})" if metric in UNITS else ""
     scale = 100 if metric in LEVELS else 1
-    handles = {}
-    for place, curve in enumerate(curves):
-        axis = axes[place // columns, place % columns]
+    charts = []
+    for curve in curves:
+        ticks = [(100 * rate, f"{100 * rate:g}") for rate in curve.rates]
+        # A little to the side of each other: intervals at the same rate would hide one another.
+        step = 0.012 * 100 * (curve.rates[-1] - curve.rates[0])
+        lines = []
         for row in curve.rows:
-            number = names.index(row.imputer)
-            # A little to the side of each other: intervals at the same rate would hide one another.
-            aside = 0.012 * (100 * (curve.rates[-1] - curve.rates[0])) * (number - (len(names) - 1) / 2)
+            aside, look = step * (names.index(row.imputer) - (len(names) - 1) / 2), looks.imputer(row.imputer)
+            shown = zip(curve.rates, row.scores[metric], row.intervals[metric], strict=True)
             points = [
-                (100 * rate + aside, scale * score.mean, interval)
-                for rate, score, interval in zip(curve.rates, row.scores[metric], row.intervals[metric], strict=True)
+                Point(
+                    100 * rate + aside,
+                    scale * score.mean,
+                    "",
+                    look,
+                    low=ends[0] if ends else None,
+                    high=ends[1] if ends else None,
+                )
+                for rate, score, ends in shown
                 if score
             ]
-            shares, values, intervals = zip(*points, strict=True)
-            colour = style.colour(number)
-            (handles[row.imputer],) = axis.plot(
-                shares, values, color=colour, marker=style.marker(number), markersize=5, linewidth=1.4
-            )
-            for share, interval in zip(shares, intervals, strict=True):
-                if interval:
-                    axis.plot([share, share], interval, color=colour, linewidth=1.1, alpha=0.7)
-        if metric in LEVELS:
-            axis.axhline(LEVELS[metric], color="black", linewidth=0.8, linestyle=":")
-        axis.set_title(style.wrapped(curve.title, width))
-        axis.set_xlabel("rate of the scenario (%)")
-        axis.set_ylabel(f"{name_of(metric)} ({UNITS[metric]})" if metric in UNITS else name_of(metric))
-        axis.set_xticks([100 * rate for rate in curve.rates], [f"{100 * rate:g}" for rate in curve.rates])
-    for place in range(len(curves), rows * columns):
-        axes[place // columns, place % columns].set_visible(False)
-    style.title(drawn, title)
-    style.legend(drawn, [handles[name] for name in names], names)
-    style.save(drawn, path)
+            lines.append(Line(points))
+        marks = [Mark(LEVELS[metric], "right", upright=False, dashed=False)] if metric in LEVELS else []
+        up = f"{name_of(metric)}{unit}"
+        about = f"{up} over the rate"
+        charts.append(
+            Chart(lines, Axis("rate of the scenario (%)", ticks=ticks), Axis(up), about, marks=marks, title=curve.title)
+        )
+    printed.draw(charts, title, path, [(name, looks.imputer(name)) for name in names])
+
+
+def degradations_of(export: Export, metric: str, scenarios: Sequence[str] = ()) -> list[Degradation]:
+    """The scores of predictions by setting that have this primary metric, of the scenarios that
+    are named. UsageError when there are none.
+    """
+    every = Board(export)[DEGRADATION]
+    primaries = list(dict.fromkeys(task.metrics[0] for task in export.tasks))
+    if metric not in primaries:
+        raise unknown("metric", metric, [*METRICS, *primaries], ORIGIN)
+    families = {label for name in scenarios for label in matching(name, (each.scenario for each in every))}
+    shown = [each for each in every if each.metric == metric and (not scenarios or each.scenario in families)]
+    if not shown:
+        raise UsageError(
+            f"there is no curve of {metric}: it needs a scenario that was run in two settings or more, for example "
+            f"bench run {suite_word(export)} scenario=mcar scenario.mcar.rate=0.1,0.3,0.5"
+        )
+    return shown
+
+
+def draw_degradations(every: Sequence[Degradation], title: str, path: Path, looks: Looks) -> None:
+    """A panel per task, modality set and scenario: the best methods and the best control."""
+    figures = [figure(each, looks) for each in every]
+    charts = [
+        replace(each.picture, title=one.title)
+        for one, each in zip(every, figures, strict=True)
+        if isinstance(each.picture, Chart)
+    ]
+    printed.draw(charts, title, path, list(dict(key for each in figures for key in each.keys).items()))

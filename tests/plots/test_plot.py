@@ -18,9 +18,10 @@ import pytest
 
 from bench.cli.main import cli
 from bench.errors import StorageError, UsageError
+from bench.figures import printed
 from bench.grid import matching_rows as labels
 from bench.leaderboard import load_export
-from bench.plots import imputation, parity, rates, style
+from bench.plots import imputation, parity, rates
 from bench.registry import discover
 from bench.results.collect import last_plan
 from bench.results.ledger import Ledger
@@ -199,7 +200,7 @@ def test_a_long_label_is_written_in_lines_that_stay_in_the_picture(tmp_path: Pat
     made = [parity.Parity(f"rectangle(rate=0.{k})", (long, long), errors, errors) for k in (1, 2, 3)]
     parity.draw(made, "a title", tmp_path / "a.svg")
     lines = words_in(tmp_path / "a.svg").splitlines()
-    assert max(map(len, lines)) <= parity.SIDE / style.CHARACTER
+    assert max(map(len, lines)) <= 3.2 / printed.CHARACTER
     assert f"MAE of {long} (standard deviations)" in " ".join(lines)
 
 
@@ -347,7 +348,7 @@ def test_errors_that_were_changed_are_not_drawn(imputed: Project, tmp_path: Path
 def test_without_matplotlib_the_command_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(UsageError, match=r"pip install 'gapbench\[report\]'"):
-        style.figure(1, 1, 3, 3)
+        printed.figure(1, 1, 3, 3)
 
 
 def test_no_command_but_plot_imports_matplotlib(imputed: Project) -> None:

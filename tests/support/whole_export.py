@@ -93,7 +93,7 @@ def whole() -> Export:
     return Export(
         suite="demo", title="Demonstration", dataset="toy", synthetic=False, command="bench run suite=demo", tasks=[task],
         planned=[(record.coordinates, record.key) for record in records], records=records, statistics=statistics,
-        control_imputers=["mean"], control_fusers=["linear"],
+        control_imputers=["mean"], control_fusers=["linear"], notes=("What every table must say.",),
         modality_sets={"vitals": ["vitals"], "vitals+notes": ["vitals", "notes"]},
     )  # fmt: skip
 

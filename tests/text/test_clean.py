@@ -261,6 +261,14 @@ FIELDS = _structs()
 MINIMAL = frozenset({*STATUSES, *get_args(Correction), "permuted-labels", "repeat", ""})
 
 
+PLACED = ("line", "text", "option")
+"""Elements of pictures whose number depends on how much room a name has."""
+
+
+def elements(page: str) -> Counter[tuple[str, tuple[str, ...]]]:
+    return Counter({each: number for each, number in Tags(page).found.items() if each[0] not in PLACED})
+
+
 @pytest.mark.parametrize("kept", [KEPT, MINIMAL], ids=["free strings", "every string"])
 @settings(max_examples=30, deadline=None)
 @example(text="<script>alert(1)</script>", before=True)
@@ -283,7 +291,7 @@ def test_nothing_planted_in_an_export_becomes_more_than_text(kept: frozenset[str
     parsed = tokens(found["md"])
     assert not {"html_block", "link_open", "image"} & {each.type for each in parsed}
     assert {each.content for each in parsed if each.type == "html_inline"} <= {"<u>", "</u>"}, "the second best"
-    assert Tags(found["html"]).found == Tags(plain["html"]).found
+    assert elements(found["html"]) == elements(plain["html"])
     rows, others = (list(csv.reader(io.StringIO(each["csv"]))) for each in (found, plain))
     assert [len(row) for row in rows] == [len(row) for row in others]
     assert found["csv"].count("\n") == plain["csv"].count("\n")
@@ -299,7 +307,7 @@ def test_nothing_planted_becomes_more_than_text_on_a_site(text: str) -> None:
         board = Board(planted(whole(), lambda value: f"{value}q{words}q", KEPT))
         pages = site([Source("a", board)], [Unread(words, words)], Registry(), [], {}, "0.1.0")
         assert all(content.decode().replace("\n", "").isprintable() for content in pages.values())
-        return sum((Tags(content.decode()).found for content in pages.values()), Counter())
+        return sum((elements(content.decode()) for content in pages.values()), Counter())
 
     assert tags(text) == tags("x")
 

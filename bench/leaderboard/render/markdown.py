@@ -18,6 +18,8 @@ MARKS: dict[Mark | None, str] = {
     "second": "<u>{}</u>",
     "emphasis": "*{}*",
     "code": "{}",
+    "passed": "{}",
+    "failed": "**{}**",
 }
 
 

@@ -16,6 +16,7 @@ from bench.leaderboard.blocks import Block, Cell, Heading, Missing, Notes, Numbe
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import Difference, Row
 from bench.leaderboard.sections import imputation, tables
+from bench.leaderboard.task_table import TaskTable
 from bench.leaderboard.words import columns, metric
 from bench.results.coordinates import TableKey, method_in, table_of
 from bench.results.records import Statistics
@@ -91,7 +92,7 @@ def _imputations(table: TableKey) -> TableKey:
 
 
 def _agreement(
-    table: tables.TaskTable,
+    table: TaskTable,
     fuser: str,
     rows: Mapping[str, Row],
     errors: Mapping[str, float],
@@ -113,7 +114,7 @@ def _agreement(
 
 
 def _contrary(
-    table: tables.TaskTable, fuser: str, scores: Mapping[str, float], sign: int, statistics: Statistics | None
+    table: TaskTable, fuser: str, scores: Mapping[str, float], sign: int, statistics: Statistics | None
 ) -> list[Contrary] | None:
     """Pairs of which the significantly better imputer predicts worse, those whose interval says
     so surely first.

@@ -15,6 +15,7 @@ from bench.leaderboard.sections import (
     compared,
     costs,
     curves,
+    degradation,
     federations,
     gains,
     head,
@@ -26,9 +27,10 @@ from bench.leaderboard.sections import (
     provenance,
     reading,
     tables,
+    winners,
 )
 
-MAIN: tuple[Section[Any], ...] = (head.SECTION, tables.SECTION)
+MAIN: tuple[Section[Any], ...] = (head.SECTION, winners.SECTION, head.NOTES, tables.SECTION)
 
 IN_TERMINAL = (*MAIN, keys.SECTION)
 """What a terminal shows."""
@@ -40,6 +42,7 @@ SECTIONS: tuple[Section[Any], ...] = (
     gains.SECTION,
     attribution.SECTION,
     marginal.SECTION,
+    degradation.SECTION,
     patterns.SECTION,
     calibration.SECTION,
     imputation.SECTION,

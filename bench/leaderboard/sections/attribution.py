@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from bench.figures.shapes import Shares
 from bench.leaderboard.blocks import (
     Block,
     Cell,
@@ -18,7 +19,6 @@ from bench.leaderboard.blocks import (
     Number,
     Paragraph,
     Rich,
-    Shares,
     Table,
     emphasis,
     strong,
@@ -26,6 +26,7 @@ from bench.leaderboard.blocks import (
 from bench.leaderboard.board import Board, Cells, Section
 from bench.leaderboard.rows import sure, sure_mark
 from bench.leaderboard.sections import tables
+from bench.leaderboard.task_table import TaskTable
 from bench.leaderboard.words import columns, directed, percent, some
 from bench.results.coordinates import Method, TableKey, method_in, table_of
 from bench.results.records import Comparison
@@ -113,7 +114,7 @@ def aggregate(board: Board) -> list[Attribution]:
     return attributions
 
 
-def _attribution(table: tables.TaskTable, methods: Mapping[Method, Cells], stored: Sequence[Comparison]) -> Attribution:
+def _attribution(table: TaskTable, methods: Mapping[Method, Cells], stored: Sequence[Comparison]) -> Attribution:
     seeds = {
         (m.imputer, m.fuser): tuple(sorted(at.repeat for at, record in cells.items() if record))
         for m, cells in methods.items()
@@ -152,7 +153,7 @@ def _attribution(table: tables.TaskTable, methods: Mapping[Method, Cells], store
     )
 
 
-def _complete(table: tables.TaskTable, imputers: Sequence[str], fusers: Sequence[str], parts: TwoWay) -> Complete:
+def _complete(table: TaskTable, imputers: Sequence[str], fusers: Sequence[str], parts: TwoWay) -> Complete:
     inside = {(i, f) for i in imputers for f in fusers}
     controls = (
         {row.imputer for row in table.rows if row.control_imputer},

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from bench.leaderboard.audited import in_order
-from bench.leaderboard.blocks import Block, Cell, Heading, Notes, Paragraph, Rich, Table, strong
+from bench.leaderboard.blocks import Block, Cell, Heading, Notes, Paragraph, Rich, Table, failed, passed
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.sections import tables
 from bench.leaderboard.words import columns, short
 
 TEXT: dict[str, str] = {
-    "passed": "pass",
-    "failed": Rich(strong("FAIL")),
+    "passed": Rich(passed("pass")),
+    "failed": Rich(failed("FAIL")),
     "not applicable": "n.a.",
     "not run": "not run",
 }

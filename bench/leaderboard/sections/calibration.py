@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bench.leaderboard.blocks import Axis, Block, Cell, Chart, Column, Figure, Heading, Line, Paragraph, Point, Table
+from bench.figures.looks import Looks
+from bench.figures.shapes import Axis, Chart, Line, Point
+from bench.leaderboard.blocks import Block, Cell, Column, Figure, Heading, Paragraph, Table
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import MethodRow, Row, Score, best_two
 from bench.leaderboard.sections import tables
@@ -88,11 +90,11 @@ def blocks(board: Board) -> list[Block]:
     for table in board[SECTION]:
         marked = [best_two([getattr(row, name) for row in table.rows], higher=False) for name in ("ece", "brier")]
         body: list[list[Cell]] = [[*row.labels, *scores] for row, *scores in zip(table.rows, *marked, strict=True)]
-        parts += [Heading(4, table.title), Table(header, body), *_figure(table)]
+        parts += [Heading(4, table.title), Table(header, body), *_figure(table, board.looks)]
     return parts
 
 
-def _figure(table: Calibrations) -> list[Block]:
+def _figure(table: Calibrations, looks: Looks) -> list[Block]:
     rows = [row for row in table.rows if row.bins]
     lines = [
         Line(
@@ -101,16 +103,16 @@ def _figure(table: Calibrations) -> list[Block]:
                     b.predicted,
                     b.observed,
                     f"{row.name}: {b.predicted:.3f} predicted, {b.observed:.3f} came true, {b.records:,}",
-                    k,
+                    looks.of(*row.pair),
                 )
                 for b in row.bins
             ]
         )
-        for k, row in enumerate(rows)
+        for row in rows
     ]
     axes = Axis("probability", ends=(0, 1)), Axis("share that came true", ends=(0, 1))
     caption = "On the diagonal a probability is right; below, it is too high. The best methods, all seeds together."
-    keys = [row.name for row in rows]
+    keys = [(row.name, looks.of(*row.pair)) for row in rows]
     return [Figure(Chart(lines, *axes, "Reliability diagram", diagonal=True), caption, keys)] if rows else []
 
 

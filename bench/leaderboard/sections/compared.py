@@ -10,6 +10,7 @@ from bench.leaderboard.blocks import Block, Cell, Column, Heading, Interval, Not
 from bench.leaderboard.board import Board, Section, higher_is_better
 from bench.leaderboard.rows import Difference, MethodRow, Row, Score, cell
 from bench.leaderboard.sections import tables
+from bench.leaderboard.task_table import TaskTable
 from bench.leaderboard.words import capital, directed, metric, percent
 from bench.results.coordinates import Method, TableKey, method_in, table_of
 from bench.results.records import Comparison, Statistics
@@ -53,7 +54,7 @@ def aggregate(board: Board) -> list[Compared]:
     return [_compared(board, table, name) for table in board[tables.SECTION] for name in compared.get(table.task, ())]
 
 
-def _compared(board: Board, table: tables.TaskTable, name: str) -> Compared:
+def _compared(board: Board, table: TaskTable, name: str) -> Compared:
     export = board.export
     higher, about = higher_is_better(export, name), export.metrics.get(name)
     scored: list[tuple[Method, Row, Score]] = [

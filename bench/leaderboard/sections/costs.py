@@ -13,18 +13,16 @@ from itertools import groupby
 
 import msgspec
 
+from bench.figures.looks import Looks
+from bench.figures.shapes import Axis, Chart, Line, Look, Point
 from bench.leaderboard.blocks import (
-    Axis,
     Block,
     Cell,
-    Chart,
     Column,
     Figure,
     Heading,
-    Line,
     Number,
     Paragraph,
-    Point,
     Rich,
     Table,
     emphasis,
@@ -32,6 +30,7 @@ from bench.leaderboard.blocks import (
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.sections import tables
 from bench.leaderboard.statements import counted
+from bench.leaderboard.task_table import TaskTable
 from bench.leaderboard.words import columns, directed, spaced
 from bench.results.coordinates import Method, TableKey, table_of
 from bench.results.records import Record
@@ -66,6 +65,10 @@ class Cost(TableKey, kw_only=True, frozen=True):
     front: list[str] = msgspec.field(default_factory=list)
 
     @property
+    def pair(self) -> tuple[str, str]:
+        return self.imputer, self.fuser
+
+    @property
     def name(self) -> str:
         return f"{self.imputer} + {self.fuser}"
 
@@ -98,7 +101,7 @@ def _cost(method: Method, records: Sequence[Record]) -> Cost:
     )
 
 
-def _placed(table: tables.TaskTable, costs: Sequence[Cost]) -> list[Cost]:
+def _placed(table: TaskTable, costs: Sequence[Cost]) -> list[Cost]:
     """Each cost of a table with the score of its row, the cost of the whole method, and the fronts
     it is on.
 
@@ -173,7 +176,7 @@ def blocks(board: Board) -> list[Block]:
     parts: list[Block] = [Heading(2, "Costs"), Paragraph(about)]
     for key, group in groupby(costs, key=table_of):
         inside = list(group)
-        figures = [figure for name in reversed(COSTS) for figure in _figure(directions[key], inside, name)]
+        figures = [figure for name in reversed(COSTS) for figure in _figure(directions[key], inside, name, board.looks)]
         parts += [Heading(3, key.title), _grid(inside), *figures]
     return parts
 
@@ -217,29 +220,29 @@ def _stage_order(name: str) -> tuple[int, str]:
     return next((k for k, stage in enumerate(order) if name.startswith(stage)), len(order)), name
 
 
-def _figure(metric: str, costs: Sequence[Cost], name: str) -> list[Block]:
+def _figure(metric: str, costs: Sequence[Cost], name: str, looks: Looks) -> list[Block]:
     known = [cost for cost in costs if cost.score is not None and cost.whole.get(name, 0) > 0]
     if len(known) < 2:
         return []
     title, scale = AXES[name]
-    fusers = sorted({cost.fuser for cost in known})
     points = [
         Point(
             scale * cost.whole[name],
             cost.score or 0.0,
             f"{cost.name}: {cost.score:.4f}, {scale * cost.whole[name]:,.4g} {title}",
-            fusers.index(cost.fuser),
+            looks.of(cost.imputer, cost.fuser),
             cost.name if name in cost.front else "",
             faint=name not in cost.front,
         )
         for cost in known
     ]
     on_front = sorted((point for point in points if not point.faint), key=lambda point: point.x)
-    joined = Line([Point(point.x, point.y, "", 7) for point in on_front], steps=True, dots=False)
+    joined = Line([Point(point.x, point.y, "", Look(7)) for point in on_front], steps=True, dots=False)
     alone = " of the fuser alone" if known[0].fuser_only else ""
     lines = [joined, *(Line([point]) for point in points)]
     chart = Chart(lines, Axis(title + alone, log=True), Axis(metric), f"{metric} over {title}")
-    return [Figure(chart, f"{metric} over {title}{alone}. Filled: no method is as good and as cheap.", fusers)]
+    caption = f"{metric} over {title}{alone}. Filled: no method is as good and as cheap."
+    return [Figure(chart, caption, looks.keys(cost.pair for cost in known))]
 
 
 SECTION = Section("costs", aggregate, blocks)

@@ -6,9 +6,11 @@ import re
 
 import msgspec
 
-from bench.leaderboard.blocks import Axis, Block, Cell, Chart, Figure, Heading, Label, Line, Point, Table
+from bench.figures.looks import Looks
+from bench.figures.shapes import Axis, Chart, Line
+from bench.leaderboard.blocks import Block, Cell, Figure, Heading, Label, Table
 from bench.leaderboard.board import Board, Section
-from bench.leaderboard.rows import Score, best_two, coverage
+from bench.leaderboard.rows import Score, best_two, coverage, point
 from bench.leaderboard.sections import imputation
 from bench.leaderboard.sections.imputation import COVERAGE, METRICS, Imputation, ImputationRow
 from bench.leaderboard.words import columns, metric
@@ -94,10 +96,10 @@ def _score(row: ImputationRow | None, metric: str) -> Score | None:
 
 
 def blocks(board: Board) -> list[Block]:
-    return [block for curve in board[SECTION] for block in _blocks(curve)]
+    return [block for curve in board[SECTION] for block in _blocks(curve, board.looks)]
 
 
-def _blocks(curve: Curve) -> list[Block]:
+def _blocks(curve: Curve, looks: Looks) -> list[Block]:
     """A small table per metric: imputer x rate."""
     parts: list[Block] = [Heading(3, f"{curve.title}: over the rate, all entries")]
     for name in curve.metrics:
@@ -112,24 +114,25 @@ def _blocks(curve: Curve) -> list[Block]:
             for row, *line in zip(rows, *by_rate, strict=True)
         ]
         parts.append(Table(header, body))
-    return [*parts, *_figure(curve)]
+    return [*parts, *_figure(curve, looks)]
 
 
-def _figure(curve: Curve) -> list[Block]:
+def _figure(curve: Curve, looks: Looks) -> list[Block]:
     known = [row for row in curve.rows if any(row.scores.get("mae", []))][:SHOWN]
     lines = [
         Line(
             [
-                Point(100 * rate, score.mean, f"{row.imputer}: {score.mean:.4f} at {100 * rate:g} %", k)
-                for rate, score in zip(curve.rates, row.scores["mae"], strict=True)
+                point(100 * rate, score, interval, row.imputer, f"{100 * rate:g} %", looks.imputer(row.imputer))
+                for rate, score, interval in zip(curve.rates, row.scores["mae"], row.intervals["mae"], strict=True)
                 if score
             ]
         )
-        for k, row in enumerate(known)
+        for row in known
     ]
     axes = Axis("rate of the scenario (%)"), Axis("MAE (standard deviations)")
     caption = "MAE on hidden entries over the rate of the scenario."
-    return [Figure(Chart(lines, *axes, "MAE over the rate"), caption, [row.imputer for row in known])] if known else []
+    keys = [(row.imputer, looks.imputer(row.imputer)) for row in known]
+    return [Figure(Chart(lines, *axes, "MAE over the rate"), caption, keys)] if known else []
 
 
 SECTION = Section("curves", aggregate, blocks)

@@ -9,20 +9,18 @@ from dataclasses import dataclass
 
 import msgspec
 
+from bench.figures.looks import numbered
+from bench.figures.shapes import Axis, Chart, Line, Point
 from bench.grid.axes import CENTRAL
 from bench.leaderboard.blocks import (
-    Axis,
     Block,
     Cell,
-    Chart,
     Column,
     Figure,
     Heading,
-    Line,
     Notes,
     Number,
     Paragraph,
-    Point,
     Rich,
     Table,
     emphasis,
@@ -31,6 +29,7 @@ from bench.leaderboard.blocks import (
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import Difference, Score, cell, sure, sure_mark
 from bench.leaderboard.sections import tables
+from bench.leaderboard.task_table import TaskTable
 from bench.leaderboard.words import capital, columns, count, directed, metric, percent
 from bench.metrics.own import OWN
 from bench.metrics.patterns import SMALLEST
@@ -156,7 +155,7 @@ def _rows(methods: Mapping[Method, Mapping[Coordinates, Record | None]]) -> Iter
 
 
 def _row(
-    row: _Row, rows: Sequence[_Row], table: tables.TaskTable, statistics: Statistics | None, costs: bool
+    row: _Row, rows: Sequence[_Row], table: TaskTable, statistics: Statistics | None, costs: bool
 ) -> FederationRow:
     kept = [each.federated for each in row.records if each.federated]
     trained = [[part for part in (each.imputer, each.fuser) if part] for each in kept]
@@ -286,7 +285,7 @@ def _blocks(each: Federations) -> list[Block]:
     notes = [*(f"{capital(words)}." for words in each.partitions), *_scored(each), *_pooled(each), *_held(each)]
     notes += [*_groups(each), _privacy(each)]
     title = Heading(3, f"{each.title}: federations")
-    return [title, Paragraph(about), Table(header, body), Notes(notes), *_figure(each)]
+    return [title, Paragraph(about), Table(header, body), Notes(notes), *figure(each)]
 
 
 def _scored(each: Federations) -> list[str]:
@@ -347,20 +346,23 @@ def _difference(gap: Difference | None, higher: bool) -> Cell:
     return Number(gap.mean, "+z.4f", sure_mark(*sure(gap.low, gap.high, higher)), low=gap.low, high=gap.high)
 
 
-def _figure(each: Federations) -> list[Block]:
+def figure(each: Federations) -> list[Figure]:
+    """The validation loss of the first methods over their rounds."""
     known = [row for row in each.rows if len(row.validation) > 1][:SHOWN]
     if not known:
         return []
     lines = [
         Line(
-            [Point(number, loss, f"{row.name}: {loss:.4f} after round {number}", k) for number, loss in row.validation]
+            [
+                Point(number, loss, f"{row.name}: {loss:.4f} after round {number}", numbered(k))
+                for number, loss in row.validation
+            ]
         )
         for k, row in enumerate(known)
     ]
     chart = Chart(lines, Axis("round"), Axis("validation loss"), "Validation loss over the rounds")
-    return [
-        Figure(chart, "Validation loss of all clients over the rounds, mean over seeds.", [row.name for row in known])
-    ]
+    keys = [(row.name, numbered(k)) for k, row in enumerate(known)]
+    return [Figure(chart, "Validation loss of all clients over the rounds, mean over seeds.", keys)]
 
 
 SECTION = Section("federations", aggregate, blocks, chapter="Federated")

@@ -12,6 +12,7 @@ from bench.leaderboard.blocks import Block, Cell, Heading, Notes, Number, Paragr
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import sure, sure_mark
 from bench.leaderboard.sections import head, tables
+from bench.leaderboard.task_table import TaskTable
 from bench.leaderboard.words import CORRECTIONS, columns, count, directed, modality_set, percent
 from bench.results.coordinates import TableKey, across_sets, table_of
 from bench.results.records import Comparison
@@ -63,7 +64,7 @@ def aggregate(board: Board) -> list[Gains]:
     stored: dict[TableKey, list[Comparison]] = {}
     for comparison in statistics.gains:
         stored.setdefault(across_sets(comparison.a), []).append(comparison)
-    by_table: dict[TableKey, list[tables.TaskTable]] = {}
+    by_table: dict[TableKey, list[TaskTable]] = {}
     for table in board[tables.SECTION]:
         by_table.setdefault(across_sets(table), []).append(table)
     gains = []

@@ -4,6 +4,8 @@ first.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from bench.data.release import GENERATED
@@ -73,7 +75,10 @@ def blocks(board: Board) -> list[Block]:
     if head.synthetic:
         generated = strong("The records of this leaderboard were generated")
         paragraphs.append(Rich(generated, ": its numbers say nothing about real ones."))
-    return [Heading(1, head.title), *map(Paragraph, [*paragraphs, *head.notes])]
+    return [Heading(1, head.title), *map(Paragraph, paragraphs)]
 
 
 SECTION = Section("", aggregate, blocks)
+
+NOTES: Section[Any] = Section("", None, lambda board: [Paragraph(note) for note in board[SECTION].notes])
+"""What holds for all tables; below the result, above the tables."""

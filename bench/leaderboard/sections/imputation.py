@@ -10,12 +10,15 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from bench.figures.looks import Looks
+from bench.figures.shapes import Axis, ScoreRow, Scores
 from bench.leaderboard import published
 from bench.leaderboard.audited import audit_results, failure
 from bench.leaderboard.blocks import (
     Block,
     Cell,
     Column,
+    Figure,
     Heading,
     Interval,
     Label,
@@ -266,10 +269,10 @@ def blocks(board: Board) -> list[Block]:
         emphasis("point"),
         ": it is the absolute error over the mean size of the truth.",
     )
-    return [title, Paragraph(about), *[block for table in board[SECTION] for block in _blocks(table)]]
+    return [title, Paragraph(about), *[block for table in board[SECTION] for block in _blocks(table, board.looks)]]
 
 
-def _blocks(table: Imputation) -> list[Block]:
+def _blocks(table: Imputation, looks: Looks) -> list[Block]:
     parts: list[Block] = [Heading(3, table.title)]
     if table.realised is not None and table.expected is not None:
         entries = ", ".join(f"{name} {value:,.0f}" for name, value in table.entries.items())
@@ -279,7 +282,7 @@ def _blocks(table: Imputation) -> list[Block]:
                 f"over seeds). Entries scored per seed: {entries}."
             )
         )
-    parts.append(_over_all(table))
+    parts += [*_figure(table, looks), _over_all(table)]
     if len(table.columns) > 2:
         parts.append(_by_modality(table))
     notes = [*table.notes, *_own_note(table), *_coverage_note(table), *_absent_note(table)]
@@ -391,6 +394,28 @@ def _coverage_note(table: Imputation) -> list[str]:
         for k in draws
     )
     return [f"Coverage to expect of exact draws: {'; '.join(expected)} (docs/reference/leaderboard.md)."]
+
+
+def _figure(table: Imputation, looks: Looks) -> list[Block]:
+    rows = [
+        ScoreRow(
+            name=row.imputer,
+            score=score.mean,
+            shown=f"{score.mean:.4f}",
+            look=looks.imputer(row.imputer),
+            low=row.interval[0] if row.interval else None,
+            high=row.interval[1] if row.interval else None,
+            control=row.control,
+            band=None if row.tie_group is None else row.tie_group - 1,
+        )
+        for row in table.rows
+        if row.eligible and (score := row.scores.get("all", {}).get("mae"))
+    ]
+    caption = (
+        "MAE on hidden entries, the best first. Lines: intervals. Methods on one ground tie. Hollow, †: a control."
+    )
+    about = f"MAE on hidden entries, {table.title}"
+    return [Figure(Scores(rows, Axis("MAE ↓ (standard deviations)"), about), caption)] if len(rows) > 1 else []
 
 
 SECTION = Section("imputation", aggregate, blocks)

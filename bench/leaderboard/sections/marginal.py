@@ -13,6 +13,7 @@ from bench.leaderboard.blocks import Block, Cell, Heading, Interval, Number, Par
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import Difference, sure
 from bench.leaderboard.sections import head, tables
+from bench.leaderboard.task_table import TaskTable
 from bench.leaderboard.words import columns, directed, modality_set
 from bench.results.coordinates import Method, TableKey, across_sets, method_in
 from bench.results.records import Comparison, Export
@@ -70,7 +71,7 @@ def aggregate(board: Board) -> list[Marginal]:
     export = board.export
     stored = {frozenset((c.a, c.b)): c for c in (export.statistics.gains if export.statistics else [])}
     sets = {table.modalities: members(export, table.modalities) for table in board[tables.SECTION]}
-    by_table: dict[TableKey, dict[str, tables.TaskTable]] = {}
+    by_table: dict[TableKey, dict[str, TaskTable]] = {}
     for table in board[tables.SECTION]:
         by_table.setdefault(across_sets(table), {})[table.modalities] = table
     pairs = sorted(
@@ -92,8 +93,8 @@ def aggregate(board: Board) -> list[Marginal]:
 
 def _marginal(
     modality: str,
-    smaller: tables.TaskTable,
-    larger: tables.TaskTable,
+    smaller: TaskTable,
+    larger: TaskTable,
     stored: Mapping[frozenset[Method], Comparison],
 ) -> list[Marginal]:
     metric, higher = larger.primary, larger.primary_higher

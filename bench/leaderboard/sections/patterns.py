@@ -7,14 +7,19 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from bench.leaderboard.blocks import Block, Cell, Heading, Paragraph, Rich, Table, emphasis
+from bench.figures.shapes import Heat, Square
+from bench.leaderboard.blocks import Block, Cell, Figure, Heading, Paragraph, Rich, Table, emphasis
 from bench.leaderboard.board import Board, Cells, Section
 from bench.leaderboard.rows import MethodRow, Row, Score, cell
 from bench.leaderboard.sections import tables
+from bench.leaderboard.task_table import TaskTable
 from bench.leaderboard.words import columns, count, directed
 from bench.metrics.patterns import SMALLEST
 from bench.results.coordinates import Method, Repeat, TableKey, table_of
 from bench.results.records import Record
+
+DRAWN = 16
+"""Methods in the picture, the best of the table."""
 
 ENOUGH = 50
 """Records a pattern needs, on average over seeds, to be called a method's worst: of less than
@@ -45,7 +50,7 @@ class Patterns(TableKey, kw_only=True, frozen=True):
     rows: list[PatternRow]
 
 
-def eligible_records(table: tables.TaskTable, methods: Mapping[Method, Cells]) -> dict[tuple[str, str], list[Record]]:
+def eligible_records(table: TaskTable, methods: Mapping[Method, Cells]) -> dict[tuple[str, str], list[Record]]:
     """(imputer, fuser) of each eligible row of a table -> its records by seed."""
     eligible = table.eligible
     return {
@@ -129,8 +134,31 @@ def blocks(board: Board) -> list[Block]:
             for row in table.rows
         ]
         title = Heading(4, f"{table.title}, {directed(table.metric, table.higher)}")
-        parts += [title, Table(header, body), *_worst(table)]
+        parts += [title, Table(header, body), *_figure(table), *_worst(table)]
     return parts
+
+
+def _figure(table: Patterns) -> list[Block]:
+    """Each combination by itself: how far a method is from the best one there."""
+    rows = table.rows[:DRAWN]
+    if len(rows) < 2:
+        return []
+    sign = 1 if table.higher else -1
+    by_pattern = [[sign * s.mean for row in rows if (s := row.scores[k])] for k in range(len(table.names))]
+
+    def square(row: PatternRow, k: int) -> Square:
+        score, known = row.scores[k], by_pattern[k]
+        name = f"{row.name}, {table.names[k]}"
+        if score is None:
+            return Square("–", f"{name}: not defined")
+        low, high = min(known), max(known)
+        level = (sign * score.mean - low) / (high - low) if high > low else 1.0
+        return Square(f"{score.mean:.3f}", f"{name}: {score.mean:.4f}", level, sign * score.mean == high)
+
+    lines = [(row.name, [square(row, k) for k in range(len(table.names))]) for row in rows]
+    about = f"{directed(table.metric, table.higher)} by combination of modalities"
+    caption = "More colour is better within a column, among methods on the same records. Framed: the best of it."
+    return [Figure(Heat(table.names, lines, about), caption)]
 
 
 def _worst(table: Patterns) -> list[Block]:

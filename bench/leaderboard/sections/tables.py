@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from bench.data.splits import CROSSING
+from bench.figures.looks import Looks
 from bench.leaderboard import published
 from bench.leaderboard.audited import OF_CELL, AuditResult, audit_results, failure
 from bench.leaderboard.blocks import (
@@ -25,12 +26,17 @@ from bench.leaderboard.blocks import (
     Paragraph,
     Rich,
     Table,
+    failed,
+    joined,
     strong,
 )
+from bench.leaderboard.blocks import passed as good
 from bench.leaderboard.board import Board, Cells, Section, higher_is_better
-from bench.leaderboard.published import PublishedScore
 from bench.leaderboard.rows import Row, best_two, cell, forget_lonely_fuser, row_of
+from bench.leaderboard.sections import head
+from bench.leaderboard.standings import figures
 from bench.leaderboard.statements import EDITED, counts, protocol_notes, split_notes
+from bench.leaderboard.task_table import TaskTable
 from bench.leaderboard.words import CORRECTIONS, capital, count, metric, percent, short, some, spaced
 from bench.results.coordinates import Method, Repeat, TableKey, in_words, table_of
 from bench.results.records import Statistics, TaskSummary
@@ -38,47 +44,8 @@ from bench.statistics.ties import resolution_floor, tie_groups
 
 UNDEFINED = Missing("NaN")
 
-
-class TaskTable(TableKey, kw_only=True, frozen=True):
-    """One task on one modality set under one scenario. Rows are in the order they are printed.
-
-    - higher: metric -> larger is better.
-    - counts: of the task's records, the same for every cell, or it says so in `notes`.
-    - notes: sentences a reader must not miss: controls that tie, why there is no comparison.
-    - oracle: metric -> what the best possible prediction scores, where the data were generated and
-      it is known.
-    - published, elsewhere: values of others that name no row, and those that were not measured on
-      these data.
-    - floor, floor_corrected: the resolution floor, for one comparison and for the first of all.
-    - correction: how p-values are adjusted for their number ("" where nothing is compared).
-    """
-
-    summary: str
-    primary: str
-    metrics: list[str]
-    higher: dict[str, bool | None]
-    seeds: list[Repeat]
-    counts: dict[str, int]
-    oracle: dict[str, float]
-    rows: list[Row]
-    notes: list[str]
-    published: list[PublishedScore]
-    elsewhere: list[PublishedScore]
-    alpha: float | None = None
-    correction: str = ""
-    comparisons: int = 0
-    resamples: int = 0
-    floor: float | None = None
-    floor_corrected: float | None = None
-
-    @property
-    def primary_higher(self) -> bool:
-        return bool(self.higher[self.primary])
-
-    @property
-    def eligible(self) -> dict[tuple[str, str], Row]:
-        """(imputer, fuser) -> the row, of those that may be ranked and compared, in their order."""
-        return {row.pair: row for row in self.rows if row.eligible}
+QUIET = ("skipped", "not-run")
+"""Statuses of cells that neither ended well nor failed."""
 
 
 def aggregate(board: Board) -> list[TaskTable]:
@@ -259,15 +226,26 @@ def _place_published(board: Board, table: TaskTable) -> None:
 
 
 def blocks(board: Board) -> list[Block]:
-    return [block for table in board[SECTION] for block in _blocks(table)]
+    every = board[SECTION]
+    opening = next((table for table in every if table.eligible), None)
+    above = set(board[head.SECTION].notes)
+    return [b for table in every for b in _blocks(table, None if table is opening else board.looks, above)]
 
 
-def _blocks(table: TaskTable) -> list[Block]:
+def _blocks(table: TaskTable, looks: Looks | None, above: Collection[str]) -> list[Block]:
+    """looks: None for the table whose pictures open the page. above: notes that hold for all
+    tables.
+    """
     summary = capital(table.summary.rstrip("."))
     about = [f"{summary}." if summary else "", _counts(table.counts), f"{capital(in_words(table.seeds))}."]
     beside = [*table.published, *(value for row in table.rows for value in row.published)]
-    notes = [*table.notes, *_resolution(table), *published.below(beside, table.elsewhere)]
-    return [Heading(2, table.title), Paragraph(" ".join(filter(None, about))), _main(table), Notes(notes)]
+    notes = [
+        *(note for note in table.notes if note not in above),
+        *_resolution(table),
+        *published.below(beside, table.elsewhere),
+    ]
+    title, paragraph = Heading(2, table.title), Paragraph(" ".join(filter(None, about)))
+    return [title, *(figures(table, looks) if looks else ()), paragraph, _main(table), Notes(notes)]
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -344,27 +322,28 @@ def _audit_count(audits: Mapping[str, AuditResult]) -> Cell:
         return None
     passed = f"{states.count('passed')}/{applicable}"
     unknown = f", {states.count('not run')} not run" if "not run" in states else ""
-    return (
-        Rich(passed, " ", strong(f"{states.count('failed')} failed"), unknown)
-        if "failed" in states
-        else passed + unknown
-    )
+    broken = states.count("failed")
+    return Rich(passed, " ", failed(f"{broken} failed"), unknown) if broken else Rich(good(passed), unknown)
 
 
 def _cells(row: Row) -> str:
     """How many cells have which status, and why. Where it is so, it also says that no record has a
     modality and that the row has no rank.
     """
-    states = ", ".join(f"{count} {status}" for status, count in row.statuses.items())
+    states = joined(", ", [_state(f"{count} {status}", status) for status, count in row.statuses.items()])
     alone = next(iter(row.statuses)) if len(row.statuses) == 1 else ""
     reasons = "; ".join(short(reason.removeprefix(f"{alone}: ")) for reason in row.reasons)
     if not row.nobody and not row.unranked:
-        return f"{states} ({reasons})" if reasons else states
+        return Rich(states, f" ({reasons})") if reasons else states
     lacking: list[str | Marked] = [strong(f"no record has {', '.join(row.nobody)}")] if row.nobody else []
     inside: list[str | Marked] = [*lacking, "; " * bool(lacking and reasons), reasons]
     why: list[str | Marked] = [" (", *inside, ")"] if any(inside) else []
     unranked: list[str | Marked] = ["; ", strong("no rank"), f": {short(row.unranked)}"] if row.unranked else []
     return Rich(states, *why, *unranked)
+
+
+def _state(text: str, status: str) -> str | Marked:
+    return good(text) if status == "ok" else text if status in QUIET else failed(text)
 
 
 def _resolution(table: TaskTable) -> list[str]:
