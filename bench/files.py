@@ -17,11 +17,18 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
 
-from bench.errors import StorageError
+import msgspec
 
-__all__ = ["content_digest", "read_bytes", "replacing", "storage", "write_bytes", "write_text"]
+from bench.config import toml_file
+from bench.config.conversion import bare, convert, types_of
+from bench.config.toml_lines import line_of
+from bench.errors import DataError, StorageError, UsageError, unknown
+
+__all__ = ["content_digest", "read_bytes", "read_toml", "replacing", "storage", "write_bytes", "write_text"]
 
 
 @contextlib.contextmanager
@@ -109,6 +116,50 @@ def read_bytes(path: Path, most: int) -> bytes:
     if content is None or len(content) > most:
         raise OSError(errno.EFBIG, f"it is larger than {most // 2**20:,} MiB, the most that is read", str(path))
     return content
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def read_toml(path: Path, struct: type[S]) -> S:
+    """A TOML file as a struct. Raises DataError with the line, what is accepted and the nearest
+    key; also where the file is missing, damaged or large.
+    """
+    try:
+        text = toml_file.text_of(path)
+        tree = toml_file.parsed(text)
+        origin = partial(_place, path, text)
+        if stray := next(_unknown_keys(tree, struct, ""), None):
+            raise unknown("key", stray[0], stray[1], origin(stray[0]))
+        return convert(tree, struct, "", origin)
+    except toml_file.NotToml as error:
+        raise DataError(f"{path} {error}") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except UsageError as error:
+        raise DataError(str(error)) from None
+
+
+def _place(path: Path, text: str, dotted: str) -> str:
+    line = line_of(text, dotted)
+    return f"{path}, line {line}" if line else str(path)
+
+
+def _unknown_keys(tree: Any, kind: Any, prefix: str) -> Iterator[tuple[str, list[str]]]:
+    """Each key that no struct has, and the keys that are accepted in its place."""
+    kind = bare(kind)
+    if not isinstance(tree, dict):
+        return
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        types = types_of(kind)
+        for key, value in tree.items():
+            if key not in types:
+                yield prefix + key, [prefix + name for name in types]
+            else:
+                yield from _unknown_keys(value, types[key], f"{prefix}{key}.")
+    elif get_origin(kind) is dict:
+        for key, value in tree.items():
+            yield from _unknown_keys(value, get_args(kind)[1], f"{prefix}{key}.")
 
 
 def is_file_of(path: Path, digest: str) -> bool:

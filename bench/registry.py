@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, overload
 
 import pluggy
@@ -18,11 +19,12 @@ import pluggy
 import bench
 from bench.discovery import owned
 from bench.discovery.declared import declared as spec_of
+from bench.discovery.declared import filled, looked_into
 from bench.discovery.guard import error_line, loading, trial
 from bench.discovery.metric import MetricSpec, unfit
 from bench.discovery.metric import declared as metric_of
 from bench.discovery.namesakes import namesakes
-from bench.discovery.spec import BY_COUNTS, KINDS, MARK, Embedder, Kind, NoParams, Spec
+from bench.discovery.spec import BY_COUNTS, KINDS, MARK, Contents, Embedder, Kind, NoParams, Spec
 from bench.errors import SLIP, PluginError, UsageError, unknown
 from bench.federated.own import OWN as FEDERATIONS
 from bench.hooks import hookspec
@@ -30,7 +32,7 @@ from bench.metrics import known
 from bench.metrics.own import OWN as METRICS
 from bench.text.clean import line
 
-__all__ = ["BY_COUNTS", "KINDS", "MARK", "Embedder", "NoParams", "Registry", "Spec", "discover"]
+__all__ = ["BY_COUNTS", "KINDS", "MARK", "Contents", "Embedder", "NoParams", "Registry", "Spec", "discover"]
 
 
 class Hooks:
@@ -145,6 +147,24 @@ class Registry:
             known = {*(known for _, known in self._specs), *others}
             raise self._unknown("name", name, known, origin, hint or "see: bench list imputers")
         return specs
+
+    def look_into(self, spec: Spec, root: Path, params: Any) -> Spec:
+        """A dataset with what its files in `root` have, where only they say it (`Spec.contents`);
+        others as they are. From then on the registry has it so.
+
+        Raises the dataset's own DataError, and PluginError for what no declaration could say.
+        """
+        return self._replace(looked_into(spec, root, params)) if spec.contents else spec
+
+    def hold(self, spec: Spec, contents: Contents) -> None:
+        """The same with contents that are known already."""
+        self._replace(filled(spec, contents))
+
+    def _replace(self, full: Spec) -> Spec:
+        if wrong := _unfit(full, self.metrics):
+            raise PluginError(wrong)
+        self._specs[full.kind, full.name] = full
+        return full
 
     def _unknown(self, kind: str, name: str, known: Iterable[str], origin: str, hint: str) -> UsageError:
         """The error for a name that is not known. A plugin that could not be loaded may be the one

@@ -147,8 +147,10 @@ def verify(name: str, words: tuple[str, ...], as_json: bool) -> None:
     from bench.data.release import release_of
     from bench.stages.validate import validate
 
-    spec, params, root, cache = _understand(name, words, components())
+    registry = components()
+    spec, params, root, cache = _understand(name, words, registry)
     folder, files, synthetic = locate(spec, params, root, cache, say, only_there=root != SYNTHETIC)
+    spec = registry.look_into(spec, folder, params)
     digest = manifest(files, cache) if files else spec.version
     entries = spec.call(spec.verify, folder, params) if spec.verify else []
     if not as_json:

@@ -17,6 +17,7 @@ from bench.config.conversion import convert, is_many, is_text, types_of
 from bench.config.layers import FIXED, NO_SUITE, Layers, find_suites, read, resolve
 from bench.config.suite import RULES, SHORT, Suite
 from bench.config.words import ORIGIN, Word, duration, halves, merge, parse, size, spoken
+from bench.data.location import locate
 from bench.discovery.namesakes import namesakes
 from bench.errors import UsageError, nearest, unknown
 from bench.execute import device, executors
@@ -95,6 +96,7 @@ def request(words: Sequence[str], registry: Registry) -> Request:
         overrides = merge(overrides, {"grid": {kind: list(dict.fromkeys(row.name for row in rows))}})
     layers = Layers(tree, path, settings.profile, overrides)
     suite = resolve(layers)
+    _look_into_data(suite, root, settings, registry, layers)
     _check_methods(suite, registry, layers)
     _check_split(suite, registry, layers)
     training_texts = {kind: training.in_words() for kind in COMPONENTS if (training := suite.training.of(kind))}
@@ -316,11 +318,20 @@ def _suite_branch(word: Word) -> dict[str, Any]:
     return laid
 
 
+def _look_into_data(suite: Suite, root: str, settings: Settings, registry: Registry, layers: Layers) -> None:
+    """The parameters of the dataset are accepted, and what only its files say is known. Raises
+    DataError where these are not there.
+    """
+    dataset = registry.get("dataset", suite.dataset, layers.where("dataset"))
+    params = convert(suite.data, dataset.params, "data", layers.where)
+    if dataset.contents:
+        registry.look_into(dataset, locate(dataset, params, root, settings.cache_folder()).root, params)
+
+
 def _check_methods(suite: Suite, registry: Registry, layers: Layers) -> None:
     """Every method, task and modality the suite speaks of is known, before anything is planned."""
     where = layers.where
     dataset = registry.get("dataset", suite.dataset, where("dataset"))
-    convert(suite.data, dataset.params, "data", where)
     for axis in NAMES:
         values, origin = getattr(suite.grid, axis), where(f"grid.{axis}")
         if not values:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from bench.cohort import Task
 from bench.config.conversion import convert
 from bench.discovery.guard import value_line
 from bench.discovery.lazy import PATH
-from bench.discovery.spec import NOTE, NOTES, RANDOMNESS, TAGS, Embedder, Kind, Spec, is_amount
+from bench.discovery.spec import NOTE, NOTES, RANDOMNESS, TAGS, Contents, Embedder, Kind, Spec, is_amount
 from bench.errors import BenchError, PluginError, nearest, unknown
 from bench.presets import Presets
 from bench.text.names import check
@@ -25,14 +26,14 @@ OF_A_FUSER = frozenset({"notes", "selects_by"})
 OF_A_FEDERATION = frozenset({"refuses"})
 OF_A_DATASET = frozenset(
     {
-        "tasks", "modalities", "splits", "columns", "files", "release", "fetch", "fetch_name", "verify", "embed", "generate",
-        "indifferent", "generate_params", "generated_records", "channels",
+        "tasks", "modalities", "splits", "columns", "contents", "files", "release", "fetch", "fetch_name", "verify", "embed",
+        "generate", "indifferent", "generate_params", "generated_records", "channels",
     }
 )  # fmt: skip
 OF = {"dataset": OF_A_DATASET, "fuser": OF_A_FUSER, "federation": OF_A_FEDERATION}
 """Kind -> the declarations that its components alone may make."""
 
-LAZY = ("files", "release", "fetch", "verify", "generate", "refuses")
+LAZY = ("contents", "files", "release", "fetch", "verify", "generate", "refuses")
 """Declarations that are lazy paths, or empty."""
 
 MINE = ("kind", "name", "path", "plugin")
@@ -56,6 +57,34 @@ def declared(kind: Kind, name: Any, path: Any, plugin: str, declarations: Mappin
         raise PluginError(f'{kind} "{name}" of {plugin}: {error}') from None
     except BenchError as error:
         raise PluginError(str(error)) from None
+
+
+def looked_into(spec: Spec, root: Path, params: Any) -> Spec:
+    """A dataset with what its files in `root` have, where only they say it (`Spec.contents`);
+    others as they are. Raises its own DataError, and PluginError as `filled` does.
+    """
+    return filled(spec, spec.call(spec.contents, root, params)) if spec.contents else spec
+
+
+def filled(spec: Spec, contents: Any) -> Spec:
+    """The dataset with the tasks, modalities, splits and columns that its files have. Raises
+    PluginError, naming the plugin, for what no declaration could say.
+    """
+    try:
+        if not isinstance(contents, Contents):
+            raise Refused(f'"contents" must give a bench.registry.Contents, got {value_line(contents)}')
+        full = replace(
+            spec,
+            tasks=_tasks(contents.tasks),
+            modalities=_texts("modalities", contents.modalities),
+            splits=_texts("splits", contents.splits),
+            columns=_texts("columns", contents.columns),
+        )
+        for rule in (_names, _dataset):
+            rule(full)
+    except Refused as error:
+        raise PluginError(f'dataset "{spec.name}" of {spec.plugin}: {error}') from None
+    return full
 
 
 def _spec(kind: Kind, name: str, path: Any, plugin: str, declarations: dict[str, Any]) -> Spec:
@@ -206,6 +235,8 @@ def _names(spec: Spec) -> None:
 def _dataset(spec: Spec) -> None:
     if spec.splits and "uses_split" in spec.tags:
         raise Refused("what learns while preparing cannot carry splits of its own")
+    if spec.contents and (spec.generate or spec.fetch):
+        raise Refused('"contents" asks files, which must be there: it cannot stand beside "generate" or "fetch"')
     for modality, embedder in _table("embed", spec.embed).items():
         if modality not in spec.modalities:
             raise Refused(f'"embed" speaks of {modality}, which is none of its modalities')

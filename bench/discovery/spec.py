@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bench.cohort import Task
 from bench.config.conversion import convert
 from bench.discovery.guard import error_line, value_line
 from bench.discovery.lazy import load
@@ -100,6 +101,15 @@ class Embedder:
     summary: str = ""
 
 
+class Contents(msgspec.Struct, frozen=True):
+    """What a cohort will have where only the files of the dataset say it (`Spec.contents`)."""
+
+    tasks: tuple[Task, ...] = ()
+    modalities: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Spec:
     """One component as its plugin declared it."""
@@ -158,6 +168,11 @@ class Spec:
     """dataset: the names of the columns that its cohort carries (`Cohort.columns`), for
     `partition.by=NAME`
     """
+    contents: str = ""
+    """dataset: lazy path of a light function `(root, params) -> Contents`, where the files say
+    which tasks, modalities, splits and columns the cohort has. Those of the declaration are empty
+    then, until a root is known (`Registry.look_into`).
+    """
     files: str = ""
     """dataset: lazy path of a light function `(root, params) -> list[Path]`: the files that
     decide its content
@@ -207,6 +222,10 @@ class Spec:
     """
     plugin: str = ""
     """the distribution and module that declared it"""
+
+    def seen(self) -> Contents:
+        """What is known of the contents of a dataset."""
+        return Contents(tuple(self.tasks.values()), self.modalities, self.splits, self.columns)
 
     def load(self, attribute: str | None = None) -> Any:
         """Import what a lazy path names (the component itself when no other path is given).

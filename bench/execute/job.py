@@ -10,6 +10,7 @@ from bench.config.suite import Hiding, Scaling
 from bench.data.store import Store
 from bench.federated.settings import Partition, Privacy, Rounds
 from bench.grid.cell import Cell
+from bench.registry import Contents
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +18,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
     - root: where the data lie.
     - manifest: of the files that the keys were made with; "" where the dataset has none.
+    - contents: of the dataset, where only its files say what is in them.
     - differ: what may differ between weights and data, as in `bench.config.suite.Weights`.
     - partition, rounds, privacy: as in `bench.config.suite.Suite`.
     - classes: the task whose classes a Dirichlet draw looks at.
@@ -25,6 +27,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     cache: str
     manifest: str = ""
+    contents: Contents | None = None
     scaling: Scaling
     hiding: Hiding
     fill_absent: bool

@@ -151,6 +151,8 @@ def _do(
             "report": lambda text: connection.send(("progress", text_of(text))),
         }
     stage = BY_NAME[job.stage]
+    if setup.contents is not None:
+        registry.hold(registry.get("dataset", job.cell.dataset.name), setup.contents)
     spec = stage.spec(job.cell, registry)
     if renewal is None:
         spec.load()

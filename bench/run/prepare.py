@@ -105,6 +105,7 @@ def prepare(
         fetch(doubt)
     located = locate(dataset, params, request.root, cache, fetch, pending)
     root, files, synthetic = located
+    dataset = registry.look_into(dataset, root, params)
     absent = bool(dataset.files) and not files
     digest = manifest(files, cache) if files else "" if absent else dataset.version
     if files:

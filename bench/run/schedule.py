@@ -21,10 +21,12 @@ def setup_of(prepared: Prepared) -> Setup:
     """What the workers must know."""
     request = prepared.request
     suite = request.suite
+    dataset = prepared.registry.get("dataset", suite.dataset)
     return Setup(
         root=str(prepared.root),
         cache=str(request.settings.cache_folder()),
         manifest=prepared.plan.manifest,
+        contents=dataset.seen() if dataset.contents else None,
         scaling=suite.scaling,
         hiding=suite.hiding,
         fill_absent=suite.fill_absent,

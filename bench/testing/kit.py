@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.discovery.declared import looked_into
 from bench.discovery.metric import MetricSpec
 from bench.errors import BenchError, PluginError, UsageError, unknown
 from bench.registry import Registry, Spec, discover
@@ -61,7 +62,11 @@ Component = Spec | MetricSpec
 
 
 def _subject(spec: Component, data_root: Path | None) -> Subject | metrics.MetricSubject:
-    return metrics.MetricSubject(spec) if isinstance(spec, MetricSpec) else Subject(spec, data_root)
+    if isinstance(spec, MetricSpec):
+        return metrics.MetricSubject(spec)
+    if spec.contents and data_root:
+        spec = looked_into(spec, Path(data_root), spec.parameters(dict(spec.test_params)))
+    return Subject(spec, data_root)
 
 
 def run_check(check: Check, subject: Subject | metrics.MetricSubject) -> Outcome:

@@ -21,7 +21,7 @@ from bench.hooks import hookimpl
 from bench.metrics import known
 from bench.metrics.own import OWN
 from bench.presets import Presets
-from bench.registry import KINDS, NoParams, Registry, Spec
+from bench.registry import KINDS, Contents, NoParams, Registry, Spec
 from bench.workload import Workload
 
 TASK = Task(name="ihm", kind="binary", metrics=("auroc",))
@@ -127,6 +127,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"kind": "dataset", "modalities": (5,)}, '"modalities" must be a tuple of texts, got 5 in it'),
     ({"kind": "dataset", "splits": "fold0"}, '"splits" must be a tuple of texts'),
     ({"kind": "dataset", "files": "nowhere"}, 'the "files" must read module:attribute'),
+    ({"contents": "a:b"}, '"contents" is a declaration of datasets alone'),
+    ({"kind": "dataset", "contents": 5}, 'the "contents" must read module:attribute'),
+    ({"kind": "dataset", "contents": "a:b", "generate": "a:b"}, 'it cannot stand beside "generate" or "fetch"'),
     ({"kind": "dataset", "generated_records": 5}, '"generated_records" must be a function'),
     ({"kind": "dataset", "channels": {"vitals": 5}}, '"channels" must be a function'),
     ({"kind": "dataset", "embed": {"notes": 5}}, '"embed" speaks of notes, which is none of its modalities'),
@@ -143,6 +146,40 @@ def test_a_declaration_of_the_wrong_kind_is_refused_at_once_with_what_is_accepte
     with pytest.raises(PluginError, match=why) as refused:
         declare(**declared)
     assert len(str(refused.value).splitlines()) == 1
+
+
+def told(root: Any, params: Any) -> Any:
+    """The contents of a dataset whose files hold nothing: what the test asks for."""
+    return root
+
+
+@pytest.mark.parametrize(
+    ("contents", "why"),
+    [
+        (5, '"contents" must give a bench.registry.Contents, got 5'),
+        (Contents(tasks=(TASK, TASK)), "task ihm is named twice"),
+        (Contents(tasks=(msgspec.structs.replace(TASK, metrics=("auroq",)),)), 'metric "auroq" is not known'),
+        (Contents(modalities=("a", "a")), "modality a is named twice"),
+        (Contents(modalities=("../x",)), "a name has 1 to 64 letters"),
+    ],
+)
+def test_what_files_say_of_a_dataset_is_checked_as_a_declaration_is(contents: Any, why: str) -> None:
+    registry = Registry()
+    registry.dataset("it", "a.b:C", tasks=(), modalities=(), contents=f"{__name__}:told")
+    with pytest.raises(PluginError, match=why) as refused:
+        registry.look_into(registry.get("dataset", "it"), contents, None)
+    assert len(str(refused.value).splitlines()) == 1
+    assert not registry.get("dataset", "it").tasks
+
+
+def test_a_registry_has_the_contents_of_the_folder_that_it_looked_into_last() -> None:
+    registry = Registry()
+    registry.dataset("it", "a.b:C", tasks=(), modalities=(), contents=f"{__name__}:told")
+    spec = registry.get("dataset", "it")
+    first = Contents((TASK,), ("vitals",), ("fold",), ("site",))
+    assert registry.look_into(spec, first, None).seen() == first  # type: ignore[arg-type]
+    registry.hold(spec, Contents(modalities=("labs",)))
+    assert registry.get("dataset", "it").seen() == Contents(modalities=("labs",))
 
 
 ODD = st.one_of(

@@ -10,10 +10,11 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bench import files
-from bench.errors import StorageError
+from bench.errors import DataError, StorageError
 from bench.files import replacing, storage, sweep, write_bytes, write_text
 
 
@@ -179,3 +180,37 @@ def test_sweeping_leaves_alone_what_somebody_still_writes_however_old(tmp_path):
 def test_sweeping_what_is_not_there_does_nothing(tmp_path):
     sweep(tmp_path / "nowhere")
     assert everything(tmp_path) == []
+
+
+class Inner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    width: int = 1
+
+
+class Whole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    inner: Inner = Inner()
+    named: dict[str, Inner] = {}
+
+
+def test_a_toml_file_is_a_struct(tmp_path):
+    (tmp_path / "x.toml").write_text('name = "a"\n[named.b]\nwidth = 2\n')
+    assert files.read_toml(tmp_path / "x.toml", Whole) == Whole(name="a", named={"b": Inner(2)})
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('name = "a"\n\n[inner]\nwidht = 2', r'key "inner.widht" .*line 4\); did you mean "inner.width"\? accepted: inner.width'),
+        ('name = "a"\n[named.b]\nw = 2', r'key "named.b.w" is not known \(from .*x.toml, line 3\)'),
+        ('name = "a"\n[inner]\nwidth = "b"', r'"inner.width" = "b" is not accepted .*line 3\): expected a whole number'),
+        ("[inner]", r'"name" is required and was not given'),
+        ("name", r"x.toml is not valid TOML"),
+        (None, r"x.toml cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_toml_file_that_is_no_such_struct_is_refused_in_one_line_with_its_place(tmp_path, text, why):
+    if text is not None:
+        (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(DataError, match=why) as refused:
+        files.read_toml(tmp_path / "x.toml", Whole)
+    assert len(str(refused.value).splitlines()) == 1

@@ -8,7 +8,8 @@ import logging
 
 import numpy as np
 
-from bench.cohort import Events, Series, bin_events
+from bench.cohort import Events, Series
+from bench_datasets.long_rows import series_of_events
 
 ABSENT = "absent"
 """The channel of a modality that is not there at all."""
@@ -25,17 +26,7 @@ def to_series(events: Events, channels: tuple[str, ...], units: tuple[str, ...],
             "a grid of %d stays x %d hours x %d channels takes %.0f GiB; reduce the width of the embeddings first "
             "(see docs/reference/datasets/mimic4.md)", n, hours, len(channels), size
         )  # fmt: skip
-    grid, observed = bin_events(events, hours)
-    return Series(
-        channels=channels,
-        units=units,
-        grid=grid,
-        observed=observed,
-        times=np.arange(hours, dtype=np.float32),
-        events=events,
-        available=np.asarray(observed.any(axis=(1, 2))),
-        filled=np.zeros(n, bool),
-    )
+    return series_of_events(events, channels, units, hours)
 
 
 def rows_to_events(n: int, record: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> Events:

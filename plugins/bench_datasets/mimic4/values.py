@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.cohort import Counts, Events
 from bench.errors import DataError
+from bench_datasets.long_rows import events_of_rows
 from bench_datasets.mimic4 import table
 from bench_datasets.mimic4 import warnings as damage
 from bench_datasets.mimic4.files import Mimic4Files
@@ -209,13 +210,8 @@ def _classify(tables: Tables, path: Path, hours: int, counts: Counts) -> None:
 def to_events(n: int, readings: dict[str, np.ndarray], channels: int) -> Events:
     """Values sorted by record and time as events: one row per record and distinct time.
 
-    found: record, seconds, channel, value, each [values]; at most one value per record, time and
+    readings: record, seconds, channel, value, each [values]; at most one value per record, time and
            channel.
     """
-    record, seconds = readings["record"].astype(np.int64), readings["seconds"].astype(np.int64)
-    new = np.ones(len(record), bool)
-    new[1:] = (np.diff(record) > 0) | (np.diff(seconds) > 0)
-    values = np.full((int(new.sum()), channels), np.nan, np.float32)
-    values[np.cumsum(new) - 1, readings["channel"]] = readings["value"]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(record[new], minlength=n))]).astype(np.int64)
-    return Events(offsets, (seconds[new] / 3600).astype(np.float32), values)
+    hours = readings["seconds"] / 3600
+    return events_of_rows(n, readings["record"], hours, readings["channel"], readings["value"], channels)
