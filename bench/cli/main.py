@@ -47,7 +47,7 @@ COMMANDS = {
     ),
     "data": ("bench.cli.data:data", "List, fetch, verify or embed data."),
     "check": ("bench.cli.plugins:check", "Check whether a component keeps the contract."),
-    "new": ("bench.cli.plugins:new", "Start a plugin from a working template."),
+    "new": ("bench.cli.plugins:new", "Start a plugin, a dataset or a suite from a working template."),
     "baseline": ("bench.cli.gating:baseline", "Pin a run as the baseline of a suite."),
     "gate": ("bench.cli.gating:gate", "Compare a run with a pinned baseline; the verdict is the exit code."),
     "collect": ("bench.cli.batch:collect", "Bring in what jobs in the queue of a cluster have finished."),

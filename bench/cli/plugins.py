@@ -99,18 +99,67 @@ def new() -> None:
     """Start something new from a working template."""
 
 
-new.lazy = {"plugin": ("bench.cli.plugins:plugin", "A package with an imputer, a fuser, a federation and their tests.")}
+new.lazy = {
+    "plugin": ("bench.cli.plugins:plugin", "A package with an imputer, a fuser, a federation and their tests."),
+    "dataset": ("bench.cli.plugins:dataset", "A package with a dataset in Python, a suite of it and its tests."),
+    "suite": ("bench.cli.plugins:suite", "A suite of tables of your own, CSV or Parquet, without Python."),
+}
+FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path))
 
 
 @click.command()
 @click.argument("name")
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@FOLDER
 def plugin(name: str, folder: Path | None) -> None:
     """Write a working plugin package NAME into FOLDER (default: ./NAME)."""
     from bench.template import render
 
     target = folder or Path(name)
-    for path in render(name, target):
+    _print(render(name, target))
+    say(f"next: pip install -e {_package(target)} && bench list imputers && python -m pytest {_tests(target)}")
+
+
+@click.command()
+@click.argument("name")
+@FOLDER
+def dataset(name: str, folder: Path | None) -> None:
+    """Write a working package with a dataset NAME into FOLDER (default: ./NAME)."""
+    from bench.template import render_dataset
+
+    target = folder or Path(name)
+    _print(render_dataset(name, target))
+    suite = shlex.quote(str(target / "suite.toml"))
+    say(
+        f"next: pip install -e {_package(target)} && python -m pytest {_tests(target)} && "
+        f"bench run suite={suite} data.root=synthetic"
+    )
+
+
+@click.command()
+@click.argument("name")
+@FOLDER
+def suite(name: str, folder: Path | None) -> None:
+    """Write a suite NAME of tables of your own into FOLDER (default: ./NAME).
+
+    With it come a TOML file that says what the tables hold, and two small tables, made up, so
+    that it runs at once. Put yours in their place.
+    """
+    from bench.template import render_suite
+
+    target = folder or Path(name)
+    _print(render_suite(name, target))
+    root = shlex.quote(str(target))
+    say(f"next: bench run suite={shlex.quote(str(target / f'{name}.toml'))} data.root={root}")
+
+
+def _print(files: Sequence[Path]) -> None:
+    for path in files:
         print(path)
-    package, tests = shlex.quote(f"{target}[test]"), shlex.quote(str(target))
-    say(f"next: pip install -e {package} && bench list imputers && python -m pytest {tests}")
+
+
+def _package(target: Path) -> str:
+    return shlex.quote(f"{target}[test]")
+
+
+def _tests(target: Path) -> str:
+    return shlex.quote(str(target))
