@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from bench import testing
 from bench.cohort import Cohort
+from bench.errors import DataError
 from bench.registry import discover
 from support.counting import numbers
 from support.long_tables import LABELS, MAPPING, MEASUREMENTS, prepare, write
@@ -177,6 +179,41 @@ def test_times_are_in_the_unit_of_the_grid(tmp_path: Path) -> None:
         other = prepare(folder)
         same(hours, other)
         assert other.bin_hours == pytest.approx(1)
+
+
+def dated(text: str, of_label: bool) -> str:
+    """A table with dates and times in place of hours since the start of a record: a on 1 May at
+    noon, b a year later.
+    """
+    starts = {"a": datetime(2024, 5, 1, 12), "b": datetime(2025, 5, 1, 0, 30), "c": datetime(2024, 1, 1)}
+    head, *rows = [line.split(",") for line in text.splitlines()]
+    if of_label:
+        rows = [[*row, starts[row[0]].isoformat(" ")] for row in rows]
+        head = [*head, "admitted"]
+    else:
+        rows = [[row[0], (starts[row[0]] + timedelta(hours=float(row[1]))).isoformat(), *row[2:]] for row in rows]
+    return "\n".join(map(",".join, [head, *rows])) + "\n"
+
+
+def test_times_may_be_dates_where_the_labels_say_when_a_record_starts(tmp_path: Path) -> None:
+    mapping = MAPPING.replace("[labels]", '[labels]\nstart = "admitted"')
+    measurements, labels = dated(MEASUREMENTS, False), dated(LABELS, True)
+    same(prepare(write(tmp_path / "hours")), prepare(write(tmp_path / "dates", mapping, measurements, labels)))
+    odd = f"{measurements}a,yesterday,pulse,80\na,2024-04-30T12:00,pulse,80\nx,2024-05-01,pulse,80\n"
+    counted = numbers(prepare(write(tmp_path / "odd", mapping, odd, labels)))
+    assert counted["measurements: rows without a time that can be read, skipped"] == 1
+    assert counted["measurements: rows before time 0, left out"] == 1
+    assert counted["measurements: rows of ids without labels, left out"] == 1
+    with pytest.raises(
+        DataError, match=r"labels.csv, line 2: admitted = 'May' is not accepted; give a date and time, such"
+    ):
+        prepare(write(tmp_path / "label", mapping, measurements, labels.replace("2024-05-01 12:00:00", "May")))
+    pytest.importorskip("pyarrow")
+    parquet = mapping.replace("[labels]", '[measurements]\nfile = "m.parquet"\n[labels]')
+    folder = write(tmp_path / "parquet", parquet, labels=labels)
+    frame = pd.read_csv(tmp_path / "dates" / "measurements.csv", parse_dates=["time"])
+    frame.to_parquet(folder / "m.parquet")
+    same(prepare(tmp_path / "dates"), prepare(folder))
 
 
 def test_the_files_say_which_tasks_modalities_and_columns_there_are(tmp_path: Path) -> None:

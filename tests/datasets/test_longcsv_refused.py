@@ -93,7 +93,7 @@ def test_a_label_that_is_not_accepted_is_refused_with_its_line(tmp_path: Path, c
 
 
 def test_a_file_that_is_missing_or_of_another_kind_is_named(tmp_path: Path) -> None:
-    refused(tmp_path, r"there is no longcsv.toml in .*; name another: data.mapping=FILE")
+    refused(tmp_path, r"there is no longcsv.toml in .*; type: bench new suite NAME")
     folder = write(tmp_path)
     (folder / "measurements.csv").write_bytes(b"PAR1 and more")
     refused(folder, r"measurements.csv is a Parquet file")

@@ -40,11 +40,12 @@ class LongCsv(Dataset[LongCsvParams]):
         _, measured, labelled = files(root, params)
         records = read_records(labelled, mapping, origin, counts)
         context.report(f"reading {measured.name} ({measured.stat().st_size / 2**20:,.0f} MiB)")
-        table = mapping.measurements
+        table, dated = mapping.measurements, bool(mapping.labels.start)
         texts, numbers = read_long(
             measured,
             {"measurements.id": table.id, "measurements.variable": table.variable},
-            {"measurements.time": table.time, "measurements.value": table.value},
+            {"measurements.value": table.value} | ({} if dated else {"measurements.time": table.time}),
+            {"measurements.time": table.time} if dated else {},
             origin,
         )
         if context.should_stop():
@@ -93,8 +94,9 @@ def _rows(
     channel = _lookup(variables, {name: place for place, name in enumerate(names)})
     left = np.ones(len(record), bool)
     counts.found(f"{ROWS}: rows", len(left))
+    start = np.append(records.start, 0.0)  # the last one is for rows of no record
     with np.errstate(over="ignore"):
-        hours = time.values * HOURS[mapping.grid.unit]
+        hours = time.values - start[record] if mapping.labels.start else time.values * HOURS[mapping.grid.unit]
         timeless = ~np.isfinite(hours.astype(np.float32))
     for count, reason, hit in (
         (counts.unusable, "rows without an id, skipped", ids.codes < 0),

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from bench.cohort import Counts
 from bench.errors import DataError, nearest
 from bench_datasets.longcsv.mapping import LabelTask, Mapping
-from bench_datasets.longcsv.tables import MISSING, Labels, read_labels
+from bench_datasets.longcsv.tables import MISSING, Labels, moments_of, read_labels
 
 TRUTH = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 """What a binary column may hold without classes, in small letters."""
@@ -19,12 +20,18 @@ TRUTH = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 
 @dataclass(frozen=True)
 class Records:
-    """ids, groups: str [n]; statics: float32 [n, statics]; targets: task -> float32 [n]; columns:
-    name -> str [n].
+    """The records in their order.
+
+    - ids, groups: str [n].
+    - start: float64 [n]; hours since 1970, 0 where times are numbers.
+    - statics: float32 [n, statics].
+    - targets: task -> float32 [n].
+    - columns: name -> str [n].
     """
 
     ids: np.ndarray
     groups: np.ndarray
+    start: np.ndarray
     statics: np.ndarray
     targets: dict[str, np.ndarray]
     columns: dict[str, np.ndarray]
@@ -34,6 +41,7 @@ class Records:
         return Records(
             self.ids[index],
             self.groups[index],
+            self.start[index],
             self.statics[index],
             {name: each[index] for name, each in self.targets.items()},
             {name: each[index] for name, each in self.columns.items()},
@@ -47,6 +55,7 @@ def read_records(path: Path, mapping: Mapping, origin: Path, counts: Counts) -> 
     """
     about = mapping.labels
     wanted = {"labels.id": about.id} | ({"labels.group": about.group} if about.group else {})
+    wanted |= {"labels.start": about.start} if about.start else {}
     wanted |= {f"labels.statics[{place}]": name for place, name in enumerate(about.statics)}
     wanted |= {f"labels.columns[{place}]": name for place, name in enumerate(about.columns)}
     wanted |= {f"tasks.{name}.column": task.column or name for name, task in mapping.tasks.items()}
@@ -62,6 +71,15 @@ def read_records(path: Path, mapping: Mapping, origin: Path, counts: Counts) -> 
     groups = column(about.group or about.id)
     if "" in groups:
         raise DataError(f"{places[groups.index('')]} has no group in the column {about.group!r}; put one there")
+    start = np.zeros(len(rows))
+    if about.start:
+        start = moments_of(pd.Series(column(about.start), dtype="str")).values
+        if (lost := np.isnan(start)).any():
+            row = int(np.argmax(lost))
+            raise DataError(
+                f"{places[row]}: {about.start} = {column(about.start)[row]!r} is not accepted; give a date and time, such as "
+                "2024-05-01 13:30"
+            )
     statics = [[_number(*field, name) for field in zip(column(name), places, strict=True)] for name in about.statics]
     targets = {}
     for name, task in mapping.tasks.items():
@@ -75,6 +93,7 @@ def read_records(path: Path, mapping: Mapping, origin: Path, counts: Counts) -> 
     return Records(
         np.array(column(about.id)),
         np.array(groups),
+        start,
         np.array(statics, np.float32).reshape(len(about.statics), len(rows)).T.copy(),
         targets,
         {name: np.array(column(name)) for name in about.columns},

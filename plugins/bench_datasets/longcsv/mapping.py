@@ -26,7 +26,10 @@ class Measurements(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     id: Annotated[str, msgspec.Meta(description="The column that names the record.")] = "id"
     time: Annotated[
         str,
-        msgspec.Meta(description="The column of the time since the record's start, a number in `grid.unit`."),
+        msgspec.Meta(
+            description="The column of the time since the record's start, a number in `grid.unit`; with `labels.start` a date "
+            "and time."
+        ),
     ] = "time"
     variable: Annotated[str, msgspec.Meta(description="The column that names what was measured.")] = "variable"
     value: Annotated[str, msgspec.Meta(description="The column of the number.")] = "value"
@@ -44,6 +47,12 @@ class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         msgspec.Meta(
             description="The column that names the patient or subject: no split parts their records. Empty: every record "
             "is of another."
+        ),
+    ] = ""
+    start: Annotated[
+        str,
+        msgspec.Meta(
+            description="The column of the record's start, a date and time such as 2024-05-01 13:30. Empty: times are numbers."
         ),
     ] = ""
     statics: Annotated[
@@ -98,8 +107,8 @@ def read_mapping(root: Path, params: LongCsvParams) -> Mapping:
     path = root / params.mapping
     if not path.is_file():
         raise DataError(
-            f"there is no {params.mapping} in {root}, which says what the tables hold; name another: "
-            "data.mapping=FILE (how one is written: docs/reference/datasets/longcsv.md)"
+            f"there is no {params.mapping} in {root}, which says what the tables hold; type: bench new "
+            "suite NAME (it writes an example), or name another: data.mapping=FILE"
         )
     mapping = read_toml(path, Mapping)
     channels(mapping, path)

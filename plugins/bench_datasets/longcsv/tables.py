@@ -54,33 +54,35 @@ class Labels:
 
 
 def read_long(
-    path: Path, texts: Mapping[str, str], numbers: Mapping[str, str], origin: Path
+    path: Path, texts: Mapping[str, str], numbers: Mapping[str, str], moments: Mapping[str, str], origin: Path
 ) -> tuple[dict[str, Texts], dict[str, Numbers]]:
-    """The columns of a long table. texts, numbers: the key in the mapping -> the column that it
-    names; the same keys come back. origin: the mapping's file, for messages.
+    """The columns of a long table. texts, numbers, moments: the key in the mapping -> the column
+    that it names; the same keys come back. Moments are dates and times, and come back as hours
+    since 1970. origin: the mapping's file, for messages.
 
     Raises DataError for a column that is not there, and for a file that is cut short or no table.
     """
-    wanted = {**texts, **numbers}
+    wanted = {**texts, **numbers, **moments}
     if path.suffix == ".parquet":
         table = _parquet(path, wanted, origin)
         frame = {key: table.column(name) for key, name in wanted.items()}
         return (
             {key: _encoded(frame[key]) for key in texts},
-            {key: _numbers(frame[key].to_pandas()) for key in numbers},
+            {key: _numbers(frame[key].to_pandas()) for key in numbers}
+            | {key: moments_of(frame[key].to_pandas()) for key in moments},
         )
-    columns = _csv(path, wanted, set(texts.values()), origin)
+    columns = _csv(path, wanted, set(texts.values()), set(moments.values()), origin)
     categories = {key: columns[key].cat for key in texts}
     return (
         {
             key: Texts([str(name) for name in each.categories], each.codes.to_numpy())
             for key, each in categories.items()
         },
-        {key: _numbers(columns[key]) for key in numbers},
+        {key: _numbers(columns[key]) for key in numbers} | {key: moments_of(columns[key]) for key in moments},
     )
 
 
-def _csv(path: Path, wanted: Mapping[str, str], texts: set[str], origin: Path) -> dict[str, Any]:
+def _csv(path: Path, wanted: Mapping[str, str], texts: set[str], plain: set[str], origin: Path) -> dict[str, Any]:
     with _reading(path), _opened(path) as stream:
         seen = scan(stream, threading.Event())
     if seen.damage:
@@ -93,6 +95,7 @@ def _csv(path: Path, wanted: Mapping[str, str], texts: set[str], origin: Path) -
     kinds = {
         number: "category" for number in range(len(header)) if number not in places.values() or header[number] in texts
     }
+    kinds |= {number: "str" for number, name in enumerate(header) if name in plain}
     with _reading(path), warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         frame = pd.read_csv(
@@ -240,6 +243,18 @@ def _as_text(value: Any) -> str:
     if value is None or value != value:
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def moments_of(column: Any) -> Numbers:
+    """Dates and times, as ISO 8601 writes them, in hours since 1970; without a zone they are
+    UTC.
+    """
+    if column.dtype.kind in "iuf":
+        return Numbers(np.full(len(column), np.nan), column.notna().to_numpy(bool))
+    known = column.notna().to_numpy(bool)
+    moments = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
+    hours = ((moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(hours=1)).to_numpy(np.float64)
+    return Numbers(hours, np.isnan(hours) & known)
 
 
 def _numbers(column: Any) -> Numbers:
