@@ -7,6 +7,7 @@ from bench.registry import Registry
 from bench_datasets.affect.plugin import register as register_affect
 from bench_datasets.beijing_air.plugin import register as register_beijing_air
 from bench_datasets.longcsv.plugin import register as register_longcsv
+from bench_datasets.meds.plugin import register as register_meds
 from bench_datasets.mimic4.plugin import register as register_mimic4
 from bench_datasets.physionet2012.plugin import register as register_physionet2012
 from bench_datasets.ptbxl.plugin import register as register_ptbxl
@@ -27,3 +28,4 @@ def bench_register(registry: Registry) -> None:
     register_ptbxl(registry)
     register_sleepedf(registry)
     register_longcsv(registry)
+    register_meds(registry)
