@@ -46,10 +46,15 @@ def since(
     A cell that was run again since, under any words, has its new key and is not edited. Where none
     is edited, the suite is described as its file is now. Else it is described by what the run was
     asked for, whose results some still are. Where the run cannot be planned any more (a
-    method that is gone, a word that is refused), all of its cells are edited.
+    method that is gone, a word that is refused), all of its cells are edited. Where only the data
+    say what their tasks are, and are not here, nothing is known of an edit, which `say` hears.
     """
     try:
-        request = read_request(words_of(planned, suite, out, cache), registry)
+        try:
+            request = read_request(words_of(planned, suite, out, cache), registry)
+        except DataError as error:
+            say(f"warning: the data of the run are not here, so whether anything was edited is not known: {error}")
+            return planned
         files = wanted(request.suite.weights.files, request.settings.cache_folder())
         request = request.loading({name: weights.digest for name, weights in files.items()})
         now = _now(request, planned, registry, say)

@@ -58,4 +58,9 @@ def test_the_suite_of_the_page_gives_a_table_of_the_tables_that_come_with_a_new_
     assert report.code == 0, report.err
     assert "Our ward" in report.out
     assert "locf" in report.out
+    Path("ward/labels.csv").unlink()
+    again = command(here, "report", "suite=mine.toml", "--print")
+    assert "whether anything was edited is not known" in again.err
+    assert str(here) not in again.out
+    assert "edited since" not in again.out.lower()
     assert {"run suite=mine.toml data.root=mine", "report suite=mine.toml --print"} <= set(COMMANDS)
