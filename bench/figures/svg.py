@@ -251,7 +251,7 @@ def _heat(heat: Heat) -> str:
         y = top + FIELD_HEIGHT * line
         parts.append(_text(left - 6, y + 15, _short(name), "end"))
         parts += [_square(each, left + FIELD_WIDTH * k, y) for k, each in enumerate(squares)]
-    return _svg(width, height, heat.about, parts)
+    return _svg(width, height, heat.about, parts, "heat")
 
 
 def _square(square: Square, x: float, y: float) -> str:
@@ -288,9 +288,10 @@ def _shares(shares: Shares) -> str:
     return _svg(left + bar + 10, 24 + line * len(rows), shares.about, parts)
 
 
-def _svg(width: float, height: float, about: str, parts: Sequence[str]) -> str:
+def _svg(width: float, height: float, about: str, parts: Sequence[str], kind: str = "") -> str:
+    named = f' class="{kind}"' if kind else ""
     return (
-        f'<svg role="img" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">'
+        f'<svg role="img"{named} viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}">'
         f"<title>{html(about)}</title>{''.join(parts)}</svg>"
     )
 

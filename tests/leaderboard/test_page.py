@@ -191,7 +191,7 @@ addEventListener("load", () => {
   const texts = all("svg text").filter((text) => text.textContent.trim() && text.getBoundingClientRect().width);
   const box = (element) => element.getBoundingClientRect();
   result.outside = texts.filter((text) => {
-    const own = box(text), whole = box(text.closest("figure"));
+    const own = box(text), whole = box(text.closest(".heat") || text.closest("figure"));
     return own.left < whole.left - 1 || own.right > whole.right + 1 || own.top < whole.top - 1 || own.bottom > whole.bottom + 1;
   }).map((text) => text.textContent);
   result.overprinted = all("figure svg").flatMap((svg) => {
