@@ -191,7 +191,15 @@ def gate(
         *earlier, pinned = before(_out(words), export.suite, export, last, say)
     else:
         earlier, pinned = [], find(_path(file, words, export.suite), _typed("suite", words) or export.suite)
-    report = judge(pinned, export, alpha=alpha, tolerance=tolerance, cost_tolerance=cost_tolerance, earlier=earlier)
+    report = judge(
+        pinned,
+        export,
+        alpha=alpha,
+        tolerance=tolerance,
+        cost_tolerance=cost_tolerance,
+        earlier=earlier,
+        pinned=not last,
+    )
     if markdown:
         write_text(markdown, to_markdown(report))
     if junit:

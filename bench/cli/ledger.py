@@ -45,11 +45,12 @@ def merge(words: tuple[str, ...], as_json: bool) -> None:
         for folder in folders:
             source = Ledger(folder)
             each = merged[str(folder)] = merging.merge(source, into)
+            others = [*merging.plans(source, into, each.damaged)]
             for name in each.damaged[:NAMED]:
                 say(f"warning: {name} in {source.folder} is damaged and was left out")
             if len(each.damaged) > NAMED:
                 say(f"... and {len(each.damaged) - NAMED:,} more")
-            for suite in merging.plans(source, into):
+            for suite in others:
                 say(f"{folder} ran other cells of suite {suite}; {out} keeps its own plan, which bench report shows")
     if as_json:
         answer({name: _plain(each) for name, each in merged.items()})

@@ -21,9 +21,9 @@ def site(words: tuple[str, ...]) -> None:
 
     Pages of all leaderboards, methods and suites, histories of runs, and an overview over all
     tables. Made of export files, or folders of *.records.json (default: leaderboards), and of
-    OUT/runs: the last run of each suite, and all of them for its history. They go to to=DIR
-    (default: public), which must be new, empty or a site. An export that cannot be read is named
-    on stderr and on the first page.
+    OUT/runs: the last readable run of each suite, and all of them for its history. They go to
+    to=DIR (default: public), which must be new, empty or a site. An export that cannot be read is
+    named on stderr and on the first page.
     """
     import bench
     from bench.cli.words import values_by_key

@@ -21,7 +21,8 @@ With fewer seeds in common, scores scatter by s, the standard deviation over the
 
     noise floor = t(1 - level/2, n - 1) x s x sqrt(1/b + 1/k)
 
-Against several runs (`earlier`), the new run is compared with their mean, seed by seed. Their
+Against several runs (`earlier`), each method of the new run is compared with the mean of those that
+have it, seed by seed. A method of some of them alone that the new run lacks is not judged. Their
 noise is that of `bench.statistics.steps`: what they and the new run scatter about both means and
 the seeds' effects. With one run that is the paired formula above. A run that repeats the values of
 another counts once, and one that has those of the new run does not count.

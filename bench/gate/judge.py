@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from statistics import NormalDist
 
+import msgspec
+
 from bench.errors import UsageError
 from bench.gate.machine import deterministic, on_cpu, other_machine
 from bench.gate.noise import Difference, Noise, difference, pool
 from bench.gate.quantities import Quantity, Run, quantities, read
-from bench.gate.same_test import incomparable, listed, scored, state
+from bench.gate.same_test import PIN_NEXT, incomparable, listed, scored, state
 from bench.gate.verdict import GRAVITY, GateReport, Judgement, MethodVerdict, Verdict, gravest
 from bench.results.coordinates import Method, Repeat, TableKey, table_of
 from bench.results.records import Export
@@ -27,14 +29,16 @@ def gate(
     tolerance: float = 0.0,
     cost_tolerance: float | None = None,
     earlier: Sequence[Export] = (),
+    pinned: bool = True,
 ) -> GateReport:
     """Judge every quantity of every method of either plan; see `bench.gate`.
 
     - alpha: how often an unchanged method may be called improved or worse by chance.
     - tolerance: differences of scores, imputation errors and calibration up to this never matter,
       each in its own unit.
-    - earlier: runs before the baseline, oldest first: the new run is compared with the mean of all
-      of them that are the same test.
+    - earlier: runs before the baseline, oldest first: each method of the new run is compared with
+      the mean of all of them, and of the baseline, that have it in the same test.
+    - pinned: whether the baseline is one that can be pinned anew; else it is a run before.
     - cost_tolerance: where given, costs are judged as well, and relative differences up to this
       never matter.
 
@@ -47,7 +51,9 @@ def gate(
             raise UsageError(f'"{name}" = {value} is not accepted: a number from 0, e.g. tolerance=0.005')
     before, after = read(baseline), read(new)
     gating = _Gate(before, after, alpha, tolerance, cost_tolerance, [read(export) for export in earlier])
-    judgements = [judged for method in gating.all_methods() for judged in gating.judge(method)]
+    judgements = [judged for method in gating.all_methods() for judged in gating.of(method).judge(method)]
+    if not pinned:
+        judgements = [msgspec.structs.replace(j, reason=j.reason.removesuffix(PIN_NEXT)) for j in judgements]
     if not judgements:
         raise UsageError("neither the baseline nor the new run has a scored cell: there is nothing to compare")
     judgements.sort(key=lambda j: (GRAVITY.index(j.verdict), j.method))
@@ -82,18 +88,38 @@ class _Gate:
         self.before, self.after, self.earlier = before, after, earlier
         self.alpha, self.tolerance, self.cost_tolerance = alpha, tolerance, cost_tolerance
         self.costs = cost_tolerance is not None
+        self.others: dict[tuple[int, ...], _Gate] = {}
         self.pooled: Pooled = {}
         for methods in (before.methods, before.imputations):
             measured = dict.fromkeys(q for m in methods for q in quantities(before, m, self.costs))
             self.pooled |= pool(methods, measured)
 
     def all_methods(self) -> list[Method]:
-        """Of both plans. Imputations that neither run scores are none; the rest of them stands
-        or falls with its methods.
+        """Of the new plan, and what all runs before it plan. Imputations that neither run scores
+        are none; the rest of them stands or falls with its methods.
         """
-        held = {m for m in self.before.imputations if quantities(self.before, m, self.costs)}
+        runs = [*self.earlier, self.before]
+        held = {m for run in runs for m in run.imputations if quantities(run, m, self.costs)}
         planned = self.after.imputations.keys()
-        return [*sorted(held & planned), *sorted(self.before.methods.keys() | self.after.methods.keys())]
+        expected = set.intersection(*(set(run.methods) for run in runs))
+        return [*sorted(held & planned), *sorted(expected | self.after.methods.keys())]
+
+    def of(self, method: Method) -> _Gate:
+        """The new run against those runs alone that have the method in the same test; against the
+        newest that plans it where none has.
+        """
+        runs = [*self.earlier, self.before]
+        if len(runs) == 1:
+            return self
+        usable = [k for k, run in enumerate(runs) if not incomparable(method, run, self.after)]
+        usable = usable or [k for k, run in enumerate(runs) if run.cells_of(method) is not None][-1:]
+        if not usable or len(usable) == len(runs):
+            return self
+        if (key := tuple(usable)) not in self.others:
+            *earlier, before = (runs[k] for k in usable)
+            settings = self.alpha, self.tolerance, self.cost_tolerance
+            self.others[key] = _Gate(before, self.after, *settings, earlier)
+        return self.others[key]
 
     def judge(self, method: Method) -> list[Judgement]:
         """One judgement per quantity, or a single one where the method as a whole has no result

@@ -1,4 +1,5 @@
-"""The runs that are kept: the last one of each suite for its leaderboard, and the history of all.
+"""The runs that are kept: the last readable one of each suite for its leaderboard, and the
+history of all.
 
 What cannot be read is named, never passed over.
 """
@@ -9,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from bench.errors import BenchError
+from bench.errors import BenchError, StorageError
 from bench.history import blocks, history
 from bench.history.chosen import chooser
 from bench.leaderboard.blocks import Block, Heading, Paragraph
 from bench.leaderboard.board import Board
 from bench.leaderboard.sections import head
 from bench.pages.sources import Unread
+from bench.results.export_file import load_export
 from bench.results.redact import redact, redact_text
 from bench.results.snapshots import folder_of, infos, series
 
@@ -27,7 +29,7 @@ FEWEST = 2
 class Kept(msgspec.Struct, frozen=True):
     """What a folder of results keeps of runs.
 
-    - last: the file of the last run of each suite.
+    - last: the file of the last readable run of each suite.
     - histories: suite -> the page of its history, of suites with several runs.
     - unread: files that cannot be read.
     """
@@ -48,15 +50,25 @@ def kept(out: Path) -> Kept:
         for path in sorted((out / "runs").glob("*/*.json"))
         if path not in readable
     ]
+    last: list[Path] = []
+    for suite, files in files_by_suite.items():
+        for path in reversed(files):
+            try:
+                load_export(path, "bench run")
+            except StorageError as error:
+                unread.append(Unread(f"{suite}/{path.name}", _short(out, suite, str(error))))
+                continue
+            last.append(path)
+            break
     torn = {each.name for each in unread}
     histories: dict[str, list[Block]] = {}
     for suite, files in files_by_suite.items():
-        if len(files) >= FEWEST:
+        if sum(f"{suite}/{path.name}" not in torn for path in files) >= FEWEST:
             page, lost = _history(out, suite)
             unread += [each for each in lost if f"{suite}/{each.reason.partition(' ')[0]}" not in torn]
             if page:
                 histories[suite] = page
-    return Kept([files[-1] for files in files_by_suite.values()], histories, unread)
+    return Kept(last, histories, unread)
 
 
 def _history(out: Path, suite: str) -> tuple[list[Block], list[Unread]]:

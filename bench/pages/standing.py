@@ -54,6 +54,9 @@ def overview(sources: Sequence[Source]) -> Overview:
             higher = table.higher[table.primary]
             eligible = {row.name: row for row in table.eligible.values()}
             absent += len(table.rows) - len(eligible)
+            if not eligible:
+                left_out[name] = "no row has all scores"
+                continue
             if higher is None:
                 left_out[name] = f"{metric(table.primary)} has no better"
                 continue
@@ -103,6 +106,10 @@ def blocks(sources: Sequence[Source]) -> list[Block]:
 
 
 def _blocks(over: Overview, title: str, generated: bool) -> list[Block]:
+    warning = "These tables are of generated data: they say nothing about real patients." if generated else ""
+    if not over.standings:
+        nothing = "No row has all scores yet: there is nothing to compare."
+        return [Heading(3, title), *[Paragraph(text) for text in (warning, nothing) if text]]
     about = (
         f"{count(len(over.standings), 'method')} over {count(over.tables, 'table')}, the mean of the primary metric in each. "
         "Win rate: of all pairs of another method and a table that has both, the share that the method wins; a tie is half. "
@@ -110,7 +117,6 @@ def _blocks(over: Overview, title: str, generated: bool) -> list[Block]:
         "below 0 is worse. A method that a table lacks counts neither for nor against anyone there. "
         f"In brackets {percent(ALPHA)} intervals: one bootstrap over tables, {RESAMPLES:,} resamples, for both."
     )
-    warning = "These tables are of generated data: they say nothing about real patients." if generated else ""
     head = [
         Column("method"),
         Column("tables"),

@@ -63,7 +63,10 @@ def _rest(records: Sequence[Record], ledger: Ledger) -> str:
 def _score(records: Sequence[Record], ledger: Ledger) -> Iterator[str]:
     """The primary metric, where a plan here knows it; else the first by which both differ."""
     one, other = (each.scores for each in records)
-    planned = ledger.last(records[0].coordinates.suite)
+    try:
+        planned = ledger.last(records[0].coordinates.suite)
+    except StorageError:
+        planned = None
     primary = [t.metrics[0] for t in planned.tasks if t.name == records[0].coordinates.task] if planned else []
     differ = [name for name in one if one[name] != other.get(name, one[name])]
     for name in [name for name in (*primary, *differ) if name in one and name in other][:1]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.errors import StorageError
 from bench.files import is_file_of, storage, sync, write_bytes
 from bench.results.ledger import Ledger
 from bench.results.records import Record
@@ -154,12 +155,21 @@ def _counts_more(record: Record, present: Record, newer: bool) -> bool:
     return one > other or (newer and one == other == 0)
 
 
-def plans(source: Ledger, into: Ledger) -> Iterator[str]:
-    """Bring the plans of a ledger into another that lacks them. Yields the suites of which both
-    have one, with other cells.
+def plans(source: Ledger, into: Ledger, damaged: list[str]) -> Iterator[str]:
+    """Bring the plans of a ledger into another that lacks them or whose own is damaged. Yields the
+    suites of which both have one, with other cells. damaged: collects the names of files of the
+    source that are not what they were.
     """
     for path in sorted((source.folder / "plans").glob("*.json")):
-        planned, present = source.last(path.stem), into.last(path.stem)
+        try:
+            planned = source.last(path.stem)
+        except StorageError:
+            damaged.append(f"plans/{path.name}")
+            continue
+        try:
+            present = into.last(path.stem)
+        except StorageError:
+            present = None
         if planned is not None and present is None:
             into.remember(planned)
         elif planned is not None and present is not None and planned.planned != present.planned:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -87,9 +87,16 @@ def _several(begin: str, cells: Mapping[str, Coordinates], origin: str) -> Usage
     )
 
 
-def _nameless(command: str) -> str:
-    """A command as it can be typed again once its run has ended: the name of the run is taken."""
-    return shlex.join(without(shlex.split(command), ["name"]))
+def again(command: str, ledger: Ledger | None, dropped: Collection[str] = ("name", "out", "shard")) -> str:
+    """A command as it can be typed again once its run has ended: the name of the run is taken. It
+    is of all cells, and of the folder of the ledger in which they lie now. Empty where there is no
+    command.
+    """
+    if ledger is None or not command:
+        return shlex.join(without(shlex.split(command), ["name"]))
+    words = without(shlex.split(command), dropped)
+    folder = ledger.folder.parent
+    return shlex.join([*words, *[f"out={folder}"] * (folder != Path("results"))])
 
 
 def _refuse_unknown(begin: str, ledger: Ledger) -> NoReturn:
@@ -103,11 +110,11 @@ def _refuse_unknown(begin: str, ledger: Ledger) -> NoReturn:
             if key.startswith(begin) and planned:
                 if key in conflicts:
                     raise UsageError(
-                        f"{cell_in_words(at)} is {place(key, ledger)}; make it again: {_nameless(planned.command)}"
+                        f"{cell_in_words(at)} is {place(key, ledger)}; make it again: {again(planned.command, ledger)}"
                     )
                 raise UsageError(
                     f"{cell_in_words(at)} was planned and not run: {ledger.folder} has no record of it; go on with: "
-                    f"{planned.command}"
+                    f"{again(planned.command, ledger, ('out', 'shard'))}"
                 )
     for key in conflicts:
         raise UsageError(f"{key} is {place(key, ledger)}; run its suite again")

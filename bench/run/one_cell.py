@@ -21,7 +21,7 @@ from bench.registry import Registry
 from bench.results import provenance
 from bench.results.ledger import Ledger
 from bench.results.records import Record
-from bench.results.short_keys import PRINTED
+from bench.results.short_keys import PRINTED, again
 from bench.run.prepare import Prepared, prepare
 from bench.run.record import provenance_of
 from bench.stages.order import STAGES
@@ -148,13 +148,6 @@ def surroundings_that_differ(before: Mapping[str, str], after: Mapping[str, str]
     ]
 
 
-def _command_again(record: Record) -> str:
-    """The command of a record's run as it can be typed again: a run's name is taken by now. Empty
-    where the record does not say it.
-    """
-    return shlex.join(without(shlex.split(record.provenance.get("command", "")), ["name"]))
-
-
 class Content(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a cell.
 
@@ -204,5 +197,5 @@ def content(
     return Content(
         record=record, parameters=parameters, stages=stages, moved=planned.moved if planned else [], problem=problem,
         files=files, lost=lost, again=shlex.join(["bench", "rerun", record.key[:PRINTED], *words]),
-        run=_command_again(record),
+        run=again(record.provenance.get("command", ""), ledger),
     )  # fmt: skip

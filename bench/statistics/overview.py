@@ -97,7 +97,7 @@ def standings(
 
     tables: by name. Raises ValueError for a control that has no loss in its table.
     """
-    if not tables:
+    if not any(table.losses for table in tables.values()):
         return []
     ordered = [tables[name] for name in sorted(tables)]
     methods = sorted({method for table in ordered for method in table.losses})

@@ -91,3 +91,18 @@ def test_the_report_names_the_runs() -> None:
     exports = runs(3)
     assert "The baseline is the last 2 runs: run0, run1." in against_the_last(exports).notes
     assert "The baseline is run run1." in against_the_last(exports[1:]).notes
+
+
+def test_each_row_is_judged_against_those_runs_that_have_it() -> None:
+    value = noisy()
+    plain = [made_run(number, value) for number in range(5)]
+    experiment = made_run(5, value, fusers=["gbm", "gru(hidden=3)"])
+    *earlier, new = plain
+    without = against_the_last(plain)
+    report = gate(experiment, new, earlier=earlier, pinned=False)
+    assert judged(report) == judged(without)
+    assert "mean of 5 runs" in judged(report, fuser="gbm").reason
+    assert {"not-comparable"} & {each.verdict for each in report.judgements} == set()
+    back = gate(new, experiment, earlier=earlier, pinned=False)
+    assert judged(back, fuser="gru(hidden=3)").reason == "the baseline does not plan it"
+    assert judged(back).reason.startswith("the new run does not plan it")

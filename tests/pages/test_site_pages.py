@@ -271,3 +271,28 @@ def test_runs_that_are_kept_have_a_board_and_a_history_and_damaged_ones_are_name
     assert "<h1>History of Demonstration (synthetic cohort)</h1>" in page
     assert "better from run <strong>run4</strong>" in page
     assert 'href="../history/suite-demo.html"' in Path("public/suites/suite-demo.html").read_text()
+
+
+def test_a_damaged_newest_run_is_named_once_and_the_one_before_has_the_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = save_runs(Path("results"), [made_run(number, noisy()) for number in range(2)])
+    paths[1].write_bytes(paths[1].read_bytes()[:-9])
+    assert run(monkeypatch) == 0
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert "demo/run1.json is left out" in warning
+    assert Path("public/index.html").read_text().count("demo/run1.json") == 1
+    assert Path("public/boards/demo-run-run0.html").exists()
+    paths[0].write_bytes(paths[0].read_bytes()[:-9])
+    assert run(monkeypatch) == 5
+    assert "none of the 2 exports can be read" in capsys.readouterr().err
+
+
+def test_a_site_without_any_scored_row_says_that_there_is_nothing_to_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_export(Path("stopped.records.json"), make_export(records=[]))
+    assert run(monkeypatch, "stopped.records.json") == 0
+    assert "there is nothing to compare" in Path("public/index.html").read_text()

@@ -21,6 +21,8 @@ from bench.results.merge import merge
 from bench.results.predictions import Predictions
 from bench.results.records import Audit, Record
 from bench.results.same_bits import differing
+from support.commanding import command, folder
+from support.fake_exports import make_export
 from support.project import Project
 
 KEYS = [f"{number:x}" * 64 for number in range(4)]
@@ -252,3 +254,22 @@ def test_folders_without_a_ledger_are_refused_and_so_is_the_target_itself(projec
     project.here("run", project.suite, "imputer=mean", "seed=1", "out=a")
     assert "is also out=" in project.here("ledger", "merge", "a", "out=a", code=2).stderr
     assert "named twice" in project.here("ledger", "merge", "a", "./a", code=2).stderr
+
+
+def test_a_damaged_plan_is_named_and_left_out_and_the_other_folders_are_merged(tmp_path: Path) -> None:
+    export = msgspec.structs.replace(make_export(["mean"], ["gru"], [1], audit_cells=False), records=[])
+    sources = [Ledger(tmp_path / name) for name in ("part1", "part2")]
+    for number, source in enumerate(sources):
+        write(source, KEYS[number], "ok 1")
+        source.remember(export)
+    (sources[0].folder / "plans" / "demo.json").write_text("{}")
+    with folder() as here:
+        parts = [str(each.folder.parent) for each in sources]
+        done = command(here, "ledger", "merge", *parts, "out=all")
+        assert done.code == 0
+        assert done.out.strip() == "all: 2 taken, 1 damaged"
+        assert f"plans/demo.json in {sources[0].folder} is damaged and was left out" in done.err
+        assert Ledger(here / "all").last("demo") == export
+        (here / "all/ledger/plans/demo.json").write_text("{}")
+        assert command(here, "ledger", "merge", parts[1], "out=all").code == 0
+        assert Ledger(here / "all").last("demo") == export

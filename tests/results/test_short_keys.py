@@ -4,6 +4,7 @@ with.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from bench.errors import StorageError, UsageError
 from bench.results.coordinates import Coordinates
 from bench.results.ledger import Ledger
 from bench.results.records import Record
-from bench.results.short_keys import LEAST, PRINTED, length_for, record_in_export, record_in_ledger
+from bench.results.short_keys import LEAST, PRINTED, again, length_for, record_in_export, record_in_ledger
 from support.fake_exports import make_export
 
 AT = Coordinates("demo", "ihm", "all", "natural", "mean", "gru", 1)
@@ -90,6 +91,22 @@ def test_a_key_that_was_planned_and_not_run_is_answered_with_the_command(tmp_pat
         record_in_ledger(ledger, key[:8])
     with pytest.raises(UsageError, match=r"was not run: x.records.json has no record of it"):
         record_in_export(msgspec.structs.replace(export, records=[]), key[:8], "x.records.json")
+
+
+def test_a_command_is_of_the_folder_in_which_the_ledger_lies_now_and_of_all_cells(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "merged")
+    wanted = ["bench", "run", "suite=demo", f"out={tmp_path / 'merged'}"]
+    for typed in ("suite=demo", "suite=demo out=part1 shard=1/2 name=first"):
+        assert shlex.split(again(f"bench run {typed}", ledger)) == wanted
+    assert again("bench run suite=demo out=part1", Ledger(Path("results"))) == "bench run suite=demo"
+    export = make_export(["mean"], ["gru"], [1], audit_cells=False)
+    ledger.remember(msgspec.structs.replace(export, records=[], command="bench run suite=demo out=part1 shard=1/2"))
+    key = export.planned[0][1]
+    with pytest.raises(UsageError, match=r"go on with: bench run suite=demo out=\S*merged$"):
+        record_in_ledger(ledger, key[:8])
+    (ledger.conflict(key)).mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"make it again: bench run suite=demo out=\S*merged$"):
+        record_in_ledger(ledger, key[:8])
 
 
 def test_a_damaged_record_is_no_record(tmp_path: Path) -> None:
