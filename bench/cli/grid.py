@@ -151,8 +151,9 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
     from bench.run.prepare import prepare
 
     executors.check_here(request.settings)
+    snapshot.check(request)
     prepared = prepare(request, registry, fetch=say)
-    snapshot.check(prepared)
+    snapshot.check(request, prepared)
     say_differences(request)
     for split in request.suite.splits().values():
         if split.legacy:

@@ -90,6 +90,8 @@ def verify(folder: Path, words: tuple[str, ...], again: bool, requirements: bool
     import tempfile
 
     from bench.cli.words import values_by_key
+    from bench.config.words import ORIGIN
+    from bench.errors import UsageError
     from bench.leaderboard import main_tables
     from bench.results.coordinates import cell_in_words
     from bench.submissions import pinned
@@ -106,6 +108,11 @@ def verify(folder: Path, words: tuple[str, ...], again: bool, requirements: bool
             print(line)
         return
     boards = Path(values.get("leaderboards", "leaderboards")).expanduser()
+    if "leaderboards" in values and not boards.is_dir():
+        raise UsageError(
+            f'"leaderboards" = {values["leaderboards"]} (from {ORIGIN}) is no folder; give the folder of the boards, or '
+            "leave it out"
+        )
     with tempfile.TemporaryDirectory() as nowhere:  # what a ledger here holds is no proof of anything
         places = [f"{key}={values[key]}" for key in ("data.root", "cache") if key in values] + [f"out={nowhere}"]
         run = _carry_out if again else None

@@ -53,10 +53,10 @@ def check_name(name: str) -> None:
         raise UsageError(f'name "{LAST}" (from {ORIGIN}) stands for the last run; give another one')
 
 
-def check_free(out: Path, suite: str, name: str, keys: list[str]) -> None:
+def check_free(out: Path, suite: str, name: str, keys: list[str] | None = None) -> None:
     """UsageError where a run of the suite has the name, unless it was stopped and planned the same.
 
-    keys: of the cells that are planned now.
+    keys: of the cells that are planned now; None where that is not known yet.
     """
     check_name(name)
     path = folder_of(out, suite) / f"{name}.json"
@@ -64,7 +64,7 @@ def check_free(out: Path, suite: str, name: str, keys: list[str]) -> None:
         return
     held = load_export(path, "bench run with another name")
     ended = held.run is None or not held.run.stopped
-    if ended or [key for _, key in held.planned] != keys:
+    if ended or (keys is not None and [key for _, key in held.planned] != keys):
         what = "" if ended else " was stopped and"
         other = "" if ended else "; it planned other cells, so this run cannot go on with it"
         date = f" ({held.run.second})" if held.run else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 import bench
+from bench.config.command import Request
 from bench.errors import StorageError
 from bench.results import snapshots
 from bench.results.provenance import revision, revision_of
@@ -20,12 +21,14 @@ from bench.run.export import planned_export
 from bench.run.prepare import Prepared
 
 
-def check(prepared: Prepared) -> None:
-    """UsageError, before anything is run, where another run has the name."""
-    settings = prepared.request.settings
+def check(request: Request, prepared: Prepared | None = None) -> None:
+    """UsageError where no run may have the name, or another has it. Without a plan, before any data
+    are made, a run that was stopped may have planned the same.
+    """
+    settings = request.settings
     if settings.name:
-        keys = [cell.key for cell in prepared.plan.cells]
-        snapshots.check_free(settings.out_folder(), prepared.request.suite.name, settings.name, keys)
+        keys = [cell.key for cell in prepared.plan.cells] if prepared else None
+        snapshots.check_free(settings.out_folder(), request.suite.name, settings.name, keys)
 
 
 def export_of(outcome: Outcome) -> Export:

@@ -36,6 +36,9 @@ NOT_CHECKED: Verdict = "not checked"
 OF_EVERY_CELL = ("scored-once", "imputed-reaches-fuser", "absent-ignored", "batch-independent")
 """Audits that every scored cell has, whether they apply or not."""
 
+ALWAYS = ("scored-once", "batch-independent", "permuted-labels")
+"""Audits that apply to every cell that has them."""
+
 GROUPS = ("scores", "validation", "oracle", "imputation", "imputation_validation", "completion", "audits")
 """Fields of which a record holds all that a cell computed again holds."""
 
@@ -129,7 +132,9 @@ def _audits_lacking(records: Sequence[Record]) -> list[str]:
         audit = record.coordinates.audit
         names = (OF_CELL.get(audit, audit),) if audit else OF_EVERY_CELL
         problems += [
-            f"{cell_in_words(record.coordinates)}: no outcome of {name}" for name in names if name not in record.audits
+            f"{cell_in_words(record.coordinates)}: no outcome of {name}"
+            for name in names
+            if name not in record.audits or (name in ALWAYS and record.audits[name].passed is None)
         ]
     return problems
 
@@ -182,6 +187,11 @@ def _numbers(here: Prepared, packed: folder.Packed, run: Callable[[Prepared], Ou
             "that the methods give these results",
             NOT_CHECKED,
             "imputation errors, patterns, costs and predictions; see --rerun",
+        )
+        yield Check(
+            "what else the records say",
+            NOT_CHECKED,
+            "counts of train and valid records and of those left out, shares hidden, notes, the rest of the provenance",
         )
         return
     first: dict[Coordinates, Record] = {}

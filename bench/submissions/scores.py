@@ -53,6 +53,9 @@ def differing(record: Record, content: bytes, task: Task) -> list[str]:
         differs.append("calibration differs")
     if record.counts.get("test") != len(predictions.ids):
         differs.append(f"counts test {record.counts.get('test')}, of {len(predictions.ids)} predictions")
+    positives = float(predictions.truth.sum()) if task.kind == "binary" else None
+    if record.counts.get("positives") != positives:
+        differs.append(f"counts positives {record.counts.get('positives')}, of the predictions {positives}")
     return differs
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from bench.leaderboard import load_export
+from support.commanding import command as here_said
+from support.commanding import folder
 from support.editing import editing
+from support.made_runs import made_run, noisy, save_runs
 from support.project import Project
 
 ONE = ("imputer=mean", "seed=1")
@@ -135,3 +139,13 @@ def test_an_edit_is_seen_by_all_that_compare_runs(tmp_path: Path) -> None:
     assert before["tables"][0]["comparisons"] == now["tables"][0]["comparisons"] == 0
     gated = project.bench("gate", project.suite, "--last", "1", code=None).stdout
     assert "The baseline is run before." in gated
+
+
+@pytest.mark.parametrize("name", ["../x", "last", "run0"])
+def test_a_name_is_refused_before_any_data_are_touched(name: str) -> None:
+    with folder() as here, mock.patch("bench.run.prepare.prepare", side_effect=AssertionError("data were touched")):
+        save_runs(here / "results", [made_run(0, noisy(), suite="small")])
+        ended = here_said(here, "run", "suite=small.toml", f"name={name}")
+        assert ended.code == 2
+        assert ended.err.startswith("bench: name ")
+        assert name in ended.err

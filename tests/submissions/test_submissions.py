@@ -23,7 +23,7 @@ from bench.registry import discover
 from bench.results.coordinates import Coordinates
 from bench.results.export_file import load_export, save_export
 from bench.results.predictions import pack, unpack
-from bench.results.records import Export, Record
+from bench.results.records import Audit, Export, Record
 from bench.submissions import planned, scores
 from bench.submissions.folder import Refused, is_of_methods, read
 from support.inline import installed
@@ -133,6 +133,16 @@ def test_a_changed_number_with_all_its_digests_is_refused_by_its_predictions(ran
     )
 
 
+def test_a_changed_count_of_positives_is_refused_by_the_predictions(ran: Project, folder: Path) -> None:
+    reseal(folder, first(lambda record: msgspec.structs.replace(record, counts={**record.counts, "positives": 7777})))
+    assert "counts positives 7777, of the predictions" in refusal(ran, folder)
+
+
+def test_a_folder_of_boards_that_is_named_and_not_there_is_refused(ran: Project, packed: Path) -> None:
+    ended = ran.here("verify", str(packed), "leaderboards=nosuch", code=2)
+    assert '"leaderboards" = nosuch' in ended.stderr
+
+
 def test_the_same_without_predictions_is_refused_by_computing_it_again(ran: Project, folder: Path) -> None:
     without_predictions(folder)
     reseal(folder, first(moved))
@@ -186,6 +196,10 @@ def test_arrays_from_anybody_are_scored_or_refused(packed: Path, data: st.DataOb
     [
         (lambda record: msgspec.structs.replace(record, key="0" * 64), "keys"),
         (lambda record: msgspec.structs.replace(record, audits={}), "no outcome of scored-once"),
+        (
+            lambda record: msgspec.structs.replace(record, audits={**record.audits, "batch-independent": Audit(None)}),
+            "no outcome of batch-independent",
+        ),
         (lambda record: msgspec.structs.replace(record, status="failed"), "failed"),
         (lambda record: msgspec.structs.replace(record, metrics_code="0" * 64), "scored by other code"),
         (
