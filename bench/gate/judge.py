@@ -36,9 +36,9 @@ def gate(
     - alpha: how often an unchanged method may be called improved or worse by chance.
     - tolerance: differences of scores, imputation errors and calibration up to this never matter,
       each in its own unit.
-    - earlier: runs before the baseline, oldest first: each method of the new run is compared with
-      the mean of all of them, and of the baseline, that have it in the same test.
-    - pinned: whether the baseline is one that can be pinned anew; else it is a run before.
+    - earlier: runs before the baseline, oldest first. Each method is compared with the mean of
+      those runs, the baseline among them, that have it in the same test.
+    - pinned: whether somebody pinned the baseline. Else it is the run before.
     - cost_tolerance: where given, costs are judged as well, and relative differences up to this
       never matter.
 
@@ -95,8 +95,8 @@ class _Gate:
             self.pooled |= pool(methods, measured)
 
     def all_methods(self) -> list[Method]:
-        """Of the new plan, and what all runs before it plan. Imputations that neither run scores
-        are none; the rest of them stands or falls with its methods.
+        """Of the new plan, and what all runs before it plan. Imputations that no run scores are
+        none; the rest of them stands or falls with its methods.
         """
         runs = [*self.earlier, self.before]
         held = {m for run in runs for m in run.imputations if quantities(run, m, self.costs)}
