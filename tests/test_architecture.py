@@ -30,6 +30,7 @@ kit.
 """
 
 EXPORTS = {
+    "api": ["Leaderboard", "leaderboard", "plan", "run"],
     "arrays": ["Damaged", "metadata", "npz", "read", "write"],
     "checkpoint": ["Epoch", "State", "load", "save"],
     "clock": ["Clock"],

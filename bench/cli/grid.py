@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -12,11 +10,9 @@ import click
 from bench.cli.main import JSON, answer, components, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from bench.config.command import Request
-    from bench.execute.api import Watch
     from bench.execute.job import Job
     from bench.grid.cell import Cell
     from bench.run.execute import Outcome
@@ -188,6 +184,7 @@ def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
     remember: see `execute`.
     """
     from bench.execute.progress import Progress, clock
+    from bench.execute.stopping import stopping
     from bench.run.execute import execute
     from bench.run.schedule import workers_of
 
@@ -203,26 +200,8 @@ def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
             f"{prepared.request.suite.name}: {_cells(total)}, {cached} done before, about {clock(progress.eta())} to go"
         )
 
-    with progress, _stopping(watch):
+    with progress, stopping(watch, say):
         return execute(prepared, watch, started, remember)
-
-
-@contextmanager
-def _stopping(watch: Watch) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run cleanly; a second Ctrl-C ends it at once."""
-
-    def ask(number: int, frame: object) -> None:
-        if watch.stop:
-            raise KeyboardInterrupt
-        watch.stop = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-        say(f"{watch.stop}: finishing cleanly; nothing done is lost (again to stop at once)")
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _crossing(prepared: Prepared) -> dict[str, int]:

@@ -10,7 +10,7 @@ import msgspec
 
 from bench.data.release import GENERATED
 from bench.grid.differences import sentence
-from bench.leaderboard.blocks import Block, Heading, Paragraph, Rich, code, strong
+from bench.leaderboard.blocks import Block, Heading, Marked, Paragraph, Rich, code, strong
 from bench.leaderboard.board import Board, Section
 from bench.leaderboard.rows import statuses
 from bench.leaderboard.statements import nobody, protocol_notes, run_notes, split_notes, title
@@ -75,10 +75,18 @@ def blocks(board: Board) -> list[Block]:
     if head.synthetic:
         generated = strong("The records of this leaderboard were generated")
         paragraphs.append(Rich(generated, ": its numbers say nothing about real ones."))
-    return [Heading(1, head.title), *map(Paragraph, paragraphs)]
+    return [Heading(1, head.title), *map(Paragraph, [*paragraphs, *filter(_warns, head.notes)])]
+
+
+def _warns(note: str) -> bool:
+    """Whether it begins with words that must not be missed."""
+    first = note.parts[0] if isinstance(note, Rich) else ""
+    return isinstance(first, Marked) and first.mark == "strong"
 
 
 SECTION = Section("", aggregate, blocks)
 
-NOTES: Section[Any] = Section("", None, lambda board: [Paragraph(note) for note in board[SECTION].notes])
-"""What holds for all tables; below the result, above the tables."""
+NOTES: Section[Any] = Section(
+    "", None, lambda board: [Paragraph(each) for each in board[SECTION].notes if not _warns(each)]
+)
+"""What else holds for all tables; below the result, above the tables."""
