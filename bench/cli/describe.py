@@ -4,6 +4,7 @@ broken.
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from bench.text.clean import indented, line
 if TYPE_CHECKING:
     from bench.discovery.metric import MetricSpec
     from bench.registry import Spec
+
+KEY = r"(?=.*[0-9])[0-9a-f]{6,64}"
+"""The beginning of a key of a cell: hexadecimal, with a digit, so that it is no word."""
 
 SCHEMA = "suite-schema"
 COLUMNS = "columns that can divide its records among clients"
@@ -89,7 +93,8 @@ def _title(suite: str) -> str:
 def show(name: str, as_json: bool) -> None:
     """Show a method, dataset, scenario, metric or suite: parameters with defaults, paper, tags.
 
-    NAME may also be the path of a suite file, or suite-schema: the JSON schema of suite files.
+    NAME may also be the path of a suite file, the key of a cell (see: bench cell), or suite-schema:
+    the JSON schema of suite files.
     """
     from bench.config.layers import find_suites
     from bench.config.suite import schema
@@ -101,6 +106,12 @@ def show(name: str, as_json: bool) -> None:
     suites = find_suites()
     if name in suites or name.endswith(".toml"):
         _show_suite(name, as_json)
+        return
+    if re.fullmatch(KEY, name):
+        from bench.cli.cells import cell
+
+        context = click.get_current_context()
+        context.invoke(cell, key=name, words=(), as_json=as_json)
         return
     specs = components().find(name, "the command line", {*suites, SCHEMA}, f"see: bench list {'|'.join(KINDS)}")
     described = [_described_metric(s) if isinstance(s, MetricSpec) else _describe(s) for s in specs]

@@ -134,10 +134,16 @@ def _state(cell: Cell, prepared: Prepared) -> str:
 @click.command()
 @WORDS
 @JSON
-def run(words: tuple[str, ...], as_json: bool) -> None:
+@click.option("--quiet", "-q", is_flag=True, help="Say only what did not end well, and the result.")
+@click.option("--verbose", "-v", is_flag=True, help="Say also which job begins, and what methods say meanwhile.")
+def run(words: tuple[str, ...], as_json: bool, quiet: bool, verbose: bool) -> None:
     """Run a suite: every cell that the ledger lacks. The same command goes on after any
     interruption.
     """
+    from bench.errors import UsageError
+
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose contradict each other; give one of them")
     from bench.config.request import request as read_request
 
     registry = components()
@@ -156,7 +162,7 @@ def run(words: tuple[str, ...], as_json: bool) -> None:
             say(f"warning: {split.label}: split by record, so patients stand on both sides; every table will say so")
     if request.settings.shard:
         say(sharing(prepared))
-    outcome = carry_out(prepared)
+    outcome = carry_out(prepared, quiet=quiet, verbose=verbose)
     _conclude(outcome, snapshot.keep(outcome, say), as_json)
 
 
@@ -179,16 +185,16 @@ def say_differences(request: Request) -> None:
         say(f"{request.suite.name} {differs}")
 
 
-def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
+def carry_out(prepared: Prepared, remember: bool = True, quiet: bool = False, verbose: bool = False) -> Outcome:
     """Run what is left of a plan, with progress on stderr; Ctrl-C and SIGTERM end it cleanly.
-    remember: see `execute`.
+    remember: see `execute`. quiet, verbose: see `Progress`.
     """
     from bench.execute.progress import Progress, clock
     from bench.execute.stopping import stopping
     from bench.run.execute import execute
     from bench.run.schedule import workers_of
 
-    progress = Progress(workers_of(prepared))
+    progress = Progress(workers_of(prepared), quiet, verbose)
 
     watch = progress.watch(lambda job: prepared.estimates.of(job.stage, job.cell))
 
@@ -196,6 +202,8 @@ def carry_out(prepared: Prepared, remember: bool = True) -> Outcome:
         progress.expect(jobs)
         total = len(prepared.cells)
         cached = total - progress.total
+        if quiet:
+            return
         say(
             f"{prepared.request.suite.name}: {_cells(total)}, {cached} done before, about {clock(progress.eta())} to go"
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,12 @@ DAY = 86_400
 YEAR = 365.25
 """Days."""
 
+WIDTH = 30
+"""Characters of the bar."""
+
+SHORT = 40
+"""Characters of a reason, from the second time on."""
+
 
 def clock(seconds: float) -> str:
     """A duration in at most two units: 45s, 3m20s, 1h05m, 12 days, 3 years."""
@@ -37,6 +44,12 @@ def clock(seconds: float) -> str:
     return f"{days:,} days" if days < 2 * YEAR else f"{days / YEAR:,.0f} years"
 
 
+def bar(share: float, width: int) -> str:
+    """A bar of signs, for a terminal without colour."""
+    done = round(share * (width - 2))
+    return f"[{'#' * done}{'.' * (width - 2 - done)}]"
+
+
 @dataclass
 class Running:
     """A job that a worker does now. since: `time.monotonic()` of its begin."""
@@ -49,10 +62,16 @@ class Running:
 class Progress:
     """Cells done, what is running, time gone and time left. Use as a context manager; `expect`
     gives it the jobs.
+
+    - quiet: no bar; lines only for what did not end well, and warnings.
+    - verbose: a line also where a job begins. Elsewhere than on a terminal, one also for what
+      components report of their progress.
     """
 
-    def __init__(self, workers: int):
+    def __init__(self, workers: int, quiet: bool = False, verbose: bool = False):
         self.workers = max(workers, 1)
+        self.quiet, self.verbose = quiet, verbose
+        self.reasons: Counter[str] = Counter()
         self.live: Any = None
         self.total = self.done = self.failed = 0
         self.left: dict[str, Job] = {}
@@ -62,7 +81,7 @@ class Progress:
         self.drawn = 0.0
 
     def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self.quiet:
             from rich.console import Console
             from rich.live import Live
 
@@ -97,10 +116,14 @@ class Progress:
     def started(self, job: Job) -> None:
         """A worker has begun a job."""
         self.running[job.id] = Running(job.label, time.monotonic())
+        if self.verbose:
+            self._print(f"begins: {job.stage}  {job.label}, about {clock(self.estimate(job))}")
 
     def noted(self, job: Job, text: str) -> None:
         """What a component says of its progress."""
         if job.id in self.running:
+            if self.verbose and self.live is None and text != self.running[job.id].note:
+                self._print(f"  {job.label}  {text}")
             self.running[job.id].note = text
 
     def finished(self, result: Result) -> None:
@@ -112,12 +135,22 @@ class Progress:
         self.failed += result.status in ("failed", "timeout", "oom")
         if result.status == "not-run":
             return
+        if self.quiet and result.status == "ok":
+            return
         key = result.job.id[:PRINTED] if result.job.stage == LAST.name else ""
         what = f"{key} {result.job.label}".strip()
         text = f"[{self.done}/{self.total}] {result.status:>6}  {what}  {result.seconds:.1f}s"
         if result.reason:
-            text += f"  ({result.reason}{f': {result.words}' * bool(result.words)})"
+            text += f"  ({self._reason(result)})"
         self._print(text)
+
+    def _reason(self, result: Result) -> str:
+        """Why a job did not end well; of one that others had before, how many have it now."""
+        reason = f"{result.reason}{f': {result.words}' * bool(result.words)}"
+        self.reasons[reason] += 1
+        if self.reasons[reason] == 1 or len(reason) <= SHORT:
+            return reason
+        return f"{reason[:SHORT].rsplit(' ', 1)[0]} …: as before, {self.reasons[reason]} now"
 
     def draw(self) -> None:
         """The bar, on a terminal, at most four times a second."""
@@ -147,8 +180,12 @@ class Progress:
         now = time.monotonic()
         head = Table.grid(padding=(0, 1))
         failed = f", {self.failed} not ok" if self.failed else ""
+        share = self.done / max(self.total, 1)
+        plain = self.live.console.no_color  # without colour the two parts of a drawn bar look alike
         head.add_row(
-            ProgressBar(total=max(self.total, 1), completed=self.done, width=30),
+            Text(bar(share, WIDTH))
+            if plain
+            else ProgressBar(total=max(self.total, 1), completed=self.done, width=WIDTH),
             f"{self.done}/{self.total} cells{failed}, {clock(now - self.begun)} gone, about {clock(self.eta())} left",
         )
         rows = [
