@@ -127,7 +127,7 @@ def predictions(key: str, words: tuple[str, ...], replace: bool) -> None:
         raise UsageError(f"the cell {record.key} has no predictions: {ended}")
     lines = table(ledger.predictions(record), parts)
     write(lines, target)
-    say(f"{len(lines):,} records of patients, each with its id, outcome and prediction: {', '.join(lines.columns)}")
+    say(f"{len(lines):,} records, each with its id, outcome and prediction: {', '.join(lines.columns)}")
     say("patient-level: keep this file where the data may lie; never commit or send it")
     print(target)
 

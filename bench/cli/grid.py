@@ -268,7 +268,8 @@ def _conclude(outcome: Outcome, kept: Path | None, as_json: bool) -> None:
         say(f"{_cells(outcome.unfinished)} {are} left ({outcome.stopped}); go on with: {request.command()}")
     if kept:
         say(f"kept as run {kept.stem}; see: bench history suite={request.settings.suite}{out}")
-    say(f"table: bench report suite={request.settings.suite}{out}")
+    cache = f" cache={request.settings.cache_folder()}" if request.settings.cache or request.settings.shared else ""
+    say(f"table: bench report suite={request.settings.suite}{out}{cache}")
     code = 0
     if outcome.bad:
         code = 1

@@ -173,7 +173,7 @@ def _two(named: Sequence[str], values: dict[str, tuple[str, ...]]) -> tuple[Expo
     from bench.errors import UsageError
     from bench.history.runs import of_file
     from bench.results.named_suite import check_named, typed_suite
-    from bench.results.snapshots import LAST, find, series, suite_of, suites_of
+    from bench.results.snapshots import LAST, find, only_suite, series, suite_of, suites_of
 
     if len(named) > 2:
         raise UsageError(f"two runs are compared, got {len(named)} (from {ORIGIN}): {', '.join(named)}")
@@ -182,6 +182,7 @@ def _two(named: Sequence[str], values: dict[str, tuple[str, ...]]) -> tuple[Expo
     suite = suite_of(out, values["suite"][0]) if "suite" in values else next((e.suite for e in files.values()), "")
     if not suite and named and len(there := suites_of(out, named[0])) == 1:
         suite = there[0]
+    suite = suite or only_suite(out)
     if not suite:
         raise UsageError(NO_SUITE)
     if not named:

@@ -71,7 +71,7 @@ def merge(words: tuple[str, ...], as_json: bool) -> None:
 def _folders(words: tuple[str, ...]) -> tuple[list[Path], Path]:
     """The folders to merge, and the one to merge into. Raises UsageError."""
     from bench.config.words import ORIGIN, halves
-    from bench.errors import UsageError
+    from bench.errors import UsageError, unknown
 
     named = [Path(word).expanduser() for word in words if halves(word)[0] != "out" or not halves(word)[1]]
     outs = [halves(word)[2] for word in words if halves(word)[:2] == ("out", "=")]
@@ -82,6 +82,9 @@ def _folders(words: tuple[str, ...]) -> tuple[list[Path], Path]:
             "out=results"
         )
     for number, folder in enumerate(named):
+        key, sign, _ = halves(str(folder))
+        if sign and not folder.exists():
+            raise unknown("word", key, ["out"], ORIGIN)
         if folder.resolve() in [earlier.resolve() for earlier in named[:number]]:
             raise UsageError(f'"{folder}" (from {ORIGIN}) is named twice; name each folder once')
         if not (folder / "ledger").is_dir():

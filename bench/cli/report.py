@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 @click.option(
     "--latex", is_flag=True, help="Write the main tables for a paper as well (booktabs); columns=A,B chooses columns."
 )
-@click.option("--no-costs", is_flag=True, help="Leave out timings and memory, so that equal runs give equal bytes.")
+@click.option(
+    "--no-costs",
+    is_flag=True,
+    help="Leave out timings and memory, so that equal runs give equal tables; the records keep them.",
+)
 def report(words: tuple[str, ...], show: bool, as_json: bool, page: bool, latex: bool, no_costs: bool) -> None:
     """Write the leaderboard of a suite: Markdown, CSV, JSON, and the records it is made of.
 

@@ -192,6 +192,8 @@ def single(word: Word, kind: Any) -> Any:
     """The one value of a word, as text where its field holds nothing but text. UsageError when
     there are more or none.
     """
+    if not word.values:
+        raise UsageError(f'"{word.key}" is empty (from {ORIGIN}); give it a value or leave it out')
     if len(word.values) != 1:
         raise UsageError(f'"{word.key}" takes one value (from {ORIGIN}): "{word.text}"')
     return several(word, kind)[0]

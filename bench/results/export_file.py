@@ -152,7 +152,7 @@ def check_seal(content: bytes) -> None:
         if hashlib.sha256(sealed[2]).hexdigest().encode() != sealed[1]:
             raise msgspec.DecodeError("its checksum does not match: it was changed or cut short")
     elif not content.startswith(_UNSEALED):
-        raise msgspec.DecodeError("it begins neither with a checksum nor with a schema")
+        raise msgspec.DecodeError("it does not begin as an export does")
 
 
 def load_export(path: Path, again: str = "bench report") -> Export:

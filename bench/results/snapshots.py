@@ -166,6 +166,12 @@ def suites_of(out: Path, name: str) -> list[str]:
     return [suite for _, suite, info in infos(out, lambda message: None) if info.name == name]
 
 
+def only_suite(out: Path) -> str:
+    """The one suite of which runs are kept; "" where there are several or none."""
+    kept = {suite for _, suite, _ in infos(out, lambda message: None)}
+    return kept.pop() if len(kept) == 1 else ""
+
+
 def names(out: Path, suite: str, say: Say = lambda message: None) -> list[str]:
     """The names of the runs of a suite, oldest first. Says which are damaged."""
     return [path.stem for path, _, _ in infos(out, say, suite)]

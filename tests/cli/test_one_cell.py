@@ -124,7 +124,7 @@ def test_predictions_are_those_of_the_ledger_to_the_last_bit(project: Project, s
         assert lines["group"].tolist() == each.groups.tolist()
         assert np.array_equal(lines["truth"].to_numpy(np.float32), each.truth)
         assert np.array_equal(lines["output"].to_numpy(np.float32), each.outputs[:, 0])
-    assert f"{len(frame):,} records of patients" in done.stderr
+    assert f"{len(frame):,} records, each with its id" in done.stderr
     assert "patient-level: keep this file where the data may lie; never commit or send it" in done.stderr
     assert done.stdout == f"{target}\n"
 

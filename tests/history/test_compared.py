@@ -16,6 +16,7 @@ from bench.leaderboard.render.markdown import to_markdown
 from bench.results.coordinates import Method
 from bench.results.ledger import Ledger
 from bench.results.records import Export, Statistics
+from bench.results.snapshots import keep, only_suite
 from bench.statistics.paired import between, compute
 from support.fake_exports import IHM, SEEDS, alter, simulated
 from support.made_runs import made_run, noisy
@@ -113,6 +114,15 @@ def test_comparisons_of_predictions_take_the_place_of_those_by_seeds() -> None:
     found = change(of(first, second, resampled={by_seeds.method: comparison}), "auroc")
     assert (found.low, found.high) == pytest.approx((-comparison.high, -comparison.low))
     assert (found.over, found.p) == ("patients and seeds", comparison.p_adjusted)
+
+
+def test_without_a_suite_runs_are_of_the_one_that_is_kept(tmp_path: Path) -> None:
+    assert only_suite(tmp_path) == ""
+    run = made_run(0, noisy())
+    keep(tmp_path, run)
+    assert only_suite(tmp_path) == run.suite
+    keep(tmp_path, msgspec.structs.replace(run, suite="another"))
+    assert only_suite(tmp_path) == ""
 
 
 LOCF = Method("ihm", "all", "mcar(rate=0.1)", "locf", "gru · fedavg(rounds=2)")

@@ -252,6 +252,7 @@ def test_folders_without_a_ledger_are_refused_and_so_is_the_target_itself(projec
     assert "holds no ledger" in project.here("ledger", "merge", "nowhere", code=2).stderr
     assert "folders of results are wanted" in project.here("ledger", "merge", "out=x", code=2).stderr
     project.here("run", project.suite, "imputer=mean", "seed=1", "out=a")
+    assert 'did you mean "out"' in project.here("ledger", "merge", "a", "oot=m", code=2).stderr
     assert "is also out=" in project.here("ledger", "merge", "a", "out=a", code=2).stderr
     assert "named twice" in project.here("ledger", "merge", "a", "./a", code=2).stderr
 

@@ -179,7 +179,8 @@ class Executor:
                 close(self.ledger, batch)
             raise
         self.watch.news(
-            f"submitted {len(jobs):,} jobs as {len(elements):,} elements of SLURM arrays {', '.join(batch.arrays)}; this "
+            f"submitted {len(jobs):,} job{'s' * (len(jobs) != 1)} as {len(elements):,} element{'s' * (len(elements) != 1)} of "
+            f"SLURM array{'s' * (len(batch.arrays) != 1)} {', '.join(batch.arrays)}; this "
             "command may end, and the queue goes on"
         )
         return batch
