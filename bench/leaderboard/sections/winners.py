@@ -117,7 +117,8 @@ def blocks(board: Board) -> list[Block]:
     if len(board[tables.SECTION]) == 1:
         spent = _costs(winners[0])
         return [Paragraph(_sentences(winners[0])), *([Paragraph(spent)] if spent else []), *pictures]
-    return [Paragraph("The best method of each table:"), _table(winners), *pictures]
+    named = [msgspec.structs.replace(each, caption=f"{first.title}: {each.caption}") for each in pictures]
+    return [Paragraph("The best method of each table:"), _table(winners), *named]
 
 
 def _sentences(winner: Winner) -> Rich:
