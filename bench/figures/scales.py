@@ -45,9 +45,16 @@ def scale(
     step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= raw * 0.999)
     begin = math.ceil(low / step - 1e-9)
     rounded = [round(k * step, 12) for k in range(begin, math.floor(high / step + 1e-9) + 1)]
-    digits = max((len(f"{tick:.10g}".partition(".")[2]) for tick in rounded), default=0)
-    plain = all(tick == 0 or 1e-3 <= abs(tick) < 1e6 for tick in rounded)
-    return straight, [(tick, f"{tick:,.{digits}f}" if plain else number(tick)) for tick in rounded]
+    return straight, list(zip(rounded, _names(rounded), strict=True))
+
+
+def _names(ticks: Sequence[float]) -> list[str]:
+    """The ticks in as few digits as tell them apart, all written in one way."""
+    if all(tick == 0 or 1e-3 <= abs(tick) < 1e9 for tick in ticks):
+        digits = max((len(f"{tick:.10f}".rstrip("0").partition(".")[2]) for tick in ticks), default=0)
+        return [f"{tick:,.{digits}f}" for tick in ticks]
+    written = ([f"{tick:.{digits}e}" for tick in ticks] for digits in range(17))
+    return next(names for names in written if len(set(names)) == len(ticks))
 
 
 def number(value: float) -> str:
