@@ -199,7 +199,12 @@ def _until(out: Path, suite: str, name: str, say: Say = lambda message: None) ->
 
 
 def _load(out: Path, suite: str, name: str) -> Export:
-    return load_export(folder_of(out, suite) / f"{name}.json", "bench run")
+    """A run under the name of its file. StorageError where it is damaged, or of another suite."""
+    path = folder_of(out, suite) / f"{name}.json"
+    export = load_export(path, "bench run")
+    if export.suite != suite:
+        raise StorageError(f"{path} is a run of suite {export.suite}, filed under {suite}; move it, or remove it")
+    return msgspec.structs.replace(export, run=msgspec.structs.replace(export.run, name=name)) if export.run else export
 
 
 def series(out: Path, suite: str, say: Say, until: str = LAST) -> list[Export]:

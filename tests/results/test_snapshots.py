@@ -184,3 +184,15 @@ def test_an_export_of_no_run_is_written_as_ever(tmp_path: Path) -> None:
     save_export(tmp_path / "a.json", msgspec.structs.replace(run(), run=None))
     assert b'"run"' not in (tmp_path / "a.json").read_bytes()
     assert load_export(tmp_path / "a.json").run is None
+
+
+def test_a_copied_run_has_the_name_of_its_file_and_one_filed_under_another_suite_is_named(tmp_path: Path) -> None:
+    path = snapshots.keep(tmp_path, run(0, name="a"))
+    path.with_name("zz.json").write_bytes(path.read_bytes())
+    assert snapshots.find(tmp_path, "demo", "zz").run.name == "zz"
+    assert snapshots.names(tmp_path, "demo") == ["a", "zz"]
+    other = tmp_path / "runs" / "mosi" / "a.json"
+    other.parent.mkdir()
+    other.write_bytes(path.read_bytes())
+    with pytest.raises(StorageError, match="is a run of suite demo, filed under mosi"):
+        snapshots.find(tmp_path, "mosi", "a")
