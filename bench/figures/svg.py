@@ -220,10 +220,10 @@ def _score_row(row: ScoreRow, across: Callable[[float], float], grid: str) -> st
     reach = ""
     if row.low is not None and row.high is not None:
         low, high = across(row.low), across(row.high)
-        reach = f'<line class="reach c{row.look.colour % COLOURS}" x1="{low:.2f}%" x2="{high:.2f}%" y1="11" y2="11"/>'
+        reach = f'<line class="reach c{row.look.colour % COLOURS}" x1="{low:.2f}%" x2="{high:.2f}%" y1="50%" y2="50%"/>'
     interval = "" if row.low is None or row.high is None else f" ({row.low:.4f} to {row.high:.4f})"
     dot = _dot(row.look, row.control, "", f"{row.name}: {row.shown}{interval}")
-    spot = f'<svg x="{at}" y="11" width="1" height="1" overflow="visible">{dot}</svg>'
+    spot = f'<svg x="{at}" y="50%" width="1" height="1" overflow="visible">{dot}</svg>'
     control = ' <abbr title="control">†</abbr>' if row.control else ""
     return (
         f'<div class="row{band}"><span class="who">{html(row.name)}{control}</span>'
