@@ -14,7 +14,7 @@ from bench.cohort import COUNT_KINDS
 from bench.registry import discover
 from bench_datasets.affect import generate as affect
 from bench_datasets.beijing_air import generate as beijing_air
-from support import affect_pickles, physionet_files, ptbxl_files, sleepedf_files
+from support import affect_pickles, long_tables, physionet_files, ptbxl_files, sleepedf_files
 from support.commanding import command, folder
 from support.mimic4_tables import ward
 
@@ -50,6 +50,13 @@ def sleep(root: Path) -> None:
     sleepedf_files.night(root)
 
 
+def events(root: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra clinical is not installed")
+    from support import meds_files
+
+    meds_files.write(root)
+
+
 OWN = ("data.terms=accepted", "data.fold_sizes=any", "data.feature_pipeline=none")
 
 DATA: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
@@ -62,6 +69,8 @@ DATA: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "ptbxl": (hearts, ()),
     "ptbxl_limb_chest": (hearts, ()),
     "sleepedf": (sleep, ()),
+    "longcsv": (long_tables.write, ()),
+    "meds": (events, ()),
     "trace_motivational": (Path.mkdir, ("data.train=20", "data.valid=5", "data.test=5")),
 }
 """Dataset -> what writes a small folder of it, and words that it needs."""

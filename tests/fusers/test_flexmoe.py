@@ -164,7 +164,8 @@ def test_missing_tokens_are_the_bank_s_and_those_that_are_there_are_not() -> Non
     assert torch.equal(x[3, 0], rows[6, 0])
     assert torch.equal(x[5, 2], rows[1, 2])
     assert torch.equal(x[4], built.nobody)
-    assert torch.equal(x[1, 0], built.tokenisers[0](take(whole, [1]).modalities["vitals"])[0])
+    # A batch of one takes other routines of the processor than one of six: the last bits differ.
+    torch.testing.assert_close(x[1, 0], built.tokenisers[0](take(whole, [1]).modalities["vitals"])[0])
 
 
 def test_records_with_no_modality_have_no_part_in_the_loss_of_the_routers() -> None:

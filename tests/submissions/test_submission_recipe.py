@@ -42,6 +42,7 @@ def commands(project: Project) -> dict[str, str]:
 def test_only_changed_folders_are_checked_and_a_forged_one_fails_the_job(project: Project) -> None:
     project.scored_plainly()
     project.here("run", project.suite, "imputer=mean", "fuser=level")
+    (project.folder / "leaderboards").mkdir()
     variables = commands(project)
 
     def job() -> subprocess.CompletedProcess[str]:
