@@ -121,11 +121,11 @@ class Leaderboard:
 
     def latex(self, columns: Iterable[str] = ()) -> str:
         """The main tables for a paper (booktabs). columns: of rank, ties, imputer, fuser, interval
-        and the names of metrics.
+        and the names of metrics, as a list or as on the command line ("imputer,auroc").
         """
         from bench.leaderboard.render.latex import to_latex
 
-        return to_latex(self._board, list(columns))
+        return to_latex(self._board, columns.split(",") if isinstance(columns, str) else list(columns))
 
     def save(self, to: str | Path, page: bool = True) -> list[Path]:
         """Write what `bench report` writes into a folder, and return the paths. page: the HTML

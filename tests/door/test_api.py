@@ -140,6 +140,11 @@ def test_every_committed_board_is_balanced_latex_without_a_sign_it_cannot_print(
             assert line.replace(r"\&", "").count("&") == len([*FIXED, *names]) - 1
 
 
+def test_a_table_without_a_chosen_metric_has_its_primary_one_and_text_is_taken_as_words(tmp_path: Path) -> None:
+    shown = board(tmp_path)
+    assert shown.latex("imputer,fuser") == shown.latex(["imputer", "fuser", "auroc"])
+
+
 def test_a_column_that_is_none_is_refused_with_the_choices(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r'column "aurok" is not known .* did you mean "auroc"'):
         board(tmp_path).latex(["aurok"])

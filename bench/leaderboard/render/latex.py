@@ -53,6 +53,8 @@ def escaped(text: str) -> str:
 
 def _table(board: Board, table: TaskTable, columns: Sequence[str]) -> str:
     chosen = [name for name in columns if name in (*FIXED, *table.metrics)] or _default(table)
+    if not set(chosen) & set(table.metrics):
+        chosen.append(table.primary)
     lines = [
         r"\begin{table}",
         r"\centering",

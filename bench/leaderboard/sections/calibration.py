@@ -111,7 +111,7 @@ def _figure(table: Calibrations, looks: Looks) -> list[Block]:
         for row in rows
     ]
     axes = Axis("probability", ends=(0, 1)), Axis("share that came true", ends=(0, 1))
-    caption = "On the diagonal a probability is right; below, it is too high. The best methods, all seeds together."
+    caption = "On the diagonal a probability is right; below, it is too high. Of the best methods those with bins of 10 records."
     keys = [(row.name, looks.of(*row.pair)) for row in rows]
     return [Figure(Chart(lines, *axes, "Reliability diagram", diagonal=True), caption, keys)] if rows else []
 
