@@ -22,6 +22,7 @@ import pandas as pd
 from bench.errors import DataError, PluginError, nearest
 from bench_datasets.csv_scan import scan
 from bench_datasets.foreign import kind_of
+from bench_datasets.unreadable import not_parquet
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>")
 """What R, pandas and spreadsheets write where there is no number."""
@@ -214,13 +215,7 @@ def _parquet(path: Path, wanted: Mapping[str, str], origin: Path) -> Any:
             _places(path, file.schema_arrow.names, wanted, origin)
             return file.read(columns=list(dict.fromkeys(wanted.values())))
     except (pyarrow.lib.ArrowException, OSError) as error:
-        kind = kind_of(path)
-        what = (
-            kind
-            if kind and not kind.startswith("a Parquet")
-            else f"no readable Parquet file ({str(error).splitlines()[0]})"
-        )
-        raise DataError(f"{path} is {what}; write it again, or give a CSV file") from error
+        raise DataError(f"{path} is {not_parquet(path, error)}; write it again, or give a CSV file") from error
 
 
 def _encoded(column: Any) -> Texts:

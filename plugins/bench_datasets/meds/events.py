@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.cohort import Counts
 from bench.errors import DataError, PluginError
-from bench_datasets.foreign import kind_of
+from bench_datasets.unreadable import not_parquet
 
 COLUMNS = ("subject_id", "time", "code", "numeric_value")
 BIRTH = "MEDS_BIRTH"
@@ -95,10 +95,4 @@ def _read(path: Path, columns: Sequence[str]) -> Any:
                 )
             return file.read(columns=list(columns))
     except (pyarrow.lib.ArrowException, OSError) as error:
-        kind = kind_of(path)
-        what = (
-            kind
-            if kind and not kind.startswith("a Parquet")
-            else f"no readable Parquet file ({str(error).splitlines()[0]})"
-        )
-        raise DataError(f"{path} is {what}; copy it again") from error
+        raise DataError(f"{path} is {not_parquet(path, error)}; copy it again") from error
